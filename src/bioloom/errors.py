@@ -1,0 +1,27 @@
+"""The one error for what a user can mend; everything else is a traceback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class DataError(ValueError):
+    """A mistake in the user's data or configuration.
+
+    The text names what was expected and what was got, where it stands (file, row, column) and
+    how to mend it. `row` counts from 1, as an editor does (in a table the header is row 1).
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        file: str | Path | None = None,
+        row: int | None = None,
+        column: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        places = {"file": file, "row": row, "column": column}
+        where = ", ".join(f"{name} {value}" for name, value in places.items() if value is not None)
+        text = f"{message} ({where})" if where else message
+        super().__init__(f"{text}. Hint: {hint}" if hint else text)
