@@ -1,0 +1,66 @@
+"""What is particular to one application; every stage is shared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Any, Literal
+
+import pandas as pd
+
+from bioloom.errors import DataError
+
+Kind = Literal["binary", "multiclass", "regression", "multiregression"]
+CLASSIFICATION = ("binary", "multiclass")
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """What `clean` gives: the kept samples, and what was dropped and why.
+
+    `notes` are facts about the data set that a reader of quality.json should know.
+    """
+
+    samples: pd.DataFrame
+    dropped: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Application:
+    """The data side of one application.
+
+    `task` picks loss, metrics, baselines and plots: "classification" becomes binary or multiclass
+    by the number of classes. `ingest(files, options)` reads the data set's source files (name in
+    config -> local path; options are the data set's other keys) into a table with `sample_id`;
+    `clean(raw, options)` standardises it; `inputs(samples)` gives what an embedder takes:
+    a list of sequences or a table. `measure` is how alike two samples are in the leakage audit.
+    Where samples are persons `private` is true: no value of a row appears in logs or reports.
+    """
+
+    task: Literal["classification", "regression", "multiregression"]
+    ingest: Callable[[dict[str, Path], dict[str, Any]], pd.DataFrame]
+    clean: Callable[[pd.DataFrame, dict[str, Any]], Cleaned]
+    inputs: Callable[[pd.DataFrame], list[str] | pd.DataFrame]
+    sources: tuple[str, ...]
+    optional_sources: tuple[str, ...] = ()
+    measure: Literal["sequence", "table"] = "table"
+    private: bool = False
+
+
+def application_names() -> list[str]:
+    """The names of all applications: the modules in `bioloom.applications`."""
+    package = import_module("bioloom.applications")
+    return sorted(module.name for module in iter_modules(package.__path__))
+
+
+def get_application(name: str) -> Application:
+    """The application that a task in config.yaml names."""
+    if name not in application_names():
+        raise DataError(
+            f"Unknown application {name!r}", hint=f"known ones: {', '.join(application_names())}"
+        )
+    return import_module(f"bioloom.applications.{name}").application

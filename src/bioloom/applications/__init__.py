@@ -1,0 +1,1 @@
+"""One file an application: its columns, formats and cleaning; see `bioloom.application`."""
