@@ -1,0 +1,48 @@
+"""What is fitted on validation rows: temperature, decision threshold, conformal quantiles."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def fit_temperature(probabilities: np.ndarray, y: np.ndarray) -> float:
+    """The temperature with the least log loss on valid rows (Guo et al. 2017), in [0.1, 10]."""
+    from scipy.optimize import minimize_scalar
+    from sklearn.metrics import log_loss
+
+    from bioloom.fitted import soften
+
+    labels = np.arange(probabilities.shape[1])
+
+    def loss(logarithm: float) -> float:
+        return log_loss(y, soften(probabilities, float(np.exp(logarithm))), labels=labels)
+
+    return float(np.exp(minimize_scalar(loss, bounds=(np.log(0.1), np.log(10)), method="bounded").x))
+
+
+def fit_threshold(positive: np.ndarray, y: np.ndarray) -> float:
+    """The threshold of the positive class with the best F1 on valid rows.
+
+    Midway between two neighbouring scores; 0.5 where valid rows hold one class only.
+    """
+    from sklearn.metrics import precision_recall_curve
+
+    if len(np.unique(y)) < 2:
+        return 0.5
+    precision, recall, thresholds = precision_recall_curve(y, positive)
+    total = precision + recall
+    f1 = np.divide(2 * precision * recall, total, out=np.zeros_like(total), where=total > 0)[:-1]
+    best = int(f1.argmax())
+    below = positive[positive < thresholds[best]]
+    return float((thresholds[best] + below.max()) / 2) if len(below) else float(thresholds[best])
+
+
+def conformal_quantile(errors: np.ndarray, coverage: float) -> float:
+    """The split-conformal quantile of nonconformity scores (n,), NaN left out.
+
+    With n scores it is the ceil((n + 1) coverage)-th smallest, infinite where n is too small for
+    the coverage (Vovk et al. 2005; Angelopoulos & Bates 2023).
+    """
+    errors = np.sort(errors[~np.isnan(errors)])
+    rank = int(np.ceil((len(errors) + 1) * coverage))
+    return float(errors[rank - 1]) if rank <= len(errors) else float("inf")

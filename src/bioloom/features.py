@@ -1,0 +1,140 @@
+"""Features: what a model takes of each sample, in the order of the samples table.
+
+`sample_id (N,)`, `X (N, D) float32` or per-token `Ragged`, `names (D,)`, and the identity of the
+embedder that made them: a model refuses features of another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bioloom.application import Application
+from bioloom.arrays import Ragged
+from bioloom.errors import DataError
+from bioloom.files import replacing
+from bioloom.samples import feature_columns
+
+
+@dataclass(frozen=True)
+class Features:
+    """The features of N samples; `embedder` says what made them."""
+
+    sample_id: np.ndarray
+    X: np.ndarray | Ragged
+    names: np.ndarray
+    embedder: str
+
+    def rows(self, sample_ids: pd.Series) -> np.ndarray | Ragged:
+        """The features of these samples, in this order."""
+        index = pd.Index(self.sample_id).get_indexer(pd.Index(sample_ids))
+        if (index < 0).any():
+            raise DataError(
+                f"{(index < 0).sum()} samples have no features",
+                hint="samples and features come from different runs; remove the features file",
+            )
+        return self.X[index]
+
+
+def write_features(features: Features, path: str | Path) -> None:
+    """Write features.npz: plain arrays, per-token ones end to end with `offsets`."""
+    arrays = {
+        "sample_id": features.sample_id.astype(str),
+        "feature_names": features.names.astype(str),
+        "embedder": np.array(features.embedder),
+    }
+    if isinstance(features.X, Ragged):
+        arrays |= {"X": features.X.values.astype(np.float16), "offsets": features.X.offsets}
+    else:
+        arrays["X"] = features.X.astype(np.float32)
+    with replacing(path) as temporary:
+        np.savez(temporary, **arrays)
+
+
+def read_features(path: str | Path) -> Features:
+    """Read features.npz."""
+    with np.load(path, allow_pickle=False) as arrays:
+        X = arrays["X"]
+        if "offsets" in arrays:
+            X = Ragged(X, arrays["offsets"])
+        return Features(arrays["sample_id"], X, arrays["feature_names"], str(arrays["embedder"]))
+
+
+def extract_features(
+    samples: pd.DataFrame,
+    application: Application,
+    options: dict[str, Any],
+    *,
+    weights: Path | None = None,
+    store: Path | None = None,
+) -> tuple[Features, dict[str, Any]]:
+    """Features of the samples, and a record of how they were made (features.json).
+
+    `options` is the task's `features` section; its `embedder` is the file name in
+    `bioloom.embedders`, or `table` for the samples' own columns.
+    """
+    inputs = application.inputs(samples)
+    if isinstance(inputs, pd.DataFrame):
+        X, names, info = _table(inputs, options)
+    else:
+        from bioloom.engine import embed
+
+        embedding = embed(inputs, options, weights=weights, store=store)
+        X, names, info = embedding.X, embedding.names, embedding.info
+    ids = samples["sample_id"].to_numpy(dtype=str)
+    features = Features(ids, X, np.array(names, dtype=str), _identity(options, info))
+    return features, info | {"identity": features.embedder, "features": len(names)}
+
+
+def _identity(options: dict[str, Any], info: dict[str, Any]) -> str:
+    settings = " ".join(f"{key}={options[key]}" for key in sorted(options) if key != "embedder")
+    weights = str(info.get("weights_sha256") or "")[:12]
+    return " ".join(part for part in (options["embedder"], settings, weights) if part)
+
+
+def _table(
+    table: pd.DataFrame, options: dict[str, Any]
+) -> tuple[np.ndarray, list[str], dict[str, Any]]:
+    """Numbers as they are (NaN where missing), categories as one 0/1 column a value.
+
+    Nothing is fitted here: a model aligns the columns of new data by name, and fills missing
+    values with what it learnt from its training rows.
+    """
+    chosen = _chosen_columns(table, options)
+    columns: dict[str, np.ndarray] = {}
+    for name in chosen:
+        column = table[name]
+        if pd.api.types.is_numeric_dtype(column):
+            columns[name] = column.to_numpy(dtype=np.float32, na_value=np.nan)
+        else:
+            for value in sorted(column.dropna().astype(str).unique()):
+                columns[f"{name}={value}"] = (column == value).to_numpy(dtype=np.float32)
+    X = np.column_stack(list(columns.values())) if columns else np.zeros((len(table), 0))
+    info = {"embedder": "table", "sequences": len(table), "columns": len(chosen)}
+    return X.astype(np.float32), list(columns), info
+
+
+def _chosen_columns(table: pd.DataFrame, options: dict[str, Any]) -> list[str]:
+    unknown = set(options) - {"embedder", "columns", "blocks"}
+    if options["embedder"] != "table" or unknown:
+        raise DataError(
+            f"A table takes `embedder: table` with `columns` or `blocks`, got {options}",
+            hint="remove the other options from the `features` section",
+        )
+    columns = feature_columns(table)
+    if "columns" in options:
+        missing = sorted(set(options["columns"]) - set(columns))
+        if missing:
+            raise DataError(f"`features: columns` names columns that are not there: {missing}")
+        return list(options["columns"])
+    if "blocks" in options:
+        blocks = set(options["blocks"])
+        chosen = [c for c in columns if (c.split(".", 1)[0] if "." in c else "table") in blocks]
+        if not chosen:
+            raise DataError(f"`features: blocks` leaves no column: {options['blocks']}")
+        return chosen
+    return columns

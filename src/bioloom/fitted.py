@@ -1,0 +1,103 @@
+"""A trained model with everything that was fitted beside it, and its folder `model/`.
+
+Holds the preprocessing, the network, the calibration, the threshold, the conformal quantile and
+the reach of the training data; each comes from training or validation rows alone. The folder
+holds safetensors, skops and `model.yaml`, never a pickle, and no row of the training data unless
+the model itself is made of rows (a support vector machine).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from bioloom.application import CLASSIFICATION, Kind
+from bioloom.arrays import Ragged
+from bioloom.files import sha256
+from bioloom.models import get_model
+from bioloom.preprocess import Preprocess
+from bioloom.reach import Reach
+
+COVERAGE = 0.9
+"""Share of new samples whose prediction set or interval should hold the truth."""
+
+
+@dataclass
+class Fitted:
+    """A model ready to predict: `settings` is what model.yaml says beyond the fields here."""
+
+    kind: Kind
+    model_name: str
+    parameters: dict[str, Any]
+    model: Any
+    preprocess: Preprocess
+    reach: Reach
+    outputs: list[str]
+    """Class names, or target names of a multiregression, or ["label"]."""
+    temperature: float = 1.0
+    threshold: float | None = None
+    quantile: list[float] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def scores(self, X: np.ndarray | Ragged) -> np.ndarray:
+        """Calibrated class probabilities (N, C), or predicted values (N, targets)."""
+        prepared = self.preprocess.transform(X)
+        if self.kind in CLASSIFICATION:
+            return soften(self.model.predict_proba(prepared), self.temperature)
+        return np.asarray(self.model.predict(prepared)).reshape(len(X), -1)
+
+    def decide(self, scores: np.ndarray) -> np.ndarray:
+        """The predicted class names (N,), the binary ones by the threshold chosen on valid."""
+        if self.kind == "binary":
+            return np.array(self.outputs)[(scores[:, 1] >= self.threshold).astype(int)]
+        return np.array(self.outputs)[scores.argmax(axis=1)]
+
+    def save(self, folder: Path) -> None:
+        """Write the model folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.model.save(folder)
+        self.preprocess.save(folder)
+        self.reach.save(folder)
+        described = {
+            "model": self.model_name,
+            "kind": self.kind,
+            "parameters": self.parameters,
+            "outputs": self.outputs,
+            "temperature": float(self.temperature),
+            "threshold": None if self.threshold is None else float(self.threshold),
+            "quantile": [float(value) for value in self.quantile],
+            "coverage": COVERAGE,
+            **self.settings,
+        }
+        (folder / "model.yaml").write_text(yaml.safe_dump(described, sort_keys=False))
+
+    @classmethod
+    def load(cls, folder: Path) -> Fitted:
+        """Read a model folder; `settings["id"]` identifies its content."""
+        described = yaml.safe_load((folder / "model.yaml").read_text())
+        known = {name: described.pop(name) for name in _DESCRIBED}
+        described.pop("coverage")
+        name = described.pop("model")
+        return cls(
+            model_name=name,
+            model=get_model(name).load(folder),
+            preprocess=Preprocess.load(folder),
+            reach=Reach.load(folder),
+            settings=described | {"id": sha256(folder)[:12]},
+            **known,
+        )
+
+
+_DESCRIBED = ("kind", "parameters", "outputs", "temperature", "threshold", "quantile")
+
+
+def soften(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """Class probabilities at a temperature: p^(1/T), normalised (Guo et al. 2017)."""
+    logits = np.log(np.clip(probabilities, 1e-12, 1)) / temperature
+    logits -= logits.max(axis=1, keepdims=True)
+    powers = np.exp(logits)
+    return powers / powers.sum(axis=1, keepdims=True)
