@@ -72,8 +72,10 @@ class Preprocess:
         """Read preprocess.skops."""
         from skops.io import load
 
-        trusted = ["sklearn.feature_selection._univariate_selection.f_classif",
-                   "sklearn.feature_selection._univariate_selection.f_regression"]
+        trusted = [
+            "sklearn.feature_selection._univariate_selection.f_classif",
+            "sklearn.feature_selection._univariate_selection.f_regression",
+        ]
         return cls(**load(folder / "preprocess.skops", trusted=trusted))
 
 

@@ -34,7 +34,9 @@ class Reach:
 
         X, X_valid = _pooled(X), _pooled(X_valid)
         count = max(1, min(COMPONENTS, X.shape[1] - 1, len(X) // 4))
-        pca = PCA(count, svd_solver="randomized" if count < min(X.shape) else "full", random_state=0)
+        pca = PCA(
+            count, svd_solver="randomized" if count < min(X.shape) else "full", random_state=0
+        )
         projected = pca.fit_transform(X)
         left = X - pca.inverse_transform(projected)
         reach = cls(

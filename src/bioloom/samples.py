@@ -117,9 +117,7 @@ def _describe(column: pd.Series, private: bool) -> dict[str, Any]:
     return {"type": "category", "missing": missing, "counts": _counts(column, private)}
 
 
-def _describe_block(
-    samples: pd.DataFrame, columns: Sequence[str], private: bool
-) -> dict[str, Any]:
+def _describe_block(samples: pd.DataFrame, columns: Sequence[str], private: bool) -> dict[str, Any]:
     numbers = samples[list(columns)].select_dtypes("number")
     described = _describe_numbers(numbers.to_numpy(dtype=float).ravel(), private)
     described["rows_without_block"] = int(numbers.isna().all(axis=1).sum())

@@ -1,0 +1,31 @@
+"""Standardise raw rows to samples, and record what was kept, dropped and why."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from bioloom.application import get_application
+from bioloom.command import json_object, run
+from bioloom.files import write_json
+from bioloom.samples import quality as describe_quality
+from bioloom.samples import write_samples
+
+
+def main(application: str, raw: Path, options: dict, samples: Path, quality: Path) -> None:
+    """Write samples.parquet and quality.json."""
+    chosen = get_application(application)
+    rows = pd.read_parquet(raw)
+    cleaned = chosen.clean(rows, options)
+    write_samples(cleaned.samples, samples)
+    write_json(describe_quality(rows, cleaned, private=chosen.private), quality)
+
+
+if __name__ == "__main__":
+    arguments = {
+        "application": str,
+        "raw": Path,
+        "options": json_object,
+        "samples": Path,
+        "quality": Path,
+    }
+    run(__doc__, arguments, main)

@@ -1,0 +1,57 @@
+"""Measure the held-out predictions: metrics with intervals, baselines, curves."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from bioloom.command import json_object, run
+from bioloom.files import write_json
+from bioloom.metrics import evaluate
+from bioloom.samples import read_samples, write_table
+from bioloom.split import read_splits
+
+
+def main(
+    task: str,
+    application: str,
+    samples: Path,
+    splits: Path,
+    nearest: Path,
+    held_out: Path,
+    kind: str,
+    options: dict,
+    seed: int,
+    metrics: Path,
+    plots: Path,
+) -> None:
+    """Write metrics.json and plots/*.csv."""
+    table = read_samples(samples)
+    measured, curves = evaluate(
+        table,
+        read_splits(splits, table),
+        pd.read_parquet(held_out),
+        task=task,
+        application=application,
+        options=options,
+        seed=seed,
+        nearest=pd.read_parquet(nearest),
+    )
+    write_json(measured, metrics)
+    for name, curve in curves.items():
+        write_table(curve, plots / f"{name}.csv")
+
+
+if __name__ == "__main__":
+    arguments = {
+        "task": str,
+        "application": str,
+        "samples": Path,
+        "splits": Path,
+        "nearest": Path,
+        "held_out": Path,
+        "options": json_object,
+        "seed": int,
+        "metrics": Path,
+        "plots": Path,
+    }
+    run(__doc__, arguments, main)

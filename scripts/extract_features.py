@@ -1,0 +1,43 @@
+"""Turn samples into features with a foundation model, or cheap ones."""
+
+from pathlib import Path
+
+from bioloom.application import get_application
+from bioloom.command import json_object, optional_path, run
+from bioloom.features import extract_features, write_features
+from bioloom.files import write_json
+from bioloom.samples import read_samples
+
+STORE = Path(".bioloom/embeddings")
+
+
+def main(
+    application: str,
+    samples: Path,
+    options: dict,
+    weights: list[Path],
+    features: Path,
+    record: Path,
+) -> None:
+    """Write features.npz and the record of how they were made."""
+    extracted, info = extract_features(
+        read_samples(samples),
+        get_application(application),
+        options,
+        weights=optional_path(weights),
+        store=STORE,
+    )
+    write_features(extracted, features)
+    write_json(info, record)
+
+
+if __name__ == "__main__":
+    arguments = {
+        "application": str,
+        "samples": Path,
+        "options": json_object,
+        "weights": [Path],
+        "features": Path,
+        "record": Path,
+    }
+    run(__doc__, arguments, main)

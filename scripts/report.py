@@ -1,0 +1,18 @@
+"""Put everything measured into one page that opens offline."""
+
+from pathlib import Path
+
+from bioloom.command import json_object, run
+from bioloom.report import build_report
+
+
+def main(files: dict, about: dict, report: Path) -> None:
+    """Write report.html."""
+    tasks = {
+        task: {name: Path(file) for name, file in kinds.items()} for task, kinds in files.items()
+    }
+    build_report(tasks, about, report)
+
+
+if __name__ == "__main__":
+    run(__doc__, {"files": json_object, "about": json_object, "report": Path}, main)

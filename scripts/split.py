@@ -1,0 +1,46 @@
+"""Split samples so that no group straddles, and audit how near each test item is to training."""
+
+from pathlib import Path
+
+from bioloom.application import get_application
+from bioloom.command import json_object, run
+from bioloom.files import write_json
+from bioloom.leakage import audit as audit_leakage
+from bioloom.samples import read_samples, write_table
+from bioloom.split import split_samples, write_splits
+
+
+def main(
+    application: str,
+    samples: Path,
+    options: dict,
+    audit: dict,
+    seed: int,
+    splits: Path,
+    leakage: Path,
+    nearest: Path,
+) -> None:
+    """Write splits.parquet, leakage.json and leakage.parquet."""
+    chosen = get_application(application)
+    table = read_samples(samples)
+    parts = split_samples(table, options, seed)
+    report, items = audit_leakage(
+        table, parts, audit, measure=chosen.measure, private=chosen.private
+    )
+    write_splits(parts, table, splits)
+    write_json(report, leakage)
+    write_table(items, nearest)
+
+
+if __name__ == "__main__":
+    arguments = {
+        "application": str,
+        "samples": Path,
+        "options": json_object,
+        "audit": json_object,
+        "seed": int,
+        "splits": Path,
+        "leakage": Path,
+        "nearest": Path,
+    }
+    run(__doc__, arguments, main)

@@ -1,0 +1,41 @@
+"""Train a task's model and its baselines, and predict the held-out rows."""
+
+from pathlib import Path
+
+from bioloom.command import json_object, run
+from bioloom.features import read_features
+from bioloom.samples import read_samples, write_table
+from bioloom.split import read_splits
+from bioloom.training import train_task
+
+
+def main(
+    samples: Path,
+    splits: Path,
+    features: list[Path],
+    options: dict,
+    seed: int,
+    model: Path,
+    held_out: Path,
+) -> None:
+    """Write the folder model/ and held_out.parquet."""
+    table = read_samples(samples)
+    extracted = {file.stem: read_features(file) for file in features}
+    fitted, predictions = train_task(
+        table, read_splits(splits, table), extracted, options, seed, inputs=[samples, *features]
+    )
+    fitted.save(model)
+    write_table(predictions, held_out)
+
+
+if __name__ == "__main__":
+    arguments = {
+        "samples": Path,
+        "splits": Path,
+        "features": [Path],
+        "options": json_object,
+        "seed": int,
+        "model": Path,
+        "held_out": Path,
+    }
+    run(__doc__, arguments, main)

@@ -1,0 +1,156 @@
+"""config.yaml: checked before any job runs, and cut into the section that each step may see.
+
+Imported by the Snakefile, so nothing heavy is imported here.
+"""
+
+from __future__ import annotations
+
+import json
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from bioloom.application import application_names, get_application
+from bioloom.embedders import embedder_names, weights_source
+from bioloom.errors import DataError
+from bioloom.models import model_names
+from bioloom.sources import local_path
+
+Config = dict[str, Any]
+
+
+def check_config(config: Config, schema: str | Path) -> None:
+    """Raise one DataError with a readable line for each mistake in the config."""
+    described = yaml.safe_load(Path(schema).read_text())
+    validator = jsonschema.Draft202012Validator(described)
+    errors = sorted(validator.iter_errors(config), key=lambda error: list(error.absolute_path))
+    mistakes = [_sentence(error) for error in errors]
+    if not mistakes:
+        for name, task in config["tasks"].items():
+            mistakes += [f"tasks.{name}.{mistake}" for mistake in _task_mistakes(task)]
+    if mistakes:
+        raise DataError("config: " + "\nERROR: config: ".join(mistakes))
+
+
+def _sentence(error: jsonschema.ValidationError) -> str:
+    place = ".".join(str(part) for part in error.absolute_path) or "top level"
+    if error.validator == "additionalProperties" and isinstance(error.instance, dict):
+        known = sorted(error.schema.get("properties", {}))
+        unknown = [str(key) for key in error.instance if key not in known]
+        near = get_close_matches(unknown[0], known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known ones: {', '.join(known)}"
+        return f"{place}: unknown key {', '.join(map(repr, unknown))}; {hint}"
+    return f"{place}: {error.message}"
+
+
+def _task_mistakes(task: Config) -> list[str]:
+    mistakes = _unknown_name("application", task["application"], application_names())
+    if mistakes:
+        return mistakes
+    application = get_application(task["application"])
+    for dataset, options in task["datasets"].items():
+        place = f"datasets.{dataset}"
+        lacking = [name for name in application.sources if name not in options]
+        mistakes += [f"{place}: the source {name!r} is missing" for name in lacking]
+        for source in source_names(task, dataset):
+            mistakes += _source_mistakes(f"{place}.{source}", options[source])
+    for place, section in _sections(task, "features"):
+        if section["embedder"] != "table":
+            mistakes += _unknown_name(f"{place}.embedder", section["embedder"], embedder_names())
+    for place, section in _sections(task, "model"):
+        mistakes += _unknown_name(f"{place}.name", section["name"], model_names())
+    return mistakes
+
+
+def _sections(task: Config, key: str) -> list[tuple[str, Config]]:
+    baselines = task.get("baselines", {})
+    return [(key, task[key])] + [
+        (f"baselines.{name}.{key}", baseline[key])
+        for name, baseline in baselines.items()
+        if key in baseline
+    ]
+
+
+def _unknown_name(place: str, name: str, known: list[str]) -> list[str]:
+    if name in known:
+        return []
+    near = get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known ones: {', '.join(known)}"
+    return [f"{place}: unknown {name!r}; {hint}"]
+
+
+def _source_mistakes(place: str, source: Any) -> list[str]:
+    if isinstance(source, dict):
+        keys = ({"artifact", "sha256", "member"}, {"url", "sha256"})
+        if set(source) not in keys:
+            return [f"{place}: a source has the keys artifact, sha256, member or url, sha256"]
+        return []
+    if not Path(source).exists():
+        return [f"{place}: no such file {source!r}"]
+    return []
+
+
+def source_names(task: Config, dataset: str) -> list[str]:
+    """The names of the sources that a data set gives, in the application's order."""
+    application = get_application(task["application"])
+    options = task["datasets"][dataset]
+    return [n for n in (*application.sources, *application.optional_sources) if n in options]
+
+
+def source_files(task: Config, dataset: str) -> dict[str, str]:
+    """Source name -> local path of a data set, fetched or the user's own."""
+    options = task["datasets"][dataset]
+    return {name: local_path(options[name]) for name in source_names(task, dataset)}
+
+
+def remote_sources(config: Config) -> dict[str, Config]:
+    """Local path -> source, for everything that the fetch rule may have to bring."""
+    sources = [
+        task["datasets"][dataset][name]
+        for task in config["tasks"].values()
+        for dataset in task["datasets"]
+        for name in source_names(task, dataset)
+    ]
+    for task in config["tasks"].values():
+        sources += [weights_source(section) for _, section in _sections(task, "features")]
+    return {local_path(source): source for source in sources if isinstance(source, dict)}
+
+
+def weights_file(task: Config, features: str) -> list[str]:
+    """The weights that a features file needs, as a list of none or one path."""
+    source = weights_source(features_section(task, features))
+    return [local_path(source)] if source else []
+
+
+def features_section(task: Config, features: str) -> Config:
+    """The `features` section behind `features` or `features.<baseline>`."""
+    name = features.removeprefix("features").removeprefix(".")
+    return task["baselines"][name]["features"] if name else task["features"]
+
+
+def features_names(task: Config) -> list[str]:
+    """The features files that training needs: the task's, and those of its baselines."""
+    baselines = task.get("baselines", {})
+    return ["features"] + [
+        f"features.{name}" for name in baselines if "features" in baselines[name]
+    ]
+
+
+def dataset_section(task: Config, dataset: str) -> Config:
+    """What ingest may know beyond its files: how to read them."""
+    names = source_names(task, dataset)
+    return {key: value for key, value in task["datasets"][dataset].items() if key not in names}
+
+
+def train_section(task: Config) -> Config:
+    """What train may know."""
+    keys = ("application", "model", "baselines", "preprocess", "positive")
+    return {key: task[key] for key in keys if key in task}
+
+
+def section_json(section: Config | None) -> str:
+    """A section as sorted JSON: the form in which a rule's params carry it."""
+    return json.dumps(section or {}, sort_keys=True)

@@ -1,0 +1,94 @@
+"""Predict new data: value, calibrated probability, set or interval, reach, reason to abstain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from bioloom.application import CLASSIFICATION
+from bioloom.errors import DataError
+from bioloom.features import Features
+from bioloom.fitted import Fitted
+from bioloom.signature import check_signature, reasons_to_abstain
+
+
+def align(features: Features, names: list[str], identity: str) -> Features:
+    """The features in the model's column order; a category that new data lack is a column of 0.
+
+    Features of another embedder are refused.
+    """
+    if features.embedder != identity:
+        raise DataError(
+            f"The model was trained on features {identity!r}, got {features.embedder!r}",
+            hint="extract the features with the task's own `features` section",
+        )
+    if list(features.names) == names:
+        return features
+    position = {name: i for i, name in enumerate(features.names)}
+    X = np.zeros((len(features.sample_id), len(names)), dtype=np.float32)
+    for i, name in enumerate(names):
+        if name in position:
+            X[:, i] = features.X[:, position[name]]
+        elif "=" not in name:
+            X[:, i] = np.nan
+    return Features(features.sample_id, X, np.array(names), identity)
+
+
+def predict(samples: pd.DataFrame, features: Features, fitted: Fitted, file: Path) -> pd.DataFrame:
+    """One row a sample (a sample and target in a multiregression), in the order of the samples.
+
+    Classification: `prediction, probability, p.<class>, prediction_set`; regression:
+    `prediction, low, high`. Then `out_of_distribution, abstain, model_id`. The set or interval
+    holds the truth for 90 % of samples like the validation rows.
+    """
+    settings = fitted.settings
+    check_signature(samples, settings["signature"], file)
+    features = align(features, settings["feature_names"], settings["features"])
+    X = features.rows(samples["sample_id"])
+    scores = fitted.scores(X)
+    ids = samples["sample_id"].to_numpy()
+    outside = fitted.reach.outside(fitted.preprocess.transform(X))
+    reasons = reasons_to_abstain(samples, settings["signature"]).to_numpy(dtype=object)
+    reasons = [_join(reason, far) for reason, far in zip(reasons, outside, strict=True)]
+    if fitted.kind in CLASSIFICATION:
+        table = _classes(ids, scores, fitted)
+    else:
+        table = _values(ids, scores, fitted)
+    repeats = len(table) // max(1, len(ids))
+    table["out_of_distribution"] = np.repeat(outside, repeats)
+    table["abstain"] = np.repeat(np.array(reasons, dtype=object), repeats)
+    return table.assign(model_id=settings["id"])
+
+
+def _join(reason: str, far: bool) -> str:
+    text = "unlike the training data" if far else ""
+    return "; ".join(part for part in (reason, text) if part)
+
+
+def _classes(ids: np.ndarray, scores: np.ndarray, fitted: Fitted) -> pd.DataFrame:
+    decided = fitted.decide(scores)
+    code = {name: i for i, name in enumerate(fitted.outputs)}
+    chosen = np.array([code[name] for name in decided], dtype=int)
+    inside = 1 - scores <= fitted.quantile[0]
+    table = pd.DataFrame({"sample_id": ids, "prediction": decided})
+    table["probability"] = scores[np.arange(len(ids)), chosen]
+    for i, name in enumerate(fitted.outputs):
+        table[f"p.{name}"] = scores[:, i]
+    table["prediction_set"] = [
+        " | ".join(name for name, held in zip(fitted.outputs, row, strict=True) if held)
+        for row in inside
+    ]
+    return table
+
+
+def _values(ids: np.ndarray, scores: np.ndarray, fitted: Fitted) -> pd.DataFrame:
+    quantile = np.array(fitted.quantile)
+    table = pd.DataFrame({"sample_id": np.repeat(ids, scores.shape[1])})
+    if fitted.kind == "multiregression":
+        table["target"] = np.tile(fitted.outputs, len(ids))
+    table["prediction"] = scores.ravel()
+    table["low"] = (scores - quantile).ravel()
+    table["high"] = (scores + quantile).ravel()
+    return table

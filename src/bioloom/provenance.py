@@ -1,0 +1,89 @@
+"""What a result was made from: the hash of a step's code."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+PACKAGE = Path(__file__).parent
+SCRIPTS = PACKAGE.parents[1] / "scripts"
+
+# Which of a task's named modules a step runs, beyond what its script imports.
+_NAMED = {
+    "ingest": ("application",),
+    "clean": ("application",),
+    "split": ("application",),
+    "extract_features": ("application", "embedder"),
+    "train": ("application", "model", "baselines"),
+    "evaluate": ("application",),
+    "explain": ("application", "embedder", "model"),
+    "predict": ("model",),
+}
+
+
+def code_hash(step: str, task: dict[str, Any] | None = None, features: Any = None) -> str:
+    """A hash of the modules that a step of a task imports, so that an edit reruns just its users.
+
+    `features` is the section whose embedder is meant, the task's own by default. Applications,
+    embedders and models are imported by name at run time: only the named ones count.
+    """
+    modules = [
+        module
+        for kind in _NAMED.get(step, ())
+        for module in _named_modules(kind, task or {}, features)
+    ]
+    files = _closure(SCRIPTS / f"{step}.py").union(
+        *(_closure(file) for file in map(_module_file, modules) if file)
+    )
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        digest.update(f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _named_modules(kind: str, task: dict[str, Any], features: Any) -> list[str]:
+    if kind == "application":
+        return [f"bioloom.applications.{task['application']}"]
+    if kind == "embedder":
+        return [f"bioloom.embedders.{(features or task['features'])['embedder']}"]
+    if kind == "model":
+        return [f"bioloom.models.{task['model']['name']}"]
+    named = [
+        baseline["model"]["name"]
+        for baseline in task.get("baselines", {}).values()
+        if "model" in baseline
+    ]
+    return ["bioloom.models.naive"] + [f"bioloom.models.{name}" for name in named]
+
+
+@cache
+def _closure(file: Path) -> frozenset[Path]:
+    """The file and all bioloom modules that it imports, directly or not."""
+    found, queue = set(), [file]
+    while queue:
+        current = queue.pop()
+        if current in found:
+            continue
+        found.add(current)
+        queue += [path for path in map(_module_file, _imports(current)) if path]
+    return frozenset(found)
+
+
+def _imports(file: Path) -> list[str]:
+    names: list[str] = []
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return [name for name in names if name.startswith("bioloom.")]
+
+
+def _module_file(module: str) -> Path | None:
+    path = PACKAGE.joinpath(*module.split(".")[1:])
+    if path.is_dir():
+        return path / "__init__.py"
+    return path.with_suffix(".py") if path.with_suffix(".py").exists() else None

@@ -1,0 +1,78 @@
+"""What a model was trained on, saved with it, and the check of new data against it.
+
+A missing or retyped column is refused. Extra columns are left out. What can be embedded but was
+never seen (an unknown category, a sequence much longer than any in training, many unknown
+residues) keeps its row and gives it a reason to abstain.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bioloom.errors import DataError
+from bioloom.samples import feature_columns
+
+MAX_UNKNOWN_RESIDUES = 0.2
+MAX_LENGTH_RATIO = 1.5
+
+
+def make_signature(samples: pd.DataFrame) -> dict[str, Any]:
+    """Type of each column, categories, and the longest sequence; no other value of a row."""
+    signature: dict[str, Any] = {}
+    for name in feature_columns(samples):
+        column = samples[name]
+        if name == "sequence":
+            signature[name] = {"type": "sequence", "max_length": int(column.str.len().max())}
+        elif pd.api.types.is_numeric_dtype(column):
+            signature[name] = {"type": "number"}
+        else:
+            values = sorted(column.dropna().astype(str).unique())
+            signature[name] = {"type": "category", "values": values}
+    return signature
+
+
+def check_signature(samples: pd.DataFrame, signature: dict[str, Any], file: Path) -> None:
+    """Refuse new data that lack a column of the training data or give it another type."""
+    missing = [name for name in signature if name not in samples]
+    if missing:
+        shown = ", ".join(missing[:5]) + (" ..." if len(missing) > 5 else "")
+        raise DataError(
+            f"{len(missing)} columns that the model was trained on are missing: {shown}",
+            file=file,
+            hint="new data need the columns of the training data; a missing value may stay empty",
+        )
+    for name, described in signature.items():
+        numeric = pd.api.types.is_numeric_dtype(samples[name])
+        empty = samples[name].isna().all()
+        if not empty and numeric != (described["type"] == "number"):
+            raise DataError(
+                f"Expected a {described['type']}, got {samples[name].dtype}",
+                file=file,
+                column=name,
+                hint="give the column the type that it has in the training data",
+            )
+
+
+def reasons_to_abstain(samples: pd.DataFrame, signature: dict[str, Any]) -> pd.Series:
+    """For each row the reasons, joined by "; ", or an empty text."""
+    reasons = pd.Series([""] * len(samples), index=samples.index)
+    for name, described in signature.items():
+        for text, rows in _doubts(samples[name], described).items():
+            reasons[rows] += f"; {name}: {text}"
+    return reasons.str.removeprefix("; ")
+
+
+def _doubts(column: pd.Series, described: dict[str, Any]) -> dict[str, pd.Series]:
+    if described["type"] == "category":
+        return {"unknown category": column.notna() & ~column.isin(described["values"])}
+    if described["type"] == "sequence":
+        length = column.str.len()
+        unknown = column.str.count("X") / length.clip(lower=1)
+        return {
+            "longer than in training": length > MAX_LENGTH_RATIO * described["max_length"],
+            "many unknown residues": unknown > MAX_UNKNOWN_RESIDUES,
+        }
+    return {}

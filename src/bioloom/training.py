@@ -1,0 +1,306 @@
+"""Train a task's model and its baselines on every partition, and predict the held-out rows.
+
+Whatever is fitted is fitted on train rows; early stopping, calibration, threshold and conformal
+quantile come from valid rows; of test rows only the features are read. `held_out.parquet` holds
+the predictions of test rows, so that evaluation needs no model.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bioloom.application import CLASSIFICATION, Kind, get_application
+from bioloom.arrays import Ragged
+from bioloom.calibration import conformal_quantile, fit_temperature, fit_threshold
+from bioloom.errors import DataError
+from bioloom.features import Features
+from bioloom.files import sha256
+from bioloom.fitted import COVERAGE, Fitted
+from bioloom.models import get_model
+from bioloom.preprocess import Preprocess
+from bioloom.reach import Reach
+from bioloom.samples import label_columns
+from bioloom.signature import make_signature
+
+INNER_FOLDS = 3
+FITTED_PARTS = ("train", "valid")
+PACKAGES = ("bioloom", "numpy", "scikit-learn", "torch")
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The labels as a model takes them: class codes (N,), values (N,) or (N, targets)."""
+
+    kind: Kind
+    y: np.ndarray
+    outputs: list[str]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One model to train: which features, which model with which parameters, how prepared."""
+
+    features: Features
+    model: str
+    parameters: dict[str, Any]
+    preprocess: dict[str, Any]
+    search: dict[str, list[Any]]
+
+
+def encode_labels(samples: pd.DataFrame, task: str, positive: str | None = None) -> Labels:
+    """Class codes (the positive class last) or values, by what the application is for."""
+    columns = label_columns(samples)
+    if not columns:
+        raise DataError("The training data have no label", hint="name it under `columns: label`")
+    if task == "multiregression":
+        names = [name.removeprefix("label.") for name in columns]
+        return Labels("multiregression", samples[columns].to_numpy(dtype=float), names)
+    if task == "regression":
+        return Labels("regression", samples["label"].to_numpy(dtype=float), ["label"])
+    classes = sorted(samples["label"].unique())
+    if len(classes) < 2:
+        raise DataError(
+            f"All labels are one class: {classes[0]!r}", column="label", hint="two are needed"
+        )
+    if positive is not None:
+        if positive not in classes:
+            raise DataError(f"`positive: {positive}` is no class", hint=f"classes are {classes}")
+        classes = [name for name in classes if name != positive] + [positive]
+    codes = samples["label"].map({name: code for code, name in enumerate(classes)})
+    kind: Kind = "binary" if len(classes) == 2 else "multiclass"
+    return Labels(kind, codes.to_numpy(dtype=np.int64), classes)
+
+
+def train_task(
+    samples: pd.DataFrame,
+    splits: pd.DataFrame,
+    features: dict[str, Features],
+    options: dict[str, Any],
+    seed: int,
+    inputs: Sequence[Path],
+) -> tuple[Fitted, pd.DataFrame]:
+    """Train what a task's config asks for: its model, the naive baseline and its own baselines.
+
+    `features` are by file name: `features`, and `features.<baseline>` where a baseline has its
+    own; `options` are the config sections application, model, baselines, preprocess, positive.
+    """
+    task = get_application(options["application"]).task
+    labels = encode_labels(samples, task, options.get("positive"))
+    fitted, held_out = train(samples, splits, labels, make_recipes(features, options), seed)
+    fitted.settings = {
+        "seed": seed,
+        "features": features["features"].embedder,
+        "signature": make_signature(samples),
+        "packages": {name: version(name) for name in PACKAGES},
+        "inputs": {str(path): sha256(path) for path in inputs},
+        "feature_names": [str(name) for name in features["features"].names],
+    }
+    return fitted, held_out
+
+
+def make_recipes(features: dict[str, Features], options: dict[str, Any]) -> dict[str, Recipe]:
+    """The task's recipe and those of its baselines; what a baseline leaves out is the task's."""
+    chosen = {"model": {}, "naive": {"model": {"name": "naive"}}} | options.get("baselines", {})
+    recipes = {}
+    for name, changes in chosen.items():
+        model = dict(changes.get("model", options["model"]))
+        recipes[name] = Recipe(
+            features=features.get(f"features.{name}", features["features"]),
+            model=model.pop("name"),
+            search=model.pop("search", {}),
+            parameters=model,
+            preprocess=changes.get("preprocess", options.get("preprocess", {})),
+        )
+    return recipes
+
+
+def train(
+    samples: pd.DataFrame,
+    splits: pd.DataFrame,
+    labels: Labels,
+    recipes: dict[str, Recipe],
+    seed: int,
+) -> tuple[Fitted, pd.DataFrame]:
+    """Fit every recipe on every partition; the first recipe is the task's model.
+
+    Returns the model for new data and the predictions of held-out rows (held_out.parquet).
+    """
+    tables, final = [], None
+    for name, recipe in recipes.items():
+        for place, (repeat, fold, rows) in enumerate(_partitions(samples, splits)):
+            print(f"train {name}: partition {place + 1}", file=sys.stderr, flush=True)
+            keep = name == "model" and (final is None or fold == -1)
+            if not keep and not len(rows["test"]):
+                continue
+            fitted = fit(recipe, labels, rows, samples, seed)
+            final = fitted if keep else final
+            if len(rows["test"]):
+                table = _held_out(fitted, recipe.features, samples.iloc[rows["test"]])
+                tables.append(table.assign(model=name, repeat=repeat, fold=fold))
+    return final, pd.concat(tables, ignore_index=True)
+
+
+def fit(
+    recipe: Recipe,
+    labels: Labels,
+    rows: dict[str, np.ndarray],
+    samples: pd.DataFrame,
+    seed: int,
+) -> Fitted:
+    """Fit one recipe on the train rows of one partition, and the rest on its valid rows."""
+    X = {part: recipe.features.rows(samples["sample_id"].iloc[rows[part]]) for part in FITTED_PARTS}
+    y = {part: labels.y[rows[part]] for part in FITTED_PARTS}
+    if labels.kind in CLASSIFICATION and len(np.unique(y["train"])) < len(labels.outputs):
+        raise DataError(
+            "A class has no training row in a partition", hint="raise `clean: min_class_size`"
+        )
+    preprocess = Preprocess.fit(X["train"], y["train"], recipe.preprocess)
+    prepared = {part: preprocess.transform(X[part]) for part in FITTED_PARTS}
+    groups = samples["group"].to_numpy()[rows["train"]]
+    parameters = _select(recipe, labels, X, y, groups, seed)
+    model = _build(recipe.model, labels, seed, parameters)
+    model.fit(prepared["train"], y["train"], prepared["valid"], y["valid"])
+    fitted = Fitted(
+        kind=labels.kind,
+        model_name=recipe.model,
+        parameters=parameters,
+        model=model,
+        preprocess=preprocess,
+        reach=Reach.fit(prepared["train"], prepared["valid"]),
+        outputs=labels.outputs,
+    )
+    _calibrate(fitted, X["valid"], y["valid"])
+    return fitted
+
+
+def _partitions(
+    samples: pd.DataFrame, splits: pd.DataFrame
+) -> Iterator[tuple[int, int, dict[str, np.ndarray]]]:
+    """Row numbers of train, valid and test for each (repeat, fold)."""
+    position = pd.Index(samples["sample_id"])
+    for (repeat, fold), part in splits.groupby(["repeat", "fold"]):
+        chosen = position.get_indexer(pd.Index(part["sample_id"]))
+        if (chosen < 0).any():
+            raise DataError("The split names samples that are not in the samples table")
+        yield (
+            int(repeat),
+            int(fold),
+            {name: np.sort(chosen[part["split"] == name]) for name in ("train", "valid", "test")},
+        )
+
+
+def _calibrate(fitted: Fitted, X: np.ndarray | Ragged, y: np.ndarray) -> None:
+    if fitted.kind not in CLASSIFICATION:
+        errors = np.abs(fitted.scores(X) - y.reshape(len(y), -1))
+        fitted.quantile = [conformal_quantile(column, COVERAGE) for column in errors.T]
+        return
+    raw = fitted.scores(X)
+    fitted.temperature = fit_temperature(raw, y)
+    scores = fitted.scores(X)
+    if fitted.kind == "binary":
+        fitted.threshold = fit_threshold(scores[:, 1], y)
+    fitted.quantile = [conformal_quantile(1 - scores[np.arange(len(y)), y], COVERAGE)]
+
+
+def _build(name: str, labels: Labels, seed: int, parameters: dict[str, Any]) -> Any:
+    model = get_model(name)
+    known = set(inspect.signature(model).parameters) - {"kind", "n_outputs", "seed"}
+    unknown = sorted(set(parameters) - known)
+    if unknown:
+        raise DataError(
+            f"Model {name} has no parameter {', '.join(unknown)}",
+            hint=f"it has {', '.join(sorted(known))}",
+        )
+    return model(kind=labels.kind, n_outputs=len(labels.outputs), seed=seed, **parameters)
+
+
+def _select(
+    recipe: Recipe,
+    labels: Labels,
+    X: dict[str, Any],
+    y: dict[str, np.ndarray],
+    groups: np.ndarray,
+    seed: int,
+) -> dict[str, Any]:
+    """The nested part: the best of `search` by cross-validation inside the training rows."""
+    candidates = [
+        recipe.parameters | dict(zip(recipe.search, values, strict=True))
+        for values in product(*recipe.search.values())
+    ]
+    if len(candidates) == 1:
+        return candidates[0]
+    losses = [
+        sum(
+            _inner_loss(recipe, labels, candidate, X, y, inside, outside, seed)
+            for inside, outside in _inner_folds(labels, y["train"], groups, seed)
+        )
+        for candidate in candidates
+    ]
+    return candidates[int(np.argmin(losses))]
+
+
+def _inner_folds(
+    labels: Labels, y: np.ndarray, groups: np.ndarray, seed: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
+
+    kind: Callable[..., Any] = StratifiedGroupKFold if labels.kind in CLASSIFICATION else GroupKFold
+    folds = kind(INNER_FOLDS, shuffle=True, random_state=seed)
+    return list(folds.split(np.zeros(len(y)), y if y.ndim == 1 else None, groups))
+
+
+def _inner_loss(
+    recipe: Recipe,
+    labels: Labels,
+    parameters: dict[str, Any],
+    X: dict[str, Any],
+    y: dict[str, np.ndarray],
+    inside: np.ndarray,
+    outside: np.ndarray,
+    seed: int,
+) -> float:
+    """Loss on an inner fold; preprocessing and model are fitted inside it, stopped on valid."""
+    preprocess = Preprocess.fit(X["train"][inside], y["train"][inside], recipe.preprocess)
+    model = _build(recipe.model, labels, seed, parameters)
+    model.fit(
+        preprocess.transform(X["train"][inside]),
+        y["train"][inside],
+        preprocess.transform(X["valid"]),
+        y["valid"],
+    )
+    held, truth = preprocess.transform(X["train"][outside]), y["train"][outside]
+    if labels.kind in CLASSIFICATION:
+        chosen = model.predict_proba(held)[np.arange(len(truth)), truth]
+        return float(-np.log(np.clip(chosen, 1e-6, 1)).mean())
+    return float(np.nanmean((np.asarray(model.predict(held)).reshape(truth.shape) - truth) ** 2))
+
+
+def _held_out(fitted: Fitted, features: Features, samples: pd.DataFrame) -> pd.DataFrame:
+    scores = fitted.scores(features.rows(samples["sample_id"]))
+    ids = samples["sample_id"].to_numpy()
+    if fitted.kind in CLASSIFICATION:
+        table = pd.DataFrame({"sample_id": ids, "prediction": fitted.decide(scores)})
+        for code, name in enumerate(fitted.outputs):
+            table[f"p.{name}"] = scores[:, code]
+        if fitted.kind == "binary":
+            table["threshold"] = fitted.threshold
+        return table
+    if fitted.kind == "regression":
+        return pd.DataFrame({"sample_id": ids, "prediction": scores[:, 0]})
+    return pd.DataFrame(
+        {
+            "sample_id": np.repeat(ids, len(fitted.outputs)),
+            "target": np.tile(fitted.outputs, len(ids)),
+            "prediction": scores.ravel(),
+        }
+    )

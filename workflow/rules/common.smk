@@ -1,0 +1,63 @@
+"""The only place that reads the config: checks it, and says which file belongs to which task.
+
+Requires: config.yaml. Makes: wildcard constraints, input and params functions for the rules.
+"""
+
+import os
+import sys
+
+from bioloom.config import (
+    check_config,
+    dataset_section,
+    features_names,
+    features_section,
+    remote_sources,
+    section_json,
+    source_files,
+    train_section,
+    weights_file,
+)
+from bioloom.errors import DataError
+from bioloom.provenance import code_hash
+
+# The jobs run the Python that runs Snakemake, also where its environment is not activated.
+os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
+
+try:
+    check_config(config, workflow.source_path("../schemas/config.schema.yaml"))
+except DataError as error:
+    print(f"ERROR: {error}", file=sys.stderr)
+    sys.exit(2)
+
+config.setdefault("seed", 1)
+TASKS = config["tasks"]
+REMOTE = remote_sources(config)
+
+
+wildcard_constraints:
+    task="|".join(TASKS),
+    dataset="[a-z][a-z0-9_]*",
+    features=r"features(\.[a-z0-9_]+)?",
+
+
+def task_of(wildcards):
+    return TASKS[wildcards.task]
+
+
+def section(name):
+    """A params function: one section of the task's config as sorted JSON."""
+    return lambda wildcards: section_json(task_of(wildcards).get(name))
+
+
+def code(step):
+    """A params function: the hash of the modules that a step runs for this task."""
+    return lambda wildcards: code_hash(step, task_of(wildcards))
+
+
+def predictions():
+    return [
+        f"results/{task}/{dataset}/predictions.parquet"
+        for task in TASKS
+        for dataset in TASKS[task]["datasets"]
+        if dataset != "training"
+    ]

@@ -1,0 +1,36 @@
+"""Samples to features, through a foundation model or cheap ones.
+
+Requires: results/{task}/{dataset}/samples.parquet, and the embedder's weights.
+Makes: results/{task}/{dataset}/features.npz (also features.<baseline>.npz for training), with a
+record of the run in the .json beside it.
+"""
+
+
+rule extract_features:
+    input:
+        samples="results/{task}/{dataset}/samples.parquet",
+        weights=lambda wildcards: weights_file(task_of(wildcards), wildcards.features),
+    output:
+        features="results/{task}/{dataset}/{features}.npz",
+        record="results/{task}/{dataset}/{features}.json",
+    params:
+        application=lambda wildcards: task_of(wildcards)["application"],
+        options=lambda wildcards: section_json(
+            features_section(task_of(wildcards), wildcards.features)
+        ),
+        code=lambda wildcards: code_hash(
+            "extract_features",
+            task_of(wildcards),
+            features_section(task_of(wildcards), wildcards.features),
+        ),
+    threads: 2
+    log:
+        "logs/{task}/{dataset}/{features}.log",
+    benchmark:
+        "benchmarks/{task}/{dataset}/{features}.tsv"
+    conda:
+        "../../envs/bioloom.yaml"
+    shell:
+        "python scripts/extract_features.py --application {params.application}"
+        " --samples {input.samples} --options {params.options:q} --weights {input.weights:q}"
+        " --features {output.features} --record {output.record} 2>&1 | tee {log}"

@@ -1,0 +1,109 @@
+"""Features to a model, its honest evaluation, its explanation and predictions on new data.
+
+Requires: results/{task}/splits.parquet, samples.parquet and features of training and new data.
+Makes: results/{task}/{model/,held_out.parquet,metrics.json,plots/,explanation.parquet} and
+results/{task}/{dataset}/predictions.parquet.
+"""
+
+
+rule train:
+    input:
+        samples="results/{task}/training/samples.parquet",
+        splits="results/{task}/splits.parquet",
+        features=lambda wildcards: [
+            f"results/{wildcards.task}/training/{name}.npz"
+            for name in features_names(task_of(wildcards))
+        ],
+    output:
+        model=directory("results/{task}/model"),
+        held_out="results/{task}/held_out.parquet",
+    params:
+        options=lambda wildcards: section_json(train_section(task_of(wildcards))),
+        seed=config["seed"],
+        code=code("train"),
+    log:
+        "logs/{task}/train.log",
+    benchmark:
+        "benchmarks/{task}/train.tsv"
+    conda:
+        "../../envs/bioloom.yaml"
+    shell:
+        "python scripts/train.py --samples {input.samples} --splits {input.splits}"
+        " --features {input.features:q} --options {params.options:q} --seed {params.seed}"
+        " --model {output.model} --held-out {output.held_out} 2>&1 | tee {log}"
+
+
+rule evaluate:
+    input:
+        samples="results/{task}/training/samples.parquet",
+        splits="results/{task}/splits.parquet",
+        nearest="results/{task}/leakage.parquet",
+        held_out="results/{task}/held_out.parquet",
+        model="results/{task}/model",
+    output:
+        metrics="results/{task}/metrics.json",
+        plots=directory("results/{task}/plots"),
+    params:
+        application=lambda wildcards: task_of(wildcards)["application"],
+        options=section("evaluate"),
+        seed=config["seed"],
+        code=code("evaluate"),
+    log:
+        "logs/{task}/evaluate.log",
+    benchmark:
+        "benchmarks/{task}/evaluate.tsv"
+    conda:
+        "../../envs/bioloom.yaml"
+    shell:
+        "python scripts/evaluate.py --task {wildcards.task} --application {params.application}"
+        " --samples {input.samples} --splits {input.splits} --nearest {input.nearest}"
+        " --held-out {input.held_out} --model {input.model} --options {params.options:q}"
+        " --seed {params.seed} --metrics {output.metrics} --plots {output.plots} 2>&1 | tee {log}"
+
+
+rule explain:
+    input:
+        samples="results/{task}/training/samples.parquet",
+        splits="results/{task}/splits.parquet",
+        features="results/{task}/training/features.npz",
+        weights=lambda wildcards: weights_file(task_of(wildcards), "features"),
+        model="results/{task}/model",
+    output:
+        explanation="results/{task}/explanation.parquet",
+    params:
+        application=lambda wildcards: task_of(wildcards)["application"],
+        options=section("explain"),
+        embedder=section("features"),
+        seed=config["seed"],
+        code=code("explain"),
+    log:
+        "logs/{task}/explain.log",
+    benchmark:
+        "benchmarks/{task}/explain.tsv"
+    conda:
+        "../../envs/bioloom.yaml"
+    shell:
+        "python scripts/explain.py --application {params.application} --samples {input.samples}"
+        " --splits {input.splits} --features {input.features} --weights {input.weights:q}"
+        " --model {input.model} --options {params.options:q} --embedder {params.embedder:q}"
+        " --seed {params.seed} --explanation {output.explanation} 2>&1 | tee {log}"
+
+
+rule predict:
+    input:
+        samples="results/{task}/{dataset}/samples.parquet",
+        features="results/{task}/{dataset}/features.npz",
+        model="results/{task}/model",
+    output:
+        predictions="results/{task}/{dataset}/predictions.parquet",
+    params:
+        code=code("predict"),
+    log:
+        "logs/{task}/{dataset}/predict.log",
+    benchmark:
+        "benchmarks/{task}/{dataset}/predict.tsv"
+    conda:
+        "../../envs/bioloom.yaml"
+    shell:
+        "python scripts/predict.py --samples {input.samples} --features {input.features}"
+        " --model {input.model} --predictions {output.predictions} 2>&1 | tee {log}"

@@ -1,0 +1,43 @@
+"""Everything measured, in one page that opens offline.
+
+Requires: metrics, plots, leakage, explanation, model and records of every task.
+Makes: results/report.html.
+"""
+
+
+def report_files(task):
+    folder = f"results/{task}"
+    return {
+        "metrics": f"{folder}/metrics.json",
+        "plots": f"{folder}/plots",
+        "quality": f"{folder}/training/quality.json",
+        "leakage": f"{folder}/leakage.json",
+        "features": f"{folder}/training/features.json",
+        "explanation": f"{folder}/explanation.parquet",
+        "model": f"{folder}/model",
+    }
+
+
+rule report:
+    input:
+        [file for task in TASKS for file in report_files(task).values()],
+    output:
+        "results/report.html",
+    params:
+        files=section_json({task: report_files(task) for task in TASKS}),
+        about=section_json(
+            {
+                task: {key: TASKS[task][key] for key in ("title", "about") if key in TASKS[task]}
+                for task in TASKS
+            }
+        ),
+        code=code_hash("report"),
+    log:
+        "logs/report.log",
+    benchmark:
+        "benchmarks/report.tsv"
+    conda:
+        "../../envs/bioloom.yaml"
+    shell:
+        "python scripts/report.py --files {params.files:q} --about {params.about:q}"
+        " --report {output} 2>&1 | tee {log}"
