@@ -14,12 +14,15 @@ import jsonschema
 import yaml
 
 from bioloom.application import application_names, get_application
-from bioloom.embedders import embedder_names, weights_source
+from bioloom.embedders import complete, weights_source
 from bioloom.errors import DataError
 from bioloom.models import model_names
 from bioloom.sources import local_path
 
 Config = dict[str, Any]
+
+TABLE = "table"
+"""The embedder of an application whose samples are a table: the columns themselves."""
 
 
 def check_config(config: Config, schema: str | Path) -> None:
@@ -58,8 +61,7 @@ def _task_mistakes(task: Config) -> list[str]:
         for source in source_names(task, dataset):
             mistakes += _source_mistakes(f"{place}.{source}", options[source])
     for place, section in _sections(task, "features"):
-        if section["embedder"] != "table":
-            mistakes += _unknown_name(f"{place}.embedder", section["embedder"], embedder_names())
+        mistakes += _features_mistakes(place, section)
     for place, section in _sections(task, "model"):
         mistakes += _unknown_name(f"{place}.name", section["name"], model_names())
     return mistakes
@@ -80,6 +82,16 @@ def _unknown_name(place: str, name: str, known: list[str]) -> list[str]:
     near = get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known ones: {', '.join(known)}"
     return [f"{place}: unknown {name!r}; {hint}"]
+
+
+def _features_mistakes(place: str, section: Config) -> list[str]:
+    if section["embedder"] == TABLE:
+        return []
+    try:
+        complete(section)
+    except DataError as error:
+        return [f"{place}: {error}"]
+    return []
 
 
 def _source_mistakes(place: str, source: Any) -> list[str]:
@@ -115,14 +127,18 @@ def remote_sources(config: Config) -> dict[str, Config]:
         for name in source_names(task, dataset)
     ]
     for task in config["tasks"].values():
-        sources += [weights_source(section) for _, section in _sections(task, "features")]
+        sources += [_weights(section) for _, section in _sections(task, "features")]
     return {local_path(source): source for source in sources if isinstance(source, dict)}
 
 
 def weights_file(task: Config, features: str) -> list[str]:
     """The weights that a features file needs, as a list of none or one path."""
-    source = weights_source(features_section(task, features))
+    source = _weights(features_section(task, features))
     return [local_path(source)] if source else []
+
+
+def _weights(section: Config) -> Config | None:
+    return None if section["embedder"] == TABLE else weights_source(section)
 
 
 def features_section(task: Config, features: str) -> Config:

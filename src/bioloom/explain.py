@@ -1,0 +1,153 @@
+"""Say what the task's model looks at: permutation importance or in-silico mutagenesis.
+
+`explanation.parquet`: `item, position, feature, importance, low, high`. For tables a row a
+column (item and position empty): the loss in score when its values are shuffled. For sequences a
+row an item, position and letter: how much the mutation lowers the predicted score.
+All of it on validation rows of the partition that the saved model was fitted on.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bioloom.application import CLASSIFICATION, Application
+from bioloom.embedders import AMINO_ACIDS, BASES
+from bioloom.features import Features
+from bioloom.fitted import Fitted
+from bioloom.samples import label_columns
+
+DEFAULTS = {"items": 4, "window": 1, "repeats": 10}
+
+
+def explain(
+    samples: pd.DataFrame,
+    splits: pd.DataFrame,
+    features: Features,
+    fitted: Fitted,
+    application: Application,
+    options: dict[str, Any],
+    *,
+    embedder: dict[str, Any],
+    weights: Path | None,
+    seed: int,
+) -> pd.DataFrame:
+    """The explanation that fits the inputs: of columns for a table, of letters for sequences."""
+    options = DEFAULTS | options
+    fold = splits[["repeat", "fold"]].min()
+    chosen = splits[(splits["fold"] == fold["fold"]) & (splits["repeat"] == fold["repeat"])]
+    valid = chosen.loc[chosen["split"] == "valid", "sample_id"]
+    rows = samples[samples["sample_id"].isin(valid)].reset_index(drop=True)
+    if isinstance(application.inputs(rows), list):
+        return mutate(rows, fitted, embedder, weights, options["items"], options["window"])
+    return permute(rows, features, fitted, options["repeats"], seed)
+
+
+def permute(
+    samples: pd.DataFrame, features: Features, fitted: Fitted, repeats: int, seed: int
+) -> pd.DataFrame:
+    """Permutation importance (Breiman 2001): rise of the loss when one column is shuffled.
+
+    The loss is log loss for classes and squared error for values; the columns of one category
+    are shuffled together. `low` and `high` are the extremes over the repeats.
+    """
+    rng = np.random.default_rng(seed)
+    X = np.asarray(features.rows(samples["sample_id"]))
+    base = _loss(fitted, X, samples)
+    seen = set(fitted.preprocess.support)
+    columns: dict[str, list[int]] = {}
+    for index, name in enumerate(features.names):
+        if index in seen:
+            columns.setdefault(str(name).split("=", 1)[0], []).append(index)
+    found = []
+    for name, indices in columns.items():
+        rises = []
+        for _ in range(repeats):
+            shuffled = X.copy()
+            shuffled[:, indices] = X[rng.permutation(len(X))][:, indices]
+            rises.append(_loss(fitted, shuffled, samples) - base)
+        found.append((name, float(np.mean(rises)), float(np.min(rises)), float(np.max(rises))))
+    table = pd.DataFrame(found, columns=["feature", "importance", "low", "high"])
+    table = table.sort_values("importance", ascending=False, ignore_index=True)
+    return table.assign(item="", position=0)
+
+
+def _loss(fitted: Fitted, X: np.ndarray, samples: pd.DataFrame) -> float:
+    scores = fitted.scores(X)
+    if fitted.kind in CLASSIFICATION:
+        codes = samples["label"].map({name: i for i, name in enumerate(fitted.outputs)})
+        right = scores[np.arange(len(X)), codes.to_numpy(dtype=int)]
+        return float(-np.log(np.clip(right, 1e-6, 1)).mean())
+    truth = samples[label_columns(samples)].to_numpy(dtype=float)
+    return float(np.nanmean((scores - truth) ** 2))
+
+
+def mutate(
+    samples: pd.DataFrame,
+    fitted: Fitted,
+    embedder: dict[str, Any],
+    weights: Path | None,
+    items: int,
+    window: int,
+) -> pd.DataFrame:
+    """In-silico mutagenesis of the items that the model is surest of.
+
+    With `window` 1 every letter is replaced by every other one; with a larger one each window of
+    letters is replaced by the unknown letter. Importance is the fall of the log odds of the
+    predicted class (of the value in a regression).
+    """
+    from bioloom.engine import embed
+
+    def score(sequences: list[str]) -> np.ndarray:
+        return fitted.scores(embed(sequences, embedder, weights=weights).X)
+
+    scores = score(list(samples["sequence"]))
+    surest = _spread(scores, items)
+    tables = []
+    for row in surest:
+        sequence = samples["sequence"].iloc[row]
+        mutants = list(_mutants(sequence, window))
+        after = score([mutant for _, _, mutant in mutants])
+        output = int(scores[row].argmax())
+        fall = _strength(scores[row : row + 1], output, fitted) - _strength(after, output, fitted)
+        table = pd.DataFrame(
+            [(p, letter) for p, letter, _ in mutants], columns=["position", "feature"]
+        )
+        table["importance"] = fall
+        table["item"] = samples["sample_id"].iloc[row]
+        table["reference"] = [sequence[p : p + window] for p in table["position"]]
+        tables.append(table.assign(predicted=fitted.outputs[output], low=fall, high=fall))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _spread(scores: np.ndarray, items: int) -> np.ndarray:
+    """The surest rows, as many of each predicted class as possible."""
+    predicted, sure = scores.argmax(axis=1), scores.max(axis=1)
+    order = np.argsort(-sure, kind="stable")
+    rank = pd.Series(predicted[order]).groupby(predicted[order]).cumcount().to_numpy()
+    return order[np.argsort(rank, kind="stable")][:items]
+
+
+def _strength(scores: np.ndarray, output: int, fitted: Fitted) -> np.ndarray:
+    if fitted.kind not in CLASSIFICATION:
+        return scores[:, output]
+    clipped = np.clip(scores[:, output], 1e-6, 1 - 1e-6)
+    return np.log(clipped / (1 - clipped))
+
+
+def _mutants(sequence: str, window: int):
+    """(position, letter, mutant) of every substitution, or of every masked window."""
+    protein = bool(set(sequence) - set(BASES + "N"))
+    if window > 1:
+        unknown = "X" if protein else "N"
+        for start in range(0, len(sequence), window):
+            end = min(start + window, len(sequence))
+            yield start, unknown, sequence[:start] + unknown * (end - start) + sequence[end:]
+        return
+    for position, letter in enumerate(sequence):
+        for other in AMINO_ACIDS if protein else BASES:
+            if other != letter:
+                yield position, other, sequence[:position] + other + sequence[position + 1 :]
