@@ -105,7 +105,7 @@ def _encode(
 ) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
     for states in encoder.encode(texts):
         pooled = pool(states, options["pooling"], options["segments"], encoder)
-        yield states.index, pooled
+        yield states.order, pooled
 
 
 def pool(states: States, pooling: str, segments: int | None, encoder: Encoder) -> list[np.ndarray]:

@@ -42,11 +42,11 @@ class Option:
     default: Any
     choices: tuple[Any, ...] = ()
     minimum: int | None = None
-    type: type | None = None
+    type: Any = None  # where the default does not tell
 
     def check(self, name: str, value: Any) -> None:
         """Raise DataError when `value` is not allowed."""
-        expected = self.type or type(self.default)
+        expected: Any = self.type or type(self.default)
         if value is None and self.default is None:
             return
         if not isinstance(value, expected) or (isinstance(value, bool) and expected is not bool):
@@ -61,11 +61,11 @@ class Option:
 class States(NamedTuple):
     """Hidden states of a batch: `values (T, D)` holds sequence after sequence, special tokens in.
 
-    `index (n,)` are the positions of the sequences in the list that was given to `encode`,
+    `order (n,)` are the positions of the sequences in the list that was given to `encode`,
     `lengths (n,)` their numbers of tokens.
     """
 
-    index: np.ndarray
+    order: np.ndarray
     values: torch.Tensor
     lengths: np.ndarray
 
@@ -85,9 +85,14 @@ class Encoder(Protocol):
         """The states of a few sequences by the plainest fp32 path, to check `encode` against."""
 
 
+def embedder_names() -> list[str]:
+    """The names that `features: embedder` takes."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
 def get_embedder(name: str) -> ModuleType:
     """The module of an embedder; DataError names the known ones."""
-    known = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    known = embedder_names()
     if name not in known:
         raise DataError(f"features: no embedder {name!r}; known are {', '.join(known)}")
     return importlib.import_module(f"{__name__}.{name}")
@@ -112,6 +117,8 @@ def complete(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def weights_source(options: Mapping[str, Any]) -> dict[str, str] | None:
     """Where the weights of a `features:` block come from by default; None: no pinned source."""
+    if options.get("embedder") == "table":  # the samples' own columns: nothing is embedded
+        return None
     complete_options = complete(options)
     return get_embedder(complete_options["embedder"]).weights_source(complete_options)
 

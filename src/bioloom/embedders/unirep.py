@@ -8,7 +8,6 @@ is read, never imported; they are stated to be CC BY-NC 4.0.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ import numpy as np
 
 from bioloom.embedders import Option, States, normalise_protein
 from bioloom.errors import DataError
+from bioloom.files import sha256
 
 if TYPE_CHECKING:
     import torch
@@ -57,7 +57,7 @@ def load(options: dict[str, Any], weights: Path | None, device: str, dtype: str)
     if width != options["size"]:
         raise DataError(f"these weights are of size {width}, not {options['size']}", file=weights)
     encoder = UniRep(arrays, device)
-    encoder.identity["weights_sha256"] = hashlib.sha256(Path(weights).read_bytes()).hexdigest()
+    encoder.identity["weights_sha256"] = sha256(weights)
     return encoder
 
 
@@ -95,8 +95,8 @@ class UniRep:
             while stop < len(order) and (stop == start or tokens < budget):
                 tokens += len(sequences[order[stop]]) + 1
                 stop += 1
-            index = order[start:stop]
-            yield States(index, *self._states([sequences[i] for i in index]))
+            batch = order[start:stop]
+            yield States(batch, *self._states([sequences[i] for i in batch]))
             start = stop
 
     def _states(self, sequences: list[str]) -> tuple[torch.Tensor, np.ndarray]:
