@@ -1,0 +1,113 @@
+"""What every model is: parameters as dataclass fields, fit, predict, and two plain files.
+
+X is (N, D) float32 without NaN, or Ragged. y is class codes (N,) int64, values (N,) or (N, T)
+with NaN where a target was not measured. A fitted model is its parameters (parameters.json) and
+its state (model.safetensors); nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from bioloom.application import CLASSIFICATION, Kind
+from bioloom.arrays import Ragged
+from bioloom.errors import DataError
+
+Features = np.ndarray | Ragged
+
+
+@dataclass(kw_only=True)
+class Estimator(ABC):
+    """The model contract: a model module's `Model` adds its parameters, `fit` and `outputs`."""
+
+    kind: Kind
+    n_outputs: int
+    """Classes (two where binary), targets, or 1."""
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """The name of the model in config.yaml: its module's."""
+        return type(self).__module__.rpartition(".")[2]
+
+    @abstractmethod
+    def fit(self, X: Features, y: np.ndarray, X_valid: Features, y_valid: np.ndarray) -> Self:
+        """Learn from the training rows; valid rows may only say when to stop."""
+
+    @abstractmethod
+    def outputs(self, X: Features) -> np.ndarray:
+        """Class probabilities, not yet calibrated, or values: (N, n_outputs)."""
+
+    def predict_proba(self, X: Features) -> np.ndarray:
+        """Class probabilities before calibration, (N, n_outputs) float64."""
+        return np.asarray(self.outputs(X), dtype=np.float64)
+
+    def predict(self, X: Features) -> np.ndarray:
+        """Values, float64: (N,) for a regression, (N, n_outputs) for a multiregression."""
+        values = np.asarray(self.outputs(X), dtype=np.float64)
+        return values[:, 0] if self.kind == "regression" else values
+
+    def save(self, folder: Path) -> None:
+        """Write parameters.json and the fitted state into `folder`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "parameters.json").write_text(json.dumps(asdict(self), indent=1) + "\n")
+        self.write_state(folder)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        model = cls(**json.loads((folder / "parameters.json").read_text()))
+        model.read_state(folder)
+        return model
+
+    def write_state(self, folder: Path) -> None:
+        """Write what `fit` learnt: model.safetensors, unless the model has another format."""
+        from safetensors.numpy import save_file
+
+        arrays = {name: np.ascontiguousarray(value) for name, value in self.state().items()}
+        save_file(arrays, folder / "model.safetensors")
+
+    def read_state(self, folder: Path) -> None:
+        """Read what `write_state` wrote."""
+        from safetensors.numpy import load_file
+
+        self.restore(load_file(folder / "model.safetensors"))
+
+    def state(self) -> dict[str, np.ndarray]:
+        """What `fit` learnt, as named arrays."""
+        raise NotImplementedError
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take over a state."""
+        raise NotImplementedError
+
+
+def one_vector(X: Features, model: str) -> np.ndarray:
+    """X where it is (N, D); DataError where it is per token, which `model` cannot take."""
+    if isinstance(X, Ragged):
+        raise DataError(
+            f"Model {model} takes one vector a sample, got one a token",
+            hint="set `features: pooling: mean`, or take a model for tokens such as transformer",
+        )
+    return X
+
+
+def target_matrix(y: np.ndarray, kind: Kind, n_outputs: int) -> np.ndarray:
+    """Labels as (N, n_outputs) float64: one-hot classes, or values with NaN where not measured."""
+    if kind in CLASSIFICATION:
+        return np.eye(n_outputs)[y]
+    return np.asarray(y, dtype=np.float64).reshape(len(y), n_outputs)
+
+
+def column_means(targets: np.ndarray, empty: np.ndarray | float) -> np.ndarray:
+    """Means of the measured values of each column, (T,); `empty` where a column has none."""
+    measured = ~np.isnan(targets)
+    counts = measured.sum(axis=0)
+    totals = np.where(measured, targets, 0.0).sum(axis=0)
+    return np.where(counts > 0, totals / np.maximum(counts, 1), empty)

@@ -1,0 +1,59 @@
+"""scikit-learn classifiers and regressors as models: one fit, stored by skops."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from bioloom.application import CLASSIFICATION
+from bioloom.errors import DataError
+from bioloom.models._estimator import Estimator, Features, one_vector
+
+
+@dataclass(kw_only=True)
+class ScikitModel(Estimator):
+    """A model whose work is done by the scikit-learn estimator that `build` gives."""
+
+    @abstractmethod
+    def build(self) -> Any:
+        """The unfitted scikit-learn estimator for this kind of label."""
+
+    def fit(self, X: Features, y: np.ndarray, X_valid: Features, y_valid: np.ndarray) -> Self:
+        """Fit on the training rows; valid rows are not used."""
+        if self.kind == "multiregression":
+            raise DataError(
+                f"Model {self.name} predicts one label, the samples have {self.n_outputs}",
+                hint="take svm, dnn, category_mean or naive",
+            )
+        self.estimator = self.build().fit(one_vector(X, self.name), y)
+        return self
+
+    def outputs(self, X: Features) -> np.ndarray:
+        """Probabilities or values, (N, n_outputs); a class without training rows gets 0."""
+        X = one_vector(X, self.name)
+        if self.kind not in CLASSIFICATION:
+            return self.estimator.predict(X)[:, None]
+        probabilities = np.zeros((len(X), self.n_outputs))
+        probabilities[:, self.estimator.classes_] = self.estimator.predict_proba(X)
+        return probabilities
+
+    def write_state(self, folder: Path) -> None:
+        """Write model.skops."""
+        from skops.io import dump
+
+        dump(self.estimator, folder / "model.skops")
+
+    def read_state(self, folder: Path) -> None:
+        """Read model.skops; skops refuses every type but scikit-learn's and those `trusted`."""
+        from skops.io import load
+
+        self.estimator = load(folder / "model.skops", trusted=self.trusted)
+
+    @property
+    def trusted(self) -> list[str]:
+        """Further types in the file, which were looked at and only hold numbers."""
+        return []

@@ -1,0 +1,27 @@
+"""Logistic regression with an L2 penalty; ridge regression where the label is a number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from bioloom.application import CLASSIFICATION
+from bioloom.models._scikit import ScikitModel
+
+
+@dataclass(kw_only=True)
+class Model(ScikitModel):
+    """Linear in the features, which should be standardised."""
+
+    C: float = 1.0
+    """Inverse strength of the penalty; the ridge penalty is 1 / C."""
+    class_weight: Literal["balanced"] | None = None
+    max_iter: int = 1000
+
+    def build(self) -> Any:
+        """LogisticRegression or Ridge."""
+        from sklearn.linear_model import LogisticRegression, Ridge
+
+        if self.kind not in CLASSIFICATION:
+            return Ridge(alpha=1 / self.C)
+        return LogisticRegression(C=self.C, class_weight=self.class_weight, max_iter=self.max_iter)

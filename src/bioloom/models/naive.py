@@ -1,0 +1,32 @@
+"""The floor under every score: class frequencies, mean or per-target means of the training rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from bioloom.models._estimator import Estimator, Features, column_means, target_matrix
+
+
+@dataclass(kw_only=True)
+class Model(Estimator):
+    """Gives every sample the same answer; the features are not looked at."""
+
+    def fit(self, X: Features, y: np.ndarray, X_valid: Features, y_valid: np.ndarray) -> Self:
+        """Average the training labels; a target that was never measured gets 0."""
+        self.means = column_means(target_matrix(y, self.kind, self.n_outputs), empty=0.0)
+        return self
+
+    def outputs(self, X: Features) -> np.ndarray:
+        """The same row for each sample, (N, n_outputs)."""
+        return np.tile(self.means, (len(X), 1))
+
+    def state(self) -> dict[str, np.ndarray]:
+        """The means."""
+        return {"means": self.means}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take over the means."""
+        self.means = arrays["means"]
