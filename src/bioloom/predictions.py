@@ -13,6 +13,9 @@ from bioloom.features import Features
 from bioloom.fitted import Fitted
 from bioloom.signature import check_signature, reasons_to_abstain
 
+FAR = "unlike the training data"
+UNSURE = "the prediction set does not hold exactly one class"
+
 
 def align(features: Features, names: list[str], identity: str) -> Features:
     """The features in the model's column order; a category that new data lack is a column of 0.
@@ -51,9 +54,11 @@ def predict(samples: pd.DataFrame, features: Features, fitted: Fitted, file: Pat
     ids = samples["sample_id"].to_numpy()
     outside = fitted.reach.outside(fitted.preprocess.transform(X))
     reasons = reasons_to_abstain(samples, settings["signature"]).to_numpy(dtype=object)
-    reasons = [_join(reason, far) for reason, far in zip(reasons, outside, strict=True)]
+    reasons = [_join(r, f) for r, f in zip(reasons, np.where(outside, FAR, ""), strict=True)]
     if fitted.kind in CLASSIFICATION:
         table = _classes(ids, scores, fitted)
+        single = table["prediction_set"].str.count(r" \| ").eq(0) & table["prediction_set"].ne("")
+        reasons = [_join(r, s) for r, s in zip(reasons, np.where(single, "", UNSURE), strict=True)]
     else:
         table = _values(ids, scores, fitted)
     repeats = len(table) // max(1, len(ids))
@@ -62,9 +67,8 @@ def predict(samples: pd.DataFrame, features: Features, fitted: Fitted, file: Pat
     return table.assign(model_id=settings["id"])
 
 
-def _join(reason: str, far: bool) -> str:
-    text = "unlike the training data" if far else ""
-    return "; ".join(part for part in (reason, text) if part)
+def _join(*reasons: str) -> str:
+    return "; ".join(reason for reason in reasons if reason)
 
 
 def _classes(ids: np.ndarray, scores: np.ndarray, fitted: Fitted) -> pd.DataFrame:

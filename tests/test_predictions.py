@@ -1,0 +1,108 @@
+"""New data are checked against what the model was trained on; each row can abstain."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bioloom.errors import DataError
+from bioloom.features import Features
+from bioloom.predictions import align, predict
+from bioloom.signature import check_signature, make_signature, reasons_to_abstain
+from tests.test_training import fit_once, table
+
+FILE = Path("new.parquet")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    from bioloom.fitted import Fitted
+
+    samples, features = table(n=200)
+    samples = pd.concat([samples, pd.DataFrame(features.X, columns=list(features.names))], axis=1)
+    fitted, _ = fit_once(samples, features)
+    fitted.settings = {
+        "features": "table",
+        "feature_names": [str(name) for name in features.names],
+        "signature": make_signature(samples),
+    }
+    folder = tmp_path_factory.mktemp("trained") / "model"
+    fitted.save(folder)
+    return samples, features, Fitted.load(folder)
+
+
+def test_every_row_gets_the_whole_contract(trained):
+    samples, features, fitted = trained
+    predictions = predict(samples, features, fitted, FILE)
+    assert list(predictions["sample_id"]) == list(samples["sample_id"])
+    assert {"prediction", "probability", "p.no", "p.yes", "prediction_set", "model_id"} <= set(
+        predictions
+    )
+    assert predictions["probability"].between(0, 1).all()
+    assert (predictions["model_id"] == fitted.settings["id"]).all()
+
+
+def test_the_order_of_columns_does_not_matter(trained):
+    samples, features, fitted = trained
+    turned = Features(features.sample_id, features.X[:, ::-1], features.names[::-1], "table")
+    pd.testing.assert_frame_equal(
+        predict(samples, turned, fitted, FILE), predict(samples, features, fitted, FILE)
+    )
+
+
+def test_features_of_another_embedder_are_refused(trained):
+    samples, features, fitted = trained
+    other = Features(features.sample_id, features.X, features.names, "unirep")
+    with pytest.raises(DataError, match="trained on features 'table', got 'unirep'"):
+        predict(samples, other, fitted, FILE)
+
+
+def test_a_missing_column_is_refused(trained):
+    samples, features, fitted = trained
+    with pytest.raises(DataError, match="missing: c"):
+        predict(samples.drop(columns="c"), features, fitted, FILE)
+
+
+def test_text_where_a_number_was_is_refused(trained):
+    samples, features, fitted = trained
+    with pytest.raises(DataError, match="Expected a number"):
+        predict(samples.assign(c="high"), features, fitted, FILE)
+
+
+def test_a_row_far_from_training_is_flagged(trained):
+    samples, features, fitted = trained
+    X = features.X.copy()
+    X[0] = 50
+    far = predict(samples, Features(features.sample_id, X, features.names, "table"), fitted, FILE)
+    assert far["out_of_distribution"].iloc[0]
+    assert "unlike the training data" in far["abstain"].iloc[0]
+    assert far["out_of_distribution"].iloc[1:].mean() < 0.1
+
+
+def test_prediction_sets_cover_about_what_they_promise(trained):
+    samples, features, fitted = trained
+    predictions = predict(samples, features, fitted, FILE)
+    sets = predictions["prediction_set"].str.split(" | ", regex=False)
+    held = [label in chosen for label, chosen in zip(samples["label"], sets, strict=True)]
+    assert np.mean(held) > 0.8
+
+
+def test_unknown_categories_and_long_sequences_keep_their_row_and_say_why():
+    known = pd.DataFrame(
+        {"sample_id": ["a"], "group": ["a"], "tissue": ["skin"], "sequence": ["MKV"]}
+    )
+    new = known.assign(tissue="bone", sequence="M" + "X" * 9)
+    signature = make_signature(known)
+    check_signature(new, signature, FILE)
+    reason = reasons_to_abstain(new, signature).iloc[0]
+    assert "unknown category" in reason
+    assert "longer than in training" in reason
+    assert "unknown residues" in reason
+
+
+def test_a_category_absent_from_new_data_is_a_column_of_zeros():
+    new = Features(np.array(["a"]), np.array([[2.0]]), np.array(["age"]), "table")
+    aligned = align(new, ["age", "sex=f", "weight"], "table")
+    assert aligned.X[0, :2].tolist() == [2.0, 0.0]
+    assert np.isnan(aligned.X[0, 2])

@@ -1,0 +1,117 @@
+"""What is fitted comes from train and valid rows; held-out rows are predicted, never fitted."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bioloom.errors import DataError
+from bioloom.features import Features
+from bioloom.fitted import Fitted
+from bioloom.training import Recipe, encode_labels, fit, train
+
+LOGISTIC = {"model": "logistic_regression", "parameters": {}, "preprocess": {}, "search": {}}
+
+
+def table(n=120, seed=0, classes=("no", "yes")):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, 5)).astype(np.float32)
+    label = np.array(classes)[(X[:, 0] + 0.3 * rng.normal(size=n) > 0).astype(int)]
+    ids = np.array([f"s{i}" for i in range(n)])
+    samples = pd.DataFrame({"sample_id": ids, "label": label, "group": ids})
+    return samples, Features(ids, X, np.array(list("abcde")), "table")
+
+
+def partition(samples, train=70, valid=25):
+    split = ["train"] * train + ["valid"] * valid + ["test"] * (len(samples) - train - valid)
+    return pd.DataFrame({"sample_id": samples["sample_id"], "repeat": 0, "fold": 0, "split": split})
+
+
+def fit_once(samples, features):
+    labels = encode_labels(samples, "classification")
+    recipe = Recipe(features=features, **LOGISTIC)
+    return train(samples, partition(samples), labels, {"model": recipe}, seed=1)
+
+
+def test_the_positive_class_is_last():
+    samples, _ = table(classes=("malignant", "benign"))
+    labels = encode_labels(samples, "classification", positive="malignant")
+    assert labels.outputs == ["benign", "malignant"]
+    assert (labels.y == (samples["label"] == "malignant")).all()
+
+
+def test_one_class_is_refused():
+    samples, _ = table()
+    with pytest.raises(DataError, match="one class"):
+        encode_labels(samples.assign(label="yes"), "classification")
+
+
+def test_test_rows_change_nothing_that_is_fitted(tmp_path):
+    samples, features = table()
+    fitted, _ = fit_once(samples, features)
+    changed = features.X.copy()
+    changed[95:] = 1e3
+    other_samples = samples.copy()
+    other_samples.loc[95:, "label"] = samples.loc[95:, "label"].to_numpy()[::-1]
+    other, _ = fit_once(
+        other_samples, Features(features.sample_id, changed, features.names, "table")
+    )
+    assert np.array_equal(fitted.scores(features.X), other.scores(features.X))
+    assert (fitted.temperature, fitted.threshold) == (other.temperature, other.threshold)
+    assert fitted.quantile == other.quantile
+    assert np.array_equal(fitted.reach.mean, other.reach.mean)
+
+
+def test_held_out_rows_are_the_test_rows():
+    samples, features = table()
+    _, held_out = fit_once(samples, features)
+    assert list(held_out["sample_id"]) == list(samples["sample_id"][95:])
+    assert np.allclose(held_out[["p.no", "p.yes"]].sum(axis=1), 1)
+    decided = held_out["p.yes"] >= held_out["threshold"]
+    assert (held_out["prediction"] == np.where(decided, "yes", "no")).all()
+
+
+def test_saved_and_loaded_models_predict_the_same(tmp_path):
+    samples, features = table()
+    fitted, _ = fit_once(samples, features)
+    fitted.save(tmp_path / "model")
+    loaded = Fitted.load(tmp_path / "model")
+    assert np.array_equal(loaded.scores(features.X), fitted.scores(features.X))
+    assert np.array_equal(loaded.reach.outside(features.X), fitted.reach.outside(features.X))
+    assert len(loaded.settings["id"]) == 12
+
+
+def test_shuffled_labels_fall_to_chance():
+    from sklearn.metrics import roc_auc_score
+
+    samples, features = table(n=400)
+    shuffled = samples.assign(label=samples["label"].sample(frac=1, random_state=3).to_numpy())
+    labels = encode_labels(shuffled, "classification")
+    recipe = Recipe(features=features, **LOGISTIC)
+    _, held_out = train(shuffled, partition(shuffled, 200, 50), labels, {"model": recipe}, seed=1)
+    truth = shuffled.set_index("sample_id").loc[held_out["sample_id"], "label"] == "yes"
+    assert 0.35 < roc_auc_score(truth, held_out["p.yes"]) < 0.65
+
+
+def test_search_chooses_inside_the_training_rows():
+    samples, features = table(n=200)
+    labels = encode_labels(samples, "classification")
+    recipe = Recipe(features, "logistic_regression", {}, {}, {"C": [1e-6, 1.0]})
+    rows = {"train": np.arange(120), "valid": np.arange(120, 160)}
+    assert fit(recipe, labels, rows, samples, seed=1).parameters == {"C": 1.0}
+
+
+def test_an_unknown_parameter_is_named():
+    samples, features = table()
+    labels = encode_labels(samples, "classification")
+    recipe = Recipe(features, "logistic_regression", {"depth": 3}, {}, {})
+    with pytest.raises(DataError, match="no parameter depth"):
+        train(samples, partition(samples), labels, {"model": recipe}, seed=1)
+
+
+def test_missing_values_are_filled_from_training_rows():
+    samples, features = table()
+    X = features.X.copy()
+    X[::7, 1] = np.nan
+    fitted, _ = fit_once(samples, Features(features.sample_id, X, features.names, "table"))
+    empty = np.full((1, 5), np.nan, dtype=np.float32)
+    assert np.isfinite(fitted.scores(empty)).all()
