@@ -1,0 +1,176 @@
+"""Held-out predictions joined to the true labels: what the scores and the plots are made of.
+
+Training writes predictions without labels; the labels come from the samples table alone. Every
+model must have predicted every test row of every partition, so that differences are paired.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from bioloom.errors import DataError
+
+ROW = ["repeat", "fold", "sample_id"]
+RERUN = "run the train step again: held_out and splits do not belong together"
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What one model said of the test rows of one repeat (N rows, all folds together).
+
+    Classification: `y`, `call (N,)` class indices, `p (N, K)` probabilities. Regression: `y`,
+    `call (N,)` values, or `(N, T)` with NaN in `y` where a target was not measured; `p` is empty.
+    `group (N,)` indexes the test groups, the same in all models and repeats.
+    """
+
+    repeat: int
+    fold: np.ndarray
+    sample_id: np.ndarray
+    group: np.ndarray
+    y: np.ndarray
+    call: np.ndarray
+    p: np.ndarray
+
+    def __getitem__(self, rows: np.ndarray) -> HeldOut:
+        """The rows at `rows` (integers or a boolean mask)."""
+        arrays = (self.fold, self.sample_id, self.group, self.y, self.call, self.p)
+        return HeldOut(self.repeat, *(a[rows] for a in arrays))
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """The predictions of all models on the test rows: `models[name][repeat]`.
+
+    `classes` are in the order of the probability columns, the positive class of a binary task
+    last; `targets` are those scored; `skipped` have too few test values or no spread.
+    """
+
+    models: dict[str, list[HeldOut]]
+    classes: list[str]
+    targets: list[str]
+    skipped: list[str]
+    groups: int
+
+    __test__ = False  # not a test case, whatever pytest thinks of the name
+
+
+def read_test_set(
+    samples: pd.DataFrame,
+    splits: pd.DataFrame,
+    held_out: pd.DataFrame,
+    kind: str,
+    *,
+    min_test: int = 10,
+) -> TestSet:
+    """Join predictions to labels by sample; refuse gaps, strangers and unknown classes.
+
+    `min_test`: a target with fewer measured test values in any repeat is skipped.
+    """
+    test = splits[splits["split"] == "test"][ROW].merge(samples, on="sample_id", how="left")
+    if test.empty or "model" not in set(held_out["model"]):
+        raise DataError("there are no test rows predicted by the task's model", hint=RERUN)
+    groups, group = np.unique(test["group"].astype(str), return_inverse=True)
+    classes: list[str] = []
+    targets: list[str] = []
+    skipped: list[str] = []
+    if kind in ("binary", "multiclass"):
+        classes = _classes(held_out, kind)
+        y = _codes(test["label"], classes, "label")
+    elif kind == "multiregression":
+        targets, skipped = _targets(test, min_test)
+        y = test[[f"label.{target}" for target in targets]].to_numpy(float)
+    else:
+        y = test["label"].to_numpy(float)
+        if not np.isfinite(y).all():
+            raise DataError("a test sample has no label", column="label", hint="clean drops these")
+    models = {}
+    for name, said in held_out.groupby("model", sort=False):
+        call, p = _place(said, test, classes, targets, str(name))
+        call = call if classes else _level(call, test["fold"])
+        fold, sample = test["fold"].to_numpy(), test["sample_id"].to_numpy()
+        rows = HeldOut(-1, fold, sample, group, y, call, p)
+        models[str(name)] = _by_repeat(rows, test["repeat"].to_numpy())
+    return TestSet(models, classes, targets, skipped, len(groups))
+
+
+def _by_repeat(rows: HeldOut, repeat: np.ndarray) -> list[HeldOut]:
+    return [replace(rows[repeat == number], repeat=int(number)) for number in np.unique(repeat)]
+
+
+def _classes(held_out: pd.DataFrame, kind: str) -> list[str]:
+    classes = [name[2:] for name in map(str, held_out) if name.startswith("p.")]
+    if kind == "binary" and len(classes) != 2:
+        raise DataError(f"a binary task has 2 classes, not {len(classes)}: {', '.join(classes)}")
+    return classes
+
+
+def _codes(labels: pd.Series, classes: list[str], column: str) -> np.ndarray:
+    codes = pd.Index(classes).get_indexer(pd.Index(labels.astype(str)))
+    if (codes < 0).any():
+        unknown = ", ".join(sorted(set(labels.astype(str)[codes < 0])))
+        raise DataError(
+            f"a test row has a class that the model was not trained on: {unknown}",
+            column=column,
+            hint="drop or merge rare classes, or split so that each class is in training",
+        )
+    return codes
+
+
+def _targets(test: pd.DataFrame, min_test: int) -> tuple[list[str], list[str]]:
+    """(targets scored, targets skipped) by the test values of each repeat."""
+    columns = [name for name in map(str, test) if name.startswith("label.")]
+    repeats = test.groupby("repeat")[columns]
+    enough = (repeats.count().min() >= min_test) & (repeats.nunique().min() > 1)
+    if not enough.any():
+        raise DataError(
+            f"no target has {min_test} different test values", hint="lower evaluate: min_test"
+        )
+    scored = enough.index[enough].str.removeprefix("label.")
+    return list(scored), list(enough.index[~enough].str.removeprefix("label."))
+
+
+def _place(
+    said: pd.DataFrame, test: pd.DataFrame, classes: list[str], targets: list[str], model: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """(call, p) of one model in the order of the test rows."""
+    if targets:
+        said = said[said["target"].isin(targets)]
+    at = pd.MultiIndex.from_frame(test[ROW]).get_indexer(pd.MultiIndex.from_frame(said[ROW]))
+    if (at < 0).any() or said.duplicated([*ROW, "target"] if targets else ROW).any():
+        raise DataError(f"model {model} predicts a row twice or outside the test split", hint=RERUN)
+    values = said["prediction"]
+    p = np.full((len(test), len(classes)), np.nan)
+    if classes:
+        call = np.zeros(len(test), dtype=int)
+        call[at] = _codes(values, classes, "prediction")
+        p[at] = said[[f"p.{name}" for name in classes]].to_numpy(float)
+        gaps = ~np.isfinite(p)
+    elif targets:
+        call = np.full((len(test), len(targets)), np.nan)
+        call[at, pd.Index(targets).get_indexer(pd.Index(said["target"]))] = values.to_numpy(float)
+        measured = test[[f"label.{target}" for target in targets]].notna().to_numpy()
+        gaps = ~np.isfinite(call) & measured
+    else:
+        call = np.full(len(test), np.nan)
+        call[at] = values.to_numpy(float)
+        gaps = ~np.isfinite(call)
+    if gaps.any():
+        raise DataError(
+            f"model {model} has no finite prediction for {gaps.sum()} test values", hint=RERUN
+        )
+    return call, _level(p, test["fold"])
+
+
+def _level(values: np.ndarray, fold: pd.Series) -> np.ndarray:
+    """Make one constant of a prediction that is constant within every fold.
+
+    Such a prediction ranks nobody. Pooled over folds, though, its constants (means of the other
+    folds) would rank the folds backwards and look worse than chance.
+    """
+    frame = pd.DataFrame(values)
+    constant = (frame.groupby(fold.to_numpy()).nunique() <= 1).all().to_numpy()
+    level = np.where(constant, frame.mean().to_numpy(), frame.to_numpy())
+    return level.reshape(values.shape)

@@ -1,0 +1,166 @@
+"""Evaluate the held-out predictions of a task's model and its baselines: metrics.json and plots.
+
+Every score has a 95 % interval from resampled groups, every baseline the same metrics, and the
+difference to each baseline is paired. A difference above 0 means that the model is better, also
+for metrics where lower is better.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bioloom.bootstrap import LEVEL, draw_groups, drawn_scores, interval
+from bioloom.curves import plot_tables
+from bioloom.errors import DataError
+from bioloom.held_out import TestSet, read_test_set
+from bioloom.scores import LOWER_IS_BETTER, Scores
+
+PRIMARY = {
+    "binary": "auroc",
+    "multiclass": "f1",  # macro, so that rare classes count as much as common ones
+    "regression": "spearman",
+    "multiregression": "pearson_median",
+}
+OPTIONS = {"primary": None, "resamples": 500, "min_test": 10}
+SMALL_TEST = 30  # groups
+SUSPICIOUS_SCORE = 0.995
+SUSPICIOUS_GAIN = 0.3
+
+
+def evaluate(
+    samples: pd.DataFrame,
+    splits: pd.DataFrame,
+    held_out: pd.DataFrame,
+    *,
+    task: str,
+    application: str,
+    kind: str,
+    options: dict[str, Any],
+    seed: int,
+    nearest: pd.DataFrame | None = None,
+) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
+    """(metrics.json, plot tables by name) of one task.
+
+    `options`: `primary` (metric that decides), `resamples`, `min_test` (measured test values that
+    a target needs). `nearest` has the similarity of each test row to its nearest training row:
+    `repeat, fold, sample_id, similarity`. In repeated cross-validation the folds of a repeat are
+    pooled and the metric is the mean over repeats.
+    """
+    settings = _settings(options)
+    test = read_test_set(samples, splits, held_out, kind, min_test=settings["min_test"])
+    draws = draw_groups(test.groups, settings["resamples"], seed)
+    drawn = {name: drawn_scores(repeats, kind, draws) for name, repeats in test.models.items()}
+    primary = _primary(settings["primary"] or PRIMARY[kind], drawn["model"])
+    baselines = [name for name in drawn if name != "model"]
+    differences = {name: _difference(drawn["model"], drawn[name], primary) for name in baselines}
+    metrics = {
+        "task": task,
+        "application": application,
+        "kind": kind,
+        "n": _counts(splits, test),
+        "primary": primary,
+        "test": _flat(drawn["model"]),
+        "baselines": {name: _flat(drawn[name]) for name in baselines},
+        **_comparison(differences),
+        "bootstrap": {"unit": "group", "resamples": settings["resamples"], "seed": seed}
+        | {"level": LEVEL, "undefined": _undefined(drawn["model"])},
+    }
+    metrics["flags"] = _flags(metrics, test)
+    return metrics, plot_tables(test, kind, primary, draws, nearest)
+
+
+def _settings(options: dict[str, Any]) -> dict[str, Any]:
+    unknown = sorted(set(options) - set(OPTIONS))
+    if unknown:
+        raise DataError(
+            f"unknown evaluate option {', '.join(unknown)}", hint=f"there are {', '.join(OPTIONS)}"
+        )
+    return OPTIONS | options
+
+
+def _primary(name: str, drawn: Scores) -> str:
+    if name not in drawn:
+        raise DataError(f"unknown metric {name!r}", hint=f"there are {', '.join(drawn)}")
+    if not np.isfinite(drawn[name][0]):
+        raise DataError(
+            f"{name} is not defined on the test rows",
+            hint="a class is absent or all labels are equal: split otherwise, or more data",
+        )
+    return name
+
+
+def _counts(splits: pd.DataFrame, test: TestSet) -> dict[str, int]:
+    """Samples in train, valid (mean over partitions) and test (each sample once)."""
+    tested = splits[splits["repeat"] >= 0]
+    sizes = tested.groupby(["repeat", "fold"])["split"].value_counts().unstack(fill_value=0).mean()
+    rows = test.models["model"]
+    counts = {part: round(float(sizes.get(part, 0))) for part in ("train", "valid")}
+    counts["test"] = len({sample for repeat in rows for sample in repeat.sample_id})
+    counts["test_groups"] = test.groups
+    counts["repeats"] = len(rows)
+    counts["folds"] = max(len(np.unique(repeat.fold)) for repeat in rows)
+    if test.targets:
+        counts |= {"targets": len(test.targets), "targets_skipped": len(test.skipped)}
+    return counts
+
+
+def _flat(drawn: Scores) -> dict[str, float]:
+    """`{metric, metric_low, metric_high}` for each metric that the test rows define."""
+    flat = {}
+    for name, values in drawn.items():
+        for end, value in interval(values).items():
+            flat[name if end == "value" else f"{name}_{end}"] = value
+    return flat
+
+
+def _undefined(drawn: Scores) -> dict[str, int]:
+    """How many resamples do not define a metric (they lack a class, say), where any."""
+    counts = {name: int((~np.isfinite(values[1:])).sum()) for name, values in drawn.items()}
+    return {name: count for name, count in counts.items() if count}
+
+
+def _difference(model: Scores, baseline: Scores, primary: str) -> dict[str, float]:
+    sign = -1 if primary in LOWER_IS_BETTER else 1
+    return interval(sign * (model[primary] - baseline[primary]))
+
+
+def _comparison(differences: dict[str, dict[str, float]]) -> dict[str, Any]:
+    """The difference to the best baseline (the smallest one), all differences, the verdict."""
+    defined = {name: difference for name, difference in differences.items() if difference}
+    if not defined:
+        return {"differences": {}, "verdict": "no baseline to compare with"}
+    best = min(defined, key=lambda name: defined[name]["value"])
+    difference = defined[best]
+    if difference.get("low", -np.inf) > 0:
+        verdict = f"better than the best baseline, {best}"
+    elif difference.get("high", np.inf) < 0:
+        verdict = f"worse than the baseline {best}"
+    else:
+        verdict = f"no better than the baseline {best}"
+    return {
+        "difference": {**difference, "against": best},
+        "differences": defined,
+        "verdict": verdict,
+    }
+
+
+def _flags(metrics: dict[str, Any], test: TestSet) -> list[str]:
+    """What a reader should doubt, in words."""
+    primary, scores, n = metrics["primary"], metrics["test"], metrics["n"]
+    flags = []
+    if n["test_groups"] < SMALL_TEST:
+        flags.append(f"small test set: {n['test_groups']} groups")
+    if primary not in LOWER_IS_BETTER and scores[primary] > SUSPICIOUS_SCORE:
+        flags.append(f"{primary} {scores[primary]:.3f} is suspiciously high: check for leakage")
+    gain = metrics.get("difference", {}).get("low", 0.0)
+    if primary not in LOWER_IS_BETTER and gain > SUSPICIOUS_GAIN:
+        flags.append("far better than every baseline: check for leakage")
+    absent = sorted(set(metrics["bootstrap"]["undefined"]) - set(scores))
+    if absent:
+        flags.append(f"not defined on these test rows: {', '.join(absent)}")
+    if test.skipped:
+        flags.append(f"{len(test.skipped)} targets have too few test values and are left out")
+    return flags
