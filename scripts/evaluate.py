@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from bioloom.application import get_application, kind_of
 from bioloom.command import json_object, run
 from bioloom.files import write_json
 from bioloom.metrics import evaluate
@@ -18,7 +19,6 @@ def main(
     splits: Path,
     nearest: Path,
     held_out: Path,
-    kind: str,
     options: dict,
     seed: int,
     metrics: Path,
@@ -32,6 +32,7 @@ def main(
         pd.read_parquet(held_out),
         task=task,
         application=application,
+        kind=kind_of(get_application(application), table),
         options=options,
         seed=seed,
         nearest=pd.read_parquet(nearest),

@@ -27,14 +27,14 @@ def partition(samples, train=70, valid=25):
 
 
 def fit_once(samples, features):
-    labels = encode_labels(samples, "classification")
+    labels = encode_labels(samples, "binary")
     recipe = Recipe(features=features, **LOGISTIC)
     return train(samples, partition(samples), labels, {"model": recipe}, seed=1)
 
 
 def test_the_positive_class_is_last():
     samples, _ = table(classes=("malignant", "benign"))
-    labels = encode_labels(samples, "classification", positive="malignant")
+    labels = encode_labels(samples, "binary", positive="malignant")
     assert labels.outputs == ["benign", "malignant"]
     assert (labels.y == (samples["label"] == "malignant")).all()
 
@@ -42,7 +42,7 @@ def test_the_positive_class_is_last():
 def test_one_class_is_refused():
     samples, _ = table()
     with pytest.raises(DataError, match="one class"):
-        encode_labels(samples.assign(label="yes"), "classification")
+        encode_labels(samples.assign(label="yes"), "binary")
 
 
 def test_test_rows_change_nothing_that_is_fitted(tmp_path):
@@ -85,7 +85,7 @@ def test_shuffled_labels_fall_to_chance():
 
     samples, features = table(n=400)
     shuffled = samples.assign(label=samples["label"].sample(frac=1, random_state=3).to_numpy())
-    labels = encode_labels(shuffled, "classification")
+    labels = encode_labels(shuffled, "binary")
     recipe = Recipe(features=features, **LOGISTIC)
     _, held_out = train(shuffled, partition(shuffled, 200, 50), labels, {"model": recipe}, seed=1)
     truth = shuffled.set_index("sample_id").loc[held_out["sample_id"], "label"] == "yes"
@@ -94,7 +94,7 @@ def test_shuffled_labels_fall_to_chance():
 
 def test_search_chooses_inside_the_training_rows():
     samples, features = table(n=200)
-    labels = encode_labels(samples, "classification")
+    labels = encode_labels(samples, "binary")
     recipe = Recipe(features, "logistic_regression", {}, {}, {"C": [1e-6, 1.0]})
     rows = {"train": np.arange(120), "valid": np.arange(120, 160)}
     assert fit(recipe, labels, rows, samples, seed=1).parameters == {"C": 1.0}
@@ -102,7 +102,7 @@ def test_search_chooses_inside_the_training_rows():
 
 def test_an_unknown_parameter_is_named():
     samples, features = table()
-    labels = encode_labels(samples, "classification")
+    labels = encode_labels(samples, "binary")
     recipe = Recipe(features, "logistic_regression", {"depth": 3}, {}, {})
     with pytest.raises(DataError, match="no parameter depth"):
         train(samples, partition(samples), labels, {"model": recipe}, seed=1)

@@ -51,6 +51,13 @@ class Application:
     private: bool = False
 
 
+def kind_of(application: Application, samples: pd.DataFrame) -> Kind:
+    """What is predicted: a classification is binary with two classes, multiclass with more."""
+    if application.task != "classification":
+        return application.task
+    return "binary" if samples["label"].nunique() == 2 else "multiclass"
+
+
 def application_names() -> list[str]:
     """The names of all applications: the modules in `bioloom.applications`."""
     package = import_module("bioloom.applications")

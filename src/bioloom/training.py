@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bioloom.application import CLASSIFICATION, Kind, get_application
+from bioloom.application import CLASSIFICATION, Kind, get_application, kind_of
 from bioloom.arrays import Ragged
 from bioloom.calibration import conformal_quantile, fit_temperature, fit_threshold
 from bioloom.errors import DataError
@@ -57,15 +57,13 @@ class Recipe:
     search: dict[str, list[Any]]
 
 
-def encode_labels(samples: pd.DataFrame, task: str, positive: str | None = None) -> Labels:
-    """Class codes (the positive class last) or values, by what the application is for."""
+def encode_labels(samples: pd.DataFrame, kind: Kind, positive: str | None = None) -> Labels:
+    """Class codes (the positive class last) or values."""
     columns = label_columns(samples)
-    if not columns:
-        raise DataError("The training data have no label", hint="name it under `columns: label`")
-    if task == "multiregression":
+    if kind == "multiregression":
         names = [name.removeprefix("label.") for name in columns]
         return Labels("multiregression", samples[columns].to_numpy(dtype=float), names)
-    if task == "regression":
+    if kind == "regression":
         return Labels("regression", samples["label"].to_numpy(dtype=float), ["label"])
     classes = sorted(samples["label"].unique())
     if len(classes) < 2:
@@ -77,7 +75,6 @@ def encode_labels(samples: pd.DataFrame, task: str, positive: str | None = None)
             raise DataError(f"`positive: {positive}` is no class", hint=f"classes are {classes}")
         classes = [name for name in classes if name != positive] + [positive]
     codes = samples["label"].map({name: code for code, name in enumerate(classes)})
-    kind: Kind = "binary" if len(classes) == 2 else "multiclass"
     return Labels(kind, codes.to_numpy(dtype=np.int64), classes)
 
 
@@ -94,8 +91,10 @@ def train_task(
     `features` are by file name: `features`, and `features.<baseline>` where a baseline has its
     own; `options` are the config sections application, model, baselines, preprocess, positive.
     """
-    task = get_application(options["application"]).task
-    labels = encode_labels(samples, task, options.get("positive"))
+    if not label_columns(samples):
+        raise DataError("The training data have no label", hint="name it under `columns: label`")
+    kind = kind_of(get_application(options["application"]), samples)
+    labels = encode_labels(samples, kind, options.get("positive"))
     fitted, held_out = train(samples, splits, labels, make_recipes(features, options), seed)
     fitted.settings = {
         "seed": seed,

@@ -39,7 +39,6 @@ rule evaluate:
         splits="results/{task}/splits.parquet",
         nearest="results/{task}/leakage.parquet",
         held_out="results/{task}/held_out.parquet",
-        model="results/{task}/model",
     output:
         metrics="results/{task}/metrics.json",
         plots=directory("results/{task}/plots"),
@@ -57,7 +56,7 @@ rule evaluate:
     shell:
         "python scripts/evaluate.py --task {wildcards.task} --application {params.application}"
         " --samples {input.samples} --splits {input.splits} --nearest {input.nearest}"
-        " --held-out {input.held_out} --model {input.model} --options {params.options:q}"
+        " --held-out {input.held_out} --options {params.options:q}"
         " --seed {params.seed} --metrics {output.metrics} --plots {output.plots} 2>&1 | tee {log}"
 
 
