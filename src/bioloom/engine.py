@@ -1,36 +1,49 @@
 """Feature extraction: sequences and a `features:` block in, an (N, D) array or Ragged tokens out.
 
-Each different sequence is encoded once: normalise, hash, look up, encode the misses, pool, store.
+Each different sequence is encoded once: normalise, hash, look up in the store, encode the misses,
+pool, store. A killed run loses what it did since the last write (FLUSH_SECONDS of work).
 """
 
 from __future__ import annotations
 
+import logging
+import multiprocessing
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from bioloom.arrays import Ragged
-from bioloom.embedders import Encoder, States, complete, get_embedder
+from bioloom.devices import claim_devices, peak_memory_mb
+from bioloom.embedders import Encoder, complete, get_embedder
 from bioloom.errors import DataError
+from bioloom.pooling import RAGGED_POOLINGS, pool
+from bioloom.store import Space, concatenate, content_keys
 
-if TYPE_CHECKING:
-    import torch
+FLUSH_SECONDS = 10
+FLUSH_BYTES = 256 * 2**20
+CHECKED_SEQUENCES, CHECKED_LETTERS = 4, 400
+LOWEST_COSINE = 0.99
 
-RAGGED_POOLINGS = ("tokens", "segments")
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Embedding:
-    """Features of N sequences: `X (N, D)` float32 or Ragged float16, D `names`, JSON-able `info`."""
+    """Features of N sequences: `X (N, D)` float32 or Ragged float16, D names, and a JSON record."""
 
     X: np.ndarray | Ragged
     names: list[str]
     info: dict[str, Any]
+
+
+class SelfCheckError(RuntimeError):
+    """The fast path gave other vectors than the plain one."""
 
 
 def embed(
@@ -44,8 +57,9 @@ def embed(
     """Features of `sequences` as the `features:` block `options` asks, in the order given.
 
     `weights` is the local path of the embedder's weights; `store` a folder in which vectors are
-    kept between runs (None: nothing is kept); `device` a torch device (None: a free GPU, else the
-    CPU). DataError: unknown options, letters outside the embedder's alphabet, empty sequences.
+    kept between runs (None: nothing is kept); `device` as in `claim_devices`: None takes a free
+    GPU or the CPU, several devices share the work. DataError: unknown options, letters outside the
+    embedder's alphabet, empty sequences. SelfCheckError: the vectors cannot be trusted.
     """
     options = complete(options)
     module = get_embedder(options["embedder"])
@@ -53,7 +67,20 @@ def embed(
     if hasattr(module, "features"):
         X, names = module.features(texts, options)
         return Embedding(X, names, {"embedder": options["embedder"], "sequences": len(texts)})
-    return _embed_learnt(texts, module, options, weights, device or "cpu")
+    if options["pooling"] == "segments" and options["segments"] is None:
+        raise DataError("features: pooling segments needs `segments: <how many>`")
+    # longest first: memory that does not suffice shows at once
+    unique = sorted(set(texts), key=lambda text: (-len(text), text))
+    with claim_devices(device) as devices:
+        if len(devices) > 1 and len(unique) > 1:
+            items, info = _embed_on_many(unique, options, weights, store, devices)
+        else:
+            items, info = _embed_unique(unique, module, options, weights, store, devices[0])
+    position = {text: i for i, text in enumerate(unique)}
+    items = items[np.array([position[text] for text in texts], dtype=np.int64)]
+    X = items if options["pooling"] in RAGGED_POOLINGS else items.values
+    names = [f"{options['embedder']}_{i}" for i in range(items.values.shape[1])]
+    return Embedding(X, names, {**info, "sequences": len(texts), "unique": len(unique)})
 
 
 def normalise_all(
@@ -69,97 +96,152 @@ def normalise_all(
     return texts
 
 
-def _embed_learnt(
+def _embed_unique(
     texts: list[str],
     module: ModuleType,
     options: dict[str, Any],
     weights: Path | None,
+    store: Path | None,
     device: str,
-) -> Embedding:
-    if options["pooling"] == "segments" and options["segments"] is None:
-        raise DataError("features: pooling segments needs `segments: <how many>`")
-    encoder: Encoder = module.load(options, weights, device, "auto")
-    unique = sorted(set(texts))
+    dtype: str = "auto",
+) -> tuple[Ragged, dict[str, Any]]:
+    """Pooled items of different texts, from the store or encoded on one device, and the record."""
+    encoder: Encoder = module.load(options, weights, device, dtype)
+    settings = {name: options[name] for name in ("embedder", "pooling", "segments")}
+    space = Space(store, settings | encoder.identity) if store else None
+    keys = content_keys(texts)
+    found, kept = space.read(keys) if space else (np.zeros(len(texts), dtype=bool), concatenate([]))
+    misses = np.flatnonzero(~found)
     started = time.perf_counter()
-    rows: list[np.ndarray] = [np.empty(0)] * len(unique)
-    for index, pooled in _encode(encoder, unique, options):
-        for i, row in zip(index, pooled, strict=True):
-            rows[i] = row
+    check = self_check(encoder, [texts[i] for i in misses])
+    if check and check["centred_cosine"] < LOWEST_COSINE:
+        if dtype != "auto" or encoder.identity["dtype"] == "float32":
+            raise SelfCheckError(f"centred cosine {check['centred_cosine']:.4f} to the plain path")
+        log.warning("bfloat16 is too coarse for these sequences (%s): using float32", check)
+        return _embed_unique(texts, module, options, weights, store, device, "float32")
+    places, pieces = [np.flatnonzero(found)], [kept]
+    for place, items in _encode(encoder, texts, misses, options):
+        pieces.append(space.write(keys[place], items) if space else items)
+        places.append(place)
+    letters = sum(len(texts[i]) for i in misses)
     seconds = time.perf_counter() - started
-    position = {text: i for i, text in enumerate(unique)}
-    X = _gather(rows, [position[text] for text in texts], options["pooling"])
-    width = (X.values if isinstance(X, Ragged) else X).shape[1]
     info = {
         "embedder": options["embedder"],
         **encoder.identity,
         **encoder.info,
-        "sequences": len(texts),
-        "encoded": len(unique),
-        "residues_per_second": round(sum(map(len, unique)) / seconds),
+        "encoded": len(misses),
+        "residues_per_second": round(letters / seconds) if letters else None,
+        "peak_memory_mb": peak_memory_mb(device),
+        "self_check": check,
     }
-    return Embedding(X, [f"{options['embedder']}_{i}" for i in range(width)], info)
+    return concatenate(pieces)[np.argsort(np.concatenate(places))], info
 
 
 def _encode(
-    encoder: Encoder, texts: list[str], options: Mapping[str, Any]
-) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
-    for states in encoder.encode(texts):
-        pooled = pool(states, options["pooling"], options["segments"], encoder)
-        yield states.order, pooled
+    encoder: Encoder, texts: list[str], misses: np.ndarray, options: Mapping[str, Any]
+) -> Iterator[tuple[np.ndarray, Ragged]]:
+    """Pooled items of texts[misses] with their positions, in pieces worth writing to the store."""
+    from tqdm import tqdm
+
+    chosen = [texts[i] for i in misses]
+    places: list[np.ndarray] = []
+    pieces: list[Ragged] = []
+    flushed = time.monotonic()
+    with tqdm(
+        total=sum(map(len, chosen)),
+        desc=options["embedder"],
+        unit="residue",
+        unit_scale=True,
+        mininterval=1 if sys.stderr.isatty() else 30,
+        disable=not chosen,
+    ) as progress:
+        done = 0
+        for states in encoder.encode(chosen):
+            pieces.append(pool(states, options["pooling"], options["segments"], encoder))
+            places.append(misses[states.order])
+            done += len(states.order)
+            progress.set_postfix(sequences=f"{done}/{len(chosen)}", refresh=False)
+            progress.update(sum(len(chosen[i]) for i in states.order))
+            size = sum(piece.values.nbytes for piece in pieces)
+            if size > FLUSH_BYTES or time.monotonic() - flushed > FLUSH_SECONDS:
+                yield np.concatenate(places), concatenate(pieces)
+                places, pieces, flushed = [], [], time.monotonic()
+    if pieces:
+        yield np.concatenate(places), concatenate(pieces)
 
 
-def pool(states: States, pooling: str, segments: int | None, encoder: Encoder) -> list[np.ndarray]:
-    """Each sequence's vector (1, D) float32, or its rows (L, D) float16 for tokens and segments.
+def self_check(encoder: Encoder, texts: Sequence[str]) -> dict[str, Any] | None:
+    """A few sequences by the fast and by the plain fp32 path; None when there is nothing to encode.
 
-    Segments are n equal consecutive parts of the residues; a shorter sequence has a row a residue.
+    The lowest cosine of their mean vectors is taken after the mean over these sequences is
+    subtracted: plain cosines of embeddings are near 1 whatever goes wrong. With fewer than three
+    different sequences their tokens are compared instead.
     """
-    before, after = encoder.special
-    ends = np.cumsum(states.lengths)
-    starts = ends - states.lengths
-    if pooling == "cls":
-        return list(states.values[starts].float().cpu().numpy()[:, None])
-    if not (pooling == "mean" and encoder.mean_special):
-        starts, ends = starts + before, ends - after
-    if pooling == "tokens":
-        values = _float16(states.values)
-        return [values[start:end] for start, end in zip(starts, ends, strict=True)]
-    if pooling == "max":
-        parts = [states.values[s:e].amax(0) for s, e in zip(starts, ends, strict=True)]
-        return [part.float().cpu().numpy()[None] for part in parts]
-    parts_each = (
-        np.minimum(segments, ends - starts) if pooling == "segments" else np.ones_like(ends)
-    )
-    means = _segment_means(states.values, starts, ends, parts_each)
-    rows = _float16(means) if pooling == "segments" else means.cpu().numpy()
-    return np.split(rows, np.cumsum(parts_each)[:-1])
+    if not texts:
+        return None
+    by_length = sorted({text[:CHECKED_LETTERS] for text in texts}, key=lambda t: (len(t), t))
+    spread = np.linspace(0, len(by_length) - 1, CHECKED_SEQUENCES).round().astype(int)
+    chosen = [by_length[i] for i in np.unique(spread)]
+    plain = encoder.reference(chosen)
+    fast: list[np.ndarray] = [np.empty(0)] * len(chosen)
+    for states in encoder.encode(chosen):
+        values = np.split(states.values.float().cpu().numpy(), np.cumsum(states.lengths)[:-1])
+        for i, value in zip(states.order, values, strict=True):
+            fast[i] = value
+    what = "sequences" if len(chosen) > 2 else "tokens"
+    if what == "sequences":
+        plain, fast = ([value.mean(0) for value in side] for side in (plain, fast))
+    cosine = centred_cosine(np.vstack(fast), np.vstack(plain))
+    return {"centred_cosine": round(float(cosine.min()), 6), "compared": len(cosine), "of": what}
 
 
-def _segment_means(
-    values: torch.Tensor, starts: np.ndarray, ends: np.ndarray, parts: np.ndarray
-) -> torch.Tensor:
-    """Mean of each of `parts[i]` equal consecutive pieces of tokens starts[i]:ends[i], in fp32."""
-    import torch
-
-    lengths = ends - starts
-    within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    token = np.repeat(starts, lengths) + within
-    row = np.repeat(np.cumsum(parts) - parts, lengths)
-    row += within * np.repeat(parts, lengths) // np.repeat(lengths, lengths)
-    size = np.bincount(row)
-    sums = torch.zeros(len(size), values.shape[1], device=values.device)
-    picked = values[torch.from_numpy(token).to(values.device)].float()
-    sums.index_add_(0, torch.from_numpy(row).to(values.device), picked)
-    return sums / torch.from_numpy(size).to(values.device)[:, None]
+def centred_cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Cosine of each row of `a (N, D)` with that of `b`, both less the mean row of `b`, (N,)."""
+    centre = b.mean(axis=0)
+    a, b = a - centre, b - centre
+    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    return np.where(norms > 0, (a * b).sum(axis=1) / np.maximum(norms, 1e-30), 1.0)
 
 
-def _float16(values: torch.Tensor) -> np.ndarray:
-    """Half precision; the few states beyond its range are set to the largest half (65,504)."""
-    return values.float().clamp(-65504, 65504).half().cpu().numpy()
+def _embed_on_many(
+    texts: list[str],
+    options: dict[str, Any],
+    weights: Path | None,
+    store: Path | None,
+    devices: list[str],
+    dtype: str = "auto",
+) -> tuple[Ragged, dict[str, Any]]:
+    """Deal the texts, which are sorted by length, to one process a device."""
+    shares = [texts[i :: len(devices)] for i in range(len(devices))]
+    tasks = [
+        (share, options, weights, store, device, dtype)
+        for share, device in zip(shares, devices, strict=True)
+        if share
+    ]
+    # CUDA cannot be used in a forked process
+    with multiprocessing.get_context("spawn").Pool(len(tasks)) as processes:
+        results = processes.starmap(_embed_share, tasks, chunksize=1)
+    places = np.concatenate([np.arange(i, len(texts), len(devices)) for i in range(len(tasks))])
+    infos = [info for _, info in results]
+    if len({info["dtype"] for info in infos}) > 1:  # bfloat16 was too coarse for one share
+        return _embed_on_many(texts, options, weights, store, devices, "float32")
+    speeds = [info["residues_per_second"] for info in infos if info["residues_per_second"]]
+    info = infos[0] | {
+        "device": ",".join(devices),
+        "encoded": sum(info["encoded"] for info in infos),
+        "residues_per_second": sum(speeds) or None,
+        "peak_memory_mb": max(info["peak_memory_mb"] for info in infos),
+    }
+    return concatenate([items for items, _ in results])[np.argsort(places)], info
 
 
-def _gather(rows: list[np.ndarray], order: list[int], pooling: str) -> np.ndarray | Ragged:
-    values = [rows[i] for i in order]
-    if pooling not in RAGGED_POOLINGS:
-        return np.concatenate(values)
-    offsets = np.concatenate([[0], np.cumsum([len(value) for value in values])])
-    return Ragged(np.concatenate(values), offsets)
+def _embed_share(
+    texts: list[str],
+    options: dict[str, Any],
+    weights: Path | None,
+    store: Path | None,
+    device: str,
+    dtype: str,
+) -> tuple[Ragged, dict[str, Any]]:
+    module = get_embedder(options["embedder"])
+    return _embed_unique(texts, module, options, weights, store, device, dtype)
