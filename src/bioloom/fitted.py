@@ -97,7 +97,7 @@ _DESCRIBED = ("kind", "parameters", "outputs", "temperature", "threshold", "quan
 
 def soften(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     """Class probabilities at a temperature: p^(1/T), normalised (Guo et al. 2017)."""
-    logits = np.log(np.clip(probabilities, 1e-12, 1)) / temperature
+    logits = np.log(np.clip(np.asarray(probabilities, dtype=float), 1e-12, 1)) / temperature
     logits -= logits.max(axis=1, keepdims=True)
     powers = np.exp(logits)
     return powers / powers.sum(axis=1, keepdims=True)
