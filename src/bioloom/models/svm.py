@@ -1,0 +1,126 @@
+"""Support vector machines for classes, values and many targets, all on one kernel matrix.
+
+The kernel of the training rows is computed once and shared: by the targets of a multiregression
+(each fitted on its measured rows) and by the one-against-rest machines of several classes. All
+of them together are one matrix of coefficients, so that a prediction is one matrix product.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import numpy as np
+
+from bioloom.application import CLASSIFICATION
+from bioloom.errors import DataError
+from bioloom.models._estimator import Estimator, Features, one_vector, target_matrix
+
+# The kernel matrix of this many rows takes 7 GB.
+MOST_ROWS = 30_000
+
+
+@dataclass(kw_only=True)
+class Model(Estimator):
+    """SVC or SVR by libsvm; the saved model holds the support vectors, which are training rows."""
+
+    C: float = 1.0
+    epsilon: float = 0.1
+    """Errors below this cost nothing; regression only, in the unit of the label."""
+    kernel: Literal["rbf", "linear"] = "rbf"
+    gamma: float | Literal["scale"] = "scale"
+    """Width of the RBF kernel; "scale" is 1 / (columns of X x variance of X)."""
+    class_weight: Literal["balanced"] | None = None
+
+    def fit(self, X: Features, y: np.ndarray, X_valid: Features, y_valid: np.ndarray) -> Self:
+        """Fit one machine a target or class on the training rows; valid rows are not used."""
+        from joblib import Parallel, delayed
+
+        X = one_vector(X, self.name).astype(np.float64)
+        if len(X) > MOST_ROWS:
+            raise DataError(
+                f"Model svm compares all pairs of training rows, {len(X)} are too many",
+                hint=f"it takes {MOST_ROWS}; dnn or gradient_boosting take more",
+            )
+        self.scale = self._scale(X)
+        kernel = self._kernel(X, X)
+        columns = self._columns(y)
+        # libsvm lets go of the interpreter lock: threads share the kernel and use all cores.
+        machines = Parallel(n_jobs=_threads(), prefer="threads")(
+            delayed(self._fit_one)(kernel, column) for column in columns.T
+        )
+        coefficients = np.column_stack([coefficients for coefficients, _ in machines])
+        support = np.flatnonzero(coefficients.any(axis=1))
+        self.vectors, self.coefficients = X[support], coefficients[support]
+        self.intercepts = np.array([intercept for _, intercept in machines])
+        return self
+
+    def decision(self, X: Features) -> np.ndarray:
+        """Signed distance to each class boundary, or the values: (N, machines)."""
+        kernel = self._kernel(one_vector(X, self.name).astype(np.float64), self.vectors)
+        return kernel @ self.coefficients + self.intercepts
+
+    def outputs(self, X: Features) -> np.ndarray:
+        """Sigmoid (binary) or softmax of the decision values, or the values: (N, n_outputs)."""
+        from scipy.special import expit, softmax
+
+        decision = self.decision(X)
+        if self.kind == "binary":
+            return np.hstack([expit(-decision), expit(decision)])
+        return softmax(decision, axis=1) if self.kind == "multiclass" else decision
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Support vectors, one column of coefficients and an intercept a machine, kernel width."""
+        return {
+            "vectors": self.vectors,
+            "coefficients": self.coefficients,
+            "intercepts": self.intercepts,
+            "scale": np.array([self.scale]),
+        }
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take over the machines."""
+        self.vectors, self.coefficients = arrays["vectors"], arrays["coefficients"]
+        self.intercepts, self.scale = arrays["intercepts"], float(arrays["scale"][0])
+
+    def _scale(self, X: np.ndarray) -> float:
+        if self.gamma != "scale":
+            return float(self.gamma)
+        variance = X.var()
+        return 1 / (X.shape[1] * variance) if variance > 0 else 1.0
+
+    def _kernel(self, X: np.ndarray, Z: np.ndarray) -> np.ndarray:
+        from sklearn.metrics.pairwise import rbf_kernel
+
+        return X @ Z.T if self.kernel == "linear" else rbf_kernel(X, Z, gamma=self.scale)
+
+    def _columns(self, y: np.ndarray) -> np.ndarray:
+        """What each machine learns, (N, machines): +1 and -1, or values."""
+        targets = target_matrix(y, self.kind, self.n_outputs)
+        if self.kind not in CLASSIFICATION:
+            return targets
+        signs = 2 * targets - 1
+        return signs[:, 1:] if self.kind == "binary" else signs
+
+    def _fit_one(self, kernel: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, float]:
+        """Coefficients of all training rows (N,), zero where not measured, and the intercept."""
+        from sklearn.svm import SVC, SVR
+
+        coefficients = np.zeros(len(target))
+        rows = np.flatnonzero(~np.isnan(target))
+        if len(np.unique(target[rows])) < 2:
+            return coefficients, float(target[rows].mean()) if len(rows) else 0.0
+        if self.kind in CLASSIFICATION:
+            machine = SVC(C=self.C, kernel="precomputed", class_weight=self.class_weight)
+        else:
+            machine = SVR(C=self.C, kernel="precomputed", epsilon=self.epsilon)
+        measured = kernel if len(rows) == len(target) else kernel[np.ix_(rows, rows)]
+        machine.fit(measured, target[rows])
+        coefficients[rows[machine.support_]] = machine.dual_coef_[0]
+        return coefficients, float(machine.intercept_[0])
+
+
+def _threads() -> int:
+    """Cores this process may use: what the scheduler says, else all."""
+    return int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
