@@ -198,7 +198,7 @@ def concatenate(pieces: Sequence[Ragged]) -> Ragged:
 
 
 def _checksums(items: Ragged) -> np.ndarray:
-    data = memoryview(np.ascontiguousarray(items.values).reshape(-1).view(np.uint8))
+    data = np.ascontiguousarray(items.values).reshape(-1).view(np.uint8).data
     ends = items.offsets * (data.nbytes // max(len(items.values), 1))
     pairs = zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)
     return np.array([zlib.crc32(data[start:end]) for start, end in pairs], dtype=np.uint32)

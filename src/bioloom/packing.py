@@ -1,0 +1,125 @@
+"""Packed attention: sequences end to end in one row, each attending to itself only, no padding.
+
+`install(model)` switches a transformers encoder to it through the library's public attention
+interface; `packed_forward` runs token ids `(T,)` of sequences with given lengths. On CPU attention
+goes sequence by sequence in head chunks that stay in cache, on CUDA through torch's varlen kernel.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+
+NAME = "bioloom_packed"
+SCORE_BYTES = 2**20  # of the score matrices that are alive at once on CPU
+
+
+@dataclass(frozen=True)
+class _Batch:
+    lengths: list[int]
+    cumulative: torch.Tensor  # (n + 1,) int32 on the device
+
+
+_batch: ContextVar[_Batch] = ContextVar("packed_batch")
+
+
+def install(model: PreTrainedModel) -> None:
+    """Make the model's attention expect packed input; ValueError where it cannot be replaced."""
+    AttentionInterface.register(NAME, packed_attention)
+    AttentionMaskInterface.register(NAME, _no_mask)
+    model.set_attn_implementation(NAME)
+
+
+def packed_forward(
+    model: PreTrainedModel, tokens: torch.Tensor, lengths: list[int], first: int, **options: Any
+) -> Any:
+    """The model's output for `tokens (T,)`, whose positions count from `first` in each sequence."""
+    positions = torch.cat([torch.arange(first, first + n) for n in lengths]).to(tokens.device)
+    cumulative = torch.tensor([0, *lengths], device=tokens.device).cumsum(0).to(torch.int32)
+    token = _batch.set(_Batch(lengths, cumulative))
+    try:
+        return model(input_ids=tokens[None], position_ids=positions[None], **options)
+    finally:
+        _batch.reset(token)
+
+
+def packed_attention(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float | None = None,
+    sliding_window: int | None = None,
+    **_: Any,
+) -> tuple[torch.Tensor, None]:
+    """Attention within each packed sequence: (1, heads, T, d) in, (1, T, heads, d) out.
+
+    `sliding_window` w lets a token see those at a distance below w, as in flash attention.
+    """
+    batch = _batch.get()
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    if query.is_cuda and query.dtype in (torch.bfloat16, torch.float16):
+        return _varlen(query, key, value, batch, scale, sliding_window), None
+    out = query.new_empty(query.shape[2], query.shape[1], query.shape[3])
+    start = 0
+    for length in batch.lengths:
+        span = slice(start, start + length)
+        q, k, v = query[0, :, span], key[0, :, span], value[0, :, span]
+        _attend(q, k, v, scale, sliding_window, out[span])
+        start += length
+    return out[None], None
+
+
+def _attend(
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    scale: float,
+    window: int | None,
+    out: torch.Tensor,
+) -> None:
+    """One sequence, (heads, L, d) into `out (L, heads, d)`, a few heads or query rows at a time."""
+    heads, length, _ = q.shape
+    row_bytes = length * q.element_size()
+    rows = min(length, max(64, SCORE_BYTES // row_bytes))
+    chunk = max(1, SCORE_BYTES // (rows * row_bytes))
+    keys = k.transpose(1, 2)
+    for head in range(0, heads, chunk):
+        h = slice(head, head + chunk)
+        for row in range(0, length, rows):
+            r = slice(row, row + rows)
+            scores = torch.bmm(q[h, r], keys[h])
+            if scale != 1:
+                scores *= scale
+            if window is not None:
+                there = torch.arange(length, device=q.device)
+                far = (there[r, None] - there).abs() >= window
+                scores.masked_fill_(far, float("-inf"))
+            weights = torch.softmax(scores, dim=-1)
+            out[r, h] = torch.bmm(weights, v[h]).transpose(0, 1)
+
+
+def _varlen(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    batch: _Batch,
+    scale: float,
+    window: int | None,
+) -> torch.Tensor:
+    from torch.nn.attention.varlen import varlen_attn
+
+    side = -1 if window is None else window - 1
+    ends, longest = batch.cumulative, max(batch.lengths)
+    q, k, v = (x[0].transpose(0, 1) for x in (query, key, value))
+    out = varlen_attn(q, k, v, ends, ends, longest, longest, scale=scale, window_size=(side, side))
+    return torch.as_tensor(out).unsqueeze(0)
+
+
+def _no_mask(*_: Any, **__: Any) -> None:
+    """Packed attention needs no mask."""
