@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bioloom.errors import DataError
+from bioloom.running import join_jobs
 
 
 def run(
@@ -28,8 +29,10 @@ def run(
             parser.add_argument(flag, type=kind[0], nargs="*", default=[])
         else:
             parser.add_argument(flag, type=kind, required=True)
+    chosen = vars(parser.parse_args())
+    join_jobs()
     try:
-        main(**vars(parser.parse_args()))
+        main(**chosen)
     except DataError as error:
         print(f"ERROR: {error}", file=sys.stderr)
         sys.exit(2)

@@ -37,11 +37,15 @@ def read_json(path: str | Path) -> Any:
 
 
 def sha256(path: str | Path) -> str:
-    """The hexadecimal sha256 of a file, or of a folder's files with their names."""
+    """The hexadecimal sha256 of a file, or of a folder's files with their names.
+
+    Hidden files do not count: Snakemake keeps a folder's time stamp in one.
+    """
     path = Path(path)
     if path.is_dir():
         digest = hashlib.sha256()
-        for member in sorted(p for p in path.rglob("*") if p.is_file()):
+        files = (p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+        for member in sorted(files):
             digest.update(f"{member.relative_to(path)} {sha256(member)}\n".encode())
         return digest.hexdigest()
     with path.open("rb") as stream:

@@ -1,0 +1,36 @@
+"""Provenance that travels with git: snakemake.lock, read before and written after each run.
+
+Requires: nothing. Makes: snakemake.lock, and Snakemake's own records where they are missing.
+"""
+
+from pathlib import Path
+
+from bioloom.lock import export_lock, restore_lock
+from bioloom.running import join_run
+
+LOCK = Path("snakemake.lock")
+
+if workflow.is_main_process:
+    try:
+        join_run(lambda: restore_lock(LOCK))
+    except DataError as error:
+        print(f"ERROR: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def keep_provenance():
+    asked = workflow.dag_settings
+    export_lock(
+        LOCK,
+        workflow.persistence,
+        [str(file) for job in workflow.dag.jobs for file in job.output if not file.is_storage],
+        complete=not (asked.targets or asked.until or asked.omit_from or asked.batch),
+    )
+
+
+onsuccess:
+    keep_provenance()
+
+
+onerror:
+    keep_provenance()
