@@ -68,8 +68,8 @@ def normalise(sequence: str, options: dict[str, Any]) -> str:
         return text
     clean = normalise_dna if options["alphabet"] == "dna" else normalise_protein
     unknown = "N" if options["alphabet"] == "dna" else "X"
-    # a mask is cleaned as an unknown letter, then put back
-    parts = sequence.split(MASK)
+    # a mask is kept out of the cleaning; the letters around keep a part from being empty or a stop
+    parts = sequence.rstrip().removesuffix("*").split(MASK)
     if len(parts) == 1:
         return clean(sequence).replace("J", unknown)
     cleaned = [clean(f"{unknown}{part}{unknown}")[1:-1] for part in parts]
