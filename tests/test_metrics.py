@@ -173,7 +173,7 @@ def test_flags_say_what_to_doubt(binary):
     )
     assert metrics["flags"] == [
         "small test set: 12 groups",
-        "auroc 1.000 is suspiciously high: check for leakage",
+        "suspiciously high score (auroc 1.000): check for leakage",
         "far better than every baseline: check for leakage",
     ]
 

@@ -154,7 +154,8 @@ def _flags(metrics: dict[str, Any], test: TestSet) -> list[str]:
     if n["test_groups"] < SMALL_TEST:
         flags.append(f"small test set: {n['test_groups']} groups")
     if primary not in LOWER_IS_BETTER and scores[primary] > SUSPICIOUS_SCORE:
-        flags.append(f"{primary} {scores[primary]:.3f} is suspiciously high: check for leakage")
+        high = f"{primary} {scores[primary]:.3f}"
+        flags.append(f"suspiciously high score ({high}): check for leakage")
     gain = metrics.get("difference", {}).get("low", 0.0)
     if primary not in LOWER_IS_BETTER and gain > SUSPICIOUS_GAIN:
         flags.append("far better than every baseline: check for leakage")

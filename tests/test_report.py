@@ -1,0 +1,262 @@
+"""The report is one file that opens offline, shows what there is, and fits a phone."""
+
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from bioloom.files import write_json
+from bioloom.metrics import evaluate
+from bioloom.report import build_report
+from bioloom.samples import write_table
+
+N = 300
+SEQUENCE = "GIGKFLHSAKKFGKAFVGEIMNS"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+VOID = {"meta", "link", "br", "line", "circle", "path", "use", "image"}
+
+
+def predictions(kind: str, rng: np.random.Generator) -> tuple[pd.DataFrame, ...]:
+    """Samples, splits and held-out predictions of a toy task of a kind."""
+    ids = [f"s{i}" for i in range(N)]
+    samples = pd.DataFrame({"sample_id": ids, "group": rng.integers(0, 90, N)})
+    splits = samples[["sample_id"]].assign(repeat=0, fold=0, split=rng.choice(["train", "test"], N))
+    targets = [f"Compound {i}" for i in range(40)] if kind == "multiregression" else [None]
+    classes = ["healthy", "ill"] if kind == "binary" else ["EWS", "BL", "NB", "RMS"]
+    values = rng.normal(size=(N, len(targets)))
+    codes = rng.integers(0, len(classes), N)
+    if kind in ("binary", "multiclass"):
+        samples["label"] = np.array(classes)[codes]
+    elif kind == "regression":
+        samples["label"] = values[:, 0]
+    else:
+        labels = pd.DataFrame(values, columns=[f"label.{target}" for target in targets])
+        samples = pd.concat([samples, labels], axis=1)
+    tables = []
+    for model, noise in (("model", 1.0), ("naive", 9.0), ("no_foundation_model", 1.5)):
+        base = splits.drop(columns="split").assign(model=model)
+        if kind in ("binary", "multiclass"):
+            logits = np.eye(len(classes))[codes] * 3 / noise + rng.normal(size=(N, len(classes)))
+            p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+            said = pd.DataFrame(p, columns=[f"p.{name}" for name in classes])
+            said["prediction"] = np.array(classes)[p.argmax(axis=1)]
+            tables.append(pd.concat([base, said], axis=1)[splits["split"] == "test"])
+            continue
+        for i, target in enumerate(targets):
+            said = values[:, i] + noise * rng.normal(size=N)
+            tables.append(base.assign(target=target, prediction=said)[splits["split"] == "test"])
+    return samples, splits, pd.concat(tables, ignore_index=True)
+
+
+def explanation(kind: str, rng: np.random.Generator) -> pd.DataFrame:
+    """Importance of columns, or the mutations of two peptides."""
+    if kind != "binary":
+        table = pd.DataFrame({"feature": [f"expression.GENE{i}" for i in range(30)]})
+        table["importance"] = np.sort(rng.exponential(size=30))[::-1]
+        low, high = 0.8 * table["importance"], 1.2 * table["importance"]
+        return table.assign(item="", position=0, low=low, high=high)
+    rows = [
+        (item, position, letter, rng.normal(), SEQUENCE[position], "ill")
+        for item in ("Magainin-2 <b>", "second")
+        for position in range(len(SEQUENCE))
+        for letter in "ACDEFGHIKLMNPQRSTVWY"
+        if letter != SEQUENCE[position]
+    ]
+    columns = ["item", "position", "feature", "importance", "reference", "predicted"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def task_files(folder: Path, kind: str) -> dict[str, Path]:
+    """Everything that a task of a kind leaves behind for the report."""
+    rng = np.random.default_rng(0)
+    samples, splits, held_out = predictions(kind, rng)
+    nearest = splits[splits["split"] == "test"].drop(columns="split")
+    nearest["similarity"] = rng.beta(2, 5, len(nearest)) * 0.4
+    names = {"task": folder.name, "application": "disease_diagnosis", "kind": kind}
+    options = {"options": {"resamples": 100}, "seed": 1, "nearest": nearest}
+    metrics, plots = evaluate(samples, splits, held_out, **names, **options)
+    counts, edges = np.histogram(nearest["similarity"], bins=20, range=(0, 1))
+    quality = {
+        "rows_in": 5200,
+        "rows_kept": 4642,
+        "dropped": {"duplicate": 536, "same sequence with both labels": 22},
+        "notes": ["Median length 28"],
+        "groups": 90,
+        "labels": {"healthy": 2600, "ill": 2042},
+        "columns": {
+            "age": {"type": "number", "missing": 3, "median": 61.0, "range": [31.0, 84.0]},
+            "sex": {"type": "category", "missing": 0, "counts": {"f": 140, "m": 160}},
+            "sequence": {"type": "text", "missing": 0, "length": [5.0, 190.0]},
+        },
+    }
+    leakage = {
+        "measure": "sequence identity",
+        "limit": 0.4,
+        "largest": 0.38,
+        "above_limit": 0,
+        "histogram": {"edges": edges.tolist(), "counts": counts.tolist()},
+    }
+    features = {"embedder": "unirep", "residues_per_second": 4210, "self_check": 2.1e-7}
+    model = {
+        "model": "transformer",
+        "kind": kind,
+        "parameters": {"layers": 2, "width": 64, "dropout": 0.1},
+        "outputs": ["healthy", "ill"],
+        "threshold": 0.43,
+        "coverage": 0.9,
+        "seed": 1,
+        "packages": {"torch": "2.13.0"},
+        "inputs": {"results/task/training/samples.parquet": "6948bcbc" * 8},
+    }
+    for name, content in {"metrics": metrics, "quality": quality, "leakage": leakage}.items():
+        write_json(content, folder / f"{name}.json")
+    write_json(features, folder / "features.json")
+    write_table(explanation(kind, rng), folder / "explanation.parquet")
+    for name, table in plots.items():
+        write_table(table, folder / "plots" / f"{name}.csv")
+    (folder / "model").mkdir()
+    (folder / "model" / "model.yaml").write_text(yaml.safe_dump(model))
+    json_files = {key: folder / f"{key}.json" for key in ("metrics", "quality", "leakage")}
+    return {
+        **json_files,
+        "features": folder / "features.json",
+        "explanation": folder / "explanation.parquet",
+        "plots": folder / "plots",
+        "model": folder / "model",
+    }
+
+
+ABOUT = {
+    "binary": {
+        "title": "Antimicrobial peptides & more <i>",
+        "about": {"source": "modlAMP 4.3.3", "licence": "BSD-3-Clause", "limits": "Not potency."},
+    }
+}
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("results")
+    kinds = ("binary", "multiclass", "regression", "multiregression")
+    out = folder / "report.html"
+    build_report({kind: task_files(folder / kind, kind) for kind in kinds}, ABOUT, out)
+    return out
+
+
+class Page(HTMLParser):
+    """Ids, links and headings of a page, and whether its elements nest."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.open: list[str] = []
+        self.unlabelled: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):  # noqa: D102
+        values = dict(attrs)
+        self.ids += [values["id"]] if "id" in values else []
+        self.links += [values[key] for key in ("href", "src", "xlink:href") if key in values]
+        if values.get("role") == "img" and not values.get("aria-label"):
+            self.unlabelled.append(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):  # noqa: D102
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):  # noqa: D102
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+
+def test_page_is_well_formed_and_refers_only_to_itself(report):
+    page = Page(report.read_text())
+    assert page.open == []
+    assert len(page.ids) == len(set(page.ids))
+    assert page.unlabelled == []
+    for link in page.links:
+        assert link.startswith(("#", "data:image/png"))
+    assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
+
+
+def test_page_shows_every_part_of_every_kind(report):
+    text = report.read_text()
+    assert text.count('<section class="task"') == 4
+    for heading in ("Scores", "Curves", "Data", "Split and leakage", "Explanation", "Model card"):
+        assert f"<h3>{heading}</h3>" in text
+    for figure in ("ROC", "Calibration", "Confusion matrix", "Predicted and observed", "Targets"):
+        assert f"<h4>{figure}</h4>" in text
+    assert "Better than the best baseline, no foundation model" in text
+    assert "same sequence with both labels" in text.lower()
+    assert "BSD-3-Clause" in text
+    assert "#010101" not in text  # every colour is the page's
+
+
+def test_names_are_text_and_never_markup(report):
+    text = report.read_text()
+    assert "Antimicrobial peptides &amp; more &lt;i&gt;" in text
+    assert "<b>" not in text
+
+
+def test_equal_results_give_an_equal_page(tmp_path):
+    files = task_files(tmp_path / "binary", "binary")
+    for name in ("first", "second"):
+        build_report({"binary": files}, ABOUT, tmp_path / name)
+    assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
+
+
+def test_what_a_task_lacks_is_left_out(tmp_path):
+    files = task_files(tmp_path / "bare", "binary")
+    build_report({"bare": {"metrics": files["metrics"]}}, {}, tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text()
+    assert "<h3>Scores</h3>" in text
+    for heading in ("Curves", "Data", "Split and leakage", "Explanation", "Model card"):
+        assert f"<h3>{heading}</h3>" not in text
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+@pytest.mark.parametrize("width", [390, 1280])
+def test_page_opens_in_chromium_without_requests_or_sideways_scrolling(report, tmp_path, width):
+    frame = f'<iframe src="page.html" style="width:{width}px;height:900px;border:0"></iframe>'
+    policy = re.compile(r"<meta http-equiv[^>]*>")
+    page = policy.sub("", report.read_text()).replace("</body>", MEASURE + "</body>")
+    (tmp_path / "page.html").write_text(page)
+    (tmp_path / "frame.html").write_text(f"<!doctype html>{frame}{LISTEN}")
+    dom = subprocess.run(
+        [
+            *(CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"),
+            *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+            f"--user-data-dir={tmp_path / 'profile'}",
+            "--virtual-time-budget=4000",
+            "--dump-dom",
+            (tmp_path / "frame.html").as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    ).stdout
+    inner, content, requests = map(int, re.findall(r"measured (\d+) (\d+) (\d+)", dom)[-1])
+    assert inner == width
+    assert content <= width
+    assert requests == 0
+
+
+MEASURE = """<script>
+addEventListener("load", () => parent.postMessage(
+  `measured ${innerWidth} ${document.documentElement.scrollWidth} ` +
+  performance.getEntriesByType("resource").length, "*"));
+</script>"""
+LISTEN = """<script>
+addEventListener("message", (event) => document.body.append(event.data));
+</script>"""
