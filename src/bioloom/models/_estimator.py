@@ -46,12 +46,18 @@ class Estimator(ABC):
 
     def predict_proba(self, X: Features) -> np.ndarray:
         """Class probabilities before calibration, (N, n_outputs) float64."""
-        return np.asarray(self.outputs(X), dtype=np.float64)
+        return self._outputs(X)
 
     def predict(self, X: Features) -> np.ndarray:
         """Values, float64: (N,) for a regression, (N, n_outputs) for a multiregression."""
-        values = np.asarray(self.outputs(X), dtype=np.float64)
+        values = self._outputs(X)
         return values[:, 0] if self.kind == "regression" else values
+
+    def _outputs(self, X: Features) -> np.ndarray:
+        # scikit-learn refuses a table of no rows; no samples have no answers.
+        if len(X) == 0:
+            return np.zeros((0, self.n_outputs))
+        return np.asarray(self.outputs(X), dtype=np.float64)
 
     def save(self, folder: Path) -> None:
         """Write parameters.json and the fitted state into `folder`."""

@@ -24,6 +24,7 @@ from torch.nn import functional as F
 
 from bioloom.application import CLASSIFICATION
 from bioloom.arrays import Ragged
+from bioloom.devices import claim_devices
 from bioloom.models._estimator import Estimator, Features, column_means, one_vector, target_matrix
 
 # cuBLAS repeats its sums bit for bit only with this, and reads it once, at its start.
@@ -63,14 +64,16 @@ class NetworkModel(Estimator):
         self.centre, self.spread = _standard(target, self.kind in CLASSIFICATION)
         target_valid = target_matrix(y_valid, self.kind, self.n_outputs)
         self.n_features = _width(self._checked(X))
-        with reproducible(self.seed):
-            self.network = self.build(self.n_features).to(best_device())
+        with claim_devices(None) as [device], reproducible(self.seed, device):
+            self.network = self.build(self.n_features).to(device)
             self._train(X, self._scaled(target), X_valid, self._scaled(target_valid))
         return self
 
     def outputs(self, X: Features) -> np.ndarray:
         """Softmax probabilities, or values in the unit of the label."""
-        raw = self._forward(self._checked(X))
+        with claim_devices(None) as [device]:
+            self.network.to(device)
+            raw = self._forward(self._checked(X))
         if self.kind in CLASSIFICATION:
             return raw.double().softmax(dim=1).numpy()
         return raw.double().numpy() * self.spread + self.centre
@@ -89,7 +92,7 @@ class NetworkModel(Estimator):
         start = "network."
         weights = {k.removeprefix(start): v for k, v in arrays.items() if k.startswith(start)}
         self.network.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()})
-        self.network.to(best_device()).eval()
+        self.network.eval()
 
     def _checked(self, X: Features) -> Features:
         return X if self.takes_tokens else one_vector(X, self.name)
@@ -191,17 +194,11 @@ class EarlyStopping:
             self.network.load_state_dict(self.weights)
 
 
-def best_device() -> torch.device:
-    """The GPU where there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
 @contextmanager
-def reproducible(seed: int) -> Iterator[None]:
+def reproducible(seed: int, device: str) -> Iterator[None]:
     """Seed torch inside the block and ask for deterministic algorithms; outside nothing changes."""
     before = torch.are_deterministic_algorithms_enabled()
-    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
-    with torch.random.fork_rng(devices):
+    with torch.random.fork_rng([device] if device != "cpu" else []):
         torch.manual_seed(seed)
         torch.use_deterministic_algorithms(True)
         try:

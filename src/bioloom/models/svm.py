@@ -115,7 +115,9 @@ class Model(Estimator):
             machine = SVC(C=self.C, kernel="precomputed", class_weight=self.class_weight)
         else:
             machine = SVR(C=self.C, kernel="precomputed", epsilon=self.epsilon)
-        measured = kernel if len(rows) == len(target) else kernel[np.ix_(rows, rows)]
+        measured = (
+            kernel if len(rows) == len(target) else kernel.take(rows, axis=0).take(rows, axis=1)
+        )
         machine.fit(measured, target[rows])
         coefficients[rows[machine.support_]] = machine.dual_coef_[0]
         return coefficients, float(machine.intercept_[0])

@@ -1,0 +1,392 @@
+"""Every model keeps the contract: it learns, repeats, is saved and bears awkward data.
+
+The tests run over the registry, so a new model is tested when its file is there.
+"""
+
+import ast
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
+
+import bioloom.models
+from bioloom.arrays import Ragged
+from bioloom.errors import DataError
+from bioloom.models import get_model, model_names
+
+KINDS = ["binary", "multiclass", "regression", "multiregression"]
+CLASSES = ("binary", "multiclass")
+# Models that are meant to look at no features, or at categories only.
+FLOORS = {"naive", "category_mean"}
+ONE_LABEL = {"logistic_regression", "gradient_boosting"}
+LEARNERS = [name for name in model_names() if name not in FLOORS]
+ROWS = 200
+
+
+def dense(rows: int = ROWS, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(rows, 6)).astype(np.float32)
+
+
+def ragged(rows: int = ROWS, seed: int = 0) -> Ragged:
+    """1 to 9 tokens an item; what it is about is the mean of its tokens."""
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(1, 10, rows)
+    noise = rng.normal(size=(lengths.sum(), 6))
+    values = np.repeat(dense(rows, seed), lengths, axis=0) + 0.3 * noise
+    return Ragged(values.astype(np.float16), np.concatenate([[0], np.cumsum(lengths)]))
+
+
+def labels(signal: np.ndarray, kind: str) -> tuple[np.ndarray, int]:
+    """Labels of a kind that follow the first columns of `signal`, and the number of outputs."""
+    if kind == "binary":
+        return (signal[:, 0] + signal[:, 1] > 0).astype(np.int64), 2
+    if kind == "multiclass":
+        return signal[:, :3].argmax(axis=1), 3
+    if kind == "regression":
+        return 50 + 10 * signal[:, 0].astype(float), 1
+    targets = signal[:, :4].astype(float) * [1, 10, 100, 1] + 5
+    targets[np.random.default_rng(1).random(targets.shape) < 0.2] = np.nan
+    return targets, 4
+
+
+def build(name: str, kind: str, n_outputs: int, seed: int = 1, **parameters):
+    model = get_model(name)
+    if "epochs" in inspect.signature(model).parameters:
+        parameters = {"epochs": 15, "learning_rate": 5e-3, **parameters}
+    if name == "svm" and kind not in CLASSES:
+        parameters = {"C": 100.0, **parameters}
+    return model(kind=kind, n_outputs=n_outputs, seed=seed, **parameters)
+
+
+def answers(model, X) -> np.ndarray:
+    predict = model.predict_proba if model.kind in CLASSES else model.predict
+    return predict(X)
+
+
+def inputs_of(name: str) -> list:
+    return [dense, ragged] if getattr(get_model(name), "takes_tokens", False) else [dense]
+
+
+def fit(name: str, kind: str, make=dense):
+    """A model fitted on a signal that it should find, with fresh rows and their labels."""
+    y, n_outputs = labels(dense(), kind)
+    model = build(name, kind, n_outputs)
+    X_valid, y_valid = make(60, seed=1), labels(dense(60, seed=1), kind)[0]
+    model.fit(make(), y, X_valid, y_valid)
+    return model, make(200, seed=2), labels(dense(200, seed=2), kind)[0]
+
+
+def score(model, X, y: np.ndarray) -> float:
+    """Accuracy, or the median squared correlation over targets."""
+    if model.kind in CLASSES:
+        return float((answers(model, X).argmax(axis=1) == y).mean())
+    predicted, y = answers(model, X).reshape(len(y), -1), y.reshape(len(y), -1)
+    pairs = zip(predicted.T, y.T, strict=True)
+    return float(np.median([np.corrcoef(a[~np.isnan(b)], b[~np.isnan(b)])[0, 1] for a, b in pairs]))
+
+
+def cases(names):
+    return [
+        (name, kind, make)
+        for name in names
+        for kind in KINDS
+        for make in inputs_of(name)
+        if not (kind == "multiregression" and name in ONE_LABEL)
+    ]
+
+
+@pytest.mark.parametrize(("name", "kind", "make"), cases(LEARNERS))
+def test_learns_a_signal(name, kind, make, device):
+    model, X, y = fit(name, kind, make)
+    assert score(model, X, y) > 0.8
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_shuffled_labels_give_chance(name):
+    """On average: with few columns a single shuffle may point along the signal, or against it."""
+    X_new, y_new = dense(200, seed=2), labels(dense(200, seed=2), "binary")[0]
+    aurocs = []
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        y, y_valid = (rng.permutation(labels(X, "binary")[0]) for X in (dense(), dense(60, seed=1)))
+        model = build(name, "binary", 2).fit(dense(), y, dense(60, seed=1), y_valid)
+        aurocs.append(roc_auc_score(y_new, answers(model, X_new)[:, 1]))
+    assert 0.38 < np.mean(aurocs) < 0.62
+
+
+@pytest.mark.parametrize(("name", "kind", "make"), cases(model_names()))
+def test_answers_have_the_shape_and_survive_saving(name, kind, make, device, tmp_path):
+    model, X, y = fit(name, kind, make)
+    before = answers(model, X)
+    assert before.shape == ((len(y), model.n_outputs) if kind != "regression" else (len(y),))
+    assert before.dtype == np.float64
+    assert np.isfinite(before).all()
+    if kind in CLASSES:
+        np.testing.assert_allclose(before.sum(axis=1), 1, atol=1e-6)
+        assert (before >= 0).all()
+    model.save(tmp_path / "model")
+    loaded = get_model(name).load(tmp_path / "model")
+    np.testing.assert_array_equal(answers(loaded, X), before)
+    suffixes = {path.suffix for path in (tmp_path / "model").iterdir()}
+    assert suffixes <= {".json", ".safetensors", ".skops"}
+
+
+@pytest.mark.parametrize("name", model_names())
+def test_the_same_seed_gives_the_same_model(name, device):
+    make = inputs_of(name)[-1]
+    first, X, _ = fit(name, "binary", make)
+    np.random.default_rng().normal(size=3)
+    second, _, _ = fit(name, "binary", make)
+    np.testing.assert_array_equal(answers(first, X), answers(second, X))
+
+
+@pytest.mark.parametrize(("name", "kind", "make"), cases(model_names()))
+def test_bears_a_constant_column_and_one_valid_row(name, kind, make):
+    X = make(40)
+    (X.values if isinstance(X, Ragged) else X)[:, 3] = 2
+    y, n_outputs = labels(dense(40), kind)
+    model = build(name, kind, n_outputs).fit(X, y, X[np.arange(1)], y[:1])
+    assert np.isfinite(answers(model, X)).all()
+
+
+@pytest.mark.parametrize("name", model_names())
+def test_bears_no_valid_row_and_no_row_to_predict(name):
+    X = dense(40)
+    model = build(name, "binary", 2).fit(X, labels(X, "binary")[0], X[:0], np.zeros(0, np.int64))
+    assert answers(model, X[:0]).shape == (0, 2)
+
+
+@pytest.mark.parametrize("name", [name for name in model_names() if ragged in inputs_of(name)])
+def test_an_item_without_tokens_changes_no_other(name):
+    model, X, _ = fit(name, "multiclass", ragged)
+    lengths = np.concatenate([X.lengths[:5], [0], X.lengths[5:]])
+    holed = Ragged(X.values, np.concatenate([[0], np.cumsum(lengths)]))
+    with_hole = answers(model, holed)
+    assert np.isfinite(with_hole).all()
+    np.testing.assert_allclose(np.delete(with_hole, 5, axis=0), answers(model, X), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", [n for n in model_names() if ragged not in inputs_of(n)])
+def test_tokens_are_refused_or_ignored(name):
+    X, y = ragged(40), labels(dense(40), "binary")[0]
+    if name == "naive":
+        build(name, "binary", 2).fit(X, y, X, y)
+        return
+    with pytest.raises(DataError, match=f"Model {name} takes one vector a sample"):
+        build(name, "binary", 2).fit(X, y, X, y)
+
+
+@pytest.mark.parametrize("name", sorted(ONE_LABEL))
+def test_several_targets_are_refused_by_models_for_one(name):
+    X, (y, n_outputs) = dense(40), labels(dense(40), "multiregression")
+    with pytest.raises(DataError, match="predicts one label"):
+        get_model(name)(kind="multiregression", n_outputs=n_outputs, seed=1).fit(X, y, X, y)
+
+
+@pytest.mark.parametrize("name", model_names())
+def test_every_parameter_is_named_and_has_a_default(name):
+    parameters = inspect.signature(get_model(name)).parameters
+    assert list(parameters)[:3] == ["kind", "n_outputs", "seed"]
+    for parameter in list(parameters.values())[3:]:
+        assert parameter.kind is parameter.KEYWORD_ONLY
+        assert parameter.default is not parameter.empty
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_balanced_classes_raise_the_rare_class(name):
+    X, (y, _) = dense(), labels(dense() - 0.8, "binary")
+    plain, balanced = (
+        build(name, "binary", 2, class_weight=weight).fit(X, y, X[:60], y[:60])
+        for weight in (None, "balanced")
+    )
+    assert (answers(balanced, X)[:, 1] - answers(plain, X)[:, 1]).mean() > 0
+
+
+def test_lists_the_modules_that_define_a_model():
+    folder = Path(bioloom.models.__file__).parent
+    trees = {path.stem: ast.parse(path.read_text()) for path in folder.glob("*.py")}
+    defining = [
+        name
+        for name, tree in trees.items()
+        if any(isinstance(node, ast.ClassDef) and node.name == "Model" for node in tree.body)
+    ]
+    assert model_names() == sorted(defining)
+
+
+def test_an_unknown_name_gives_the_known_ones():
+    with pytest.raises(DataError, match="known ones: .*svm.*transformer"):
+        get_model("svn")
+
+
+def test_a_shared_module_is_no_model():
+    with pytest.raises(DataError, match="Unknown model"):
+        get_model("_network")
+
+
+def test_listing_imports_neither_torch_nor_scikit_learn():
+    code = (
+        "import sys; from bioloom.models import model_names; assert 'dnn' in model_names(); "
+        "assert not {'torch', 'sklearn'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_naive_gives_frequencies_and_means_of_the_measured():
+    model = build("naive", "binary", 2).fit(dense(4), np.array([0, 1, 1, 1]), dense(1), [0])
+    np.testing.assert_allclose(model.predict_proba(dense(2)), [[0.25, 0.75]] * 2)
+    y = np.array([[1.0, np.nan], [3.0, np.nan]])
+    model = build("naive", "multiregression", 2).fit(dense(2), y, dense(2), y)
+    np.testing.assert_allclose(model.predict(dense(1)), [[2.0, 0.0]])
+
+
+def test_category_means_by_category_else_overall():
+    X = np.array([[1, 0], [1, 0], [0, 1]], dtype=np.float32)
+    y = np.array([[1.0, 4.0], [3.0, np.nan], [8.0, np.nan]])
+    model = build("category_mean", "multiregression", 2).fit(X, y, X, y)
+    new = np.array([[1, 0], [0, 1], [0, 0]], dtype=np.float32)
+    np.testing.assert_allclose(model.predict(new), [[2, 4], [8, 4], [4, 4]])
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 2**16), st.sampled_from(["rbf", "linear"]), st.floats(0.1, 10))
+def test_svm_targets_on_one_kernel_equal_a_scikit_learn_loop(seed, kernel, C):
+    from sklearn.svm import SVR
+
+    rng = np.random.default_rng(seed)
+    X, new = (rng.normal(size=(n, 5)).astype(np.float32) for n in (50, 20))
+    Y = X @ rng.normal(size=(5, 3)) + rng.normal(size=(50, 3))
+    Y[rng.random(Y.shape) < 0.3] = np.nan
+    model = build("svm", "multiregression", 3, kernel=kernel, C=C, gamma=0.2)
+    predicted = model.fit(X, Y, X, Y).predict(new)
+    for j in range(3):
+        rows = ~np.isnan(Y[:, j])
+        peer = SVR(kernel=kernel, C=C, gamma=0.2).fit(X[rows].astype(float), Y[rows, j])
+        np.testing.assert_allclose(predicted[:, j], peer.predict(new.astype(float)), atol=1e-9)
+
+
+def test_svm_binary_decision_equals_scikit_learn():
+    from sklearn.svm import SVC
+
+    X, (y, _) = dense(100), labels(dense(100), "binary")
+    model = build("svm", "binary", 2, C=3.0).fit(X, y, X, y)
+    peer = SVC(C=3.0).fit(X.astype(float), y)
+    new = dense(50, seed=5)
+    np.testing.assert_allclose(
+        model.decision(new)[:, 0], peer.decision_function(new.astype(float)), atol=1e-9
+    )
+
+
+def test_svm_a_target_without_values_gives_zero_and_a_constant_one_itself():
+    X = dense(30)
+    Y = np.column_stack([np.full(30, np.nan), np.full(30, 7.0), X[:, 0]])
+    predicted = build("svm", "multiregression", 3).fit(X, Y, X, Y).predict(X)
+    np.testing.assert_allclose(predicted[:, :2], [[0, 7]] * 30)
+
+
+def test_svm_too_many_rows_for_a_kernel_are_refused(monkeypatch):
+    monkeypatch.setattr("bioloom.models.svm.MOST_ROWS", 39)
+    with pytest.raises(DataError, match="40 are too many"):
+        build("svm", "binary", 2).fit(dense(40), labels(dense(40), "binary")[0], None, None)
+
+
+def test_boosting_damaged_trees_are_refused(tmp_path):
+    model, _, _ = fit("gradient_boosting", "binary")
+    model.estimator._predictors[0][0].nodes["left"][0] = 10_000
+    model.save(tmp_path)
+    with pytest.raises(DataError, match="damaged"):
+        get_model("gradient_boosting").load(tmp_path)
+
+
+def test_attention_is_a_share_of_each_token(device):
+    model, X, _ = fit("transformer", "binary", ragged)
+    weights = model.attention(X)
+    assert [len(w) for w in weights] == list(X.lengths)
+    np.testing.assert_allclose([w.sum() for w in weights], 1, atol=1e-2)
+
+
+def test_attention_finds_the_token_that_decides():
+    """Without a block, which would spread what a token knows over the others."""
+
+    def motif(rows: int, seed: int) -> tuple[Ragged, np.ndarray, np.ndarray]:
+        """One token of ten, with a flag, decides the label."""
+        rng = np.random.default_rng(seed)
+        values = rng.normal(size=(rows, 10, 4)).astype(np.float32)
+        values[..., 0] = 0
+        place, y = rng.integers(0, 10, rows), rng.integers(0, 2, rows)
+        values[np.arange(rows), place, 0] = 4
+        values[np.arange(rows), place, 1] = 3 * (2 * y - 1)
+        return Ragged(values.reshape(-1, 4), np.arange(rows + 1) * 10), y, place
+
+    X, y, _ = motif(300, 0)
+    X_valid, y_valid, _ = motif(60, 1)
+    model = build("transformer", "binary", 2, layers=0).fit(X, y, X_valid, y_valid)
+    X_new, y_new, place = motif(100, 2)
+    assert score(model, X_new, y_new) > 0.9
+    found = [weights.argmax() for weights in model.attention(X_new)]
+    assert np.mean(found == place) > 0.8
+
+
+def test_order_of_tokens_matters():
+    """The same tokens in another order are another class, which no mean could tell."""
+
+    def ordered(rows: int, seed: int) -> tuple[Ragged, np.ndarray]:
+        y = np.random.default_rng(seed).integers(0, 2, rows)
+        pair = np.eye(2, dtype=np.float32)
+        return Ragged(
+            np.concatenate([pair[::-1] if c else pair for c in y]), np.arange(rows + 1) * 2
+        ), y
+
+    X, y = ordered(200, 0)
+    model = build("transformer", "binary", 2).fit(X, y, *ordered(50, 1))
+    assert score(model, *ordered(50, 2)) > 0.95
+
+
+def test_width_must_be_shared_by_the_heads():
+    with pytest.raises(DataError, match="no multiple of heads"):
+        build("transformer", "binary", 2, width=65)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(0, 300), min_size=1, max_size=200), st.integers(1, 64))
+def test_batches_hold_each_row_once_within_the_budget(lengths, size):
+    from bioloom.models import _network
+
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    X = Ragged(np.zeros((offsets[-1], 1), dtype=np.float16), offsets)
+    batches = _network.shuffled_batches(X, size, np.random.default_rng(0))
+    assert sorted(np.concatenate(batches)) == list(range(len(lengths)))
+    for rows in batches:
+        assert len(rows) <= size
+        assert len(rows) == 1 or len(rows) * X.lengths[rows].max() <= _network.TOKENS_PER_BATCH
+
+
+def test_the_weights_of_the_best_epoch_are_kept():
+    import torch
+
+    from bioloom.models._network import EarlyStopping
+
+    network = torch.nn.Linear(1, 1)
+    stop = EarlyStopping(network, patience=2)
+    for epoch, loss in enumerate([3.0, 1.0, 2.0, 2.0]):
+        torch.nn.init.constant_(network.weight, epoch)
+        stopped = stop.should_stop(loss, epoch)
+    assert stopped
+    stop.restore_best()
+    assert network.weight.item() == 1
+
+
+def test_training_leaves_the_random_state_of_others_alone():
+    import torch
+
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    fit("dnn", "binary")
+    torch.testing.assert_close(torch.rand(3), expected)
+    assert not torch.are_deterministic_algorithms_enabled()
