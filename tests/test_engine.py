@@ -1,0 +1,282 @@
+"""The engine: each different sequence is encoded once, kept, and never lost or mixed up."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bioloom import engine
+from bioloom.arrays import Ragged
+from bioloom.devices import fast_dtype, lock_first
+from bioloom.embedders import AMINO_ACIDS, States, unirep
+from bioloom.engine import SelfCheckError, centred_cosine, embed
+from bioloom.errors import DataError
+from bioloom.pooling import pool
+
+SIZE = 64
+OPTIONS = {"embedder": "unirep", "size": SIZE}
+sequence_lists = st.lists(st.text(AMINO_ACIDS, min_size=1, max_size=25), min_size=1, max_size=10)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory) -> Path:
+    """Small random weights of UniRep's shape."""
+    rng = np.random.default_rng(0)
+    arrays = {"embedding": rng.normal(size=(26, 10))}
+    for name, shape in {
+        "wx": (10, 4 * SIZE),
+        "wh": (SIZE, 4 * SIZE),
+        "wmx": (10, SIZE),
+        "wmh": (SIZE, SIZE),
+        "gx": 4 * SIZE,
+        "gh": 4 * SIZE,
+        "gmx": SIZE,
+        "gmh": SIZE,
+        "b": 4 * SIZE,
+    }.items():
+        arrays[f"mlstm.0.{name}"] = rng.normal(size=shape)
+    path = tmp_path_factory.mktemp("weights") / "model_weights.npz"
+    np.savez(path, **{name: array.astype(np.float32) for name, array in arrays.items()})
+    return path
+
+
+def _random_proteins(n: int, seed: int = 0, longest: int = 60) -> list[str]:
+    rng = np.random.default_rng(seed)
+    return ["".join(rng.choice(list(AMINO_ACIDS), rng.integers(5, longest))) for _ in range(n)]
+
+
+@settings(max_examples=20, deadline=None)
+@given(sequence_lists, st.sampled_from(["mean", "tokens"]), st.booleans())
+def test_rows_stay_with_their_sequences(tmp_path_factory, weights, sequences, pooling, stored):
+    store = tmp_path_factory.mktemp("store") if stored else None
+    options = OPTIONS | {"pooling": pooling}
+    once = embed(sequences, options, weights=weights, store=store)
+    again = embed([*reversed(sequences), *sequences], options, weights=weights, store=store)
+    assert once.info["encoded"] == len(set(sequences))
+    assert again.info["encoded"] == (0 if stored else len(set(sequences)))
+    n = len(sequences)
+    for i in range(n):
+        first, *others = (
+            (e.X.item(j) if isinstance(e.X, Ragged) else e.X[j])
+            for e, j in ((once, i), (again, n - 1 - i), (again, n + i))
+        )
+        for other in others:
+            np.testing.assert_allclose(other, first, atol=0 if stored else 1e-3)
+
+
+def test_only_new_sequences_are_encoded(tmp_path, weights):
+    sequences = _random_proteins(30)
+    embed(sequences, OPTIONS, weights=weights, store=tmp_path)
+    second = embed([*sequences, "MKTAYIAK"], OPTIONS, weights=weights, store=tmp_path)
+    assert second.info["encoded"] == 1
+    assert second.X.shape == (31, SIZE)
+    other = embed(sequences, OPTIONS | {"pooling": "max"}, weights=weights, store=tmp_path)
+    assert other.info["encoded"] == 30
+
+
+def test_the_record_is_json_and_complete(weights):
+    embedding = embed(_random_proteins(5), OPTIONS, weights=weights)
+    info = json.loads(json.dumps(embedding.info, allow_nan=False))
+    assert set(info) >= {
+        "embedder",
+        "weights_sha256",
+        "device",
+        "dtype",
+        "sequences",
+        "unique",
+        "encoded",
+        "residues_per_second",
+        "peak_memory_mb",
+        "self_check",
+    }
+    assert embedding.names == [f"unirep_{i}" for i in range(SIZE)]
+    assert embedding.X.dtype == np.float32
+
+
+def test_a_bad_sequence_is_named(weights):
+    with pytest.raises(DataError, match="sequence 2: '-' at position 3"):
+        embed(["MKT", "MK-T"], OPTIONS, weights=weights)
+
+
+def test_several_devices_share_the_work(tmp_path, weights):
+    sequences = _random_proteins(9)
+    one = embed(sequences, OPTIONS, weights=weights)
+    two = embed(sequences, OPTIONS, weights=weights, store=tmp_path, device="cpu, cpu")
+    np.testing.assert_allclose(two.X, one.X, atol=1e-5)
+    assert two.info["encoded"] == 9
+    assert two.info["device"] == "cpu,cpu"
+    assert embed(sequences, OPTIONS, weights=weights, store=tmp_path).info["encoded"] == 0
+
+
+def _embed_shuffled(seed: int, weights: Path, store: Path, results: multiprocessing.Queue) -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    engine.FLUSH_SECONDS = 0
+    unirep.BATCH_BYTES = 20 * SIZE * 200
+    sequences = _random_proteins(40)
+    order = np.random.default_rng(seed).permutation(40)[:30]
+    X = embed([sequences[i] for i in order], OPTIONS, weights=weights, store=store).X
+    results.put({int(i): row.tobytes() for i, row in zip(order, X, strict=True)})
+
+
+def test_four_jobs_at_once_give_identical_features(tmp_path, weights):
+    context = multiprocessing.get_context("spawn")
+    results = context.Queue()
+    jobs = [
+        context.Process(target=_embed_shuffled, args=(seed, weights, tmp_path, results))
+        for seed in range(4)
+    ]
+    for job in jobs:
+        job.start()
+    seen: dict[int, bytes] = {}
+    for _ in jobs:
+        for i, row in results.get(timeout=120).items():
+            assert seen.setdefault(i, row) == row
+    for job in jobs:
+        job.join()
+    assert len(seen) > 30
+
+
+def _embed_slowly(weights: Path, store: Path) -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    engine.FLUSH_SECONDS = 0
+    unirep.BATCH_BYTES = 20 * SIZE * 100
+    embed(_random_proteins(4000, longest=200), OPTIONS, weights=weights, store=store)
+
+
+def test_kill_9_keeps_what_was_flushed(tmp_path, weights):
+    job = multiprocessing.get_context("spawn").Process(
+        target=_embed_slowly, args=(weights, tmp_path)
+    )
+    job.start()
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.rglob("*.index.npy")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.3)
+    os.kill(job.pid or 0, signal.SIGKILL)
+    job.join()
+    # longest first: those are the ones that had been encoded
+    longest = sorted(set(_random_proteins(4000, longest=200)), key=lambda s: (-len(s), s))[:40]
+    again = embed(longest, OPTIONS, weights=weights, store=tmp_path)
+    assert again.info["encoded"] < 40
+    np.testing.assert_allclose(again.X, embed(longest, OPTIONS, weights=weights).X, atol=1e-5)
+
+
+class _Noisy:
+    """An encoder whose fast path is wrong by `noise` in its coarse precision."""
+
+    special = (0, 0)
+    mean_special = False
+
+    def __init__(self, dtype: str, noise: dict[str, float]) -> None:
+        self.noise = noise[dtype]
+        self.identity = {"dtype": dtype}
+        self.info = {"device": "cpu"}
+
+    def reference(self, sequences):
+        table = np.random.default_rng(0).normal(size=(256, 8)).astype(np.float32)
+        return [table[np.frombuffer(s.encode(), dtype=np.uint8)] for s in sequences]
+
+    def encode(self, sequences):
+        import torch
+
+        states = self.reference(sequences)
+        values = np.concatenate(states)
+        values += self.noise * np.random.default_rng(1).normal(size=values.shape)
+        lengths = np.array([len(s) for s in states])
+        yield States(np.arange(len(states)), torch.from_numpy(values), lengths)
+
+
+@pytest.mark.parametrize("n", [1, 12])
+def test_the_self_check_falls_back_to_float32_or_fails(monkeypatch, tmp_path, n):
+    def use(noise):
+        def load(options, weights, device, dtype):
+            return _Noisy("bfloat16" if dtype == "auto" else dtype, noise)
+
+        monkeypatch.setattr(unirep, "load", load)
+
+    sequences = _random_proteins(n)
+    use({"bfloat16": 0.0})
+    assert embed(sequences, OPTIONS).info["dtype"] == "bfloat16"
+    use({"bfloat16": 3.0, "float32": 0.0})
+    fallen_back = embed(sequences, OPTIONS, store=tmp_path)
+    assert fallen_back.info["dtype"] == "float32"
+    assert fallen_back.info["self_check"]["centred_cosine"] > 0.999
+    use({"bfloat16": 3.0, "float32": 3.0})
+    with pytest.raises(SelfCheckError):
+        embed(sequences, OPTIONS)
+
+
+def test_centred_cosine_sees_what_the_plain_one_hides():
+    rng = np.random.default_rng(0)
+    b = 100 + rng.normal(size=(20, 8))
+    a = 100 + rng.normal(size=(20, 8))
+    plain = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+    assert plain.min() > 0.999
+    assert centred_cosine(a, b).min() < 0.5
+    np.testing.assert_allclose(centred_cosine(b, b), 1)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=5), st.integers(1, 6))
+def test_pooling_is_that_of_numpy(lengths, n_segments):
+    import torch
+
+    encoder = _Noisy("float32", {"float32": 0.0})
+    encoder.special = (1, 1)
+    values = np.random.default_rng(0).normal(size=(sum(lengths) + 2 * len(lengths), 3))
+    values = values.astype(np.float32)
+    tokens = np.array(lengths) + 2
+    states = States(np.arange(len(lengths)), torch.from_numpy(values), tokens)
+    parts = [part[1:-1] for part in np.split(values, np.cumsum(tokens)[:-1])]
+    expected = {
+        "mean": np.array([part.mean(0) for part in parts]),
+        "max": np.array([part.max(0) for part in parts]),
+        "cls": values[np.cumsum(tokens) - tokens],
+        "tokens": np.concatenate(parts),
+    }
+    for pooling, rows in expected.items():
+        np.testing.assert_allclose(pool(states, pooling, None, encoder).values, rows, atol=2e-3)
+    segments = pool(states, "segments", n_segments, encoder)
+    for i, part in enumerate(parts):
+        assert len(segments.item(i)) == min(n_segments, len(part))
+        if len(part) % n_segments == 0:
+            means = part.reshape(n_segments, -1, 3).mean(1)
+            np.testing.assert_allclose(segments.item(i), means, atol=2e-3)
+
+
+def _hold(names, ready, done):
+    with lock_first(names) as taken:
+        ready.put(taken)
+        done.wait(30)
+
+
+def test_jobs_take_different_devices():
+    names = [f"test-{os.getpid()}-{i}" for i in range(2)]
+    context = multiprocessing.get_context("fork")
+    ready, done = context.Queue(), context.Event()
+    job = context.Process(target=_hold, args=(names, ready, done))
+    job.start()
+    assert ready.get(timeout=30) == 0
+    with lock_first(names) as second, lock_first(names) as none_left:
+        assert (second, none_left) == (1, None)
+    done.set()
+    job.join()
+    with lock_first(names) as free_again:
+        assert free_again == 0
+
+
+def test_the_probe_names_a_precision():
+    assert fast_dtype("cpu") in ("bfloat16", "float32")
