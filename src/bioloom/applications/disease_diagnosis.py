@@ -1,0 +1,204 @@
+"""Diagnosis of patients: a clinical table, with or without gene expression, and a class label.
+
+Sources: `clinical` (one row a patient or visit) and, optionally, `expression` (genes x patients).
+Samples: `sample_id, label, group` (the patient), clinical columns, `expression.<gene>` columns.
+Columns that identify a person are removed here, before anything is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bioloom.application import Application, Cleaned
+from bioloom.cleaning import complete_options, drop_rows, rare_class, require_classes, unlabelled
+from bioloom.errors import DataError
+from bioloom.formats.columns import (
+    class_labels,
+    feature_names,
+    infer_types,
+    require_columns,
+    select_rows,
+    text,
+    unique_ids,
+)
+from bioloom.formats.expression import read_expression
+from bioloom.formats.identifiers import identifying
+from bioloom.formats.table import READ_OPTIONS, read_table
+from bioloom.samples import feature_columns
+
+# `identifiers` names further columns that must not be read; `not_identifiers` those that only look
+# like one.
+OPTIONS: dict[str, Any] = {
+    "columns": {},
+    "read": {},
+    "keep": {},
+    "exclude": {},
+    "types": {},
+    "classes": {},
+    "unlabelled": [],
+    "identifiers": [],
+    "not_identifiers": [],
+}
+COLUMNS = {"id": None, "patient": None, "label": None}
+CLEAN: dict[str, Any] = {"drop": [], "ranges": {}, "max_categories": 50, "min_class_size": 1}
+BLOCK = "expression."
+
+
+def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
+    """Raw samples `sample_id, group, label?, <clinical> ..., expression.<gene> ...`.
+
+    `columns` names the `id` of a row, the `patient` where one has several rows, and the `label`.
+    A patient without expression has an empty block.
+    """
+    options = complete_options(options, OPTIONS, "datasets")
+    columns = complete_options(options["columns"], COLUMNS, "columns")
+    path = files["clinical"]
+    reading = complete_options(options["read"].get("clinical", {}), READ_OPTIONS, "read: clinical")
+    table, notes = select_rows(read_table(path, **reading), options, path)
+    samples = _identity(table, columns, path)
+    if columns["label"]:
+        require_columns(table, [columns["label"]], path)
+        samples["label"] = class_labels(table[columns["label"]], options, path)
+    clinical, removed = _clinical(table, [name for name in columns.values() if name], options, path)
+    if removed:
+        notes.append(f"Columns that identify a person were not read: {', '.join(removed)}")
+    blocks = [samples, clinical]
+    if "expression" in files:
+        expression, facts = _expression(files["expression"], samples["group"], options)
+        blocks.append(expression.set_axis(samples.index, axis=0))
+        notes += facts
+    raw = pd.concat(blocks, axis=1).reset_index(drop=True)
+    raw.attrs["notes"] = notes
+    return raw
+
+
+def _identity(table: pd.DataFrame, columns: Mapping[str, Any], path: Path) -> pd.DataFrame:
+    """`sample_id` (the row) and `group` (the patient)."""
+    column = columns["id"] or columns["patient"]
+    if not column:
+        raise DataError(
+            "Which column holds the ids?",
+            file=path,
+            hint=f"name it as `columns: {{id: ...}}`; the table has {', '.join(table.columns[:5])}",
+        )
+    ids = unique_ids(table, column, path)
+    patients = ids
+    if columns["patient"]:
+        require_columns(table, [columns["patient"]], path)
+        patients = text(table[columns["patient"]])
+        missing = patients.index[patients.isna()]
+        if len(missing):
+            raise DataError(
+                "A row without a patient", file=path, row=missing[0], column=columns["patient"]
+            )
+    return pd.DataFrame({"sample_id": ids, "group": patients})
+
+
+def _clinical(
+    table: pd.DataFrame, roles: list[str], options: Mapping[str, Any], path: Path
+) -> tuple[pd.DataFrame, list[str]]:
+    """Numbers and categories, and the columns that were left out as identifiers."""
+    require_columns(table, [*options["identifiers"], *options["not_identifiers"]], path)
+    others = [str(name) for name in table if name not in roles]
+    suspects = {*identifying(others), *options["identifiers"]} - {*options["not_identifiers"]}
+    removed = [name for name in others if name in suspects]
+    features = table.drop(columns=[*dict.fromkeys(roles), *removed])
+    names = feature_names(features.columns, path)
+    typed = infer_types(features, options["types"], path)
+    columns = {names[name]: column for name, column in typed.items()}
+    return pd.DataFrame(columns, index=table.index), removed
+
+
+def _expression(
+    path: Path, patients: pd.Series, options: Mapping[str, Any]
+) -> tuple[pd.DataFrame, list[str]]:
+    """The patients' rows of the matrix, empty where it has none, and what did not match."""
+    reading = complete_options(
+        options["read"].get("expression", {}), {"samples": "columns"}, "read: expression"
+    )
+    matrix = read_expression(path, **reading)
+    without, extra = (~patients.isin(matrix.index)).sum(), (~matrix.index.isin(patients)).sum()
+    if without == len(patients):
+        turned = matrix.columns.isin(patients).any()
+        other = "rows" if reading["samples"] == "columns" else "columns"
+        raise DataError(
+            "The expression matrix has no patient of the clinical table",
+            file=path,
+            hint=f"the patients are in its {other}: `read: {{expression: {{samples: {other}}}}}`"
+            if turned
+            else "its samples must be named by the patient ids of the clinical table",
+        )
+    notes = [f"{without} rows have no expression"] if without else []
+    notes += [f"{extra} samples of the expression matrix are not used"] if extra else []
+    return matrix.reindex(patients.to_numpy()).add_prefix(BLOCK), notes
+
+
+def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
+    """Leave out rows without label and the `drop` columns; what is out of range becomes missing."""
+    options = complete_options(options, CLEAN, "clean")
+    notes = list(raw.attrs.get("notes", []))
+    samples = raw.drop(columns=options["drop"], errors="ignore")
+    samples, out_of_range = _within(samples, options["ranges"])
+    notes += out_of_range
+    labelled = "label" in samples
+    rules = {
+        "no label": unlabelled,
+        "class smaller than min_class_size": rare_class(options["min_class_size"]),
+    }
+    samples, dropped = drop_rows(samples, rules if labelled else {})
+    if labelled:
+        require_classes(samples)
+    features = feature_columns(samples)
+    _check_categories(samples, features, options["max_categories"])
+    copies = samples.duplicated(features).sum() if features else 0
+    if copies:
+        notes.append(f"{copies} rows have the same values as an earlier one")
+    samples = samples[["sample_id", *(["label"] if labelled else []), "group", *features]]
+    samples.attrs = {}
+    return Cleaned(samples, dropped, notes)
+
+
+def _within(samples: pd.DataFrame, ranges: Mapping[str, Any]) -> tuple[pd.DataFrame, list[str]]:
+    """Values outside `ranges` (column -> [lowest, highest]) made missing, and how many."""
+    notes = []
+    for name, (low, high) in ranges.items():
+        if name not in samples or not pd.api.types.is_numeric_dtype(samples[name]):
+            raise DataError("`clean: ranges` needs a column of numbers", column=name)
+        outside = samples[name].notna() & ~samples[name].between(low, high)
+        samples = samples.assign(**{name: samples[name].mask(outside)})
+        if outside.any():
+            notes.append(f"{outside.sum()} values of {name} outside {low} to {high} are missing")
+    return samples, notes
+
+
+def _check_categories(samples: pd.DataFrame, features: list[str], most: int) -> None:
+    """A text with many different values is no category, and may identify a person."""
+    for name in features:
+        if pd.api.types.is_numeric_dtype(samples[name]):
+            continue
+        if (different := samples[name].nunique()) > most:
+            raise DataError(
+                f"{different} different texts are too many for a category",
+                column=name,
+                hint=f"leave it out with `clean: {{drop: [{name}]}}`, or raise max_categories",
+            )
+
+
+def inputs(samples: pd.DataFrame) -> pd.DataFrame:
+    """Clinical and expression columns."""
+    return samples[feature_columns(samples)]
+
+
+application = Application(
+    task="classification",
+    ingest=ingest,
+    clean=clean,
+    inputs=inputs,
+    sources=("clinical",),
+    optional_sources=("expression",),
+    private=True,
+)

@@ -1,0 +1,176 @@
+"""Drug response of cell lines: genomic features and tissue in, ln IC50 of each drug out.
+
+Sources: `features` (one row a cell line) and, where there is something to learn, `response` (cell
+lines x drugs, or one row a measurement). Samples: one row a cell line, `label.<drug>` columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bioloom.application import Application, Cleaned
+from bioloom.cleaning import complete_options, drop_rows
+from bioloom.errors import DataError
+from bioloom.formats.columns import (
+    feature_names,
+    infer_types,
+    numbers,
+    require_columns,
+    select_rows,
+    text,
+    unique_ids,
+)
+from bioloom.formats.table import READ_OPTIONS, read_table
+from bioloom.samples import feature_columns, label_columns
+
+OPTIONS: dict[str, Any] = {
+    "columns": {},
+    "read": {},
+    "keep": {},
+    "exclude": {},
+    "types": {},
+    "response_suffix": "",
+}
+# `tissue` and `msi` (microsatellite instability) are categories, under these names. `drug` and
+# `response` say that the response file has one row a measurement.
+COLUMNS = {"id": "id", "tissue": None, "msi": None, "drug": None, "response": None}
+CLEAN: dict[str, Any] = {"min_cell_lines": 50, "drugs": [], "drop": []}
+LABEL = "label."
+
+
+def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
+    """Raw samples `sample_id, group, label.<drug> ..., <feature> ...`, one row a cell line."""
+    options = complete_options(options, OPTIONS, "datasets")
+    columns = complete_options(options["columns"], COLUMNS, "columns")
+    path = files["features"]
+    table = _read(path, "features", options)
+    table, notes = select_rows(table, options, path)
+    ids = unique_ids(table, columns["id"], path)
+    samples = pd.DataFrame({"sample_id": ids.to_numpy(), "group": ids.to_numpy()})
+    blocks = [samples]
+    if "response" in files:
+        response = _read_response(files["response"], columns, options)
+        extra = (~response.index.isin(ids)).sum()
+        if extra == len(response):
+            raise DataError(
+                "No cell line of the response table is in the features table",
+                file=files["response"],
+                column=columns["id"],
+                hint="`columns: {id: ...}` names the column that both share",
+            )
+        if extra:
+            notes.append(f"{extra} cell lines of the response table have no selected features row")
+        blocks.append(response.reindex(ids.to_numpy()).add_prefix(LABEL).reset_index(drop=True))
+    blocks.append(_features(table, columns, options["types"], path))
+    raw = pd.concat(blocks, axis=1)
+    raw.attrs["notes"] = notes
+    return raw
+
+
+def _read(path: Path, source: str, options: Mapping[str, Any]) -> pd.DataFrame:
+    given = options["read"].get(source, {})
+    return read_table(path, **complete_options(given, READ_OPTIONS, f"read: {source}"))
+
+
+def _features(
+    table: pd.DataFrame, columns: Mapping[str, Any], types: Mapping[str, str], path: Path
+) -> pd.DataFrame:
+    """All columns but the id, each a number or a category."""
+    roles = {columns[role]: role for role in ("tissue", "msi") if columns[role]}
+    require_columns(table, [*roles, *types], path)
+    table = table.drop(columns=columns["id"]).rename(columns=roles)
+    names = feature_names(table.columns, path)
+    kinds = {roles.get(name, name): kind for name, kind in types.items()}
+    typed = infer_types(table, kinds | dict.fromkeys(roles.values(), "category"), path)
+    features = {names[name]: column for name, column in typed.items()}
+    return pd.DataFrame(features).reset_index(drop=True)
+
+
+def _read_response(
+    path: Path, columns: Mapping[str, Any], options: Mapping[str, Any]
+) -> pd.DataFrame:
+    """Cell lines x drugs, floats with NaN for what was not measured."""
+    table = _read(path, "response", options)
+    require_columns(table, [columns["id"]], path)
+    if columns["drug"] or columns["response"]:
+        return _pivot(table, columns, path)
+    ids = unique_ids(table, columns["id"], path)
+    drugs = [name for name in map(str, table.columns) if name != columns["id"]]
+    values = {name.removesuffix(options["response_suffix"]): table[name] for name in drugs}
+    if len(values) < len(drugs):
+        raise DataError("Two drugs have the same name without `response_suffix`", file=path)
+    measured = pd.DataFrame({drug: numbers(column, path) for drug, column in values.items()})
+    return measured.set_axis(ids.to_numpy(), axis=0)
+
+
+def _pivot(table: pd.DataFrame, columns: Mapping[str, Any], path: Path) -> pd.DataFrame:
+    """From one row a measurement; replicates of a cell line and drug are averaged."""
+    if not (columns["drug"] and columns["response"]):
+        raise DataError("`columns` names only one of drug and response", file=path)
+    require_columns(table, [columns["drug"], columns["response"]], path)
+    long = pd.DataFrame(
+        {
+            "id": text(table[columns["id"]]),
+            "drug": text(table[columns["drug"]]),
+            "response": numbers(table[columns["response"]], path),
+        }
+    )
+    incomplete = long.index[long[["id", "drug"]].isna().any(axis=1)]
+    if len(incomplete):
+        raise DataError("A measurement without cell line or drug", file=path, row=incomplete[0])
+    return long.pivot_table(index="id", columns="drug", values="response", aggfunc="mean")
+
+
+def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
+    """Leave out drugs measured in few cell lines, and cell lines without any measurement."""
+    options = complete_options(options, CLEAN, "clean")
+    notes = list(raw.attrs.get("notes", []))
+    samples = raw.drop(columns=options["drop"], errors="ignore")
+    drugs = label_columns(samples)
+    if drugs:
+        chosen = _chosen_drugs(samples, drugs, options)
+        if len(chosen) < len(drugs):
+            notes.append(f"{len(drugs) - len(chosen)} of {len(drugs)} drugs are left out")
+        samples = samples[["sample_id", "group", *chosen, *feature_columns(samples)]]
+        rules = {"no measured response": lambda s: s[chosen].isna().all(axis=1)}
+        samples, dropped = drop_rows(samples, rules)
+    else:
+        samples, dropped = drop_rows(samples, {})
+    samples.attrs = {}
+    return Cleaned(samples, dropped, notes)
+
+
+def _chosen_drugs(samples: pd.DataFrame, drugs: list[str], options: Mapping[str, Any]) -> list[str]:
+    wanted = [LABEL + str(drug) for drug in options["drugs"]] or drugs
+    missing = [name.removeprefix(LABEL) for name in wanted if name not in drugs]
+    if missing:
+        raise DataError(
+            f"`clean: drugs` names drugs that were not measured: {', '.join(missing[:5])}",
+            hint=f"drugs are called like {drugs[0].removeprefix(LABEL)}",
+        )
+    chosen = [name for name in wanted if samples[name].count() >= options["min_cell_lines"]]
+    if not chosen:
+        raise DataError(
+            f"No drug was measured in {options['min_cell_lines']} cell lines",
+            hint="lower `clean: min_cell_lines`",
+        )
+    return chosen
+
+
+def inputs(samples: pd.DataFrame) -> pd.DataFrame:
+    """The features table."""
+    return samples[feature_columns(samples)]
+
+
+application = Application(
+    task="multiregression",
+    ingest=ingest,
+    clean=clean,
+    inputs=inputs,
+    sources=("features",),
+    optional_sources=("response",),
+)

@@ -1,0 +1,219 @@
+"""Function of proteins and peptides: sequences with a class label (antimicrobial, EC, COG ...).
+
+Sources: `sequences` (FASTA, GenBank or a table) and, optionally, `table` (a table of labels joined
+by id). Samples: `sample_id, label, group, sequence`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bioloom.application import Application, Cleaned
+from bioloom.cleaning import (
+    complete_options,
+    drop_rows,
+    rare_class,
+    require_classes,
+    unlabelled,
+)
+from bioloom.errors import DataError
+from bioloom.formats.columns import class_labels, require_columns, select_rows, text, unique_ids
+from bioloom.formats.fasta import read_fasta
+from bioloom.formats.genbank import read_proteins
+from bioloom.formats.table import READ_OPTIONS, is_table, read_table
+
+# `columns` maps our names to the user's; `read` says, for each source that is a table, how to read
+# it; `keep` and `exclude` choose rows of a table; `classes` renames labels.
+OPTIONS: dict[str, Any] = {
+    "columns": {},
+    "read": {},
+    "keep": {},
+    "exclude": {},
+    "classes": {},
+    "unlabelled": [],
+}
+COLUMNS = {"id": None, "sequence": None, "label": None, "group": None}
+CLEAN: dict[str, Any] = {
+    "min_length": 1,
+    "max_length": None,
+    "max_unknown": 0.2,
+    "min_class_size": 1,
+}
+GENBANK = (".gb", ".gbk", ".gbff", ".genbank")
+# IUPAC-IUB 1983: B is D or N, Z is E or Q, J is I or L, X any; U and O are rare residues of their
+# own. What reads them, and how, is for the embedder.
+RESIDUES = set("ABCDEFGHIKLMNPQRSTVWXYZJUO")
+AMBIGUOUS = "[BJXZ]"
+NUCLEOTIDES = set("ACGTUN")
+
+
+def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
+    """Raw samples `sample_id, sequence, group` and `label` where `columns` names one.
+
+    Sequences are upper case without a closing stop. With a source `table` they are those that have
+    a row in it; what has no partner is noted.
+    """
+    options = complete_options(options, OPTIONS, "datasets")
+    columns = complete_options(options["columns"], COLUMNS, "columns")
+    names = {role: str(name) for role, name in columns.items() if name is not None}
+    path, notes = files["sequences"], list[str]()
+    samples, table = _read_sequences(path, names, options)
+    samples["sequence"] = _standard(samples["sequence"], path)
+    if "table" in files:
+        path = files["table"]
+        samples, table, notes = _join(samples, _read_rows(path, "table", options), names, path)
+    samples["group"] = samples["sample_id"]
+    if table is not None:
+        table, selected = select_rows(table, options, path)
+        samples = samples.loc[table.index].assign(**_annotations(table, names, options, path))
+        notes += selected
+    elif options["keep"] or options["exclude"] or {"label", "group"} & set(names):
+        raise DataError(
+            "`columns`, `keep` or `exclude` name columns, but there is no table",
+            file=path,
+            hint="add the source `table`, or remove them",
+        )
+    samples.attrs["notes"] = notes
+    return samples.reset_index(drop=True)
+
+
+def _read_rows(path: Path, source: str, options: Mapping[str, Any]) -> pd.DataFrame:
+    given = options["read"].get(source, {})
+    return read_table(path, **complete_options(given, READ_OPTIONS, f"read: {source}"))
+
+
+def _read_sequences(
+    path: Path, names: Mapping[str, str], options: Mapping[str, Any]
+) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """`sample_id, sequence`, and the whole table where the file is one; indexed by the row."""
+    if is_table(path):
+        table = _read_rows(path, "sequences", options)
+        column = names.get("sequence", "sequence")
+        require_columns(table, [column], path)
+        samples = pd.DataFrame({"sample_id": "", "sequence": text(table[column])})
+        return samples.assign(sample_id=_ids(table, names, path)), table
+    if any(ending.lower() in GENBANK for ending in path.suffixes):
+        proteins = read_proteins(path)
+        records = [(protein.locus_tag, protein.sequence, protein.row) for protein in proteins]
+    else:
+        records = [(record.id, record.sequence, record.row) for record in read_fasta(path)]
+    ids, sequences, rows = zip(*records, strict=True)
+    index = pd.Index(rows)
+    return pd.DataFrame({"sample_id": ids, "sequence": sequences}, index=index), None
+
+
+def _ids(table: pd.DataFrame, names: Mapping[str, str], path: Path) -> pd.Series:
+    """The id column, or the rows' numbers where the table has none."""
+    if "id" not in names and "id" not in table:
+        return pd.Series([f"row_{row}" for row in table.index], index=table.index)
+    return unique_ids(table, names.get("id", "id"), path)
+
+
+def _standard(sequences: pd.Series, path: Path) -> pd.Series:
+    """Upper case without white space and closing stop; DataError for letters of no residue."""
+    sequences = sequences.str.replace(r"\s", "", regex=True).str.upper().str.removesuffix("*")
+    letters: set[str] = set()
+    for row, sequence in zip(sequences.index, sequences.fillna(""), strict=True):
+        letters |= (found := set(sequence))
+        if found - RESIDUES:
+            wrong = sorted(found - RESIDUES)[0]
+            raise DataError(
+                f"{wrong!r} at position {sequence.index(wrong) + 1} is no amino acid",
+                file=path,
+                row=row,
+                hint="sequences are one-letter codes without gaps; X stands for an unknown residue",
+            )
+    if letters <= NUCLEOTIDES and sequences.str.len().sum() >= 100:
+        raise DataError(
+            "The sequences look like DNA or RNA, not protein", file=path, hint="translate them"
+        )
+    return sequences
+
+
+def _join(
+    samples: pd.DataFrame, table: pd.DataFrame, names: Mapping[str, str], path: Path
+) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """The samples and rows that share an id, in the samples' order, indexed by the table's row."""
+    ids = unique_ids(table, names.get("id", "id"), path)
+    row_of = pd.Series(ids.index, index=ids.to_numpy())
+    known = samples["sample_id"].isin(row_of.index)
+    if not known.any():
+        raise DataError(
+            f"The table has none of the sequences' ids, such as {samples['sample_id'].iloc[0]}",
+            file=path,
+            column=names.get("id", "id"),
+        )
+    counts = {
+        "sequences without a row in the table": (~known).sum(),
+        "rows of the table without a sequence": (~ids.isin(samples["sample_id"])).sum(),
+    }
+    samples = samples[known]
+    samples.index = pd.Index(row_of[samples["sample_id"]])
+    notes = [f"{count} {what} are left out" for what, count in counts.items() if count]
+    return samples, table.loc[samples.index], notes
+
+
+def _annotations(
+    table: pd.DataFrame, names: Mapping[str, str], options: Mapping[str, Any], path: Path
+) -> dict[str, pd.Series]:
+    require_columns(table, [names[role] for role in ("label", "group") if role in names], path)
+    columns = {}
+    if "label" in names:
+        columns["label"] = class_labels(table[names["label"]], options, path)
+    if "group" in names:
+        groups = text(table[names["group"]])
+        columns["group"] = groups.fillna(pd.Series(table.index.astype(str), index=table.index))
+    return columns
+
+
+def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
+    """Drop what cannot be learnt from, with the reasons counted.
+
+    A sequence with two labels is dropped with all its copies; of other copies the first is kept.
+    New data keep their copies: each row of the user's file is to get a prediction.
+    """
+    options = complete_options(options, CLEAN, "clean")
+    longest = options["max_length"] or float("inf")
+    rules = {
+        "no sequence": lambda s: s["sequence"].fillna("").eq(""),
+        "shorter than min_length": lambda s: s["sequence"].str.len() < options["min_length"],
+        "longer than max_length": lambda s: s["sequence"].str.len() > longest,
+        "more unknown residues than max_unknown": lambda s: (
+            s["sequence"].str.count(AMBIGUOUS) > options["max_unknown"] * s["sequence"].str.len()
+        ),
+    }
+    labelled = "label" in raw
+    if labelled:
+        rules |= {
+            "no label": unlabelled,
+            "sequence with contradicting labels": lambda s: (
+                s.groupby("sequence")["label"].transform("nunique") > 1
+            ),
+            "duplicate sequence": lambda s: s["sequence"].duplicated(),
+            "class smaller than min_class_size": rare_class(options["min_class_size"]),
+        }
+    samples, dropped = drop_rows(raw, rules)
+    if labelled:
+        require_classes(samples)
+    columns = ["sample_id", *(["label"] if labelled else []), "group", "sequence"]
+    return Cleaned(samples[columns], dropped, list(raw.attrs.get("notes", [])))
+
+
+def inputs(samples: pd.DataFrame) -> list[str]:
+    """The sequences."""
+    return samples["sequence"].tolist()
+
+
+application = Application(
+    task="classification",
+    ingest=ingest,
+    clean=clean,
+    inputs=inputs,
+    sources=("sequences",),
+    optional_sources=("table",),
+    measure="sequence",
+)

@@ -1,0 +1,65 @@
+"""What the applications share: options with defaults, and rows dropped with the reason counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+import pandas as pd
+
+from bioloom.errors import DataError
+
+Rules = Mapping[str, Callable[[pd.DataFrame], pd.Series]]
+
+
+def complete_options(
+    options: Mapping[str, Any], defaults: Mapping[str, Any], section: str
+) -> dict[str, Any]:
+    """`options` over `defaults`; DataError for an unknown key or a value of another type."""
+    for key, value in options.items():
+        if key not in defaults:
+            close = get_close_matches(key, defaults, n=1)
+            raise DataError(
+                f"Unknown option {key!r} under `{section}`",
+                hint=f"did you mean {close[0]!r}?" if close else f"known: {', '.join(defaults)}",
+            )
+        expected = type(defaults[key])
+        allowed = (int, float) if expected is float else (expected,)
+        if defaults[key] is not None and not isinstance(value, allowed):
+            raise DataError(
+                f"`{section}: {key}` takes a {expected.__name__}, got {type(value).__name__}"
+            )
+    return {**defaults, **options}
+
+
+def drop_rows(samples: pd.DataFrame, rules: Rules) -> tuple[pd.DataFrame, dict[str, int]]:
+    """The rows that no rule marks, and how many each dropped: a row counts for the first one."""
+    dropped: dict[str, int] = {}
+    for reason, is_bad in rules.items():
+        bad = is_bad(samples).to_numpy(dtype=bool)
+        dropped[reason] = int(bad.sum())
+        samples = samples[~bad]
+    return samples.reset_index(drop=True), dropped
+
+
+def unlabelled(samples: pd.DataFrame) -> pd.Series:
+    """Rows whose label is missing."""
+    return samples["label"].isna()
+
+
+def rare_class(min_class_size: int) -> Callable[[pd.DataFrame], pd.Series]:
+    """A rule: rows of a class with fewer than `min_class_size` rows."""
+    return lambda samples: samples["label"].map(samples["label"].value_counts()) < min_class_size
+
+
+def require_classes(samples: pd.DataFrame) -> None:
+    """Raise DataError unless there are at least two classes."""
+    classes = samples["label"].unique()
+    if len(classes) < 2:
+        got = f"all {len(samples)} samples are {classes[0]!r}" if len(classes) else "no sample"
+        raise DataError(
+            f"A classification needs two classes, got {got}",
+            column="label",
+            hint="look at the label column, and at what quality.json and `clean` drop",
+        )

@@ -1,0 +1,187 @@
+"""Columns of a table as read by `bioloom.formats.table`: present, of one type, ids and labels.
+
+Every message names the file, the row and the column, and shows no value of a feature: the rows may
+be persons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bioloom.errors import DataError
+
+TYPES = ("number", "category")
+FEW = 50  # a column with more values may hold ids, which no message shows
+RESERVED = ("sample_id", "label", "group", "sequence")
+
+
+def require_columns(table: pd.DataFrame, names: Iterable[str], file: Path) -> None:
+    """Raise DataError, with columns of like name, unless the table has all of `names`."""
+    for name in names:
+        if name not in table:
+            columns = list(table.columns)
+            by_case = {str(column).lower(): str(column) for column in columns}
+            close = get_close_matches(name.lower(), by_case, n=3)
+            hint = f"did you mean {' or '.join(by_case[key] for key in close)}?" if close else None
+            if len(columns) == 1:
+                hint = "the table has one column only: is its separator that of its ending?"
+            shown = ", ".join(columns[:10]) + (" ..." if len(columns) > 10 else "")
+            raise DataError(
+                f"There is no such column; the table has {shown}",
+                file=file,
+                column=name,
+                hint=hint,
+            )
+
+
+def unique_ids(table: pd.DataFrame, column: str, file: Path) -> pd.Series:
+    """The ids of the rows as text; DataError for a missing or repeated one."""
+    require_columns(table, [column], file)
+    ids = text(table[column])
+    missing = ids.index[ids.isna()]
+    if len(missing):
+        raise DataError("A row without an id", file=file, row=missing[0], column=column)
+    repeated = ids[ids.duplicated()]
+    if len(repeated):
+        first = ids.index[ids == repeated.iloc[0]][0]
+        raise DataError(
+            f"{len(repeated)} ids are there more than once; this one is also in row {first}",
+            file=file,
+            row=repeated.index[0],
+            column=column,
+            hint="ids must differ from row to row",
+        )
+    return ids
+
+
+def text(column: pd.Series) -> pd.Series:
+    """A column as trimmed text; whole numbers of a Parquet column have no ".0"."""
+    if pd.api.types.is_float_dtype(column):
+        whole = column.dropna().mod(1).eq(0).all()
+        column = column.astype("Int64") if whole else column
+    return column.astype("str").str.strip()
+
+
+def numbers(column: pd.Series, file: Path) -> pd.Series:
+    """A column as floats (missing is NaN); DataError names the first row that is not a number.
+
+    The value itself is not shown: it may be a person's.
+    """
+    if pd.api.types.is_numeric_dtype(column):
+        return column.astype(float)
+    values = _parsed(column)
+    wrong = column.index[column.notna() & values.isna()]
+    if len(wrong):
+        raise DataError(
+            f"Expected a number, got text, in {len(wrong)} rows; the first one",
+            file=file,
+            row=wrong[0],
+            column=str(column.name),
+            hint=_number_hint(str(column[wrong[0]]), str(column.name)),
+        )
+    return values
+
+
+def _parsed(column: pd.Series) -> pd.Series:
+    """Numbers, and NaN for what is not a finite one."""
+    values = pd.to_numeric(column, errors="coerce").astype(float)
+    return values.where(np.isfinite(values))
+
+
+def _number_hint(value: str, name: str) -> str:
+    if value.count(",") == 1 and value.replace(",", "").strip("+- ").isdigit():
+        return "use a point as the decimal mark"
+    return f"mend the value or leave it empty; `types: {{{name}: category}}` takes it as text"
+
+
+def infer_types(table: pd.DataFrame, types: Mapping[str, str], file: Path) -> dict[str, pd.Series]:
+    """Column name -> floats or text, each by `types` (number, category) or by what it holds.
+
+    A column of numbers is a number. One in which more than half of the values are numbers must
+    not hold text: a typing error would else turn a measurement into categories.
+    """
+    require_columns(table, types, file)
+    columns: dict[str, pd.Series] = {}
+    for name in map(str, table.columns):
+        kind = types.get(name) or _likely_type(table[name])
+        if kind not in TYPES:
+            raise DataError(f"A type is one of {', '.join(TYPES)}, got {kind}", column=name)
+        columns[name] = numbers(table[name], file) if kind == "number" else text(table[name])
+    return columns
+
+
+def _likely_type(column: pd.Series) -> str:
+    if not pd.api.types.is_string_dtype(column):  # Parquet keeps its types
+        is_number = pd.api.types.is_numeric_dtype(column)
+        return "number" if is_number and not pd.api.types.is_bool_dtype(column) else "category"
+    filled, parsed = column.notna().sum(), _parsed(column).notna().sum()
+    return "number" if 2 * parsed > filled or not filled else "category"
+
+
+def select_rows(
+    table: pd.DataFrame, options: Mapping[str, Any], file: Path
+) -> tuple[pd.DataFrame, list[str]]:
+    """The rows that `keep` and `exclude` (column -> values) leave, and a note on how many."""
+    notes: list[str] = []
+    for verb in ("keep", "exclude"):
+        for name, given in options.get(verb, {}).items():
+            require_columns(table, [name], file)
+            values = text(table[name])
+            wanted = [str(value) for value in (given if isinstance(given, list) else [given])]
+            for value in wanted:
+                if not values.eq(value).any():
+                    known = values.dropna().unique()
+                    close = get_close_matches(value, known, n=1) if len(known) <= FEW else []
+                    raise DataError(
+                        f"`{verb}`: no row has {value!r}",
+                        file=file,
+                        column=name,
+                        hint=f"did you mean {close[0]!r}?" if close else None,
+                    )
+            chosen = values.isin(wanted) if verb == "keep" else ~values.isin(wanted)
+            notes.append(f"`{verb}: {name}` left {chosen.sum()} of {len(table)} rows")
+            table = table[chosen]
+    return table, notes
+
+
+def class_labels(column: pd.Series, options: Mapping[str, Any], file: Path) -> pd.Series:
+    """Class labels as text: `unlabelled` values become missing, `classes` renames the others.
+
+    Raises DataError for a label that `classes` does not name, where it is given.
+    """
+    labels = text(column)
+    labels = labels.mask(labels.isin([str(value) for value in options["unlabelled"]]))
+    classes = {str(value): str(name) for value, name in options["classes"].items()}
+    if not classes:
+        return labels
+    unknown = labels[labels.notna() & ~labels.isin(list(classes))]
+    if len(unknown):
+        raise DataError(
+            f"{len(unknown)} rows have a label that `classes` does not name; the first one",
+            file=file,
+            row=unknown.index[0],
+            column=str(column.name),
+            hint=f"`classes` has {', '.join(classes)}",
+        )
+    return labels.map(classes)
+
+
+def feature_names(names: Iterable[str], file: Path) -> dict[str, str]:
+    """The user's column names -> ours: a dot would start a block, some names are taken."""
+    given = list(names)
+    ours = [name.replace(".", "_") for name in given]
+    ours = [f"{name}_" if name in RESERVED else name for name in ours]
+    repeated = sorted({name for name in ours if ours.count(name) > 1})
+    if repeated:
+        raise DataError(
+            f"Several columns become {repeated[0]!r}",
+            file=file,
+            hint="dots in names are read as '_'; rename one of them",
+        )
+    return dict(zip(given, ours, strict=True))

@@ -1,0 +1,29 @@
+"""Expression matrices: genes x samples, or samples x genes, as CSV, TSV or Parquet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from bioloom.errors import DataError
+from bioloom.formats.columns import numbers, unique_ids
+from bioloom.formats.table import read_table
+
+
+def read_expression(path: Path, samples: Literal["columns", "rows"] = "columns") -> pd.DataFrame:
+    """Samples x genes, float32, NaN where not measured, whichever way round the file is.
+
+    The file's first column holds the ids of its rows. The unit is the file's own. Raises DataError
+    for an id that is missing or there twice, and for text where a number is due.
+    """
+    if samples not in ("columns", "rows"):
+        raise DataError(f"`samples` is columns or rows, got {samples!r}", file=path)
+    table = read_table(path)
+    if table.shape[1] < 2:
+        raise DataError("Expected a column of ids and columns of values", file=path)
+    ids = unique_ids(table, str(table.columns[0]), path)
+    values = {name: numbers(table[name], path).to_numpy() for name in table.columns[1:]}
+    matrix = pd.DataFrame(values, index=pd.Index(ids.to_numpy(), name=None), dtype="float32")
+    return matrix.T if samples == "columns" else matrix

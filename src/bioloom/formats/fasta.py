@@ -1,0 +1,73 @@
+"""FASTA, plain or gzip-compressed: records with a unique id and a sequence that is not empty."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from bioloom.errors import DataError
+from bioloom.formats.text import open_text
+
+
+class Record(NamedTuple):
+    """One sequence: the first word after `>`, the rest of that line, and the line's number."""
+
+    id: str
+    description: str
+    sequence: str
+    row: int
+
+
+def read_fasta(path: str | Path) -> list[Record]:
+    """All records in the order of the file; white space inside a sequence is removed.
+
+    Raises DataError, with the line, for text before the first header, a header without an id, an
+    id that was there before, a record without a sequence, and a file without records.
+    """
+    records: list[Record] = []
+    rows: dict[str, int] = {}
+    with open_text(path) as lines:
+        for record in _records(lines, path):
+            if not record.id:
+                raise DataError("A header without an id", file=path, row=record.row)
+            if record.id in rows:
+                raise DataError(
+                    f"The id {record.id} is there twice, first in line {rows[record.id]}",
+                    file=path,
+                    row=record.row,
+                    hint="ids are the first word of a header and must differ",
+                )
+            if not record.sequence:
+                raise DataError(f"{record.id} has no sequence", file=path, row=record.row)
+            rows[record.id] = record.row
+            records.append(record)
+    if not records:
+        raise DataError("The file has no FASTA records", file=path)
+    return records
+
+
+def _records(lines: Iterable[str], path: str | Path) -> Iterator[Record]:
+    header, start = "", 0
+    parts: list[str] = []
+    for row, line in enumerate(lines, start=1):
+        if line.startswith(">"):
+            if start:
+                yield _record(header, parts, start)
+            header, start, parts = line[1:], row, []
+        elif line.strip():
+            if not start:
+                raise DataError(
+                    "Expected a header that starts with '>', got other text",
+                    file=path,
+                    row=row,
+                    hint="is this a FASTA file? a table needs the ending .csv or .tsv",
+                )
+            parts.append(line)
+    if start:
+        yield _record(header, parts, start)
+
+
+def _record(header: str, parts: list[str], row: int) -> Record:
+    name, description = (*header.split(maxsplit=1), "", "")[:2]
+    return Record(name, description.strip(), "".join("".join(parts).split()), row)

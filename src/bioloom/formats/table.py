@@ -1,0 +1,129 @@
+"""Tables: CSV, TSV or Parquet, the former also gzip-compressed.
+
+A table is read as text, and its index is the row in the user's file (the header is row 1), so that
+every later message can name it. Missing values are the usual spellings in MISSING; "None" and "."
+are values.
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pandas as pd
+
+from bioloom.errors import DataError
+from bioloom.formats.text import open_text
+
+MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null"]
+READ_OPTIONS = {"header": True, "skip": 0, "separator": None}
+SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t", ".tab": "\t"}
+
+
+def is_table(path: Path) -> bool:
+    """Whether the file's ending is that of a table."""
+    return _ending(path) in (*SEPARATORS, ".parquet")
+
+
+def read_table(
+    path: Path, *, header: bool = True, skip: int = 0, separator: str | None = None
+) -> pd.DataFrame:
+    """A table as text columns (Parquet keeps its types), indexed by the row in the file.
+
+    `skip` lines are left out before the header; a column without a name has its number as name.
+    Raises DataError for an empty file, rows of different length, and a column that is there twice.
+    """
+    if _ending(path) == ".parquet":
+        table = _read_parquet(path)
+        table.index = pd.RangeIndex(1, len(table) + 1)
+    else:
+        separator = separator or SEPARATORS.get(_ending(path))
+        if separator is None:
+            raise DataError(
+                f"Expected one of {', '.join(SEPARATORS)}, .parquet, got {path.name}", file=path
+            )
+        names, rows = _check_rows(path, separator, header, skip)
+        table = _read_text(path, separator, names, skip + header)
+        if len(table) != len(rows):
+            raise DataError(
+                f"{len(rows)} rows were counted but {len(table)} could be read",
+                file=path,
+                hint="look for quotes that are not closed",
+            )
+        table.index = pd.Index(rows)
+    if table.empty:
+        raise DataError("The table has no rows", file=path)
+    return table
+
+
+def _ending(path: Path) -> str:
+    endings = [ending.lower() for ending in path.suffixes if ending.lower() != ".gz"]
+    return endings[-1] if endings else ""
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    import pyarrow
+
+    try:
+        table = pd.read_parquet(path)
+    except (pyarrow.ArrowInvalid, OSError) as error:
+        raise DataError(f"The Parquet file cannot be read: {error}", file=path) from None
+    return table.rename(columns=str)
+
+
+def _check_rows(path: Path, separator: str, header: bool, skip: int) -> tuple[list[str], list[int]]:
+    """Column names and the line of each row; every row has as many fields as the first."""
+    names: list[str] = []
+    rows: list[int] = []
+    with open_text(path) as lines:
+        for _ in range(skip):
+            next(lines, None)
+        reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
+        try:
+            for fields in reader:
+                row = skip + reader.line_num
+                if not fields or (len(fields) == 1 and not fields[0].strip()):
+                    continue
+                if not names:
+                    given = fields if header else [""] * len(fields)
+                    names = [name.strip() or str(i) for i, name in enumerate(given, start=1)]
+                    if header:
+                        continue
+                if len(fields) != len(names):
+                    raise DataError(
+                        f"Expected {len(names)} fields, got {len(fields)}",
+                        file=path,
+                        row=row,
+                        hint="a text with the separator in it needs quotes",
+                    )
+                rows.append(row)
+        except csv.Error as error:
+            row = skip + reader.line_num
+            raise DataError(f"The row cannot be read: {error}", file=path, row=row) from None
+    _check_names(names, path)
+    return names, rows
+
+
+def _check_names(names: list[str], path: Path) -> None:
+    if not names:
+        raise DataError("The table has no rows", file=path)
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise DataError(f"Columns that are there twice: {', '.join(repeated[:5])}", file=path)
+
+
+def _read_text(path: Path, separator: str, names: list[str], skip: int) -> pd.DataFrame:
+    with open_text(path) as lines:
+        for _ in range(skip):
+            next(lines, None)
+        return pd.read_csv(
+            lines,
+            sep=separator,
+            header=None,
+            names=names,
+            index_col=False,
+            dtype=str,
+            keep_default_na=False,
+            na_values=MISSING,
+            skipinitialspace=True,
+        )
