@@ -5,7 +5,7 @@ A k-mer with an unknown letter (X, B, Z, J, U, O of proteins, N of DNA) is not c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import product
 from typing import Any
@@ -39,42 +39,46 @@ def features(sequences: Sequence[str], options: dict[str, Any]) -> tuple[np.ndar
     if len(letters) ** k > MAX_COLUMNS:
         raise DataError(f"features: k = {k} gives {len(letters) ** k} columns; choose a smaller k")
     codes, offsets = letter_codes(sequences, letters)
-    counts = _counter()(codes, offsets, len(letters), k)
-    total = counts.sum(axis=1, dtype=np.float32, keepdims=True)
-    np.divide(counts, total, out=counts, where=total > 0)
-    return counts, ["".join(kmer) for kmer in product(letters, repeat=k)]
+    names = ["".join(kmer) for kmer in product(letters, repeat=k)]
+    return _counter()(codes, offsets, len(letters), k), names
 
 
 def letter_codes(sequences: Sequence[str], letters: str) -> tuple[np.ndarray, np.ndarray]:
     """Letters as numbers (T,) uint8, unknown ones as len(letters), and offsets (N + 1,)."""
-    table = np.full(256, len(letters), dtype=np.uint8)
-    table[np.frombuffer(letters.encode(), dtype=np.uint8)] = np.arange(len(letters))
-    text = np.frombuffer("".join(sequences).encode(), dtype=np.uint8)
+    table = bytearray([len(letters)] * 256)
+    for number, letter in enumerate(letters):
+        table[ord(letter)] = number
+    codes = np.frombuffer("".join(sequences).encode().translate(bytes(table)), dtype=np.uint8)
     lengths = np.fromiter(map(len, sequences), dtype=np.int64, count=len(sequences))
-    return table[text], np.concatenate([[0], np.cumsum(lengths)])
+    return codes, np.concatenate([[0], np.cumsum(lengths)])
 
 
 @cache
-def _counter():
+def _counter() -> Callable[..., np.ndarray]:
     """The compiled counting loop: one pass with a rolling code, no k-mer is ever a string."""
     import numba
 
     @numba.njit(nogil=True, cache=True)
-    def count(codes, offsets, n_letters, k):
-        n_columns = n_letters**k
-        counts = np.zeros((len(offsets) - 1, n_columns), dtype=np.float32)
+    def frequencies(codes, offsets, n_letters, k):
+        high = n_letters ** (k - 1)
+        counts = np.zeros((len(offsets) - 1, high * n_letters), dtype=np.float32)
         for i in range(len(offsets) - 1):
-            code = np.int64(0)
-            known = 0  # letters since the last unknown one
+            row = counts[i]
+            code = known = total = 0  # known: letters since the last unknown one
             for position in range(offsets[i], offsets[i + 1]):
                 letter = codes[position]
                 if letter == n_letters:
-                    known = 0
+                    code = known = 0
                     continue
-                code = (code * n_letters + letter) % n_columns
+                if known >= k:  # the first letter of the last k-mer leaves
+                    code -= codes[position - k] * high
+                code = code * n_letters + letter
                 known += 1
                 if known >= k:
-                    counts[i, code] += 1
+                    row[code] += 1
+                    total += 1
+            if total:
+                row /= np.float32(total)
         return counts
 
-    return count
+    return frequencies
