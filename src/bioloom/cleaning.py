@@ -33,6 +33,14 @@ def complete_options(
     return {**defaults, **options}
 
 
+def column_names(
+    options: Mapping[str, Any], defaults: Mapping[str, str | None]
+) -> dict[str, str | None]:
+    """The user's column for each of our roles; a number is the name of a column without one."""
+    names = complete_options(options, defaults, "columns")
+    return {role: None if name is None else str(name) for role, name in names.items()}
+
+
 def drop_rows(samples: pd.DataFrame, rules: Rules) -> tuple[pd.DataFrame, dict[str, int]]:
     """The rows that no rule marks, and how many each dropped: a row counts for the first one."""
     dropped: dict[str, int] = {}

@@ -14,7 +14,14 @@ from typing import Any
 import pandas as pd
 
 from bioloom.application import Application, Cleaned
-from bioloom.cleaning import complete_options, drop_rows, rare_class, require_classes, unlabelled
+from bioloom.cleaning import (
+    column_names,
+    complete_options,
+    drop_rows,
+    rare_class,
+    require_classes,
+    unlabelled,
+)
 from bioloom.errors import DataError
 from bioloom.formats.columns import (
     class_labels,
@@ -43,7 +50,7 @@ OPTIONS: dict[str, Any] = {
     "identifiers": [],
     "not_identifiers": [],
 }
-COLUMNS = {"id": None, "patient": None, "label": None}
+COLUMNS: dict[str, str | None] = {"id": None, "patient": None, "label": None}
 CLEAN: dict[str, Any] = {"drop": [], "ranges": {}, "max_categories": 50, "min_class_size": 1}
 BLOCK = "expression."
 
@@ -55,7 +62,7 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
     A patient without expression has an empty block.
     """
     options = complete_options(options, OPTIONS, "datasets")
-    columns = complete_options(options["columns"], COLUMNS, "columns")
+    columns = column_names(options["columns"], COLUMNS)
     path = files["clinical"]
     reading = complete_options(options["read"].get("clinical", {}), READ_OPTIONS, "read: clinical")
     table, notes = select_rows(read_table(path, **reading), options, path)
@@ -78,14 +85,7 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
 
 def _identity(table: pd.DataFrame, columns: Mapping[str, Any], path: Path) -> pd.DataFrame:
     """`sample_id` (the row) and `group` (the patient)."""
-    column = columns["id"] or columns["patient"]
-    if not column:
-        raise DataError(
-            "Which column holds the ids?",
-            file=path,
-            hint=f"name it as `columns: {{id: ...}}`; the table has {', '.join(table.columns[:5])}",
-        )
-    ids = unique_ids(table, column, path)
+    ids = unique_ids(table, columns["id"] or columns["patient"], path)
     patients = ids
     if columns["patient"]:
         require_columns(table, [columns["patient"]], path)

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from bioloom.application import Application, Cleaned
-from bioloom.cleaning import complete_options, drop_rows
+from bioloom.cleaning import column_names, complete_options, drop_rows
 from bioloom.errors import DataError
 from bioloom.formats.columns import (
     feature_names,
@@ -37,7 +37,13 @@ OPTIONS: dict[str, Any] = {
 }
 # `tissue` and `msi` (microsatellite instability) are categories, under these names. `drug` and
 # `response` say that the response file has one row a measurement.
-COLUMNS = {"id": "id", "tissue": None, "msi": None, "drug": None, "response": None}
+COLUMNS: dict[str, str | None] = {
+    "id": None,
+    "tissue": None,
+    "msi": None,
+    "drug": None,
+    "response": None,
+}
 CLEAN: dict[str, Any] = {"min_cell_lines": 50, "drugs": [], "drop": []}
 LABEL = "label."
 
@@ -45,7 +51,7 @@ LABEL = "label."
 def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
     """Raw samples `sample_id, group, label.<drug> ..., <feature> ...`, one row a cell line."""
     options = complete_options(options, OPTIONS, "datasets")
-    columns = complete_options(options["columns"], COLUMNS, "columns")
+    columns = column_names(options["columns"], COLUMNS)
     path = files["features"]
     table = _read(path, "features", options)
     table, notes = select_rows(table, options, path)

@@ -14,6 +14,7 @@ import pandas as pd
 
 from bioloom.application import Application, Cleaned
 from bioloom.cleaning import (
+    column_names,
     complete_options,
     drop_rows,
     rare_class,
@@ -36,7 +37,7 @@ OPTIONS: dict[str, Any] = {
     "classes": {},
     "unlabelled": [],
 }
-COLUMNS = {"id": None, "sequence": None, "label": None, "group": None}
+COLUMNS: dict[str, str | None] = {"id": None, "sequence": None, "label": None, "group": None}
 CLEAN: dict[str, Any] = {
     "min_length": 1,
     "max_length": None,
@@ -58,8 +59,8 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
     a row in it; what has no partner is noted.
     """
     options = complete_options(options, OPTIONS, "datasets")
-    columns = complete_options(options["columns"], COLUMNS, "columns")
-    names = {role: str(name) for role, name in columns.items() if name is not None}
+    columns = column_names(options["columns"], COLUMNS)
+    names = {role: name for role, name in columns.items() if name is not None}
     path, notes = files["sequences"], list[str]()
     samples, table = _read_sequences(path, names, options)
     samples["sequence"] = _standard(samples["sequence"], path)

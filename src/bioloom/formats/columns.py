@@ -40,8 +40,15 @@ def require_columns(table: pd.DataFrame, names: Iterable[str], file: Path) -> No
             )
 
 
-def unique_ids(table: pd.DataFrame, column: str, file: Path) -> pd.Series:
-    """The ids of the rows as text; DataError for a missing or repeated one."""
+def unique_ids(table: pd.DataFrame, column: str | None, file: Path) -> pd.Series:
+    """The ids of the rows as text; DataError for no column, and a missing or repeated id."""
+    if column is None:
+        shown = ", ".join(map(str, table.columns[:5]))
+        raise DataError(
+            "Which column holds the ids?",
+            file=file,
+            hint=f"name it as `columns: {{id: ...}}`; the first ones are {shown}",
+        )
     require_columns(table, [column], file)
     ids = text(table[column])
     missing = ids.index[ids.isna()]

@@ -1,0 +1,358 @@
+"""Formats: what is read, and the place and reason of what cannot be."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bioloom.errors import DataError
+from bioloom.formats.columns import (
+    class_labels,
+    feature_names,
+    infer_types,
+    numbers,
+    select_rows,
+    text,
+    unique_ids,
+)
+from bioloom.formats.expression import read_expression
+from bioloom.formats.fasta import read_fasta
+from bioloom.formats.genbank import read_proteins
+from bioloom.formats.identifiers import identifying
+from bioloom.formats.table import MISSING, read_table
+from bioloom.formats.text import open_text
+
+HERE = Path("table.csv")
+
+
+def write(path: Path, content: str | bytes) -> Path:
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def refused(call, *expected: str) -> None:
+    with pytest.raises(DataError) as error:
+        call()
+    for part in expected:
+        assert re.search(part, str(error.value)), str(error.value)
+
+
+# Text ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", "empty"),
+        (gzip.compress(b"id\n" + bytes(range(65, 91)) * 99)[:-20], "gzip file is truncated"),
+        (b"\x1f\x8b\x08\x00broken", "gzip file is truncated"),
+        (b"PK\x03\x04...", "spreadsheet.*save the sheet as CSV"),
+        ("name\nM\u00fcller\n".encode("latin1"), "UTF-8 text, got the byte 0xfc"),
+    ],
+)
+def test_a_broken_file_is_named(tmp_path, content, expected):
+    path = write(tmp_path / "broken.csv", content)
+    refused(lambda: read_table(path), expected, re.escape(f"file {path}"))
+
+
+def test_gzip_is_known_by_content_and_a_byte_order_mark_is_skipped(tmp_path):
+    content = "\ufeffid,x\na,1\n".encode()
+    for name, data in (("a.csv", content), ("b.csv", gzip.compress(content))):
+        with open_text(write(tmp_path / name, data)) as lines:
+            assert next(lines).rstrip() == "id,x"
+
+
+def test_a_missing_file_is_named(tmp_path):
+    refused(lambda: read_table(tmp_path / "no.csv"), "no such file", "no.csv")
+
+
+# FASTA ---------------------------------------------------------------------------------------
+
+names = st.text("abcdefgh|_.-0123456789", min_size=1, max_size=8)
+residues = st.text("ACDEFGHIKLMNPQRSTVWY", min_size=1, max_size=90)
+
+
+@given(st.dictionaries(names, residues, min_size=1, max_size=6), st.integers(1, 70), st.booleans())
+def test_fasta_is_read_as_written(tmp_path_factory, records, width, zipped):
+    lines = []
+    for name, sequence in records.items():
+        lines.append(f">{name} some protein")
+        lines += [sequence[i : i + width] for i in range(0, len(sequence), width)]
+    content = "\r\n".join(lines).encode()
+    path = tmp_path_factory.mktemp("fasta") / "proteins.fasta"
+    write(path, gzip.compress(content) if zipped else content)
+    found = read_fasta(path)
+    assert {record.id: record.sequence for record in found} == records
+    assert all(record.description == "some protein" for record in found)
+    assert all(lines[record.row - 1].startswith(f">{record.id} ") for record in found)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("MKV\n>a\nMKV\n", r"header that starts with '>'.*row 1\b"),
+        (">a\nMKV\n\n>b\nMKV\n>a\nMKL\n", r"id a is there twice, first in line 1.*row 6"),
+        (">a\nMKV\n>b\n>c\nMKV\n", "b has no sequence.*row 3"),
+        (">a\nMKV\n>b\n", "b has no sequence.*row 3"),
+        ("> \nMKV\n", "without an id.*row 1"),
+        ("\n\n", "no FASTA records"),
+    ],
+)
+def test_a_broken_fasta_names_the_line(tmp_path, content, expected):
+    refused(lambda: read_fasta(write(tmp_path / "broken.fasta", content)), expected)
+
+
+# GenBank -------------------------------------------------------------------------------------
+
+FEATURES = """\
+LOCUS       XX000001                 120 bp    DNA     linear   BCT 01-JAN-2000
+FEATURES             Location/Qualifiers
+     source          1..120
+                     /organism="Escherichia coli"
+     gene            1..30
+                     /gene="aaaA"
+                     /locus_tag="x0001"
+     CDS             join(1..15,
+                     16..30)
+                     /gene="aaaA"
+                     /locus_tag="x0001"
+                     /note="not a /translation=here"
+                     /translation="MKVLA
+                     AGW"
+     CDS             complement(31..60)
+                     /locus_tag="x0002"
+                     /pseudo
+     tRNA            61..70
+                     /locus_tag="x0003"
+     CDS             71..90
+                     /locus_tag="x0004"
+                     /translation="MST"
+ORIGIN
+        1 acgtacgtac
+//
+"""
+
+
+def test_genbank_gives_the_translated_coding_sequences(tmp_path):
+    proteins = read_proteins(write(tmp_path / "genome.gb", FEATURES))
+    assert [(p.locus_tag, p.gene, p.sequence, p.row) for p in proteins] == [
+        ("x0001", "aaaA", "MKVLAAGW", 8),
+        ("x0004", "", "MST", 20),
+    ]
+
+
+def test_a_broken_genbank_names_the_line(tmp_path):
+    twice = FEATURES.replace("x0004", "x0001")
+    refused(lambda: read_proteins(write(tmp_path / "a.gb", twice)), "x0001 is there twice.*row 20")
+    untagged = FEATURES.replace('/locus_tag="x0004"', "/pseudo")
+    refused(lambda: read_proteins(write(tmp_path / "b.gb", untagged)), "No /locus_tag.*row 20")
+    refused(lambda: read_proteins(write(tmp_path / "c.gb", ">a\nMKV\n")), "no coding sequence")
+
+
+# Tables --------------------------------------------------------------------------------------
+
+cell = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), max_size=6)
+filled = cell.filter(lambda value: value not in MISSING)
+
+
+@given(st.lists(st.tuples(filled, cell, cell), min_size=1, max_size=8), st.sampled_from(",\t"))
+def test_a_table_is_read_as_written(tmp_path_factory, rows, separator):
+    buffer = io.StringIO()
+    csv.writer(buffer, delimiter=separator).writerows([("a", "b", "c"), *rows])
+    ending = "csv" if separator == "," else "tsv"
+    path = write(tmp_path_factory.mktemp("table") / f"t.{ending}", buffer.getvalue())
+    table = read_table(path)
+    expected = [[None if value in MISSING else value for value in row] for row in rows]
+    assert table.astype(object).where(table.notna(), None).to_numpy().tolist() == expected
+    assert list(table.index) == list(range(2, len(rows) + 2))
+
+
+def test_rows_are_numbered_as_in_the_file(tmp_path):
+    content = 'a comment\nid,x\n\nA,"two\nlines"\nB, 2\n'
+    table = read_table(write(tmp_path / "t.csv", content), skip=1)
+    assert list(table.index) == [5, 6]
+    assert table["x"].tolist() == ["two\nlines", "2"]
+
+
+def test_a_table_without_header_names_its_columns_by_number(tmp_path):
+    table = read_table(write(tmp_path / "t.csv", "2,x\nMKV, 1\nMKL, 0\n"), header=False, skip=1)
+    assert table.to_dict("list") == {"1": ["MKV", "MKL"], "2": ["1", "0"]}
+    assert list(table.index) == [2, 3]
+    unnamed = read_table(write(tmp_path / "u.csv", ",x\na,1\n"))
+    assert list(unnamed.columns) == ["1", "x"]
+
+
+def test_parquet_keeps_its_types(tmp_path):
+    path = tmp_path / "t.parquet"
+    frame = pd.DataFrame({"id": [7.0, 8.0], "sex": ["F", None], "old": [True, False], "x": [1, 2]})
+    frame.to_parquet(path)
+    table = read_table(path)
+    assert unique_ids(table, "id", path).tolist() == ["7", "8"]
+    types = infer_types(table, {}, path)
+    assert {name: column.dtype.kind for name, column in types.items() if name in "idx"} == {
+        "id": "f",
+        "x": "f",
+    }
+    assert types["old"].tolist() == ["True", "False"]
+    refused(lambda: read_table(write(path, "no parquet")), "Parquet file cannot be read")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("id,x\n", "no rows"),
+        ("\n\n", "no rows"),
+        ("id,x\na,1\nb,2,3\n", "Expected 2 fields, got 3.*row 3"),
+        ("id,x\na,1\n\nb\n", "Expected 2 fields, got 1.*row 4"),
+        ("id,x,x\na,1,2\n", "there twice: x"),
+    ],
+)
+def test_a_broken_table_names_the_row(tmp_path, content, expected):
+    refused(lambda: read_table(write(tmp_path / "t.csv", content)), expected)
+
+
+def test_an_unknown_ending_is_refused(tmp_path):
+    refused(lambda: read_table(write(tmp_path / "t.xls", "id\na\n")), r"Expected one of \.csv")
+
+
+# Columns -------------------------------------------------------------------------------------
+
+
+def frame(**columns: list) -> pd.DataFrame:
+    rows = len(next(iter(columns.values())))
+    return pd.DataFrame(columns, index=range(2, rows + 2), dtype="str")
+
+
+def test_a_missing_column_names_close_ones():
+    table = frame(Diagnosis=["a"], age=["1"])
+    refused(
+        lambda: unique_ids(table, "diagnosis", HERE), "did you mean Diagnosis", "Diagnosis, age"
+    )
+    refused(lambda: unique_ids(table, None, HERE), "Which column holds the ids")
+    refused(lambda: unique_ids(frame(**{"id;x": ["a;1"]}), "id", HERE), "one column only")
+
+
+def test_ids_must_be_there_and_differ_and_are_not_shown():
+    refused(
+        lambda: unique_ids(frame(id=["a", None]), "id", HERE), "without an id.*row 3, column id"
+    )
+    table = frame(id=["secret", "b", "secret"])
+    with pytest.raises(DataError) as error:
+        unique_ids(table, "id", HERE)
+    assert "row 4, column id" in str(error.value)
+    assert "row 2" in str(error.value)
+    assert "secret" not in str(error.value)
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False) | st.none(), min_size=1))
+def test_a_column_of_numbers_is_read_as_written(values):
+    table = frame(x=[None if v is None else repr(v) for v in values])
+    expected = np.array(values, dtype=float)
+    np.testing.assert_allclose(infer_types(table, {}, HERE)["x"], expected, rtol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "hint"),
+    [("4o", "types: {age: category}"), ("4,5", "decimal mark"), ("inf", "mend the value")],
+)
+def test_text_where_a_number_is_due_names_row_and_column_and_not_the_value(wrong, hint):
+    table = frame(age=["1", "2", None, wrong, "5"])
+    with pytest.raises(DataError) as error:
+        infer_types(table, {}, HERE)
+    message = str(error.value)
+    assert "row 5, column age" in message
+    assert hint in message
+    assert f" {wrong} " not in message
+
+
+def test_types_are_by_what_a_column_holds_or_by_config():
+    table = frame(
+        stage=["I", "II", "3", None], code=["1", "2", "2", "1"], empty=[None] * 4, none=["None"] * 4
+    )
+    types = infer_types(table, {"code": "category"}, HERE)
+    assert types["stage"].dropna().tolist() == ["I", "II", "3"]
+    assert types["code"].tolist() == ["1", "2", "2", "1"]
+    assert types["empty"].isna().all()
+    assert types["empty"].dtype == float
+    assert types["none"].tolist() == ["None"] * 4
+    refused(lambda: infer_types(table, {"stage": "number"}, HERE), "2 rows; the first", "row 2")
+    refused(lambda: infer_types(table, {"stage": "text"}, HERE), "number, category, got text")
+    refused(lambda: infer_types(table, {"stages": "number"}, HERE), "did you mean stage")
+
+
+def test_rows_are_kept_and_excluded_by_value():
+    table = frame(site=["A", "B", "A"], year=["1", "2", "3"])
+    kept, notes = select_rows(table, {"keep": {"site": "A"}, "exclude": {"year": [3]}}, HERE)
+    assert list(kept.index) == [2]
+    assert notes == ["`keep: site` left 2 of 3 rows", "`exclude: year` left 1 of 2 rows"]
+    refused(lambda: select_rows(table, {"keep": {"site": ["a"]}}, HERE), "no row has 'a'")
+
+
+def test_class_labels_are_renamed_and_some_are_no_label():
+    column = pd.Series(["1", "0", "?", None], index=[2, 3, 4, 5], dtype="str", name="y")
+    options = {"unlabelled": ["?"], "classes": {1: "yes", 0: "no"}}
+    labels = class_labels(column, options, HERE)
+    assert labels.tolist()[:2] == ["yes", "no"]
+    assert labels.isna().tolist() == [False, False, True, True]
+    refused(
+        lambda: class_labels(column, options | {"unlabelled": []}, HERE),
+        "1 rows have a label that `classes` does not name.*row 4, column y",
+    )
+
+
+def test_feature_names_have_no_dot_and_are_not_taken():
+    assert feature_names(["PB.Blasts", "group"], HERE) == {
+        "PB.Blasts": "PB_Blasts",
+        "group": "group_",
+    }
+    refused(lambda: feature_names(["a.b", "a_b"], HERE), "become 'a_b'")
+
+
+def test_numbers_of_any_dtype_and_text_of_any_dtype():
+    assert numbers(pd.Series([1, 2]), HERE).dtype == float
+    assert text(pd.Series([1.0, np.nan])).tolist()[0] == "1"
+    assert text(pd.Series([" a ", None])).isna().tolist() == [False, True]
+
+
+def test_identifiers_of_persons_are_known_by_name():
+    direct = ["Name", "patient_name", "LastName", "MRN", "patientMRN", "e-mail", "Home Phone"]
+    direct += ["date of birth", "DOB", "ssn_last4", "visit_date", "ZIP", "street_address"]
+    assert identifying(direct) == direct
+    harmless = ["age", "gene_name", "hospital", "mean_radius", "mutation", "ip_dose", "update"]
+    assert identifying(harmless) == []
+
+
+# Expression ----------------------------------------------------------------------------------
+
+
+def test_expression_is_samples_by_genes_either_way_round(tmp_path):
+    matrix = pd.DataFrame(
+        [[1.5, np.nan, 3], [4, 5, 6]], index=["p1", "p2"], columns=["A", "B", "C"]
+    )
+    by_gene, by_sample = tmp_path / "genes.tsv", tmp_path / "samples.csv"
+    matrix.T.to_csv(by_gene, sep="\t", index_label="gene")
+    matrix.to_csv(by_sample)
+    expected = matrix.astype("float32")
+    pd.testing.assert_frame_equal(read_expression(by_gene), expected)
+    pd.testing.assert_frame_equal(read_expression(by_sample, samples="rows"), expected)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("gene,p1\nA,1\nA,2\n", "more than once.*row 3, column gene"),
+        ("gene,p1\nA,1\nB,high\n", "Expected a number.*row 3, column p1"),
+        ("gene\nA\n", "a column of ids and columns of values"),
+    ],
+)
+def test_a_broken_matrix_names_the_place(tmp_path, content, expected):
+    refused(lambda: read_expression(write(tmp_path / "e.csv", content)), expected)
