@@ -90,6 +90,20 @@ def test_several_targets_need_no_label():
     assert counts.to_dict() == {"train": 18, "test": 6, "valid": 6}
 
 
+def test_clusters_join_groups_and_stay_together():
+    rng = np.random.default_rng(0)
+    families = ["".join(rng.choice(list("ARNDCQEGHILKMFPSTWYV"), 60)) for _ in range(20)]
+    sequences = [f + "AA" for f in families] + [f + "WW" for f in families]
+    groups = [f"g{i}" for i in range(40)]
+    groups[1] = groups[0]  # joins families 0 and 1, so samples 0, 1, 20 and 21
+    samples = table(groups, ["a", "b"] * 20).assign(sequence=sequences)
+    for seed in range(5):
+        options = {"by": "cluster", "identity": 0.6, "test": 0.3, "valid": 0.2}
+        split = split_samples(samples, options, seed)["split"].to_numpy()
+        assert (split[:20] == split[20:]).all()
+        assert split[0] == split[1]
+
+
 def test_shipped_split_is_kept_and_valid_is_carved_from_train():
     samples = table([f"g{i}" for i in range(50)], ["a", "b"] * 25)
     samples["set"] = ["training"] * 40 + ["Test"] * 10
