@@ -1,0 +1,53 @@
+# Needs Python 3.11 or newer, pip and make; the rest comes from PyPI into .venv.
+.PHONY: run test lint bench verify report clean
+.DELETE_ON_ERROR:
+
+BIN := .venv/bin
+# dvc's stages, and rules that call programs, find the environment without its activation.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
+	&& echo $$p && break; done)
+
+run: .venv/installed  ## from raw data to predictions and results/report.html
+	$(BIN)/snakemake
+
+test: .venv/installed-test
+	$(BIN)/python -m pytest
+
+lint: .venv/installed-lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check --line-length 100 Snakefile workflow
+	$(BIN)/snakemake --lint
+
+bench: .venv/installed
+	$(BIN)/python -m bench
+
+verify: .venv/installed  ## is everything in results/ current?
+	$(BIN)/dvc status
+	$(BIN)/snakemake --dry-run
+
+report: .venv/installed
+	$(BIN)/snakemake --until report
+
+clean:  ## all that runs made; keeps downloads (resources/) and the environment
+	rm -rf results logs benchmarks .snakemake .bioloom
+
+# The stages name every task's files: made again when a task is added.
+dvc.yaml: config.yaml scripts/dvc_stages.py .venv/installed
+	$(BIN)/python scripts/dvc_stages.py
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "ERROR: no Python 3.11 to 3.13 here" >&2; exit 2; }
+	$(PYTHON) -m venv .venv
+
+# An empty stamp file: a second call installs nothing.
+.venv/installed: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/pip install --quiet -c constraints.txt -e .
+	touch $@
+
+.venv/installed-%: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[$*]"
+	touch $@
