@@ -1,0 +1,445 @@
+"""What every application must do, and what is particular to each, on small and broken files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bioloom.application import Cleaned, application_names, get_application
+from bioloom.errors import DataError
+from bioloom.samples import (
+    check_samples,
+    feature_columns,
+    label_columns,
+    quality,
+    write_samples,
+    write_table,
+)
+
+DATA = Path(__file__).parents[1] / "data"
+
+
+def write(path: Path, content: str) -> Path:
+    path.write_text(content)
+    return path
+
+
+def ingest(name: str, options: dict[str, Any], **files: Path) -> pd.DataFrame:
+    return get_application(name).ingest(files, options)
+
+
+def prepare(name: str, options: dict, clean: dict, folder: Path, **files: Path) -> Cleaned:
+    """Ingest and clean as the workflow does: with a file between them."""
+    write_table(ingest(name, options, **files), folder / "raw.parquet")
+    cleaned = get_application(name).clean(pd.read_parquet(folder / "raw.parquet"), clean)
+    write_samples(cleaned.samples, folder / "samples.parquet")
+    return cleaned
+
+
+def refused(call, *expected: str) -> str:
+    with pytest.raises(DataError) as error:
+        call()
+    for part in expected:
+        assert re.search(part, str(error.value)), str(error.value)
+    return str(error.value)
+
+
+# Small data sets: for each application a labelled and a new one -------------------------------
+
+PEPTIDES = """\
+id,seq,activity,family
+p1,GLWSKIKEVGKEAAKAAAKAAGKAALGAVSEAV,1,a
+p2,YVPLPNVPQPGRRPFPTFPGQGPFNPKIKWPQGY,1,b
+p3,DGVKLCDVPSGTWSGHCGSSSKCSQQCKDREHFAYGGACHYQFPSVKCFCKRQC,1,c
+p4,MKTAYIAKQRQISFVKSHFSRQ,0,d
+p5,MSTNPKPQRKTKRNTNRRPQDVK,0,
+"""
+FEATURES = """\
+line,TISSUE,MSI_FACTOR,TP53_mut,"loss, 10q (PTEN)"
+101,lung,0,1,0
+102,skin,1,0,1
+103,lung,0,1,1
+104,bone,,0,0
+"""
+RESPONSE = """\
+line,Drug_1_IC50,Drug_2_IC50
+101,-3.5,1
+102,,2
+103,2.25,3
+999,0,0
+"""
+CLINICAL = """\
+patient_id,Name,age,sex,PB.Blasts,group,diagnosis
+a,Doe,39.5,F,76,x,yes
+b,Roe,34,M,,y,no
+c,Poe,NA,M,88,x,yes
+d,Coe,70,F,5,y,no
+"""
+EXPRESSION = "gene\ta\tb\td\tz\nFLT3\t1.5\t-2\t0.25\t9\nHLA.A\t\t1\t2\t9\n"
+
+
+@pytest.fixture(params=["protein_function", "drug_response", "disease_diagnosis"])
+def small(request, tmp_path) -> tuple[str, dict, dict, dict, dict]:
+    """(application, options and files of training data, options and files of new data)."""
+    if request.param == "protein_function":
+        table = write(tmp_path / "peptides.csv", PEPTIDES)
+        names = {"id": "id", "sequence": "seq"}
+        labelled = {"columns": {**names, "label": "activity", "group": "family"}}
+        files = {"sequences": table}
+        return request.param, labelled, files, {"columns": names}, files
+    if request.param == "drug_response":
+        files = {
+            "features": write(tmp_path / "features.csv", FEATURES),
+            "response": write(tmp_path / "response.csv", RESPONSE),
+        }
+        options = {"columns": {"id": "line", "tissue": "TISSUE", "msi": "MSI_FACTOR"}}
+        return request.param, options, files, options, {"features": files["features"]}
+    files = {
+        "clinical": write(tmp_path / "clinical.csv", CLINICAL),
+        "expression": write(tmp_path / "expression.tsv", EXPRESSION),
+    }
+    return (
+        request.param,
+        {"columns": {"id": "patient_id", "label": "diagnosis"}},
+        files,
+        {"columns": {"id": "patient_id"}},
+        files,
+    )
+
+
+def test_the_three_applications_are_found():
+    assert {"protein_function", "drug_response", "disease_diagnosis"} <= set(application_names())
+
+
+def test_samples_keep_the_contract(small, tmp_path):
+    name, options, files, new_options, new_files = small
+    clean = {"min_cell_lines": 2} if name == "drug_response" else {}
+    trained = prepare(name, options, clean, tmp_path, **files)
+    new = prepare(name, new_options, clean, tmp_path, **new_files)
+    assert label_columns(trained.samples)
+    assert not label_columns(new.samples)
+    for cleaned in (trained, new):
+        check_samples(cleaned.samples, "samples")
+        assert len(get_application(name).inputs(cleaned.samples)) == len(cleaned.samples)
+        for column in feature_columns(cleaned.samples):
+            assert cleaned.samples[column].dtype.kind == "f" or pd.api.types.is_string_dtype(
+                cleaned.samples[column]
+            )
+    if name != "disease_diagnosis":  # the label is a column there, left to the new data
+        assert set(feature_columns(new.samples)) == set(feature_columns(trained.samples))
+
+
+def test_every_row_is_kept_or_counted(small, tmp_path):
+    name, options, files, _, _ = small
+    raw = ingest(name, options, **files)
+    cleaned = get_application(name).clean(raw, {"min_cell_lines": 1} if "drug" in name else {})
+    assert len(raw) == len(cleaned.samples) + sum(cleaned.dropped.values())
+    assert quality(raw, cleaned, private=get_application(name).private)["rows_in"] == len(raw)
+
+
+def test_a_misspelt_option_is_refused(small):
+    name, options, files, _, _ = small
+    wrong = options | {"colums": {}}
+    refused(lambda: ingest(name, wrong, **files), "'colums'.*did you mean 'columns'")
+    wrong = {"columns": {**options["columns"], "ids": "x"}}
+    refused(lambda: ingest(name, wrong, **files), "'ids' under `columns`.*did you mean 'id'")
+    raw = ingest(name, options, **files)
+    refused(lambda: get_application(name).clean(raw, {"min_lenth": 1}), "'min_lenth' under `clean`")
+    wrong = options | {"keep": "all"}
+    refused(lambda: ingest(name, wrong, **files), "takes a dict, got str")
+
+
+def test_a_wrong_column_is_named(small):
+    name, options, files, _, _ = small
+    wrong = {"columns": {**options["columns"], "id": "Line"}}
+    refused(lambda: ingest(name, wrong, **files), "no such column.*column Line")
+
+
+# protein_function ----------------------------------------------------------------------------
+
+
+def test_peptides_of_a_table_without_header(tmp_path):
+    path = write(tmp_path / "p.csv", "4,1,UniProt,AMP\nglwskikEVG, 1\nGLWSK IKEVG*,1\nMKV,0\n")
+    options = {
+        "read": {"sequences": {"header": False, "skip": 1}},
+        "columns": {"sequence": 1, "label": 2},
+        "classes": {1: "antimicrobial", 0: "other"},
+    }
+    raw = ingest("protein_function", options, sequences=path)
+    assert raw.to_dict("list") == {
+        "sample_id": ["row_2", "row_3", "row_4"],
+        "sequence": ["GLWSKIKEVG", "GLWSKIKEVG", "MKV"],
+        "group": ["row_2", "row_3", "row_4"],
+        "label": ["antimicrobial", "antimicrobial", "other"],
+    }
+
+
+def test_cleaning_proteins_counts_each_reason_once():
+    rows = [
+        ("MKVLA", "a"),
+        ("MKVLA", "a"),  # duplicate
+        ("MKVLC", "a"),
+        ("MKVLC", "b"),  # both rows contradict each other
+        ("MKVLD", "b"),
+        ("MKVLE", "b"),
+        ("MKVLF", "c"),  # rare
+        ("MK", "a"),  # short
+        ("MKVLG" * 9, "a"),  # long
+        ("MXXXX", "a"),  # unknown residues
+        (None, "a"),
+        ("MKVLH", None),
+        ("MKVLI", "a"),
+    ]
+    raw = pd.DataFrame(rows, columns=["sequence", "label"])
+    raw["sample_id"] = raw["group"] = [f"s{i}" for i in range(len(raw))]
+    options = {"min_length": 3, "max_length": 40, "min_class_size": 2}
+    cleaned = get_application("protein_function").clean(raw, options)
+    assert cleaned.dropped == {
+        "no sequence": 1,
+        "shorter than min_length": 1,
+        "longer than max_length": 1,
+        "more unknown residues than max_unknown": 1,
+        "no label": 1,
+        "sequence with contradicting labels": 2,
+        "duplicate sequence": 1,
+        "class smaller than min_class_size": 1,
+    }
+    assert cleaned.samples["sequence"].tolist() == ["MKVLA", "MKVLD", "MKVLE", "MKVLI"]
+    new = get_application("protein_function").clean(raw.drop(columns="label"), options)
+    assert new.samples["sequence"].tolist().count("MKVLA") == 2
+    assert sum(new.dropped.values()) == 4
+
+
+def test_one_class_is_refused():
+    raw = pd.DataFrame({"sample_id": ["a", "b"], "sequence": ["MKV", "MKL"], "label": "x"})
+    raw["group"] = raw["sample_id"]
+    clean = get_application("protein_function").clean
+    refused(lambda: clean(raw, {}), "all 2 samples are 'x'")
+    refused(lambda: clean(raw, {"min_class_size": 3}), "got no sample")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (">a\nMKV\n>b\nMK-V\n", r"'-' at position 3 is no amino acid.*row 3"),
+        (">a\nMK1\n", r"'1' at position 3.*row 1"),
+        (">a\nMK*VL\n", r"'\*' at position 3"),
+        (f">a\n{'ACGT' * 30}\n", "DNA or RNA.*translate"),
+    ],
+)
+def test_a_bad_residue_names_its_place(tmp_path, content, expected):
+    path = write(tmp_path / "p.fasta", content)
+    refused(lambda: ingest("protein_function", {}, sequences=path), expected)
+
+
+def test_a_fasta_takes_its_labels_from_a_table(tmp_path):
+    fasta = write(tmp_path / "p.faa", ">a x\nMKVLA\n>b\nMKVLC\n>c\nMKVLD\n>e\nMKVLE\n")
+    table = write(tmp_path / "t.tsv", "\tCOG\tfold\nd\tT\t1\nc\tT\t2\na\tK\t1\nb\tnone\t2\n")
+    options = {"columns": {"id": 1, "label": "COG", "group": "fold"}, "unlabelled": ["none"]}
+    raw = ingest("protein_function", options, sequences=fasta, table=table)
+    assert raw["sample_id"].tolist() == ["a", "b", "c"]
+    assert raw["label"].fillna("-").tolist() == ["K", "-", "T"]
+    assert raw["group"].tolist() == ["1", "2", "2"]
+    assert raw.attrs["notes"] == [
+        "1 sequences without a row in the table are left out",
+        "1 rows of the table without a sequence are left out",
+    ]
+    new = {"columns": {"id": 1}, "keep": {"COG": ["none"]}}
+    unlabelled = ingest("protein_function", new, sequences=fasta, table=table)
+    assert unlabelled["sample_id"].tolist() == ["b"]
+    assert "label" not in unlabelled
+    other = write(tmp_path / "o.tsv", "\tCOG\tfold\nx\tT\t1\n")
+    refused(
+        lambda: ingest("protein_function", options, sequences=fasta, table=other),
+        "none of the sequences' ids, such as a",
+    )
+    refused(
+        lambda: ingest("protein_function", options, sequences=fasta), "there is no table.*p.faa"
+    )
+
+
+def test_shipped_peptides_are_whole(tmp_path):
+    path = DATA / "new_peptides/peptides.fasta"
+    cleaned = prepare("protein_function", {}, {}, tmp_path, sequences=path)
+    assert len(cleaned.samples) == 200
+    assert cleaned.samples["sequence"].is_unique
+
+
+# drug_response -------------------------------------------------------------------------------
+
+LINES = {"id": "line", "tissue": "TISSUE", "msi": "MSI_FACTOR"}
+
+
+def test_cell_lines_drugs_and_features(tmp_path):
+    files = {
+        "features": write(tmp_path / "f.csv", FEATURES),
+        "response": write(tmp_path / "r.csv", RESPONSE),
+    }
+    options = {"columns": LINES, "response_suffix": "_IC50", "exclude": {"line": [102]}}
+    cleaned = prepare("drug_response", options, {"min_cell_lines": 2}, tmp_path, **files)
+    samples = cleaned.samples.set_index("sample_id")
+    assert list(samples.index) == ["101", "103"]
+    assert cleaned.dropped == {"no measured response": 1}
+    assert samples["label.Drug_1"].tolist() == [-3.5, 2.25]
+    assert samples["tissue"].tolist() == ["lung", "lung"]
+    assert samples["msi"].tolist() == ["0", "0"]
+    assert samples["loss, 10q (PTEN)"].tolist() == [0.0, 1.0]
+    assert cleaned.notes == [
+        "`exclude: line` left 3 of 4 rows",
+        "2 cell lines of the response table have no selected features row",
+    ]
+
+
+def test_drugs_measured_in_few_cell_lines_are_left_out(tmp_path):
+    files = {
+        "features": write(tmp_path / "f.csv", FEATURES),
+        "response": write(tmp_path / "r.csv", RESPONSE),
+    }
+    raw = ingest("drug_response", {"columns": LINES}, **files)
+    clean = get_application("drug_response").clean
+    cleaned = clean(raw, {"min_cell_lines": 3})
+    assert label_columns(cleaned.samples) == ["label.Drug_2_IC50"]
+    assert cleaned.notes[-1] == "1 of 2 drugs are left out"
+    refused(lambda: clean(raw, {"min_cell_lines": 4}), "No drug was measured in 4 cell lines")
+    refused(lambda: clean(raw, {"drugs": ["Drug_3"]}), "not measured: Drug_3.*like Drug_1_IC50")
+
+
+def test_the_long_form_gives_the_same_and_averages_replicates(tmp_path):
+    features = write(tmp_path / "f.csv", FEATURES)
+    long = "line,drug,y\n101,A,1\n101,A,3\n102,B,5\n103,A,\n103,B,7\n"
+    columns = LINES | {"drug": "drug", "response": "y"}
+    response = write(tmp_path / "r.csv", long)
+    raw = ingest("drug_response", {"columns": columns}, features=features, response=response)
+    np.testing.assert_array_equal(raw["label.A"], [2, np.nan, np.nan, np.nan])
+    np.testing.assert_array_equal(raw["label.B"], [np.nan, 5, 7, np.nan])
+    broken = write(tmp_path / "b.csv", "line,drug,y\n101,A,1\n102,,2\n")
+    refused(
+        lambda: ingest("drug_response", {"columns": columns}, features=features, response=broken),
+        "without cell line or drug.*row 3",
+    )
+
+
+def test_responses_of_other_cell_lines_are_refused(tmp_path):
+    features = write(tmp_path / "f.csv", FEATURES)
+    other = write(tmp_path / "r.csv", "line,Drug\nx,1\ny,2\n")
+    refused(
+        lambda: ingest("drug_response", {"columns": LINES}, features=features, response=other),
+        "No cell line of the response table",
+    )
+    text = write(tmp_path / "t.csv", "line,Drug\n101,sensitive\n102,2\n")
+    refused(
+        lambda: ingest("drug_response", {"columns": LINES}, features=features, response=text),
+        "Expected a number.*row 2, column Drug",
+    )
+
+
+# disease_diagnosis ---------------------------------------------------------------------------
+
+
+def test_clinical_columns_and_expression_are_joined_on_the_patient(tmp_path):
+    files = {
+        "clinical": write(tmp_path / "c.csv", CLINICAL),
+        "expression": write(tmp_path / "e.tsv", EXPRESSION),
+    }
+    options = {"columns": {"id": "patient_id", "label": "diagnosis"}}
+    cleaned = prepare("disease_diagnosis", options, {}, tmp_path, **files)
+    assert list(cleaned.samples.columns) == [
+        "sample_id", "label", "group", "age", "sex", "PB_Blasts", "group_",
+        "expression.FLT3", "expression.HLA.A",
+    ]  # fmt: skip
+    np.testing.assert_array_equal(cleaned.samples["age"], [39.5, 34, np.nan, 70])
+    np.testing.assert_array_equal(cleaned.samples["expression.FLT3"], [1.5, -2, np.nan, 0.25])
+    assert cleaned.notes == [
+        "Columns that identify a person were not read: Name",
+        "1 rows have no expression",
+        "1 samples of the expression matrix are not used",
+    ]
+
+
+def test_a_turned_matrix_is_told(tmp_path):
+    clinical = write(tmp_path / "c.csv", CLINICAL)
+    turned = write(tmp_path / "e.csv", "id,FLT3\na,1\nb,2\n")
+    options = {"columns": {"id": "patient_id"}}
+    refused(
+        lambda: ingest("disease_diagnosis", options, clinical=clinical, expression=turned),
+        r"in its rows: `read: \{expression: \{samples: rows\}\}`",
+    )
+    right = options | {"read": {"expression": {"samples": "rows"}}}
+    raw = ingest("disease_diagnosis", right, clinical=clinical, expression=turned)
+    assert raw["expression.FLT3"].count() == 2
+
+
+def test_persons_are_not_identified_by_columns(tmp_path):
+    content = CLINICAL.replace("sex", "hospital_room").replace("diagnosis", "visit_date")
+    options = {
+        "columns": {"id": "patient_id"},
+        "identifiers": ["hospital_room"],
+        "not_identifiers": ["Name"],
+    }
+    raw = ingest("disease_diagnosis", options, clinical=write(tmp_path / "c.csv", content))
+    assert feature_columns(raw) == ["Name", "age", "PB_Blasts", "group_"]
+    assert "hospital_room, visit_date" in raw.attrs["notes"][0]
+
+
+def test_visits_of_a_patient_stay_in_one_group(tmp_path):
+    content = "visit,patient,age,y\n1,a,40,yes\n2,a,41,no\n3,b,50,no\n"
+    path = write(tmp_path / "c.csv", content)
+    options = {"columns": {"id": "visit", "patient": "patient", "label": "y"}}
+    raw = ingest("disease_diagnosis", options, clinical=path)
+    assert raw["group"].tolist() == ["a", "a", "b"]
+    assert feature_columns(raw) == ["age"]
+    message = refused(
+        lambda: ingest("disease_diagnosis", {"columns": {"id": "patient"}}, clinical=path),
+        "more than once.*row 3, column patient",
+    )
+    assert "'a'" not in message
+
+
+def test_rows_without_label_and_values_out_of_range(tmp_path):
+    content = "id,age,note,y\n1,40,a,yes\n2,400,b,no\n3,50,c,\n4,-1,d,no\n"
+    raw = ingest(
+        "disease_diagnosis",
+        {"columns": {"id": "id", "label": "y"}},
+        clinical=write(tmp_path / "c.csv", content),
+    )
+    clean = get_application("disease_diagnosis").clean
+    cleaned = clean(raw, {"ranges": {"age": [0, 120]}, "drop": ["note"]})
+    assert cleaned.dropped["no label"] == 1
+    np.testing.assert_array_equal(cleaned.samples["age"], [40, np.nan, np.nan])
+    assert "2 values of age outside 0 to 120 are missing" in cleaned.notes
+    refused(
+        lambda: clean(raw, {"max_categories": 2}), "3 different texts.*column note.*drop: .note"
+    )
+    refused(lambda: clean(raw, {"ranges": {"note": [0, 1]}}), "needs a column of numbers")
+
+
+@pytest.mark.parametrize(
+    ("clinical", "expression", "labels", "rows"),
+    [
+        ("breast_cytology/patients.csv", None, {"benign": 342, "malignant": 197}, 539),
+        ("breast_cytology/new_patients.csv", None, None, 30),
+        ("aml_cytogenetics/clinical.csv", "expression.tsv.gz", {"no": 71, "yes": 33}, 104),
+        ("aml_cytogenetics/new_clinical.csv", "new_expression.tsv.gz", None, 12),
+    ],
+)
+def test_shipped_patients_are_whole(clinical, expression, labels, rows):
+    path = DATA / clinical
+    files = {"clinical": path}
+    if expression:
+        files["expression"] = path.parent / expression
+    column = {"breast_cytology": "diagnosis", "aml_cytogenetics": "favourable_cytogenetics"}
+    names = {"id": "patient_id"} | ({"label": column[path.parent.name]} if labels else {})
+    raw = ingest("disease_diagnosis", {"columns": names}, **files)
+    assert len(raw) == rows
+    assert not any("identify" in note for note in raw.attrs["notes"])
+    if labels:
+        assert raw["label"].value_counts().to_dict() == labels
+    if expression:
+        block = raw.filter(like="expression.")
+        assert block.shape[1] == 6283
+        assert block.isna().all(axis=1).sum() == (0 if labels else 2)
