@@ -99,6 +99,8 @@ def task_files(folder: Path, kind: str) -> dict[str, Path]:
         "measure": "sequence identity",
         "limit": 0.4,
         "largest": 0.38,
+        "sizes": {"train": 141, "valid": 0, "test": 159},
+        "flags": ["length alone separates the classes with AUROC 0.81"],
         "above_limit": 0,
         "histogram": {"edges": edges.tolist(), "counts": counts.tolist()},
     }
@@ -198,6 +200,7 @@ def test_page_shows_every_part_of_every_kind(report):
         assert f"<h4>{figure}</h4>" in text
     assert "Better than the best baseline, no foundation model" in text
     assert "same sequence with both labels" in text.lower()
+    assert "Length alone separates the classes" in text
     assert "BSD-3-Clause" in text
     assert "#010101" not in text  # every colour is the page's
 

@@ -37,6 +37,7 @@ VERDICTS = {
     "equal": "No better than the best baseline",
     "worse": "Worse than the best baseline",
 }
+DRAWN = ("histogram", "flags")  # of leakage.json, shown in another way than the rest
 MACRO = ("recall", "precision", "f1", "auroc", "auprc")
 UNBOUNDED = ("rmse", "mae", "rmse_median", "log_loss")
 
@@ -86,7 +87,7 @@ def task_view(name: str, files: dict[str, Path], config: dict[str, Any]) -> dict
         "rows": score_rows(metrics),
         "model": model,
         "card": model_card(config.get("about", {}), model, records["features"]),
-        "audit": [(key, value) for key, value in records["leakage"].items() if key != "histogram"],
+        "audit": [(key, value) for key, value in records["leakage"].items() if key not in DRAWN],
         **records,
         "forest": figures.forest(_primary_scores(metrics), label),
         "curves": _curves(files.get("plots"), metrics, label),
