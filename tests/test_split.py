@@ -196,3 +196,9 @@ def test_bad_options_are_refused(options, message):
 def test_data_that_cannot_be_split_are_refused(samples, options, message):
     with pytest.raises(DataError, match=message):
         split_samples(samples, options, 1)
+
+
+def test_one_group_of_nearly_all_samples_is_refused():
+    samples = table(["family"] * 90 + [f"g{i}" for i in range(10)], ["a", "b"] * 50)
+    with pytest.raises(DataError, match=r"largest group or cluster holds 90.0%"):
+        split_samples(samples, {"test": 0.2}, 1)

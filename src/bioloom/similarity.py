@@ -47,9 +47,6 @@ def sequence_clusters(sequences: list[str], identity: float) -> np.ndarray:
     Sequences at `identity` or above, equal ones among them, are in one cluster, so no pair across
     clusters reaches it. The price is chaining: look at the largest cluster before use.
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     upper = np.array([s.upper() for s in sequences], dtype=object)
     distinct, texts = pd.factorize(upper)
     cluster = np.arange(len(texts))
@@ -59,10 +56,17 @@ def sequence_clusters(sequences: list[str], identity: float) -> np.ndarray:
 
     for i, j, similarity in _aligned(list(texts), np.arange(1, len(texts) + 1), skip=linked):
         near = similarity >= identity
-        edges = (np.ones(near.sum()), (cluster[i[near]], cluster[j[near]]))
-        graph = coo_array(edges, shape=(len(texts), len(texts)))
-        cluster = connected_components(graph, directed=False)[1][cluster]
+        cluster = connected(cluster[i[near]], cluster[j[near]], len(texts))[cluster]
     return pd.factorize(cluster[distinct])[0]
+
+
+def connected(i: np.ndarray, j: np.ndarray, size: int) -> np.ndarray:
+    """Connected component, (size,) int, of each node of the graph with the edges (i, j)."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    edges = coo_array((np.ones(len(i), dtype=bool), (i, j)), shape=(size, size))
+    return connected_components(edges, directed=False)[1]
 
 
 def nearest_rows(queries: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -49,15 +49,12 @@ def split_samples(samples: pd.DataFrame, options: dict, seed: int) -> pd.DataFra
         partitions = _folds(units, strata, options["folds"], options["repeats"], seed)
     for i, split in enumerate(partitions.values()):
         if "valid" not in split:
-            _carve_valid(
-                split, units, strata, options["valid"], np.random.default_rng([seed, 1, i])
-            )
-    ids = samples["sample_id"].to_numpy()
+            rng = np.random.default_rng([seed, 1, i])
+            _carve_valid(split, units, strata, options["valid"], rng)
+        if options["method"] != "column":
+            _check_sizes(split, units, options)
     splits = pd.concat(
-        [
-            pd.DataFrame(dict(zip(COLUMNS, (ids, repeat, fold, split), strict=True)))
-            for (repeat, fold), split in partitions.items()
-        ],
+        [_partition(samples, place, split) for place, split in partitions.items()],
         ignore_index=True,
     )
     check_splits(splits, samples)
@@ -84,6 +81,11 @@ def check_splits(
         if problem:
             where = f"in repeat {repeat}, fold {fold}"
             raise DataError(f"bad split {where}: {problem}", file=file, hint=hint)
+
+
+def _partition(samples: pd.DataFrame, place: tuple[int, int], split: np.ndarray) -> pd.DataFrame:
+    columns = (samples["sample_id"].to_numpy(), *place, split)
+    return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
 
 
 def _problem(part: pd.DataFrame, samples: pd.DataFrame, final: bool) -> tuple[str, str]:
@@ -177,20 +179,16 @@ def _units(samples: pd.DataFrame, by: str, identity: float | None) -> np.ndarray
         raise DataError(f"{(groups < 0).sum()} samples have no group", column="group")
     if by == "row" and len(set(groups)) < len(groups):
         raise DataError("split by row where groups repeat puts a group on both sides")
-    if by != "cluster":
+    if identity is None:  # it comes with split by cluster, and only with it
         return groups
     if "sequence" not in samples:
         raise DataError("split by cluster needs a sequence column", column="sequence")
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    from bioloom.similarity import sequence_clusters
+    from bioloom.similarity import connected, sequence_clusters
 
     clusters = sequence_clusters(samples["sequence"].tolist(), identity)
     # A graph of groups and clusters with one edge a sample: its components share neither.
     size = len(groups)
-    edges = coo_array((np.ones(size), (groups, size + clusters)), shape=(2 * size, 2 * size))
-    return connected_components(edges, directed=False)[1][groups]
+    return connected(groups, size + clusters, 2 * size)[groups]
 
 
 def _assign(
@@ -244,6 +242,19 @@ def _folds(
             partitions[repeat, fold] = np.where(fold_of == fold, "test", "train").astype("<U5")
     partitions[FINAL] = np.full(len(units), "train")
     return partitions
+
+
+def _check_sizes(split: np.ndarray, units: np.ndarray, options: dict) -> None:
+    """DataError where large units left valid or test less than half of what was asked for."""
+    test = options.get("test", 1 / options["folds"] if "folds" in options else 0)
+    for name, asked in (("valid", options["valid"]), ("test", test)):
+        share = (split == name).mean()
+        if 0 < share < asked / 2:
+            raise DataError(
+                f"{name} has {share:.1%} of the samples where {asked:.0%} was asked for; the "
+                f"largest group or cluster holds {np.bincount(units).max() / len(units):.1%}",
+                hint="unequal groups; for clusters a higher identity makes smaller ones",
+            )
 
 
 def _shipped(samples: pd.DataFrame, column: str) -> np.ndarray:
