@@ -1,0 +1,1 @@
+"""Benchmarks: ratios to named peers and fractions of limits, measured in one run."""

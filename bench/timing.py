@@ -1,0 +1,57 @@
+"""Timing that repeats: interleaved cases, minimum over rounds of process CPU time, children in."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Goal:
+    """At least `at_least` in `speed(ours) / speed(peer)`; speed is work over seconds.
+
+    With equal work (the default) that is a plain ratio of times; with floating-point operations as
+    work and a matrix product as peer it is the fraction of a limit.
+    """
+
+    name: str
+    ours: str
+    peer: str
+    at_least: float | None = None  # None: printed, not judged
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Cases of one path. `check(outputs)` raises when a case does not agree with the oracle."""
+
+    name: str
+    cases: dict[str, Callable[[], Any]]
+    check: Callable[[dict[str, Any]], dict[str, float]]
+    goals: list[Goal]
+    work: dict[str, float] = field(default_factory=dict)
+
+
+def cpu_seconds() -> float:
+    """CPU time of this process and its finished children."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
+
+
+def measure(suite: Suite, rounds: int) -> dict[str, Any]:
+    """Check every case once against the oracle, then time them in alternating order."""
+    agreement = suite.check({name: case() for name, case in suite.cases.items()})
+    seconds = dict.fromkeys(suite.cases, float("inf"))
+    for turn in range(rounds):
+        for name in list(suite.cases)[:: 1 if turn % 2 == 0 else -1]:
+            start = cpu_seconds()
+            suite.cases[name]()
+            seconds[name] = min(seconds[name], cpu_seconds() - start)
+    speed = {name: suite.work.get(name, 1.0) / max(s, 1e-9) for name, s in seconds.items()}
+    ratios = [
+        {"name": g.name, "value": speed[g.ours] / speed[g.peer], "goal": g.at_least}
+        for g in suite.goals
+    ]
+    return {"suite": suite.name, "seconds": seconds, "agreement": agreement, "ratios": ratios}
