@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from bioloom.errors import DataError
+from bioloom.samples import label_columns
 
 COLUMNS = ["sample_id", "repeat", "fold", "split"]
 SPLITS = ("train", "valid", "test")
@@ -37,6 +38,11 @@ def split_samples(samples: pd.DataFrame, options: dict, seed: int) -> pd.DataFra
     options = _checked_options(options)
     if samples.empty:
         raise DataError("there are no samples to split")
+    if not label_columns(samples):
+        raise DataError(
+            "The training data have no label",
+            hint="name its column under `datasets: training: columns: {label: ...}`",
+        )
     units = _units(samples, options["by"], options["identity"])
     strata = _strata(samples)
     if options["method"] == "column":

@@ -91,8 +91,6 @@ def train_task(
     `features` are by file name: `features`, and `features.<baseline>` where a baseline has its
     own; `options` are the config sections application, model, baselines, preprocess, positive.
     """
-    if not label_columns(samples):
-        raise DataError("The training data have no label", hint="name it under `columns: label`")
     kind = kind_of(get_application(options["application"]), samples)
     labels = encode_labels(samples, kind, options.get("positive"))
     fitted, held_out = train(samples, splits, labels, make_recipes(features, options), seed)
