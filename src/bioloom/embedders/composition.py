@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bioloom.embedders import Option
-from bioloom.embedders.kmer import ALPHABETS, letter_codes
+from bioloom.embedders.kmer import ALPHABETS, letter_codes, letters_end_to_end
 from bioloom.embedders.kmer import normalise as normalise  # the same rule
 
 OPTIONS = {"alphabet": Option("protein", choices=tuple(ALPHABETS))}
@@ -25,11 +25,13 @@ def weights_source(options: dict[str, Any]) -> None:
 def features(sequences: Sequence[str], options: dict[str, Any]) -> tuple[np.ndarray, list[str]]:
     """Shares of the letters and ln(length) of normalised sequences."""
     letters = ALPHABETS[options["alphabet"]]
-    codes, offsets = letter_codes(sequences, letters)
+    text, offsets = letters_end_to_end(sequences)
     lengths = np.diff(offsets)
     row = np.repeat(np.arange(len(sequences)), lengths)
     width = len(letters) + 1  # the last column counts unknown letters
-    counts = np.bincount(row * width + codes, minlength=len(sequences) * width)
+    counts = np.bincount(
+        row * width + letter_codes(letters)[text], minlength=len(sequences) * width
+    )
     shares = counts.reshape(-1, width)[:, :-1] / lengths[:, None]
     X = np.column_stack([shares, np.log(lengths)]).astype(np.float32)
     return X, [*letters, "log_length"]

@@ -38,19 +38,23 @@ def features(sequences: Sequence[str], options: dict[str, Any]) -> tuple[np.ndar
     letters, k = ALPHABETS[options["alphabet"]], options["k"]
     if len(letters) ** k > MAX_COLUMNS:
         raise DataError(f"features: k = {k} gives {len(letters) ** k} columns; choose a smaller k")
-    codes, offsets = letter_codes(sequences, letters)
+    text, offsets = letters_end_to_end(sequences)
     names = ["".join(kmer) for kmer in product(letters, repeat=k)]
-    return _counter()(codes, offsets, len(letters), k), names
+    return _counter()(text, offsets, letter_codes(letters), len(letters), k), names
 
 
-def letter_codes(sequences: Sequence[str], letters: str) -> tuple[np.ndarray, np.ndarray]:
-    """Letters as numbers (T,) uint8, unknown ones as len(letters), and offsets (N + 1,)."""
-    table = bytearray([len(letters)] * 256)
-    for number, letter in enumerate(letters):
-        table[ord(letter)] = number
-    codes = np.frombuffer("".join(sequences).encode().translate(bytes(table)), dtype=np.uint8)
+def letters_end_to_end(sequences: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """The letters of all sequences (T,) uint8 and offsets (N + 1,)."""
     lengths = np.fromiter(map(len, sequences), dtype=np.int64, count=len(sequences))
-    return codes, np.concatenate([[0], np.cumsum(lengths)])
+    text = np.frombuffer("".join(sequences).encode(), dtype=np.uint8)
+    return text, np.concatenate([[0], np.cumsum(lengths)])
+
+
+def letter_codes(letters: str) -> np.ndarray:
+    """The number of each byte (256,) uint8: its place in `letters`, len(letters) if unknown."""
+    table = np.full(256, len(letters), dtype=np.uint8)
+    table[np.frombuffer(letters.encode(), dtype=np.uint8)] = np.arange(len(letters))
+    return table
 
 
 @cache
@@ -59,26 +63,29 @@ def _counter() -> Callable[..., np.ndarray]:
     import numba
 
     @numba.njit(nogil=True, cache=True)
-    def frequencies(codes, offsets, n_letters, k):
-        high = n_letters ** (k - 1)
-        counts = np.zeros((len(offsets) - 1, high * n_letters), dtype=np.float32)
+    def frequencies(text, offsets, codes, n_letters, k):
+        # unsigned, so that no index can mean "from the end"; wrapping around is exact
+        n, size = np.uint64(n_letters), np.uint64(n_letters**k)
+        rows = np.zeros((len(offsets) - 1, n_letters**k), dtype=np.float32)
+        counts = np.empty(n_letters**k, dtype=np.int32)
         for i in range(len(offsets) - 1):
-            row = counts[i]
-            code = known = total = 0  # known: letters since the last unknown one
+            counts[:] = 0
+            code = np.uint64(0)
+            known = total = 0  # known: letters since the last unknown one
             for position in range(offsets[i], offsets[i + 1]):
-                letter = codes[position]
-                if letter == n_letters:
-                    code = known = 0
+                letter = np.uint64(codes[text[position]])
+                if letter == n:
+                    known = 0
+                    code = np.uint64(0)
                     continue
-                if known >= k:  # the first letter of the last k-mer leaves
-                    code -= codes[position - k] * high
-                code = code * n_letters + letter
+                left = np.uint64(codes[text[position - k]]) * size if known >= k else np.uint64(0)
+                code = code * n + (letter - left)
                 known += 1
                 if known >= k:
-                    row[code] += 1
+                    counts[code] += 1
                     total += 1
             if total:
-                row /= np.float32(total)
-        return counts
+                rows[i] = counts / np.float32(total)
+        return rows
 
     return frequencies

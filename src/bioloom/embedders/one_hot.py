@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from bioloom.arrays import Ragged
 from bioloom.embedders import Option
-from bioloom.embedders.kmer import ALPHABETS, letter_codes
+from bioloom.embedders.kmer import ALPHABETS, letter_codes, letters_end_to_end
 from bioloom.embedders.kmer import normalise as normalise  # the same rule
 
 OPTIONS = {
@@ -29,22 +30,25 @@ def features(
 ) -> tuple[np.ndarray | Ragged, list[str]]:
     """One row a letter (tokens), the composition of `segments` equal parts, or of the whole."""
     letters = ALPHABETS[options["alphabet"]]
-    codes, offsets = letter_codes(sequences, letters)
-    rows = np.eye(len(letters) + 1, len(letters), dtype=np.float16)
-    # no code is out of range; mode "clip" is the one that numpy does not copy to check
-    X = Ragged(np.take(rows, codes, axis=0, mode="clip"), offsets)
-    if options["pooling"] == "mean":
-        return X.mean(), list(letters)
-    if options["pooling"] == "segments":
-        X = _segments(X, options["segments"])
-    return X, list(letters)
+    text, offsets = letters_end_to_end(sequences)
+    bits = np.zeros((len(text), len(letters)), dtype=np.uint16)
+    _scatter()(text, letter_codes(letters), bits)
+    X = Ragged(bits.view(np.float16), offsets)
+    return (X.mean() if options["pooling"] == "mean" else X), list(letters)
 
 
-def _segments(X: Ragged, segments: int) -> Ragged:
-    import torch
+@cache
+def _scatter() -> Callable[..., None]:
+    """The compiled loop that sets one bit pattern a letter (numba knows no float16)."""
+    import numba
 
-    from bioloom.pooling import segment_means
+    one = np.float16(1).view(np.uint16)
 
-    parts = np.minimum(segments, X.lengths)
-    means = segment_means(torch.from_numpy(X.values), X.offsets[:-1], X.offsets[1:], parts)
-    return Ragged(means.half().numpy(), np.concatenate([[0], np.cumsum(parts)]))
+    @numba.njit(nogil=True, cache=True)
+    def scatter(text, codes, bits):
+        for position in range(len(text)):
+            code = codes[text[position]]
+            if code < bits.shape[1]:
+                bits[position, code] = one
+
+    return scatter
