@@ -78,14 +78,15 @@ def test_a_label_that_the_model_does_not_know_is_refused(splits, binary):
         read_test_set(samples, splits, binary, "binary")
 
 
-def test_constants_of_the_folds_become_one_constant(splits):
+def test_constants_of_the_folds_become_one_constant():
+    splits = cross_validation(repeats=2)
     samples = SAMPLES.assign(label=np.arange(12.0))
-    per_fold = said(splits).assign(prediction=lambda t: -t["fold"].astype(float))
-    (rows,) = read_test_set(samples, splits, per_fold, "regression").models["model"]
-    assert (rows.call == -1).all()
-    varied = per_fold.assign(prediction=np.arange(12.0))
-    (rows,) = read_test_set(samples, splits, varied, "regression").models["model"]
-    assert len(set(rows.call)) == 12
+    per_fold = said(splits).assign(prediction=lambda t: 0.5 * t["repeat"] - t["fold"])
+    for rows in read_test_set(samples, splits, per_fold, "regression").models["model"]:
+        assert (rows.call == -0.75).all()
+    varied = per_fold.assign(prediction=np.arange(24.0))
+    for rows in read_test_set(samples, splits, varied, "regression").models["model"]:
+        assert len(set(rows.call)) == 12
 
 
 def test_targets_without_enough_test_values_are_skipped(splits):

@@ -15,7 +15,8 @@ from bioloom.bootstrap import drawn_scores, interval
 from bioloom.held_out import HeldOut, TestSet
 from bioloom.scores import target_scores
 
-GRID = np.linspace(0, 1, 200)
+GRID = np.linspace(0, 1, 199)
+ROC_GRID = np.append(0.0, GRID)  # the curve starts at the origin, whatever its first step
 CALIBRATION_BINS = 10
 DENSITY_BINS = 30
 DISTANCE_BINS = 5
@@ -44,12 +45,12 @@ def plot_tables(
 
 def roc(test: TestSet) -> pd.DataFrame:
     """ROC curves `model, false_positive_rate, true_positive_rate`; classes, repeats averaged."""
-    return _curves(test, _roc_of, "false_positive_rate", "true_positive_rate")
+    return _curves(test, _roc_of, ROC_GRID, "false_positive_rate", "true_positive_rate")
 
 
 def precision_recall(test: TestSet) -> pd.DataFrame:
     """Precision-recall curves `model, recall, precision`; classes and repeats averaged."""
-    return _curves(test, _precision_recall_of, "recall", "precision")
+    return _curves(test, _precision_recall_of, GRID, "recall", "precision")
 
 
 def calibration(test: TestSet) -> pd.DataFrame:
@@ -142,7 +143,11 @@ def _certainty(part: HeldOut) -> dict[str, np.ndarray]:
 
 
 def _curves(
-    test: TestSet, curve: Callable[[np.ndarray, np.ndarray], np.ndarray], x: str, y: str
+    test: TestSet,
+    curve: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    grid: np.ndarray,
+    x: str,
+    y: str,
 ) -> pd.DataFrame:
     """One curve a model on a common grid, averaged at equal x over repeats and classes."""
     classes = [1] if len(test.classes) == 2 else range(len(test.classes))
@@ -156,7 +161,7 @@ def _curves(
         ]
         if heights:
             height = np.mean(heights, axis=0)
-            tables.append(pd.DataFrame({"model": model, x: GRID, y: height}))
+            tables.append(pd.DataFrame({"model": model, x: grid, y: height}))
     return pd.concat(tables) if tables else pd.DataFrame(columns=["model", x, y])
 
 
@@ -164,7 +169,8 @@ def _roc_of(y: np.ndarray, score: np.ndarray) -> np.ndarray:
     from sklearn.metrics import roc_curve
 
     false, true, _ = roc_curve(y, score, drop_intermediate=False)
-    return _interpolate(false, true)
+    end_of_step = np.append(np.diff(false) > 0, True)
+    return np.append(0.0, np.interp(GRID, false[end_of_step], true[end_of_step]))
 
 
 def _precision_recall_of(y: np.ndarray, score: np.ndarray) -> np.ndarray:
@@ -174,9 +180,3 @@ def _precision_recall_of(y: np.ndarray, score: np.ndarray) -> np.ndarray:
     precision, recall, _ = precision_recall_curve(y, score)
     precision, recall = precision[::-1][1:], recall[::-1][1:]
     return precision[np.searchsorted(recall, GRID)]
-
-
-def _interpolate(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Heights on the grid along the line through (x, y), at a vertical step its upper end."""
-    last = np.append(np.diff(x) > 0, True)
-    return np.interp(GRID, x[last], y[last])

@@ -132,7 +132,7 @@ def by_distance(table: pd.DataFrame, label: str) -> Figure:
         if "low" in ours:
             ax.fill_between(ours["similarity"], ours["low"], ours["high"], color=ACCENT, alpha=0.15)
         ax.set(xlabel="Similarity to the nearest training sample", ylabel=label)
-        _legend(ax, loc="lower left", bbox_to_anchor=(0, 1), ncol=2)
+        _legend(ax, loc="lower left", bbox_to_anchor=(-0.25, 1), ncol=2, columnspacing=1)
 
     caption = f"{label} in bins of similarity to training data; the band is the 95 % interval."
     return Figure(draw_svg(draw, SMALL), "Score by distance", caption)

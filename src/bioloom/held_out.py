@@ -89,7 +89,7 @@ def read_test_set(
     models = {}
     for name, said in held_out.groupby("model", sort=False):
         call, p = _place(said, test, classes, targets, str(name))
-        call = call if classes else _level(call, test["fold"])
+        call = call if classes else _level(call, test)
         fold, sample = test["fold"].to_numpy(), test["sample_id"].to_numpy()
         rows = HeldOut(-1, fold, sample, group, y, call, p)
         models[str(name)] = _by_repeat(rows, test["repeat"].to_numpy())
@@ -161,16 +161,17 @@ def _place(
         raise DataError(
             f"model {model} has no finite prediction for {gaps.sum()} test values", hint=RERUN
         )
-    return call, _level(p, test["fold"])
+    return call, _level(p, test)
 
 
-def _level(values: np.ndarray, fold: pd.Series) -> np.ndarray:
+def _level(values: np.ndarray, test: pd.DataFrame) -> np.ndarray:
     """Make one constant of a prediction that is constant within every fold.
 
     Such a prediction ranks nobody. Pooled over folds, though, its constants (means of the other
     folds) would rank the folds backwards and look worse than chance.
     """
     frame = pd.DataFrame(values)
-    constant = (frame.groupby(fold.to_numpy()).nunique() <= 1).all().to_numpy()
+    folds = test.groupby(["repeat", "fold"]).ngroup().to_numpy()
+    constant = (frame.groupby(folds).nunique() <= 1).all().to_numpy()
     level = np.where(constant, frame.mean().to_numpy(), frame.to_numpy())
     return level.reshape(values.shape)

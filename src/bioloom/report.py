@@ -37,7 +37,8 @@ VERDICTS = {
     "equal": "No better than the best baseline",
     "worse": "Worse than the best baseline",
 }
-DRAWN = ("histogram", "flags")  # of leakage.json, shown in another way than the rest
+DRAWN = ("histogram", "shares", "flags")  # of leakage.json, shown in another way than the rest
+NAMED = ("embedder", "identity", "features")  # of features.json: in the card under another name
 MACRO = ("recall", "precision", "f1", "auroc", "auprc")
 UNBOUNDED = ("rmse", "mae", "rmse_median", "log_loss")
 
@@ -141,7 +142,8 @@ def model_card(
         ("positive class", classes[-1] if model.get("kind") == "binary" else None),
         *((key, model.get(key)) for key in ("threshold", "temperature")),
         ("sets and intervals", f"hold the truth for {coverage:.0%} of samples" if coverage else ""),
-        *((f"features: {words(key).lower()}", value) for key, value in features.items()),
+        ("number of features", features.get("features")),
+        *((key, value) for key, value in features.items() if key not in NAMED),
     ]
     return [(name, value) for name, value in card if value not in (None, "", [], {})]
 
@@ -230,7 +232,7 @@ def signed(value: float) -> str:
 def plain(value: Any) -> str:
     """Any JSON value on one line, numbers in a readable form."""
     if isinstance(value, dict):
-        return ", ".join(f"{key} {plain(part)}" for key, part in value.items())
+        return ", ".join(f"{key}: {plain(part)}" for key, part in value.items())
     if isinstance(value, list | tuple):
         return ", ".join(plain(part) for part in value)
     if isinstance(value, bool):
