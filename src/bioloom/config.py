@@ -17,12 +17,16 @@ from bioloom.application import application_names, get_application
 from bioloom.embedders import complete, weights_source
 from bioloom.errors import DataError
 from bioloom.models import model_names
+from bioloom.pretraining.settings import Settings
 from bioloom.sources import local_path
 
 Config = dict[str, Any]
 
 TABLE = "table"
 """The embedder of an application whose samples are a table: the columns themselves."""
+
+PRETRAINED = "results/pretrained"
+"""Where the networks of the `pretrain` blocks lie: `features: model` names them by it."""
 
 
 def check_config(config: Config, schema: str | Path) -> None:
@@ -34,6 +38,9 @@ def check_config(config: Config, schema: str | Path) -> None:
     if not mistakes:
         for name, task in config["tasks"].items():
             mistakes += [f"tasks.{name}.{mistake}" for mistake in _task_mistakes(task)]
+            mistakes += [f"tasks.{name}.{mistake}" for mistake in _unmade_models(config, task)]
+        for name, section in config.get("pretrain", {}).items():
+            mistakes += [f"pretrain.{name}.{mistake}" for mistake in _pretrain_mistakes(section)]
     if mistakes:
         raise DataError("config: " + "\nERROR: config: ".join(mistakes))
 
@@ -94,11 +101,38 @@ def _features_mistakes(place: str, section: Config) -> list[str]:
     return []
 
 
+def _pretrain_mistakes(section: Config) -> list[str]:
+    mistakes = [
+        mistake
+        for name, source in section["corpora"].items()
+        for mistake in _source_mistakes(f"corpora.{name}", source)
+    ]
+    try:
+        Settings.from_config(pretrain_section(section))
+    except DataError as error:
+        mistakes.append(str(error))
+    return mistakes
+
+
+def _unmade_models(config: Config, task: Config) -> list[str]:
+    """Mistakes in the names of models that `pretrain` should make."""
+    return [
+        mistake
+        for place, section in _sections(task, "features")
+        if (model := section.get("model", "")).startswith(f"{PRETRAINED}/")
+        for mistake in _unknown_name(
+            f"{place}.model",
+            model.removeprefix(f"{PRETRAINED}/"),
+            sorted(config.get("pretrain", {})),
+        )
+    ]
+
+
 def _source_mistakes(place: str, source: Any) -> list[str]:
     if isinstance(source, dict):
-        keys = ({"artifact", "sha256", "member"}, {"url", "sha256"})
+        keys = ({"artifact", "sha256", "member"}, {"url", "sha256"}, {"url", "sha256", "member"})
         if set(source) not in keys:
-            return [f"{place}: a source has the keys artifact, sha256, member or url, sha256"]
+            return [f"{place}: a source has artifact, sha256, member; or url, sha256 (, member)"]
         return []
     if not Path(source).exists():
         return [f"{place}: no such file {source!r}"]
@@ -128,6 +162,8 @@ def remote_sources(config: Config) -> dict[str, Config]:
     ]
     for task in config["tasks"].values():
         sources += [_weights(section) for _, section in _sections(task, "features")]
+    for section in config.get("pretrain", {}).values():
+        sources += section["corpora"].values()
     return {local_path(source): source for source in sources if isinstance(source, dict)}
 
 
@@ -137,8 +173,13 @@ def weights_file(task: Config, features: str) -> list[str]:
     return [local_path(source)] if source else []
 
 
-def _weights(section: Config) -> Config | None:
-    return None if section["embedder"] == TABLE else weights_source(section)
+def _weights(section: Config) -> Config | str | None:
+    if section["embedder"] == TABLE:
+        return None
+    model = section.get("model", "")
+    if model.startswith(f"{PRETRAINED}/") or Path(model or "-").is_dir():
+        return model
+    return weights_source(section)
 
 
 def features_section(task: Config, features: str) -> Config:
@@ -159,6 +200,16 @@ def dataset_section(task: Config, dataset: str) -> Config:
     """What ingest may know beyond its files: how to read them."""
     names = source_names(task, dataset)
     return {key: value for key, value in task["datasets"][dataset].items() if key not in names}
+
+
+def corpus_files(section: Config) -> dict[str, str]:
+    """Corpus name -> local path of a `pretrain` block, fetched or the user's own."""
+    return {name: local_path(source) for name, source in section["corpora"].items()}
+
+
+def pretrain_section(section: Config) -> Config:
+    """What pretrain may know beyond its corpora and the seed."""
+    return {key: value for key, value in section.items() if key not in ("corpora", "seed")}
 
 
 def train_section(task: Config) -> Config:

@@ -6,11 +6,20 @@ Requires: config.yaml. Makes: wildcard constraints, input and params functions f
 import os
 import sys
 
+# Jobs run the Python that runs Snakemake, also where its environment is not activated, and this
+# folder's own code, also where another copy is installed (git worktree, `dvc exp run --temp`).
+SOURCES = os.path.join(workflow.basedir, "src")
+sys.path.insert(0, SOURCES)
+for name, first in {"PATH": os.path.dirname(sys.executable), "PYTHONPATH": SOURCES}.items():
+    os.environ[name] = os.pathsep.join(filter(None, [first, os.environ.get(name)]))
+
 from bioloom.config import (
     check_config,
+    corpus_files,
     dataset_section,
     features_names,
     features_section,
+    pretrain_section,
     remote_sources,
     section_json,
     source_files,
@@ -19,9 +28,6 @@ from bioloom.config import (
 )
 from bioloom.errors import DataError
 from bioloom.provenance import code_hash
-
-# The jobs run the Python that runs Snakemake, also where its environment is not activated.
-os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
 
 try:
     check_config(config, workflow.source_path("../schemas/config.schema.yaml"))
@@ -37,6 +43,7 @@ REMOTE = remote_sources(config)
 wildcard_constraints:
     task="|".join(TASKS),
     dataset="[a-z][a-z0-9_]*",
+    pretrained="[a-z][a-z0-9_]*",
     features=r"features(\.[a-z0-9_]+)?",
 
 

@@ -76,6 +76,7 @@ def _train_and_measure(
 ) -> dict[str, Any]:
     """The network trained and saved in `folder`, and what is to be known of it."""
     import torch
+    from transformers.utils import logging
 
     from bioloom.pretraining import masked_lm
     from bioloom.pretraining.rows import draw_rows
@@ -120,6 +121,7 @@ def _train_and_measure(
         "loss": progress.losses,
     }
     if masked_lm.rank_and_world()[0] == 0:
+        logging.disable_progress_bar()
         model.save_pretrained(folder)
         codec.tokenizer.save_pretrained(folder)
         record["held_out"] = _measure(model, corpus, held_out, codec, settings, device)

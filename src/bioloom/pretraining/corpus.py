@@ -17,6 +17,7 @@ import numpy as np
 
 from bioloom.embedders import normalise_dna, normalise_protein
 from bioloom.errors import DataError
+from bioloom.formats.fasta import read_fasta
 
 SHORTEST = 10  # letters; a shorter record says nothing
 GAP = re.compile("N{10,}")  # a gap of an assembly separates two records
@@ -71,21 +72,18 @@ def read_records(path: str | Path, alphabet: str) -> list[str]:
 
     J (isoleucine or leucine) becomes X. Copies and records of under SHORTEST letters are dropped.
     """
-    import pysam
-
     clean = normalise_dna if alphabet == "dna" else normalise_protein
-    records: dict[str, None] = {}
-    with pysam.FastxFile(str(path)) as fasta:
-        for number, record in enumerate(fasta, start=1):
-            try:
-                sequence = clean(record.sequence or "")
-            except DataError as error:
-                raise DataError(f"record {number} ({record.name}): {error}", file=path) from error
-            pieces = GAP.split(sequence) if alphabet == "dna" else [sequence.replace("J", "X")]
-            records |= dict.fromkeys(piece for piece in pieces if len(piece) >= SHORTEST)
-    if not records:
-        raise DataError("no sequences found, expected FASTA", file=path)
-    return list(records)
+    sequences: dict[str, None] = {}
+    for record in read_fasta(path):
+        try:
+            sequence = clean(record.sequence)
+        except DataError as error:
+            raise DataError(f"{record.id}: {error}", file=path, row=record.row) from error
+        pieces = GAP.split(sequence) if alphabet == "dna" else [sequence.replace("J", "X")]
+        sequences |= dict.fromkeys(piece for piece in pieces if len(piece) >= SHORTEST)
+    if not sequences:
+        raise DataError(f"no sequence has {SHORTEST} letters or more", file=path)
+    return list(sequences)
 
 
 def split_corpus(

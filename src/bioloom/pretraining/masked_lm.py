@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -73,20 +74,17 @@ def forward_rows(model: torch.nn.Module, rows: Rows, device: torch.device) -> to
     tokens = torch.from_numpy(rows.tokens).to(device)
     if not rows.documents.any():  # one window a row: plain attention
         return model(input_ids=tokens).logits
-    config: Any = getattr(model, "module", model).config
+    inner: Any = getattr(model, "module", model)  # of DistributedDataParallel
     options = {}
-    if "position_ids" in _forward_names(model):
-        first = config.pad_token_id + 1 if config.model_type in FAIRSEQ_POSITIONS else 0
+    if "position_ids" in signature(inner.forward).parameters:
+        fairseq = inner.config.model_type in FAIRSEQ_POSITIONS
+        first = inner.config.pad_token_id + 1 if fairseq else 0
         options["position_ids"] = torch.from_numpy(_positions(rows.documents) + first).to(device)
     token = _documents.set(torch.from_numpy(rows.documents).to(device))
     try:
         return model(input_ids=tokens, **options).logits
     finally:
         _documents.reset(token)
-
-
-def _forward_names(model: torch.nn.Module) -> tuple[str, ...]:
-    return getattr(model, "module", model).forward.__code__.co_varnames
 
 
 def _positions(documents: np.ndarray) -> np.ndarray:

@@ -1,0 +1,344 @@
+"""Pretraining: what is held out stays out, counting is right, and a killed run goes on exactly."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bioloom.errors import DataError
+from bioloom.files import read_json
+from bioloom.pretraining import pretrain
+from bioloom.pretraining.corpus import Corpus, read_records, reverse_complement, split_corpus
+from bioloom.pretraining.settings import Settings, Tokenizer
+from bioloom.pretraining.tokenizer import build_codec
+
+SCRIPT = Path(__file__).parents[1] / "scripts/pretrain.py"
+BERT = {
+    "model_type": "bert",
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+}
+NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+TRAINING = {
+    "steps": 30,
+    "tokens_per_batch": 256,
+    "length": 32,
+    "block": 100,
+    "learning_rate": 0.01,
+    "held_out": 0.1,
+    "checkpoint_every": 5,
+    "precision": "float32",
+}
+SECTION = {"alphabet": "dna", "architecture": BERT | NO_DROPOUT, "training": TRAINING}
+
+
+def random_dna(letters, seed=0):
+    return "".join(np.random.default_rng(seed).choice(list("ACGT"), letters))
+
+
+def corpus_of(*texts, both_strands=False):
+    text = np.frombuffer("".join(texts).encode(), dtype=np.uint8)
+    ends = np.cumsum([len(t) for t in texts])
+    stretches = np.stack([ends - [len(t) for t in texts], ends], axis=1)
+    return Corpus(text, stretches, both_strands)
+
+
+@pytest.fixture(scope="module")
+def fasta(tmp_path_factory):
+    """A genome that masked letters can be read off: runs of one letter."""
+    path = tmp_path_factory.mktemp("corpus") / "genome.fasta"
+    path.write_text(">genome\n" + "".join(letter * 300 for letter in "ACAACCACCA") + "\n")
+    return path
+
+
+# Corpus ----------------------------------------------------------------------------------------
+
+
+@given(
+    st.lists(st.integers(10, 900), min_size=2, max_size=8),
+    st.integers(0, 1000),
+    st.sampled_from([0.05, 0.3, 0.6]),
+)
+def test_no_training_window_touches_a_held_out_position(lengths, seed, share):
+    records = [random_dna(length, i) for i, length in enumerate(lengths)]
+    if sum(lengths) < 700:
+        records.append(random_dna(900, 99))
+    train, held_out = split_corpus(records, "dna", share=share, block=100, seed=seed)
+    used = np.zeros(len(train.text), dtype=int)
+    for start, end in [*train.stretches, *held_out.stretches]:
+        used[start:end] += 1
+    assert (used == 1).all()  # every letter is on exactly one side
+    assert len(train) + len(held_out) == len(train.text)
+    ends = np.cumsum([len(record) for record in records])
+    for start, end in train.stretches:  # and no stretch runs from one record into the next
+        assert np.searchsorted(ends, start, "right") == np.searchsorted(ends, end - 1, "right")
+
+
+def test_a_window_is_drawn_from_a_stretch_on_either_strand():
+    corpus = corpus_of("AAAC" * 20, "AAAG" * 3, both_strands=True)
+    rng = np.random.default_rng(0)
+    windows = {corpus.draw(16, rng).tobytes().decode() for _ in range(300)}
+    strands = ["AAAC" * 20, "GTTT" * 20, "AAAG" * 3, "CTTT" * 3]
+    assert all(any(window in strand for strand in strands) for window in windows)
+    assert {"AAAG" * 3, "CTTT" * 3} <= windows  # a short record is given whole
+    assert {len(window) for window in windows} == {12, 16}
+
+
+def test_the_other_strand():
+    window = np.frombuffer(b"AACGTN", dtype=np.uint8)
+    assert reverse_complement(window).tobytes() == b"NACGTT"
+
+
+def test_gaps_part_records_and_copies_are_dropped(tmp_path):
+    path = tmp_path / "assembly.fa"
+    path.write_text(f">a\n{'acgtt' * 4}{'N' * 50}{'GGGCC' * 4}\n>b\n{'GGGCC' * 4}\n>c\nACG\n")
+    assert read_records(path, "dna") == ["ACGTT" * 4, "GGGCC" * 4]
+
+
+def test_a_letter_that_is_no_base_is_named_with_its_place(tmp_path):
+    path = tmp_path / "protein.fa"
+    path.write_text(">a\nACGTACGTAC\n>b\nMKLVACGTAC\n")
+    with pytest.raises(DataError, match=r"b: 'L' at position 3.*row 3"):
+        read_records(path, "dna")
+
+
+# Tokens ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["characters", "kmer", "bpe"])
+def test_the_saved_tokenizer_reads_what_training_read(kind, tmp_path):
+    from transformers import AutoTokenizer
+
+    corpus = corpus_of(random_dna(20_000))
+    codec = build_codec(Tokenizer(kind, k=3, vocabulary=64), "dna", corpus, length=64)
+    codec.tokenizer.save_pretrained(tmp_path)
+    loaded = AutoTokenizer.from_pretrained(tmp_path)
+    text = random_dna(50, seed=1)
+    tokens = codec.encode([np.frombuffer(text.encode(), dtype=np.uint8)])[0].tolist()
+    assert loaded(text)["input_ids"] == [codec.id("cls"), *tokens, codec.id("sep")]
+    assert "".join(loaded.convert_ids_to_tokens(tokens)) == text
+    assert loaded.mask_token_id == codec.id("mask")
+
+
+def test_kmers_lie_side_by_side_and_unsure_letters_alone():
+    codec = build_codec(Tokenizer("kmer", k=3), "dna", corpus_of("ACGT"), length=16)
+    assert codec.tokenizer.tokenize("ACGTTNACGAC") == ["ACG", "T", "T", "N", "ACG", "A", "C"]
+
+
+def test_rows_are_full_and_do_not_depend_on_who_draws_them():
+    from bioloom.pretraining.rows import IGNORED, draw_rows
+
+    corpus = corpus_of(random_dna(40), random_dna(300, 1), random_dna(15, 2), both_strands=True)
+    codec = build_codec(Tokenizer(), "dna", corpus, length=64)
+
+    def draw(rows):
+        return draw_rows(corpus, codec, length=64, mask=0.15, seed=3, step=7, rows=rows)
+
+    whole, even, odd = draw(range(8)), draw(range(0, 8, 2)), draw(range(1, 8, 2))
+    for both, first, second in zip(whole, even, odd, strict=True):
+        assert (both[::2] == first).all()
+        assert (both[1::2] == second).all()
+    assert (whole.tokens != codec.id("pad")).all()
+    assert (whole.documents[:, -1] > 0).any()  # several windows share a row
+    chosen = whole.targets != IGNORED
+    assert (chosen.sum(axis=1) == round(0.15 * 64)).all()
+    assert (whole.targets[chosen] >= codec.first_letter).all()  # never a special token
+    assert 0.5 < (whole.tokens[chosen] == codec.id("mask")).mean() < 1
+
+
+@pytest.mark.parametrize("model_type", ["bert", "esm", "modernbert", "roberta"])
+def test_a_document_in_a_row_is_read_as_if_alone(model_type):
+    import torch
+
+    from bioloom.pretraining.architecture import build_model
+    from bioloom.pretraining.masked_lm import forward_rows
+    from bioloom.pretraining.rows import Rows
+
+    codec = build_codec(Tokenizer(), "dna", corpus_of("ACGT"), length=24)
+    torch.manual_seed(0)
+    model = build_model(BERT | {"model_type": model_type}, codec, length=24).eval()
+    tokens = np.random.default_rng(0).integers(5, 10, (1, 24))
+    documents = np.repeat([[0, 1, 2]], [5, 12, 7], axis=1)
+    device = torch.device("cpu")
+    with torch.no_grad():
+        together = forward_rows(model, Rows(tokens, tokens, documents), device)
+        for number in range(3):
+            inside = documents[0] == number
+            one = tokens[:, inside]
+            alone = forward_rows(model, Rows(one, one, np.zeros_like(one)), device)
+            torch.testing.assert_close(together[:, inside], alone, atol=1e-5, rtol=1e-4)
+
+
+# Baselines -------------------------------------------------------------------------------------
+
+
+def test_counting_agrees_with_counting_by_hand():
+    from bioloom.pretraining.perplexity import SMOOTHING, count_baselines
+    from bioloom.pretraining.rows import IGNORED, Rows
+
+    train = "ACGTTACGGA" * 3
+    codec = build_codec(Tokenizer(), "dna", corpus_of(train), length=8)
+    text = "GACGTA"
+    tokens = codec.encode([np.frombuffer(text.encode(), dtype=np.uint8)])[0][None]
+    targets = np.full_like(tokens, IGNORED)
+    targets[0, 3] = tokens[0, 3]
+    rows = Rows(tokens, targets, np.zeros_like(tokens))
+    losses = count_baselines(corpus_of(train), codec, rows)
+
+    counts = Counter(train)
+    p = (counts["G"] + 1) / (len(train) + 4)
+    assert losses["unigram"][0] == pytest.approx(-math.log(p))
+    (name,) = [name for name in losses if name.startswith("markov")]
+    order = int(name.split("_")[1])
+    assert order >= 2
+    best = 0.0
+    for strength in SMOOTHING:
+        smoothed = p
+        for size in range(1, min(order, 3) + 1):
+            context = text[3 - size : 3]
+            followed = [train[i + size] for i in range(len(train) - size)
+                        if train[i : i + size] == context]  # fmt: skip
+            smoothed = (followed.count("G") + strength * smoothed) / (len(followed) + strength)
+        best = max(best, smoothed)
+    assert losses[name][0] == pytest.approx(-math.log(best))
+
+
+# Training --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def trained(fasta, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    section = SECTION | {"training": TRAINING | {"steps": 120}}
+    record = pretrain(
+        {"genome": fasta}, section, folder / "model", seed=1, threads=1, checkpoints=folder / "kept"
+    )
+    return folder, record
+
+
+def test_it_learns_and_says_how_much(trained):
+    folder, record = trained
+    predictors = record["held_out"]["predictors"]
+    assert predictors["unigram"]["perplexity"] > 3.5
+    assert predictors["model"]["perplexity"] < 2.5
+    assert next(p for n, p in predictors.items() if n.startswith("markov"))["perplexity"] < 1.2
+    assert record["tokens_seen"] == 120 * 256
+    assert read_json(folder / "model/training.json") == json.loads(json.dumps(record))
+    assert not list((folder / "kept").iterdir())  # a finished run needs no checkpoint
+
+
+def test_the_embedder_reads_the_folder(trained):
+    from bioloom.engine import embed
+
+    folder, _ = trained
+    options = {"embedder": "huggingface", "model": str(folder / "model"), "alphabet": "dna"}
+    embedding = embed(["AACGTGTAACG", "GGGTC"], options, device="cpu")
+    assert embedding.X.shape == (2, BERT["hidden_size"])
+
+
+def test_a_run_killed_with_sigkill_goes_on_bit_for_bit(fasta, tmp_path):
+    section = SECTION | {"architecture": BERT, "training": TRAINING | {"steps": 100}}  # dropout too
+    kept = tmp_path / ".bioloom/checkpoints"
+    arguments = {
+        "files": json.dumps({"genome": str(fasta)}),
+        "options": json.dumps(section),
+        "seed": "1",
+        "threads": "1",
+        "model": "model",
+    }
+    command = [part for name, value in arguments.items() for part in (f"--{name}", value)]
+    job = subprocess.Popen([sys.executable, SCRIPT, *command], cwd=tmp_path)
+    while not list(kept.glob("[!.]*.safetensors")) and job.poll() is None:
+        time.sleep(0.002)
+    job.send_signal(signal.SIGKILL)
+    assert job.wait() == -signal.SIGKILL
+
+    def run(folder, checkpoints):
+        files = {"genome": fasta}
+        return pretrain(files, section, folder, seed=1, threads=1, checkpoints=checkpoints)
+
+    assert run(tmp_path / "resumed", kept)["resumed"] == 1
+    assert run(tmp_path / "whole", tmp_path / "elsewhere")["resumed"] == 0
+    resumed, whole = (tmp_path / f / "model.safetensors" for f in ("resumed", "whole"))
+    assert resumed.read_bytes() == whole.read_bytes()
+
+
+def test_two_processes_train_the_same_network(fasta, tmp_path):
+    from safetensors.numpy import load_file
+
+    arguments = ["--files", json.dumps({"genome": str(fasta)}), "--options", json.dumps(SECTION)]
+    arguments += ["--seed", "1", "--threads", "1", "--model", "model"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    subprocess.run([*command, SCRIPT, *arguments], cwd=tmp_path, env=environment, check=True)
+    pretrain(
+        {"genome": fasta}, SECTION, tmp_path / "one", seed=1, threads=1, checkpoints=tmp_path / "c"
+    )
+    two = load_file(tmp_path / "model/model.safetensors")
+    for name, weights in load_file(tmp_path / "one/model.safetensors").items():
+        np.testing.assert_allclose(two[name], weights, atol=2e-3)
+    assert read_json(tmp_path / "model/training.json")["processes"] == 2
+
+
+# Mistakes --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"training": {"step": 10}}, "unknown key step"),
+        ({"training": {"steps": "many"}}, "steps must be int"),
+        ({"training": {"mask": 1.5}}, "mask must lie between 0 and 1"),
+        ({"tokenizer": {"kind": "words"}}, "kind must be one of characters"),
+        ({"alphabet": "rna"}, "alphabet must be one of dna"),
+        ({"architecture": {}}, "`model_type`"),
+    ],
+)
+def test_a_mistake_in_the_block_is_named(change, expected):
+    with pytest.raises(DataError, match=expected):
+        Settings.from_config(SECTION | change)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"model_type": "gpt2"}, "no masked language model 'gpt2'"),
+        ({"hidden_sise": 8}, "bert has no key hidden_sise"),
+        ({"num_attention_heads": 3}, "transformers refuses it"),
+        ({"max_position_embeddings": 8}, "below `training: length`"),
+    ],
+)
+def test_a_mistake_in_the_architecture_is_named(change, expected):
+    from bioloom.pretraining.architecture import build_model
+
+    codec = build_codec(Tokenizer(), "dna", corpus_of("ACGT"), length=24)
+    with pytest.raises(DataError, match=expected):
+        build_model(BERT | change, codec, length=24)
+
+
+def test_a_corpus_too_small_to_hold_out_is_refused():
+    with pytest.raises(DataError, match="too few blocks"):
+        split_corpus(["ACGT" * 20], "dna", share=0.1, block=100, seed=0)
+
+
+def test_a_task_names_a_network_that_pretrain_makes():
+    from bioloom.config import _unmade_models, weights_file
+
+    features = {"embedder": "huggingface", "model": "results/pretrained/ecoli"}
+    task = {"features": features}
+    assert weights_file(task, "features") == ["results/pretrained/ecoli"]
+    assert _unmade_models({"pretrain": {"ecoli": {}}}, task) == []
+    (mistake,) = _unmade_models({"pretrain": {"ecoly": {}}}, task)
+    assert "did you mean 'ecoly'" in mistake
