@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+from transformers.models.esm.modeling_esm import EsmIntermediate
 
 NAME = "bioloom_packed"
 SCORE_BYTES = 2**20  # of the score matrices that are alive at once on CPU
@@ -32,6 +34,7 @@ def install(model: PreTrainedModel) -> None:
     AttentionInterface.register(NAME, packed_attention)
     AttentionMaskInterface.register(NAME, _no_mask)
     model.set_attn_implementation(NAME)
+    _fuse_gelu(model)
 
 
 def packed_forward(
@@ -119,6 +122,20 @@ def _varlen(
     q, k, v = (x[0].transpose(0, 1) for x in (query, key, value))
     out = varlen_attn(q, k, v, ends, ends, longest, longest, scale=scale, window_size=(side, side))
     return torch.as_tensor(out).unsqueeze(0)
+
+
+def _fuse_gelu(model: PreTrainedModel) -> None:
+    """ESM spells out the erf GELU in five passes over its widest array; torch has it in one.
+
+    On CPU that is a sixth of the whole time. It is the same function, rounded once.
+    """
+    for module in model.modules():
+        if isinstance(module, EsmIntermediate):
+            module.forward = partial(_dense_gelu, module.dense)  # type: ignore[method-assign]
+
+
+def _dense_gelu(dense: torch.nn.Module, hidden_states: torch.Tensor) -> torch.Tensor:
+    return torch.nn.functional.gelu(dense(hidden_states))
 
 
 def _no_mask(*_: Any, **__: Any) -> None:
