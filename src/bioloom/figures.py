@@ -186,9 +186,9 @@ def importance(table: pd.DataFrame) -> Figure:
     def draw(ax: Any) -> None:
         ax.barh(range(len(top)), top["importance"], color=ACCENT, alpha=0.6, height=0.65)
         ax.hlines(range(len(top)), top["low"], top["high"], color=INK, linewidth=1)
-        ax.axvline(0, color=LINE, linewidth=1)
+        ax.axvline(0, color=LINE, linewidth=1, zorder=0)
         ax.set_yticks(range(len(top)), top["feature"])
-        ax.set(xlabel="Loss when shuffled", ylim=(-0.7, len(top) - 0.3))
+        ax.set(xlabel="Rise of the loss", ylim=(-0.7, len(top) - 0.3))
 
     caption = "Rise of the loss when a column's values are shuffled; lines: range over repeats."
     if len(table) > len(top):
