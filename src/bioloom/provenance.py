@@ -68,6 +68,8 @@ def _closure(file: Path) -> frozenset[Path]:
         if current in found:
             continue
         found.add(current)
+        template = current.with_suffix(".html")
+        found.update([template] if template.exists() else [])
         queue += [path for path in map(_module_file, _imports(current)) if path]
     return frozenset(found)
 
