@@ -25,6 +25,7 @@ from bioloom.errors import DataError
 from bioloom.pooling import RAGGED_POOLINGS, pool
 from bioloom.store import Space, concatenate, content_keys
 
+VERSION = 1  # of the numbers: raise it when an embedder gives others for the same weights
 FLUSH_SECONDS = 10
 FLUSH_BYTES = 256 * 2**20
 CHECKED_SEQUENCES, CHECKED_LETTERS = 4, 400
@@ -108,7 +109,7 @@ def _embed_unique(
     """Pooled items of different texts, from the store or encoded on one device, and the record."""
     encoder: Encoder = module.load(options, weights, device, dtype)
     settings = {name: options[name] for name in ("embedder", "pooling", "segments")}
-    space = Space(store, settings | encoder.identity) if store else None
+    space = Space(store, settings | encoder.identity | {"version": VERSION}) if store else None
     keys = content_keys(texts)
     found, kept = space.read(keys) if space else (np.zeros(len(texts), dtype=bool), concatenate([]))
     misses = np.flatnonzero(~found)

@@ -38,8 +38,10 @@ def features(sequences: Sequence[str], options: dict[str, Any]) -> tuple[np.ndar
     letters, k = ALPHABETS[options["alphabet"]], options["k"]
     if len(letters) ** k > MAX_COLUMNS:
         raise DataError(f"features: k = {k} gives {len(letters) ** k} columns; choose a smaller k")
-    text, offsets = letters_end_to_end(sequences)
     names = ["".join(kmer) for kmer in product(letters, repeat=k)]
+    if not sequences:
+        return np.zeros((0, len(names)), dtype=np.float32), names
+    text, offsets = letters_end_to_end(sequences)
     return _counter()(text, offsets, letter_codes(letters), len(letters), k), names
 
 
@@ -59,33 +61,41 @@ def letter_codes(letters: str) -> np.ndarray:
 
 @cache
 def _counter() -> Callable[..., np.ndarray]:
-    """The compiled counting loop: one pass with a rolling code, no k-mer is ever a string."""
+    """The compiled counting loop; no k-mer is ever a string.
+
+    The numbers of all k-mers of a sequence are built in k passes that the processor does many
+    letters at a time, which a rolling number, one letter waiting for the last, does not allow.
+    """
     import numba
 
     @numba.njit(nogil=True, cache=True)
     def frequencies(text, offsets, codes, n_letters, k):
-        # unsigned, so that no index can mean "from the end"; wrapping around is exact
-        n, size = np.uint64(n_letters), np.uint64(n_letters**k)
-        rows = np.zeros((len(offsets) - 1, n_letters**k), dtype=np.float32)
-        counts = np.empty(n_letters**k, dtype=np.int32)
+        n, n_columns = np.uint32(n_letters), n_letters**k
+        rows = np.zeros((len(offsets) - 1, n_columns), dtype=np.float32)
+        counts = np.empty(n_columns + 1, dtype=np.int32)  # the last one: k-mers not known
+        longest = np.max(np.diff(offsets))
+        letters = np.empty(longest, dtype=np.uint32)
+        kmers = np.empty(longest, dtype=np.uint32)
         for i in range(len(offsets) - 1):
+            sequence = text[offsets[i] : offsets[i + 1]]
+            n_kmers = len(sequence) - k + 1
+            if n_kmers < 1:
+                continue
+            for position in range(len(sequence)):
+                letters[position] = codes[sequence[position]]
+            kmers[:n_kmers] = letters[:n_kmers]
+            for j in range(1, k):
+                for position in range(n_kmers):
+                    kmers[position] = np.uint32(kmers[position] * n) + letters[position + j]
+            for position in range(len(sequence)):
+                if letters[position] == n:  # unknown: so are the k-mers that it is in
+                    kmers[max(0, position - k + 1) : min(n_kmers, position + 1)] = n_columns
             counts[:] = 0
-            code = np.uint64(0)
-            known = total = 0  # known: letters since the last unknown one
-            for position in range(offsets[i], offsets[i + 1]):
-                letter = np.uint64(codes[text[position]])
-                if letter == n:
-                    known = 0
-                    code = np.uint64(0)
-                    continue
-                left = np.uint64(codes[text[position - k]]) * size if known >= k else np.uint64(0)
-                code = code * n + (letter - left)
-                known += 1
-                if known >= k:
-                    counts[code] += 1
-                    total += 1
-            if total:
-                rows[i] = counts / np.float32(total)
+            for position in range(n_kmers):
+                counts[kmers[position]] += 1
+            known = n_kmers - counts[n_columns]
+            if known:
+                rows[i] = counts[:n_columns] / np.float32(known)
         return rows
 
     return frequencies
