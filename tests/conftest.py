@@ -1,6 +1,10 @@
 """Fixtures for all tests."""
 
+from pathlib import Path
+
 import pytest
+
+from tests.tiny_project import Project
 
 
 @pytest.fixture(params=["cpu", "cuda"])
@@ -12,3 +16,17 @@ def device(request, monkeypatch) -> str:
     elif not torch.cuda.is_available():
         pytest.skip("no GPU here")
     return request.param
+
+
+@pytest.fixture(scope="session")
+def tiny_project(tmp_path_factory) -> Project:
+    """The tiny project after a complete run; not to be changed."""
+    project = Project.create(tmp_path_factory.mktemp("tiny"))
+    project.snakemake()
+    return project
+
+
+@pytest.fixture
+def project(tiny_project: Project, tmp_path: Path) -> Project:
+    """A copy of the tiny project, with its results, for a test to change."""
+    return tiny_project.copy(tmp_path / "project")

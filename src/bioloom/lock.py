@@ -194,4 +194,11 @@ def _set_time(output: str, seconds: float) -> None:
     if os.path.isdir(output) and not os.path.islink(output):
         Path(output, _TIMESTAMP).touch()
         output = os.path.join(output, _TIMESTAMP)
-    os.utime(output, (seconds, seconds), follow_symlinks=False)
+    try:
+        os.utime(output, (seconds, seconds), follow_symlinks=False)
+    except PermissionError as error:
+        raise DataError(
+            "This file belongs to another user, so it cannot be told apart from a stale one",
+            file=output,
+            hint="`dvc config cache.type reflink,copy`, then `dvc checkout --relink`",
+        ) from error

@@ -3,8 +3,10 @@
 Requires: nothing. Makes: snakemake.lock, and Snakemake's own records where they are missing.
 """
 
+import sys
 from pathlib import Path
 
+from bioloom.errors import DataError
 from bioloom.lock import export_lock, restore_lock
 from bioloom.running import join_run
 

@@ -1,0 +1,157 @@
+"""A small project: a copy of this repository with two clinical tasks that run in seconds.
+
+`heart` trains a DNN on a hold-out split and predicts new patients, `liver` a logistic regression.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+ROOT = Path(__file__).parents[1]
+PARTS = ("Snakefile", "workflow", "scripts", "src", "profiles", "envs", "pyproject.toml")
+CONFIG = """
+seed: 1
+tasks:
+  heart:
+    title: Heart disease
+    application: disease_diagnosis
+    datasets:
+      training: {clinical: data/heart.csv, columns: {id: patient, label: disease}}
+      ward: {clinical: data/ward.csv, columns: {id: patient}}
+    split: {method: holdout, test: 0.25, valid: 0.2}
+    leakage: {limit: null}
+    features: {embedder: table}
+    model: {name: dnn, width: 8, layers: 1, epochs: 3}
+    evaluate: {primary: auroc, resamples: 100}
+    explain: {repeats: 1}
+  liver:
+    application: disease_diagnosis
+    datasets:
+      training: {clinical: data/liver.csv, columns: {id: patient, label: disease}}
+    split: {method: holdout, test: 0.25, valid: 0.2}
+    leakage: {limit: null}
+    features: {embedder: table}
+    model: {name: logistic_regression}
+    evaluate: {primary: auroc, resamples: 100}
+    explain: {repeats: 1}
+"""
+
+
+class Project:
+    """A folder with Snakefile, workflow, scripts, src, profiles, data and config.yaml."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def create(cls, folder: Path) -> Project:
+        """A new project in an empty folder; nothing has run."""
+        unwanted = shutil.ignore_patterns("__pycache__", "*.egg-info")
+        for part in PARTS:
+            if (ROOT / part).is_dir():
+                shutil.copytree(ROOT / part, folder / part, ignore=unwanted)
+            else:
+                shutil.copy2(ROOT / part, folder / part)
+        (folder / "config.yaml").write_text(CONFIG)
+        (folder / "data").mkdir()
+        for seed, (name, labelled) in enumerate(
+            {"heart": True, "ward": False, "liver": True}.items()
+        ):
+            patients(80 if labelled else 6, labelled, seed).to_csv(
+                folder / f"data/{name}.csv", index=False
+            )
+        return cls(folder)
+
+    def copy(self, folder: Path) -> Project:
+        """A copy with results and modification times."""
+        shutil.copytree(self.folder, folder, symlinks=True, dirs_exist_ok=True)
+        return Project(folder)
+
+    def path(self, name: str) -> Path:
+        """A file of the project."""
+        return self.folder / name
+
+    def run(self, *command: str, check: bool = True) -> str:
+        """The output of a command in the project's folder, with this environment's programs."""
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=environment(),
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        if check and done.returncode:
+            raise RuntimeError(f"{command} ended with {done.returncode}:\n{done.stdout}")
+        return done.stdout
+
+    def snakemake(self, *arguments: str, check: bool = True) -> str:
+        """Run the workflow; the output of Snakemake and its jobs."""
+        return self.run("snakemake", *arguments, check=check)
+
+    def planned(self, *arguments: str) -> set[str]:
+        """The jobs that a run would start, such as "train heart", "clean heart ward", "report"."""
+        jobs, rule = set(), ""
+        for line in self.snakemake("--dry-run", *arguments).splitlines():
+            if match := re.match(r"(?:local)?rule (\w+):$", line):
+                rule = match[1]
+                jobs.add(rule)
+            elif match := re.match(r" +wildcards: (.+)$", line):
+                jobs.discard(rule)
+                values = [part.split("=")[1] for part in match[1].split(", ")]
+                jobs.add(" ".join([rule, *values]))
+        return jobs - {"all"}
+
+    def configure(self, **changes: Any) -> None:
+        """Change config.yaml: `configure(**{"tasks.heart.model.layers": 2})`."""
+        config = yaml.safe_load(self.path("config.yaml").read_text())
+        for place, value in changes.items():
+            *parents, last = place.split(".")
+            section = config
+            for parent in parents:
+                section = section[parent]
+            section[last] = value
+        self.path("config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+
+
+def environment() -> dict[str, str]:
+    """The environment of tests, with the programs of its Python and no user's settings."""
+    programs = os.path.dirname(sys.executable)
+    settings = {
+        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+        "OMP_NUM_THREADS": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_AUTHOR_NAME": "test",
+        "GIT_AUTHOR_EMAIL": "test@example.org",
+        "GIT_COMMITTER_NAME": "test",
+        "GIT_COMMITTER_EMAIL": "test@example.org",
+    }
+    return os.environ | settings
+
+
+def patients(n: int, labelled: bool, seed: int) -> pd.DataFrame:
+    """A clinical table with a signal in age and blood pressure."""
+    rng = np.random.default_rng(seed)
+    table = pd.DataFrame(
+        {
+            "patient": [f"P{i:03d}" for i in range(n)],
+            "age": rng.normal(60, 10, n).round(),
+            "pressure": rng.normal(130, 15, n).round(),
+            "smoker": rng.choice(["yes", "no"], n),
+        }
+    )
+    risk = (table["age"] - 60) / 10 + (table["pressure"] - 130) / 15
+    if labelled:
+        noisy = risk + rng.normal(0, 0.5, n)
+        table["disease"] = np.where(noisy > 0, "present", "absent")
+    return table
