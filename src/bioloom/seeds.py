@@ -1,8 +1,9 @@
 """Pairs of long sequences worth aligning: those that share a word and a good gapless segment.
 
 An index of words as in BLAST (Altschul et al. 1990), in memory, compiled with numba. Relatives that
-have no such segment are missed: of the E. coli protein pairs of 80 residues or more, none at 45 %
-identity or above, 1 in 40 at 35 to 45 % and a quarter at 30 to 35 %, where chance reigns.
+have no such segment are missed: of the pairs of E. coli proteins of 80 residues or more, compared
+with aligning all, 0 of 269 at 45 % identity or above, 9 of 526 at 35 to 45 % and 144 of 970 at 30
+to 35 %.
 """
 
 from __future__ import annotations
