@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 CHECKPOINTS = Path(".bioloom/checkpoints")
 HELD_OUT_TOKENS = 500_000  # on which perplexity is measured at most
+HELD_OUT_MASK = 0.15  # whatever the share in training, so that runs compare
 
 
 def pretrain(
@@ -62,7 +63,8 @@ def pretrain(
     if rank == 0:
         (folder / "README.md").write_text(model_card(record))
         write_json(record, folder / "training.json")
-        checkpoint.unlink()
+        for left in checkpoints.glob(f"*{checkpoint.stem}*"):  # also what a killed run was writing
+            left.unlink()
     return record
 
 
@@ -157,7 +159,7 @@ def _measure(
 
     training = settings.training
     most = max(1, HELD_OUT_TOKENS // training.length)
-    rows = held_out_rows(held_out, codec, length=training.length, mask=training.mask, most=most)
+    rows = held_out_rows(held_out, codec, length=training.length, mask=HELD_OUT_MASK, most=most)
     losses = {"model": masked_losses(model, rows, device, training.rows)}
     return summary(losses | count_baselines(corpus, codec, rows), rows, codec.letters_per_token)
 

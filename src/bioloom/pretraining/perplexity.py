@@ -37,8 +37,8 @@ def count_baselines(corpus: Corpus, codec: Codec, rows: Rows) -> dict[str, np.nd
     cells = min(CELLS, 16 * len(train))  # longer contexts than the corpus can fill tell nothing
     order = max(0, int(math.log(cells) / math.log(max(letters, 2))) - 1)
     before = [-distance for distance in range(1, order + 1)]
-    around = [side * distance for distance in range(1, order // 2 + 2) for side in (-1, 1)]
-    contexts = {"unigram": [], "markov": before, "neighbours": around[:order]}
+    around = [side * distance for distance in range(1, order // 2 + 1) for side in (-1, 1)]
+    contexts = {"unigram": [], "markov": before, "neighbours": around}
     return {
         f"{name}_{len(offsets)}" if offsets else name: _best_smoothing(
             train, tokens, places, offsets, letters
@@ -121,7 +121,7 @@ def _best_smoothing(
         there, asked_code = _extend(tokens, places[known], asked_code, offset, letters)
         known = known[np.isin(places[known], there, assume_unique=True)]
         table = np.bincount(code * letters + train[here])
-        table = np.pad(table, (0, letters ** (abs(len(offsets)) + 1) - len(table)))
+        table = np.pad(table, (0, letters ** (len(offsets) + 1) - len(table)))
         joint = table[asked_code * letters + asked[known]]
         total = table[: table.size // letters * letters].reshape(-1, letters).sum(1)[asked_code]
         p[:, known] = (joint + strength * p[:, known]) / (total + strength)

@@ -36,8 +36,7 @@ class Codec:
         self.letters_per_token = letters_per_token
         self._backend = tokenizer.backend_tokenizer
         vocabulary = tokenizer.get_vocab()
-        self.special = sorted(tokenizer.all_special_ids)
-        self.first_letter = len(self.special)  # all other tokens follow the special ones
+        self.first_letter = len(SPECIAL)  # all other tokens follow the special ones
         self._table: np.ndarray | None = None
         if all(len(token) == 1 for token in vocabulary if token not in SPECIAL.values()):
             self._table = np.full(256, vocabulary[SPECIAL["unk"]], dtype=np.int64)
