@@ -443,3 +443,17 @@ def test_shipped_patients_are_whole(clinical, expression, labels, rows):
         block = raw.filter(like="expression.")
         assert block.shape[1] == 6283
         assert block.isna().all(axis=1).sum() == (0 if labels else 2)
+
+
+def test_the_initiator_methionine_can_be_removed(tmp_path):
+    table = write(tmp_path / "p.csv", "id,sequence,kind\na,MKVLA,x\nb,KVLAA,y\nc,KVLA,x\n")
+    cleaned = prepare(
+        "protein_function",
+        {"columns": {"id": "id", "sequence": "sequence", "label": "kind"}},
+        {"remove_initiator": True},
+        tmp_path,
+        sequences=table,
+    )
+    assert cleaned.samples["sequence"].tolist() == ["KVLA", "KVLAA"]
+    assert cleaned.dropped["duplicate sequence"] == 1
+    assert "The first methionine of 1 sequences was removed" in cleaned.notes

@@ -43,6 +43,8 @@ CLEAN: dict[str, Any] = {
     "max_length": None,
     "max_unknown": 0.2,
     "min_class_size": 1,
+    # Where one source keeps the initiator methionine and another does not, it tells the source.
+    "remove_initiator": False,
 }
 GENBANK = (".gb", ".gbk", ".gbff", ".genbank")
 # IUPAC-IUB 1983: B is D or N, Z is E or Q, J is I or L, X any; U and O are rare residues of their
@@ -179,6 +181,11 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
     """
     options = complete_options(options, CLEAN, "clean")
     longest = options["max_length"] or float("inf")
+    notes = list(raw.attrs.get("notes", []))
+    if options["remove_initiator"]:
+        starts = raw["sequence"].str.startswith("M").fillna(False)
+        raw = raw.assign(sequence=raw["sequence"].str.removeprefix("M"))
+        notes.append(f"The first methionine of {starts.sum()} sequences was removed")
     rules = {
         "no sequence": lambda s: s["sequence"].fillna("").eq(""),
         "shorter than min_length": lambda s: s["sequence"].str.len() < options["min_length"],
@@ -201,7 +208,7 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
     if labelled:
         require_classes(samples)
     columns = ["sample_id", *(["label"] if labelled else []), "group", "sequence"]
-    return Cleaned(samples[columns], dropped, list(raw.attrs.get("notes", [])))
+    return Cleaned(samples[columns], dropped, notes)
 
 
 def inputs(samples: pd.DataFrame) -> list[str]:
