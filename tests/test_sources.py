@@ -117,7 +117,7 @@ def _left(folder: Path) -> list[str]:
 def test_local_path_is_the_path_itself_or_under_resources():
     assert local_path("data/a.csv") == "data/a.csv"
     source = {"artifact": WHEEL, "sha256": "AB" * 32, "member": "some_data/table.csv"}
-    assert local_path(source) == "resources/abababababab/table.csv"
+    assert local_path(source) == f"resources/abababababab/{source['member']}"
     url = {"url": "https://example.org/a%20b.csv?x=1", "sha256": "ab" * 32}
     assert local_path(url, root="r") == "r/abababababab/a b.csv"
 

@@ -41,8 +41,10 @@ def local_path(source: str | dict, root: str = "resources") -> str:
     """Where `source` lies once fetched: a string is itself, a dict a path below `root`."""
     if isinstance(source, str):
         return source
-    name = PurePosixPath(source.get("member") or unquote(urlsplit(_origin(source)).path)).name
-    if not name or name in (".", ".."):
+    url_name = PurePosixPath(unquote(urlsplit(_origin(source)).path)).name
+    # The whole member, for two members of an archive may have the same base name.
+    name = PurePosixPath(source.get("member") or url_name)
+    if not name.name or ".." in name.parts or name.is_absolute():
         raise DataError(f"the source {_label(source)} names no file")
     return f"{root}/{_checksum(source)[:12]}/{name}"
 
