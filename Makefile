@@ -36,8 +36,8 @@ clean:  ## all that runs made; keeps downloads (resources/) and the environment
 	rm -rf results logs benchmarks .snakemake .bioloom
 
 # The stages name every task's files: made again when a task is added.
-dvc.yaml: config.yaml scripts/dvc_stages.py .venv/installed
-	$(BIN)/python scripts/dvc_stages.py
+dvc.yaml: config.yaml src/bioloom/dvc_stages.py .venv/installed
+	$(BIN)/python scripts/dvc_stages.py --config config.yaml --stages $@
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "ERROR: no Python 3.11 to 3.13 here" >&2; exit 2; }

@@ -7,7 +7,8 @@ import os
 import shutil
 import signal
 import subprocess
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -210,23 +211,41 @@ def test_links_into_a_cache_are_dated_but_not_the_cache(finished: Project, clone
     assert cached.stat().st_mtime == before
 
 
-def test_a_run_after_kill_works(clone: Project) -> None:
-    clone.configure(first="sleep 30")
-    killed = subprocess.Popen(
-        ["snakemake"],
-        cwd=clone.folder,
+def start(project: Project, *command: str) -> subprocess.Popen[str]:
+    """A command in the project's folder that can be talked to and killed."""
+    return subprocess.Popen(
+        command,
+        cwd=project.folder,
         env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         start_new_session=True,
     )
-    started = clone.path(".snakemake/incomplete")
-    deadline = time.monotonic() + 60
-    while not clone.path("results/b/held.txt").exists() or not any(started.glob("*")):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+
+
+def read_until(process: subprocess.Popen[str], word: str) -> str:
+    """The first line of the output with this word, or nothing."""
+    assert process.stdout is not None
+    return next((line for line in process.stdout if word in line), "")
+
+
+@contextmanager
+def holding(project: Project, call: str) -> Iterator[subprocess.Popen[str]]:
+    """Another process that takes part in the project's folder until it gets a line."""
+    code = f"from bioloom.running import *; {call}; print('holds', flush=True); input()"
+    with start(project, "python", "-c", code) as process:
+        assert read_until(process, "holds")
+        yield process
+
+
+def test_a_run_after_kill_works(clone: Project) -> None:
+    clone.configure(first="sleep 60")
+    killed = start(clone, "snakemake")
+    assert read_until(killed, "rule evaluate")
     os.killpg(killed.pid, signal.SIGKILL)
-    killed.wait()
+    killed.communicate()
     assert any(clone.path(".snakemake/locks").iterdir())
     clone.configure(first="true")
     assert "100%" in clone.snakemake()
@@ -234,22 +253,12 @@ def test_a_run_after_kill_works(clone: Project) -> None:
 
 
 def test_a_live_run_keeps_its_lock(clone: Project) -> None:
-    holder = "from bioloom.running import join_run; join_run(lambda: None); print('in', flush=True)"
-    live = subprocess.Popen(
-        ["python", "-c", f"{holder}; input()"],
-        cwd=clone.folder,
-        env=environment(),
-        text=True,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    assert live.stdout is not None
-    assert live.stdout.readline() == "in\n"
-    locks = clone.path(".snakemake/locks")
-    locks.mkdir()
-    (locks / "0.output.lock").write_text("results/report.txt\n")
-    assert "cannot be locked" in clone.snakemake(check=False)
-    live.communicate("\n")
+    with holding(clone, "join_run(lambda: None)") as live:
+        locks = clone.path(".snakemake/locks")
+        locks.mkdir()
+        (locks / "0.output.lock").write_text("results/report.txt\n")
+        assert "cannot be locked" in clone.snakemake(check=False)
+        live.communicate("end\n")
     assert "100%" in clone.snakemake()
 
 
@@ -257,18 +266,12 @@ def test_a_job_of_a_killed_run_is_waited_for(clone: Project) -> None:
     locks = clone.path(".snakemake/locks")
     locks.mkdir(parents=True)
     (locks / "0.output.lock").write_text("results/report.txt\n")
-    job = "import time; from bioloom.running import join_jobs; join_jobs(); print(flush=True)"
-    orphan = subprocess.Popen(
-        ["python", "-c", f"{job}; time.sleep(3)"],
-        cwd=clone.folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
-    )
-    assert orphan.stdout is not None
-    orphan.stdout.readline()
-    output = clone.snakemake("--dry-run")
-    assert "Waiting for the last job" in output
-    assert orphan.poll() is not None or orphan.wait(timeout=1) == 0
+    with holding(clone, "join_jobs()") as orphan:
+        run = start(clone, "snakemake", "--dry-run")
+        assert "Waiting for the last job" in read_until(run, "Waiting")
+        orphan.communicate("end\n")
+        assert "Removed the lock" in read_until(run, "Removed")
+        assert run.wait() == 0
 
 
 def test_the_lock_is_sorted_and_read_back(tmp_path: Path) -> None:

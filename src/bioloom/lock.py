@@ -52,7 +52,7 @@ def export_lock(
     for output in outputs - unfinished:
         known = store._read_record(output)
         if known is not None and known.rule and os.path.exists(output):
-            known.input_checksums = _with_folders(output, known)
+            known.input_checksums = _with_folders(known)
             store._write_record(output, known)
             new[output] = {name: known[name] for name in _COMPARED} | {"sha256": sha256(output)}
     if new != old:
@@ -99,6 +99,7 @@ def restore_lock(lock: Path) -> list[str]:
     for output, record in read_lock(lock).items():
         known, here = store._read_record(output), os.path.exists(output)
         if known is not None and _same(known, record):
+            different |= here and any(_newer(folder, known) for folder in _folders(known))
             continue
         different = True
         if sha256(output) == record["sha256"] if here else known is None:
@@ -112,13 +113,18 @@ def restore_lock(lock: Path) -> list[str]:
     return restored
 
 
-def _with_folders(output: str, record: MetadataRecord) -> dict[str, str]:
+def _with_folders(record: MetadataRecord) -> dict[str, str]:
     """The checksums of an output's inputs; Snakemake has none for folders, so they are added."""
     checksums = dict(record.input_checksums or {})
-    for file in record.input or []:
-        if os.path.isdir(file) and not _newer(file, output):
-            checksums[file] = f"sha256:{sha256(file)}"
+    for folder in _folders(record):
+        if not _newer(folder, record):
+            checksums[folder] = f"sha256:{sha256(folder)}"
     return checksums
+
+
+def _folders(record: MetadataRecord) -> list[str]:
+    """The inputs that are folders: Snakemake goes by their times alone."""
+    return [file for file in record.input or [] if os.path.isdir(file)]
 
 
 def _same(known: MetadataRecord, record: Record) -> bool:
@@ -155,18 +161,17 @@ def _let_content_decide(store: FilePersistence, restored: list[str]) -> None:
     def outdated(output: str, folder: str) -> bool:
         recorded = (known[output].input_checksums or {}).get(folder)
         if recorded is None:
-            return folder in restored or _newer(folder, output)
+            return folder in restored or _newer(folder, known[output])
         return recorded != checksum(folder)
 
-    here = [output for output in inputs if os.path.exists(output)]
     times = {}
-    for output in here:
-        if any(os.path.isdir(file) and outdated(output, file) for file in inputs[output]):
+    for output in filter(os.path.exists, inputs):
+        if any(outdated(output, folder) for folder in _folders(known[output])):
             times[output] = _OLDEST
         else:
             times[output] = _FOLDER if os.path.isdir(output) else _FILE - depth(output)
-    for output in here:
-        _set_time(output, times[output])
+    for output, seconds in times.items():
+        _set_time(output, seconds)
 
 
 def _recorded(store: FilePersistence) -> list[str]:
@@ -180,13 +185,11 @@ def _recorded(store: FilePersistence) -> list[str]:
     return [urlsafe_b64decode(name).decode() for name in names]
 
 
-def _time_file(path: str) -> str:
-    stamp = os.path.join(path, _TIMESTAMP)
-    return stamp if os.path.exists(stamp) else path
-
-
-def _newer(first: str, second: str) -> bool:
-    return os.lstat(_time_file(first)).st_mtime > os.lstat(_time_file(second)).st_mtime
+def _newer(folder: str, record: MetadataRecord) -> bool:
+    """Whether the folder was written, or touched, after the record's job had ended."""
+    stamp = os.path.join(folder, _TIMESTAMP)
+    time_file = stamp if os.path.exists(stamp) else folder
+    return os.lstat(time_file).st_mtime > (record.endtime or 0)
 
 
 def _set_time(output: str, seconds: float) -> None:

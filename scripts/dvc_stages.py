@@ -1,0 +1,21 @@
+"""Write dvc.yaml for the tasks of a config."""
+
+from pathlib import Path
+
+import yaml
+
+from bioloom.command import run
+from bioloom.dvc_stages import HEADER, dvc_stages, planned_jobs
+from bioloom.files import replacing
+
+
+def main(config: Path, stages: Path) -> None:
+    """Write dvc.yaml."""
+    content = dvc_stages(yaml.safe_load(config.read_text()), planned_jobs())
+    text = yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=100)
+    with replacing(stages) as temporary:
+        temporary.write_text(HEADER + text)
+
+
+if __name__ == "__main__":
+    run(__doc__, {"config": Path, "stages": Path}, main)

@@ -1,0 +1,140 @@
+"""What runs again after which change: the planned jobs of a finished project."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bioloom import provenance
+from bioloom.provenance import code_hash
+from tests.tiny_project import Project, patients
+
+HEART = {"train heart", "evaluate heart", "explain heart", "predict heart ward"}
+
+
+def edit(project: Project, name: str) -> None:
+    with project.path(name).open("a") as stream:
+        stream.write("# edited\n")
+
+
+def test_a_second_run_has_no_jobs(tiny_project: Project) -> None:
+    assert tiny_project.planned() == set()
+
+
+def test_touching_every_input_runs_nothing(project: Project) -> None:
+    for folder in ("data", "results", "scripts", "src", "workflow"):
+        for file in project.path(folder).rglob("*"):
+            os.utime(file)
+    for name in ("config.yaml", "Snakefile", "snakemake.lock"):
+        os.utime(project.path(name))
+    assert project.planned() == set()
+
+
+def test_a_model_parameter_reruns_the_model_of_its_task(project: Project) -> None:
+    project.configure(**{"tasks.heart.model.layers": 2})
+    assert project.planned() == {*HEART, "report"}
+
+
+def test_an_edited_network_retrains_only_who_uses_it(project: Project) -> None:
+    edit(project, "src/bioloom/models/dnn.py")
+    assert project.planned() == {*HEART, "report"}
+
+
+def test_an_edited_model_of_nobody_runs_nothing(project: Project) -> None:
+    edit(project, "src/bioloom/models/transformer.py")
+    edit(project, "src/bioloom/applications/protein_function.py")
+    assert project.planned() == set()
+
+
+def test_changed_evaluation_trains_nothing(project: Project) -> None:
+    project.configure(**{"tasks.liver.evaluate.primary": "mcc"})
+    assert project.planned() == {"evaluate liver", "report"}
+
+
+def test_new_data_are_prepared_and_predicted(project: Project) -> None:
+    patients(5, labelled=False, seed=9).to_csv(project.path("data/icu.csv"), index=False)
+    project.configure(
+        **{"tasks.liver.datasets.icu": {"clinical": "data/icu.csv", "columns": {"id": "patient"}}}
+    )
+    assert project.planned() == {
+        "ingest liver icu",
+        "clean liver icu",
+        "extract_features liver icu features",
+        "predict liver icu",
+    }
+
+
+def test_changed_raw_data_run_their_task_again(project: Project) -> None:
+    patients(90, labelled=True, seed=7).to_csv(project.path("data/liver.csv"), index=False)
+    assert project.planned() == {
+        "ingest liver training",
+        "clean liver training",
+        "split liver",
+        "extract_features liver training features",
+        "train liver",
+        "evaluate liver",
+        "explain liver",
+        "report",
+    }
+
+
+def test_the_records_survive_without_snakemake_folder(project: Project) -> None:
+    shutil.rmtree(project.path(".snakemake"))
+    assert project.planned() == set()
+
+
+TASK = {
+    "application": "protein_function",
+    "features": {"embedder": "unirep"},
+    "model": {"name": "dnn"},
+    "baselines": {"dipeptides": {"features": {"embedder": "kmer"}, "model": {"name": "svm"}}},
+}
+STEPS = ("ingest", "clean", "split", "extract_features", "train", "evaluate", "explain", "predict")
+
+
+@pytest.fixture
+def sources(monkeypatch, tmp_path: Path) -> Path:
+    """A copy of the package and the scripts, which the hash is made of."""
+    package = tmp_path / "src/bioloom"
+    shutil.copytree(provenance.PACKAGE, package)
+    shutil.copytree(provenance.SCRIPTS, tmp_path / "scripts")
+    monkeypatch.setattr(provenance, "PACKAGE", package)
+    monkeypatch.setattr(provenance, "SCRIPTS", tmp_path / "scripts")
+    provenance._closure.cache_clear()
+    yield package
+    provenance._closure.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("edited", "steps"),
+    [
+        ("models/dnn.py", {"train", "explain", "predict"}),
+        ("models/svm.py", {"train"}),
+        ("models/transformer.py", set()),
+        ("embedders/unirep.py", {"extract_features", "explain"}),
+        ("applications/drug_response.py", set()),
+        ("metrics.py", {"evaluate"}),
+        ("errors.py", set(STEPS)),
+    ],
+)
+def test_a_module_counts_for_the_steps_that_run_it(
+    sources: Path, edited: str, steps: set[str]
+) -> None:
+    before = {step: code_hash(step, TASK) for step in STEPS}
+    (sources / edited).write_text((sources / edited).read_text() + "# edited\n")
+    provenance._closure.cache_clear()
+    assert {step for step in STEPS if code_hash(step, TASK) != before[step]} == steps
+
+
+def test_the_hash_is_the_same_in_another_folder(sources: Path) -> None:
+    copied = [code_hash(step, TASK) for step in STEPS]
+    shutil.rmtree(sources.parents[1] / "other", ignore_errors=True)
+    other = sources.parents[1] / "other"
+    shutil.copytree(sources, other / "src/bioloom")
+    shutil.copytree(provenance.SCRIPTS, other / "scripts")
+    provenance.PACKAGE, provenance.SCRIPTS = other / "src/bioloom", other / "scripts"
+    provenance._closure.cache_clear()
+    assert [code_hash(step, TASK) for step in STEPS] == copied
