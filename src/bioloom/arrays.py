@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Ragged:
-    """Per-token vectors of N items: `values (T, D)`, item i is `values[offsets[i]:offsets[i+1]]`."""
+    """Per-token vectors of N items: `values (T, D)`; `offsets (N + 1,)` say where each begins."""
 
     values: np.ndarray
     offsets: np.ndarray

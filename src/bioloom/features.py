@@ -52,7 +52,7 @@ def write_features(features: Features, path: str | Path) -> None:
     else:
         arrays["X"] = features.X.astype(np.float32)
     with replacing(path) as temporary:
-        np.savez(temporary, **arrays)
+        np.savez(temporary, allow_pickle=False, **arrays)
 
 
 def read_features(path: str | Path) -> Features:
@@ -78,6 +78,7 @@ def extract_features(
     `bioloom.embedders`, or `table` for the samples' own columns.
     """
     inputs = application.inputs(samples)
+    X: np.ndarray | Ragged
     if isinstance(inputs, pd.DataFrame):
         X, names, info = _table(inputs, options)
     else:

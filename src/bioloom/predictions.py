@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bioloom.application import CLASSIFICATION
+from bioloom.arrays import Ragged
 from bioloom.errors import DataError
 from bioloom.features import Features
 from bioloom.fitted import Fitted
@@ -29,6 +30,8 @@ def align(features: Features, names: list[str], identity: str) -> Features:
         )
     if list(features.names) == names:
         return features
+    if isinstance(features.X, Ragged):
+        raise DataError("Per-token features have other columns than those of the training data")
     position = {name: i for i, name in enumerate(features.names)}
     X = np.zeros((len(features.sample_id), len(names)), dtype=np.float32)
     for i, name in enumerate(names):
@@ -53,8 +56,8 @@ def predict(samples: pd.DataFrame, features: Features, fitted: Fitted, file: Pat
     scores = fitted.scores(X)
     ids = samples["sample_id"].to_numpy()
     outside = fitted.reach.outside(fitted.preprocess.transform(X))
-    reasons = reasons_to_abstain(samples, settings["signature"]).to_numpy(dtype=object)
-    reasons = [_join(r, f) for r, f in zip(reasons, np.where(outside, FAR, ""), strict=True)]
+    doubts = reasons_to_abstain(samples, settings["signature"])
+    reasons = [_join(r, f) for r, f in zip(doubts, np.where(outside, FAR, ""), strict=True)]
     if fitted.kind in CLASSIFICATION:
         table = _classes(ids, scores, fitted)
         single = table["prediction_set"].str.count(r" \| ").eq(0) & table["prediction_set"].ne("")

@@ -1,4 +1,4 @@
-"""The samples table: `sample_id` (str, unique), `label` or `label.<target>`, `group`, typed columns.
+"""The samples table: `sample_id` (unique), `label` or `label.<target>`, `group`, typed columns.
 
 A column `<block>.<name>` belongs to a block (`expression.FLT3`). New data have no label.
 """
@@ -22,13 +22,13 @@ WIDE_BLOCK = 60
 
 def label_columns(samples: pd.DataFrame) -> list[str]:
     """`["label"]`, or the `label.<target>` columns, or nothing for new data."""
-    return [name for name in samples if name == "label" or str(name).startswith("label.")]
+    return [name for name in map(str, samples) if name == "label" or name.startswith("label.")]
 
 
 def feature_columns(samples: pd.DataFrame) -> list[str]:
     """All columns that are neither identifier, group nor label."""
     labels = label_columns(samples)
-    return [name for name in samples if name not in ("sample_id", "group", *labels)]
+    return [name for name in map(str, samples) if name not in ("sample_id", "group", *labels)]
 
 
 def check_samples(samples: pd.DataFrame, file: str | Path) -> pd.DataFrame:
@@ -144,6 +144,6 @@ def _range(values: np.ndarray, private: bool) -> list[float] | None:
 def _counts(column: pd.Series, private: bool) -> dict[str, int | str]:
     counts = column.dropna().astype(str).value_counts()
     return {
-        name: "fewer than 5" if private and count < 5 else int(count)
+        str(name): "fewer than 5" if private and count < 5 else int(count)
         for name, count in counts.items()
     }

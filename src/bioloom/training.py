@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -55,6 +55,15 @@ class Recipe:
     parameters: dict[str, Any]
     preprocess: dict[str, Any]
     search: dict[str, list[Any]]
+
+
+@dataclass(frozen=True)
+class Partition:
+    """One partition of the samples: row numbers of `train`, `valid` and `test`."""
+
+    repeat: int
+    fold: int
+    rows: dict[str, np.ndarray]
 
 
 def encode_labels(samples: pd.DataFrame, kind: Kind, positive: str | None = None) -> Labels:
@@ -128,22 +137,23 @@ def train(
     recipes: dict[str, Recipe],
     seed: int,
 ) -> tuple[Fitted, pd.DataFrame]:
-    """Fit every recipe on every partition; the first recipe is the task's model.
+    """Fit every recipe on every partition that has test rows, and `model` also for new data.
 
     Returns the model for new data and the predictions of held-out rows (held_out.parquet).
     """
-    tables, final = [], None
+    partitions = list(_partitions(samples, splits))
+    tested = [partition for partition in partitions if len(partition.rows["test"])]
+    # Cross-validation has a partition without test rows, hold-out has but one: it comes first.
+    final = fit(recipes["model"], labels, partitions[0].rows, samples, seed)
+    tables = []
     for name, recipe in recipes.items():
-        for place, (repeat, fold, rows) in enumerate(_partitions(samples, splits)):
-            print(f"train {name}: partition {place + 1}", file=sys.stderr, flush=True)
-            keep = name == "model" and (final is None or fold == -1)
-            if not keep and not len(rows["test"]):
-                continue
-            fitted = fit(recipe, labels, rows, samples, seed)
-            final = fitted if keep else final
-            if len(rows["test"]):
-                table = _held_out(fitted, recipe.features, samples.iloc[rows["test"]])
-                tables.append(table.assign(model=name, repeat=repeat, fold=fold))
+        print(f"train {name}: {len(tested)} partitions", file=sys.stderr, flush=True)
+        for partition in tested:
+            known = name == "model" and partition is partitions[0]
+            fitted = final if known else fit(recipe, labels, partition.rows, samples, seed)
+            table = _held_out(fitted, recipe.features, samples.iloc[partition.rows["test"]])
+            place = {"repeat": partition.repeat, "fold": partition.fold}
+            tables.append(table.assign(model=name, **place))
     return final, pd.concat(tables, ignore_index=True)
 
 
@@ -180,20 +190,15 @@ def fit(
     return fitted
 
 
-def _partitions(
-    samples: pd.DataFrame, splits: pd.DataFrame
-) -> Iterator[tuple[int, int, dict[str, np.ndarray]]]:
-    """Row numbers of train, valid and test for each (repeat, fold)."""
+def _partitions(samples: pd.DataFrame, splits: pd.DataFrame) -> Iterator[Partition]:
+    """All partitions in the order of repeat and fold, with the row numbers of their parts."""
     position = pd.Index(samples["sample_id"])
     for (repeat, fold), part in splits.groupby(["repeat", "fold"]):
         chosen = position.get_indexer(pd.Index(part["sample_id"]))
         if (chosen < 0).any():
             raise DataError("The split names samples that are not in the samples table")
-        yield (
-            int(repeat),
-            int(fold),
-            {name: np.sort(chosen[part["split"] == name]) for name in ("train", "valid", "test")},
-        )
+        rows = {name: np.sort(chosen[part["split"] == name]) for name in (*FITTED_PARTS, "test")}
+        yield Partition(cast(int, repeat), cast(int, fold), rows)
 
 
 def _calibrate(fitted: Fitted, X: np.ndarray | Ragged, y: np.ndarray) -> None:

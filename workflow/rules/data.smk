@@ -13,12 +13,12 @@ localrules:
 rule fetch:
     output:
         "resources/{sha256}/{name}",
-    params:
-        source=lambda wildcards, output: section_json(REMOTE[output[0]]),
     log:
         "logs/fetch/{sha256}/{name}.log",
     conda:
         "../../envs/bioloom.yaml"
+    params:
+        source=lambda wildcards, output: section_json(REMOTE[output[0]]),
     shell:
         "python scripts/fetch.py --source {params.source:q} --output {output} 2>&1 | tee {log}"
 
@@ -28,21 +28,19 @@ rule ingest:
         lambda wildcards: source_files(task_of(wildcards), wildcards.dataset).values(),
     output:
         raw="results/{task}/{dataset}/raw.parquet",
-    params:
-        application=lambda wildcards: task_of(wildcards)["application"],
-        files=lambda wildcards: section_json(
-            source_files(task_of(wildcards), wildcards.dataset)
-        ),
-        options=lambda wildcards: section_json(
-            dataset_section(task_of(wildcards), wildcards.dataset)
-        ),
-        code=code("ingest"),
     log:
         "logs/{task}/{dataset}/ingest.log",
     benchmark:
         "benchmarks/{task}/{dataset}/ingest.tsv"
     conda:
         "../../envs/bioloom.yaml"
+    params:
+        application=lambda wildcards: task_of(wildcards)["application"],
+        files=lambda wildcards: section_json(source_files(task_of(wildcards), wildcards.dataset)),
+        options=lambda wildcards: section_json(
+            dataset_section(task_of(wildcards), wildcards.dataset)
+        ),
+        code=code("ingest"),
     shell:
         "python scripts/ingest.py --application {params.application} --files {params.files:q}"
         " --options {params.options:q} --raw {output.raw} 2>&1 | tee {log}"
@@ -54,16 +52,16 @@ rule clean:
     output:
         samples="results/{task}/{dataset}/samples.parquet",
         quality="results/{task}/{dataset}/quality.json",
-    params:
-        application=lambda wildcards: task_of(wildcards)["application"],
-        options=section("clean"),
-        code=code("clean"),
     log:
         "logs/{task}/{dataset}/clean.log",
     benchmark:
         "benchmarks/{task}/{dataset}/clean.tsv"
     conda:
         "../../envs/bioloom.yaml"
+    params:
+        application=lambda wildcards: task_of(wildcards)["application"],
+        options=section("clean"),
+        code=code("clean"),
     shell:
         "python scripts/clean.py --application {params.application} --raw {input.raw}"
         " --options {params.options:q} --samples {output.samples} --quality {output.quality}"
@@ -77,18 +75,18 @@ rule split:
         splits="results/{task}/splits.parquet",
         leakage="results/{task}/leakage.json",
         nearest="results/{task}/leakage.parquet",
-    params:
-        application=lambda wildcards: task_of(wildcards)["application"],
-        options=section("split"),
-        audit=section("leakage"),
-        seed=config["seed"],
-        code=code("split"),
     log:
         "logs/{task}/split.log",
     benchmark:
         "benchmarks/{task}/split.tsv"
     conda:
         "../../envs/bioloom.yaml"
+    params:
+        application=lambda wildcards: task_of(wildcards)["application"],
+        options=section("split"),
+        audit=section("leakage"),
+        seed=config["seed"],
+        code=code("split"),
     shell:
         "python scripts/split.py --application {params.application} --samples {input.samples}"
         " --options {params.options:q} --audit {params.audit:q} --seed {params.seed}"

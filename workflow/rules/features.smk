@@ -13,6 +13,13 @@ rule extract_features:
     output:
         features="results/{task}/{dataset}/{features}.npz",
         record="results/{task}/{dataset}/{features}.json",
+    log:
+        "logs/{task}/{dataset}/{features}.log",
+    benchmark:
+        "benchmarks/{task}/{dataset}/{features}.tsv"
+    conda:
+        "../../envs/bioloom.yaml"
+    threads: 2
     params:
         application=lambda wildcards: task_of(wildcards)["application"],
         options=lambda wildcards: section_json(
@@ -23,13 +30,6 @@ rule extract_features:
             task_of(wildcards),
             features_section(task_of(wildcards), wildcards.features),
         ),
-    threads: 2
-    log:
-        "logs/{task}/{dataset}/{features}.log",
-    benchmark:
-        "benchmarks/{task}/{dataset}/{features}.tsv"
-    conda:
-        "../../envs/bioloom.yaml"
     shell:
         "python scripts/extract_features.py --application {params.application}"
         " --samples {input.samples} --options {params.options:q} --weights {input.weights:q}"

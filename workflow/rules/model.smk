@@ -17,16 +17,16 @@ rule train:
     output:
         model=directory("results/{task}/model"),
         held_out="results/{task}/held_out.parquet",
-    params:
-        options=lambda wildcards: section_json(train_section(task_of(wildcards))),
-        seed=config["seed"],
-        code=code("train"),
     log:
         "logs/{task}/train.log",
     benchmark:
         "benchmarks/{task}/train.tsv"
     conda:
         "../../envs/bioloom.yaml"
+    params:
+        options=lambda wildcards: section_json(train_section(task_of(wildcards))),
+        seed=config["seed"],
+        code=code("train"),
     shell:
         "python scripts/train.py --samples {input.samples} --splits {input.splits}"
         " --features {input.features:q} --options {params.options:q} --seed {params.seed}"
@@ -42,17 +42,17 @@ rule evaluate:
     output:
         metrics="results/{task}/metrics.json",
         plots=directory("results/{task}/plots"),
-    params:
-        application=lambda wildcards: task_of(wildcards)["application"],
-        options=section("evaluate"),
-        seed=config["seed"],
-        code=code("evaluate"),
     log:
         "logs/{task}/evaluate.log",
     benchmark:
         "benchmarks/{task}/evaluate.tsv"
     conda:
         "../../envs/bioloom.yaml"
+    params:
+        application=lambda wildcards: task_of(wildcards)["application"],
+        options=section("evaluate"),
+        seed=config["seed"],
+        code=code("evaluate"),
     shell:
         "python scripts/evaluate.py --task {wildcards.task} --application {params.application}"
         " --samples {input.samples} --splits {input.splits} --nearest {input.nearest}"
@@ -69,18 +69,18 @@ rule explain:
         model="results/{task}/model",
     output:
         explanation="results/{task}/explanation.parquet",
-    params:
-        application=lambda wildcards: task_of(wildcards)["application"],
-        options=section("explain"),
-        embedder=section("features"),
-        seed=config["seed"],
-        code=code("explain"),
     log:
         "logs/{task}/explain.log",
     benchmark:
         "benchmarks/{task}/explain.tsv"
     conda:
         "../../envs/bioloom.yaml"
+    params:
+        application=lambda wildcards: task_of(wildcards)["application"],
+        options=section("explain"),
+        embedder=section("features"),
+        seed=config["seed"],
+        code=code("explain"),
     shell:
         "python scripts/explain.py --application {params.application} --samples {input.samples}"
         " --splits {input.splits} --features {input.features} --weights {input.weights:q}"
@@ -95,14 +95,14 @@ rule predict:
         model="results/{task}/model",
     output:
         predictions="results/{task}/{dataset}/predictions.parquet",
-    params:
-        code=code("predict"),
     log:
         "logs/{task}/{dataset}/predict.log",
     benchmark:
         "benchmarks/{task}/{dataset}/predict.tsv"
     conda:
         "../../envs/bioloom.yaml"
+    params:
+        code=code("predict"),
     shell:
         "python scripts/predict.py --samples {input.samples} --features {input.features}"
         " --model {input.model} --predictions {output.predictions} 2>&1 | tee {log}"

@@ -23,6 +23,12 @@ rule report:
         [file for task in TASKS for file in report_files(task).values()],
     output:
         "results/report.html",
+    log:
+        "logs/report.log",
+    benchmark:
+        "benchmarks/report.tsv"
+    conda:
+        "../../envs/bioloom.yaml"
     params:
         files=section_json({task: report_files(task) for task in TASKS}),
         about=section_json(
@@ -32,12 +38,6 @@ rule report:
             }
         ),
         code=code_hash("report"),
-    log:
-        "logs/report.log",
-    benchmark:
-        "benchmarks/report.tsv"
-    conda:
-        "../../envs/bioloom.yaml"
     shell:
         "python scripts/report.py --files {params.files:q} --about {params.about:q}"
         " --report {output} 2>&1 | tee {log}"
