@@ -218,6 +218,20 @@ def train_section(task: Config) -> Config:
     return {key: task[key] for key in keys if key in task}
 
 
+def report_files(task: str) -> dict[str, str]:
+    """What the report shows of a task, by what it is."""
+    folder = f"results/{task}"
+    return {
+        "metrics": f"{folder}/metrics.json",
+        "plots": f"{folder}/plots",
+        "quality": f"{folder}/training/quality.json",
+        "leakage": f"{folder}/leakage.json",
+        "features": f"{folder}/training/features.json",
+        "explanation": f"{folder}/explanation.parquet",
+        "model": f"{folder}/model",
+    }
+
+
 def section_json(section: Config | None) -> str:
     """A section as sorted JSON: the form in which a rule's params carry it."""
     return json.dumps(section or {}, sort_keys=True)

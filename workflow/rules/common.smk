@@ -21,6 +21,7 @@ from bioloom.config import (
     features_section,
     pretrain_section,
     remote_sources,
+    report_files,
     section_json,
     source_files,
     train_section,

@@ -5,19 +5,6 @@ Makes: results/report.html.
 """
 
 
-def report_files(task):
-    folder = f"results/{task}"
-    return {
-        "metrics": f"{folder}/metrics.json",
-        "plots": f"{folder}/plots",
-        "quality": f"{folder}/training/quality.json",
-        "leakage": f"{folder}/leakage.json",
-        "features": f"{folder}/training/features.json",
-        "explanation": f"{folder}/explanation.parquet",
-        "model": f"{folder}/model",
-    }
-
-
 rule report:
     input:
         [file for task in TASKS for file in report_files(task).values()],
