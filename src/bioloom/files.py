@@ -7,8 +7,10 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile, ZipInfo
 
 
 @contextmanager
@@ -34,6 +36,41 @@ def write_json(content: Any, path: str | Path) -> None:
 def read_json(path: str | Path) -> Any:
     """Read a JSON file."""
     return json.loads(Path(path).read_text())
+
+
+def write_skops(content: Any, path: str | Path) -> None:
+    """Write a skops file, the same bytes for the same content.
+
+    skops names objects by their addresses in memory; here they are numbered.
+    """
+    from skops.io import dumps
+
+    numbers: dict[int, int] = {}
+
+    def number(address: int) -> int:
+        return numbers.setdefault(address, len(numbers) + 1)  # 0 means no object to skops
+
+    def rename(file: str) -> str:
+        address, _, suffix = file.partition(".")
+        return f"{number(int(address))}.{suffix}" if suffix != "json" else file
+
+    def renumber(node: dict[str, Any]) -> dict[str, Any]:
+        if isinstance(address := node.get("__id__"), int):
+            node["__id__"] = number(address)
+        if isinstance(file := node.get("file"), str):
+            node["file"] = rename(file)
+        return node
+
+    with (
+        replacing(path) as temporary,
+        ZipFile(BytesIO(dumps(content))) as source,
+        ZipFile(temporary, "w") as target,
+    ):
+        schema = json.loads(source.read("schema.json"), object_hook=renumber)
+        members = {name: source.read(name) for name in source.namelist()}
+        members["schema.json"] = json.dumps(schema).encode()
+        for name, data in members.items():
+            target.writestr(ZipInfo(rename(name)), data)
 
 
 def sha256(path: str | Path) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from bioloom.arrays import Ragged
 from bioloom.errors import DataError
+from bioloom.files import write_skops
 
 DEFAULTS: dict[str, Any] = {"scale": True, "select": None}
 
@@ -63,9 +64,7 @@ class Preprocess:
 
     def save(self, folder: Path) -> None:
         """Write preprocess.skops."""
-        from skops.io import dump
-
-        dump({"pipeline": self.pipeline, "keep": self.keep}, folder / "preprocess.skops")
+        write_skops({"pipeline": self.pipeline, "keep": self.keep}, folder / "preprocess.skops")
 
     @classmethod
     def load(cls, folder: Path) -> Preprocess:

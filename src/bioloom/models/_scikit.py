@@ -11,6 +11,7 @@ import numpy as np
 
 from bioloom.application import CLASSIFICATION
 from bioloom.errors import DataError
+from bioloom.files import write_skops
 from bioloom.models._estimator import Estimator, Features, one_vector
 
 
@@ -43,9 +44,7 @@ class ScikitModel(Estimator):
 
     def write_state(self, folder: Path) -> None:
         """Write model.skops."""
-        from skops.io import dump
-
-        dump(self.estimator, folder / "model.skops")
+        write_skops(self.estimator, folder / "model.skops")
 
     def read_state(self, folder: Path) -> None:
         """Read model.skops; skops refuses every type but scikit-learn's and those `trusted`."""

@@ -1,0 +1,68 @@
+"""Files: whole or not at all, and the same bytes for the same content."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bioloom.files import read_json, sha256, write_json, write_skops
+
+FIT = """
+import sys, numpy as np
+from sklearn.pipeline import make_pipeline
+from sklearn.impute import SimpleImputer
+from sklearn.svm import SVC
+from bioloom.files import write_skops
+waste = [object() for _ in range(int(sys.argv[1]))]  # other addresses
+X = np.arange(40.0).reshape(20, 2)
+write_skops(make_pipeline(SimpleImputer(), SVC()).fit(X, [0, 1] * 10), sys.argv[2])
+"""
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    write_json({"a": 1}, tmp_path / "a.json")
+    with pytest.raises(ValueError, match="JSON"):
+        write_json({"a": float("nan")}, tmp_path / "a.json")
+    assert read_json(tmp_path / "a.json") == {"a": 1}
+    assert [file.name for file in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_folder_is_known_by_its_files_and_their_names(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder / "inner").mkdir(parents=True)
+        (tmp_path / folder / "inner/file").write_text("content")
+    before = sha256(tmp_path / "a")
+    assert before == sha256(tmp_path / "b")
+    (tmp_path / "a/.snakemake_timestamp").touch()
+    assert sha256(tmp_path / "a") == before
+    (tmp_path / "a/inner/file").rename(tmp_path / "a/inner/other")
+    assert sha256(tmp_path / "a") != before
+
+
+def test_skops_files_of_two_processes_are_equal(tmp_path: Path) -> None:
+    from skops.io import load
+
+    files = [tmp_path / f"{waste}.skops" for waste in (0, 100_000)]
+    for file in files:
+        subprocess.run([sys.executable, "-c", FIT, file.stem, str(file)], check=True)
+    assert files[0].read_bytes() == files[1].read_bytes()
+    model = load(files[0], trusted=["numpy.dtype"])
+    X = np.arange(40.0).reshape(20, 2)
+    assert np.array_equal(model[-1].support_, model.fit(X, [0, 1] * 10)[-1].support_)
+
+
+def test_skops_keeps_content_and_shared_objects(tmp_path: Path) -> None:
+    from skops.io import load
+
+    shared = np.arange(3)
+    content = {"file": [shared, shared], "__id__": 7, "text": "12.npy", "none": None, "x": 0.1}
+    write_skops(content, tmp_path / "x.skops")
+    loaded = load(tmp_path / "x.skops")
+    first, second = loaded.pop("file")
+    assert first is second
+    assert np.array_equal(first, shared)
+    assert loaded == {key: value for key, value in content.items() if key != "file"}
