@@ -106,7 +106,10 @@ class NetworkModel(Estimator):
         loss = self._loss(target)
         stop = EarlyStopping(self.network, self.patience)
         optimizer = torch.optim.AdamW(
-            self.network.parameters(), self.learning_rate, weight_decay=self.weight_decay
+            self.network.parameters(),
+            self.learning_rate,
+            weight_decay=self.weight_decay,
+            fused=True,
         )
         rng = np.random.default_rng(self.seed)
         told = time.monotonic()

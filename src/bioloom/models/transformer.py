@@ -29,7 +29,6 @@ class Block(nn.Module):
             nn.LayerNorm(width),
             nn.Linear(width, 2 * width),
             nn.GELU(),
-            nn.Dropout(dropout),
             nn.Linear(2 * width, width),
         )
         self.dropout = nn.Dropout(dropout)
@@ -58,7 +57,8 @@ class Network(nn.Module):
         self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         self.score = nn.Linear(width, 1)
-        self.project_mean = nn.Linear(n_features, width)
+        # A mean of tokens varies less than tokens do: bring it back to unit scale.
+        self.project_mean = nn.Sequential(nn.LayerNorm(n_features), nn.Linear(n_features, width))
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(2 * width, n_outputs)
 
@@ -74,7 +74,7 @@ class Network(nn.Module):
     def attend(self, x: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Hidden states (B, L, width) and each token's share of the pooled vector (B, L)."""
         hidden = self.project(x)
-        hidden = self.dropout(hidden + _positions(hidden))
+        hidden = hidden + _positions(hidden)
         for block in self.blocks:
             hidden = block(hidden, mask)
         hidden = self.norm(hidden)
@@ -86,10 +86,13 @@ class Network(nn.Module):
 class Model(NetworkModel):
     """A small Transformer encoder on top of embeddings that a foundation model made."""
 
-    width: int = 64
+    width: int = 128
     layers: int = 1
     heads: int = 4
     dropout: float = 0.3
+    epochs: int = 20
+    patience: int = 6
+    batch_size: int = 64
 
     takes_tokens = True
 
