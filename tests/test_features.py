@@ -50,6 +50,13 @@ def test_a_block_can_be_chosen():
     assert list(features.names) == ["expression.FLT3"]
 
 
+def test_a_column_can_weigh_more():
+    options = {"embedder": "table", "weights": {"sex": 8}}
+    features, _ = extract_features(people(), TABLE, options)
+    assert features.X[:, 1:3].tolist() == [[8, 0], [0, 8], [0, 0]]
+    assert features.X[0, 3] == np.float32(0.1)
+
+
 @pytest.mark.parametrize("options", [{"columns": ["weight"]}, {"blocks": ["mri"]}, {"size": 3}])
 def test_what_is_not_there_is_refused(options):
     with pytest.raises(DataError):

@@ -103,34 +103,35 @@ def _table(
     """Numbers as they are (NaN where missing), categories as one 0/1 column a value.
 
     Nothing is fitted here: a model aligns the columns of new data by name, and fills missing
-    values with what it learnt from its training rows.
+    values with what it learnt from its training rows. `weights` (column -> factor) make a column
+    count for more in a kernel's distances, where one category stands against hundreds of flags.
     """
     chosen = _chosen_columns(table, options)
     columns: dict[str, np.ndarray] = {}
     for name in chosen:
-        column = table[name]
+        column, weight = table[name], options.get("weights", {}).get(name, 1)
         if pd.api.types.is_numeric_dtype(column):
-            columns[name] = column.to_numpy(dtype=np.float32, na_value=np.nan)
+            columns[name] = weight * column.to_numpy(dtype=np.float32, na_value=np.nan)
         else:
             for value in sorted(column.dropna().astype(str).unique()):
-                columns[f"{name}={value}"] = (column == value).to_numpy(dtype=np.float32)
+                columns[f"{name}={value}"] = weight * (column == value).to_numpy(np.float32)
     X = np.column_stack(list(columns.values())) if columns else np.zeros((len(table), 0))
     info = {"embedder": "table", "sequences": len(table), "columns": len(chosen)}
     return X.astype(np.float32), list(columns), info
 
 
 def _chosen_columns(table: pd.DataFrame, options: dict[str, Any]) -> list[str]:
-    unknown = set(options) - {"embedder", "columns", "blocks"}
+    unknown = set(options) - {"embedder", "columns", "blocks", "weights"}
     if options["embedder"] != "table" or unknown:
         raise DataError(
-            f"A table takes `embedder: table` with `columns` or `blocks`, got {options}",
+            f"A table takes `embedder: table` with `columns`, `blocks`, `weights`, got {options}",
             hint="remove the other options from the `features` section",
         )
     columns = feature_columns(table)
+    for key in ("columns", "weights"):
+        if missing := sorted(set(options.get(key, ())) - set(columns)):
+            raise DataError(f"`features: {key}` names columns that are not there: {missing}")
     if "columns" in options:
-        missing = sorted(set(options["columns"]) - set(columns))
-        if missing:
-            raise DataError(f"`features: columns` names columns that are not there: {missing}")
         return list(options["columns"])
     if "blocks" in options:
         blocks = set(options["blocks"])
