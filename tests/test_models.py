@@ -310,28 +310,6 @@ def test_attention_is_a_share_of_each_token(device):
     np.testing.assert_allclose([w.sum() for w in weights], 1, atol=1e-2)
 
 
-def test_attention_finds_the_token_that_decides():
-    """Without a block, which would spread what a token knows over the others."""
-
-    def motif(rows: int, seed: int) -> tuple[Ragged, np.ndarray, np.ndarray]:
-        """One token of ten, with a flag, decides the label."""
-        rng = np.random.default_rng(seed)
-        values = rng.normal(size=(rows, 10, 4)).astype(np.float32)
-        values[..., 0] = 0
-        place, y = rng.integers(0, 10, rows), rng.integers(0, 2, rows)
-        values[np.arange(rows), place, 0] = 4
-        values[np.arange(rows), place, 1] = 3 * (2 * y - 1)
-        return Ragged(values.reshape(-1, 4), np.arange(rows + 1) * 10), y, place
-
-    X, y, _ = motif(300, 0)
-    X_valid, y_valid, _ = motif(60, 1)
-    model = build("transformer", "binary", 2, layers=0).fit(X, y, X_valid, y_valid)
-    X_new, y_new, place = motif(100, 2)
-    assert score(model, X_new, y_new) > 0.9
-    found = [weights.argmax() for weights in model.attention(X_new)]
-    assert np.mean(found == place) > 0.8
-
-
 def test_order_of_tokens_matters():
     """The same tokens in another order are another class, which no mean could tell."""
 

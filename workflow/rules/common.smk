@@ -45,6 +45,7 @@ wildcard_constraints:
     task="|".join(TASKS),
     dataset="[a-z][a-z0-9_]*",
     pretrained="[a-z][a-z0-9_]*",
+    sha256="[0-9a-f]{12}",
     features=r"features(\.[a-z0-9_]+)?",
 
 
