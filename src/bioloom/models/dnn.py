@@ -34,9 +34,12 @@ class Network(nn.Module):
 class Model(NetworkModel):
     """A multilayer perceptron that is sized for hundreds to thousands of samples."""
 
-    width: int = 64
+    width: int = 128
     layers: int = 2
     dropout: float = 0.2
+    epochs: int = 100
+    patience: int = 20
+    learning_rate: float = 3e-4
 
     def build(self, n_features: int) -> Network:
         """The untrained network."""
