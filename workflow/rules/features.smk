@@ -19,7 +19,8 @@ rule extract_features:
         "benchmarks/{task}/{dataset}/{features}.tsv"
     conda:
         "../../envs/bioloom.yaml"
-    threads: 2
+    # Half of the machine: two such jobs side by side beat one on all cores.
+    threads: max(1, workflow.cores // 2)
     params:
         application=lambda wildcards: task_of(wildcards)["application"],
         options=lambda wildcards: section_json(
