@@ -91,3 +91,13 @@ def test_sequences_go_through_the_embedder():
     features, _ = extract_features(samples, SEQUENCES, {"embedder": "kmer", "k": 1})
     assert features.X.shape == (1, 20)
     assert np.isclose(features.X[0, list(features.names).index("A")], 2 / 3)
+
+
+def test_segments_of_one_hot_letters_are_their_compositions():
+    samples = pd.DataFrame(
+        {"sample_id": ["p", "q"], "group": ["p", "q"], "sequence": ["AACC", "C"]}
+    )
+    options = {"embedder": "one_hot", "pooling": "segments", "segments": 2}
+    features, _ = extract_features(samples, SEQUENCES, options)
+    assert list(features.X.lengths) == [2, 1]
+    assert features.X.values[:, :2].tolist() == [[1, 0], [0, 1], [0, 1]]

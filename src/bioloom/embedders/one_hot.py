@@ -34,7 +34,21 @@ def features(
     bits = np.zeros((len(text), len(letters)), dtype=np.uint16)
     _scatter()(text, letter_codes(letters), bits)
     X = Ragged(bits.view(np.float16), offsets)
-    return (X.mean() if options["pooling"] == "mean" else X), list(letters)
+    if options["pooling"] == "mean":
+        return X.mean(), list(letters)
+    if options["pooling"] == "segments":
+        X = _segments(X, options["segments"])
+    return X, list(letters)
+
+
+def _segments(X: Ragged, segments: int) -> Ragged:
+    import torch
+
+    from bioloom.pooling import segment_means
+
+    parts = np.minimum(segments, X.lengths)
+    means = segment_means(torch.from_numpy(X.values), X.offsets[:-1], X.offsets[1:], parts)
+    return Ragged(means.half().numpy(), np.concatenate([[0], np.cumsum(parts)]))
 
 
 @cache
