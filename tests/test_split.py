@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from bioloom.errors import DataError
@@ -34,9 +34,11 @@ OPTIONS = st.sampled_from(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(grouped_samples(), OPTIONS, st.integers(0, 2**31))
 def test_every_sample_once_and_no_group_on_two_sides(samples, options, seed):
+    # A class of very few groups may be impossible to have on every side: that is refused.
+    assume(samples.groupby("label")["group"].nunique().min() >= 5)
     splits = split_samples(samples, options, seed)
     assert list(splits.columns) == COLUMNS
     assert splits.equals(split_samples(samples, options, seed))
