@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.tiny_project import Project
 
@@ -30,3 +31,9 @@ def tiny_project(tmp_path_factory) -> Project:
 def project(tiny_project: Project, tmp_path: Path) -> Project:
     """A copy of the tiny project, with its results, for a test to change."""
     return tiny_project.copy(tmp_path / "project")
+
+
+# The same examples in every CI run: a new finding belongs to a developer's run, not to a merge.
+settings.register_profile("ci", derandomize=True, deadline=None)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
