@@ -8,15 +8,18 @@ from bioloom.application import get_application
 from bioloom.command import json_object, run
 from bioloom.files import write_json
 from bioloom.samples import quality as describe_quality
-from bioloom.samples import write_samples
+from bioloom.samples import write_samples, write_table
 
 
-def main(application: str, raw: Path, options: dict, samples: Path, quality: Path) -> None:
-    """Write samples.parquet and quality.json."""
+def main(
+    application: str, raw: Path, options: dict, samples: Path, dropped: Path, quality: Path
+) -> None:
+    """Write samples.parquet, dropped.parquet and quality.json."""
     chosen = get_application(application)
     rows = pd.read_parquet(raw)
     cleaned = chosen.clean(rows, options)
     write_samples(cleaned.samples, samples)
+    write_table(cleaned.dropped, dropped)
     write_json(describe_quality(rows, cleaned, private=chosen.private), quality)
 
 
@@ -26,6 +29,7 @@ if __name__ == "__main__":
         "raw": Path,
         "options": json_object,
         "samples": Path,
+        "dropped": Path,
         "quality": Path,
     }
     run(__doc__, arguments, main)

@@ -13,12 +13,12 @@ SAMPLES = pd.DataFrame({"sample_id": IDS, "label": ["no", "yes"] * 6, "group": I
 
 def cross_validation(folds: int = 3, repeats: int = 1) -> pd.DataFrame:
     rows = [
-        (sample, repeat, fold, "test" if i % folds == fold else "train")
+        (sample, i, repeat, fold, "test" if i % folds == fold else "train")
         for repeat in range(repeats)
         for fold in range(folds)
         for i, sample in enumerate(IDS)
     ]
-    return pd.DataFrame(rows, columns=["sample_id", "repeat", "fold", "split"])
+    return pd.DataFrame(rows, columns=["sample_id", "unit", "repeat", "fold", "split"])
 
 
 def said(splits: pd.DataFrame, **columns: object) -> pd.DataFrame:

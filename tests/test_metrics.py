@@ -20,7 +20,8 @@ def samples_of(rng: np.random.Generator, labels: np.ndarray) -> pd.DataFrame:
 
 def holdout(samples: pd.DataFrame) -> pd.DataFrame:
     split = np.repeat(["train", "valid", "test"], [60, 20, 160])
-    return pd.DataFrame({"sample_id": samples["sample_id"], "repeat": 0, "fold": 0, "split": split})
+    place = {"unit": samples["group"], "repeat": 0, "fold": 0}
+    return pd.DataFrame({"sample_id": samples["sample_id"], **place, "split": split})
 
 
 def classify(samples: pd.DataFrame, splits: pd.DataFrame, skill: dict[str, float]) -> pd.DataFrame:
@@ -168,7 +169,7 @@ def test_a_test_set_of_one_class_has_no_auroc(binary):
 
 def test_flags_say_what_to_doubt(binary):
     samples, splits = binary
-    samples["group"] = np.arange(N) % 12
+    splits["unit"] = np.arange(N) % 12
     metrics, _ = measure(
         samples, splits, classify(samples, splits, {"model": 30, "naive": 0}), "binary"
     )

@@ -173,13 +173,10 @@ def test_an_item_without_tokens_changes_no_other(name):
 
 
 @pytest.mark.parametrize("name", [n for n in model_names() if ragged not in inputs_of(n)])
-def test_tokens_are_refused_or_ignored(name):
+def test_a_model_for_vectors_takes_the_mean_of_tokens(name):
     X, y = ragged(40), labels(dense(40), "binary")[0]
-    if name == "naive":
-        build(name, "binary", 2).fit(X, y, X, y)
-        return
-    with pytest.raises(DataError, match=f"Model {name} takes one vector a sample"):
-        build(name, "binary", 2).fit(X, y, X, y)
+    model = build(name, "binary", 2).fit(X, y, X, y)
+    np.testing.assert_allclose(answers(model, X), answers(model, X.mean()))
 
 
 @pytest.mark.parametrize("name", sorted(ONE_LABEL))

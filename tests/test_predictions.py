@@ -8,7 +8,7 @@ import pytest
 
 from bioloom.errors import DataError
 from bioloom.features import Features
-from bioloom.predictions import align, predict
+from bioloom.predictions import align, predict, with_dropped
 from bioloom.signature import check_signature, make_signature, reasons_to_abstain
 from tests.test_training import fit_once, table
 
@@ -41,6 +41,17 @@ def test_every_row_gets_the_whole_contract(trained):
     )
     assert predictions["probability"].between(0, 1).all()
     assert (predictions["model_id"] == fitted.settings["id"]).all()
+
+
+def test_a_row_that_cleaning_dropped_comes_back_with_its_reason(trained):
+    samples, features, fitted = trained
+    said = predict(samples, features, fitted, FILE)
+    dropped = pd.DataFrame({"sample_id": ["x"], "reason": ["shorter than min_length"]})
+    table = with_dropped(said, dropped, fitted)
+    pd.testing.assert_frame_equal(table.iloc[:-1], said, check_dtype=False)
+    assert table.iloc[-1][["sample_id", "abstain"]].tolist() == ["x", "shorter than min_length"]
+    assert table.iloc[-1][["prediction", "probability", "p.yes"]].isna().all()
+    pd.testing.assert_frame_equal(with_dropped(said, dropped.iloc[:0], fitted), said)
 
 
 def test_the_order_of_columns_does_not_matter(trained):

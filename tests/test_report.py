@@ -26,7 +26,9 @@ def predictions(kind: str, rng: np.random.Generator) -> tuple[pd.DataFrame, ...]
     """Samples, splits and held-out predictions of a toy task of a kind."""
     ids = [f"s{i}" for i in range(N)]
     samples = pd.DataFrame({"sample_id": ids, "group": rng.integers(0, 90, N)})
-    splits = samples[["sample_id"]].assign(repeat=0, fold=0, split=rng.choice(["train", "test"], N))
+    splits = samples.rename(columns={"group": "unit"}).assign(
+        repeat=0, fold=0, split=rng.choice(["train", "test"], N)
+    )
     targets = [f"Compound {i}" for i in range(40)] if kind == "multiregression" else [None]
     classes = ["healthy", "ill"] if kind == "binary" else ["EWS", "BL", "NB", "RMS"]
     values = rng.normal(size=(N, len(targets)))

@@ -52,15 +52,20 @@ def test_an_empty_table_is_refused():
         check_samples(cohort().iloc[:0], "samples.parquet")
 
 
+def dropped(count):
+    ids = [f"d{i}" for i in range(count)]
+    return pd.DataFrame({"sample_id": ids, "reason": "duplicate"})
+
+
 def test_quality_counts_rows_and_reasons():
-    report = quality(cohort(50), Cleaned(cohort(40), {"duplicate": 10, "other": 0}), private=False)
+    report = quality(cohort(50), Cleaned(cohort(40), dropped(10)), private=False)
     assert (report["rows_in"], report["rows_kept"]) == (50, 40)
     assert report["dropped"] == {"duplicate": 10}
     assert report["columns"]["age"]["range"] == [20.0, 90.0]
 
 
 def test_quality_of_persons_shows_no_single_value():
-    report = quality(cohort(), Cleaned(cohort()), private=True)
+    report = quality(cohort(), Cleaned(cohort(), dropped(0)), private=True)
     assert report["labels"]["sick"] == "fewer than 5"
     assert report["columns"]["sex"]["counts"]["m"] == "fewer than 5"
     low, high = report["columns"]["age"]["range"]

@@ -7,7 +7,7 @@ import pytest
 from bioloom.errors import DataError
 from bioloom.features import Features
 from bioloom.fitted import Fitted
-from bioloom.training import Recipe, encode_labels, fit, train
+from bioloom.training import Partition, Recipe, encode_labels, fit, train
 
 LOGISTIC = {"model": "logistic_regression", "parameters": {}, "preprocess": {}, "search": {}}
 
@@ -23,7 +23,8 @@ def table(n=120, seed=0, classes=("no", "yes")):
 
 def partition(samples, train=70, valid=25):
     split = ["train"] * train + ["valid"] * valid + ["test"] * (len(samples) - train - valid)
-    return pd.DataFrame({"sample_id": samples["sample_id"], "repeat": 0, "fold": 0, "split": split})
+    place = {"unit": range(len(samples)), "repeat": 0, "fold": 0}
+    return pd.DataFrame({"sample_id": samples["sample_id"], **place, "split": split})
 
 
 def fit_once(samples, features):
@@ -97,7 +98,8 @@ def test_search_chooses_inside_the_training_rows():
     labels = encode_labels(samples, "binary")
     recipe = Recipe(features, "logistic_regression", {}, {}, {"C": [1e-6, 1.0]})
     rows = {"train": np.arange(120), "valid": np.arange(120, 160)}
-    assert fit(recipe, labels, rows, samples, seed=1).parameters == {"C": 1.0}
+    place = Partition(0, 0, rows, units=np.arange(200))
+    assert fit(recipe, labels, place, samples, seed=1).parameters == {"C": 1.0}
 
 
 def test_an_unknown_parameter_is_named():

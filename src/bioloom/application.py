@@ -19,14 +19,20 @@ CLASSIFICATION = ("binary", "multiclass")
 
 @dataclass(frozen=True)
 class Cleaned:
-    """What `clean` gives: the kept samples, and what was dropped and why.
+    """What `clean` gives: the kept samples, and the dropped rows with the reason of each.
 
-    `notes` are facts about the data set that a reader of quality.json should know.
+    `dropped` has `sample_id, reason`; of new data each such row appears in the predictions, without
+    one. `notes` are facts about the data set that a reader of quality.json should know.
     """
 
     samples: pd.DataFrame
-    dropped: dict[str, int] = field(default_factory=dict)
+    dropped: pd.DataFrame
     notes: list[str] = field(default_factory=list)
+
+    def counts(self) -> dict[str, int]:
+        """How many rows were dropped for each reason."""
+        counts = self.dropped["reason"].value_counts(sort=False)
+        return {str(reason): int(count) for reason, count in counts.items()}
 
 
 @dataclass(frozen=True)

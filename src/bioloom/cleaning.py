@@ -41,14 +41,14 @@ def column_names(
     return {role: None if name is None else str(name) for role, name in names.items()}
 
 
-def drop_rows(samples: pd.DataFrame, rules: Rules) -> tuple[pd.DataFrame, dict[str, int]]:
-    """The rows that no rule marks, and how many each dropped: a row counts for the first one."""
-    dropped: dict[str, int] = {}
+def drop_rows(samples: pd.DataFrame, rules: Rules) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows that no rule marks, and `sample_id, reason` of the others: the first rule's."""
+    dropped = [pd.DataFrame({"sample_id": [], "reason": []}, dtype=str)]
     for reason, is_bad in rules.items():
         bad = is_bad(samples).to_numpy(dtype=bool)
-        dropped[reason] = int(bad.sum())
+        dropped.append(samples.loc[bad, ["sample_id"]].assign(reason=reason))
         samples = samples[~bad]
-    return samples.reset_index(drop=True), dropped
+    return samples.reset_index(drop=True), pd.concat(dropped, ignore_index=True)
 
 
 def unlabelled(samples: pd.DataFrame) -> pd.Series:

@@ -23,7 +23,7 @@ class HeldOut:
 
     Classification: `y`, `call (N,)` class indices, `p (N, K)` probabilities. Regression: `y`,
     `call (N,)` values, or `(N, T)` with NaN in `y` where a target was not measured; `p` is empty.
-    `group (N,)` indexes the test groups, the same in all models and repeats.
+    `group (N,)` indexes the test units (`split.py`), the same in all models and repeats.
     """
 
     repeat: int
@@ -69,10 +69,11 @@ def read_test_set(
 
     `min_test`: a target with fewer measured test values in any repeat is skipped.
     """
-    test = splits[splits["split"] == "test"][ROW].merge(samples, on="sample_id", how="left")
+    tested = splits[splits["split"] == "test"]
+    test = tested[[*ROW, "unit"]].merge(samples, on="sample_id", how="left")
     if test.empty or "model" not in set(held_out["model"]):
         raise DataError("there are no test rows predicted by the task's model", hint=RERUN)
-    groups, group = np.unique(test["group"].astype(str), return_inverse=True)
+    groups, group = np.unique(test["unit"], return_inverse=True)
     classes: list[str] = []
     targets: list[str] = []
     skipped: list[str] = []

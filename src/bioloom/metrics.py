@@ -66,7 +66,11 @@ def evaluate(
         "test": _flat(drawn["model"]),
         "baselines": {name: _flat(drawn[name]) for name in baselines},
         **_comparison(differences),
-        "bootstrap": {"unit": "group", "resamples": settings["resamples"], "seed": seed}
+        "bootstrap": {
+            "unit": "split unit",
+            "resamples": settings["resamples"],
+            "seed": seed,
+        }
         | {"level": LEVEL, "undefined": _undefined(drawn["model"])},
     }
     metrics["flags"] = _flags(metrics, test)

@@ -70,6 +70,17 @@ def predict(samples: pd.DataFrame, features: Features, fitted: Fitted, file: Pat
     return table.assign(model_id=settings["id"])
 
 
+def with_dropped(predictions: pd.DataFrame, dropped: pd.DataFrame, fitted: Fitted) -> pd.DataFrame:
+    """The predictions and, after them, the rows that cleaning dropped: no value, but the reason."""
+    rows = pd.DataFrame({"sample_id": dropped["sample_id"], "abstain": dropped["reason"]})
+    rows = rows.assign(model_id=fitted.settings["id"])
+    if fitted.kind == "multiregression":
+        rows = rows.merge(pd.DataFrame({"target": fitted.outputs}), how="cross")
+    rows = rows.reindex(columns=predictions.columns)
+    rows["out_of_distribution"] = False  # not looked at
+    return pd.concat([predictions, rows], ignore_index=True) if len(rows) else predictions
+
+
 def _join(*reasons: str) -> str:
     return "; ".join(reason for reason in reasons if reason)
 

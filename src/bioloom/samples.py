@@ -77,7 +77,7 @@ def quality(raw: pd.DataFrame, cleaned: Cleaned, *, private: bool) -> dict[str, 
     report: dict[str, Any] = {
         "rows_in": len(raw),
         "rows_kept": len(samples),
-        "dropped": {reason: int(count) for reason, count in cleaned.dropped.items() if count},
+        "dropped": cleaned.counts(),
         "notes": cleaned.notes,
         "groups": int(samples["group"].nunique()),
     }

@@ -1,8 +1,9 @@
 """Split samples into train, valid and test so that no group is on two sides.
 
-samples (sample_id, group, label or label.<target>) -> splits (sample_id, repeat, fold, split): each
-(repeat, fold) is one partition of all samples. Hold-out is (0, 0); cross-validation adds (-1, -1),
-train and valid only, on which the final model is fitted.
+samples (sample_id, group, label or label.<target>) -> splits (sample_id, unit, repeat, fold,
+split): each (repeat, fold) is one partition of all samples. Hold-out is (0, 0); cross-validation
+adds (-1, -1), train and valid only, on which the final model is fitted. `unit` numbers what stays
+together (a group, or groups joined through sequence clusters); scores are resampled by it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import pandas as pd
 from bioloom.errors import DataError
 from bioloom.samples import label_columns
 
-COLUMNS = ["sample_id", "repeat", "fold", "split"]
+COLUMNS = ["sample_id", "unit", "repeat", "fold", "split"]
 SPLITS = ("train", "valid", "test")
 FINAL = (-1, -1)
 DEFAULTS: dict[str, dict] = {
@@ -60,7 +61,7 @@ def split_samples(samples: pd.DataFrame, options: dict, seed: int) -> pd.DataFra
         if options["method"] != "column":
             _check_sizes(split, units, options)
     splits = pd.concat(
-        [_partition(samples, place, split) for place, split in partitions.items()],
+        [_partition(samples, units, place, split) for place, split in partitions.items()],
         ignore_index=True,
     )
     check_splits(splits, samples)
@@ -72,8 +73,8 @@ def check_splits(
 ) -> None:
     """DataError unless each partition holds every sample once and may be trained and tested on.
 
-    That is: train, valid and test are not empty (the final partition has no test), no group is in
-    two of them, and train has every class. Messages count groups and samples; they name none.
+    That is: train, valid and test are not empty (the final partition has no test), no group and no
+    unit is in two of them, and train has every class. Messages count them; they name none.
     """
     if list(splits.columns) != COLUMNS:
         raise DataError(f"splits need the columns {COLUMNS}, got {list(splits.columns)}", file=file)
@@ -89,8 +90,10 @@ def check_splits(
             raise DataError(f"bad split {where}: {problem}", file=file, hint=hint)
 
 
-def _partition(samples: pd.DataFrame, place: tuple[int, int], split: np.ndarray) -> pd.DataFrame:
-    columns = (samples["sample_id"].to_numpy(), *place, split)
+def _partition(
+    samples: pd.DataFrame, units: np.ndarray, place: tuple[int, int], split: np.ndarray
+) -> pd.DataFrame:
+    columns = (samples["sample_id"].to_numpy(), units, *place, split)
     return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
 
 
@@ -106,8 +109,10 @@ def _problem(part: pd.DataFrame, samples: pd.DataFrame, final: bool) -> tuple[st
         problem = f"expected {', '.join(wanted)}, got {', '.join(sorted(map(str, set(split))))}"
         return problem, "too few groups (or clusters) for these fractions or folds"
     rows = samples.loc[part["sample_id"]]
-    if "group" in rows:
-        straddling = pd.Series(split).groupby(rows["group"].to_numpy()).nunique() > 1
+    for together in (rows.get("group"), part["unit"]):
+        if together is None:
+            continue
+        straddling = pd.Series(split).groupby(together.to_numpy()).nunique() > 1
         if straddling.any():
             problem = f"{straddling.sum()} groups are in more than one split"
             return problem, "samples of one group must stay together, or the test is not honest"

@@ -59,11 +59,12 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Partition:
-    """One partition of the samples: row numbers of `train`, `valid` and `test`."""
+    """One partition of the samples: row numbers of `train`, `valid`, `test`; units of all rows."""
 
     repeat: int
     fold: int
     rows: dict[str, np.ndarray]
+    units: np.ndarray
 
 
 def encode_labels(samples: pd.DataFrame, kind: Kind, positive: str | None = None) -> Labels:
@@ -144,13 +145,13 @@ def train(
     partitions = list(_partitions(samples, splits))
     tested = [partition for partition in partitions if len(partition.rows["test"])]
     # Cross-validation has a partition without test rows, hold-out has but one: it comes first.
-    final = fit(recipes["model"], labels, partitions[0].rows, samples, seed)
+    final = fit(recipes["model"], labels, partitions[0], samples, seed)
     tables = []
     for name, recipe in recipes.items():
         print(f"train {name}: {len(tested)} partitions", file=sys.stderr, flush=True)
         for partition in tested:
             known = name == "model" and partition is partitions[0]
-            fitted = final if known else fit(recipe, labels, partition.rows, samples, seed)
+            fitted = final if known else fit(recipe, labels, partition, samples, seed)
             table = _held_out(fitted, recipe.features, samples.iloc[partition.rows["test"]])
             place = {"repeat": partition.repeat, "fold": partition.fold}
             tables.append(table.assign(model=name, **place))
@@ -160,11 +161,12 @@ def train(
 def fit(
     recipe: Recipe,
     labels: Labels,
-    rows: dict[str, np.ndarray],
+    partition: Partition,
     samples: pd.DataFrame,
     seed: int,
 ) -> Fitted:
     """Fit one recipe on the train rows of one partition, and the rest on its valid rows."""
+    rows = partition.rows
     X = {part: recipe.features.rows(samples["sample_id"].iloc[rows[part]]) for part in FITTED_PARTS}
     y = {part: labels.y[rows[part]] for part in FITTED_PARTS}
     if labels.kind in CLASSIFICATION and len(np.unique(y["train"])) < len(labels.outputs):
@@ -173,8 +175,7 @@ def fit(
         )
     preprocess = Preprocess.fit(X["train"], y["train"], recipe.preprocess)
     prepared = {part: preprocess.transform(X[part]) for part in FITTED_PARTS}
-    groups = samples["group"].to_numpy()[rows["train"]]
-    parameters = _select(recipe, labels, X, y, groups, seed)
+    parameters = _select(recipe, labels, X, y, partition.units[rows["train"]], seed)
     model = _build(recipe.model, labels, seed, parameters)
     model.fit(prepared["train"], y["train"], prepared["valid"], y["valid"])
     fitted = Fitted(
@@ -198,7 +199,8 @@ def _partitions(samples: pd.DataFrame, splits: pd.DataFrame) -> Iterator[Partiti
         if (chosen < 0).any():
             raise DataError("The split names samples that are not in the samples table")
         rows = {name: np.sort(chosen[part["split"] == name]) for name in (*FITTED_PARTS, "test")}
-        yield Partition(cast(int, repeat), cast(int, fold), rows)
+        units = part["unit"].to_numpy()[np.argsort(chosen)]
+        yield Partition(cast(int, repeat), cast(int, fold), rows, units)
 
 
 def _calibrate(fitted: Fitted, X: np.ndarray | Ragged, y: np.ndarray) -> None:
@@ -231,7 +233,7 @@ def _select(
     labels: Labels,
     X: dict[str, Any],
     y: dict[str, np.ndarray],
-    groups: np.ndarray,
+    units: np.ndarray,
     seed: int,
 ) -> dict[str, Any]:
     """The nested part: the best of `search` by cross-validation inside the training rows."""
@@ -244,7 +246,7 @@ def _select(
     losses = [
         sum(
             _inner_loss(recipe, labels, candidate, X, y, inside, outside, seed)
-            for inside, outside in _inner_folds(labels, y["train"], groups, seed)
+            for inside, outside in _inner_folds(labels, y["train"], units, seed)
         )
         for candidate in candidates
     ]
@@ -252,13 +254,13 @@ def _select(
 
 
 def _inner_folds(
-    labels: Labels, y: np.ndarray, groups: np.ndarray, seed: int
+    labels: Labels, y: np.ndarray, units: np.ndarray, seed: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
     kind: Callable[..., Any] = StratifiedGroupKFold if labels.kind in CLASSIFICATION else GroupKFold
     folds = kind(INNER_FOLDS, shuffle=True, random_state=seed)
-    return list(folds.split(np.zeros(len(y)), y if y.ndim == 1 else None, groups))
+    return list(folds.split(np.zeros(len(y)), y if y.ndim == 1 else None, units))
 
 
 def _inner_loss(

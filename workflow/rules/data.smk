@@ -1,8 +1,8 @@
 """Raw data to split samples.
 
 Requires: the sources named under `datasets` in the config.
-Makes: resources/* (remote sources), results/{task}/{dataset}/{raw,samples}.parquet and
-quality.json, results/{task}/splits.parquet, leakage.json and leakage.parquet.
+Makes: resources/* (remote sources), results/{task}/{dataset}/{raw,samples,dropped}.parquet
+and quality.json, results/{task}/splits.parquet, leakage.json and leakage.parquet.
 """
 
 
@@ -51,6 +51,7 @@ rule clean:
         raw="results/{task}/{dataset}/raw.parquet",
     output:
         samples="results/{task}/{dataset}/samples.parquet",
+        dropped="results/{task}/{dataset}/dropped.parquet",
         quality="results/{task}/{dataset}/quality.json",
     log:
         "logs/{task}/{dataset}/clean.log",
@@ -64,8 +65,8 @@ rule clean:
         code=code("clean"),
     shell:
         "python scripts/clean.py --application {params.application} --raw {input.raw}"
-        " --options {params.options:q} --samples {output.samples} --quality {output.quality}"
-        " 2>&1 | tee {log}"
+        " --options {params.options:q} --samples {output.samples} --dropped {output.dropped}"
+        " --quality {output.quality} 2>&1 | tee {log}"
 
 
 rule split:

@@ -91,6 +91,7 @@ rule explain:
 rule predict:
     input:
         samples="results/{task}/{dataset}/samples.parquet",
+        dropped="results/{task}/{dataset}/dropped.parquet",
         features="results/{task}/{dataset}/features.npz",
         model="results/{task}/model",
     output:
@@ -104,5 +105,6 @@ rule predict:
     params:
         code=code("predict"),
     shell:
-        "python scripts/predict.py --samples {input.samples} --features {input.features}"
-        " --model {input.model} --predictions {output.predictions} 2>&1 | tee {log}"
+        "python scripts/predict.py --samples {input.samples} --dropped {input.dropped}"
+        " --features {input.features} --model {input.model}"
+        " --predictions {output.predictions} 2>&1 | tee {log}"

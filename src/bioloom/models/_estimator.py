@@ -17,7 +17,6 @@ import numpy as np
 
 from bioloom.application import CLASSIFICATION, Kind
 from bioloom.arrays import Ragged
-from bioloom.errors import DataError
 
 Features = np.ndarray | Ragged
 
@@ -94,14 +93,9 @@ class Estimator(ABC):
         raise NotImplementedError
 
 
-def one_vector(X: Features, model: str) -> np.ndarray:
-    """X where it is (N, D); DataError where it is per token, which `model` cannot take."""
-    if isinstance(X, Ragged):
-        raise DataError(
-            f"Model {model} takes one vector a sample, got one a token",
-            hint="set `features: pooling: mean`, or take a model for tokens such as transformer",
-        )
-    return X
+def one_vector(X: Features) -> np.ndarray:
+    """X as (N, D), for models that take one vector a sample: per-token features are averaged."""
+    return X.mean() if isinstance(X, Ragged) else X
 
 
 def target_matrix(y: np.ndarray, kind: Kind, n_outputs: int) -> np.ndarray:

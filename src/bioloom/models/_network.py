@@ -25,6 +25,7 @@ from torch.nn import functional as F
 from bioloom.application import CLASSIFICATION
 from bioloom.arrays import Ragged
 from bioloom.devices import claim_devices
+from bioloom.errors import DataError
 from bioloom.models._estimator import Estimator, Features, column_means, one_vector, target_matrix
 
 # cuBLAS repeats its sums bit for bit only with this, and reads it once, at its start.
@@ -63,7 +64,8 @@ class NetworkModel(Estimator):
         target = target_matrix(y, self.kind, self.n_outputs)
         self.centre, self.spread = _standard(target, self.kind in CLASSIFICATION)
         target_valid = target_matrix(y_valid, self.kind, self.n_outputs)
-        self.n_features = _width(self._checked(X))
+        X, X_valid = self._taken(X), self._taken(X_valid)
+        self.n_features = _width(X)
         with claim_devices(None) as [device], reproducible(self.seed, device):
             self.network = self.build(self.n_features).to(device)
             self._train(X, self._scaled(target), X_valid, self._scaled(target_valid))
@@ -73,7 +75,7 @@ class NetworkModel(Estimator):
         """Softmax probabilities, or values in the unit of the label."""
         with claim_devices(None) as [device]:
             self.network.to(device)
-            raw = self._forward(self._checked(X))
+            raw = self._forward(self._taken(X))
         if self.kind in CLASSIFICATION:
             return raw.double().softmax(dim=1).numpy()
         return raw.double().numpy() * self.spread + self.centre
@@ -94,8 +96,8 @@ class NetworkModel(Estimator):
         self.network.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()})
         self.network.eval()
 
-    def _checked(self, X: Features) -> Features:
-        return X if self.takes_tokens else one_vector(X, self.name)
+    def _taken(self, X: Features) -> Features:
+        return X if self.takes_tokens else one_vector(X)
 
     def _scaled(self, target: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(((target - self.centre) / self.spread).astype(np.float32))
@@ -122,6 +124,11 @@ class NetworkModel(Estimator):
                 told = time.monotonic()
                 line = f"epoch {epoch + 1}/{self.epochs}: valid loss {valid_loss:.4f}"
                 print(line, file=sys.stderr, flush=True)
+            if not np.isfinite(valid_loss):
+                raise DataError(
+                    "Training diverged: the valid loss is not a number",
+                    hint="lower `model: learning_rate`, or look for extreme values in the features",
+                )
             if stop.should_stop(valid_loss, epoch):
                 break
         stop.restore_best()

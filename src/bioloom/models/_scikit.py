@@ -30,12 +30,12 @@ class ScikitModel(Estimator):
                 f"Model {self.name} predicts one label, the samples have {self.n_outputs}",
                 hint="take svm, dnn, category_mean or naive",
             )
-        self.estimator = self.build().fit(one_vector(X, self.name), y)
+        self.estimator = self.build().fit(one_vector(X), y)
         return self
 
     def outputs(self, X: Features) -> np.ndarray:
         """Probabilities or values, (N, n_outputs); a class without training rows gets 0."""
-        X = one_vector(X, self.name)
+        X = one_vector(X)
         if self.kind not in CLASSIFICATION:
             return self.estimator.predict(X)[:, None]
         probabilities = np.zeros((len(X), self.n_outputs))

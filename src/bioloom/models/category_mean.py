@@ -27,7 +27,7 @@ class Model(Estimator):
         """Average the training labels within each category."""
         targets = target_matrix(y, self.kind, self.n_outputs)
         self.overall = column_means(targets, empty=0.0)
-        self.categories, member = np.unique(one_vector(X, self.name), axis=0, return_inverse=True)
+        self.categories, member = np.unique(one_vector(X), axis=0, return_inverse=True)
         self.means = np.array(
             [
                 column_means(targets[member == category], empty=self.overall)
@@ -41,7 +41,7 @@ class Model(Estimator):
         known = {category.tobytes(): i for i, category in enumerate(self.categories)}
         # Row -1 stands for the categories that were not seen.
         table = np.vstack([self.means, self.overall])
-        rows = np.ascontiguousarray(one_vector(X, self.name), dtype=self.categories.dtype)
+        rows = np.ascontiguousarray(one_vector(X), dtype=self.categories.dtype)
         return table[[known.get(row.tobytes(), -1) for row in rows]]
 
     def state(self) -> dict[str, np.ndarray]:

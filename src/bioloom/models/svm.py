@@ -37,7 +37,7 @@ class Model(Estimator):
         """Fit one machine a target or class on the training rows; valid rows are not used."""
         from joblib import Parallel, delayed
 
-        X = one_vector(X, self.name).astype(np.float64)
+        X = one_vector(X).astype(np.float64)
         if len(X) > MOST_ROWS:
             raise DataError(
                 f"Model svm compares all pairs of training rows, {len(X)} are too many",
@@ -58,7 +58,7 @@ class Model(Estimator):
 
     def decision(self, X: Features) -> np.ndarray:
         """Signed distance to each class boundary, or the values: (N, machines)."""
-        kernel = self._kernel(one_vector(X, self.name).astype(np.float64), self.vectors)
+        kernel = self._kernel(one_vector(X).astype(np.float64), self.vectors)
         return kernel @ self.coefficients + self.intercepts
 
     def outputs(self, X: Features) -> np.ndarray:
