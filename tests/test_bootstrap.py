@@ -9,7 +9,16 @@ from bioloom.held_out import HeldOut
 
 def held_out(y: np.ndarray, call: np.ndarray, group: np.ndarray, p: np.ndarray) -> HeldOut:
     zeros = np.zeros(len(y), dtype=int)
-    return HeldOut(0, fold=zeros, sample_id=np.arange(len(y)), group=group, y=y, call=call, p=p)
+    return HeldOut(
+        0,
+        fold=zeros,
+        sample_id=np.arange(len(y)),
+        group=group,
+        y=y,
+        call=call,
+        p=p,
+        quantile=np.full(call.shape, np.nan),
+    )
 
 
 def of_calls(y: np.ndarray, call: np.ndarray, group: np.ndarray) -> HeldOut:

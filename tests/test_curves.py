@@ -15,7 +15,7 @@ def test_set() -> TestSet:
     score = 1 / (1 + np.exp(-rng.normal(2 * y - 1, 1.0)))
     p = np.c_[1 - score, score]
     zeros = np.zeros(900, dtype=int)
-    rows = HeldOut(0, zeros, np.arange(900), np.arange(900), y, p.argmax(axis=1), p)
+    rows = HeldOut(0, zeros, np.arange(900), np.arange(900), y, p.argmax(axis=1), p, zeros)
     return TestSet({"model": [rows], "twin": [rows]}, ["no", "yes"], [], [], 900)
 
 
@@ -35,7 +35,9 @@ def test_no_table_has_a_row_a_sample(test_set):
         assert list(table["model"].unique()) == ["model", "twin"]
     values = np.random.default_rng(0).normal(size=(2, 900))
     (rows,) = test_set.models["model"]
-    numbers = HeldOut(0, rows.fold, rows.sample_id, rows.group, values[0], values[1], rows.p[:, :0])
+    numbers = HeldOut(
+        0, rows.fold, rows.sample_id, rows.group, values[0], values[1], rows.p[:, :0], rows.quantile
+    )
     cells = predicted_observed(TestSet({"model": [numbers]}, [], [], [], 900))
     assert cells["count"].sum() == 900
     assert cells["predicted"].nunique() <= 30

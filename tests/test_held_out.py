@@ -72,6 +72,11 @@ def test_predictions_that_do_not_fit_the_split_are_refused(splits, binary, chang
         read_test_set(SAMPLES, splits, change(binary), "binary")
 
 
+def test_columns_of_the_samples_do_not_clash_with_those_of_the_splits(splits, binary):
+    samples = SAMPLES.assign(fold="x", unit=1, split="y", prediction=0.0)
+    assert read_test_set(samples, splits, binary, "binary").groups == 12
+
+
 def test_a_label_that_the_model_does_not_know_is_refused(splits, binary):
     samples = SAMPLES.assign(label=["no", "yes"] * 5 + ["no", "rare"])
     with pytest.raises(DataError, match="not trained on: rare"):

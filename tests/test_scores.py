@@ -11,6 +11,7 @@ from bioloom.scores import (
     binary_scores,
     multiclass_scores,
     multiregression_scores,
+    reach,
     regression_scores,
     target_scores,
 )
@@ -156,3 +157,15 @@ def test_what_the_drawn_rows_do_not_define_is_nan():
     assert np.isnan([values["spearman"], values["pearson"], values["r2"]]).all()
     nothing = target_scores(np.full((3, 1), np.nan), np.ones((3, 1)), one_class)
     assert np.isnan(nothing["rmse"]).all()
+
+
+def test_coverage_counts_the_truths_inside():
+    y, ones = np.array([0, 1, 1]), np.ones((3, 1))
+    p = np.array([[0.9, 0.1], [0.5, 0.5], [0.8, 0.2]])
+    scores = reach(y, y, p, np.full(3, 0.5), ones)
+    assert (scores["coverage"], scores["set_size"]) == (pytest.approx(2 / 3), pytest.approx(4 / 3))
+    values, said = np.array([[1.0, np.nan], [2.0, 3.0]]), np.array([[1.5, 0.0], [4.0, 3.1]])
+    quantile = np.array([[1.0, 0.2], [1.0, 0.2]])
+    twice = reach(values, said, said[:, :0], quantile, np.array([[1.0, 0.0], [1.0, 2.0]]))
+    np.testing.assert_allclose(twice["coverage"], [2 / 3, 1 / 2])
+    assert reach(y, y, p, np.full(3, np.nan), ones) == {}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from bioloom.held_out import HeldOut
-from bioloom.scores import SCORES, Scores
+from bioloom.scores import SCORES, Scores, reach
 
 LEVEL = 0.95
 BLOCK = 64  # resamples at a time: the working arrays stay in the processor's cache
@@ -36,7 +36,8 @@ def _scores_of(rows: HeldOut, kind: str, draws: np.ndarray) -> Scores:
         draws[rows.group, start : start + BLOCK].astype(float)
         for start in range(0, draws.shape[1], BLOCK)
     )
-    blocks = [SCORES[kind](rows.y, rows.call, rows.p, block) for block in weights]
+    said = rows.y, rows.call, rows.p
+    blocks = [SCORES[kind](*said, block) | reach(*said, rows.quantile, block) for block in weights]
     return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
 

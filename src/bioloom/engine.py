@@ -158,7 +158,10 @@ def _encode(
     ) as progress:
         done = 0
         for states in encoder.encode(chosen):
-            pieces.append(pool(states, options["pooling"], options["segments"], encoder))
+            items = pool(states, options["pooling"], options["segments"], encoder)
+            if not np.isfinite(items.values).all():
+                raise SelfCheckError("the encoder gave vectors that are not finite numbers")
+            pieces.append(items)
             places.append(misses[states.order])
             done += len(states.order)
             progress.set_postfix(sequences=f"{done}/{len(chosen)}", refresh=False)
@@ -197,7 +200,12 @@ def self_check(encoder: Encoder, texts: Sequence[str]) -> dict[str, Any] | None:
 
 
 def centred_cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Cosine of each row of `a (N, D)` with that of `b`, both less the mean row of `b`, (N,)."""
+    """Cosine of each row of `a (N, D)` with that of `b`, both less the mean row of `b`, (N,).
+
+    -1 for all where a value is no finite number: such vectors agree with nothing.
+    """
+    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+        return np.full(len(a), -1.0)
     centre = b.mean(axis=0)
     a, b = a - centre, b - centre
     norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)

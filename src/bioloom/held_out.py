@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from bioloom.errors import DataError
+from bioloom.samples import label_columns
 
 ROW = ["repeat", "fold", "sample_id"]
 RERUN = "run the train step again: held_out and splits do not belong together"
@@ -24,6 +25,8 @@ class HeldOut:
     Classification: `y`, `call (N,)` class indices, `p (N, K)` probabilities. Regression: `y`,
     `call (N,)` values, or `(N, T)` with NaN in `y` where a target was not measured; `p` is empty.
     `group (N,)` indexes the test units (`split.py`), the same in all models and repeats.
+    `quantile`, of the shape of `call`, is the conformal quantile: how far from the truth a set or
+    an interval reaches; NaN where none was given.
     """
 
     repeat: int
@@ -33,10 +36,11 @@ class HeldOut:
     y: np.ndarray
     call: np.ndarray
     p: np.ndarray
+    quantile: np.ndarray
 
     def __getitem__(self, rows: np.ndarray) -> HeldOut:
         """The rows at `rows` (integers or a boolean mask)."""
-        arrays = (self.fold, self.sample_id, self.group, self.y, self.call, self.p)
+        arrays = (self.fold, self.sample_id, self.group, self.y, self.call, self.p, self.quantile)
         return HeldOut(self.repeat, *(a[rows] for a in arrays))
 
 
@@ -70,7 +74,8 @@ def read_test_set(
     `min_test`: a target with fewer measured test values in any repeat is skipped.
     """
     tested = splits[splits["split"] == "test"]
-    test = tested[[*ROW, "unit"]].merge(samples, on="sample_id", how="left")
+    labels = samples[["sample_id", *label_columns(samples)]]
+    test = tested[[*ROW, "unit"]].merge(labels, on="sample_id", how="left")
     if test.empty or "model" not in set(held_out["model"]):
         raise DataError("there are no test rows predicted by the task's model", hint=RERUN)
     groups, group = np.unique(test["unit"], return_inverse=True)
@@ -89,10 +94,10 @@ def read_test_set(
             raise DataError("a test sample has no label", column="label", hint="clean drops these")
     models = {}
     for name, said in held_out.groupby("model", sort=False):
-        call, p = _place(said, test, classes, targets, str(name))
+        call, p, quantile = _place(said, test, classes, targets, str(name))
         call = call if classes else _level(call, test)
         fold, sample = test["fold"].to_numpy(), test["sample_id"].to_numpy()
-        rows = HeldOut(-1, fold, sample, group, y, call, p)
+        rows = HeldOut(-1, fold, sample, group, y, call, p, quantile)
         models[str(name)] = _by_repeat(rows, test["repeat"].to_numpy())
     return TestSet(models, classes, targets, skipped, len(groups))
 
@@ -135,8 +140,8 @@ def _targets(test: pd.DataFrame, min_test: int) -> tuple[list[str], list[str]]:
 
 def _place(
     said: pd.DataFrame, test: pd.DataFrame, classes: list[str], targets: list[str], model: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """(call, p) of one model in the order of the test rows."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(call, p, quantile) of one model in the order of the test rows."""
     if targets:
         said = said[said["target"].isin(targets)]
     at = pd.MultiIndex.from_frame(test[ROW]).get_indexer(pd.MultiIndex.from_frame(said[ROW]))
@@ -144,25 +149,28 @@ def _place(
         raise DataError(f"model {model} predicts a row twice or outside the test split", hint=RERUN)
     values = said["prediction"]
     p = np.full((len(test), len(classes)), np.nan)
+    reach = said.get("quantile", pd.Series(np.nan, said.index)).to_numpy(float)
+    quantile = np.full((len(test), len(targets)) if targets else len(test), np.nan)
     if classes:
         call = np.zeros(len(test), dtype=int)
-        call[at] = _codes(values, classes, "prediction")
+        call[at], quantile[at] = _codes(values, classes, "prediction"), reach
         p[at] = said[[f"p.{name}" for name in classes]].to_numpy(float)
         gaps = ~np.isfinite(p)
     elif targets:
         call = np.full((len(test), len(targets)), np.nan)
-        call[at, pd.Index(targets).get_indexer(pd.Index(said["target"]))] = values.to_numpy(float)
+        place = at, pd.Index(targets).get_indexer(pd.Index(said["target"]))
+        call[place], quantile[place] = values.to_numpy(float), reach
         measured = test[[f"label.{target}" for target in targets]].notna().to_numpy()
         gaps = ~np.isfinite(call) & measured
     else:
         call = np.full(len(test), np.nan)
-        call[at] = values.to_numpy(float)
+        call[at], quantile[at] = values.to_numpy(float), reach
         gaps = ~np.isfinite(call)
     if gaps.any():
         raise DataError(
             f"model {model} has no finite prediction for {gaps.sum()} test values", hint=RERUN
         )
-    return call, _level(p, test)
+    return call, _level(p, test), quantile
 
 
 def _level(values: np.ndarray, test: pd.DataFrame) -> np.ndarray:

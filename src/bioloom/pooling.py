@@ -55,7 +55,8 @@ def segment_means(
     within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     row = np.repeat(np.cumsum(parts) - parts, lengths)
     row += within * np.repeat(parts, lengths) // np.repeat(lengths, lengths)
-    size = torch.from_numpy(np.bincount(row)).to(values.device)
+    # an item without tokens has a row of zeros
+    size = torch.from_numpy(np.bincount(row, minlength=parts.sum()).clip(1)).to(values.device)
     sums = torch.zeros(len(size), values.shape[1], device=values.device)
     picked = values[_tokens(values, starts, lengths)].float()
     sums.index_add_(0, torch.from_numpy(row).to(values.device), picked)
@@ -66,7 +67,9 @@ def _maxima(values: torch.Tensor, starts: np.ndarray, ends: np.ndarray) -> torch
     import torch
 
     pairs = zip(starts.tolist(), ends.tolist(), strict=True)
-    return torch.stack([values[start:end].amax(0) for start, end in pairs]).float()
+    nothing = torch.zeros(values.shape[1], dtype=values.dtype, device=values.device)
+    rows = [values[start:end].amax(0) if end > start else nothing for start, end in pairs]
+    return torch.stack(rows).float()
 
 
 def _tokens(values: torch.Tensor, starts: np.ndarray, lengths: np.ndarray) -> torch.Tensor:

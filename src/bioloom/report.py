@@ -31,6 +31,8 @@ METRICS = {
     "pearson": "Pearson r",
     "spearman": "Spearman ρ",
     "r2_pooled": "R² pooled over targets",
+    "coverage": "Coverage of sets or intervals (90 % asked)",
+    "set_size": "Classes in the prediction set",
 }
 VERDICTS = {
     "better": "Better than the best baseline",
@@ -40,7 +42,7 @@ VERDICTS = {
 DRAWN = ("histogram", "shares", "flags")  # of leakage.json, shown in another way than the rest
 NAMED = ("embedder", "identity", "features")  # of features.json: in the card under another name
 MACRO = ("recall", "precision", "f1", "auroc", "auprc")
-UNBOUNDED = ("rmse", "mae", "rmse_median", "log_loss")
+UNBOUNDED = ("rmse", "mae", "rmse_median", "log_loss", "set_size")
 
 
 def build_report(
@@ -111,7 +113,7 @@ def score_rows(metrics: dict[str, Any]) -> list[dict[str, Any]]:
                 "value": scores.get(name),
                 "low": scores.get(f"{name}_low"),
                 "high": scores.get(f"{name}_high"),
-                "best": scores.get(name) == best,
+                "best": scores.get(name) == best and name != "coverage",
             }
             for scores in models.values()
         ]
@@ -141,7 +143,7 @@ def model_card(
         ("classes", classes),
         ("positive class", classes[-1] if model.get("kind") == "binary" else None),
         *((key, model.get(key)) for key in ("threshold", "temperature")),
-        ("sets and intervals", f"hold the truth for {coverage:.0%} of samples" if coverage else ""),
+        ("sets and intervals", f"made to hold the truth for {coverage:.0%}" if coverage else ""),
         ("number of features", features.get("features")),
         *((key, value) for key, value in features.items() if key not in NAMED),
     ]

@@ -16,7 +16,7 @@ Scores = dict[str, np.ndarray]
 
 ECE_BINS = 10
 REGRESSION = ("spearman", "pearson", "r2", "rmse", "mae")
-LOWER_IS_BETTER = {"brier", "ece", "log_loss", "rmse", "mae", "rmse_median"}
+LOWER_IS_BETTER = {"brier", "ece", "log_loss", "rmse", "mae", "rmse_median", "set_size"}
 
 
 def binary_scores(y: np.ndarray, call: np.ndarray, p: np.ndarray, weights: np.ndarray) -> Scores:
@@ -123,6 +123,25 @@ def target_scores(y: np.ndarray, prediction: np.ndarray, weights: np.ndarray) ->
         rows = np.isfinite(truth)
         columns.append(regression_scores(truth[rows], said[rows], said[:0], weights[rows]))
     return {name: np.array([column[name] for column in columns]) for name in columns[0]}
+
+
+def reach(
+    y: np.ndarray, call: np.ndarray, p: np.ndarray, quantile: np.ndarray, weights: np.ndarray
+) -> Scores:
+    """How often the prediction set or interval holds the truth, and how wide it is.
+
+    Conformal, from the `quantile` fitted on valid rows: a class is in the set where 1 - p is at
+    most that; an interval is the value +- that. Nothing where no quantile was given.
+    """
+    if np.isnan(quantile).all():
+        return {}
+    if p.shape[1]:
+        held = 1 - p <= quantile[:, None]
+        width = {"set_size": held.sum(axis=1) @ weights / weights.sum(axis=0)}
+        return {"coverage": held[np.arange(len(y)), y] @ weights / weights.sum(axis=0)} | width
+    known = np.isfinite(y).reshape(len(y), -1)
+    inside = (np.abs(call - y) <= quantile).reshape(len(y), -1) & known
+    return {"coverage": inside.sum(axis=1) @ weights / (known.sum(axis=1) @ weights)}
 
 
 SCORES: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], Scores]] = {

@@ -250,7 +250,9 @@ def _select(
         )
         for candidate in candidates
     ]
-    return candidates[int(np.argmin(losses))]
+    if not np.isfinite(losses).any():
+        raise DataError("No candidate of `search` could be fitted: all losses are no numbers")
+    return candidates[int(np.nanargmin(losses))]
 
 
 def _inner_folds(
@@ -298,13 +300,15 @@ def _held_out(fitted: Fitted, features: Features, samples: pd.DataFrame) -> pd.D
             table[f"p.{name}"] = scores[:, code]
         if fitted.kind == "binary":
             table["threshold"] = fitted.threshold
-        return table
+        return table.assign(quantile=fitted.quantile[0])
     if fitted.kind == "regression":
-        return pd.DataFrame({"sample_id": ids, "prediction": scores[:, 0]})
+        table = pd.DataFrame({"sample_id": ids, "prediction": scores[:, 0]})
+        return table.assign(quantile=fitted.quantile[0])
     return pd.DataFrame(
         {
             "sample_id": np.repeat(ids, len(fitted.outputs)),
             "target": np.tile(fitted.outputs, len(ids)),
             "prediction": scores.ravel(),
+            "quantile": np.tile(fitted.quantile, len(ids)),
         }
     )

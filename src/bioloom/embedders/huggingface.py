@@ -144,6 +144,7 @@ class HuggingFace:
             "layer": self.layer,
             "max_length": self.max_length,
             "overlap": self.overlap,
+            "spaced": self.spaced,
         }
         self.info: dict[str, Any] = {"device": device}
 
@@ -185,10 +186,10 @@ class HuggingFace:
         implementation = self.model.config._attn_implementation
         try:
             packing.install(self.model)
-            for first in (0, (self.model.config.pad_token_id or 0) + 1):
-                error = (self._pack(chunks, first).float() - expected).norm()
-                if error < 0.05 * expected.norm():
-                    return first
+            starts = (0, (self.model.config.pad_token_id or 0) + 1)
+            errors = [float((self._pack(chunks, s).float() - expected).norm()) for s in starts]
+            if min(errors) < 0.05 * expected.norm():
+                return starts[int(np.argmin(errors))]
         except (TypeError, ValueError, LookupError, RuntimeError) as error:
             log.info("%s is not packed: %s", self.folder, error)
         self.model.set_attn_implementation(implementation)
