@@ -138,3 +138,35 @@ def test_the_hash_is_the_same_in_another_folder(sources: Path) -> None:
     provenance.PACKAGE, provenance.SCRIPTS = other / "src/bioloom", other / "scripts"
     provenance._closure.cache_clear()
     assert [code_hash(step, TASK) for step in STEPS] == copied
+
+
+def test_a_model_folder_counts_by_its_content(project: Project) -> None:
+    from transformers import BertConfig
+
+    from tests.test_embedders import _protein_bert
+
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = BertConfig(vocab_size=32, intermediate_size=16, **sizes)
+    _protein_bert(project.path("models/bert"), config)
+    rows = [f"p{i},{'MKV' * (4 + i % 5)}{'ACDEFGHIKL'[i % 10]},{'ab'[i % 2]}" for i in range(40)]
+    project.path("data/proteins.csv").write_text("\n".join(["id,sequence,label", *rows]) + "\n")
+    task = {
+        "application": "protein_function",
+        "datasets": {
+            "training": {
+                "sequences": "data/proteins.csv",
+                "columns": {"id": "id", "label": "label"},
+            }
+        },
+        "split": {"method": "holdout", "test": 0.2, "valid": 0.2},
+        "features": {"embedder": "huggingface", "model": "models/bert"},
+        "model": {"name": "logistic_regression"},
+    }
+    project.configure(**{"tasks.proteins": task})
+    project.snakemake("--until", "extract_features")
+    embedded = {"extract_features proteins training features"}
+    os.utime(project.path("models/bert"))
+    os.utime(project.path("models/bert/model.safetensors"))
+    assert not embedded & project.planned()
+    _protein_bert(project.path("models/bert"), config)  # other random weights
+    assert embedded <= project.planned()

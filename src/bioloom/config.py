@@ -173,6 +173,20 @@ def weights_file(task: Config, features: str) -> list[str]:
     return [local_path(source)] if source else []
 
 
+def weights_parts(task: Config, features: str) -> list[str]:
+    """The files of a model folder of the user's: Snakemake compares what is in them, not its age.
+
+    Folders that Snakemake made, and fetched files, are none of these.
+    """
+    return [
+        str(part)
+        for folder in map(Path, weights_file(task, features))
+        if folder.is_dir() and not folder.is_relative_to("results")
+        for part in sorted(folder.glob("*"))
+        if part.is_file()
+    ]
+
+
 def _weights(section: Config) -> Config | str | None:
     if section["embedder"] == TABLE:
         return None

@@ -26,6 +26,7 @@ from bioloom.config import (
     source_files,
     train_section,
     weights_file,
+    weights_parts,
 )
 from bioloom.errors import DataError
 from bioloom.provenance import code_hash
@@ -61,6 +62,18 @@ def section(name):
 def code(step):
     """A params function: the hash of the modules that a step runs for this task."""
     return lambda wildcards: code_hash(step, task_of(wildcards))
+
+
+def weights(wildcards):
+    """The weights of a features file; the age of a folder of the user's says nothing."""
+    name = getattr(wildcards, "features", "features")
+    files = weights_file(task_of(wildcards), name)
+    return ancient(files) if weights_parts(task_of(wildcards), name) else files
+
+
+def parts(wildcards):
+    name = getattr(wildcards, "features", "features")
+    return weights_parts(task_of(wildcards), name)
 
 
 def predictions():

@@ -9,7 +9,8 @@ record of the run in the .json beside it.
 rule extract_features:
     input:
         samples="results/{task}/{dataset}/samples.parquet",
-        weights=lambda wildcards: weights_file(task_of(wildcards), wildcards.features),
+        weights=weights,
+        parts=parts,
     output:
         features="results/{task}/{dataset}/{features}.npz",
         record="results/{task}/{dataset}/{features}.json",

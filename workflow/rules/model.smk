@@ -65,7 +65,8 @@ rule explain:
         samples="results/{task}/training/samples.parquet",
         splits="results/{task}/splits.parquet",
         features="results/{task}/training/features.npz",
-        weights=lambda wildcards: weights_file(task_of(wildcards), "features"),
+        weights=weights,
+        parts=parts,
         model="results/{task}/model",
     output:
         explanation="results/{task}/explanation.parquet",
