@@ -13,8 +13,9 @@ import pandas as pd
 
 from bioloom.errors import DataError
 
-Kind = Literal["binary", "multiclass", "regression", "multiregression"]
-CLASSIFICATION = ("binary", "multiclass")
+Kind = Literal["binary", "multiclass", "regression", "multiregression", "per_residue"]
+CLASSIFICATION = ("binary", "multiclass", "per_residue")
+"""Kinds whose answers are class probabilities; `per_residue` has one class a residue."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +41,15 @@ class Application:
     """The data side of one application.
 
     `task` picks loss, metrics, baselines and plots: "classification" becomes binary or multiclass
-    by the number of classes. `ingest(files, options)` reads the data set's source files (name in
+    by the number of classes; "per_residue" has one class a residue of the column `sequence`, the
+    text `label.residues`. `ingest(files, options)` reads the data set's source files (name in
     config -> local path; options are the data set's other keys) into a table with `sample_id`;
     `clean(raw, options)` standardises it; `inputs(samples)` gives what an embedder takes:
     a list of sequences or a table. `measure` is how alike two samples are in the leakage audit.
     Where samples are persons `private` is true: no value of a row appears in logs or reports.
     """
 
-    task: Literal["classification", "regression", "multiregression"]
+    task: Literal["classification", "regression", "multiregression", "per_residue"]
     ingest: Callable[[dict[str, Path], dict[str, Any]], pd.DataFrame]
     clean: Callable[[pd.DataFrame, dict[str, Any]], Cleaned]
     inputs: Callable[[pd.DataFrame], list[str] | pd.DataFrame]

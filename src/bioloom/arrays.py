@@ -9,7 +9,10 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Ragged:
-    """Per-token vectors of N items: `values (T, D)`; `offsets (N + 1,)` say where each begins."""
+    """Per-token vectors of N items: `values (T, D)`; `offsets (N + 1,)` say where each begins.
+
+    Where a token has one number only (its class), `values` is `(T,)`.
+    """
 
     values: np.ndarray
     offsets: np.ndarray
@@ -19,11 +22,15 @@ class Ragged:
 
     def __getitem__(self, index: np.ndarray) -> Ragged:
         """The items at `index` (integers or a boolean mask), in that order."""
+        offsets = np.concatenate([[0], np.cumsum(self.lengths[index])])
+        return Ragged(self.values[self.tokens(index)], offsets)
+
+    def tokens(self, index: np.ndarray) -> np.ndarray:
+        """The rows of `values` that belong to the items at `index`, item after item."""
         index = np.arange(len(self))[index]
         lengths = self.lengths[index]
-        offsets = np.concatenate([[0], np.cumsum(lengths)])
-        tokens = np.repeat(self.offsets[index] - offsets[:-1], lengths) + np.arange(offsets[-1])
-        return Ragged(self.values[tokens], offsets)
+        ends = np.cumsum(lengths)
+        return np.repeat(self.offsets[index] - ends + lengths, lengths) + np.arange(lengths.sum())
 
     @property
     def lengths(self) -> np.ndarray:
@@ -41,3 +48,15 @@ class Ragged:
             if self.lengths[i]:
                 means[i] = self.item(i).mean(axis=0, dtype=np.float32)
         return means
+
+
+def residues_of(sample_ids: np.ndarray, lengths: np.ndarray) -> dict[str, np.ndarray]:
+    """`sample_id` and `position` (from 1) of each token, (T,), where each sample has `lengths`."""
+    starts = np.repeat(np.cumsum(lengths) - lengths, lengths)
+    position = np.arange(lengths.sum()) - starts + 1
+    return {"sample_id": np.repeat(sample_ids, lengths), "position": position}
+
+
+def end_to_end(values: np.ndarray | Ragged) -> np.ndarray:
+    """One row a token where `values` are per token, else `values` as they are."""
+    return values.values if isinstance(values, Ragged) else values

@@ -10,6 +10,7 @@ import numpy as np
 
 from bioloom.held_out import HeldOut
 from bioloom.scores import SCORES, Scores, reach
+from bioloom.segments import segment_overlap
 
 LEVEL = 0.95
 BLOCK = 64  # resamples at a time: the working arrays stay in the processor's cache
@@ -38,7 +39,17 @@ def _scores_of(rows: HeldOut, kind: str, draws: np.ndarray) -> Scores:
     )
     said = rows.y, rows.call, rows.p
     blocks = [SCORES[kind](*said, block) | reach(*said, rows.quantile, block) for block in weights]
-    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+    scores = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+    return scores | _segment_scores(rows, draws) if kind == "per_residue" else scores
+
+
+def _segment_scores(rows: HeldOut, draws: np.ndarray) -> Scores:
+    """SOV, the mean over the drawn chains; a chain's residues stand together."""
+    starts = np.flatnonzero(rows.sample_id[1:] != rows.sample_id[:-1]) + 1
+    chains = zip(np.split(rows.y, starts), np.split(rows.call, starts), strict=True)
+    overlap = np.array([segment_overlap(y, call) for y, call in chains])
+    weights = draws[rows.group[np.append(0, starts)]].astype(float)
+    return {"sov": overlap @ weights / weights.sum(axis=0)}
 
 
 def interval(drawn: np.ndarray) -> dict[str, float]:

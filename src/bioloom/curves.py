@@ -34,6 +34,8 @@ def plot_tables(
         tables["pr"] = precision_recall(test)
         tables["calibration"] = calibration(test)
         tables["confusion"] = confusion(test)
+        if kind == "per_residue":
+            tables["per_class"] = per_class(test, draws)
     elif test.targets:
         tables["per_target"] = per_target(test)
     else:
@@ -76,6 +78,29 @@ def confusion(test: TestSet) -> pd.DataFrame:
         np.add.at(counts, (part.y, part.call), 1)
     table = pd.DataFrame(counts, pd.Index(test.classes, name="observed"), test.classes)
     return table.melt(ignore_index=False, var_name="predicted", value_name="count").reset_index()
+
+
+def per_class(test: TestSet, draws: np.ndarray) -> pd.DataFrame:
+    """`model, class, n, metric, value, low, high`: recall, precision, F1 of each class."""
+    few = draws[:, : 1 + DISTANCE_RESAMPLES].astype(float)
+    tables = []
+    for model, repeats in test.models.items():
+        for k, name in enumerate(test.classes):
+            true, called, hit = np.mean([_counts(part, k, few) for part in repeats], axis=0)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                values = {"recall": hit / true, "precision": hit / called}
+                values["f1"] = 2 * hit / (true + called)
+            place = {"model": model, "class": name, "n": int(true[0])}
+            tables += [{**place, "metric": m, **interval(v)} for m, v in values.items()]
+    return pd.DataFrame(tables)
+
+
+def _counts(part: HeldOut, k: int, draws: np.ndarray) -> np.ndarray:
+    """Rows drawn that are of class k, called so, and both, (3, B)."""
+    is_class, called = part.y == k, part.call == k
+    groups = len(draws)
+    kinds = (is_class, called, is_class & called)
+    return np.stack([np.bincount(part.group[rows], minlength=groups) @ draws for rows in kinds])
 
 
 def predicted_observed(test: TestSet) -> pd.DataFrame:

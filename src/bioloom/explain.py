@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from bioloom.application import CLASSIFICATION, Application
+from bioloom.arrays import Ragged
 from bioloom.embedders import AMINO_ACIDS, BASES
 from bioloom.features import Features
 from bioloom.fitted import Fitted
@@ -41,6 +42,9 @@ def explain(
     chosen = splits[(splits["fold"] == fold["fold"]) & (splits["repeat"] == fold["repeat"])]
     valid = chosen.loc[chosen["split"] == "valid", "sample_id"]
     rows = samples[samples["sample_id"].isin(valid)].reset_index(drop=True)
+    if fitted.kind == "per_residue":
+        X = features.rows(rows["sample_id"])
+        return mask_residues(rows, X, fitted, embedder, weights, options["items"], options["window"])
     if isinstance(application.inputs(rows), list):
         return mutate(rows, fitted, embedder, weights, options["items"], options["window"])
     return permute(rows, features, fitted, options["repeats"], seed)
@@ -123,6 +127,41 @@ def mutate(
     return pd.concat(tables, ignore_index=True)
 
 
+def mask_residues(
+    samples: pd.DataFrame,
+    X: Any,
+    fitted: Fitted,
+    embedder: dict[str, Any],
+    weights: Path | None,
+    items: int,
+    window: int,
+) -> pd.DataFrame:
+    """What each stretch of a few chains does for the states of the whole chain.
+
+    Windows of letters are replaced by the unknown letter, one at a time. Importance is the fall of
+    the log odds of the states predicted before, summed over the chain's residues: also those that
+    the window only surrounds. The chains are those that the model is surest of, of different kinds.
+    """
+    from bioloom.engine import embed
+
+    chains = Ragged(fitted.scores(X), X.offsets)
+    tables = []
+    for row in _spread(chains.mean(), items):
+        sequence, before = samples["sequence"].iloc[row], chains.item(row)
+        mutants = list(_mutants(sequence, max(window, 2)))
+        embedded = embed([text for _, _, text in mutants], embedder, weights=weights).X
+        after = fitted.scores(embedded).reshape(len(mutants), *before.shape)
+        states = np.arange(len(before)), before.argmax(axis=1)
+        falls = _log_odds(before[states]) - _log_odds(after[:, *states])
+        places = [(position, letter) for position, letter, _ in mutants]
+        table = pd.DataFrame(places, columns=["position", "feature"])
+        fall = falls.sum(axis=1)
+        table = table.assign(importance=fall, low=fall, high=fall)
+        main = fitted.outputs[int(before.mean(axis=0).argmax())]
+        tables.append(table.assign(item=samples["sample_id"].iloc[row], predicted=f"mostly {main}"))
+    return pd.concat(tables, ignore_index=True)
+
+
 def _spread(scores: np.ndarray, items: int) -> np.ndarray:
     """The surest rows, as many of each predicted class as possible."""
     predicted, sure = scores.argmax(axis=1), scores.max(axis=1)
@@ -134,7 +173,11 @@ def _spread(scores: np.ndarray, items: int) -> np.ndarray:
 def _strength(scores: np.ndarray, output: int, fitted: Fitted) -> np.ndarray:
     if fitted.kind not in CLASSIFICATION:
         return scores[:, output]
-    clipped = np.clip(scores[:, output], 1e-6, 1 - 1e-6)
+    return _log_odds(scores[:, output])
+
+
+def _log_odds(p: np.ndarray) -> np.ndarray:
+    clipped = np.clip(p, 1e-6, 1 - 1e-6)
     return np.log(clipped / (1 - clipped))
 
 

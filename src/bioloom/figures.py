@@ -81,6 +81,26 @@ def confusion(table: pd.DataFrame) -> Figure:
     return Figure(draw_svg(draw, SMALL), "Confusion matrix", caption)
 
 
+def per_class(table: pd.DataFrame) -> Figure:
+    """Recall and precision of each class: the model in colour, baselines grey."""
+    table = table[table["metric"].isin(("recall", "precision"))]
+    rows = list(table[["class", "metric"]].drop_duplicates().itertuples(index=False))[::-1]
+
+    def draw(ax: Any) -> None:
+        for i, (name, metric) in enumerate(rows):
+            chosen = table[(table["class"] == name) & (table["metric"] == metric)]
+            others = chosen[chosen["model"] != "model"]
+            ours = chosen[chosen["model"] == "model"].iloc[0]
+            ax.plot(others["value"], [i] * len(others), "|", color=MUTED, markersize=9)
+            ax.plot([ours["low"], ours["high"]], [i, i], color=ACCENT, linewidth=1.5)
+            ax.plot(ours["value"], i, "o", color=ACCENT, markersize=6)
+        ax.set_yticks(range(len(rows)), [f"{name}, {metric}" for name, metric in rows])
+        ax.set(xlim=(0, 1), ylim=(-0.6, len(rows) - 0.4), xlabel="Recall, precision")
+
+    caption = "Of each class, with 95 % intervals; the grey strokes are the baselines."
+    return Figure(draw_svg(draw, (BARS, 0.9 + 0.22 * len(rows))), "Classes", caption)
+
+
 def predicted_observed(table: pd.DataFrame) -> Figure:
     """Observed against predicted values as counts in cells."""
 

@@ -16,7 +16,7 @@ import numpy as np
 import yaml
 
 from bioloom.application import CLASSIFICATION, Kind
-from bioloom.arrays import Ragged
+from bioloom.arrays import Ragged, end_to_end
 from bioloom.files import sha256
 from bioloom.models import get_model
 from bioloom.preprocess import Preprocess
@@ -44,8 +44,11 @@ class Fitted:
     settings: dict[str, Any] = field(default_factory=dict)
 
     def scores(self, X: np.ndarray | Ragged) -> np.ndarray:
-        """Calibrated class probabilities (N, C), or predicted values (N, targets)."""
-        prepared = self.preprocess.transform(X)
+        """Calibrated class probabilities (N, C), or predicted values (N, targets).
+
+        N counts residues, sample after sample, where the kind is "per_residue".
+        """
+        prepared = model_rows(self.kind, self.model, self.preprocess.transform(X))
         if self.kind in CLASSIFICATION:
             return soften(self.model.predict_proba(prepared), self.temperature)
         return np.asarray(self.model.predict(prepared)).reshape(len(X), -1)
@@ -93,6 +96,16 @@ class Fitted:
 
 
 _DESCRIBED = ("kind", "parameters", "outputs", "temperature", "threshold", "quantile")
+
+
+def model_rows(kind: Kind, model: Any, values: np.ndarray | Ragged) -> np.ndarray | Ragged:
+    """Features or labels as the model takes them.
+
+    Where residues have classes, a model that does not answer per residue sees each as a row.
+    """
+    if kind == "per_residue" and not model.per_residue:
+        return end_to_end(values)
+    return values
 
 
 def soften(probabilities: np.ndarray, temperature: float) -> np.ndarray:

@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from bioloom.application import CLASSIFICATION
+from bioloom.arrays import residues_of
 from bioloom.errors import DataError
-from bioloom.samples import label_columns
+from bioloom.samples import RESIDUE_LABELS, label_columns
 
 ROW = ["repeat", "fold", "sample_id"]
 RERUN = "run the train step again: held_out and splits do not belong together"
@@ -21,6 +23,8 @@ RERUN = "run the train step again: held_out and splits do not belong together"
 @dataclass(frozen=True)
 class HeldOut:
     """What one model said of the test rows of one repeat (N rows, all folds together).
+
+    A row is a sample, or a residue where residues have classes: sample after sample.
 
     Classification: `y`, `call (N,)` class indices, `p (N, K)` probabilities. Regression: `y`,
     `call (N,)` values, or `(N, T)` with NaN in `y` where a target was not measured; `p` is empty.
@@ -82,8 +86,10 @@ def read_test_set(
     classes: list[str] = []
     targets: list[str] = []
     skipped: list[str] = []
-    if kind in ("binary", "multiclass"):
+    if kind in CLASSIFICATION:
         classes = _classes(held_out, kind)
+        if kind == "per_residue":
+            test, group = _residues(test, group)
         y = _codes(test["label"], classes, "label")
     elif kind == "multiregression":
         targets, skipped = _targets(test, min_test)
@@ -111,6 +117,15 @@ def _classes(held_out: pd.DataFrame, kind: str) -> list[str]:
     if kind == "binary" and len(classes) != 2:
         raise DataError(f"a binary task has 2 classes, not {len(classes)}: {', '.join(classes)}")
     return classes
+
+
+def _residues(test: pd.DataFrame, group: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
+    """(test rows, group) of residues instead of samples: `label` is the letter at `position`."""
+    lengths = test[RESIDUE_LABELS].str.len().to_numpy()
+    rows = np.repeat(np.arange(len(test)), lengths)
+    exploded = test[ROW].iloc[rows].reset_index(drop=True)
+    exploded["position"] = residues_of(lengths, lengths)["position"]
+    return exploded.assign(label=list("".join(test[RESIDUE_LABELS]))), group[rows]
 
 
 def _codes(labels: pd.Series, classes: list[str], column: str) -> np.ndarray:
@@ -144,8 +159,9 @@ def _place(
     """(call, p, quantile) of one model in the order of the test rows."""
     if targets:
         said = said[said["target"].isin(targets)]
-    at = pd.MultiIndex.from_frame(test[ROW]).get_indexer(pd.MultiIndex.from_frame(said[ROW]))
-    if (at < 0).any() or said.duplicated([*ROW, "target"] if targets else ROW).any():
+    row = [*ROW, "position"] if "position" in test else ROW
+    at = pd.MultiIndex.from_frame(test[row]).get_indexer(pd.MultiIndex.from_frame(said[row]))
+    if (at < 0).any() or said.duplicated([*row, "target"] if targets else row).any():
         raise DataError(f"model {model} predicts a row twice or outside the test split", hint=RERUN)
     values = said["prediction"]
     p = np.full((len(test), len(classes)), np.nan)

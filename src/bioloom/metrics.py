@@ -23,6 +23,7 @@ PRIMARY = {
     "multiclass": "f1",  # macro, so that rare classes count as much as common ones
     "regression": "spearman",
     "multiregression": "pearson_median",
+    "per_residue": "accuracy",
 }
 OPTIONS = {"primary": None, "resamples": 500, "min_test": 10}
 NO_INTERVAL = {"ece"}  # repeated rows look like miscalibration: the interval can miss the score

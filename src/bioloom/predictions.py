@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bioloom.application import CLASSIFICATION
-from bioloom.arrays import Ragged
+from bioloom.arrays import Ragged, residues_of
 from bioloom.errors import DataError
 from bioloom.features import Features
 from bioloom.fitted import Fitted
@@ -45,6 +45,8 @@ def align(features: Features, names: list[str], identity: str) -> Features:
 def predict(samples: pd.DataFrame, features: Features, fitted: Fitted, file: Path) -> pd.DataFrame:
     """One row a sample (a sample and target in a multiregression), in the order of the samples.
 
+    A row a residue, with its `position` and letter, where residues have classes.
+
     Classification: `prediction, probability, p.<class>, prediction_set`; regression:
     `prediction, low, high`. Then `out_of_distribution, abstain, model_id`. The set or interval
     holds the truth for 90 % of samples like the validation rows.
@@ -54,19 +56,25 @@ def predict(samples: pd.DataFrame, features: Features, fitted: Fitted, file: Pat
     features = align(features, settings["feature_names"], settings["features"])
     X = features.rows(samples["sample_id"])
     scores = fitted.scores(X)
-    ids = samples["sample_id"].to_numpy()
+    place = {"sample_id": samples["sample_id"].to_numpy()}
+    repeats = np.full(len(samples), scores.shape[1] if fitted.kind == "multiregression" else 1)
+    if isinstance(X, Ragged) and fitted.kind == "per_residue":
+        repeats = X.lengths
+        place = residues_of(place["sample_id"], repeats)
+        place["residue"] = np.array(list("".join(samples["sequence"])))
     outside = fitted.reach.outside(fitted.preprocess.transform(X))
     doubts = reasons_to_abstain(samples, settings["signature"])
+    outside = np.repeat(outside, repeats)
+    doubts = np.repeat(doubts.to_numpy(dtype=object), repeats)
     reasons = [_join(r, f) for r, f in zip(doubts, np.where(outside, FAR, ""), strict=True)]
     if fitted.kind in CLASSIFICATION:
-        table = _classes(ids, scores, fitted)
+        table = _classes(place, scores, fitted)
         single = table["prediction_set"].str.count(r" \| ").eq(0) & table["prediction_set"].ne("")
         reasons = [_join(r, s) for r, s in zip(reasons, np.where(single, "", UNSURE), strict=True)]
     else:
-        table = _values(ids, scores, fitted)
-    repeats = len(table) // max(1, len(ids))
-    table["out_of_distribution"] = np.repeat(outside, repeats)
-    table["abstain"] = np.repeat(np.array(reasons, dtype=object), repeats)
+        table = _values(place["sample_id"], scores, fitted)
+    table["out_of_distribution"] = outside
+    table["abstain"] = np.array(reasons, dtype=object)
     return table.assign(model_id=settings["id"])
 
 
@@ -78,6 +86,8 @@ def with_dropped(predictions: pd.DataFrame, dropped: pd.DataFrame, fitted: Fitte
         rows = rows.merge(pd.DataFrame({"target": fitted.outputs}), how="cross")
     rows = rows.reindex(columns=predictions.columns)
     rows["out_of_distribution"] = False  # not looked at
+    if "position" in rows:
+        rows["position"] = 0  # of no residue
     return pd.concat([predictions, rows], ignore_index=True) if len(rows) else predictions
 
 
@@ -85,13 +95,13 @@ def _join(*reasons: str) -> str:
     return "; ".join(reason for reason in reasons if reason)
 
 
-def _classes(ids: np.ndarray, scores: np.ndarray, fitted: Fitted) -> pd.DataFrame:
+def _classes(place: dict[str, np.ndarray], scores: np.ndarray, fitted: Fitted) -> pd.DataFrame:
     decided = fitted.decide(scores)
     code = {name: i for i, name in enumerate(fitted.outputs)}
     chosen = np.array([code[name] for name in decided], dtype=int)
     inside = 1 - scores <= fitted.quantile[0]
-    table = pd.DataFrame({"sample_id": ids, "prediction": decided})
-    table["probability"] = scores[np.arange(len(ids)), chosen]
+    table = pd.DataFrame({**place, "prediction": decided})
+    table["probability"] = scores[np.arange(len(chosen)), chosen]
     for i, name in enumerate(fitted.outputs):
         table[f"p.{name}"] = scores[:, i]
     table["prediction_set"] = [

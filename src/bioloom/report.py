@@ -13,6 +13,7 @@ import pandas as pd
 import yaml
 
 from bioloom import __version__, figures
+from bioloom.application import CLASSIFICATION
 from bioloom.figures import Figure
 from bioloom.files import read_json, replacing
 from bioloom.scores import LOWER_IS_BETTER
@@ -33,6 +34,7 @@ METRICS = {
     "r2_pooled": "R² pooled over targets",
     "coverage": "Coverage of sets or intervals (90 % asked)",
     "set_size": "Classes in the prediction set",
+    "sov": "Segment overlap (SOV)",
 }
 VERDICTS = {
     "better": "Better than the best baseline",
@@ -127,14 +129,14 @@ def metric_label(name: str, kind: str) -> str:
     label = METRICS.get(stem, words(stem))
     if name != stem:
         label += ", median over targets"
-    return f"{label} (macro)" if kind == "multiclass" and name in MACRO else label
+    return f"{label} (macro)" if kind in ("multiclass", "per_residue") and name in MACRO else label
 
 
 def model_card(
     about: dict[str, str], model: dict[str, Any], features: dict[str, Any]
 ) -> list[tuple[str, Any]]:
     """(name, value) of what a user of the model should know, in reading order."""
-    classes = model.get("outputs", []) if model.get("kind") in ("binary", "multiclass") else []
+    classes = model.get("outputs", []) if model.get("kind") in CLASSIFICATION else []
     coverage = model.get("coverage")
     card = [
         *((key, about.get(key)) for key in ("source", "licence", "limits")),
@@ -184,6 +186,7 @@ def _curves(folder: Path | None, metrics: dict[str, Any], label: str) -> list[Fi
         "pr": figures.precision_recall,
         "calibration": figures.calibration,
         "confusion": figures.confusion,
+        "per_class": figures.per_class,
         "predicted_observed": figures.predicted_observed,
         "per_target": lambda t: figures.per_target(t, metrics.get("difference", {}).get("against")),
         "metric_by_distance": lambda table: figures.by_distance(table, label),

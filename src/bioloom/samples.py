@@ -1,6 +1,7 @@
 """The samples table: `sample_id` (unique), `label` or `label.<target>`, `group`, typed columns.
 
-A column `<block>.<name>` belongs to a block (`expression.FLT3`). New data have no label.
+A column `<block>.<name>` belongs to a block (`expression.FLT3`). New data have no label. Where each
+residue has a class, `label.residues` is a text as long as `sequence`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from bioloom.files import replacing
 
 # A block wider than this is summarised as a whole in quality.json.
 WIDE_BLOCK = 60
+
+RESIDUE_LABELS = "label.residues"
 
 
 def label_columns(samples: pd.DataFrame) -> list[str]:

@@ -51,12 +51,28 @@ def multiclass_scores(
     among the drawn rows, AUROC and AUPRC one against the rest; Brier is the sum over classes;
     ECE is of the highest probability. MCC after Gorodkin (2004).
     """
+    present = np.eye(p.shape[1])[y].T @ weights > 0
+    several = present.sum(axis=0) > 1
+    ranking = [_ranking((y == k).astype(float), p[:, k], weights) for k in range(p.shape[1])]
+    areas, averages = (_macro(np.array(values), present) for values in zip(*ranking, strict=True))
+    scores = per_residue_scores(y, call, p, weights)
+    scores["auroc"] = np.where(several, areas, np.nan)
+    scores["auprc"] = np.where(several, averages, np.nan)
+    return scores
+
+
+def per_residue_scores(
+    y: np.ndarray, call: np.ndarray, p: np.ndarray, weights: np.ndarray
+) -> Scores:
+    """Scores of K classes as in `multiclass_scores`, but for those of the ranking.
+
+    Accuracy over three states is Q3, over eight Q8.
+    """
     n = weights.sum(axis=0)
     truth = np.eye(p.shape[1])[y]
     calls = np.eye(p.shape[1])[call]
     true, called, hit = (m.T @ weights for m in (truth, calls, truth * calls))
     present = true > 0
-    ranking = [_ranking(truth[:, k], p[:, k], weights) for k in range(p.shape[1])]
     several = present.sum(axis=0) > 1
     root = np.sqrt((n**2 - (called**2).sum(axis=0)) * (n**2 - (true**2).sum(axis=0)))
     mcc = _ratio(hit.sum(axis=0) * n - (true * called).sum(axis=0), root)
@@ -65,8 +81,6 @@ def multiclass_scores(
         "recall": _macro(_ratio(hit, true), present),
         "precision": _macro(np.where(called > 0, _ratio(hit, called), 0.0), present),
         "f1": _macro(_ratio(2 * hit, true + called), present),
-        "auroc": np.where(several, _macro(np.array([a for a, _ in ranking]), present), np.nan),
-        "auprc": np.where(several, _macro(np.array([a for _, a in ranking]), present), np.nan),
         "mcc": np.where(several, np.where(root > 0, mcc, 0.0), np.nan),
         "brier": ((p - truth) ** 2).sum(axis=1) @ weights / n,
         "ece": _calibration_error(y == p.argmax(axis=1), p.max(axis=1), weights),
@@ -149,6 +163,7 @@ SCORES: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], Sco
     "multiclass": multiclass_scores,
     "regression": regression_scores,
     "multiregression": multiregression_scores,
+    "per_residue": per_residue_scores,
 }
 
 

@@ -20,16 +20,16 @@ import numpy as np
 import pandas as pd
 
 from bioloom.application import CLASSIFICATION, Kind, get_application, kind_of
-from bioloom.arrays import Ragged
+from bioloom.arrays import Ragged, end_to_end, residues_of
 from bioloom.calibration import conformal_quantile, fit_temperature, fit_threshold
 from bioloom.errors import DataError
 from bioloom.features import Features
 from bioloom.files import sha256
-from bioloom.fitted import COVERAGE, Fitted
+from bioloom.fitted import COVERAGE, Fitted, model_rows
 from bioloom.models import get_model
 from bioloom.preprocess import Preprocess
 from bioloom.reach import Reach
-from bioloom.samples import label_columns
+from bioloom.samples import RESIDUE_LABELS, label_columns
 from bioloom.signature import make_signature
 
 INNER_FOLDS = 3
@@ -39,10 +39,13 @@ PACKAGES = ("bioloom", "numpy", "scikit-learn", "torch")
 
 @dataclass(frozen=True)
 class Labels:
-    """The labels as a model takes them: class codes (N,), values (N,) or (N, targets)."""
+    """The labels as a model takes them: class codes (N,), values (N,) or (N, targets).
+
+    Of residues: class codes as Ragged.
+    """
 
     kind: Kind
-    y: np.ndarray
+    y: np.ndarray | Ragged
     outputs: list[str]
 
 
@@ -70,6 +73,8 @@ class Partition:
 def encode_labels(samples: pd.DataFrame, kind: Kind, positive: str | None = None) -> Labels:
     """Class codes (the positive class last) or values."""
     columns = label_columns(samples)
+    if kind == "per_residue":
+        return _residue_labels(samples)
     if kind == "multiregression":
         names = [name.removeprefix("label.") for name in columns]
         return Labels("multiregression", samples[columns].to_numpy(dtype=float), names)
@@ -86,6 +91,19 @@ def encode_labels(samples: pd.DataFrame, kind: Kind, positive: str | None = None
         classes = [name for name in classes if name != positive] + [positive]
     codes = samples["label"].map({name: code for code, name in enumerate(classes)})
     return Labels(kind, codes.to_numpy(dtype=np.int64), classes)
+
+
+def _residue_labels(samples: pd.DataFrame) -> Labels:
+    """A class a residue: the letters of `label.residues`, which is as long as the sequence."""
+    lengths = samples[RESIDUE_LABELS].str.len()
+    if (lengths != samples["sequence"].str.len()).any():
+        raise DataError("Labels and sequence differ in length", column=RESIDUE_LABELS)
+    letters = np.frombuffer("".join(samples[RESIDUE_LABELS]).encode("ascii"), dtype="S1")
+    classes, codes = np.unique(letters, return_inverse=True)
+    if len(classes) < 2:
+        raise DataError("All residues are of one class", column=RESIDUE_LABELS)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    return Labels("per_residue", Ragged(codes, offsets), [name.decode() for name in classes])
 
 
 def train_task(
@@ -169,15 +187,19 @@ def fit(
     rows = partition.rows
     X = {part: recipe.features.rows(samples["sample_id"].iloc[rows[part]]) for part in FITTED_PARTS}
     y = {part: labels.y[rows[part]] for part in FITTED_PARTS}
-    if labels.kind in CLASSIFICATION and len(np.unique(y["train"])) < len(labels.outputs):
+    if labels.kind == "per_residue":
+        _check_residues(X, y)
+    seen = np.unique(end_to_end(y["train"])) if labels.kind in CLASSIFICATION else labels.outputs
+    if len(seen) < len(labels.outputs):
         raise DataError(
             "A class has no training row in a partition", hint="raise `clean: min_class_size`"
         )
-    preprocess = Preprocess.fit(X["train"], y["train"], recipe.preprocess)
+    preprocess = Preprocess.fit(X["train"], end_to_end(y["train"]), recipe.preprocess)
     prepared = {part: preprocess.transform(X[part]) for part in FITTED_PARTS}
     parameters = _select(recipe, labels, X, y, partition.units[rows["train"]], seed)
     model = _build(recipe.model, labels, seed, parameters)
-    model.fit(prepared["train"], y["train"], prepared["valid"], y["valid"])
+    parts = [model_rows(labels.kind, model, side[p]) for p in FITTED_PARTS for side in (prepared, y)]
+    model.fit(*parts)
     fitted = Fitted(
         kind=labels.kind,
         model_name=recipe.model,
@@ -187,8 +209,19 @@ def fit(
         reach=Reach.fit(prepared["train"], prepared["valid"]),
         outputs=labels.outputs,
     )
-    _calibrate(fitted, X["valid"], y["valid"])
+    _calibrate(fitted, X["valid"], end_to_end(y["valid"]))
     return fitted
+
+
+def _check_residues(X: dict[str, Any], y: dict[str, Any]) -> None:
+    """Each residue needs a label and a feature row of its own."""
+    for part in FITTED_PARTS:
+        whole = isinstance(X[part], Ragged) and np.array_equal(X[part].lengths, y[part].lengths)
+        if not whole:
+            raise DataError(
+                "A label a residue needs a feature row a residue",
+                hint="set `features: {pooling: tokens}`, and the same for baselines",
+            )
 
 
 def _partitions(samples: pd.DataFrame, splits: pd.DataFrame) -> Iterator[Partition]:
@@ -225,7 +258,10 @@ def _build(name: str, labels: Labels, seed: int, parameters: dict[str, Any]) -> 
             f"Model {name} has no parameter {', '.join(unknown)}",
             hint=f"it has {', '.join(sorted(known))}",
         )
-    return model(kind=labels.kind, n_outputs=len(labels.outputs), seed=seed, **parameters)
+    # Where residues are rows, they are samples of several classes.
+    rows = labels.kind == "per_residue" and not model.per_residue
+    kind = "multiclass" if rows else labels.kind
+    return model(kind=kind, n_outputs=len(labels.outputs), seed=seed, **parameters)
 
 
 def _select(
@@ -260,9 +296,10 @@ def _inner_folds(
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
-    kind: Callable[..., Any] = StratifiedGroupKFold if labels.kind in CLASSIFICATION else GroupKFold
+    stratified = labels.kind in ("binary", "multiclass")
+    kind: Callable[..., Any] = StratifiedGroupKFold if stratified else GroupKFold
     folds = kind(INNER_FOLDS, shuffle=True, random_state=seed)
-    return list(folds.split(np.zeros(len(y)), y if y.ndim == 1 else None, units))
+    return list(folds.split(np.zeros(len(y)), y if stratified else None, units))
 
 
 def _inner_loss(
@@ -276,15 +313,18 @@ def _inner_loss(
     seed: int,
 ) -> float:
     """Loss on an inner fold; preprocessing and model are fitted inside it, stopped on valid."""
-    preprocess = Preprocess.fit(X["train"][inside], y["train"][inside], recipe.preprocess)
+    labelled = end_to_end(y["train"][inside])
+    preprocess = Preprocess.fit(X["train"][inside], labelled, recipe.preprocess)
     model = _build(recipe.model, labels, seed, parameters)
-    model.fit(
+    sides = [
         preprocess.transform(X["train"][inside]),
         y["train"][inside],
         preprocess.transform(X["valid"]),
         y["valid"],
-    )
-    held, truth = preprocess.transform(X["train"][outside]), y["train"][outside]
+    ]
+    model.fit(*(model_rows(labels.kind, model, side) for side in sides))
+    held = model_rows(labels.kind, model, preprocess.transform(X["train"][outside]))
+    truth = end_to_end(y["train"][outside])
     if labels.kind in CLASSIFICATION:
         chosen = model.predict_proba(held)[np.arange(len(truth)), truth]
         return float(-np.log(np.clip(chosen, 1e-6, 1)).mean())
@@ -295,7 +335,10 @@ def _held_out(fitted: Fitted, features: Features, samples: pd.DataFrame) -> pd.D
     scores = fitted.scores(features.rows(samples["sample_id"]))
     ids = samples["sample_id"].to_numpy()
     if fitted.kind in CLASSIFICATION:
-        table = pd.DataFrame({"sample_id": ids, "prediction": fitted.decide(scores)})
+        place = {"sample_id": ids}
+        if fitted.kind == "per_residue":
+            place = residues_of(ids, features.rows(samples["sample_id"]).lengths)
+        table = pd.DataFrame({**place, "prediction": fitted.decide(scores)})
         for code, name in enumerate(fitted.outputs):
             table[f"p.{name}"] = scores[:, code]
         if fitted.kind == "binary":

@@ -25,6 +25,7 @@ from bioloom.errors import DataError
 from bioloom.formats.columns import class_labels, require_columns, select_rows, text, unique_ids
 from bioloom.formats.fasta import read_fasta
 from bioloom.formats.genbank import read_proteins
+from bioloom.formats.residues import AMBIGUOUS, standard_sequences
 from bioloom.formats.table import READ_OPTIONS, is_table, read_table
 
 # `columns` maps our names to the user's; `read` says, for each source that is a table, how to read
@@ -47,11 +48,6 @@ CLEAN: dict[str, Any] = {
     "remove_initiator": False,
 }
 GENBANK = (".gb", ".gbk", ".gbff", ".genbank")
-# IUPAC-IUB 1983: B is D or N, Z is E or Q, J is I or L, X any; U and O are rare residues of their
-# own. What reads them, and how, is for the embedder.
-RESIDUES = set("ABCDEFGHIKLMNPQRSTVWXYZJUO")
-AMBIGUOUS = "[BJXZ]"
-NUCLEOTIDES = set("ACGTUN")
 
 
 def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
@@ -65,7 +61,7 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
     names = {role: name for role, name in columns.items() if name is not None}
     path, notes = files["sequences"], list[str]()
     samples, table = _read_sequences(path, names, options)
-    samples["sequence"] = _standard(samples["sequence"], path)
+    samples["sequence"] = standard_sequences(samples["sequence"], path)
     if "table" in files:
         path = files["table"]
         samples, table, notes = _join(samples, _read_rows(path, "table", options), names, path)
@@ -114,27 +110,6 @@ def _ids(table: pd.DataFrame, names: Mapping[str, str], path: Path) -> pd.Series
     if "id" not in names and "id" not in table:
         return pd.Series([f"row_{row}" for row in table.index], index=table.index)
     return unique_ids(table, names.get("id", "id"), path)
-
-
-def _standard(sequences: pd.Series, path: Path) -> pd.Series:
-    """Upper case without white space and closing stop; DataError for letters of no residue."""
-    sequences = sequences.str.replace(r"\s", "", regex=True).str.upper().str.removesuffix("*")
-    letters: set[str] = set()
-    for row, sequence in zip(sequences.index, sequences.fillna(""), strict=True):
-        letters |= (found := set(sequence))
-        if found - RESIDUES:
-            wrong = sorted(found - RESIDUES)[0]
-            raise DataError(
-                f"{wrong!r} at position {sequence.index(wrong) + 1} is no amino acid",
-                file=path,
-                row=row,
-                hint="sequences are one-letter codes without gaps; X stands for an unknown residue",
-            )
-    if letters <= NUCLEOTIDES and sequences.str.len().sum() >= 100:
-        raise DataError(
-            "The sequences look like DNA or RNA, not protein", file=path, hint="translate them"
-        )
-    return sequences
 
 
 def _join(

@@ -1,4 +1,8 @@
-"""One-hot letters: per token (T, 20) or (T, 4) float16, or pooled; unknown letters are zeros."""
+"""One-hot letters: per token (T, 20) or (T, 4) float16, or pooled; unknown letters are zeros.
+
+With `window` w a token also has the letters around it, (T, 20 w): what a model that takes one
+vector a token needs to know of its neighbours. Zeros behind the ends.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,7 @@ OPTIONS = {
     "alphabet": Option("protein", choices=tuple(ALPHABETS)),
     "pooling": Option("tokens", choices=("tokens", "segments", "mean")),
     "segments": Option(16, minimum=1),
+    "window": Option(1, minimum=1),
 }
 
 
@@ -34,11 +39,24 @@ def features(
     bits = np.zeros((len(text), len(letters)), dtype=np.uint16)
     _scatter()(text, letter_codes(letters), bits)
     X = Ragged(bits.view(np.float16), offsets)
+    if options["window"] > 1:
+        return _windows(X, options["window"], letters)
     if options["pooling"] == "mean":
         return X.mean(), list(letters)
     if options["pooling"] == "segments":
         X = _segments(X, options["segments"])
     return X, list(letters)
+
+
+def _windows(X: Ragged, window: int, letters: str) -> tuple[Ragged, list[str]]:
+    """Each token with its neighbours' letters, from the farthest before to the farthest after."""
+    reach = np.arange(window) - window // 2
+    item = np.repeat(np.arange(len(X)), X.lengths)
+    around = np.arange(len(item))[:, None] + reach
+    inside = (around >= X.offsets[item, None]) & (around < X.offsets[item + 1, None])
+    values = np.where(inside[..., None], X.values[np.where(inside, around, 0)], np.float16(0))
+    names = [f"{letter}{shift:+d}" for shift in reach for letter in letters]
+    return Ragged(values.reshape(len(item), -1), X.offsets), names
 
 
 def _segments(X: Ragged, segments: int) -> Ragged:

@@ -1,7 +1,8 @@
 """What every model is: parameters as dataclass fields, fit, predict, and two plain files.
 
 X is (N, D) float32 without NaN, or Ragged. y is class codes (N,) int64, values (N,) or (N, T)
-with NaN where a target was not measured. A fitted model is its parameters (parameters.json) and
+with NaN where a target was not measured; a model with `per_residue` takes Ragged class codes of
+the kind "per_residue" and answers residue by residue, (T, classes). A fitted model is its parameters (parameters.json) and
 its state (model.safetensors); nothing is pickled.
 """
 
@@ -16,7 +17,7 @@ from typing import Self
 import numpy as np
 
 from bioloom.application import CLASSIFICATION, Kind
-from bioloom.arrays import Ragged
+from bioloom.arrays import Ragged, end_to_end
 
 Features = np.ndarray | Ragged
 
@@ -29,6 +30,9 @@ class Estimator(ABC):
     n_outputs: int
     """Classes (two where binary), targets, or 1."""
     seed: int
+
+    per_residue = False
+    """Whether it has an answer a residue; other models see residues as rows (`fitted.py`)."""
 
     @property
     def name(self) -> str:
@@ -98,10 +102,13 @@ def one_vector(X: Features) -> np.ndarray:
     return X.mean() if isinstance(X, Ragged) else X
 
 
-def target_matrix(y: np.ndarray, kind: Kind, n_outputs: int) -> np.ndarray:
-    """Labels as (N, n_outputs) float64: one-hot classes, or values with NaN where not measured."""
+def target_matrix(y: np.ndarray | Ragged, kind: Kind, n_outputs: int) -> np.ndarray:
+    """Labels as (N, n_outputs) float64: one-hot classes, or values with NaN where not measured.
+
+    Class codes of residues (Ragged) give a row a residue.
+    """
     if kind in CLASSIFICATION:
-        return np.eye(n_outputs)[y]
+        return np.eye(n_outputs)[end_to_end(y)]
     return np.asarray(y, dtype=np.float64).reshape(len(y), n_outputs)
 
 

@@ -3,6 +3,7 @@
 AdamW with a warmed-up cosine rate, gradient clipping, early stopping on the loss of the valid rows
 with the best weights restored, one seed for everything random. Per-token features are batched by
 length, so that little is padded; a network gets `x (B, L, D)` with `mask (B, L)`, or `x (B, D)`.
+Its answers are a row a sample, or a row a residue end to end where the kind is "per_residue".
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from bioloom.application import CLASSIFICATION
-from bioloom.arrays import Ragged
+from bioloom.arrays import Ragged, end_to_end
 from bioloom.devices import claim_devices
 from bioloom.errors import DataError
 from bioloom.models._estimator import Estimator, Features, column_means, one_vector, target_matrix
@@ -153,20 +154,26 @@ class NetworkModel(Estimator):
             with _mixed_precision(device):
                 raw = self.network(*take(X, rows, device))
             optimizer.zero_grad()
-            loss(raw.float(), target[rows].to(device)).backward()
+            loss(raw.float(), target[self._answers(X, rows)].to(device)).backward()
             nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
             optimizer.step()
 
     @torch.inference_mode()
     def _forward(self, X: Features) -> torch.Tensor:
-        """Logits or standardised values of all rows on the CPU, (N, n_outputs) float32."""
+        """Logits or standardised values of all rows on the CPU, (rows, n_outputs) float32."""
         device = next(self.network.parameters()).device
         self.network.eval()
-        raw = torch.zeros(len(X), self.n_outputs)
+        answers = len(X) if self.kind != "per_residue" else len(end_to_end(X))
+        raw = torch.zeros(answers, self.n_outputs)
         for rows in batches_by_length(X, np.arange(len(X)), size=1024):
             with _mixed_precision(device):
-                raw[rows] = self.network(*take(X, rows, device)).float().cpu()
+                answered = self.network(*take(X, rows, device))
+            raw[self._answers(X, rows)] = answered.float().cpu()
         return raw
+
+    def _answers(self, X: Features, rows: np.ndarray) -> np.ndarray:
+        """Where the answers for these rows of X stand among all answers."""
+        return X.tokens(rows) if isinstance(X, Ragged) and self.kind == "per_residue" else rows
 
     def _loss(self, target: torch.Tensor) -> Loss:
         """Cross-entropy over classes, or the mean squared error over the measured targets."""

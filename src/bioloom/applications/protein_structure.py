@@ -1,0 +1,162 @@
+"""Structure of proteins from their sequence: secondary structure, a state a residue.
+
+Sources, one of them: `sequences` (FASTA), `structures` (a PDB or mmCIF file or a folder of them),
+`chains` (the npz of data/protein_structure); `states` (FASTA of secondary structure by the same
+ids) labels sequences, or takes the place of what was assigned to structures.
+Samples: `sample_id, label.residues, group, sequence`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bioloom.application import Application, Cleaned
+from bioloom.cleaning import complete_options, drop_rows
+from bioloom.errors import DataError
+from bioloom.formats.chains import Chain, read_chains
+from bioloom.formats.fasta import read_fasta
+from bioloom.formats.residues import AMBIGUOUS, standard_sequences
+from bioloom.formats.structures import read_structures
+from bioloom.samples import RESIDUE_LABELS
+
+SOURCES = ("sequences", "structures", "chains")
+# DSSP's eight states (Kabsch & Sander 1983), and "-" and "P" of other writers for what is C here.
+STATES = "HGIEBTSC"
+COIL = dict.fromkeys("-P~", "C")
+THREE = str.maketrans("HGIEBTSC", "HHHEECCC")
+TARGETS = ("three_states", "eight_states")
+CLEAN: dict[str, Any] = {
+    "min_length": 1,
+    "max_length": None,
+    "max_unknown": 0.2,
+    # three_states: helix H (H, G, I of DSSP), strand E (E, B), else C; eight_states: as DSSP has it
+    "target": "three_states",
+    # This many samples at random (seed 1), for a first look or a small machine.
+    "max_samples": None,
+}
+SEED = 1
+
+
+def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
+    """Raw samples `sample_id, sequence, group`, and `states` where they are known."""
+    complete_options(options, {}, "datasets")
+    given = [source for source in SOURCES if source in files]
+    if len(given) != 1:
+        raise DataError(
+            f"Expected one of the sources {', '.join(SOURCES)}, got {', '.join(given) or 'none'}",
+            hint="`states` goes with sequences or structures",
+        )
+    source, path = given[0], files[given[0]]
+    notes: list[str] = []
+    if source == "sequences":
+        records = read_fasta(path)
+        samples = pd.DataFrame(
+            {"sample_id": [r.id for r in records], "sequence": [r.sequence for r in records]},
+            index=pd.Index([r.row for r in records]),
+        )
+        samples["sequence"] = standard_sequences(samples["sequence"], path)
+    else:
+        chains = (read_structures if source == "structures" else read_chains)(path)
+        samples = _table(chains)
+        if source == "structures" and "states" not in files:
+            notes.append("Secondary structure was assigned by P-SEA from C-alphas, not by DSSP")
+    if "states" in files:
+        samples, left_out = _with_states(samples, files["states"])
+        notes += left_out
+    samples["group"] = samples["sample_id"]
+    samples.attrs["notes"] = notes
+    return samples.reset_index(drop=True)
+
+
+def _table(chains: list[Chain]) -> pd.DataFrame:
+    columns = {"sample_id": "name", "sequence": "sequence", "states": "states"}
+    return pd.DataFrame({name: [getattr(c, key) for c in chains] for name, key in columns.items()})
+
+
+def _with_states(samples: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
+    """The samples that have states in the FASTA, with them, and a note on the others."""
+    known = dict(zip(samples["sample_id"], samples["sequence"], strict=True))
+    states: dict[str, str] = {}
+    for record in read_fasta(path):
+        text = record.sequence.upper().translate(str.maketrans(COIL))
+        if record.id not in known:
+            continue
+        if unknown := sorted(set(text) - set(STATES)):
+            raise DataError(
+                f"{unknown[0]!r} at position {text.index(unknown[0]) + 1} of {record.id} is no "
+                "state of secondary structure",
+                file=path,
+                row=record.row,
+                hint=f"states are {', '.join(STATES)}, or - for C",
+            )
+        if len(text) != len(known[record.id]):
+            raise DataError(
+                f"{record.id} has {len(text)} states for {len(known[record.id])} residues",
+                file=path,
+                row=record.row,
+                hint="a state for each residue; C or - where there is none",
+            )
+        states[record.id] = text
+    if not states:
+        raise DataError(
+            f"It has none of the sequences' ids, such as {samples['sample_id'].iloc[0]}", file=path
+        )
+    without = ~samples["sample_id"].isin(list(states))
+    notes = [f"{without.sum()} sequences without states are left out"] if without.any() else []
+    samples = samples[~without]
+    return samples.assign(states=samples["sample_id"].map(states)), notes
+
+
+def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
+    """Drop what cannot be learnt from, with the reasons counted, and choose the label.
+
+    New data keep their copies: each record of the user's file is to get a prediction.
+    """
+    options = complete_options(options, CLEAN, "clean")
+    if options["target"] not in TARGETS:
+        raise DataError(f"`clean: target` is one of {', '.join(TARGETS)}: {options['target']!r}")
+    longest = options["max_length"] or float("inf")
+    rules = {
+        "shorter than min_length": lambda s: s["sequence"].str.len() < options["min_length"],
+        "longer than max_length": lambda s: s["sequence"].str.len() > longest,
+        "more unknown residues than max_unknown": lambda s: (
+            s["sequence"].str.count(AMBIGUOUS) > options["max_unknown"] * s["sequence"].str.len()
+        ),
+    }
+    labelled = "states" in raw
+    if labelled:
+        rules["duplicate sequence"] = lambda s: s["sequence"].duplicated()
+        rules["beyond max_samples"] = lambda s: ~_chosen(s, options["max_samples"])
+    samples, dropped = drop_rows(raw, rules)
+    columns = ["sample_id", "group", "sequence"]
+    if labelled:
+        states = samples["states"]
+        three = options["target"] == "three_states"
+        samples[RESIDUE_LABELS] = states.str.translate(THREE) if three else states
+        columns.insert(1, RESIDUE_LABELS)
+    return Cleaned(samples[columns], dropped, list(raw.attrs.get("notes", [])))
+
+
+def _chosen(samples: pd.DataFrame, size: int | None) -> pd.Series:
+    order = np.random.default_rng(SEED).permutation(len(samples))
+    return pd.Series(order < (len(samples) if size is None else size), index=samples.index)
+
+
+def inputs(samples: pd.DataFrame) -> list[str]:
+    """The sequences."""
+    return samples["sequence"].tolist()
+
+
+application = Application(
+    task="per_residue",
+    ingest=ingest,
+    clean=clean,
+    inputs=inputs,
+    sources=(),
+    optional_sources=(*SOURCES, "states"),
+    measure="sequence",
+)

@@ -1,0 +1,39 @@
+"""Protein sequences as users give them: one standard form, and what is none told as DataError."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from bioloom.errors import DataError
+
+# IUPAC-IUB 1983: B is D or N, Z is E or Q, J is I or L, X any; U and O are rare residues of their
+# own. What reads them, and how, is for the embedder.
+RESIDUES = set("ABCDEFGHIKLMNPQRSTVWXYZJUO")
+AMBIGUOUS = "[BJXZ]"
+NUCLEOTIDES = set("ACGTUN")
+
+
+def standard_sequences(sequences: pd.Series, path: Path) -> pd.Series:
+    """Upper case without white space and closing stop; DataError for letters of no residue.
+
+    The index of `sequences` is the row in the file, which the error names.
+    """
+    sequences = sequences.str.replace(r"\s", "", regex=True).str.upper().str.removesuffix("*")
+    letters: set[str] = set()
+    for row, sequence in zip(sequences.index, sequences.fillna(""), strict=True):
+        letters |= (found := set(sequence))
+        if found - RESIDUES:
+            wrong = sorted(found - RESIDUES)[0]
+            raise DataError(
+                f"{wrong!r} at position {sequence.index(wrong) + 1} is no amino acid",
+                file=path,
+                row=row,
+                hint="sequences are one-letter codes without gaps; X stands for an unknown residue",
+            )
+    if letters <= NUCLEOTIDES and sequences.str.len().sum() >= 100:
+        raise DataError(
+            "The sequences look like DNA or RNA, not protein", file=path, hint="translate them"
+        )
+    return sequences
