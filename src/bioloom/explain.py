@@ -44,7 +44,9 @@ def explain(
     rows = samples[samples["sample_id"].isin(valid)].reset_index(drop=True)
     if fitted.kind == "per_residue":
         X = features.rows(rows["sample_id"])
-        return mask_residues(rows, X, fitted, embedder, weights, options["items"], options["window"])
+        return mask_residues(
+            rows, X, fitted, embedder, weights, options["items"], options["window"]
+        )
     if isinstance(application.inputs(rows), list):
         return mutate(rows, fitted, embedder, weights, options["items"], options["window"])
     return permute(rows, features, fitted, options["repeats"], seed)

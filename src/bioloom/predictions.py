@@ -63,9 +63,8 @@ def predict(samples: pd.DataFrame, features: Features, fitted: Fitted, file: Pat
         place = residues_of(place["sample_id"], repeats)
         place["residue"] = np.array(list("".join(samples["sequence"])))
     outside = fitted.reach.outside(fitted.preprocess.transform(X))
-    doubts = reasons_to_abstain(samples, settings["signature"])
     outside = np.repeat(outside, repeats)
-    doubts = np.repeat(doubts.to_numpy(dtype=object), repeats)
+    doubts = np.repeat(reasons_to_abstain(samples, settings["signature"]).tolist(), repeats)
     reasons = [_join(r, f) for r, f in zip(doubts, np.where(outside, FAR, ""), strict=True)]
     if fitted.kind in CLASSIFICATION:
         table = _classes(place, scores, fitted)

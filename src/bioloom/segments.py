@@ -1,4 +1,4 @@
-"""Segment overlap (SOV) of secondary structure: are helices and strands found as wholes?
+"""Segment overlap (SOV) of secondary structure: helices and strands found as wholes.
 
 The definition of 1999 (Zemla, Venclovas, Fidelis & Rost, Proteins 34, 220), from 0 to 1.
 """

@@ -198,7 +198,9 @@ def fit(
     prepared = {part: preprocess.transform(X[part]) for part in FITTED_PARTS}
     parameters = _select(recipe, labels, X, y, partition.units[rows["train"]], seed)
     model = _build(recipe.model, labels, seed, parameters)
-    parts = [model_rows(labels.kind, model, side[p]) for p in FITTED_PARTS for side in (prepared, y)]
+    parts = [
+        model_rows(labels.kind, model, side[p]) for p in FITTED_PARTS for side in (prepared, y)
+    ]
     model.fit(*parts)
     fitted = Fitted(
         kind=labels.kind,
@@ -268,7 +270,7 @@ def _select(
     recipe: Recipe,
     labels: Labels,
     X: dict[str, Any],
-    y: dict[str, np.ndarray],
+    y: dict[str, Any],
     units: np.ndarray,
     seed: int,
 ) -> dict[str, Any]:
@@ -307,7 +309,7 @@ def _inner_loss(
     labels: Labels,
     parameters: dict[str, Any],
     X: dict[str, Any],
-    y: dict[str, np.ndarray],
+    y: dict[str, Any],
     inside: np.ndarray,
     outside: np.ndarray,
     seed: int,
@@ -337,7 +339,7 @@ def _held_out(fitted: Fitted, features: Features, samples: pd.DataFrame) -> pd.D
     if fitted.kind in CLASSIFICATION:
         place = {"sample_id": ids}
         if fitted.kind == "per_residue":
-            place = residues_of(ids, features.rows(samples["sample_id"]).lengths)
+            place = residues_of(ids, samples["sequence"].str.len().to_numpy())
         table = pd.DataFrame({**place, "prediction": fitted.decide(scores)})
         for code, name in enumerate(fitted.outputs):
             table[f"p.{name}"] = scores[:, code]

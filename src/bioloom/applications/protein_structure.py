@@ -26,7 +26,7 @@ from bioloom.samples import RESIDUE_LABELS
 SOURCES = ("sequences", "structures", "chains")
 # DSSP's eight states (Kabsch & Sander 1983), and "-" and "P" of other writers for what is C here.
 STATES = "HGIEBTSC"
-COIL = dict.fromkeys("-P~", "C")
+COIL = str.maketrans("-P~", "CCC")
 THREE = str.maketrans("HGIEBTSC", "HHHEECCC")
 TARGETS = ("three_states", "eight_states")
 CLEAN: dict[str, Any] = {
@@ -82,7 +82,7 @@ def _with_states(samples: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[
     known = dict(zip(samples["sample_id"], samples["sequence"], strict=True))
     states: dict[str, str] = {}
     for record in read_fasta(path):
-        text = record.sequence.upper().translate(str.maketrans(COIL))
+        text = record.sequence.upper().translate(COIL)
         if record.id not in known:
             continue
         if unknown := sorted(set(text) - set(STATES)):

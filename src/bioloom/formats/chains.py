@@ -45,6 +45,8 @@ def read_chains(path: Path) -> list[Chain]:
     for name, start, end in zip(arrays["chain"], offsets[:-1], offsets[1:], strict=True):
         rows = slice(start, end)
         ca = np.cumsum(arrays["ca_step"][rows], axis=0, dtype=np.int64) * unit
-        letters = (arrays[key][rows].tobytes().decode("ascii") for key in ("sequence", "states"))
-        chains.append(Chain(str(name), *letters, ca, ca + arrays["cb_from_ca"][rows] * unit))
+        sequence = arrays["sequence"][rows].tobytes().decode("ascii")
+        states = arrays["states"][rows].tobytes().decode("ascii")
+        cb = ca + arrays["cb_from_ca"][rows] * unit
+        chains.append(Chain(str(name), sequence, states, ca, cb))
     return chains

@@ -6,7 +6,6 @@ to DSSP but not the same. Only the first model counts, and only residues with N,
 
 from __future__ import annotations
 
-import gzip
 import io
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,9 @@ def read_structures(path: Path) -> list[Chain]:
     A chain's name is `<file>_<chain>`. DataError, with the file, for what cannot be read, a file
     without protein and a folder without structure files.
     """
-    files = sorted(p for p in path.iterdir() if _ending(p) in MMCIF + PDB) if path.is_dir() else [path]
+    files = (
+        sorted(p for p in path.iterdir() if _ending(p) in MMCIF + PDB) if path.is_dir() else [path]
+    )
     if not files:
         raise DataError(f"No files ending in {', '.join(MMCIF + PDB)} here", file=path)
     chains = [chain for file in files for chain in _read_file(file)]
@@ -80,7 +81,13 @@ def _read_atoms(path: Path) -> Any:
         if _ending(path) in MMCIF:
             return pdbx.get_structure(pdbx.CIFFile.read(text), model=1)
         return pdb.PDBFile.read(text).get_structure(model=1)
-    except (InvalidFileError, DeserializationError, BadStructureError, LookupError, ValueError) as e:
+    except (
+        InvalidFileError,
+        DeserializationError,
+        BadStructureError,
+        LookupError,
+        ValueError,
+    ) as e:
         raise DataError(
             f"Cannot read it as {'mmCIF' if _ending(path) in MMCIF else 'PDB'}: {e}",
             file=path,

@@ -2,8 +2,8 @@
 
 X is (N, D) float32 without NaN, or Ragged. y is class codes (N,) int64, values (N,) or (N, T)
 with NaN where a target was not measured; a model with `per_residue` takes Ragged class codes of
-the kind "per_residue" and answers residue by residue, (T, classes). A fitted model is its parameters (parameters.json) and
-its state (model.safetensors); nothing is pickled.
+the kind "per_residue" and answers residue by residue, (T, classes). A fitted model is its
+parameters (parameters.json) and its state (model.safetensors); nothing is pickled.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ class Network(nn.Module):
 
 @dataclass(kw_only=True)
 class Model(NetworkModel):
-    """A small dilated CNN; `layers` blocks of `kernel` tokens see (kernel - 1) * 2^layers around."""
+    """A small CNN; a block of `kernel` tokens sees twice as far as the one before."""
 
     width: int = 64
     kernel: int = 5
