@@ -51,6 +51,7 @@ PLOTS = {
     "classification": _CURVES,
     "regression": {"predicted_observed": ("scatter", "observed", "predicted")},
     "multiregression": {"per_target": ("bar_horizontal", "spearman", "target")},
+    "per_residue": _CURVES,
 }
 
 
