@@ -1,7 +1,7 @@
 """Print ratios to peers and fractions of limits, and write them as JSON to bench/results.
 
 `python -m bench` measures everything, `--only embedding` one suite, `--tiny` a small size for CI,
-which fails where a ratio is below half its goal. Seconds are CPU time and are never judged.
+which fails where a ratio is below what its goal asks there. Seconds are CPU time, never judged.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import argparse
 import importlib
 import importlib.metadata
 import json
+import os
 import platform
 import sys
 import tempfile
@@ -19,19 +20,20 @@ from typing import Any
 
 from bench.timing import measure
 
-SUITES = ("letters", "stored", "embedding")
+SUITES = ("letters", "stored", "drugs", "embedding", "second_run")
 PACKAGES = ("numpy", "numba", "torch", "transformers")
 FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "sve", "bf16")
 
 
 def main() -> None:
-    """Run the suites; exit 1 where `--tiny` finds a ratio below half its goal."""
+    """Run the suites; exit 1 where `--tiny` finds a ratio that is too low."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tiny", action="store_true", help="small sizes, judged at half the goal")
     parser.add_argument("--only", choices=SUITES, action="append", help="only these suites")
     parser.add_argument("--rounds", type=int, default=5, help="the minimum over so many is taken")
     parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results")
     arguments = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = "1"
     import torch
 
     torch.set_num_threads(1)
@@ -46,8 +48,8 @@ def main() -> None:
     path = arguments.results / f"{time.strftime('%Y%m%dT%H%M%S')}.json"
     path.write_text(json.dumps(record | {"suites": measured}, indent=1) + "\n")
     print(f"\nwritten to {path}")
-    if arguments.tiny and (bad := list(below_half(measured))):
-        sys.exit(f"below half the goal: {', '.join(bad)}")
+    if arguments.tiny and (bad := too_low(measured)):
+        sys.exit(f"too slow: {', '.join(bad)}")
 
 
 def show(result: dict[str, Any]) -> None:
@@ -64,10 +66,10 @@ def show(result: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def below_half(measured: list[dict[str, Any]]) -> list[str]:
-    """Names of the ratios below half their goal."""
+def too_low(measured: list[dict[str, Any]]) -> list[str]:
+    """Names of the ratios below what CI asks for."""
     ratios = [ratio for result in measured for ratio in result["ratios"]]
-    return [r["name"] for r in ratios if r["goal"] and r["value"] < r["goal"] / 2]
+    return [r["name"] for r in ratios if r["lowest"] and r["value"] < r["lowest"]]
 
 
 def machine() -> dict[str, Any]:

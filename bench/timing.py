@@ -21,6 +21,12 @@ class Goal:
     ours: str
     peer: str
     at_least: float | None = None  # None: printed, not judged
+    gate: float | None = None  # what CI asks for at its tiny size: half the goal by default
+
+    @property
+    def lowest(self) -> float | None:
+        """The ratio below which CI fails."""
+        return self.gate if self.gate or not self.at_least else self.at_least / 2
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,7 @@ class Suite:
     check: Callable[[dict[str, Any]], dict[str, float]]
     goals: list[Goal]
     work: dict[str, float] = field(default_factory=dict)
+    rounds: int | None = None  # at most so many
 
 
 def cpu_seconds() -> float:
@@ -44,7 +51,7 @@ def measure(suite: Suite, rounds: int) -> dict[str, Any]:
     """Check every case once against the oracle, then time them in alternating order."""
     agreement = suite.check({name: case() for name, case in suite.cases.items()})
     seconds = dict.fromkeys(suite.cases, float("inf"))
-    for turn in range(rounds):
+    for turn in range(min(rounds, suite.rounds or rounds)):
         for name in list(suite.cases)[:: 1 if turn % 2 == 0 else -1]:
             start = cpu_seconds()
             suite.cases[name]()
@@ -52,6 +59,7 @@ def measure(suite: Suite, rounds: int) -> dict[str, Any]:
     speed = {name: suite.work.get(name, 1.0) / max(s, 1e-9) for name, s in seconds.items()}
     ratios = [
         {"name": g.name, "value": speed[g.ours] / speed[g.peer], "goal": g.at_least}
+        | {"lowest": g.lowest}
         for g in suite.goals
     ]
     return {"suite": suite.name, "seconds": seconds, "agreement": agreement, "ratios": ratios}

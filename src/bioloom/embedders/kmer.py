@@ -61,41 +61,32 @@ def letter_codes(letters: str) -> np.ndarray:
 
 @cache
 def _counter() -> Callable[..., np.ndarray]:
-    """The compiled counting loop; no k-mer is ever a string.
-
-    The numbers of all k-mers of a sequence are built in k passes that the processor does many
-    letters at a time, which a rolling number, one letter waiting for the last, does not allow.
-    """
+    """The compiled counting loop: the number of a k-mer follows from the one before it."""
     import numba
 
     @numba.njit(nogil=True, cache=True)
     def frequencies(text, offsets, codes, n_letters, k):
-        n, n_columns = np.uint32(n_letters), n_letters**k
-        rows = np.zeros((len(offsets) - 1, n_columns), dtype=np.float32)
-        counts = np.empty(n_columns + 1, dtype=np.int32)  # the last one: k-mers not known
-        longest = np.max(np.diff(offsets))
-        letters = np.empty(longest, dtype=np.uint32)
-        kmers = np.empty(longest, dtype=np.uint32)
-        for i in range(len(offsets) - 1):
+        n, first = np.uint32(n_letters), np.uint32(n_letters ** (k - 1))
+        rows = np.zeros((len(offsets) - 1, n_letters**k), dtype=np.float32)
+        counts = np.empty(n_letters**k, dtype=np.uint32)
+        for i in range(len(rows)):
             sequence = text[offsets[i] : offsets[i + 1]]
-            n_kmers = len(sequence) - k + 1
-            if n_kmers < 1:
-                continue
-            for position in range(len(sequence)):
-                letters[position] = codes[sequence[position]]
-            kmers[:n_kmers] = letters[:n_kmers]
-            for j in range(1, k):
-                for position in range(n_kmers):
-                    kmers[position] = np.uint32(kmers[position] * n) + letters[position + j]
-            for position in range(len(sequence)):
-                if letters[position] == n:  # unknown: so are the k-mers that it is in
-                    kmers[max(0, position - k + 1) : min(n_kmers, position + 1)] = n_columns
             counts[:] = 0
-            for position in range(n_kmers):
-                counts[kmers[position]] += 1
-            known = n_kmers - counts[n_columns]
-            if known:
-                rows[i] = counts[:n_columns] / np.float32(known)
+            kmer, run, total = np.uint32(0), 0, 0  # run: known letters in a row
+            for position in range(len(sequence)):
+                code = np.uint32(codes[sequence[position]])
+                if code == n:
+                    kmer, run = np.uint32(0), 0
+                    continue
+                if run >= k:
+                    kmer = np.uint32(kmer - np.uint32(codes[sequence[position - k]]) * first)
+                kmer = np.uint32(kmer * n + code)
+                run += 1
+                if run >= k:
+                    counts[kmer] += np.uint32(1)
+                    total += 1
+            if total:
+                rows[i] = counts / np.float32(total)
         return rows
 
     return frequencies

@@ -1,0 +1,39 @@
+"""A second run of a small project, nothing changed, against its first."""
+
+from __future__ import annotations
+
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from bench.timing import Goal, Suite
+from tests.tiny_project import Project
+
+
+def suite(tiny: bool, folder: Path) -> Suite:
+    """Two clinical tasks, the same project at both sizes."""
+    numbers = count()
+
+    def first() -> Project:
+        path = folder / str(next(numbers))
+        path.mkdir()
+        project = Project.create(path)
+        project.snakemake()
+        return project
+
+    done = first()
+
+    def second() -> set[str]:
+        done.snakemake()
+        return done.planned()
+
+    goals = [Goal("second run", "second run and its plan", "first run")]
+    cases = {"first run": first, "second run and its plan": second}
+    return Suite("second run", cases, no_jobs, goals, rounds=1)
+
+
+def no_jobs(outputs: dict[str, Any]) -> dict[str, float]:
+    """Nothing is planned."""
+    if jobs := outputs["second run and its plan"]:
+        raise SystemExit(f"a second run plans {', '.join(sorted(jobs))}")
+    return {"jobs": 0.0}
