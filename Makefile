@@ -32,8 +32,9 @@ verify: .venv/installed  ## is everything in results/ current?
 report: .venv/installed
 	$(BIN)/snakemake --until report
 
-clean:  ## all that runs made; keeps downloads (resources/) and the environment
-	rm -rf results logs benchmarks .snakemake .bioloom
+clean:  ## all that runs made, with stored embeddings and checkpoints; keeps downloads and .venv
+	rm -rf results logs benchmarks .snakemake
+	test ! -d .bioloom || find .bioloom -mindepth 1 -maxdepth 1 ! -name downloads -exec rm -rf {} +
 
 # The stages name every task's files: made again when a task is added.
 dvc.yaml: config.yaml src/bioloom/dvc_stages.py .venv/installed

@@ -20,7 +20,7 @@ rule fetch:
     params:
         source=lambda wildcards, output: section_json(REMOTE[output[0]]),
     shell:
-        "python scripts/fetch.py --source {params.source:q} --output {output} 2>&1 | tee {log}"
+        "python scripts/fetch.py --source {params.source:q} --output {output:q} 2>&1 | tee {log}"
 
 
 rule ingest:
