@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from bioloom.application import Cleaned, application_names, get_application
+from bioloom.config_check import check_config
 from bioloom.errors import DataError
 from bioloom.samples import (
     check_samples,
@@ -21,7 +22,9 @@ from bioloom.samples import (
     write_table,
 )
 
-DATA = Path(__file__).parents[1] / "data"
+ROOT = Path(__file__).parents[1]
+DATA = ROOT / "data"
+SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 
 
 def write(path: Path, content: str) -> Path:
@@ -152,6 +155,25 @@ def test_a_misspelt_option_is_refused(small):
     refused(lambda: get_application(name).clean(raw, {"min_lenth": 1}), "'min_lenth' under `clean`")
     wrong = options | {"keep": "all"}
     refused(lambda: ingest(name, wrong, **files), "takes a dict, got str")
+
+
+def test_every_application_has_its_options_checked_with_the_config(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in application_names():
+        sources = get_application(name).sources
+        for source in sources:
+            write(tmp_path / source, "x")
+        task = {
+            "application": name,
+            "datasets": {"training": {source: source for source in sources} | {"colums": 1}},
+            "clean": {"no_such_option": 1},
+            "split": {"method": "holdout"},
+            "features": {"embedder": "table"},
+            "model": {"name": "naive"},
+        }
+        message = refused(lambda task=task: check_config({"tasks": {"a": task}}, SCHEMA))
+        assert "'colums'" in message
+        assert "'no_such_option' under `clean`" in message
 
 
 def test_a_wrong_column_is_named(small):

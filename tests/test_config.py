@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bioloom.config import check_config, remote_sources, train_section
+from bioloom.config import remote_sources, train_section
+from bioloom.config_check import check_config
 from bioloom.errors import DataError
 
 ROOT = Path(__file__).parents[1]
@@ -37,13 +38,45 @@ def test_the_shipped_config_is_right(config):
         (lambda t: t.update(feature={}), "did you mean 'features'"),
         (lambda t: t.update(application="protein_funktion"), "did you mean 'protein_function'"),
         (lambda t: t["model"].update(name="tranformer"), "did you mean 'transformer'"),
-        (lambda t: t["features"].update(embedder="unirap"), "no embedder 'unirap'"),
+        (
+            lambda t: t["features"].update(embedder="unirap"),
+            "Unknown embedder 'unirap'. Hint: did you mean 'unirep'",
+        ),
         (lambda t: t["features"].update(pool="mean"), "has no option pool"),
         (lambda t: t["datasets"]["training"].update(sequences="no.csv"), "no such file 'no.csv'"),
         (lambda t: t["datasets"]["training"].pop("sequences"), "non-empty|'sequences' is missing"),
         (lambda t: t.pop("split"), "'split' is a required property"),
         (lambda t: t["baselines"].update(naive={"model": {"name": "svm"}}), "naive"),
         (lambda t: t["datasets"].pop("training"), "'training' is a required property"),
+        (lambda t: t["clean"].update(min_lenght=3), "clean: .*did you mean 'min_length'"),
+        (lambda t: t["split"].update(identiy=0.4), "split: .*did you mean 'identity'"),
+        (lambda t: t["split"].update(test=2), "split: test must be a number"),
+        (lambda t: t["model"].update(dropuot=0), "model: .*did you mean 'dropout'"),
+        (lambda t: t["model"].update(search={"widht": [1]}), "model: .*did you mean 'width'"),
+        (
+            lambda t: t["baselines"]["dipeptides"]["model"].update(c=1),
+            "baselines.dipeptides.model: .*'c'",
+        ),
+        (lambda t: t["datasets"]["training"].update(colums={}), "did you mean 'columns'"),
+        (lambda t: t["datasets"]["training"].update(columns={"lable": 1}), "mean 'label'"),
+        (lambda t: t["datasets"]["training"].update(columns=5), "`training: columns` takes a dict"),
+        (lambda t: t["datasets"]["training"].update(read={"sequence": {}}), "mean 'sequences'"),
+        (lambda t: t.update(evaluate={"primary": "aurco"}), "evaluate.primary: .*mean 'auroc'"),
+        (lambda t: t["features"].update(model=5), "features.model: 5 is not of type 'string'"),
+        (lambda t: t["datasets"]["training"].update(sequences=5), "a source is a path"),
+        (lambda t: t["datasets"]["training"]["sequences"].update(sha256="abc"), "64 hexadecimal"),
+        (
+            lambda t: t["datasets"]["training"]["sequences"].update(member="../../x"),
+            "names no file",
+        ),
+        (lambda t: t["datasets"]["training"]["sequences"].update(member=5), "expected text, got 5"),
+        (lambda t: t["datasets"].update(model=t["datasets"]["training"]), "'model' is taken"),
+        (lambda t: t["datasets"].update(plots=t["datasets"]["training"]), "'plots' is taken"),
+        (lambda t: t["datasets"].update({"New": t["datasets"]["training"]}), "name 'New' is not"),
+        (lambda t: t["datasets"].update({1: t["datasets"]["training"]}), "name 1 is not"),
+        (lambda t: t.update(features={"embedder": "huggingface", "model": "no"}), "no folder 'no'"),
+        (lambda t: t.update(features={"embedder": "huggingface"}), "needs `model: <folder"),
+        (lambda t: t.update(features={"embedder": "table", "blocs": []}), "did you mean 'blocks'"),
     ],
 )
 def test_a_mistake_is_named(config, change, expected):

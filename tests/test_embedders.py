@@ -57,7 +57,7 @@ def test_embedders_import_without_heavy_packages():
     ("options", "message"),
     [
         ({}, "`embedder` is missing"),
-        ({"embedder": "esm"}, "known are composition"),
+        ({"embedder": "esm"}, "Unknown embedder 'esm'. Hint: known: composition"),
         ({"embedder": "unirep", "sizes": 64}, "no option sizes"),
         ({"embedder": "unirep", "size": 65}, "one of 64, 256, 1900"),
         ({"embedder": "unirep", "pooling": "cls"}, "one of mean, max"),

@@ -18,7 +18,7 @@ from sklearn.metrics import roc_auc_score
 import bioloom.models
 from bioloom.arrays import Ragged
 from bioloom.errors import DataError
-from bioloom.models import get_model, model_names
+from bioloom.models import get_model, model_names, parameter_names
 
 KINDS = ["binary", "multiclass", "regression", "multiregression"]
 CLASSES = ("binary", "multiclass")
@@ -217,8 +217,16 @@ def test_lists_the_modules_that_define_a_model():
 
 
 def test_an_unknown_name_gives_the_known_ones():
-    with pytest.raises(DataError, match="known ones: .*svm.*transformer"):
+    with pytest.raises(DataError, match="Unknown model 'svn'. Hint: did you mean 'svm'"):
         get_model("svn")
+    with pytest.raises(DataError, match="known: .*svm.*transformer"):
+        get_model("qqq")
+
+
+@pytest.mark.parametrize("name", model_names())
+def test_parameters_are_known_without_an_import(name):
+    known = set(inspect.signature(get_model(name)).parameters) - {"kind", "n_outputs", "seed"}
+    assert set(parameter_names(name)) == known
 
 
 def test_a_shared_module_is_no_model():

@@ -8,6 +8,8 @@ from scipy import stats
 from sklearn import metrics as sk
 
 from bioloom.scores import (
+    METRICS,
+    SCORES,
     binary_scores,
     multiclass_scores,
     multiregression_scores,
@@ -30,6 +32,14 @@ def ece(outcome: np.ndarray, p: np.ndarray) -> float:
     bins = np.minimum(np.floor(p * 10), 9)
     gaps = [abs((outcome - p)[bins == b].mean()) * (bins == b).mean() for b in set(bins)]
     return float(sum(gaps))
+
+
+@pytest.mark.parametrize("kind", SCORES)
+def test_the_scores_of_a_kind_are_named_for_the_check_of_the_config(kind):
+    y = np.array([[0], [1], [0]]) if kind == "multiregression" else np.array([0, 1, 0])
+    task = "classification" if kind in ("binary", "multiclass") else kind
+    scores = SCORES[kind](y, y, np.full((3, 2), 0.5), np.ones((3, 1)))
+    assert set(scores) == set(METRICS[task]) - {"sov"}  # of whole chains, in bootstrap
 
 
 @few

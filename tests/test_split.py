@@ -156,9 +156,9 @@ def test_bad_splits_are_refused(tmp_path, change, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"method": "random"}, "unknown split method"),
-        ({"tset": 0.2}, "unknown split option tset"),
-        ({"folds": 5}, "unknown split option folds"),
+        ({"method": "random"}, "Unknown split method"),
+        ({"tset": 0.2}, "Unknown split option 'tset'.*did you mean 'test'"),
+        ({"folds": 5}, "Unknown split option 'folds' of holdout"),
         ({"by": "family"}, "expected group, cluster or row"),
         ({"by": "cluster"}, "needs identity"),
         ({"identity": 0.4}, "only split by cluster"),

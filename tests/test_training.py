@@ -106,7 +106,9 @@ def test_an_unknown_parameter_is_named():
     samples, features = table()
     labels = encode_labels(samples, "binary")
     recipe = Recipe(features, "logistic_regression", {"depth": 3}, {}, {})
-    with pytest.raises(DataError, match="no parameter depth"):
+    with pytest.raises(
+        DataError, match="Unknown parameter 'depth' of the model logistic_regression"
+    ):
         train(samples, partition(samples), labels, {"model": recipe}, seed=1)
 
 

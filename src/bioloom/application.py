@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from bioloom.errors import DataError
+from bioloom.errors import unknown_name
 
 Kind = Literal["binary", "multiclass", "regression", "multiregression", "per_residue"]
 CLASSIFICATION = ("binary", "multiclass", "per_residue")
@@ -75,7 +75,5 @@ def application_names() -> list[str]:
 def get_application(name: str) -> Application:
     """The application that a task in config.yaml names."""
     if name not in application_names():
-        raise DataError(
-            f"Unknown application {name!r}", hint=f"known ones: {', '.join(application_names())}"
-        )
+        raise unknown_name("application", name, application_names())
     return import_module(f"bioloom.applications.{name}").application

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 import pandas as pd
 
-from bioloom.errors import DataError
+from bioloom.errors import DataError, unknown_name
 
 Rules = Mapping[str, Callable[[pd.DataFrame], pd.Series]]
 
@@ -17,13 +16,11 @@ def complete_options(
     options: Mapping[str, Any], defaults: Mapping[str, Any], section: str
 ) -> dict[str, Any]:
     """`options` over `defaults`; DataError for an unknown key or a value of another type."""
+    if not isinstance(options, Mapping):
+        raise DataError(f"`{section}` takes options by name, got {options!r}")
     for key, value in options.items():
         if key not in defaults:
-            close = get_close_matches(key, defaults, n=1)
-            raise DataError(
-                f"Unknown option {key!r} under `{section}`",
-                hint=f"did you mean {close[0]!r}?" if close else f"known: {', '.join(defaults)}",
-            )
+            raise unknown_name("option", key, defaults, f" under `{section}`")
         expected = type(defaults[key])
         allowed = (int, float) if expected is float else (expected,)
         if defaults[key] is not None and not isinstance(value, allowed):

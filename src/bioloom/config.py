@@ -1,4 +1,4 @@
-"""config.yaml: checked before any job runs, and cut into the section that each step may see.
+"""config.yaml cut into the section that each step may see; `config_check` says what is wrong in it.
 
 Imported by the Snakefile, so nothing heavy is imported here.
 """
@@ -6,18 +6,11 @@ Imported by the Snakefile, so nothing heavy is imported here.
 from __future__ import annotations
 
 import json
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import jsonschema
-import yaml
-
-from bioloom.application import application_names, get_application
-from bioloom.embedders import complete, weights_source
-from bioloom.errors import DataError
-from bioloom.models import model_names
-from bioloom.pretraining.settings import Settings
+from bioloom.application import get_application
+from bioloom.embedders import weights_source
 from bioloom.sources import local_path
 
 Config = dict[str, Any]
@@ -29,52 +22,8 @@ PRETRAINED = "results/pretrained"
 """Where the networks of the `pretrain` blocks lie: `features: model` names them by it."""
 
 
-def check_config(config: Config, schema: str | Path) -> None:
-    """Raise one DataError with a readable line for each mistake in the config."""
-    described = yaml.safe_load(Path(schema).read_text())
-    validator = jsonschema.Draft202012Validator(described)
-    errors = sorted(validator.iter_errors(config), key=lambda error: list(error.absolute_path))
-    mistakes = [_sentence(error) for error in errors]
-    if not mistakes:
-        for name, task in config["tasks"].items():
-            mistakes += [f"tasks.{name}.{mistake}" for mistake in _task_mistakes(task)]
-            mistakes += [f"tasks.{name}.{mistake}" for mistake in _unmade_models(config, task)]
-        for name, section in config.get("pretrain", {}).items():
-            mistakes += [f"pretrain.{name}.{mistake}" for mistake in _pretrain_mistakes(section)]
-    if mistakes:
-        raise DataError("config: " + "\nERROR: config: ".join(mistakes))
-
-
-def _sentence(error: jsonschema.ValidationError) -> str:
-    place = ".".join(str(part) for part in error.absolute_path) or "top level"
-    if error.validator == "additionalProperties" and isinstance(error.instance, dict):
-        known = sorted(cast(Config, error.schema).get("properties", {}))
-        unknown = [str(key) for key in error.instance if key not in known]
-        near = get_close_matches(unknown[0], known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known ones: {', '.join(known)}"
-        return f"{place}: unknown key {', '.join(map(repr, unknown))}; {hint}"
-    return f"{place}: {error.message}"
-
-
-def _task_mistakes(task: Config) -> list[str]:
-    mistakes = _unknown_name("application", task["application"], application_names())
-    if mistakes:
-        return mistakes
-    application = get_application(task["application"])
-    for dataset, options in task["datasets"].items():
-        place = f"datasets.{dataset}"
-        lacking = [name for name in application.sources if name not in options]
-        mistakes += [f"{place}: the source {name!r} is missing" for name in lacking]
-        for source in source_names(task, dataset):
-            mistakes += _source_mistakes(f"{place}.{source}", options[source])
-    for place, section in _sections(task, "features"):
-        mistakes += _features_mistakes(place, section)
-    for place, section in _sections(task, "model"):
-        mistakes += _unknown_name(f"{place}.name", section["name"], model_names())
-    return mistakes
-
-
-def _sections(task: Config, key: str) -> list[tuple[str, Config]]:
+def sections(task: Config, key: str) -> list[tuple[str, Config]]:
+    """The task's own section `key` and those of its baselines, each with its place in the task."""
     baselines = task.get("baselines", {})
     return [(key, task[key])] + [
         (f"baselines.{name}.{key}", baseline[key])
@@ -83,60 +32,9 @@ def _sections(task: Config, key: str) -> list[tuple[str, Config]]:
     ]
 
 
-def _unknown_name(place: str, name: str, known: list[str]) -> list[str]:
-    if name in known:
-        return []
-    near = get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known ones: {', '.join(known)}"
-    return [f"{place}: unknown {name!r}; {hint}"]
-
-
-def _features_mistakes(place: str, section: Config) -> list[str]:
-    if section["embedder"] == TABLE:
-        return []
-    try:
-        complete(section)
-    except DataError as error:
-        return [f"{place}: {error}"]
-    return []
-
-
-def _pretrain_mistakes(section: Config) -> list[str]:
-    mistakes = [
-        mistake
-        for name, source in section["corpora"].items()
-        for mistake in _source_mistakes(f"corpora.{name}", source)
-    ]
-    try:
-        Settings.from_config(pretrain_section(section))
-    except DataError as error:
-        mistakes.append(str(error))
-    return mistakes
-
-
-def _unmade_models(config: Config, task: Config) -> list[str]:
-    """Mistakes in the names of models that `pretrain` should make."""
-    return [
-        mistake
-        for place, section in _sections(task, "features")
-        if (model := section.get("model", "")).startswith(f"{PRETRAINED}/")
-        for mistake in _unknown_name(
-            f"{place}.model",
-            model.removeprefix(f"{PRETRAINED}/"),
-            sorted(config.get("pretrain", {})),
-        )
-    ]
-
-
-def _source_mistakes(place: str, source: Any) -> list[str]:
-    if isinstance(source, dict):
-        keys = ({"artifact", "sha256", "member"}, {"url", "sha256"}, {"url", "sha256", "member"})
-        if set(source) not in keys:
-            return [f"{place}: a source has artifact, sha256, member; or url, sha256 (, member)"]
-        return []
-    if not Path(source).exists():
-        return [f"{place}: no such file {source!r}"]
-    return []
+def is_pretrained(features: Config) -> bool:
+    """Whether a `pretrain` block makes the model of a `features` section."""
+    return features.get("model", "").startswith(f"{PRETRAINED}/")
 
 
 def source_names(task: Config, dataset: str) -> list[str]:
@@ -161,7 +59,7 @@ def remote_sources(config: Config) -> dict[str, Config]:
         for name in source_names(task, dataset)
     ]
     for task in config["tasks"].values():
-        sources += [_weights(section) for _, section in _sections(task, "features")]
+        sources += [_weights(section) for _, section in sections(task, "features")]
     for section in config.get("pretrain", {}).values():
         sources += section["corpora"].values()
     return {local_path(source): source for source in sources if isinstance(source, dict)}
@@ -190,9 +88,8 @@ def weights_parts(task: Config, features: str) -> list[str]:
 def _weights(section: Config) -> Config | str | None:
     if section["embedder"] == TABLE:
         return None
-    model = section.get("model", "")
-    if model.startswith(f"{PRETRAINED}/") or Path(model or "-").is_dir():
-        return model
+    if is_pretrained(section) or Path(section.get("model") or "-").is_dir():
+        return section["model"]
     return weights_source(section)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 
 
@@ -25,3 +27,11 @@ class DataError(ValueError):
         where = ", ".join(f"{name} {value}" for name, value in places.items() if value is not None)
         text = f"{message} ({where})" if where else message
         super().__init__(f"{text}. Hint: {hint}" if hint else text)
+
+
+def unknown_name(what: str, name: str, known: Iterable[str], where: str = "") -> DataError:
+    """The error for a `name` that is none of `known`: it tells the nearest one, or all of them."""
+    known = list(known)
+    near = get_close_matches(str(name), known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}"
+    return DataError(f"Unknown {what} {name!r}{where}", hint=hint)

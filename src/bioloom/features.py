@@ -15,9 +15,11 @@ import pandas as pd
 
 from bioloom.application import Application
 from bioloom.arrays import Ragged
-from bioloom.errors import DataError
+from bioloom.errors import DataError, unknown_name
 from bioloom.files import replacing
 from bioloom.samples import feature_columns
+
+TABLE_OPTIONS = {"columns": list, "blocks": list, "weights": dict}
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,17 @@ def _identity(options: dict[str, Any], info: dict[str, Any]) -> str:
     return " ".join(part for part in (options["embedder"], settings, weights) if part)
 
 
+def check_table_options(options: dict[str, Any]) -> None:
+    """Raise DataError unless a `features` section is one for the samples' own columns."""
+    if options["embedder"] != "table":
+        raise DataError(f"A table takes `embedder: table`, got {options['embedder']!r}")
+    for name, value in options.items():
+        if name not in ("embedder", *TABLE_OPTIONS):
+            raise unknown_name("option", name, TABLE_OPTIONS, " of a table's features")
+        if name != "embedder" and not isinstance(value, kind := TABLE_OPTIONS[name]):
+            raise DataError(f"`features: {name}` takes a {kind.__name__}, got {value!r}")
+
+
 def _table(
     table: pd.DataFrame, options: dict[str, Any]
 ) -> tuple[np.ndarray, list[str], dict[str, Any]]:
@@ -121,12 +134,7 @@ def _table(
 
 
 def _chosen_columns(table: pd.DataFrame, options: dict[str, Any]) -> list[str]:
-    unknown = set(options) - {"embedder", "columns", "blocks", "weights"}
-    if options["embedder"] != "table" or unknown:
-        raise DataError(
-            f"A table takes `embedder: table` with `columns`, `blocks`, `weights`, got {options}",
-            hint="remove the other options from the `features` section",
-        )
+    check_table_options(options)
     columns = feature_columns(table)
     for key in ("columns", "weights"):
         if missing := sorted(set(options.get(key, ())) - set(columns)):

@@ -15,7 +15,18 @@ import numpy as np
 Scores = dict[str, np.ndarray]
 
 ECE_BINS = 10
+CLASSIFICATION = (
+    "accuracy", "recall", "precision", "f1", "auroc", "auprc", "mcc", "brier", "ece", "log_loss",
+)  # fmt: skip
 REGRESSION = ("spearman", "pearson", "r2", "rmse", "mae")
+MULTIREGRESSION = ("spearman_median", "pearson_median", "r2_median", "rmse_median", "r2_pooled")
+METRICS = {
+    "classification": CLASSIFICATION,
+    "per_residue": ("sov", *(name for name in CLASSIFICATION if name not in ("auroc", "auprc"))),
+    "regression": REGRESSION,
+    "multiregression": MULTIREGRESSION,
+}
+"""The names of the scores, by the `task` of an application."""
 LOWER_IS_BETTER = {"brier", "ece", "log_loss", "rmse", "mae", "rmse_median", "set_size"}
 
 

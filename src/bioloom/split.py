@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bioloom.errors import DataError
+from bioloom.errors import DataError, unknown_name
 from bioloom.samples import label_columns
 
 COLUMNS = ["sample_id", "unit", "repeat", "fold", "split"]
@@ -36,7 +36,7 @@ def split_samples(samples: pd.DataFrame, options: dict, seed: int) -> pd.DataFra
     `by: cluster` (also sequences linked at `identity` or above) or `by: row` (only where no group
     repeats). Raises DataError for options or data that allow no such split.
     """
-    options = _checked_options(options)
+    options = checked_options(options)
     if samples.empty:
         raise DataError("there are no samples to split")
     if not label_columns(samples):
@@ -137,15 +137,14 @@ def read_splits(path: str | Path, samples: pd.DataFrame) -> pd.DataFrame:
     return splits
 
 
-def _checked_options(options: dict) -> dict:
+def checked_options(options: dict) -> dict:
     """Options with defaults filled in; DataError for unknown keys and values out of range."""
     method = options.get("method", "holdout")
     if method not in DEFAULTS:
-        raise DataError(f"unknown split method {method!r}", hint=f"one of {', '.join(DEFAULTS)}")
-    unknown = sorted(set(options) - {"method", *DEFAULTS[method]})
-    if unknown:
-        known = ", ".join(DEFAULTS[method])
-        raise DataError(f"unknown split option {', '.join(unknown)}", hint=f"{method} has {known}")
+        raise unknown_name("split method", method, DEFAULTS)
+    for name in options:
+        if name not in ("method", *DEFAULTS[method]):
+            raise unknown_name("split option", name, DEFAULTS[method], f" of {method}")
     full = {**DEFAULTS[method], **options, "method": method}
     if full["by"] not in ("group", "cluster", "row"):
         raise DataError(f"split by {full['by']!r}: expected group, cluster or row")

@@ -7,7 +7,6 @@ the predictions of test rows, so that evaluation needs no model.
 
 from __future__ import annotations
 
-import inspect
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from bioloom.errors import DataError
 from bioloom.features import Features
 from bioloom.files import sha256
 from bioloom.fitted import COVERAGE, Fitted, model_rows
-from bioloom.models import get_model
+from bioloom.models import check_parameters, get_model
 from bioloom.preprocess import Preprocess
 from bioloom.reach import Reach
 from bioloom.samples import RESIDUE_LABELS, label_columns
@@ -252,14 +251,8 @@ def _calibrate(fitted: Fitted, X: np.ndarray | Ragged, y: np.ndarray) -> None:
 
 
 def _build(name: str, labels: Labels, seed: int, parameters: dict[str, Any]) -> Any:
+    check_parameters(name, parameters)
     model = get_model(name)
-    known = set(inspect.signature(model).parameters) - {"kind", "n_outputs", "seed"}
-    unknown = sorted(set(parameters) - known)
-    if unknown:
-        raise DataError(
-            f"Model {name} has no parameter {', '.join(unknown)}",
-            hint=f"it has {', '.join(sorted(known))}",
-        )
     # Where residues are rows, they are samples of several classes.
     rows = labels.kind == "per_residue" and not model.per_residue
     kind = "multiclass" if rows else labels.kind

@@ -14,7 +14,6 @@ for name, first in {"PATH": os.path.dirname(sys.executable), "PYTHONPATH": SOURC
     os.environ[name] = os.pathsep.join(filter(None, [first, os.environ.get(name)]))
 
 from bioloom.config import (
-    check_config,
     corpus_files,
     dataset_section,
     features_names,
@@ -28,18 +27,19 @@ from bioloom.config import (
     weights_file,
     weights_parts,
 )
+from bioloom.config_check import check_config
 from bioloom.errors import DataError
 from bioloom.provenance import code_hash
 
 try:
     check_config(config, workflow.source_path("../schemas/config.schema.yaml"))
+    REMOTE = remote_sources(config)
 except DataError as error:
     print(f"ERROR: {error}", file=sys.stderr)
     sys.exit(2)
 
 config.setdefault("seed", 1)
 TASKS = config["tasks"]
-REMOTE = remote_sources(config)
 
 
 wildcard_constraints:

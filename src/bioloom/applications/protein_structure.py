@@ -29,6 +29,7 @@ STATES = "HGIEBTSC"
 COIL = str.maketrans("-P~", "CCC")
 THREE = str.maketrans("HGIEBTSC", "HHHEECCC")
 TARGETS = ("three_states", "eight_states")
+OPTIONS: dict[str, Any] = {}
 CLEAN: dict[str, Any] = {
     "min_length": 1,
     "max_length": None,
@@ -43,7 +44,7 @@ SEED = 1
 
 def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
     """Raw samples `sample_id, sequence, group`, and `states` where they are known."""
-    complete_options(options, {}, "datasets")
+    complete_options(options, OPTIONS, "datasets")
     given = [source for source in SOURCES if source in files]
     if len(given) != 1:
         raise DataError(

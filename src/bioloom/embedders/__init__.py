@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
-from bioloom.errors import DataError
+from bioloom.errors import DataError, unknown_name
 
 if TYPE_CHECKING:
     import torch
@@ -92,9 +92,8 @@ def embedder_names() -> list[str]:
 
 def get_embedder(name: str) -> ModuleType:
     """The module of an embedder; DataError names the known ones."""
-    known = embedder_names()
-    if name not in known:
-        raise DataError(f"features: no embedder {name!r}; known are {', '.join(known)}")
+    if name not in embedder_names():
+        raise unknown_name("embedder", name, embedder_names())
     return importlib.import_module(f"{__name__}.{name}")
 
 

@@ -84,17 +84,22 @@ def load(options: dict[str, Any], weights: Path | None, device: str, dtype: str)
     return HuggingFace(folder, options, device, fast_dtype(device) if dtype == "auto" else dtype)
 
 
-def _folder(options: dict[str, Any]) -> Path:
-    name = options["model"]
-    if name is None:
+def check_model(options: dict[str, Any]) -> None:
+    """Raise DataError unless `model` is a folder that is there, or a hub name with a revision."""
+    if options["model"] is None:
         raise DataError("features: huggingface needs `model: <folder or hub name>`")
-    if Path(name).is_dir():
-        return Path(name)
-    if options["revision"] is None:
+    if options["revision"] is None and not Path(options["model"]).is_dir():
         raise DataError(
-            f"features: there is no folder {name!r}",
+            f"features: there is no folder {options['model']!r}",
             hint="give a folder, or a hub name with the `revision` (commit) you mean",
         )
+
+
+def _folder(options: dict[str, Any]) -> Path:
+    check_model(options)
+    name = options["model"]
+    if Path(name).is_dir():
+        return Path(name)
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
