@@ -1,5 +1,6 @@
 """New data are checked against what the model was trained on; each row can abstain."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +111,15 @@ def test_unknown_categories_and_long_sequences_keep_their_row_and_say_why():
     assert "unknown category" in reason
     assert "longer than in training" in reason
     assert "unknown residues" in reason
+
+
+def test_a_prediction_outside_its_set_is_not_sure(trained):
+    samples, features, fitted = trained
+    strict = replace(fitted, threshold=0.999)
+    table = predict(samples, features, strict, FILE)
+    contradicted = (table["prediction"] == "no") & (table["prediction_set"] == "yes")
+    assert contradicted.any()
+    assert table.loc[contradicted, "abstain"].ne("").all()
 
 
 def test_a_category_absent_from_new_data_is_a_column_of_zeros():

@@ -119,3 +119,9 @@ def test_missing_values_are_filled_from_training_rows():
     fitted, _ = fit_once(samples, Features(features.sample_id, X, features.names, "table"))
     empty = np.full((1, 5), np.nan, dtype=np.float32)
     assert np.isfinite(fitted.scores(empty)).all()
+
+
+def test_a_constant_score_says_the_common_class():
+    from bioloom.calibration import fit_threshold
+
+    assert fit_threshold(np.full(10, 0.3), np.array([1, 1, 1] + [0] * 7)) == 0.5

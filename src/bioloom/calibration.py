@@ -29,11 +29,12 @@ def fit_temperature(probabilities: np.ndarray, y: np.ndarray) -> float:
 def fit_threshold(positive: np.ndarray, y: np.ndarray) -> float:
     """The threshold of the positive class with the best F1 on valid rows.
 
-    Midway between two neighbouring scores; 0.5 where valid rows hold one class only.
+    Midway between two neighbouring scores; 0.5 where valid rows hold one class only, or all have
+    one score: a model that knows only how common the classes are says the common one.
     """
     from sklearn.metrics import precision_recall_curve
 
-    if len(np.unique(y)) < 2:
+    if len(np.unique(y)) < 2 or np.ptp(positive) < 1e-9:
         return 0.5
     precision, recall, thresholds = precision_recall_curve(y, positive)
     total = precision + recall

@@ -15,7 +15,7 @@ from bioloom.fitted import Fitted
 from bioloom.signature import check_signature, reasons_to_abstain
 
 FAR = "unlike the training data"
-UNSURE = "the prediction set does not hold exactly one class"
+UNSURE = "the prediction set does not hold the predicted class alone"
 
 
 def align(features: Features, names: list[str], identity: str) -> Features:
@@ -68,8 +68,8 @@ def predict(samples: pd.DataFrame, features: Features, fitted: Fitted, file: Pat
     reasons = [_join(r, f) for r, f in zip(doubts, np.where(outside, FAR, ""), strict=True)]
     if fitted.kind in CLASSIFICATION:
         table = _classes(place, scores, fitted)
-        single = table["prediction_set"].str.count(r" \| ").eq(0) & table["prediction_set"].ne("")
-        reasons = [_join(r, s) for r, s in zip(reasons, np.where(single, "", UNSURE), strict=True)]
+        sure = table["prediction_set"] == table["prediction"]
+        reasons = [_join(r, s) for r, s in zip(reasons, np.where(sure, "", UNSURE), strict=True)]
     else:
         table = _values(place["sample_id"], scores, fitted)
     table["out_of_distribution"] = outside

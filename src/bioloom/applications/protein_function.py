@@ -25,7 +25,7 @@ from bioloom.errors import DataError
 from bioloom.formats.columns import class_labels, require_columns, select_rows, text, unique_ids
 from bioloom.formats.fasta import read_fasta
 from bioloom.formats.genbank import read_proteins
-from bioloom.formats.residues import AMBIGUOUS, standard_sequences
+from bioloom.formats.residues import AMBIGUOUS, spelling_notes, standard_sequences
 from bioloom.formats.table import READ_OPTIONS, is_table, read_table
 
 # `columns` maps our names to the user's; `read` says, for each source that is a table, how to read
@@ -59,12 +59,14 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
     options = complete_options(options, OPTIONS, "datasets")
     columns = column_names(options["columns"], COLUMNS)
     names = {role: name for role, name in columns.items() if name is not None}
-    path, notes = files["sequences"], list[str]()
+    path = files["sequences"]
     samples, table = _read_sequences(path, names, options)
+    notes = spelling_notes(samples["sequence"])
     samples["sequence"] = standard_sequences(samples["sequence"], path)
     if "table" in files:
         path = files["table"]
-        samples, table, notes = _join(samples, _read_rows(path, "table", options), names, path)
+        samples, table, joined = _join(samples, _read_rows(path, "table", options), names, path)
+        notes += joined
     samples["group"] = samples["sample_id"]
     if table is not None:
         table, selected = select_rows(table, options, path)

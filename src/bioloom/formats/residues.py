@@ -37,3 +37,17 @@ def standard_sequences(sequences: pd.Series, path: Path) -> pd.Series:
             "The sequences look like DNA or RNA, not protein", file=path, hint="translate them"
         )
     return sequences
+
+
+def spelling_notes(sequences: pd.Series) -> list[str]:
+    """What `standard_sequences` changes or lets pass, counted in sequences; nothing where none."""
+    text = sequences.fillna("").str.strip()
+    counts = {
+        "are written in lower case, at least in part": text.str.contains("[a-z]"),
+        "end with a stop (*), which is removed": text.str.endswith("*"),
+        f"have ambiguous residues ({AMBIGUOUS.strip('[]')})": text.str.upper().str.contains(
+            AMBIGUOUS
+        ),
+        "have selenocysteine or pyrrolysine (U, O)": text.str.upper().str.contains("[UO]"),
+    }
+    return [f"{found.sum()} sequences {what}" for what, found in counts.items() if found.any()]
