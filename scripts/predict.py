@@ -1,5 +1,6 @@
 """Predict new data with a trained model."""
 
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -7,15 +8,20 @@ import pandas as pd
 from bioloom.command import run
 from bioloom.features import read_features
 from bioloom.fitted import Fitted
-from bioloom.predictions import predict, with_dropped
+from bioloom.predictions import predict, summary, with_dropped
 from bioloom.samples import read_samples, write_table
 
 
-def main(samples: Path, dropped: Path, features: Path, model: Path, predictions: Path) -> None:
-    """Write predictions.parquet."""
+def main(
+    samples: Path, dropped: Path, features: Path, model: Path, predictions: Path, table: Path
+) -> None:
+    """Write predictions.parquet, and the same as a table that any program opens."""
     fitted = Fitted.load(model)
-    table = predict(read_samples(samples), read_features(features), fitted, samples)
-    write_table(with_dropped(table, pd.read_parquet(dropped), fitted), predictions)
+    predicted = predict(read_samples(samples), read_features(features), fitted, samples)
+    predicted = with_dropped(predicted, pd.read_parquet(dropped), fitted)
+    write_table(predicted, predictions)
+    write_table(predicted, table)
+    print(summary(predicted), file=sys.stderr)
 
 
 if __name__ == "__main__":
@@ -25,5 +31,6 @@ if __name__ == "__main__":
         "features": Path,
         "model": Path,
         "predictions": Path,
+        "table": Path,
     }
     run(__doc__, arguments, main)

@@ -9,7 +9,7 @@ import pytest
 
 from bioloom.errors import DataError
 from bioloom.features import Features
-from bioloom.predictions import align, predict, with_dropped
+from bioloom.predictions import align, predict, summary, with_dropped
 from bioloom.signature import check_signature, make_signature, reasons_to_abstain
 from tests.test_training import fit_once, table
 
@@ -53,6 +53,7 @@ def test_a_row_that_cleaning_dropped_comes_back_with_its_reason(trained):
     assert table.iloc[-1][["sample_id", "abstain"]].tolist() == ["x", "shorter than min_length"]
     assert table.iloc[-1][["prediction", "probability", "p.yes"]].isna().all()
     pd.testing.assert_frame_equal(with_dropped(said, dropped.iloc[:0], fitted), said)
+    assert "1 shorter than min_length" in summary(table)
 
 
 def test_the_order_of_columns_does_not_matter(trained):

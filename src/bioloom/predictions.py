@@ -90,6 +90,13 @@ def with_dropped(predictions: pd.DataFrame, dropped: pd.DataFrame, fitted: Fitte
     return pd.concat([predictions, rows], ignore_index=True) if len(rows) else predictions
 
 
+def summary(predictions: pd.DataFrame) -> str:
+    """One line on what was predicted: rows, and how many of them abstain for which reason."""
+    reasons = predictions.loc[predictions["abstain"] != "", "abstain"].str.split("; ").explode()
+    counts = [f"{count} {reason}" for reason, count in reasons.value_counts().items()]
+    return f"{len(predictions)} predictions; to doubt: {', '.join(counts) or 'none'}"
+
+
 def _join(*reasons: str) -> str:
     return "; ".join(reason for reason in reasons if reason)
 

@@ -2,7 +2,7 @@
 
 Requires: results/{task}/splits.parquet, samples.parquet and features of training and new data.
 Makes: results/{task}/{model/,held_out.parquet,metrics.json,plots/,explanation.parquet} and
-results/{task}/{dataset}/predictions.parquet.
+results/{task}/{dataset}/predictions.{parquet,csv}.
 """
 
 
@@ -97,6 +97,7 @@ rule predict:
         model="results/{task}/model",
     output:
         predictions="results/{task}/{dataset}/predictions.parquet",
+        table="results/{task}/{dataset}/predictions.csv",
     log:
         "logs/{task}/{dataset}/predict.log",
     benchmark:
@@ -108,4 +109,4 @@ rule predict:
     shell:
         "python scripts/predict.py --samples {input.samples} --dropped {input.dropped}"
         " --features {input.features} --model {input.model}"
-        " --predictions {output.predictions} 2>&1 | tee {log}"
+        " --predictions {output.predictions} --table {output.table} 2>&1 | tee {log}"
