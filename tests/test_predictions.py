@@ -83,6 +83,12 @@ def test_text_where_a_number_was_is_refused(trained):
         predict(samples.assign(c="high"), features, fitted, FILE)
 
 
+def test_digits_where_a_category_was_name_the_option_that_mends_it():
+    known = pd.DataFrame({"sample_id": ["a"], "group": ["a"], "stage": ["IIa"]})
+    with pytest.raises(DataError, match="Expected a category.*`types: {stage: category}`"):
+        check_signature(known.assign(stage=3.0), make_signature(known), FILE)
+
+
 def test_a_row_far_from_training_is_flagged(trained):
     samples, features, fitted = trained
     X = features.X.copy()

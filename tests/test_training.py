@@ -7,7 +7,8 @@ import pytest
 from bioloom.errors import DataError
 from bioloom.features import Features
 from bioloom.fitted import Fitted
-from bioloom.training import Partition, Recipe, encode_labels, fit, train
+from bioloom.preprocess import Preprocess
+from bioloom.training import Partition, Recipe, encode_labels, fit, train, train_task
 
 LOGISTIC = {"model": "logistic_regression", "parameters": {}, "preprocess": {}, "search": {}}
 
@@ -125,3 +126,26 @@ def test_a_constant_score_says_the_common_class():
     from bioloom.calibration import fit_threshold
 
     assert fit_threshold(np.full(10, 0.3), np.array([1, 1, 1] + [0] * 7)) == 0.5
+
+
+def test_features_that_all_are_constant_are_refused():
+    samples, features = table()
+    constant = Features(features.sample_id, np.ones_like(features.X), features.names, "table")
+    with pytest.raises(DataError, match="No feature varies"):
+        fit_once(samples, constant)
+
+
+def test_selection_needs_one_label():
+    X, y = np.random.default_rng(0).normal(size=(2, 20, 3))
+    with pytest.raises(DataError, match="select` ranks features by one label, the samples have 3"):
+        Preprocess.fit(X, y, {"select": 2})
+
+
+def test_the_signature_is_of_training_rows_alone(tmp_path):
+    samples, features = table()
+    samples["site"] = ["north"] * 100 + ["south"] * 20  # train are the first 70 rows
+    options = {"application": "disease_diagnosis", "model": {"name": "logistic_regression"}}
+    fitted, _ = train_task(
+        samples, partition(samples), {"features": features}, options, seed=1, inputs=[]
+    )
+    assert fitted.settings["signature"] == {"site": {"type": "category", "values": ["north"]}}

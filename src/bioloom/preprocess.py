@@ -41,8 +41,18 @@ class Preprocess:
         # A column that is empty or constant in the training rows says nothing: drop it here, so
         # that neither the imputer nor the F test meets it.
         keep = np.flatnonzero(_varies(values))
+        if not len(keep):
+            raise DataError(
+                "No feature varies among the training rows, so there is nothing to learn from",
+                hint="look at the columns in quality.json, and at `features` and `clean: drop`",
+            )
         steps: list[Any] = [] if isinstance(X, Ragged) else [SimpleImputer(strategy="median")]
         steps.append(StandardScaler() if options["scale"] else FunctionTransformer())
+        if options["select"] and y.ndim > 1:
+            raise DataError(
+                f"`preprocess: select` ranks features by one label, the samples have {y.shape[1]}",
+                hint="remove it; `clean: drop` or `features: columns` leave columns out",
+            )
         if options["select"] and not isinstance(X, Ragged):
             test = f_classif if np.issubdtype(y.dtype, np.integer) else f_regression
             steps.append(SelectKBest(test, k=min(options["select"], len(keep))))

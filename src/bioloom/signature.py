@@ -20,7 +20,10 @@ MAX_LENGTH_RATIO = 1.5
 
 
 def make_signature(samples: pd.DataFrame) -> dict[str, Any]:
-    """Type of each column, categories, and the longest sequence; no other value of a row."""
+    """Type of each column, categories, and the longest sequence; no other value of a row.
+
+    `samples` are the training rows: what only a valid or test row has was never learnt.
+    """
     signature: dict[str, Any] = {}
     for name in feature_columns(samples):
         column = samples[name]
@@ -52,7 +55,7 @@ def check_signature(samples: pd.DataFrame, signature: dict[str, Any], file: Path
                 f"Expected a {described['type']}, got {samples[name].dtype}",
                 file=file,
                 column=name,
-                hint="give the column the type that it has in the training data",
+                hint=f"`types: {{{name}: {described['type']}}}` under the data set, as in training",
             )
 
 

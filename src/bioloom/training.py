@@ -121,10 +121,11 @@ def train_task(
     kind = kind_of(get_application(options["application"]), samples)
     labels = encode_labels(samples, kind, options.get("positive"))
     fitted, held_out = train(samples, splits, labels, make_recipes(features, options), seed)
+    final = next(_partitions(samples, splits))
     fitted.settings = {
         "seed": seed,
         "features": features["features"].embedder,
-        "signature": make_signature(samples),
+        "signature": make_signature(samples.iloc[final.rows["train"]]),
         "packages": {name: version(name) for name in PACKAGES},
         "inputs": {str(path): sha256(path) for path in inputs},
         "feature_names": [str(name) for name in features["features"].names],
