@@ -7,16 +7,27 @@ import pandas as pd
 from bioloom.application import get_application
 from bioloom.command import json_object, run
 from bioloom.files import write_json
+from bioloom.samples import label_columns, write_samples, write_table
 from bioloom.samples import quality as describe_quality
-from bioloom.samples import write_samples, write_table
 
 
 def main(
-    application: str, raw: Path, options: dict, samples: Path, dropped: Path, quality: Path
+    application: str,
+    dataset: str,
+    raw: Path,
+    options: dict,
+    samples: Path,
+    dropped: Path,
+    quality: Path,
 ) -> None:
-    """Write samples.parquet, dropped.parquet and quality.json."""
+    """Write samples.parquet, dropped.parquet and quality.json.
+
+    Labels of new data are not looked at: their rows stay, whatever they say.
+    """
     chosen = get_application(application)
     rows = pd.read_parquet(raw)
+    if dataset != "training":
+        rows = rows.drop(columns=label_columns(rows))
     cleaned = chosen.clean(rows, options)
     write_samples(cleaned.samples, samples)
     write_table(cleaned.dropped, dropped)
@@ -26,6 +37,7 @@ def main(
 if __name__ == "__main__":
     arguments = {
         "application": str,
+        "dataset": str,
         "raw": Path,
         "options": json_object,
         "samples": Path,

@@ -292,6 +292,14 @@ def test_shipped_peptides_are_whole(tmp_path):
     assert cleaned.samples["sequence"].is_unique
 
 
+def test_a_sequence_without_group_joins_no_group_of_the_user(tmp_path):
+    table = write(tmp_path / "p.csv", "id,sequence,y,g\na,MKVLA,x,\nb,MKVLC,y,2\nc,MKVLD,y,\n")
+    options = {"columns": {"id": "id", "sequence": "sequence", "label": "y", "group": "g"}}
+    groups = ingest("protein_function", options, sequences=table)["group"]
+    assert groups[1] == "2"
+    assert groups.is_unique
+
+
 # drug_response -------------------------------------------------------------------------------
 
 LINES = {"id": "line", "tissue": "TISSUE", "msi": "MSI_FACTOR"}
@@ -378,8 +386,8 @@ def test_clinical_columns_and_expression_are_joined_on_the_patient(tmp_path):
     np.testing.assert_array_equal(cleaned.samples["expression.FLT3"], [1.5, -2, np.nan, 0.25])
     assert cleaned.notes == [
         "Columns that identify a person were not read: Name",
-        "1 rows have no expression",
-        "1 samples of the expression matrix are not used",
+        "fewer than 5 rows have no expression",
+        "fewer than 5 samples of the expression matrix are not used",
     ]
 
 
@@ -433,11 +441,39 @@ def test_rows_without_label_and_values_out_of_range(tmp_path):
     cleaned = clean(raw, {"ranges": {"age": [0, 120]}, "drop": ["note"]})
     assert cleaned.counts()["no label"] == 1
     np.testing.assert_array_equal(cleaned.samples["age"], [40, np.nan, np.nan])
-    assert "2 values of age outside 0 to 120 are missing" in cleaned.notes
+    assert "fewer than 5 values of age outside 0 to 120 are missing" in cleaned.notes
     refused(
         lambda: clean(raw, {"max_categories": 2}), "3 different texts.*column note.*drop: .note"
     )
     refused(lambda: clean(raw, {"ranges": {"note": [0, 1]}}), "needs a column of numbers")
+
+
+@pytest.mark.parametrize("name", ["drug_response", "disease_diagnosis"])
+def test_only_features_can_be_dropped_and_new_data_may_lack_them(name):
+    ids = [f"s{i}" for i in range(4)]
+    raw = pd.DataFrame({"sample_id": ids, "group": ids, "age": [1.0, 2, 3, 4], "leak": "a"})
+    label = "label" if name == "disease_diagnosis" else "label.drug"
+    trained = raw.assign(**{label: ["x", "y"] * 2 if label == "label" else 1.0})
+    least = {"min_cell_lines": 1} if name == "drug_response" else {}
+
+    def features(table, *names):
+        options = {"drop": list(names)} | least
+        return feature_columns(get_application(name).clean(table, options).samples)
+
+    assert features(trained, "leak") == ["age"]
+    refused(lambda: features(trained, "leek"), "'leek' under `clean: drop`.*did you mean 'leak'")
+    for taken in ("sample_id", "group", label):
+        refused(lambda taken=taken: features(trained, taken), f"Unknown feature '{taken}'")
+    assert features(raw, "other", "leak") == ["age"]
+
+
+def test_an_error_shows_no_value_of_another_person(tmp_path):
+    path = write(tmp_path / "c.csv", CLINICAL.replace("a,Doe", "patient-1,Doe"))
+    options = {"columns": {"id": "patient_id", "label": "diagnosis"}}
+    for column, value in {"patient_id": "patient-2", "sex": "f"}.items():
+        wrong = options | {"exclude": {column: [value]}}
+        message = refused(lambda wrong=wrong: ingest("disease_diagnosis", wrong, clinical=path))
+        assert "did you mean" not in message
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from bioloom.formats.expression import read_expression
 from bioloom.formats.fasta import read_fasta
 from bioloom.formats.genbank import read_proteins
 from bioloom.formats.identifiers import identifying
-from bioloom.formats.table import MISSING, read_table
+from bioloom.formats.table import MISSING, read_source, read_table
 from bioloom.formats.text import open_text
 
 HERE = Path("table.csv")
@@ -183,6 +183,33 @@ def test_rows_are_numbered_as_in_the_file(tmp_path):
     assert table["x"].tolist() == ["two\nlines", "2"]
 
 
+def test_blank_lines_before_the_header_are_skipped(tmp_path):
+    for content in ("\n \nid,x\nA,1\n\nB,2\n", '\n\n"id","x"\nA,1\n\nB,2\n'):
+        table = read_table(write(tmp_path / "t.csv", content))
+        assert table.to_dict("list") == {"id": ["A", "B"], "x": ["1", "2"]}
+        assert list(table.index) == [
+            content.split("\n").index("A,1") + 1,
+            len(content.split("\n")) - 1,
+        ]
+    table = read_table(write(tmp_path / "t.csv", "\nA,1\n\nB,2\n"), header=False)
+    assert table["1"].tolist() == ["A", "B"]
+    assert list(table.index) == [2, 4]
+
+
+def test_a_field_may_be_as_long_as_a_chromosome(tmp_path):
+    table = read_table(write(tmp_path / "t.csv", "id,sequence\na," + "ACGT" * 50_000 + "\n"))
+    assert len(table["sequence"].iloc[0]) == 200_000
+
+
+def test_a_source_is_read_by_its_options(tmp_path):
+    path = write(tmp_path / "t.csv", "a;1\nb;2\n")
+    options = {"read": {"values": {"header": False, "separator": ";"}}}
+    assert read_source(path, "values", options)["2"].tolist() == ["1", "2"]
+    wrong = {"read": {"values": {"headers": False}}}
+    refused(lambda: read_source(path, "values", wrong), "under `read: values`.*mean 'header'")
+    refused(lambda: read_source(path, "values", {"read": {"values": 5}}), "takes options by name")
+
+
 def test_a_table_without_header_names_its_columns_by_number(tmp_path):
     table = read_table(write(tmp_path / "t.csv", "2,x\nMKV, 1\nMKL, 0\n"), header=False, skip=1)
     assert table.to_dict("list") == {"1": ["MKV", "MKL"], "2": ["1", "0"]}
@@ -297,6 +324,17 @@ def test_rows_are_kept_and_excluded_by_value():
     refused(lambda: select_rows(table, {"keep": {"site": ["a"]}}, HERE), "no row has 'a'")
 
 
+def test_close_values_are_shown_of_no_id_and_no_person():
+    table = frame(site=["North", "South"], id=["N1", "N2"])
+    wrong = {"keep": {"site": ["Nort"]}}
+    refused(lambda: select_rows(table, wrong, HERE), "did you mean 'North'")
+    ids = {"keep": {"id": ["N3"]}, "columns": {"id": "id"}}
+    for options, private in ((wrong, True), (ids, False)):
+        with pytest.raises(DataError, match="no row has") as error:
+            select_rows(table, options, HERE, private=private)
+        assert "did you mean" not in str(error.value)
+
+
 def test_class_labels_are_renamed_and_some_are_no_label():
     column = pd.Series(["1", "0", "?", None], index=[2, 3, 4, 5], dtype="str", name="y")
     options = {"unlabelled": ["?"], "classes": {1: "yes", 0: "no"}}
@@ -327,6 +365,11 @@ def test_identifiers_of_persons_are_known_by_name():
     direct = ["Name", "patient_name", "LastName", "MRN", "patientMRN", "e-mail", "Home Phone"]
     direct += ["date of birth", "DOB", "ssn_last4", "visit_date", "ZIP", "street_address"]
     assert identifying(direct) == direct
+    direct += ["patient_id", "record_id", "hospital_number", "case_number", "PatientID", "id"]
+    direct += ["ID", "patientid", "case no", "Study ID", "subject", "chart-no"]
+    assert identifying(direct) == direct
+    harmless = ["idh1", "acid", "number", "case_control", "lymphoid", "record_length"]
+    assert identifying(harmless) == []
     harmless = ["age", "gene_name", "hospital", "mean_radius", "mutation", "ip_dose", "update"]
     assert identifying(harmless) == []
 

@@ -149,7 +149,7 @@ def test_structure_files_become_labelled_samples(tmp_path):
     raw = application.ingest({"structures": tmp_path}, {})
     assert raw["sample_id"].tolist() == ["one_A", "one_B", "two_A"]
     assert raw["sequence"].tolist() == ["A" * 20, "A" * 20, "A" * 8]
-    assert set(raw["states"][0][2:-2]) == {"H"}
+    assert set(raw["label.residues"][0][2:-2]) == {"H"}
     assert "P-SEA" in raw.attrs["notes"][0]
 
 

@@ -1,6 +1,9 @@
 """The samples table and what quality.json says of it."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,6 +19,8 @@ from bioloom.samples import (
     read_samples,
     write_samples,
 )
+
+ROOT = Path(__file__).parents[1]
 
 
 def cohort(n=40):
@@ -67,8 +72,58 @@ def test_quality_counts_rows_and_reasons():
 def test_quality_of_persons_shows_no_single_value():
     report = quality(cohort(), Cleaned(cohort(), dropped(0)), private=True)
     assert report["labels"]["sick"] == "fewer than 5"
-    assert report["columns"]["sex"]["counts"]["m"] == "fewer than 5"
+    assert report["columns"]["sex"]["counts"] == {"f": 38, "other (1 category)": "fewer than 5"}
     low, high = report["columns"]["age"]["range"]
     assert low > 20
     assert high < 90
     assert "p1" not in json.dumps(report)
+
+
+def test_quality_of_persons_says_nothing_of_a_few():
+    table = cohort(60).assign(
+        marker=[7.25] + [np.nan] * 59,
+        visits=[3.5] * 36 + [np.nan] * 24,  # 36 rows, but of 18 persons
+        stage=["rare one"] * 8 + ["rare two"] * 8 + ["common"] * 44,
+        note=[f"text {i}" for i in range(31)] + [None] * 29,
+    )
+    block = pd.DataFrame(9.5, index=table.index, columns=[f"expression.g{i}" for i in range(61)])
+    block.iloc[2:] = np.nan
+    table = pd.concat([table, block], axis=1)
+    report = quality(table, Cleaned(table, dropped(3), []), private=True)
+    columns = report["columns"]
+    for name in ("marker", "visits", "expression (61 columns)"):
+        assert (columns[name]["median"], columns[name]["range"]) == (None, None)
+    assert columns["stage"]["counts"] == {"common": 44, "other (2 categories)": 16}
+    assert columns["note"]["length"] is None
+    assert columns["age"]["missing"] == 0
+    assert columns["expression (61 columns)"]["rows_without_block"] == 58
+    assert report["dropped"] == {"duplicate": "fewer than 5"}
+    lacking = table.assign(age=[np.nan] + [50.0] * 59)
+    report = quality(lacking, Cleaned(lacking, dropped(0)), private=True)
+    assert report["columns"]["age"]["missing"] == "fewer than 5"
+    shown = quality(table, Cleaned(table, dropped(3)), private=False)
+    assert shown["columns"]["marker"]["range"] == [7.25, 7.25]
+    assert shown["columns"]["stage"]["counts"]["rare one"] == 8
+    assert shown["dropped"] == {"duplicate": 3}
+
+
+def test_labels_of_new_data_are_not_looked_at(tmp_path):
+    ids = ["a", "b", "c"]
+    raw = pd.DataFrame({"sample_id": ids, "group": ids, "sequence": "MKVLA", "label": "x"})
+    raw.to_parquet(tmp_path / "raw.parquet")
+
+    def clean(dataset):
+        files = ("raw", "samples", "dropped", "quality")
+        paths = [part for name in files for part in (f"--{name}", str(tmp_path / name))]
+        paths[1] += ".parquet"
+        options = ["--application", "protein_function", "--dataset", dataset, "--options", "{}"]
+        command = [sys.executable, ROOT / "scripts/clean.py", *options, *paths]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert clean("ward").returncode == 0
+    kept = pd.read_parquet(tmp_path / "samples")
+    assert kept["sample_id"].tolist() == ids
+    assert "label" not in kept
+    refused = clean("training")
+    assert refused.returncode == 2
+    assert "needs two classes" in refused.stderr

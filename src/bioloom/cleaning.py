@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from bioloom.errors import DataError, unknown_name
+from bioloom.samples import feature_columns
 
 Rules = Mapping[str, Callable[[pd.DataFrame], pd.Series]]
 
@@ -36,6 +37,18 @@ def column_names(
     """The user's column for each of our roles; a number is the name of a column without one."""
     names = complete_options(options, defaults, "columns")
     return {role: None if name is None else str(name) for role, name in names.items()}
+
+
+def drop_columns(samples: pd.DataFrame, names: Sequence[str], *, training: bool) -> pd.DataFrame:
+    """The samples without the features `names`; DataError for what is none in training data.
+
+    New data may lack such a column.
+    """
+    features = feature_columns(samples)
+    for name in names if training else ():
+        if name not in features:
+            raise unknown_name("feature", name, features, " under `clean: drop`")
+    return samples.drop(columns=[name for name in names if name in features])
 
 
 def drop_rows(samples: pd.DataFrame, rules: Rules) -> tuple[pd.DataFrame, pd.DataFrame]:

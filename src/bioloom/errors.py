@@ -33,5 +33,6 @@ def unknown_name(what: str, name: str, known: Iterable[str], where: str = "") ->
     """The error for a `name` that is none of `known`: it tells the nearest one, or all of them."""
     known = list(known)
     near = get_close_matches(str(name), known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}"
+    shown = ", ".join(known[:20]) + (" ..." if len(known) > 20 else "")
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {shown or 'none'}"
     return DataError(f"Unknown {what} {name!r}{where}", hint=hint)

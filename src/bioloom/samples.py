@@ -19,6 +19,10 @@ from bioloom.files import replacing
 
 # A block wider than this is summarised as a whole in quality.json.
 WIDE_BLOCK = 60
+# Of fewer persons than these no count, and no range, is given.
+FEW = 5
+HIDDEN = f"fewer than {FEW}"
+FEWEST_PERSONS = 20
 
 RESIDUE_LABELS = "label.residues"
 
@@ -73,14 +77,18 @@ def write_table(table: pd.DataFrame, path: str | Path) -> None:
 def quality(raw: pd.DataFrame, cleaned: Cleaned, *, private: bool) -> dict[str, Any]:
     """What quality.json says: rows in, kept, dropped and why; labels; missing values and ranges.
 
-    For persons (`private`) a range is the 5th to the 95th percentile, and counts below 5 are
-    not given, so that no single person's value shows.
+    For persons (`private`; a group is one) nothing is told of a few: a range is the 5th to the 95th
+    percentile, of fewer than 20 persons there is neither range nor median, categories of fewer than
+    5 persons are counted together without their names, and counts from 1 to 4 are not given. The
+    numbers of all rows in and kept, of groups, and of rows that `keep` and `exclude` left, are.
     """
-    samples = cleaned.samples
+    samples = cleaned.samples.set_index("group", drop=False)
     report: dict[str, Any] = {
         "rows_in": len(raw),
         "rows_kept": len(samples),
-        "dropped": cleaned.counts(),
+        "dropped": {
+            reason: count_shown(count, private) for reason, count in cleaned.counts().items()
+        },
         "notes": cleaned.notes,
         "groups": int(samples["group"].nunique()),
     }
@@ -92,6 +100,11 @@ def quality(raw: pd.DataFrame, cleaned: Cleaned, *, private: bool) -> dict[str, 
         report["targets"] = {"count": len(targets), "measured": int(measured.to_numpy().sum())}
     report["columns"] = _describe_columns(samples, private)
     return report
+
+
+def count_shown(count: float, private: bool = True) -> int | str:
+    """A count as a report may show it: of persons (`private`) none from 1 to 4."""
+    return HIDDEN if private and 0 < count < FEW else int(count)
 
 
 def _describe_columns(samples: pd.DataFrame, private: bool) -> dict[str, Any]:
@@ -111,42 +124,57 @@ def _describe_columns(samples: pd.DataFrame, private: bool) -> dict[str, Any]:
 
 
 def _describe(column: pd.Series, private: bool) -> dict[str, Any]:
+    """Type, missing values and what there is of one column; its index says whose a row is."""
     if pd.api.types.is_numeric_dtype(column):
-        return _describe_numbers(column.to_numpy(dtype=float, na_value=np.nan), private)
-    missing = int(column.isna().sum())
+        return _describe_numbers(column.to_frame(), private)
     if column.nunique() > 30 or column.name == "sequence":
-        lengths = column.dropna().astype(str).str.len()
-        return {"type": "text", "missing": missing, "length": _range(lengths.to_numpy(), private)}
-    return {"type": "category", "missing": missing, "counts": _counts(column, private)}
+        lengths = _describe_numbers(column.astype("str").str.len().to_frame(), private)
+        return {"type": "text", "missing": lengths["missing"], "length": lengths["range"]}
+    missing = count_shown(column.isna().sum(), private)
+    counts = _counts(_few_together(column) if private else column, private)
+    return {"type": "category", "missing": missing, "counts": counts}
 
 
 def _describe_block(samples: pd.DataFrame, columns: Sequence[str], private: bool) -> dict[str, Any]:
     numbers = samples[list(columns)].select_dtypes("number")
-    described = _describe_numbers(numbers.to_numpy(dtype=float).ravel(), private)
-    described["rows_without_block"] = int(numbers.isna().all(axis=1).sum())
-    return described
+    without = numbers.isna().all(axis=1).sum()
+    described = _describe_numbers(numbers, private)
+    return described | {"rows_without_block": count_shown(without, private)}
 
 
-def _describe_numbers(values: np.ndarray, private: bool) -> dict[str, Any]:
-    finite = values[np.isfinite(values)]
+def _describe_numbers(table: pd.DataFrame, private: bool) -> dict[str, Any]:
+    """What all values of the table are like, taken together."""
+    values = table.to_numpy(dtype=float, na_value=np.nan)
+    filled = np.isfinite(values)
+    persons = table.index[filled.any(axis=1)].nunique()
+    finite = values[filled] if persons >= FEWEST_PERSONS or not private else values[:0]
+    ends = np.percentile(finite, (5, 95) if private else (0, 100)) if finite.size else None
     return {
         "type": "number",
-        "missing": int(len(values) - len(finite)),
-        "median": float(np.median(finite)) if len(finite) else None,
-        "range": _range(finite, private),
+        "missing": count_shown(filled.size - filled.sum(), private),
+        "median": float(np.median(finite)) if finite.size else None,
+        "range": None if ends is None else [float(end) for end in ends],
     }
-
-
-def _range(values: np.ndarray, private: bool) -> list[float] | None:
-    if not len(values):
-        return None
-    ends = (5, 95) if private else (0, 100)
-    return [float(value) for value in np.percentile(values, ends)]
 
 
 def _counts(column: pd.Series, private: bool) -> dict[str, int | str]:
-    counts = column.dropna().astype(str).value_counts()
+    """Rows of each value."""
+    filled = column.dropna().astype(str)
+    few = _persons(filled) < FEW
     return {
-        str(name): "fewer than 5" if private and count < 5 else int(count)
-        for name, count in counts.items()
+        str(name): HIDDEN if private and few[str(name)] else int(count)
+        for name, count in filled.value_counts().items()
     }
+
+
+def _few_together(column: pd.Series) -> pd.Series:
+    """Values of fewer than 5 persons as one, for the name of a rare one can tell who it is."""
+    persons = _persons(column)
+    rare = persons.index[persons < FEW]
+    name = f"other ({len(rare)} {'category' if len(rare) == 1 else 'categories'})"
+    return column.mask(column.isin(rare), name)
+
+
+def _persons(column: pd.Series) -> pd.Series:
+    """How many different groups, the column's index, have each value."""
+    return column.index.to_series().groupby(column.to_numpy()).nunique()

@@ -64,9 +64,10 @@ rule clean:
         options=section("clean"),
         code=code("clean"),
     shell:
-        "python scripts/clean.py --application {params.application} --raw {input.raw}"
-        " --options {params.options:q} --samples {output.samples} --dropped {output.dropped}"
-        " --quality {output.quality} 2>&1 | tee {log}"
+        "python scripts/clean.py --application {params.application}"
+        " --dataset {wildcards.dataset} --raw {input.raw} --options {params.options:q}"
+        " --samples {output.samples} --dropped {output.dropped} --quality {output.quality}"
+        " 2>&1 | tee {log}"
 
 
 rule split:

@@ -17,6 +17,7 @@ from bioloom.application import Application, Cleaned
 from bioloom.cleaning import (
     column_names,
     complete_options,
+    drop_columns,
     drop_rows,
     rare_class,
     require_classes,
@@ -34,8 +35,8 @@ from bioloom.formats.columns import (
 )
 from bioloom.formats.expression import read_expression
 from bioloom.formats.identifiers import identifying
-from bioloom.formats.table import READ_OPTIONS, read_table
-from bioloom.samples import feature_columns
+from bioloom.formats.table import read_source
+from bioloom.samples import count_shown, feature_columns
 
 # `identifiers` names further columns that must not be read; `not_identifiers` those that only look
 # like one.
@@ -64,8 +65,8 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
     options = complete_options(options, OPTIONS, "datasets")
     columns = column_names(options["columns"], COLUMNS)
     path = files["clinical"]
-    reading = complete_options(options["read"].get("clinical", {}), READ_OPTIONS, "read: clinical")
-    table, notes = select_rows(read_table(path, **reading), options, path)
+    table = read_source(path, "clinical", options)
+    table, notes = select_rows(table, options, path, private=True)
     samples = _identity(table, columns, path)
     if columns["label"]:
         require_columns(table, [columns["label"]], path)
@@ -132,8 +133,10 @@ def _expression(
             if turned
             else "its samples must be named by the patient ids of the clinical table",
         )
-    notes = [f"{without} rows have no expression"] if without else []
-    notes += [f"{extra} samples of the expression matrix are not used"] if extra else []
+    notes = [f"{count_shown(without)} rows have no expression"] if without else []
+    notes += (
+        [f"{count_shown(extra)} samples of the expression matrix are not used"] if extra else []
+    )
     return matrix.reindex(patients.to_numpy()).add_prefix(BLOCK), notes
 
 
@@ -141,10 +144,10 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
     """Leave out rows without label and the `drop` columns; what is out of range becomes missing."""
     options = complete_options(options, CLEAN, "clean")
     notes = list(raw.attrs.get("notes", []))
-    samples = raw.drop(columns=options["drop"], errors="ignore")
+    labelled = "label" in raw
+    samples = drop_columns(raw, options["drop"], training=labelled)
     samples, out_of_range = _within(samples, options["ranges"])
     notes += out_of_range
-    labelled = "label" in samples
     rules = {
         "no label": unlabelled,
         "class smaller than min_class_size": rare_class(options["min_class_size"]),
@@ -156,7 +159,7 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
     _check_categories(samples, features, options["max_categories"])
     copies = samples.duplicated(features).sum() if features else 0
     if copies:
-        notes.append(f"{copies} rows have the same values as an earlier one")
+        notes.append(f"{count_shown(copies)} rows have the same values as an earlier one")
     samples = samples[["sample_id", *(["label"] if labelled else []), "group", *features]]
     samples.attrs = {}
     return Cleaned(samples, dropped, notes)
@@ -171,7 +174,8 @@ def _within(samples: pd.DataFrame, ranges: Mapping[str, Any]) -> tuple[pd.DataFr
         outside = samples[name].notna() & ~samples[name].between(low, high)
         samples = samples.assign(**{name: samples[name].mask(outside)})
         if outside.any():
-            notes.append(f"{outside.sum()} values of {name} outside {low} to {high} are missing")
+            count = count_shown(outside.sum())
+            notes.append(f"{count} values of {name} outside {low} to {high} are missing")
     return samples, notes
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from bioloom.application import Application, Cleaned
-from bioloom.cleaning import column_names, complete_options, drop_rows
+from bioloom.cleaning import column_names, complete_options, drop_columns, drop_rows
 from bioloom.errors import DataError
 from bioloom.formats.columns import (
     feature_names,
@@ -24,7 +24,7 @@ from bioloom.formats.columns import (
     text,
     unique_ids,
 )
-from bioloom.formats.table import READ_OPTIONS, read_table
+from bioloom.formats.table import read_source
 from bioloom.samples import feature_columns, label_columns
 
 OPTIONS: dict[str, Any] = {
@@ -53,7 +53,7 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
     options = complete_options(options, OPTIONS, "datasets")
     columns = column_names(options["columns"], COLUMNS)
     path = files["features"]
-    table = _read(path, "features", options)
+    table = read_source(path, "features", options)
     table, notes = select_rows(table, options, path)
     ids = unique_ids(table, columns["id"], path)
     samples = pd.DataFrame({"sample_id": ids.to_numpy(), "group": ids.to_numpy()})
@@ -77,11 +77,6 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
     return raw
 
 
-def _read(path: Path, source: str, options: Mapping[str, Any]) -> pd.DataFrame:
-    given = options["read"].get(source, {})
-    return read_table(path, **complete_options(given, READ_OPTIONS, f"read: {source}"))
-
-
 def _features(
     table: pd.DataFrame, columns: Mapping[str, Any], types: Mapping[str, str], path: Path
 ) -> pd.DataFrame:
@@ -100,7 +95,7 @@ def _read_response(
     path: Path, columns: Mapping[str, Any], options: Mapping[str, Any]
 ) -> pd.DataFrame:
     """Cell lines x drugs, floats with NaN for what was not measured."""
-    table = _read(path, "response", options)
+    table = read_source(path, "response", options)
     require_columns(table, [columns["id"]], path)
     if columns["drug"] or columns["response"]:
         return _pivot(table, columns, path)
@@ -135,8 +130,8 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
     """Leave out drugs measured in few cell lines, and cell lines without any measurement."""
     options = complete_options(options, CLEAN, "clean")
     notes = list(raw.attrs.get("notes", []))
-    samples = raw.drop(columns=options["drop"], errors="ignore")
-    drugs = label_columns(samples)
+    drugs = label_columns(raw)
+    samples = drop_columns(raw, options["drop"], training=bool(drugs))
     if drugs:
         chosen = _chosen_drugs(samples, drugs, options)
         if len(chosen) < len(drugs):

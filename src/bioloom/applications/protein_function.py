@@ -26,7 +26,7 @@ from bioloom.formats.columns import class_labels, require_columns, select_rows, 
 from bioloom.formats.fasta import read_fasta
 from bioloom.formats.genbank import read_proteins
 from bioloom.formats.residues import AMBIGUOUS, spelling_notes, standard_sequences
-from bioloom.formats.table import READ_OPTIONS, is_table, read_table
+from bioloom.formats.table import is_table, read_source
 
 # `columns` maps our names to the user's; `read` says, for each source that is a table, how to read
 # it; `keep` and `exclude` choose rows of a table; `classes` renames labels.
@@ -65,7 +65,7 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
     samples["sequence"] = standard_sequences(samples["sequence"], path)
     if "table" in files:
         path = files["table"]
-        samples, table, joined = _join(samples, _read_rows(path, "table", options), names, path)
+        samples, table, joined = _join(samples, read_source(path, "table", options), names, path)
         notes += joined
     samples["group"] = samples["sample_id"]
     if table is not None:
@@ -82,17 +82,12 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
     return samples.reset_index(drop=True)
 
 
-def _read_rows(path: Path, source: str, options: Mapping[str, Any]) -> pd.DataFrame:
-    given = options["read"].get(source, {})
-    return read_table(path, **complete_options(given, READ_OPTIONS, f"read: {source}"))
-
-
 def _read_sequences(
     path: Path, names: Mapping[str, str], options: Mapping[str, Any]
 ) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     """`sample_id, sequence`, and the whole table where the file is one; indexed by the row."""
     if is_table(path):
-        table = _read_rows(path, "sequences", options)
+        table = read_source(path, "sequences", options)
         column = names.get("sequence", "sequence")
         require_columns(table, [column], path)
         samples = pd.DataFrame({"sample_id": "", "sequence": text(table[column])})
@@ -146,7 +141,9 @@ def _annotations(
         columns["label"] = class_labels(table[names["label"]], options, path)
     if "group" in names:
         groups = text(table[names["group"]])
-        columns["group"] = groups.fillna(pd.Series(table.index.astype(str), index=table.index))
+        # A group of its own; text is trimmed, so no group of the user's begins with a space.
+        alone = pd.Series([f" row {row}" for row in table.index], index=table.index)
+        columns["group"] = groups.fillna(alone)
     return columns
 
 

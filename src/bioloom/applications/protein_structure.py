@@ -43,7 +43,7 @@ SEED = 1
 
 
 def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
-    """Raw samples `sample_id, sequence, group`, and `states` where they are known."""
+    """Raw samples `sample_id, sequence, group`, and `label.residues` where they are known."""
     complete_options(options, OPTIONS, "datasets")
     given = [source for source in SOURCES if source in files]
     if len(given) != 1:
@@ -74,7 +74,7 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
 
 
 def _table(chains: list[Chain]) -> pd.DataFrame:
-    columns = {"sample_id": "name", "sequence": "sequence", "states": "states"}
+    columns = {"sample_id": "name", "sequence": "sequence", RESIDUE_LABELS: "states"}
     return pd.DataFrame({name: [getattr(c, key) for c in chains] for name, key in columns.items()})
 
 
@@ -109,7 +109,7 @@ def _with_states(samples: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[
     without = ~samples["sample_id"].isin(list(states))
     notes = [f"{without.sum()} sequences without states are left out"] if without.any() else []
     samples = samples[~without]
-    return samples.assign(states=samples["sample_id"].map(states)), notes
+    return samples.assign(**{RESIDUE_LABELS: samples["sample_id"].map(states)}), notes
 
 
 def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
@@ -128,14 +128,14 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
             s["sequence"].str.count(AMBIGUOUS) > options["max_unknown"] * s["sequence"].str.len()
         ),
     }
-    labelled = "states" in raw
+    labelled = RESIDUE_LABELS in raw
     if labelled:
         rules["duplicate sequence"] = lambda s: s["sequence"].duplicated()
         rules["beyond max_samples"] = lambda s: ~_chosen(s, options["max_samples"])
     samples, dropped = drop_rows(raw, rules)
     columns = ["sample_id", "group", "sequence"]
     if labelled:
-        states = samples["states"]
+        states = samples[RESIDUE_LABELS]
         three = options["target"] == "three_states"
         samples[RESIDUE_LABELS] = states.str.translate(THREE) if three else states
         columns.insert(1, RESIDUE_LABELS)

@@ -132,10 +132,14 @@ def _likely_type(column: pd.Series) -> str:
 
 
 def select_rows(
-    table: pd.DataFrame, options: Mapping[str, Any], file: Path
+    table: pd.DataFrame, options: Mapping[str, Any], file: Path, *, private: bool = False
 ) -> tuple[pd.DataFrame, list[str]]:
-    """The rows that `keep` and `exclude` (column -> values) leave, and a note on how many."""
+    """The rows that `keep` and `exclude` (column -> values) leave, and a note on how many.
+
+    An error shows no id, and no value at all where rows are persons (`private`).
+    """
     notes: list[str] = []
+    ids = [str(options.get("columns", {}).get(role)) for role in ("id", "patient")]
     for verb in ("keep", "exclude"):
         for name, given in options.get(verb, {}).items():
             require_columns(table, [name], file)
@@ -144,7 +148,8 @@ def select_rows(
             for value in wanted:
                 if not values.eq(value).any():
                     known = values.dropna().unique()
-                    close = get_close_matches(value, known, n=1) if len(known) <= FEW else []
+                    hidden = private or name in ids or len(known) > FEW
+                    close = [] if hidden else get_close_matches(value, known, n=1)
                     raise DataError(
                         f"`{verb}`: no row has {value!r}",
                         file=file,

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 WHOLE = {
     "name", "names", "address", "city", "town", "street", "county", "zip", "phone", "telephone",
     "mobile", "fax", "email", "e_mail", "mail", "passport", "photo", "url", "date", "initials",
+    "patient", "patients", "participant", "subject",
 }  # fmt: skip
 # Parts of a name between underscores: `home_phone`, `date_of_birth`, `family_name`.
 PARTS = re.compile(
@@ -22,7 +23,9 @@ PARTS = re.compile(
     r"|medical_record(_number|_no)?|record_number|mrn|ssn|social_security(_number|_no)?"
     r"|nhs_(number|no)|passport(_number|_no)?|insurance_(number|id|no)|account_(number|no)"
     r"|licen[cs]e_(number|no|plate)|serial_number|date_of_\w+|\w+_date|birth_?(date|day)"
-    r"|dob)($|_)"
+    r"|dob|(patient|person|participant|subject|case|record|hospital|chart|admission|encounter"
+    r"|specimen|accession|pat)_?(ids?|identifier|number|num|no|nr|code|key)"
+    r"|ids?|identifiers?)($|_)"
 )
 
 

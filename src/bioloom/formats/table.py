@@ -8,16 +8,22 @@ are values.
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from bioloom.cleaning import complete_options
 from bioloom.errors import DataError
 from bioloom.formats.text import open_text
 
 MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null"]
 READ_OPTIONS = {"header": True, "skip": 0, "separator": None}
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t", ".tab": "\t"}
+
+# A field may hold a chromosome; the limit, 131,072 letters by default, is one for all readers.
+csv.field_size_limit(2**31 - 1)
 
 
 def is_table(path: Path) -> bool:
@@ -42,8 +48,8 @@ def read_table(
             raise DataError(
                 f"Expected one of {', '.join(SEPARATORS)}, .parquet, got {path.name}", file=path
             )
-        names, rows = _check_rows(path, separator, header, skip)
-        table = _read_text(path, separator, names, skip + header)
+        names, start, rows = _check_rows(path, separator, header, skip)
+        table = _read_text(path, separator, names, start)
         if len(table) != len(rows):
             raise DataError(
                 f"{len(rows)} rows were counted but {len(table)} could be read",
@@ -54,6 +60,12 @@ def read_table(
     if table.empty:
         raise DataError("The table has no rows", file=path)
     return table
+
+
+def read_source(path: Path, source: str, options: Mapping[str, Any]) -> pd.DataFrame:
+    """The table of a data set's source, read as its option `read: {<source>: ...}` says."""
+    given = options["read"].get(source, {})
+    return read_table(path, **complete_options(given, READ_OPTIONS, f"read: {source}"))
 
 
 def _ending(path: Path) -> str:
@@ -71,9 +83,12 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     return table.rename(columns=str)
 
 
-def _check_rows(path: Path, separator: str, header: bool, skip: int) -> tuple[list[str], list[int]]:
-    """Column names and the line of each row; every row has as many fields as the first."""
+def _check_rows(
+    path: Path, separator: str, header: bool, skip: int
+) -> tuple[list[str], int, list[int]]:
+    """Column names, the lines before the first row, and the line of each row, all of one length."""
     names: list[str] = []
+    start = skip
     rows: list[int] = []
     with open_text(path) as lines:
         for _ in range(skip):
@@ -88,6 +103,7 @@ def _check_rows(path: Path, separator: str, header: bool, skip: int) -> tuple[li
                     given = fields if header else [""] * len(fields)
                     names = [name.strip() or str(i) for i, name in enumerate(given, start=1)]
                     if header:
+                        start = row
                         continue
                 if len(fields) != len(names):
                     raise DataError(
@@ -101,7 +117,7 @@ def _check_rows(path: Path, separator: str, header: bool, skip: int) -> tuple[li
             row = skip + reader.line_num
             raise DataError(f"The row cannot be read: {error}", file=path, row=row) from None
     _check_names(names, path)
-    return names, rows
+    return names, start, rows
 
 
 def _check_names(names: list[str], path: Path) -> None:
@@ -112,9 +128,9 @@ def _check_names(names: list[str], path: Path) -> None:
         raise DataError(f"Columns that are there twice: {', '.join(repeated[:5])}", file=path)
 
 
-def _read_text(path: Path, separator: str, names: list[str], skip: int) -> pd.DataFrame:
+def _read_text(path: Path, separator: str, names: list[str], start: int) -> pd.DataFrame:
     with open_text(path) as lines:
-        for _ in range(skip):
+        for _ in range(start):
             next(lines, None)
         return pd.read_csv(
             lines,
