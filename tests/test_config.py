@@ -62,6 +62,7 @@ def test_the_shipped_config_is_right(config):
         (lambda t: t["datasets"]["training"].update(columns=5), "`training: columns` takes a dict"),
         (lambda t: t["datasets"]["training"].update(read={"sequence": {}}), "mean 'sequences'"),
         (lambda t: t.update(evaluate={"primary": "aurco"}), "evaluate.primary: .*mean 'auroc'"),
+        (lambda t: t.update(positive=True), 'write "yes" in quotes'),
         (lambda t: t["features"].update(model=5), "features.model: 5 is not of type 'string'"),
         (lambda t: t["datasets"]["training"].update(sequences=5), "a source is a path"),
         (lambda t: t["datasets"]["training"]["sequences"].update(sha256="abc"), "64 hexadecimal"),

@@ -154,6 +154,7 @@ def _describe_numbers(table: pd.DataFrame, private: bool) -> dict[str, Any]:
         "missing": count_shown(filled.size - filled.sum(), private),
         "median": float(np.median(finite)) if finite.size else None,
         "range": None if ends is None else [float(end) for end in ends],
+        "percentiles": [5, 95] if private else [0, 100],
     }
 
 
