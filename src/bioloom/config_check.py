@@ -60,7 +60,7 @@ def _sentence(error: jsonschema.ValidationError) -> str:
     if "propertyNames" in error.schema_path:
         problem = "is taken" if error.validator == "not" else "is not of letters a to z, digits, _"
         return f"{place}: the name {error.instance!r} {problem}: choose another one"
-    if isinstance(error.instance, bool) and "string" in error.validator_value:
+    if isinstance(error.instance, bool) and "string" in str(error.validator_value):
         word = "yes" if error.instance else "no"
         return f'{place}: YAML reads yes, no, on, off as true and false: write "{word}" in quotes'
     return f"{place}: {error.message}"
