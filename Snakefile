@@ -14,6 +14,7 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/pretrain.smk"
 include: "workflow/rules/features.smk"
 include: "workflow/rules/model.smk"
+include: "workflow/rules/network.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -21,4 +22,5 @@ rule all:
     default_target: True
     input:
         predictions(),
+        ranked_pairs(),
         "results/report.html",

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pandas as pd
+
 from bioloom.application import get_application
 from bioloom.command import json_object, optional_path, run
 from bioloom.features import extract_features, write_features
@@ -14,6 +16,7 @@ STORE = Path(".bioloom/embeddings")
 def main(
     application: str,
     samples: Path,
+    nodes: list[Path],
     options: dict,
     weights: list[Path],
     features: Path,
@@ -26,6 +29,7 @@ def main(
         options,
         weights=optional_path(weights),
         store=STORE,
+        nodes=pd.read_parquet(nodes[0]) if nodes else None,
     )
     write_features(extracted, features)
     write_json(info, record)
@@ -35,6 +39,7 @@ if __name__ == "__main__":
     arguments = {
         "application": str,
         "samples": Path,
+        "nodes": [Path],
         "options": json_object,
         "weights": [Path],
         "features": Path,

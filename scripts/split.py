@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pandas as pd
+
 from bioloom.application import get_application
 from bioloom.command import json_object, run
 from bioloom.files import write_json
@@ -13,6 +15,7 @@ from bioloom.split import split_samples, write_splits
 def main(
     application: str,
     samples: Path,
+    nodes: list[Path],
     options: dict,
     audit: dict,
     seed: int,
@@ -25,7 +28,13 @@ def main(
     table = read_samples(samples)
     parts = split_samples(table, options, seed)
     report, items = audit_leakage(
-        table, parts, audit, measure=chosen.measure, private=chosen.private
+        table,
+        parts,
+        audit,
+        measure=chosen.measure,
+        private=chosen.private,
+        nodes=pd.read_parquet(nodes[0]) if nodes else None,
+        directed=chosen.directed,
     )
     write_splits(parts, table, splits)
     write_json(report, leakage)
@@ -36,6 +45,7 @@ if __name__ == "__main__":
     arguments = {
         "application": str,
         "samples": Path,
+        "nodes": [Path],
         "options": json_object,
         "audit": json_object,
         "seed": int,

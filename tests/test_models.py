@@ -25,7 +25,10 @@ CLASSES = ("binary", "multiclass")
 # Models that are meant to look at no features, or at categories only.
 FLOORS = {"naive", "category_mean"}
 ONE_LABEL = {"logistic_regression", "gradient_boosting"}
-LEARNERS = [name for name in model_names() if name not in FLOORS]
+# Models of pairs of nodes: tests/test_link_models.py.
+LINKS = {"gnn", "degree"}
+TABLES = [name for name in model_names() if name not in LINKS]
+LEARNERS = [name for name in TABLES if name not in FLOORS]
 ROWS = 200
 
 
@@ -120,7 +123,7 @@ def test_shuffled_labels_give_chance(name):
     assert 0.38 < np.mean(aurocs) < 0.62
 
 
-@pytest.mark.parametrize(("name", "kind", "make"), cases(model_names()))
+@pytest.mark.parametrize(("name", "kind", "make"), cases(TABLES))
 def test_answers_have_the_shape_and_survive_saving(name, kind, make, device, tmp_path):
     model, X, y = fit(name, kind, make)
     before = answers(model, X)
@@ -137,7 +140,7 @@ def test_answers_have_the_shape_and_survive_saving(name, kind, make, device, tmp
     assert suffixes <= {".json", ".safetensors", ".skops"}
 
 
-@pytest.mark.parametrize("name", model_names())
+@pytest.mark.parametrize("name", TABLES)
 def test_the_same_seed_gives_the_same_model(name, device):
     make = inputs_of(name)[-1]
     first, X, _ = fit(name, "binary", make)
@@ -146,7 +149,7 @@ def test_the_same_seed_gives_the_same_model(name, device):
     np.testing.assert_array_equal(answers(first, X), answers(second, X))
 
 
-@pytest.mark.parametrize(("name", "kind", "make"), cases(model_names()))
+@pytest.mark.parametrize(("name", "kind", "make"), cases(TABLES))
 def test_bears_a_constant_column_and_one_valid_row(name, kind, make):
     X = make(40)
     (X.values if isinstance(X, Ragged) else X)[:, 3] = 2
@@ -155,14 +158,14 @@ def test_bears_a_constant_column_and_one_valid_row(name, kind, make):
     assert np.isfinite(answers(model, X)).all()
 
 
-@pytest.mark.parametrize("name", model_names())
+@pytest.mark.parametrize("name", TABLES)
 def test_bears_no_valid_row_and_no_row_to_predict(name):
     X = dense(40)
     model = build(name, "binary", 2).fit(X, labels(X, "binary")[0], X[:0], np.zeros(0, np.int64))
     assert answers(model, X[:0]).shape == (0, 2)
 
 
-@pytest.mark.parametrize("name", [name for name in model_names() if ragged in inputs_of(name)])
+@pytest.mark.parametrize("name", [name for name in TABLES if ragged in inputs_of(name)])
 def test_an_item_without_tokens_changes_no_other(name):
     model, X, _ = fit(name, "multiclass", ragged)
     lengths = np.concatenate([X.lengths[:5], [0], X.lengths[5:]])
@@ -172,7 +175,7 @@ def test_an_item_without_tokens_changes_no_other(name):
     np.testing.assert_allclose(np.delete(with_hole, 5, axis=0), answers(model, X), atol=1e-5)
 
 
-@pytest.mark.parametrize("name", [n for n in model_names() if ragged not in inputs_of(n)])
+@pytest.mark.parametrize("name", [n for n in TABLES if ragged not in inputs_of(n)])
 def test_a_model_for_vectors_takes_the_mean_of_tokens(name):
     X, y = ragged(40), labels(dense(40), "binary")[0]
     model = build(name, "binary", 2).fit(X, y, X, y)

@@ -159,7 +159,7 @@ def test_bad_splits_are_refused(tmp_path, change, message):
         ({"method": "random"}, "Unknown split method"),
         ({"tset": 0.2}, "Unknown split option 'tset'.*did you mean 'test'"),
         ({"folds": 5}, "Unknown split option 'folds' of holdout"),
-        ({"by": "family"}, "expected group, cluster or row"),
+        ({"by": "family"}, "expected group, block, cluster or row"),
         ({"by": "cluster"}, "needs identity"),
         ({"identity": 0.4}, "only split by cluster"),
         ({"by": "cluster", "identity": 40}, "identity must be"),

@@ -47,6 +47,9 @@ class Application:
     `clean(raw, options)` standardises it; `inputs(samples)` gives what an embedder takes:
     a list of sequences or a table. `measure` is how alike two samples are in the leakage audit.
     Where samples are persons `private` is true: no value of a row appears in logs or reports.
+    Where samples are pairs (`source`, `target`), `nodes(files, options)` gives the table of their
+    ends (`node_id`, inputs, `expression.<condition>`), and `inputs` is asked of that; `directed`
+    says that (a, b) and (b, a) differ.
     """
 
     task: Literal["classification", "regression", "multiregression", "per_residue"]
@@ -55,8 +58,10 @@ class Application:
     inputs: Callable[[pd.DataFrame], list[str] | pd.DataFrame]
     sources: tuple[str, ...]
     optional_sources: tuple[str, ...] = ()
-    measure: Literal["sequence", "table"] = "table"
+    measure: Literal["sequence", "table", "pairs"] = "table"
     private: bool = False
+    nodes: Callable[[dict[str, Path], dict[str, Any]], pd.DataFrame] | None = None
+    directed: bool = False
 
 
 def kind_of(application: Application, samples: pd.DataFrame) -> Kind:

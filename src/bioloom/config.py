@@ -50,6 +50,16 @@ def source_files(task: Config, dataset: str) -> dict[str, str]:
     return {name: local_path(options[name]) for name in source_names(task, dataset)}
 
 
+def has_nodes(task: Config) -> bool:
+    """Whether the task's samples are pairs of nodes."""
+    return get_application(task["application"]).nodes is not None
+
+
+def nodes_files(task: Config, name: str, dataset: str) -> list[str]:
+    """The table of nodes that a data set of pairs comes with, as a list of none or one path."""
+    return [f"results/{name}/{dataset}/nodes.parquet"] if has_nodes(task) else []
+
+
 def remote_sources(config: Config) -> dict[str, Config]:
     """Local path -> source, for everything that the fetch rule may have to bring."""
     sources = [
@@ -90,7 +100,12 @@ def _weights(section: Config) -> Config | str | None:
         return None
     if is_pretrained(section) or Path(section.get("model") or "-").is_dir():
         return section["model"]
-    return weights_source(section)
+    return weights_source(embedder_section(section))
+
+
+def embedder_section(section: Config) -> Config:
+    """What of a `features` section is for its embedder."""
+    return {key: value for key, value in section.items() if key != "network"}
 
 
 def features_section(task: Config, features: str) -> Config:

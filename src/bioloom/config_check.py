@@ -20,6 +20,7 @@ from bioloom.config import (
     TABLE,
     Config,
     dataset_section,
+    embedder_section,
     is_pretrained,
     pretrain_section,
     sections,
@@ -30,7 +31,7 @@ from bioloom.errors import DataError, unknown_name
 from bioloom.features import check_table_options
 from bioloom.models import check_parameters
 from bioloom.pretraining.settings import Settings
-from bioloom.scores import METRICS
+from bioloom.scores import MACRO_METRICS, METRICS
 from bioloom.sources import local_path
 from bioloom.split import checked_options
 
@@ -86,13 +87,14 @@ def _task_mistakes(task: Config) -> list[str]:
     mistakes += _mistakes("split", checked_options, task["split"])
     for place, section in sections(task, "features"):
         check = check_table_options if section["embedder"] == TABLE else _check_embedder
-        mistakes += _mistakes(place, check, section)
+        mistakes += _mistakes(place, check, embedder_section(section))
     for place, section in sections(task, "model"):
         parameters = [*section, *section.get("search", {})]
         chosen = [name for name in parameters if name not in ("name", "search")]
         mistakes += _mistakes(place, check_parameters, section["name"], chosen)
     if primary := task.get("evaluate", {}).get("primary"):
-        known = METRICS.get(application.task, [primary])
+        known = [*METRICS.get(application.task, [primary])]
+        known += MACRO_METRICS if "by" in task["evaluate"] else ()
         mistakes += _mistakes("evaluate.primary", _check_name, "metric", primary, known)
     return mistakes
 

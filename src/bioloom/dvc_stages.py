@@ -27,6 +27,7 @@ NO_STAGE = ("all", "fetch")
 # The steps in running order, and which sections of a task's config each depends on.
 SECTIONS: dict[str, tuple[str, ...]] = {
     "ingest": ("application", "datasets"),
+    "nodes": ("application", "datasets"),
     "clean": ("application", "clean"),
     "split": ("application", "split", "leakage"),
     "pretrain": (),
@@ -35,6 +36,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "evaluate": ("application", "evaluate"),
     "explain": ("application", "features", "explain"),
     "predict": (),
+    "rank_pairs": ("application",),
     "report": ("title", "about"),
 }
 # What a step depends on beyond the tasks.

@@ -1,13 +1,18 @@
 """Say what the task's model looks at: permutation importance or in-silico mutagenesis.
 
 `explanation.parquet`: `item, position, feature, importance, low, high`. For tables a row a
-column (item and position empty): the loss in score when its values are shuffled. For sequences a
-row an item, position and letter: how much the mutation lowers the predicted score.
+column (item and position empty): the loss in score when its values are shuffled; for pairs of
+nodes a row a block of features, or the context edges. For sequences a row an item, position and
+letter: how much the mutation lowers the predicted score.
 All of it on validation rows of the partition that the saved model was fitted on.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +24,7 @@ from bioloom.arrays import Ragged
 from bioloom.embedders import AMINO_ACIDS, BASES
 from bioloom.features import Features
 from bioloom.fitted import Fitted
+from bioloom.pairs import Pairs
 from bioloom.samples import label_columns
 
 DEFAULTS = {"items": 4, "window": 1, "repeats": 10}
@@ -47,6 +53,8 @@ def explain(
         return mask_residues(
             rows, X, fitted, embedder, weights, options["items"], options["window"]
         )
+    if isinstance(features.X, Pairs):
+        return permute_pairs(rows, features, fitted, options["repeats"], seed)
     if isinstance(application.inputs(rows), list):
         return mutate(rows, fitted, embedder, weights, options["items"], options["window"])
     return permute(rows, features, fitted, options["repeats"], seed)
@@ -81,7 +89,55 @@ def permute(
     return table.assign(item="", position=0)
 
 
-def _loss(fitted: Fitted, X: np.ndarray, samples: pd.DataFrame) -> float:
+def permute_pairs(
+    samples: pd.DataFrame, features: Features, fitted: Fitted, repeats: int, seed: int
+) -> pd.DataFrame:
+    """Rise of the loss when one source of knowledge about pairs is spoilt.
+
+    Features of pairs are shuffled one by one; features of nodes block by block (all of a foundation
+    model, all of expression), as if nodes were others; the context edges are given to other nodes.
+    """
+    rng = np.random.default_rng(seed)
+    X = features.rows(samples["sample_id"])
+    if not isinstance(X, Pairs):
+        raise ValueError("the features are no pairs")
+    base, size = _loss(fitted, X, samples), len(X.network.node_id)
+    spoilt: dict[str, Callable[[], Pairs]] = {}
+    names = [str(name) for name in features.names]
+    blocks = pd.Series([re.split(r"[._]", name)[0] for name in names[: X.shape[1]]], dtype="str")
+    for block, columns in blocks.groupby(blocks).groups.items():
+        spoilt[f"nodes: {block}"] = partial(_other_nodes, X, np.array(columns), rng)
+    for column, name in enumerate(names[X.shape[1] :]):
+        spoilt[name.replace("pair.", "pairs: ")] = partial(_other_pairs, X, column, rng)
+    if X.network.context.shape[1]:
+        spoilt["context edges"] = partial(_other_context, X, rng, size)
+    found = []
+    for name, spoil in spoilt.items():
+        rises = [_loss(fitted, spoil(), samples) - base for _ in range(repeats)]
+        found.append((name, float(np.mean(rises)), float(np.min(rises)), float(np.max(rises))))
+    table = pd.DataFrame(found, columns=["feature", "importance", "low", "high"])
+    table = table.sort_values("importance", ascending=False, ignore_index=True)
+    return table.assign(item="", position=0)
+
+
+def _other_nodes(X: Pairs, columns: np.ndarray, rng: np.random.Generator) -> Pairs:
+    """Some features of the nodes that the pairs are made of, shuffled among these nodes."""
+    values, used = X.network.X.copy(), X.used_nodes()
+    values[np.ix_(used, columns)] = X.network.X[np.ix_(rng.permutation(used), columns)]
+    return replace(X, network=replace(X.network, X=values))
+
+
+def _other_pairs(X: Pairs, column: int, rng: np.random.Generator) -> Pairs:
+    values = X.X.copy()
+    values[:, column] = rng.permutation(values[:, column])
+    return replace(X, X=values)
+
+
+def _other_context(X: Pairs, rng: np.random.Generator, size: int) -> Pairs:
+    return replace(X, network=replace(X.network, context=rng.permutation(size)[X.network.context]))
+
+
+def _loss(fitted: Fitted, X: np.ndarray | Pairs, samples: pd.DataFrame) -> float:
     scores = fitted.scores(X)
     if fitted.kind in CLASSIFICATION:
         codes = samples["label"].map({name: i for i, name in enumerate(fitted.outputs)})

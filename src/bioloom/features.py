@@ -1,7 +1,7 @@
 """Features: what a model takes of each sample, in the order of the samples table.
 
-`sample_id (N,)`, `X (N, D) float32` or per-token `Ragged`, `names (D,)`, and the identity of the
-embedder that made them: a model refuses features of another.
+`sample_id (N,)`, `X (N, D) float32`, per-token `Ragged` or the `Pairs` of a network, `names (D,)`,
+and the identity of the embedder that made them: a model refuses features of another.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from bioloom.application import Application
 from bioloom.arrays import Ragged
 from bioloom.errors import DataError, unknown_name
 from bioloom.files import replacing
+from bioloom.pairs import Network, Pairs
 from bioloom.samples import feature_columns
 
 TABLE_OPTIONS = {"columns": list, "blocks": list, "weights": dict}
@@ -27,11 +28,11 @@ class Features:
     """The features of N samples; `embedder` says what made them."""
 
     sample_id: np.ndarray
-    X: np.ndarray | Ragged
+    X: np.ndarray | Ragged | Pairs
     names: np.ndarray
     embedder: str
 
-    def rows(self, sample_ids: pd.Series) -> np.ndarray | Ragged:
+    def rows(self, sample_ids: pd.Series) -> np.ndarray | Ragged | Pairs:
         """The features of these samples, in this order."""
         index = pd.Index(self.sample_id).get_indexer(pd.Index(sample_ids))
         if (index < 0).any():
@@ -49,7 +50,9 @@ def write_features(features: Features, path: str | Path) -> None:
         "feature_names": features.names.astype(str),
         "embedder": np.array(features.embedder),
     }
-    if isinstance(features.X, Ragged):
+    if isinstance(features.X, Pairs):
+        arrays |= _pair_arrays(features.X)
+    elif isinstance(features.X, Ragged):
         arrays |= {"X": features.X.values.astype(np.float16), "offsets": features.X.offsets}
     else:
         arrays["X"] = features.X.astype(np.float32)
@@ -63,7 +66,29 @@ def read_features(path: str | Path) -> Features:
         X = arrays["X"]
         if "offsets" in arrays:
             X = Ragged(X, arrays["offsets"])
+        if "edge_index" in arrays:
+            X = _pairs_of(arrays)
         return Features(arrays["sample_id"], X, arrays["feature_names"], str(arrays["embedder"]))
+
+
+def _pair_arrays(pairs: Pairs) -> dict[str, np.ndarray]:
+    """Node features `X (M, D)` with `node_id`, `edge_index (2, N)`, context, pair features."""
+    network = pairs.network
+    return {
+        "X": network.X.astype(np.float32),
+        "node_id": network.node_id.astype(str),
+        "edge_index": pairs.edges.T,
+        "pair_X": pairs.X.astype(np.float32),
+        "context_index": network.context,
+        "context_weight": network.weight.astype(np.float32),
+        "directed": np.array(pairs.directed),
+    }
+
+
+def _pairs_of(arrays: Any) -> Pairs:
+    context = arrays["context_index"], arrays["context_weight"]
+    network = Network(arrays["node_id"], arrays["X"], *context)
+    return Pairs(network, arrays["edge_index"].T, arrays["pair_X"], bool(arrays["directed"]))
 
 
 def extract_features(
@@ -73,12 +98,17 @@ def extract_features(
     *,
     weights: Path | None = None,
     store: Path | None = None,
+    nodes: pd.DataFrame | None = None,
 ) -> tuple[Features, dict[str, Any]]:
     """Features of the samples, and a record of how they were made (features.json).
 
     `options` is the task's `features` section; its `embedder` is the file name in
-    `bioloom.embedders`, or `table` for the samples' own columns.
+    `bioloom.embedders`, or `table` for the samples' own columns. Where samples are pairs, `nodes`
+    is the table of their ends, whose sequences or columns are taken instead.
     """
+    ids = samples["sample_id"].to_numpy(dtype=str)
+    if nodes is not None:
+        return _network(samples, nodes, application, options, weights, store)
     inputs = application.inputs(samples)
     X: np.ndarray | Ragged
     if isinstance(inputs, pd.DataFrame):
@@ -88,9 +118,41 @@ def extract_features(
 
         embedding = embed(inputs, options, weights=weights, store=store)
         X, names, info = embedding.X, embedding.names, embedding.info
-    ids = samples["sample_id"].to_numpy(dtype=str)
     features = Features(ids, X, np.array(names, dtype=str), _identity(options, info))
     return features, info | {"identity": features.embedder, "features": len(names)}
+
+
+def _network(
+    samples: pd.DataFrame,
+    nodes: pd.DataFrame,
+    application: Application,
+    options: dict[str, Any],
+    weights: Path | None,
+    store: Path | None,
+) -> tuple[Features, dict[str, Any]]:
+    """Features of the nodes as of any samples, and what `network:` asks of their expression."""
+    from bioloom.networks import node_inputs, pair_features
+
+    section = dict(options)
+    settings = section.pop("network", {})
+    known, inputs = node_inputs(nodes, application, section)
+    if isinstance(inputs, pd.DataFrame):
+        X, names, info = _table(inputs, section)
+    else:
+        from bioloom.engine import embed
+
+        embedding = embed(inputs, section, weights=weights, store=store)
+        if isinstance(embedding.X, Ragged):
+            raise DataError("A node of a network has one vector", hint="set `pooling: mean`")
+        X, names, info = embedding.X, embedding.names, embedding.info
+    # What has no sequence keeps its place; its values are filled with those of training nodes.
+    values = np.full((len(nodes), X.shape[1]), np.nan, dtype=np.float32)
+    values[known] = X
+    pairs, names = pair_features(samples, nodes, values, list(names), settings, application)
+    ids = samples["sample_id"].to_numpy(dtype=str)
+    features = Features(ids, pairs, np.array(names, dtype=str), _identity(options, info))
+    sizes = {"nodes": len(nodes), "context_edges": pairs.network.context.shape[1] // 2}
+    return features, info | sizes | {"identity": features.embedder, "features": len(names)}
 
 
 def _identity(options: dict[str, Any], info: dict[str, Any]) -> str:

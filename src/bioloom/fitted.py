@@ -16,9 +16,10 @@ import numpy as np
 import yaml
 
 from bioloom.application import CLASSIFICATION, Kind
-from bioloom.arrays import Ragged, end_to_end
+from bioloom.arrays import Ragged
 from bioloom.files import sha256
 from bioloom.models import get_model
+from bioloom.pairs import Pairs
 from bioloom.preprocess import Preprocess
 from bioloom.reach import Reach
 
@@ -43,7 +44,7 @@ class Fitted:
     quantile: list[float] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
 
-    def scores(self, X: np.ndarray | Ragged) -> np.ndarray:
+    def scores(self, X: np.ndarray | Ragged | Pairs) -> np.ndarray:
         """Calibrated class probabilities (N, C), or predicted values (N, targets).
 
         N counts residues, sample after sample, where the kind is "per_residue".
@@ -98,13 +99,15 @@ class Fitted:
 _DESCRIBED = ("kind", "parameters", "outputs", "temperature", "threshold", "quantile")
 
 
-def model_rows(kind: Kind, model: Any, values: np.ndarray | Ragged) -> np.ndarray | Ragged:
+def model_rows(
+    kind: Kind, model: Any, values: np.ndarray | Ragged | Pairs
+) -> np.ndarray | Ragged | Pairs:
     """Features or labels as the model takes them.
 
     Where residues have classes, a model that does not answer per residue sees each as a row.
     """
-    if kind == "per_residue" and not model.per_residue:
-        return end_to_end(values)
+    if kind == "per_residue" and isinstance(values, Ragged) and not model.per_residue:
+        return values.values
     return values
 
 

@@ -2,7 +2,8 @@
 
 samples, splits -> (leakage.json, leakage.parquet: sample_id, repeat, fold, nearest, similarity).
 Training means train and valid rows: the model has seen both. Similarity is 0 to 1: identity for
-sequences, 1 / (1 + distance) for tables (`bioloom.similarity`). A test sample above the task's
+sequences, 1 / (1 + distance) for tables, the mean over both ends for pairs of nodes
+(`bioloom.similarity`). A test sample above the task's
 `limit` is a DataError, so that no score is computed from it.
 """
 
@@ -15,18 +16,20 @@ import pandas as pd
 
 from bioloom.errors import DataError
 from bioloom.samples import feature_columns
-from bioloom.similarity import nearest_rows, nearest_sequences
+from bioloom.similarity import identities, nearest_pairs, nearest_rows, nearest_sequences
 from bioloom.split import SPLITS, check_splits
 
 MEASURES = {
     "sequence": "identity of the best local alignment / length of the shorter sequence",
     "table": "1 / (1 + distance between rows), robustly scaled",
+    "pairs": "mean over both ends of the identity with the ends of a training pair",
 }
 OPTIONS: dict[str, Any] = {"limit": None}
 BINS = 20
 CATEGORIES = 100
 NEAR = 0.9  # a near-duplicate
-SHORTCUT = {"sequence": 0.75, "table": 0.98}  # AUROC of one trivial feature worth a warning
+Measure = Literal["sequence", "table", "pairs"]
+SHORTCUT = {"sequence": 0.75, "table": 0.98, "pairs": 0.75}  # AUROC of one feature: a warning
 
 
 def audit(
@@ -34,18 +37,21 @@ def audit(
     splits: pd.DataFrame,
     options: dict[str, Any],
     *,
-    measure: Literal["sequence", "table"],
+    measure: Measure,
     private: bool = False,
+    nodes: pd.DataFrame | None = None,
+    directed: bool = False,
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """(leakage.json, leakage.parquet) of one task: a row for each test sample of each partition.
 
     `options`: `limit`, the highest similarity that a test sample may have with a training sample;
     null measures without a limit. DataError above it, naming a few samples unless they are
-    `private`, and for groups in two splits.
+    `private`, and for groups in two splits. `nodes` are the ends of pairs: without sequences a node
+    is like itself alone.
     """
     limit = _limit(options)
     check_splits(splits, samples)
-    items = nearest_training(samples, splits, measure)
+    items = nearest_training(samples, splits, measure, nodes, directed)
     if limit is not None:
         _check_limit(items, limit, private)
     report = {
@@ -65,7 +71,11 @@ def audit(
 
 
 def nearest_training(
-    samples: pd.DataFrame, splits: pd.DataFrame, measure: Literal["sequence", "table"]
+    samples: pd.DataFrame,
+    splits: pd.DataFrame,
+    measure: Measure,
+    nodes: pd.DataFrame | None = None,
+    directed: bool = False,
 ) -> pd.DataFrame:
     """The nearest training sample of each test sample, as leakage.parquet has it.
 
@@ -74,14 +84,19 @@ def nearest_training(
     """
     ids = samples["sample_id"].to_numpy()
     row_of = pd.Series(np.arange(len(ids)), index=ids)
-    values = _sequences(samples) if measure == "sequence" else _numbers(samples)
+    alike = _alike(nodes) if nodes is not None else None
+    values = _ends(samples, nodes) if nodes is not None else _values(samples, measure)
     parts = []
     for (repeat, fold), part in splits.groupby(["repeat", "fold"]):
         rows, is_test = row_of[part["sample_id"]].to_numpy(), (part["split"] == "test").to_numpy()
         if not is_test.any():
             continue
         test, training = rows[is_test], rows[~is_test]
-        if measure == "sequence":
+        if alike is not None:
+            similarity, index = nearest_pairs(
+                values[test], values[training], alike, directed=directed
+            )
+        elif measure == "sequence":
             similarity, index = nearest_sequences(list(values[test]), list(values[training]))
         else:
             distance, index = nearest_rows(values[test], values[training])
@@ -92,12 +107,13 @@ def nearest_training(
     return pd.concat(parts, ignore_index=True)
 
 
-def shortcuts(samples: pd.DataFrame, measure: Literal["sequence", "table"]) -> dict[str, float]:
+def shortcuts(samples: pd.DataFrame, measure: Measure) -> dict[str, float]:
     """AUROC of features that should not decide alone, over all samples with two classes.
 
     For sequences their length and an initial methionine (fragments and mature peptides lack it);
-    for tables the best single column, which is suspect where it decides all: it may be a result of
-    the label. Either direction counts, so 0.5 is the lowest.
+    for pairs how often their ends occur, whatever the label; for tables the best single column,
+    which is suspect where it decides all: it may be a result of the label. Either direction counts,
+    so 0.5 is the lowest.
     """
     if "label" not in samples or samples["label"].nunique() != 2:
         return {}
@@ -105,6 +121,9 @@ def shortcuts(samples: pd.DataFrame, measure: Literal["sequence", "table"]) -> d
     if measure == "sequence":
         texts = samples["sequence"].str.upper()
         features = pd.DataFrame({"length": texts.str.len(), "starts with M": texts.str[0] == "M"})
+    elif measure == "pairs":
+        ends = [samples[name].map(samples[name].value_counts()) for name in ("source", "target")]
+        features = pd.DataFrame({"how often its ends occur": ends[0] + ends[1]})
     else:
         features = _flagged(samples)
     scores = {name: _auroc(column, positive) for name, column in features.items()}
@@ -206,6 +225,28 @@ def _flags(
         if absent:
             flags.append(f"no test sample of class {', '.join(sorted(absent))}")
     return flags
+
+
+def _values(samples: pd.DataFrame, measure: Measure) -> np.ndarray:
+    return _sequences(samples) if measure == "sequence" else _numbers(samples)
+
+
+def _alike(nodes: pd.DataFrame) -> np.ndarray:
+    """How alike all nodes are, (M, M): identity of their sequences, or 1 with itself alone."""
+    matrix = np.eye(len(nodes), dtype=np.float32)
+    if "sequence" in nodes:
+        known = np.flatnonzero(nodes["sequence"].notna())
+        matrix[np.ix_(known, known)] = identities(nodes["sequence"].iloc[known].tolist())
+    return matrix
+
+
+def _ends(samples: pd.DataFrame, nodes: pd.DataFrame) -> np.ndarray:
+    """Rows of the nodes at both ends of each sample, (N, 2)."""
+    index = pd.Index(nodes["node_id"])
+    ends = np.stack([index.get_indexer(pd.Index(samples[e])) for e in ("source", "target")], axis=1)
+    if (ends < 0).any():
+        raise DataError(f"{(ends < 0).any(axis=1).sum()} pairs have an end that is no node")
+    return ends
 
 
 def _sequences(samples: pd.DataFrame) -> np.ndarray:

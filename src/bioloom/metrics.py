@@ -16,6 +16,8 @@ from bioloom.bootstrap import LEVEL, draw_groups, drawn_scores, interval
 from bioloom.curves import plot_tables
 from bioloom.errors import DataError
 from bioloom.held_out import TestSet, read_test_set
+from bioloom.link_scores import by_seen, doubts, macro_scores
+from bioloom.samples import is_pairs
 from bioloom.scores import LOWER_IS_BETTER, Scores
 
 PRIMARY = {
@@ -25,7 +27,7 @@ PRIMARY = {
     "multiregression": "pearson_median",
     "per_residue": "accuracy",
 }
-OPTIONS = {"primary": None, "resamples": 500, "min_test": 10}
+OPTIONS = {"primary": None, "resamples": 500, "min_test": 10, "by": None}
 NO_INTERVAL = {"ece"}  # repeated rows look like miscalibration: the interval can miss the score
 SMALL_TEST = 30  # groups
 SUSPICIOUS_SCORE = 0.995
@@ -47,14 +49,18 @@ def evaluate(
     """(metrics.json, plot tables by name) of one task.
 
     `options`: `primary` (metric that decides), `resamples`, `min_test` (measured test values that
-    a target needs). `nearest` has the similarity of each test row to its nearest training row:
-    `repeat, fold, sample_id, similarity`. In repeated cross-validation the folds of a repeat are
-    pooled and the metric is the mean over repeats.
+    a target needs), `by` (a column over whose values scores are averaged, too). `nearest` has the
+    similarity of each test row to its nearest training row: `repeat, fold, sample_id, similarity`.
+    In repeated cross-validation the folds of a repeat are pooled and the metric is the mean over
+    repeats.
     """
     settings = _settings(options)
     test = read_test_set(samples, splits, held_out, kind, min_test=settings["min_test"])
     draws = draw_groups(test.groups, settings["resamples"], seed)
     drawn = {name: drawn_scores(repeats, kind, draws) for name, repeats in test.models.items()}
+    if settings["by"] is not None:
+        for name, repeats in test.models.items():
+            drawn[name] |= macro_scores(repeats, samples, settings["by"], draws)
     primary = _primary(settings["primary"] or PRIMARY[kind], drawn["model"])
     baselines = [name for name in drawn if name != "model"]
     differences = {name: _difference(drawn["model"], drawn[name], primary) for name in baselines}
@@ -75,7 +81,11 @@ def evaluate(
         | {"level": LEVEL, "undefined": _undefined(drawn["model"])},
     }
     metrics["flags"] = _flags(metrics, test)
-    return metrics, plot_tables(test, kind, primary, draws, nearest)
+    plots = plot_tables(test, kind, primary, draws, nearest)
+    if is_pairs(samples) and kind == "binary":
+        plots["seen"] = by_seen(test, samples, splits, draws)
+        metrics["flags"] += doubts(plots["seen"])
+    return metrics, plots
 
 
 def _settings(options: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from bioloom.arrays import Ragged, residues_of
 from bioloom.errors import DataError
 from bioloom.features import Features
 from bioloom.fitted import Fitted
+from bioloom.pairs import Pairs
 from bioloom.signature import check_signature, reasons_to_abstain
 
 FAR = "unlike the training data"
@@ -30,13 +31,19 @@ def align(features: Features, names: list[str], identity: str) -> Features:
         )
     if list(features.names) == names:
         return features
-    if isinstance(features.X, Ragged):
+    given = features.X
+    if isinstance(given, Pairs):
+        raise DataError(
+            "The nodes have other features than those of the training data",
+            hint="expression profiles need the same conditions, in the same order",
+        )
+    if isinstance(given, Ragged):
         raise DataError("Per-token features have other columns than those of the training data")
     position = {name: i for i, name in enumerate(features.names)}
     X = np.zeros((len(features.sample_id), len(names)), dtype=np.float32)
     for i, name in enumerate(names):
         if name in position:
-            X[:, i] = features.X[:, position[name]]
+            X[:, i] = given[:, position[name]]
         elif "=" not in name:
             X[:, i] = np.nan
     return Features(features.sample_id, X, np.array(names), identity)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from bioloom.arrays import Ragged
 from bioloom.errors import DataError
 from bioloom.files import write_skops
+from bioloom.pairs import Pairs
 
 DEFAULTS: dict[str, Any] = {"scale": True, "select": None}
 
@@ -18,16 +20,26 @@ class Preprocess:
     """Median imputation, standardisation and, with `select: k`, the k best columns by F test.
 
     Per-token features are only standardised, over all training tokens. An F test ranks columns
-    by the training labels alone (ANOVA for classes, correlation for a value).
+    by the training labels alone (ANOVA for classes, correlation for a value). Of pairs, the nodes
+    that end a training pair are samples of one table, and the pairs' own features of another.
     """
 
-    def __init__(self, pipeline: Any, keep: np.ndarray) -> None:
+    def __init__(self, pipeline: Any, keep: np.ndarray, pairs: Preprocess | None = None) -> None:
         self.pipeline = pipeline
         self.keep = keep
+        self.pairs = pairs
 
     @classmethod
-    def fit(cls, X: np.ndarray | Ragged, y: np.ndarray, options: dict[str, Any]) -> Preprocess:
+    def fit(
+        cls, X: np.ndarray | Ragged | Pairs, y: np.ndarray, options: dict[str, Any]
+    ) -> Preprocess:
         """Fit on training rows; `y` is used by the selection alone."""
+        if isinstance(X, Pairs):
+            if options.get("select"):
+                raise DataError("`preprocess: select` is for tables, not for pairs of nodes")
+            nodes = cls.fit(X.network.X[X.used_nodes()], y, options)
+            nodes.pairs = cls.fit(X.X, y, options)
+            return nodes
         from sklearn.feature_selection import SelectKBest, f_classif, f_regression
         from sklearn.impute import SimpleImputer
         from sklearn.pipeline import make_pipeline
@@ -56,15 +68,26 @@ class Preprocess:
         if options["select"] and not isinstance(X, Ragged):
             test = f_classif if np.issubdtype(y.dtype, np.integer) else f_regression
             steps.append(SelectKBest(test, k=min(options["select"], len(keep))))
-        return cls(make_pipeline(*steps).fit(values[:, keep], y), keep)
+        # The features of pairs may be none at all, which scikit-learn refuses.
+        pipeline = make_pipeline(*steps)
+        return cls(pipeline.fit(values[:, keep], y) if len(keep) else pipeline, keep)
 
-    def transform(self, X: np.ndarray | Ragged) -> np.ndarray | Ragged:
+    def transform(self, X: np.ndarray | Ragged | Pairs) -> np.ndarray | Ragged | Pairs:
         """The features as the model takes them, float32."""
-        values = X.values if isinstance(X, Ragged) else X
-        prepared = np.asarray(
-            self.pipeline.transform(values[:, self.keep].astype(np.float32)), dtype=np.float32
-        )
-        return Ragged(prepared, X.offsets) if isinstance(X, Ragged) else prepared
+        if isinstance(X, Ragged):
+            return Ragged(self._prepared(X.values), X.offsets)
+        if not isinstance(X, Pairs):
+            return self._prepared(X)
+        if self.pairs is None:
+            raise ValueError("fitted on a table, not on pairs")
+        network = replace(X.network, X=self._prepared(X.network.X))
+        return replace(X, network=network, X=self.pairs._prepared(X.X))
+
+    def _prepared(self, values: np.ndarray) -> np.ndarray:
+        if not len(self.keep):
+            return np.zeros((len(values), 0), dtype=np.float32)
+        prepared = self.pipeline.transform(values[:, self.keep].astype(np.float32))
+        return np.asarray(prepared, dtype=np.float32)
 
     @property
     def support(self) -> np.ndarray:
@@ -74,7 +97,10 @@ class Preprocess:
 
     def save(self, folder: Path) -> None:
         """Write preprocess.skops."""
-        write_skops({"pipeline": self.pipeline, "keep": self.keep}, folder / "preprocess.skops")
+        fitted = {"pipeline": self.pipeline, "keep": self.keep}
+        if self.pairs is not None:
+            fitted["pairs"] = {"pipeline": self.pairs.pipeline, "keep": self.pairs.keep}
+        write_skops(fitted, folder / "preprocess.skops")
 
     @classmethod
     def load(cls, folder: Path) -> Preprocess:
@@ -84,10 +110,14 @@ class Preprocess:
         # Plain types and the two F tests: nothing that runs code of its own when loaded.
         module = "sklearn.feature_selection._univariate_selection"
         trusted = ["numpy.dtype", f"{module}.f_classif", f"{module}.f_regression"]
-        return cls(**load(folder / "preprocess.skops", trusted=trusted))
+        fitted = load(folder / "preprocess.skops", trusted=trusted)
+        pairs = fitted.pop("pairs", None)
+        return cls(**fitted, pairs=cls(**pairs) if pairs else None)
 
 
 def _varies(values: np.ndarray) -> np.ndarray:
+    if not values.size:
+        return np.zeros(values.shape[1], dtype=bool)
     with np.errstate(invalid="ignore"):
         filled = np.where(np.isnan(values), -np.inf, values)
         highest = filled.max(axis=0)

@@ -14,6 +14,7 @@ SCRIPTS = PACKAGE.parents[1] / "scripts"
 # Which of a task's named modules a step runs, beyond what its script imports.
 _NAMED = {
     "ingest": ("application",),
+    "nodes": ("application",),
     "clean": ("application",),
     "split": ("application",),
     "extract_features": ("application", "embedder"),

@@ -13,8 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from bioloom.arrays import Ragged
+from bioloom.pairs import Pairs
 
 COMPONENTS = 32
+Known = np.ndarray | Ragged | Pairs
 
 
 @dataclass
@@ -28,7 +30,7 @@ class Reach:
     limit: np.ndarray
 
     @classmethod
-    def fit(cls, X: np.ndarray | Ragged, X_valid: np.ndarray | Ragged) -> Reach:
+    def fit(cls, X: Known, X_valid: Known) -> Reach:
         """Fit on the preprocessed features of training rows; the limit also on valid rows."""
         from sklearn.decomposition import PCA
 
@@ -50,7 +52,7 @@ class Reach:
         reach.limit = np.array([max(highest)], dtype=np.float32)
         return reach
 
-    def distance(self, X: np.ndarray | Ragged) -> np.ndarray:
+    def distance(self, X: Known) -> np.ndarray:
         """Distance of each row, (N,); about 1 for a typical training row."""
         centred = _pooled(X) - self.mean
         projected = centred @ self.axes.T
@@ -59,7 +61,7 @@ class Reach:
         outside = (left**2).sum(axis=1) / self.residual**2
         return np.sqrt((inside + outside) / 2)
 
-    def outside(self, X: np.ndarray | Ragged) -> np.ndarray:
+    def outside(self, X: Known) -> np.ndarray:
         """Whether each row lies beyond the limit, (N,) bool."""
         return self.distance(X) > self.limit
 
@@ -78,5 +80,7 @@ class Reach:
         return cls(**load_file(folder / "reach.safetensors"))
 
 
-def _pooled(X: np.ndarray | Ragged) -> np.ndarray:
+def _pooled(X: Known) -> np.ndarray:
+    if isinstance(X, Pairs):
+        return X.dense()
     return X.mean() if isinstance(X, Ragged) else X

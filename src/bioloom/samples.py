@@ -1,7 +1,9 @@
 """The samples table: `sample_id` (unique), `label` or `label.<target>`, `group`, typed columns.
 
 A column `<block>.<name>` belongs to a block (`expression.FLT3`). New data have no label. Where each
-residue has a class, `label.residues` is a text as long as `sequence`.
+residue has a class, `label.residues` is a text as long as `sequence`. A pair has the ids of its
+ends in `source` and `target`, and may have a `block` of groups that are held out together and a
+shipped `split`.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ WIDE_BLOCK = 60
 FEW = 5
 HIDDEN = f"fewer than {FEW}"
 FEWEST_PERSONS = 20
+NO_FEATURES = ("sample_id", "group")
+PAIR_COLUMNS = ("source", "target", "block", "split")
 
 RESIDUE_LABELS = "label.residues"
 
@@ -34,8 +38,16 @@ def label_columns(samples: pd.DataFrame) -> list[str]:
 
 def feature_columns(samples: pd.DataFrame) -> list[str]:
     """All columns that are neither identifier, group nor label."""
-    labels = label_columns(samples)
-    return [name for name in map(str, samples) if name not in ("sample_id", "group", *labels)]
+    others = {*NO_FEATURES, *label_columns(samples), *(PAIR_COLUMNS if is_pairs(samples) else ())}
+    return [name for name in map(str, samples) if name not in others]
+
+
+def is_pairs(samples: pd.DataFrame) -> bool:
+    """Whether the samples are pairs of nodes: a clinical table may have a column `source`, too."""
+    if not {"source", "target"} <= set(samples):
+        return False
+    named = samples["source"].astype(str) + "|" + samples["target"].astype(str)
+    return bool(samples["sample_id"].eq(named).all())
 
 
 def check_samples(samples: pd.DataFrame, file: str | Path) -> pd.DataFrame:

@@ -20,6 +20,14 @@ CLASSIFICATION = (
 )  # fmt: skip
 REGRESSION = ("spearman", "pearson", "r2", "rmse", "mae")
 MULTIREGRESSION = ("spearman_median", "pearson_median", "r2_median", "rmse_median", "r2_pooled")
+# Means over the values of a column, such as regulators (`bioloom.link_scores`).
+MACRO_METRICS = (
+    "auroc_macro",
+    "auprc_macro",
+    "auprc_ratio_macro",
+    "early_precision_macro",
+    "early_precision_ratio_macro",
+)
 METRICS = {
     "classification": CLASSIFICATION,
     "per_residue": ("sov", *(name for name in CLASSIFICATION if name not in ("auroc", "auprc"))),

@@ -3,7 +3,8 @@
 samples (sample_id, group, label or label.<target>) -> splits (sample_id, unit, repeat, fold,
 split): each (repeat, fold) is one partition of all samples. Hold-out is (0, 0); cross-validation
 adds (-1, -1), train and valid only, on which the final model is fitted. `unit` numbers what stays
-together (a group, or groups joined through sequence clusters); scores are resampled by it.
+together (a group, or groups joined through sequence clusters; of a block its groups); scores are
+resampled by it.
 """
 
 from __future__ import annotations
@@ -33,8 +34,9 @@ def split_samples(samples: pd.DataFrame, options: dict, seed: int) -> pd.DataFra
     `method` is holdout (`test`, `valid`), cross_validation (`folds`, `repeats`, `valid`) or column
     (`column` holds a shipped split; `valid` is carved from train where it has none). `test` and
     `valid` are fractions of all samples. What stays together: `by: group` (the group column),
-    `by: cluster` (also sequences linked at `identity` or above) or `by: row` (only where no group
-    repeats). Raises DataError for options or data that allow no such split.
+    `by: block` (the block column: sets of groups), `by: cluster` (also sequences linked at
+    `identity` or above) or `by: row` (only where no group repeats). Raises DataError for options or
+    data that allow no such split.
     """
     options = checked_options(options)
     if samples.empty:
@@ -45,6 +47,8 @@ def split_samples(samples: pd.DataFrame, options: dict, seed: int) -> pd.DataFra
             hint="name its column under `datasets: training: columns: {label: ...}`",
         )
     units = _units(samples, options["by"], options["identity"])
+    # Blocks are few: the groups in them are what a score is resampled by.
+    resampled = units if options["by"] != "block" else pd.factorize(samples["group"])[0]
     strata = _strata(samples)
     if options["method"] == "column":
         partitions = {(0, 0): _shipped(samples, options["column"])}
@@ -61,7 +65,7 @@ def split_samples(samples: pd.DataFrame, options: dict, seed: int) -> pd.DataFra
         if options["method"] != "column":
             _check_sizes(split, units, options)
     splits = pd.concat(
-        [_partition(samples, units, place, split) for place, split in partitions.items()],
+        [_partition(samples, resampled, place, split) for place, split in partitions.items()],
         ignore_index=True,
     )
     check_splits(splits, samples)
@@ -146,8 +150,8 @@ def checked_options(options: dict) -> dict:
         if name not in ("method", *DEFAULTS[method]):
             raise unknown_name("split option", name, DEFAULTS[method], f" of {method}")
     full = {**DEFAULTS[method], **options, "method": method}
-    if full["by"] not in ("group", "cluster", "row"):
-        raise DataError(f"split by {full['by']!r}: expected group, cluster or row")
+    if full["by"] not in ("group", "block", "cluster", "row"):
+        raise DataError(f"split by {full['by']!r}: expected group, block, cluster or row")
     if (full["by"] == "cluster") != (full["identity"] is not None):
         raise DataError("split by cluster needs identity, and only split by cluster takes it")
     if method == "column" and not isinstance(full["column"], str):
@@ -187,6 +191,10 @@ def _units(samples: pd.DataFrame, by: str, identity: float | None) -> np.ndarray
     groups = pd.factorize(samples["group"])[0] if "group" in samples else np.arange(len(samples))
     if (groups < 0).any():
         raise DataError(f"{(groups < 0).sum()} samples have no group", column="group")
+    if by == "block":
+        if "block" not in samples:
+            raise DataError("these samples have no blocks to split by", column="block")
+        return pd.factorize(samples["block"])[0]
     if by == "row" and len(set(groups)) < len(groups):
         raise DataError("split by row where groups repeat puts a group on both sides")
     if identity is None:  # it comes with split by cluster, and only with it

@@ -26,6 +26,7 @@ from bioloom.features import Features
 from bioloom.files import sha256
 from bioloom.fitted import COVERAGE, Fitted, model_rows
 from bioloom.models import check_parameters, get_model
+from bioloom.pairs import Pairs
 from bioloom.preprocess import Preprocess
 from bioloom.reach import Reach
 from bioloom.samples import RESIDUE_LABELS, label_columns
@@ -238,7 +239,7 @@ def _partitions(samples: pd.DataFrame, splits: pd.DataFrame) -> Iterator[Partiti
         yield Partition(cast(int, repeat), cast(int, fold), rows, units)
 
 
-def _calibrate(fitted: Fitted, X: np.ndarray | Ragged, y: np.ndarray) -> None:
+def _calibrate(fitted: Fitted, X: np.ndarray | Ragged | Pairs, y: np.ndarray) -> None:
     if fitted.kind not in CLASSIFICATION:
         errors = np.abs(fitted.scores(X) - y.reshape(len(y), -1))
         fitted.quantile = [conformal_quantile(column, COVERAGE) for column in errors.T]

@@ -18,6 +18,8 @@ from bioloom.config import (
     dataset_section,
     features_names,
     features_section,
+    has_nodes,
+    nodes_files,
     pretrain_section,
     remote_sources,
     report_files,
@@ -74,6 +76,21 @@ def weights(wildcards):
 def parts(wildcards):
     name = getattr(wildcards, "features", "features")
     return weights_parts(task_of(wildcards), name)
+
+
+def nodes_of(wildcards, dataset="{dataset}"):
+    """An input function: the nodes of a data set whose samples are pairs, else nothing."""
+    name = dataset.format(**wildcards)
+    return nodes_files(task_of(wildcards), wildcards.task, name)
+
+
+def ranked_pairs():
+    return [
+        path.replace("predictions.parquet", f"pairs.{form}")
+        for path in predictions()
+        if has_nodes(TASKS[path.split("/")[1]])
+        for form in ("tsv", "graphml")
+    ]
 
 
 def predictions():

@@ -73,6 +73,7 @@ rule clean:
 rule split:
     input:
         samples="results/{task}/training/samples.parquet",
+        nodes=lambda wildcards: nodes_of(wildcards, "training"),
     output:
         splits="results/{task}/splits.parquet",
         leakage="results/{task}/leakage.json",
@@ -91,6 +92,6 @@ rule split:
         code=code("split"),
     shell:
         "python scripts/split.py --application {params.application} --samples {input.samples}"
-        " --options {params.options:q} --audit {params.audit:q} --seed {params.seed}"
+        " --nodes {input.nodes:q} --options {params.options:q} --audit {params.audit:q} --seed {params.seed}"
         " --splits {output.splits} --leakage {output.leakage} --nearest {output.nearest}"
         " 2>&1 | tee {log}"

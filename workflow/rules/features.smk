@@ -9,6 +9,7 @@ record of the run in the .json beside it.
 rule extract_features:
     input:
         samples="results/{task}/{dataset}/samples.parquet",
+        nodes=nodes_of,
         weights=weights,
         parts=parts,
     output:
@@ -34,5 +35,6 @@ rule extract_features:
         ),
     shell:
         "python scripts/extract_features.py --application {params.application}"
-        " --samples {input.samples} --options {params.options:q} --weights {input.weights:q}"
+        " --samples {input.samples} --nodes {input.nodes:q} --options {params.options:q}"
+        " --weights {input.weights:q}"
         " --features {output.features} --record {output.record} 2>&1 | tee {log}"

@@ -23,8 +23,7 @@ from bioloom.cleaning import (
 )
 from bioloom.errors import DataError
 from bioloom.formats.columns import class_labels, require_columns, select_rows, text, unique_ids
-from bioloom.formats.fasta import read_fasta
-from bioloom.formats.genbank import read_proteins
+from bioloom.formats.proteins import read_sequences
 from bioloom.formats.residues import AMBIGUOUS, spelling_notes, standard_sequences
 from bioloom.formats.table import is_table, read_source
 
@@ -47,7 +46,6 @@ CLEAN: dict[str, Any] = {
     # Where one source keeps the initiator methionine and another does not, it tells the source.
     "remove_initiator": False,
 }
-GENBANK = (".gb", ".gbk", ".gbff", ".genbank")
 
 
 def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
@@ -92,14 +90,8 @@ def _read_sequences(
         require_columns(table, [column], path)
         samples = pd.DataFrame({"sample_id": "", "sequence": text(table[column])})
         return samples.assign(sample_id=_ids(table, names, path)), table
-    if any(ending.lower() in GENBANK for ending in path.suffixes):
-        proteins = read_proteins(path)
-        records = [(protein.locus_tag, protein.sequence, protein.row) for protein in proteins]
-    else:
-        records = [(record.id, record.sequence, record.row) for record in read_fasta(path)]
-    ids, sequences, rows = zip(*records, strict=True)
-    index = pd.Index(rows)
-    return pd.DataFrame({"sample_id": ids, "sequence": sequences}, index=index), None
+    sequences = read_sequences(path)
+    return sequences.rename(columns={"id": "sample_id"}), None
 
 
 def _ids(table: pd.DataFrame, names: Mapping[str, str], path: Path) -> pd.Series:

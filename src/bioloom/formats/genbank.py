@@ -14,11 +14,12 @@ from typing import NamedTuple, TextIO
 from bioloom.errors import DataError
 from bioloom.formats.text import open_text
 
-QUALIFIER = re.compile(r'/(locus_tag|gene|translation)="([^"]*)"')
+QUALIFIER = re.compile(r'/(locus_tag|old_locus_tag|gene|translation)="([^"]*)"')
+TAGS = ("locus_tag", "old_locus_tag")
 
 
 class Protein(NamedTuple):
-    """A translated coding sequence; `row` is the line where its feature starts."""
+    """A translated coding sequence under the tag asked for; `row` is the line where it starts."""
 
     locus_tag: str
     gene: str
@@ -26,24 +27,27 @@ class Protein(NamedTuple):
     row: int
 
 
-def read_proteins(path: str | Path) -> list[Protein]:
+def read_proteins(path: str | Path, tag: str = "locus_tag") -> list[Protein]:
     """The coding sequences that have a /translation, in the order of the file.
 
-    Pseudogenes have none and are left out. Raises DataError for one without a /locus_tag, for a
-    tag that is there twice, and for a file without any translation.
+    `tag` is the qualifier that names them: locus_tag or old_locus_tag. Pseudogenes have no
+    translation and are left out. Raises DataError for one without that tag, for a tag that is
+    there twice, and for a file without any translation.
     """
+    if tag not in TAGS:
+        raise DataError(f"A locus is named by {' or '.join(TAGS)}, got {tag!r}", file=path)
     proteins: dict[str, Protein] = {}
     with open_text(path) as lines:
         for row, feature in _coding_sequences(lines):
             found = dict(QUALIFIER.findall(feature))
             if "translation" not in found:
                 continue
-            tag = found.get("locus_tag", "")
-            if not tag or tag in proteins:
-                problem = f"The locus tag {tag} is there twice" if tag else "No /locus_tag"
+            locus = found.get(tag, "")
+            if not locus or locus in proteins:
+                problem = f"The locus tag {locus} is there twice" if locus else f"No /{tag}"
                 raise DataError(f"{problem} in a CDS with a /translation", file=path, row=row)
             sequence = "".join(found["translation"].split())
-            proteins[tag] = Protein(tag, found.get("gene", ""), sequence, row)
+            proteins[locus] = Protein(locus, found.get("gene", ""), sequence, row)
     if not proteins:
         raise DataError(
             "The file has no coding sequence with a /translation",

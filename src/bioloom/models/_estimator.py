@@ -1,8 +1,8 @@
 """What every model is: parameters as dataclass fields, fit, predict, and two plain files.
 
-X is (N, D) float32 without NaN, or Ragged. y is class codes (N,) int64, values (N,) or (N, T)
-with NaN where a target was not measured; a model with `per_residue` takes Ragged class codes of
-the kind "per_residue" and answers residue by residue, (T, classes). A fitted model is its
+X is (N, D) float32 without NaN, Ragged, or Pairs. y is class codes (N,) int64, values (N,) or
+(N, T) with NaN where a target was not measured; a model with `per_residue` takes Ragged class codes
+of the kind "per_residue" and answers residue by residue, (T, classes). A fitted model is its
 parameters (parameters.json) and its state (model.safetensors); nothing is pickled.
 """
 
@@ -18,8 +18,9 @@ import numpy as np
 
 from bioloom.application import CLASSIFICATION, Kind
 from bioloom.arrays import Ragged, end_to_end
+from bioloom.pairs import Pairs
 
-Features = np.ndarray | Ragged
+Features = np.ndarray | Ragged | Pairs
 
 
 @dataclass(kw_only=True)
@@ -98,7 +99,12 @@ class Estimator(ABC):
 
 
 def one_vector(X: Features) -> np.ndarray:
-    """X as (N, D), for models that take one vector a sample: per-token features are averaged."""
+    """X as (N, D), for models that take one vector a sample.
+
+    Per-token features are averaged; of pairs it is what `Pairs.dense` joins.
+    """
+    if isinstance(X, Pairs):
+        return X.dense()
     return X.mean() if isinstance(X, Ragged) else X
 
 

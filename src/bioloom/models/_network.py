@@ -16,7 +16,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -24,10 +24,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from bioloom.application import CLASSIFICATION
-from bioloom.arrays import Ragged, end_to_end
+from bioloom.arrays import Ragged
 from bioloom.devices import claim_devices
 from bioloom.errors import DataError
 from bioloom.models._estimator import Estimator, Features, column_means, one_vector, target_matrix
+from bioloom.pairs import Pairs
 
 # cuBLAS repeats its sums bit for bit only with this, and reads it once, at its start.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -97,8 +98,12 @@ class NetworkModel(Estimator):
         self.network.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()})
         self.network.eval()
 
+    def batch(self, X: Features, rows: np.ndarray, device: torch.device) -> tuple[Any, ...]:
+        """What the network takes of some rows."""
+        return take(X, rows, device)
+
     def _taken(self, X: Features) -> Features:
-        return X if self.takes_tokens else one_vector(X)
+        return X if self.takes_tokens and not isinstance(X, Pairs) else one_vector(X)
 
     def _scaled(self, target: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(((target - self.centre) / self.spread).astype(np.float32))
@@ -152,7 +157,7 @@ class NetworkModel(Estimator):
             for group in optimizer.param_groups:
                 group["lr"] = self.learning_rate * _rate(progress)
             with _mixed_precision(device):
-                raw = self.network(*take(X, rows, device))
+                raw = self.network(*self.batch(X, rows, device))
             optimizer.zero_grad()
             loss(raw.float(), target[self._answers(X, rows)].to(device)).backward()
             nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
@@ -163,11 +168,11 @@ class NetworkModel(Estimator):
         """Logits or standardised values of all rows on the CPU, (rows, n_outputs) float32."""
         device = next(self.network.parameters()).device
         self.network.eval()
-        answers = len(X) if self.kind != "per_residue" else len(end_to_end(X))
+        answers = self._answers(X, np.arange(len(X))).size
         raw = torch.zeros(answers, self.n_outputs)
         for rows in batches_by_length(X, np.arange(len(X)), size=1024):
             with _mixed_precision(device):
-                answered = self.network(*take(X, rows, device))
+                answered = self.network(*self.batch(X, rows, device))
             raw[self._answers(X, rows)] = answered.float().cpu()
         return raw
 

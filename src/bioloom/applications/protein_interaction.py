@@ -1,0 +1,269 @@
+"""Which proteins are in one complex: sequences and known pairs in, a probability a pair out.
+
+Sources: `sequences` (FASTA or GenBank) and `pairs` (TSV, CSV or PSI-MITAB 2.5) or `complexes` (a
+table); optionally `expression` (genes x conditions), and `test_sequences` with `test_pairs` or
+`test_complexes` of another organism, which is then the test set. Samples: `sample_id, label, group,
+block, source, target`; nodes: `node_id, sequence, expression.<condition>`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bioloom.application import Application, Cleaned
+from bioloom.cleaning import (
+    column_names,
+    complete_options,
+    drop_rows,
+    require_classes,
+    unlabelled,
+)
+from bioloom.errors import DataError
+from bioloom.formats.columns import class_labels, require_columns
+from bioloom.formats.edges import pairs_of, read_complexes, read_pairs
+from bioloom.formats.expression import read_expression
+from bioloom.formats.proteins import read_sequences
+from bioloom.formats.residues import standard_sequences
+from bioloom.formats.table import READ_OPTIONS
+
+INTERACTS, SEPARATE = "interacts", "does not interact"
+# `columns` maps our names to the user's; `locus` is the GenBank qualifier that has the ids;
+# `all_interact`: the pairs are all positives, negatives are to be drawn; `identity`: proteins as
+# alike as this stay on one side of a split; `samples`: where the conditions of `expression` are.
+OPTIONS: dict[str, Any] = {
+    "columns": {},
+    "read": {},
+    "classes": {},
+    "unlabelled": [],
+    "locus": "locus_tag",
+    "test_locus": "locus_tag",
+    "all_interact": False,
+    "identity": 0.4,
+    "samples": "columns",
+}
+COLUMNS: dict[str, str | None] = {
+    "source": "source",
+    "target": "target",
+    "label": None,
+    "complex": "complex",
+    "members": "genes",
+}
+# `blocks`: sets of complexes that are held out together; `negatives`: drawn for each positive.
+CLEAN: dict[str, Any] = {"blocks": 5, "negatives": 1, "seed": 1}
+FAMILIES = ["source_family", "target_family"]
+
+
+def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
+    """Raw pairs `sample_id, source, target`, and `label` and the families of both where known."""
+    options = complete_options(options, OPTIONS, "datasets")
+    parts = []
+    for prefix in _parts(files):
+        sequences = _sequences(files[f"{prefix}sequences"], options[f"{prefix}locus"])
+        pairs = _read_pairs(files, prefix, options)
+        pairs["known"] = pairs[["source", "target"]].isin(sequences.index).all(axis=1)
+        if not pairs["known"].any():
+            raise DataError(
+                f"No pair has both of its sequences; one of the ids is {pairs['source'].iloc[0]}",
+                file=files[f"{prefix}sequences"],
+                hint="pairs and sequences need the same ids; `locus: old_locus_tag` takes others",
+            )
+        if "label" in pairs:
+            pairs = pairs.assign(**_families(pairs, sequences, options["identity"], prefix))
+        if prefix or len(_parts(files)) > 1:
+            pairs = pairs.assign(split="test" if prefix else "train")
+        parts.append(pairs)
+    raw = pd.concat(parts, ignore_index=True)
+    raw.insert(0, "sample_id", raw["source"] + "|" + raw["target"])
+    return raw.assign(group=raw["sample_id"])
+
+
+def nodes(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
+    """`node_id, sequence, expression.<condition>` of the proteins that are in some pair."""
+    options = complete_options(options, OPTIONS, "datasets")
+    tables = []
+    for prefix in _parts(files):
+        sequences = _sequences(files[f"{prefix}sequences"], options[f"{prefix}locus"])
+        pairs = _read_pairs(files, prefix, options)
+        ends = set(pairs["source"]) | set(pairs["target"])
+        kept = sequences[sequences.index.isin(ends)]
+        table = pd.DataFrame({"node_id": kept.index, "sequence": kept.to_numpy()})
+        expression = files.get(f"{prefix}expression")
+        if expression is not None:
+            measured = read_expression(expression, options["samples"]).T
+            measured = measured.reindex(table["node_id"]).add_prefix("expression.")
+            table = pd.concat([table, measured.reset_index(drop=True)], axis=1)
+        tables.append(table)
+    joined = pd.concat(tables, ignore_index=True)
+    twice = joined["node_id"].duplicated()
+    if twice.any():
+        example = joined["node_id"][twice].iloc[0]
+        raise DataError(
+            f"{twice.sum()} proteins are in both organisms, such as {example}",
+            hint="ids must differ between `sequences` and `test_sequences`",
+        )
+    return joined
+
+
+def _parts(files: Mapping[str, Path]) -> list[str]:
+    """The prefixes of the sources: those to train on, and those of another organism to test on."""
+    parts = ["", "test_"] if "test_sequences" in files else [""]
+    for prefix in parts:
+        given = [name for name in (f"{prefix}pairs", f"{prefix}complexes") if name in files]
+        if len(given) != 1:
+            raise DataError(
+                f"Expected one of {prefix}pairs and {prefix}complexes, got {len(given)}",
+                hint="`pairs` is a table of pairs or PSI-MITAB, `complexes` one of complexes",
+            )
+    return parts
+
+
+def _sequences(path: Path, locus: str) -> pd.Series:
+    """Sequence by id; of UniProt's `sp|P12345|NAME` the accession is the id."""
+    table = read_sequences(path, locus)
+    sequences = standard_sequences(table["sequence"], path)
+    ids = [name.split("|")[1] if name.count("|") == 2 else name for name in table["id"]]
+    series = pd.Series(sequences.to_numpy(), index=ids)
+    if series.index.has_duplicates:
+        twice = series.index[series.index.duplicated()][0]
+        raise DataError(f"The protein {twice} is there twice", file=path)
+    return series
+
+
+def _read_pairs(files: Mapping[str, Path], prefix: str, options: Mapping[str, Any]) -> pd.DataFrame:
+    """`source, target`, ends in order, and `label` where there is one; one row a row of the file.
+
+    Of complexes, each pair of different proteins once.
+    """
+    names = column_names(options["columns"], COLUMNS)
+    path = files.get(f"{prefix}complexes")
+    if path is not None:
+        read = complete_options(options["read"].get("complexes", {}), READ_OPTIONS, "read")
+        complexes = read_complexes(path, str(names["complex"]), str(names["members"]), **read)
+        found = sorted({(a, b) for a, b, _ in pairs_of(complexes)})
+        if not found:
+            raise DataError("No complex has two different proteins", file=path)
+        return pd.DataFrame(found, columns=["source", "target"]).assign(label=INTERACTS)
+    path = files[f"{prefix}pairs"]
+    read = complete_options(options["read"].get("pairs", {}), READ_OPTIONS, "read")
+    table = read_pairs(path, str(names["source"]), str(names["target"]), **read)
+    pairs = pd.DataFrame({"source": table["source"], "target": table["target"]})
+    turned = pairs["source"] > pairs["target"]
+    pairs.loc[turned, ["source", "target"]] = pairs.loc[turned, ["target", "source"]].to_numpy()
+    if names["label"] is not None:
+        require_columns(table, [names["label"]], path)
+        return pairs.assign(label=class_labels(table[names["label"]], options, path))
+    return pairs.assign(label=INTERACTS) if options["all_interact"] else pairs
+
+
+def _families(
+    pairs: pd.DataFrame, sequences: pd.Series, identity: float, prefix: str
+) -> dict[str, list[str]]:
+    """The family of both proteins of each pair: clusters at `identity`, numbered."""
+    from bioloom.similarity import sequence_clusters
+
+    used = sequences[sequences.index.isin(pairs[["source", "target"]].to_numpy().ravel())]
+    clusters = sequence_clusters(used.tolist(), identity)
+    family = pd.Series([f"{prefix}{cluster}" for cluster in clusters], index=used.index)
+    ends = ("source", "target")
+    return {name: pairs[end].map(family).tolist() for name, end in zip(FAMILIES, ends, strict=True)}
+
+
+def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
+    """Drop what is no pair, put complexes into blocks and draw negatives inside them.
+
+    New data keep their pairs. Where negatives were given none are drawn. A pair whose proteins are
+    in different blocks cannot be held out with either and is dropped.
+    """
+    options = complete_options(options, CLEAN, "clean")
+    labelled = "label" in raw
+    rules: dict[str, Any] = {
+        "a protein without a sequence": lambda s: ~s["known"],
+        "a protein with itself": lambda s: s["source"] == s["target"],
+    }
+    if labelled:
+        rules |= {
+            "no label": unlabelled,
+            "pair with contradicting labels": lambda s: (
+                s.groupby("sample_id")["label"].transform("nunique") > 1
+            ),
+        }
+    rules["the same pair again"] = lambda s: s["sample_id"].duplicated()
+    samples, dropped = drop_rows(raw, rules)
+    if not labelled:
+        return Cleaned(samples[["sample_id", "group", "source", "target"]], dropped)
+    parts = samples["split"] if "split" in samples else pd.Series("", index=samples.index)
+    tables, notes = [], list[str]()
+    for _, part in samples.groupby(parts, sort=False):
+        table, straddling, told = _arrange(part.reset_index(drop=True), options)
+        tables.append(table)
+        dropped = pd.concat([dropped, straddling], ignore_index=True)
+        notes += told
+    samples = pd.concat(tables, ignore_index=True)
+    require_classes(samples)
+    columns = ["sample_id", "label", "group", "block", "source", "target"]
+    columns += ["split"] if "split" in samples else []
+    return Cleaned(samples[columns], dropped, notes)
+
+
+def _arrange(
+    pairs: pd.DataFrame, options: Mapping[str, Any]
+) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """Pairs of one organism with group and block, negatives added; dropped pairs; notes."""
+    from bioloom.pairing import make_blocks, make_units, matched_negatives
+
+    ids, rows = np.unique(pairs[["source", "target"]].to_numpy(dtype=str), return_inverse=True)
+    edges = rows.reshape(-1, 2)
+    named = np.empty(len(ids), dtype=object)
+    named[edges] = pairs[FAMILIES].to_numpy()
+    family = pd.factorize(named)[0]
+    unit = make_units(edges, family, options["blocks"], options["seed"])
+    block = make_blocks(unit, edges, options["blocks"])
+    inside = block[edges[:, 0]] == block[edges[:, 1]]
+    straddling = pairs.loc[~inside, ["sample_id"]].assign(reason="proteins in different blocks")
+    edges, pairs = edges[inside], pairs[inside]
+    notes = [f"{len(ids)} proteins in {len(np.unique(unit))} units of complexes and families"]
+    if pairs["label"].nunique() == 1 and pairs["label"].iloc[0] == INTERACTS:
+        drawn = matched_negatives(edges, unit, block, options["negatives"], options["seed"])
+        wanted = options["negatives"] * len(edges)
+        notes.append(f"{len(drawn)} of {wanted} negatives drawn, matched by degree to positives")
+        extra = pd.DataFrame({"source": ids[drawn[:, 0]], "target": ids[drawn[:, 1]]})
+        extra["label"] = SEPARATE
+        extra["sample_id"] = extra["source"] + "|" + extra["target"]
+        if "split" in pairs:
+            extra["split"] = pairs["split"].iloc[0]
+        edges, pairs = np.vstack([edges, drawn]), pd.concat([pairs, extra], ignore_index=True)
+    # Both units of a negative are in its block; it is resampled with the first.
+    place = "" if "split" not in pairs else f"{pairs['split'].iloc[0]}_"
+    groups = [f"{place}{name}" for name in unit[edges[:, 0]]]
+    blocks = [f"{place}{name}" for name in block[edges[:, 0]]]
+    return pairs.assign(group=groups, block=blocks), straddling, notes
+
+
+def inputs(table: pd.DataFrame) -> list[str]:
+    """The sequences of the nodes."""
+    return table["sequence"].tolist()
+
+
+application = Application(
+    task="classification",
+    ingest=ingest,
+    clean=clean,
+    inputs=inputs,
+    nodes=nodes,
+    sources=("sequences",),
+    optional_sources=(
+        "pairs",
+        "complexes",
+        "expression",
+        "test_sequences",
+        "test_pairs",
+        "test_complexes",
+        "test_expression",
+    ),
+    measure="pairs",
+)

@@ -1,0 +1,26 @@
+"""Protein sequences of FASTA and GenBank files as one table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from bioloom.formats.fasta import read_fasta
+from bioloom.formats.genbank import read_proteins
+
+GENBANK = (".gb", ".gbk", ".gbff", ".genbank")
+
+
+def read_sequences(path: Path, locus: str = "locus_tag") -> pd.DataFrame:
+    """`id, sequence` of each record, indexed by the line where it starts.
+
+    The ids of a GenBank file are those of the qualifier `locus`.
+    """
+    if any(ending.lower() in GENBANK for ending in path.suffixes):
+        proteins = read_proteins(path, locus)
+        records = [(protein.locus_tag, protein.sequence, protein.row) for protein in proteins]
+    else:
+        records = [(record.id, record.sequence, record.row) for record in read_fasta(path)]
+    ids, sequences, rows = zip(*records, strict=True)
+    return pd.DataFrame({"id": ids, "sequence": sequences}, index=pd.Index(rows))

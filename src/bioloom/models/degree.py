@@ -1,0 +1,81 @@
+"""Preferential attachment: how many known partners both ends have, and nothing about them.
+
+A floor for networks: whoever interacts much in the training pairs is said to interact again. Where
+this does as well as a model, the model has learnt who is popular, not who binds whom.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from bioloom.errors import DataError
+from bioloom.models._estimator import Estimator, Features
+from bioloom.pairs import Pairs
+
+
+@dataclass(kw_only=True)
+class Model(Estimator):
+    """Logistic regression on ln(1 + positive training pairs) of either end.
+
+    In training a pair does not count itself. A node that is in no training pair has 0.
+    """
+
+    def fit(self, X: Features, y: np.ndarray, X_valid: Features, y_valid: np.ndarray) -> Self:
+        """Count the partners of each node in the training rows; valid rows are not used."""
+        from sklearn.linear_model import LogisticRegression
+
+        if not isinstance(X, Pairs) or self.kind != "binary":
+            raise DataError("Model degree counts partners: samples must be pairs of two classes")
+        self.nodes, rows = np.unique(X.node_ids.astype(str), return_inverse=True)
+        ends = rows.reshape(-1, 2)
+        own = np.asarray(y)
+        # A regulator and a target are counted apart; ends of an undirected pair together.
+        sides = ([0], [1]) if X.directed else ([0, 1], [0, 1])
+        self.counts = np.stack(
+            [sum(np.bincount(ends[:, s], own, len(self.nodes)) for s in side) for side in sides]
+        )
+        without = np.stack([self.counts[end, ends[:, end]] - own for end in (0, 1)], axis=1)
+        regression = LogisticRegression().fit(self._features(without, X.directed), own)
+        self.weights = np.append(regression.coef_[0], regression.intercept_)
+        return self
+
+    def outputs(self, X: Features) -> np.ndarray:
+        """Probabilities of no edge and of an edge, (N, 2)."""
+        from scipy.special import expit
+
+        if not isinstance(X, Pairs):
+            raise DataError("Model degree was trained on pairs")
+        place = {node: i for i, node in enumerate(self.nodes)}
+        counts = np.zeros((len(X), 2))
+        for end in (0, 1):
+            rows = np.array([place.get(node, -1) for node in X.node_ids[:, end]])
+            counts[:, end] = np.append(self.counts[end], 0)[rows]
+        decision = self._features(counts, X.directed) @ self.weights[:-1] + self.weights[-1]
+        return np.column_stack([expit(-decision), expit(decision)])
+
+    def _features(self, counts: np.ndarray, directed: bool) -> np.ndarray:
+        logs = np.log1p(counts)
+        return logs if directed else logs.sum(axis=1, keepdims=True)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Positive pairs of each node at either end, and the regression."""
+        return {"counts": self.counts, "weights": self.weights}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take over counts and regression."""
+        self.counts, self.weights = arrays["counts"], arrays["weights"]
+
+    def write_state(self, folder: Path) -> None:
+        """Write model.safetensors and the nodes by id (nodes.json)."""
+        super().write_state(folder)
+        (folder / "nodes.json").write_text(json.dumps(self.nodes.tolist()) + "\n")
+
+    def read_state(self, folder: Path) -> None:
+        """Read both."""
+        super().read_state(folder)
+        self.nodes = np.array(json.loads((folder / "nodes.json").read_text()), dtype=str)
