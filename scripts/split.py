@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bioloom.application import get_application
+from bioloom.application import get_application, measure_of
 from bioloom.command import json_object, run
 from bioloom.files import write_json
 from bioloom.leakage import audit as audit_leakage
@@ -31,7 +31,7 @@ def main(
         table,
         parts,
         audit,
-        measure=chosen.measure,
+        measure=measure_of(chosen, table),
         private=chosen.private,
         nodes=pd.read_parquet(nodes[0]) if nodes else None,
         directed=chosen.directed,

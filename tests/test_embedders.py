@@ -529,3 +529,12 @@ def test_letters_that_are_words_are_spaced(model_folder, tmp_path):
     X = embed(["MKT", "M<mask>TAY"], _hf(tmp_path, pooling="tokens")).X
     assert X.lengths.tolist() == [3, 5]
     np.testing.assert_allclose(X.item(0), _plain_states(tmp_path, "M K T")[1:-1], atol=5e-3)
+
+
+def test_one_hot_positions_are_named_columns_and_short_sequences_end_in_zeros():
+    options = {"embedder": "one_hot", "alphabet": "dna", "pooling": "positions"}
+    embedding = embed(["ACG", "T"], options)
+    assert embedding.names[:5] == ["1=A", "1=C", "1=G", "1=T", "2=A"]
+    assert embedding.X.shape == (2, 12)
+    named = [np.array(embedding.names)[row == 1].tolist() for row in embedding.X]
+    assert named == [["1=A", "2=C", "3=G"], ["1=T"]]

@@ -318,7 +318,8 @@ def test_attention_is_a_share_of_each_token(device):
     np.testing.assert_allclose([w.sum() for w in weights], 1, atol=1e-2)
 
 
-def test_order_of_tokens_matters():
+@pytest.mark.parametrize("name", ["transformer", "lstm"])
+def test_order_of_tokens_matters(name):
     """The same tokens in another order are another class, which no mean could tell."""
 
     def ordered(rows: int, seed: int) -> tuple[Ragged, np.ndarray]:
@@ -329,7 +330,7 @@ def test_order_of_tokens_matters():
         ), y
 
     X, y = ordered(200, 0)
-    model = build("transformer", "binary", 2).fit(X, y, *ordered(50, 1))
+    model = build(name, "binary", 2).fit(X, y, *ordered(50, 1))
     assert score(model, *ordered(50, 2)) > 0.95
 
 
@@ -376,3 +377,41 @@ def test_training_leaves_the_random_state_of_others_alone():
     fit("dnn", "binary")
     torch.testing.assert_close(torch.rand(3), expected)
     assert not torch.are_deterministic_algorithms_enabled()
+
+
+WEIGHTED = [
+    name
+    for name in ["naive", *LEARNERS]
+    if "sample_weight" in inspect.signature(get_model(name).fit).parameters
+]
+
+
+@pytest.mark.parametrize("kind", ["binary", "regression"])
+@pytest.mark.parametrize("name", WEIGHTED)
+def test_rows_of_no_weight_teach_nothing(name, kind):
+    """Half of the rows have wrong labels; with weight 0 the signal is found all the same."""
+    X, (y, n_outputs) = dense(), labels(dense(), kind)
+    wrong = np.arange(ROWS) % 2 == 1
+    y = np.where(wrong, 1 - y if kind == "binary" else 500 - 9 * y, y)
+    weight = np.where(wrong, 0.0, 2.0)
+    clean = labels(dense(60, seed=1), kind)[0]
+    model = build(name, kind, n_outputs)
+    model.fit(X, y, dense(60, seed=1), clean, sample_weight=weight)
+    new, truth = dense(200, seed=2), labels(dense(200, seed=2), kind)[0]
+    if name in FLOORS:
+        expected = y[~wrong].mean()
+        assert answers(model, new)[0 if kind == "regression" else (0, 1)] == pytest.approx(expected)
+    else:
+        assert score(model, new, truth) > 0.75
+
+
+def test_lstm_an_item_does_not_depend_on_its_batch(device):
+    model, X, _ = fit("lstm", "regression", ragged)
+    alone = [answers(model, X[np.array([i])])[0] for i in range(20)]
+    tolerance = 1e-5 if device == "cpu" else 0.05  # bf16
+    np.testing.assert_allclose(answers(model, X)[:20], alone, rtol=tolerance, atol=1e-3)
+
+
+def test_lstm_a_stride_that_skips_tokens_is_refused():
+    with pytest.raises(DataError, match="skips tokens"):
+        build("lstm", "binary", 2, kernel=3, stride=4)

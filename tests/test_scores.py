@@ -8,9 +8,11 @@ from scipy import stats
 from sklearn import metrics as sk
 
 from bioloom.scores import (
+    HIGH_CALL,
     METRICS,
     SCORES,
     binary_scores,
+    high_call_scores,
     multiclass_scores,
     multiregression_scores,
     reach,
@@ -39,7 +41,8 @@ def test_the_scores_of_a_kind_are_named_for_the_check_of_the_config(kind):
     y = np.array([[0], [1], [0]]) if kind == "multiregression" else np.array([0, 1, 0])
     task = "classification" if kind in ("binary", "multiclass") else kind
     scores = SCORES[kind](y, y, np.full((3, 2), 0.5), np.ones((3, 1)))
-    assert set(scores) == set(METRICS[task]) - {"sov"}  # of whole chains, in bootstrap
+    elsewhere = {"sov", *HIGH_CALL}  # of whole chains, and where a value is called high
+    assert set(scores) == set(METRICS[task]) - elsewhere
 
 
 @few
@@ -179,3 +182,36 @@ def test_coverage_counts_the_truths_inside():
     twice = reach(values, said, said[:, :0], quantile, np.array([[1.0, 0.0], [1.0, 2.0]]))
     np.testing.assert_allclose(twice["coverage"], [2 / 3, 1 / 2])
     assert reach(y, y, p, np.full(3, np.nan), ones) == {}
+
+
+@few
+@given(seeds)
+def test_high_call_scores_equal_binary_ones_of_the_call(seed):
+    rng = np.random.default_rng(seed)
+    y, prediction = rng.normal(size=(2, 40)).round(1)
+    threshold = np.repeat([0.0, 0.2], 20)
+    weights = drawn(rng, 40) * rng.random((40, 1))
+    high, call = (v > threshold for v in (y, prediction))
+    scores = high_call_scores(y, prediction, threshold, weights)
+    for b in range(3):
+        options = {"sample_weight": weights[:, b], "zero_division": 0.0}
+        assert scores["call_accuracy"][b] == pytest.approx(
+            sk.accuracy_score(high, call, sample_weight=weights[:, b])
+        )
+        for name, peer in {"f1": sk.f1_score, "recall": sk.recall_score}.items():
+            assert scores[f"call_{name}"][b] == pytest.approx(peer(high, call, **options))
+        assert scores["call_auroc"][b] == pytest.approx(
+            sk.roc_auc_score(high, prediction - threshold, sample_weight=weights[:, b])
+        )
+
+
+@few
+@given(seeds)
+def test_row_weights_that_are_no_counts_equal_scikit_learn(seed):
+    rng = np.random.default_rng(seed)
+    y, prediction = rng.normal(size=(2, 30))
+    weights = rng.random((30, 1)) + 0.1
+    scores = regression_scores(y, prediction, np.empty((30, 0)), weights)
+    options = {"sample_weight": weights[:, 0]}
+    assert scores["r2"][0] == pytest.approx(sk.r2_score(y, prediction, **options))
+    assert scores["mae"][0] == pytest.approx(sk.mean_absolute_error(y, prediction, **options))

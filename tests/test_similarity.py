@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 
 from bioloom.alignment import DNA, PROTEIN, count_identities, scoring_for
 from bioloom.errors import DataError
-from bioloom.similarity import nearest_rows, nearest_sequences, sequence_clusters
+from bioloom.similarity import (
+    nearest_rows,
+    nearest_sequences,
+    nearest_variants,
+    sequence_clusters,
+)
 
 RESIDUES = "ARNDCQEGHILKMFPSTWYV"
 sequences = st.text(RESIDUES[:6] + "X", min_size=1, max_size=14)
@@ -203,3 +208,17 @@ def test_duplicate_rows_are_at_no_distance_and_a_flag_counts_one():
     assert nearest_rows(targets[:2], targets[:0])[1].tolist() == [-1, -1]
     with pytest.raises(ValueError, match="columns"):
         nearest_rows(targets, targets[:, :1])
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**16), st.integers(1, 12), st.integers(1, 30))
+def test_the_nearest_variant_is_the_one_of_least_hamming_distance(seed, length, count):
+    rng = np.random.default_rng(seed)
+    queries, targets = (
+        ["".join(row) for row in rng.choice(list("ACGTN"), (n, length))] for n in (9, count)
+    )
+    similarity, nearest = nearest_variants(queries, targets)
+    for query, found, i in zip(queries, similarity, nearest, strict=True):
+        equal = [sum(a == b for a, b in zip(query, t, strict=True)) for t in targets]
+        assert found == pytest.approx(max(equal) / length)
+        assert i == (int(np.argmax(equal)) if max(equal) else -1)

@@ -14,6 +14,7 @@ import pandas as pd
 from bioloom.errors import unknown_name
 
 Kind = Literal["binary", "multiclass", "regression", "multiregression", "per_residue"]
+Measure = Literal["sequence", "variants", "table", "pairs"]
 CLASSIFICATION = ("binary", "multiclass", "per_residue")
 """Kinds whose answers are class probabilities; `per_residue` has one class a residue."""
 
@@ -45,7 +46,8 @@ class Application:
     text `label.residues`. `ingest(files, options)` reads the data set's source files (name in
     config -> local path; options are the data set's other keys) into a table with `sample_id`;
     `clean(raw, options)` standardises it; `inputs(samples)` gives what an embedder takes:
-    a list of sequences or a table. `measure` is how alike two samples are in the leakage audit.
+    a list of sequences or a table. `measure` is how alike two samples are in the leakage audit
+    (`measure_of` says when it falls back).
     Where samples are persons `private` is true: no value of a row appears in logs or reports.
     Where samples are pairs (`source`, `target`), `nodes(files, options)` gives the table of their
     ends (`node_id`, inputs, `expression.<condition>`), and `inputs` is asked of that; `directed`
@@ -58,7 +60,7 @@ class Application:
     inputs: Callable[[pd.DataFrame], list[str] | pd.DataFrame]
     sources: tuple[str, ...]
     optional_sources: tuple[str, ...] = ()
-    measure: Literal["sequence", "table", "pairs"] = "table"
+    measure: Measure = "table"
     private: bool = False
     nodes: Callable[[dict[str, Path], dict[str, Any]], pd.DataFrame] | None = None
     directed: bool = False
@@ -69,6 +71,19 @@ def kind_of(application: Application, samples: pd.DataFrame) -> Kind:
     if application.task != "classification":
         return application.task
     return "binary" if samples["label"].nunique() == 2 else "multiclass"
+
+
+def measure_of(application: Application, samples: pd.DataFrame) -> Measure:
+    """How alike two samples are.
+
+    Variants of one sequence are compared letter by letter; sequences of different lengths by
+    alignment, and where there is none, the columns of the table.
+    """
+    if application.measure != "variants":
+        return application.measure
+    if "sequence" not in samples:
+        return "table"
+    return "variants" if samples["sequence"].str.len().nunique() == 1 else "sequence"
 
 
 def application_names() -> list[str]:

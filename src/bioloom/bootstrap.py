@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from bioloom.held_out import HeldOut
-from bioloom.scores import SCORES, Scores, reach
+from bioloom.scores import SCORES, Scores, high_call_scores, reach
 from bioloom.segments import segment_overlap
 
 LEVEL = 0.95
@@ -37,8 +37,9 @@ def _scores_of(rows: HeldOut, kind: str, draws: np.ndarray) -> Scores:
         draws[rows.group, start : start + BLOCK].astype(float)
         for start in range(0, draws.shape[1], BLOCK)
     )
-    said = rows.y, rows.call, rows.p
-    blocks = [SCORES[kind](*said, block) | reach(*said, rows.quantile, block) for block in weights]
+    if rows.weight is not None:
+        weights = (block * rows.weight[:, None] for block in weights)
+    blocks = [_block_scores(rows, kind, block) for block in weights]
     scores = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
     return scores | _segment_scores(rows, draws) if kind == "per_residue" else scores
 
@@ -50,6 +51,14 @@ def _segment_scores(rows: HeldOut, draws: np.ndarray) -> Scores:
     overlap = np.array([segment_overlap(y, call) for y, call in chains])
     weights = draws[rows.group[np.append(0, starts)]].astype(float)
     return {"sov": overlap @ weights / weights.sum(axis=0)}
+
+
+def _block_scores(rows: HeldOut, kind: str, weights: np.ndarray) -> Scores:
+    said = rows.y, rows.call, rows.p
+    scores = SCORES[kind](*said, weights) | reach(*said, rows.quantile, weights)
+    if rows.threshold is not None:
+        scores |= high_call_scores(rows.y, rows.call, rows.threshold, weights)
+    return scores
 
 
 def interval(drawn: np.ndarray) -> dict[str, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bioloom.errors import DataError, unknown_name
@@ -59,6 +60,22 @@ def drop_rows(samples: pd.DataFrame, rules: Rules) -> tuple[pd.DataFrame, pd.Dat
         dropped.append(samples.loc[bad, ["sample_id"]].assign(reason=reason))
         samples = samples[~bad]
     return samples.reset_index(drop=True), pd.concat(dropped, ignore_index=True)
+
+
+def merge_copies(samples: pd.DataFrame, usable: np.ndarray) -> pd.DataFrame:
+    """The same rows with the label and weight of all usable copies of their `sequence` together.
+
+    The label is the mean by `sample_weight`, where there is one, and the weight the sum. A copy
+    can then be dropped. `usable (N,)` are the rows that have a label and may be used.
+    """
+    weight = samples.get("sample_weight", pd.Series(1.0, index=samples.index)).where(usable, 0.0)
+    values = weight * samples["label"].where(usable, 0.0)
+    copies = pd.DataFrame({"value": values, "weight": weight}).groupby(samples["sequence"])
+    total = copies.transform("sum")
+    merged = samples.assign(label=samples["label"].mask(usable, total["value"] / total["weight"]))
+    if "sample_weight" in samples:
+        merged["sample_weight"] = samples["sample_weight"].mask(usable, total["weight"])
+    return merged
 
 
 def unlabelled(samples: pd.DataFrame) -> pd.Series:

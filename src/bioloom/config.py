@@ -140,7 +140,7 @@ def pretrain_section(section: Config) -> Config:
 
 def train_section(task: Config) -> Config:
     """What train may know."""
-    keys = ("application", "model", "baselines", "preprocess", "positive")
+    keys = ("application", "model", "baselines", "preprocess", "positive", "high_above")
     return {key: task[key] for key in keys if key in task}
 
 

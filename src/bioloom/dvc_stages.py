@@ -32,7 +32,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "split": ("application", "split", "leakage"),
     "pretrain": (),
     "extract_features": ("application", "features", "baselines"),
-    "train": ("application", "model", "baselines", "preprocess", "positive"),
+    "train": ("application", "model", "baselines", "preprocess", "positive", "high_above"),
     "evaluate": ("application", "evaluate"),
     "explain": ("application", "features", "explain"),
     "predict": (),

@@ -3,14 +3,15 @@
 `explanation.parquet`: `item, position, feature, importance, low, high`. For tables a row a
 column (item and position empty): the loss in score when its values are shuffled; for pairs of
 nodes a row a block of features, or the context edges. For sequences a row an item, position and
-letter: how much the mutation lowers the predicted score.
+letter: how much the mutation lowers the predicted score. With `mean_over` an item "mean of N" comes
+first: the mean map of N sequences, with the `site` of each position.
 All of it on validation rows of the partition that the saved model was fitted on.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,12 +23,17 @@ import pandas as pd
 from bioloom.application import CLASSIFICATION, Application
 from bioloom.arrays import Ragged
 from bioloom.embedders import AMINO_ACIDS, BASES
+from bioloom.errors import DataError
 from bioloom.features import Features
 from bioloom.fitted import Fitted
+from bioloom.formats.dna import is_dna
 from bioloom.pairs import Pairs
 from bioloom.samples import label_columns
 
-DEFAULTS = {"items": 4, "window": 1, "repeats": 10}
+DEFAULTS: dict[str, Any] = {"items": 4, "window": 1, "repeats": 10, "mean_over": 0, "sites": {}}
+
+Score = Callable[[list[str]], np.ndarray]
+"""Sequences to the model's calibrated scores, (N, n_outputs)."""
 
 
 def explain(
@@ -43,6 +49,8 @@ def explain(
     seed: int,
 ) -> pd.DataFrame:
     """The explanation that fits the inputs: of columns for a table, of letters for sequences."""
+    from bioloom.engine import embed
+
     options = DEFAULTS | options
     fold = splits[["repeat", "fold"]].min()
     chosen = splits[(splits["fold"] == fold["fold"]) & (splits["repeat"] == fold["repeat"])]
@@ -55,9 +63,18 @@ def explain(
         )
     if isinstance(features.X, Pairs):
         return permute_pairs(rows, features, fitted, options["repeats"], seed)
-    if isinstance(application.inputs(rows), list):
-        return mutate(rows, fitted, embedder, weights, options["items"], options["window"])
-    return permute(rows, features, fitted, options["repeats"], seed)
+    if not isinstance(application.inputs(rows), list):
+        return permute(rows, features, fitted, options["repeats"], seed)
+
+    def score(sequences: list[str]) -> np.ndarray:
+        return fitted.scores(embed(sequences, embedder, weights=weights).X)
+
+    maps = [mutate(rows, fitted, score, options["items"], options["window"])]
+    if options["mean_over"]:
+        chosen_rows = np.random.default_rng(seed).permutation(len(rows))[: options["mean_over"]]
+        mean = mean_map(list(rows["sequence"].iloc[chosen_rows]), fitted, score)
+        maps.insert(0, mark_sites(mean, options["sites"]))
+    return pd.concat(maps, ignore_index=True)
 
 
 def permute(
@@ -148,24 +165,14 @@ def _loss(fitted: Fitted, X: np.ndarray | Pairs, samples: pd.DataFrame) -> float
 
 
 def mutate(
-    samples: pd.DataFrame,
-    fitted: Fitted,
-    embedder: dict[str, Any],
-    weights: Path | None,
-    items: int,
-    window: int,
+    samples: pd.DataFrame, fitted: Fitted, score: Score, items: int, window: int
 ) -> pd.DataFrame:
-    """In-silico mutagenesis of the items that the model is surest of.
+    """In-silico mutagenesis of the items that the model is surest of, or that it scores highest.
 
     With `window` 1 every letter is replaced by every other one; with a larger one each window of
     letters is replaced by the unknown letter. Importance is the fall of the log odds of the
     predicted class (of the value in a regression).
     """
-    from bioloom.engine import embed
-
-    def score(sequences: list[str]) -> np.ndarray:
-        return fitted.scores(embed(sequences, embedder, weights=weights).X)
-
     scores = score(list(samples["sequence"]))
     surest = _spread(scores, items)
     tables = []
@@ -181,7 +188,9 @@ def mutate(
         table["importance"] = fall
         table["item"] = samples["sample_id"].iloc[row]
         table["reference"] = [sequence[p : p + window] for p in table["position"]]
-        tables.append(table.assign(predicted=fitted.outputs[output], low=fall, high=fall))
+        regression = fitted.kind not in CLASSIFICATION
+        predicted = f"{scores[row, output]:.2f}" if regression else fitted.outputs[output]
+        tables.append(table.assign(predicted=predicted, low=fall, high=fall))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -220,6 +229,56 @@ def mask_residues(
     return pd.concat(tables, ignore_index=True)
 
 
+def mean_map(sequences: list[str], fitted: Fitted, score: Score) -> pd.DataFrame:
+    """What each letter of the consensus is worth, as a mean over many sequences of one register.
+
+    Importance is the mean fall of the score (log odds of the last class in a classification) when
+    a position has another letter in place of the consensus', all else as in each sequence; `low`
+    and `high` are its 95 % interval over the sequences. Only the commonest length is used.
+    """
+    if fitted.kind in ("multiclass", "multiregression"):
+        raise DataError(f"`explain: mean_over` needs one value a sample, the task is {fitted.kind}")
+    length = pd.Series(sequences).str.len().mode()[0]
+    texts = [s for s in sequences if len(s) == length]
+    letters = BASES if is_dna(texts) else AMINO_ACIDS
+    consensus = [pd.Series([s[p] for s in texts]).mode()[0] for p in range(length)]
+    changed = [
+        s[:p] + letter + s[p + 1 :] for s in texts for p in range(length) for letter in letters
+    ]
+    unique = list(dict.fromkeys(changed))  # a letter in its own place gives the sequence itself
+    strength = pd.Series(_strength(score(unique), len(fitted.outputs) - 1, fitted), index=unique)
+    values = strength[changed].to_numpy().reshape(len(texts), length, len(letters))
+    rows = []
+    for position, reference in enumerate(consensus):
+        if reference not in letters:
+            continue
+        kept = values[:, position, letters.index(reference)]
+        for column, letter in enumerate(letters):
+            if letter != reference:
+                fall = kept - values[:, position, column]
+                error = 1.96 * fall.std() / np.sqrt(len(fall))
+                rows.append((position, letter, reference, fall.mean(), error))
+    table = pd.DataFrame(rows, columns=["position", "feature", "reference", "importance", "error"])
+    table["low"], table["high"] = (table["importance"] + s * table["error"] for s in (-1, 1))
+    return table.drop(columns="error").assign(item=f"mean of {len(texts)}")
+
+
+def mark_sites(table: pd.DataFrame, sites: dict[str, str]) -> pd.DataFrame:
+    """The mean map with a column `site`: the name of the stretch that a position is in, or ""."""
+    consensus = "".join(table.drop_duplicates("position")["reference"])
+    positions = table["position"].drop_duplicates().to_numpy()
+    named = pd.Series("", index=positions)
+    for name, stretch in sites.items():
+        if consensus.count(stretch) != 1:
+            raise DataError(
+                f"`explain: sites`: {name} is {consensus.count(stretch)} times in the consensus",
+                hint=f"the consensus of the sequences is {consensus}",
+            )
+        start = consensus.index(stretch)
+        named.iloc[start : start + len(stretch)] = name
+    return table.assign(site=named[table["position"]].to_numpy())
+
+
 def _spread(scores: np.ndarray, items: int) -> np.ndarray:
     """The surest rows, as many of each predicted class as possible."""
     predicted, sure = scores.argmax(axis=1), scores.max(axis=1)
@@ -239,9 +298,9 @@ def _log_odds(p: np.ndarray) -> np.ndarray:
     return np.log(clipped / (1 - clipped))
 
 
-def _mutants(sequence: str, window: int):
+def _mutants(sequence: str, window: int) -> Iterator[tuple[int, str, str]]:
     """(position, letter, mutant) of every substitution, or of every masked window."""
-    protein = bool(set(sequence) - set(BASES + "N"))
+    protein = not is_dna([sequence])
     if window > 1:
         unknown = "X" if protein else "N"
         for start in range(0, len(sequence), window):

@@ -41,6 +41,7 @@ class Fitted:
     """Class names, or target names of a multiregression, or ["label"]."""
     temperature: float = 1.0
     threshold: float | None = None
+    """Probability of the positive class from which it is called, or value above which is high."""
     quantile: list[float] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
 

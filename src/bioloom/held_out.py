@@ -6,7 +6,7 @@ model must have predicted every test row of every partition, so that differences
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pandas as pd
@@ -30,7 +30,8 @@ class HeldOut:
     `call (N,)` values, or `(N, T)` with NaN in `y` where a target was not measured; `p` is empty.
     `group (N,)` indexes the test units (`split.py`), the same in all models and repeats.
     `quantile`, of the shape of `call`, is the conformal quantile: how far from the truth a set or
-    an interval reaches; NaN where none was given.
+    an interval reaches; NaN where none was given. `weight (N,)` is how much a row counts, mean 1;
+    `threshold (N,)` is where a regression calls a value high.
     """
 
     repeat: int
@@ -41,11 +42,14 @@ class HeldOut:
     call: np.ndarray
     p: np.ndarray
     quantile: np.ndarray
+    weight: np.ndarray | None = None
+    threshold: np.ndarray | None = None
 
     def __getitem__(self, rows: np.ndarray) -> HeldOut:
         """The rows at `rows` (integers or a boolean mask)."""
-        arrays = (self.fold, self.sample_id, self.group, self.y, self.call, self.p, self.quantile)
-        return HeldOut(self.repeat, *(a[rows] for a in arrays))
+        arrays = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "repeat"}
+        chosen = {name: a[rows] for name, a in arrays.items() if a is not None}
+        return HeldOut(self.repeat, **chosen)
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,8 @@ def read_test_set(
     `min_test`: a target with fewer measured test values in any repeat is skipped.
     """
     tested = splits[splits["split"] == "test"]
-    labels = samples[["sample_id", *label_columns(samples)]]
+    beside = [name for name in ("sample_weight",) if name in samples]
+    labels = samples[["sample_id", *beside, *label_columns(samples)]]
     test = tested[[*ROW, "unit"]].merge(labels, on="sample_id", how="left")
     if test.empty or "model" not in set(held_out["model"]):
         raise DataError("there are no test rows predicted by the task's model", hint=RERUN)
@@ -98,12 +103,16 @@ def read_test_set(
         y = test["label"].to_numpy(float)
         if not np.isfinite(y).all():
             raise DataError("a test sample has no label", column="label", hint="clean drops these")
+    weight = None
+    if "sample_weight" in test and kind != "per_residue":
+        weight = (test["sample_weight"] / test["sample_weight"].mean()).to_numpy(float)
     models = {}
     for name, said in held_out.groupby("model", sort=False):
         call, p, quantile = _place(said, test, classes, targets, str(name))
         call = call if classes else _level(call, test)
         fold, sample = test["fold"].to_numpy(), test["sample_id"].to_numpy()
-        rows = HeldOut(-1, fold, sample, group, y, call, p, quantile)
+        threshold = _threshold(said, test) if kind == "regression" else None
+        rows = HeldOut(-1, fold, sample, group, y, call, p, quantile, weight, threshold)
         models[str(name)] = _by_repeat(rows, test["repeat"].to_numpy())
     return TestSet(models, classes, targets, skipped, len(groups))
 
@@ -187,6 +196,14 @@ def _place(
             f"model {model} has no finite prediction for {gaps.sum()} test values", hint=RERUN
         )
     return call, _level(p, test), quantile
+
+
+def _threshold(said: pd.DataFrame, test: pd.DataFrame) -> np.ndarray | None:
+    """Where a value is called high, in the order of the test rows; None where nothing is."""
+    if "threshold" not in said or said["threshold"].isna().all():
+        return None
+    given = said.set_index(ROW)["threshold"]
+    return given.reindex(pd.MultiIndex.from_frame(test[ROW])).to_numpy(float)
 
 
 def _level(values: np.ndarray, test: pd.DataFrame) -> np.ndarray:

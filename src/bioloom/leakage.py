@@ -2,25 +2,33 @@
 
 samples, splits -> (leakage.json, leakage.parquet: sample_id, repeat, fold, nearest, similarity).
 Training means train and valid rows: the model has seen both. Similarity is 0 to 1: identity for
-sequences, 1 / (1 + distance) for tables, the mean over both ends for pairs of nodes
-(`bioloom.similarity`). A test sample above the task's
-`limit` is a DataError, so that no score is computed from it.
+sequences and variants, 1 / (1 + distance) for tables, the mean over both ends for pairs of nodes
+(`bioloom.similarity`). A test sample above the task's `limit` is a DataError, so that no score is
+computed from it.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from bioloom.application import Measure
 from bioloom.errors import DataError
 from bioloom.samples import feature_columns
-from bioloom.similarity import identities, nearest_pairs, nearest_rows, nearest_sequences
+from bioloom.similarity import (
+    identities,
+    nearest_pairs,
+    nearest_rows,
+    nearest_sequences,
+    nearest_variants,
+)
 from bioloom.split import SPLITS, check_splits
 
 MEASURES = {
     "sequence": "identity of the best local alignment / length of the shorter sequence",
+    "variants": "identical letters at the same positions / length",
     "table": "1 / (1 + distance between rows), robustly scaled",
     "pairs": "mean over both ends of the identity with the ends of a training pair",
 }
@@ -28,8 +36,8 @@ OPTIONS: dict[str, Any] = {"limit": None}
 BINS = 20
 CATEGORIES = 100
 NEAR = 0.9  # a near-duplicate
-Measure = Literal["sequence", "table", "pairs"]
-SHORTCUT = {"sequence": 0.75, "table": 0.98, "pairs": 0.75}  # AUROC of one feature: a warning
+# AUROC of one trivial feature worth a warning.
+SHORTCUT = {"sequence": 0.75, "variants": 0.75, "table": 0.98, "pairs": 0.75}
 
 
 def audit(
@@ -86,6 +94,7 @@ def nearest_training(
     row_of = pd.Series(np.arange(len(ids)), index=ids)
     alike = _alike(nodes) if nodes is not None else None
     values = _ends(samples, nodes) if nodes is not None else _values(samples, measure)
+    nearest_of = nearest_variants if measure == "variants" else nearest_sequences
     parts = []
     for (repeat, fold), part in splits.groupby(["repeat", "fold"]):
         rows, is_test = row_of[part["sample_id"]].to_numpy(), (part["split"] == "test").to_numpy()
@@ -96,11 +105,11 @@ def nearest_training(
             similarity, index = nearest_pairs(
                 values[test], values[training], alike, directed=directed
             )
-        elif measure == "sequence":
-            similarity, index = nearest_sequences(list(values[test]), list(values[training]))
-        else:
+        elif measure == "table":
             distance, index = nearest_rows(values[test], values[training])
             similarity = 1 / (1 + distance)
+        else:
+            similarity, index = nearest_of(list(values[test]), list(values[training]))
         nearest = np.where(index >= 0, ids[training][index], "")
         columns = {"sample_id": ids[test], "repeat": repeat, "fold": fold, "nearest": nearest}
         parts.append(pd.DataFrame({**columns, "similarity": similarity}))
@@ -118,7 +127,7 @@ def shortcuts(samples: pd.DataFrame, measure: Measure) -> dict[str, float]:
     if "label" not in samples or samples["label"].nunique() != 2:
         return {}
     positive = pd.factorize(samples["label"], sort=True)[0] == 1
-    if measure == "sequence":
+    if measure in ("sequence", "variants"):
         texts = samples["sequence"].str.upper()
         features = pd.DataFrame({"length": texts.str.len(), "starts with M": texts.str[0] == "M"})
     elif measure == "pairs":
@@ -228,7 +237,7 @@ def _flags(
 
 
 def _values(samples: pd.DataFrame, measure: Measure) -> np.ndarray:
-    return _sequences(samples) if measure == "sequence" else _numbers(samples)
+    return _numbers(samples) if measure == "table" else _sequences(samples)
 
 
 def _alike(nodes: pd.DataFrame) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 Every score has a 95 % interval from resampled groups (all but the calibration error, which
 resampling inflates), every baseline the same metrics, and the difference to each baseline is
-paired. A difference above 0 means that the model is better, also where lower scores are.
+paired. A difference above 0 means that the model is better, also where lower scores are. Where
+samples have a `sample_weight`, each test row counts by it in every score and interval.
 """
 
 from __future__ import annotations
@@ -73,6 +74,7 @@ def evaluate(
         "test": _flat(drawn["model"]),
         "baselines": {name: _flat(drawn[name]) for name in baselines},
         **_comparison(differences),
+        "weights": "sample_weight" if test.models["model"][0].weight is not None else "none",
         "bootstrap": {
             "unit": "split unit",
             "resamples": settings["resamples"],

@@ -55,8 +55,9 @@ def predict(samples: pd.DataFrame, features: Features, fitted: Fitted, file: Pat
     A row a residue, with its `position` and letter, where residues have classes.
 
     Classification: `prediction, probability, p.<class>, prediction_set`; regression:
-    `prediction, low, high`. Then `out_of_distribution, abstain, model_id`. The set or interval
-    holds the truth for 90 % of samples like the validation rows.
+    `prediction, low, high`, and the `call` high or low where the task has `high_above`. Then
+    `out_of_distribution, abstain, model_id`. The set or interval holds the truth for 90 % of
+    samples like the validation rows.
     """
     settings = fitted.settings
     check_signature(samples, settings["signature"], file)
@@ -132,4 +133,6 @@ def _values(ids: np.ndarray, scores: np.ndarray, fitted: Fitted) -> pd.DataFrame
     table["prediction"] = scores.ravel()
     table["low"] = (scores - quantile).ravel()
     table["high"] = (scores + quantile).ravel()
+    if fitted.threshold is not None:
+        table["call"] = np.where(table["prediction"] > fitted.threshold, "high", "low")
     return table

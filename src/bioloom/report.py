@@ -16,6 +16,7 @@ from bioloom import __version__, figures
 from bioloom.application import CLASSIFICATION
 from bioloom.figures import Figure
 from bioloom.files import read_json, replacing
+from bioloom.logos import is_logo, logo
 from bioloom.scores import LOWER_IS_BETTER
 
 METRICS = {
@@ -35,6 +36,11 @@ METRICS = {
     "coverage": "Coverage of sets or intervals (90 % asked)",
     "set_size": "Classes in the prediction set",
     "sov": "Segment overlap (SOV)",
+    "call_accuracy": "Accuracy of the high call",
+    "call_recall": "Recall of the high call",
+    "call_precision": "Precision of the high call",
+    "call_f1": "F1 of the high call",
+    "call_auroc": "AUROC of the high call",
 }
 VERDICTS = {
     "better": "Better than the best baseline",
@@ -210,13 +216,14 @@ def _similarity(leakage: dict[str, Any]) -> Figure | None:
 
 
 def _explanation(path: Path | None) -> list[Figure]:
-    """Importance of columns, or one heat map an item."""
+    """Importance of columns, or one map an item: a logo for DNA, else a heat map."""
     if path is None or not path.is_file() or not len(table := pd.read_parquet(path)):
         return []
     items = table["item"].fillna("").astype(str)
     if (items == "").all():
         return [figures.importance(table)]
-    return [figures.mutations(rows) for _, rows in table.groupby(items, sort=False)]
+    maps = [rows for _, rows in table.groupby(items, sort=False)]
+    return [logo(rows) if is_logo(rows) else figures.mutations(rows) for rows in maps]
 
 
 def words(name: str) -> str:

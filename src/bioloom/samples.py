@@ -2,8 +2,9 @@
 
 A column `<block>.<name>` belongs to a block (`expression.FLT3`). New data have no label. Where each
 residue has a class, `label.residues` is a text as long as `sequence`. A pair has the ids of its
-ends in `source` and `target`, and may have a `block` of groups that are held out together and a
-shipped `split`.
+ends in `source` and `target`, and may have a `block` of groups that are held out together. Two
+columns may come with the labels and are no features: `sample_weight` (how much a measurement counts
+in training and in the scores, its number of reads for example) and `split` (a shipped split).
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ WIDE_BLOCK = 60
 FEW = 5
 HIDDEN = f"fewer than {FEW}"
 FEWEST_PERSONS = 20
-NO_FEATURES = ("sample_id", "group")
-PAIR_COLUMNS = ("source", "target", "block", "split")
+NO_FEATURES = ("sample_id", "group", "sample_weight", "split")
+PAIR_COLUMNS = ("source", "target", "block")
 
 RESIDUE_LABELS = "label.residues"
 
@@ -37,7 +38,7 @@ def label_columns(samples: pd.DataFrame) -> list[str]:
 
 
 def feature_columns(samples: pd.DataFrame) -> list[str]:
-    """All columns that are neither identifier, group nor label."""
+    """All columns that a model may see: no identifier, group, label, weight or split."""
     others = {*NO_FEATURES, *label_columns(samples), *(PAIR_COLUMNS if is_pairs(samples) else ())}
     return [name for name in map(str, samples) if name not in others]
 
@@ -104,8 +105,11 @@ def quality(raw: pd.DataFrame, cleaned: Cleaned, *, private: bool) -> dict[str, 
         "notes": cleaned.notes,
         "groups": int(samples["group"].nunique()),
     }
-    if "label" in samples and not pd.api.types.is_numeric_dtype(samples["label"]):
-        report["labels"] = _counts(samples["label"], private)
+    if "label" in samples:
+        numeric = pd.api.types.is_numeric_dtype(samples["label"])
+        report["labels"] = (_describe if numeric else _counts)(samples["label"], private)
+    if "sample_weight" in samples:
+        report["weights"] = _describe(samples["sample_weight"], private)
     targets = [name for name in label_columns(samples) if name != "label"]
     if targets:
         measured = samples[targets].notna()

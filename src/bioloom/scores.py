@@ -1,9 +1,9 @@
 """The metrics, each computed for many weightings of the test rows at once.
 
-A bootstrap resample is a column of row weights, `weights (N, B)`: how often each row was drawn.
-So 500 resamples are a few matrix products and cumulative sums; a column of ones is the plain
-score. Every function returns `{metric: (B,)}` and equals scikit-learn or SciPy on the rows
-repeated as the weights say; NaN where the drawn rows do not define the metric.
+A bootstrap resample is a column of row weights, `weights (N, B)`: how often each row was drawn,
+times how much it counts. So 500 resamples are a few matrix products and cumulative sums; a column
+of ones is the plain score. Every function returns `{metric: (B,)}` and equals scikit-learn or SciPy
+on the rows repeated as the weights say; NaN where the drawn rows do not define the metric.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ CLASSIFICATION = (
     "accuracy", "recall", "precision", "f1", "auroc", "auprc", "mcc", "brier", "ece", "log_loss",
 )  # fmt: skip
 REGRESSION = ("spearman", "pearson", "r2", "rmse", "mae")
+HIGH_CALL = ("call_accuracy", "call_recall", "call_precision", "call_f1", "call_auroc")
 MULTIREGRESSION = ("spearman_median", "pearson_median", "r2_median", "rmse_median", "r2_pooled")
 # Means over the values of a column, such as regulators (`bioloom.link_scores`).
 MACRO_METRICS = (
@@ -31,7 +32,7 @@ MACRO_METRICS = (
 METRICS = {
     "classification": CLASSIFICATION,
     "per_residue": ("sov", *(name for name in CLASSIFICATION if name not in ("auroc", "auprc"))),
-    "regression": REGRESSION,
+    "regression": (*REGRESSION, *HIGH_CALL),
     "multiregression": MULTIREGRESSION,
 }
 """The names of the scores, by the `task` of an application."""
@@ -43,15 +44,11 @@ def binary_scores(y: np.ndarray, call: np.ndarray, p: np.ndarray, weights: np.nd
     n = weights.sum(axis=0)
     positive, called, hit = y @ weights, call @ weights, (y * call) @ weights
     negative, missed, false = n - positive, positive - hit, called - hit
-    recall = _ratio(hit, positive)
     root = np.sqrt(positive * negative * called * (n - called))
     mcc = np.where(root > 0, _ratio(hit * (negative - false) - false * missed, root), 0.0)
     auroc, auprc = _ranking(y, p[:, 1], weights)
     return {
-        "accuracy": (n - missed - false) / n,
-        "recall": recall,
-        "precision": np.where(called > 0, _ratio(hit, called), np.where(positive > 0, 0.0, np.nan)),
-        "f1": np.where(positive > 0, _ratio(2 * hit, positive + called), np.nan),
+        **_call_scores(n, positive, called, hit),
         "auroc": auroc,
         "auprc": auprc,
         "mcc": np.where((positive > 0) & (negative > 0), mcc, np.nan),
@@ -59,6 +56,30 @@ def binary_scores(y: np.ndarray, call: np.ndarray, p: np.ndarray, weights: np.nd
         "ece": _calibration_error(y, p[:, 1], weights),
         "log_loss": _surprise(y, p) @ weights / n,
     }
+
+
+def _call_scores(
+    n: np.ndarray, positive: np.ndarray, called: np.ndarray, hit: np.ndarray
+) -> Scores:
+    """What follows from the counts of rows, positive ones, called ones, and both at once."""
+    precision = np.where(called > 0, _ratio(hit, called), np.where(positive > 0, 0.0, np.nan))
+    return {
+        "accuracy": (n - positive - called + 2 * hit) / n,
+        "recall": _ratio(hit, positive),
+        "precision": precision,
+        "f1": np.where(positive > 0, _ratio(2 * hit, positive + called), np.nan),
+    }
+
+
+def high_call_scores(
+    y: np.ndarray, prediction: np.ndarray, threshold: np.ndarray, weights: np.ndarray
+) -> Scores:
+    """Scores of calling a value high: `y`, `prediction`, `threshold (N,)`; names as `call_f1`."""
+    high, call = (y > threshold).astype(float), (prediction > threshold).astype(float)
+    counts = (weights.sum(axis=0), high @ weights, call @ weights, (high * call) @ weights)
+    auroc, _ = _ranking(high, prediction - threshold, weights)
+    scores = _call_scores(*counts) | {"auroc": auroc}
+    return {name: scores[name.removeprefix("call_")] for name in HIGH_CALL}
 
 
 def multiclass_scores(

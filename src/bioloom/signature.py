@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from bioloom.errors import DataError
+from bioloom.formats.dna import is_dna
 from bioloom.samples import feature_columns
 
 MAX_UNKNOWN_RESIDUES = 0.2
@@ -28,7 +29,9 @@ def make_signature(samples: pd.DataFrame) -> dict[str, Any]:
     for name in feature_columns(samples):
         column = samples[name]
         if name == "sequence":
-            signature[name] = {"type": "sequence", "max_length": int(column.str.len().max())}
+            longest = int(column.str.len().max())
+            unknown = "N" if is_dna(column) else "X"
+            signature[name] = {"type": "sequence", "max_length": longest, "unknown": unknown}
         elif pd.api.types.is_numeric_dtype(column):
             signature[name] = {"type": "number"}
         else:
@@ -73,7 +76,7 @@ def _doubts(column: pd.Series, described: dict[str, Any]) -> dict[str, pd.Series
         return {"unknown category": column.notna() & ~column.isin(described["values"])}
     if described["type"] == "sequence":
         length = column.str.len()
-        unknown = column.str.count("X") / length.clip(lower=1)
+        unknown = column.str.count(described["unknown"]) / length.clip(lower=1)
         return {
             "longer than in training": length > MAX_LENGTH_RATIO * described["max_length"],
             "many unknown residues": unknown > MAX_UNKNOWN_RESIDUES,

@@ -1,4 +1,4 @@
-"""How alike items are: nearest sequences, sequence clusters, nearest table rows.
+"""How alike items are: nearest sequences or variants, sequence clusters, nearest table rows.
 
 Sequence similarity is identity: identical letters in the best local alignment (BLOSUM62 for
 proteins, match and mismatch for DNA on the given strand; affine gaps) / length of the shorter one,
@@ -39,6 +39,33 @@ def nearest_sequences(queries: list[str], targets: list[str]) -> tuple[np.ndarra
         similarity[query[best]] = identity[best]
         nearest[query[best]] = target[best] - len(queries)
     return similarity, nearest
+
+
+def nearest_variants(queries: list[str], targets: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Like `nearest_sequences` for sequences of one length, compared letter by letter.
+
+    The similarity is 1 - Hamming distance / length. All pairs are compared, as a product of
+    one-hot matrices.
+    """
+    letters = sorted(set("".join([*queries, *targets]).upper()))
+    query, target = (_one_hot(texts, letters) for texts in (queries, targets))
+    similarity, nearest = np.zeros(len(queries)), np.full(len(queries), -1)
+    if not len(queries) or not len(targets):
+        return similarity, nearest
+    size = max(1, BLOCK // len(targets))
+    for start in range(0, len(queries), size):
+        equal = query[start : start + size] @ target.T
+        best = equal.argmax(axis=1)
+        similarity[start : start + size] = equal[np.arange(len(best)), best]
+        nearest[start : start + size] = best
+    return similarity / len(queries[0]), np.where(similarity > 0, nearest, -1)
+
+
+def _one_hot(texts: list[str], letters: list[str]) -> np.ndarray:
+    """Letters of equally long texts as flags, (N, length * letters) float32."""
+    codes = np.array([list(text.upper()) for text in texts])
+    flags = codes[..., None] == np.array(letters)
+    return flags.reshape(len(texts), -1).astype(np.float32)
 
 
 def sequence_clusters(sequences: list[str], identity: float) -> np.ndarray:

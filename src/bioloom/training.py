@@ -2,11 +2,14 @@
 
 Whatever is fitted is fitted on train rows; early stopping, calibration, threshold and conformal
 quantile come from valid rows; of test rows only the features are read. `held_out.parquet` holds
-the predictions of test rows, so that evaluation needs no model.
+the predictions of test rows, so that evaluation needs no model. Samples with `sample_weight` are
+weighted in the loss of every model that can, and the mean weight of its training rows is 1; early
+stopping, calibration and intervals count each valid row once.
 """
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -41,12 +44,15 @@ PACKAGES = ("bioloom", "numpy", "scikit-learn", "torch")
 class Labels:
     """The labels as a model takes them: class codes (N,), values (N,) or (N, targets).
 
-    Of residues: class codes as Ragged.
+    Of residues: class codes as Ragged. `weight (N,)` is how much a sample counts; `high_above` is
+    where a value starts to be called high: a number, or "median" for that of the training labels.
     """
 
     kind: Kind
     y: np.ndarray | Ragged
     outputs: list[str]
+    weight: np.ndarray | None = None
+    high_above: float | str | None = None
 
 
 @dataclass(frozen=True)
@@ -70,16 +76,25 @@ class Partition:
     units: np.ndarray
 
 
-def encode_labels(samples: pd.DataFrame, kind: Kind, positive: str | None = None) -> Labels:
-    """Class codes (the positive class last) or values."""
+def encode_labels(
+    samples: pd.DataFrame,
+    kind: Kind,
+    positive: str | None = None,
+    high_above: float | str | None = None,
+) -> Labels:
+    """Class codes (the positive class last) or values, and the weights where there are any."""
     columns = label_columns(samples)
+    if high_above is not None and kind != "regression":
+        raise DataError(f"`high_above` needs a number as label, the task is {kind}")
     if kind == "per_residue":
         return _residue_labels(samples)
+    weight = samples["sample_weight"].to_numpy(float) if "sample_weight" in samples else None
     if kind == "multiregression":
         names = [name.removeprefix("label.") for name in columns]
-        return Labels("multiregression", samples[columns].to_numpy(dtype=float), names)
+        return Labels("multiregression", samples[columns].to_numpy(dtype=float), names, weight)
     if kind == "regression":
-        return Labels("regression", samples["label"].to_numpy(dtype=float), ["label"])
+        values = samples["label"].to_numpy(dtype=float)
+        return Labels("regression", values, ["label"], weight, high_above)
     classes = sorted(samples["label"].unique())
     if len(classes) < 2:
         raise DataError(
@@ -90,7 +105,7 @@ def encode_labels(samples: pd.DataFrame, kind: Kind, positive: str | None = None
             raise DataError(f"`positive: {positive}` is no class", hint=f"classes are {classes}")
         classes = [name for name in classes if name != positive] + [positive]
     codes = samples["label"].map({name: code for code, name in enumerate(classes)})
-    return Labels(kind, codes.to_numpy(dtype=np.int64), classes)
+    return Labels(kind, codes.to_numpy(dtype=np.int64), classes, weight)
 
 
 def _residue_labels(samples: pd.DataFrame) -> Labels:
@@ -117,10 +132,11 @@ def train_task(
     """Train what a task's config asks for: its model, the naive baseline and its own baselines.
 
     `features` are by file name: `features`, and `features.<baseline>` where a baseline has its
-    own; `options` are the config sections application, model, baselines, preprocess, positive.
+    own; `options` are the config keys application, model, baselines, preprocess, positive,
+    high_above.
     """
     kind = kind_of(get_application(options["application"]), samples)
-    labels = encode_labels(samples, kind, options.get("positive"))
+    labels = encode_labels(samples, kind, options.get("positive"), options.get("high_above"))
     fitted, held_out = train(samples, splits, labels, make_recipes(features, options), seed)
     final = next(_partitions(samples, splits))
     fitted.settings = {
@@ -197,12 +213,13 @@ def fit(
         )
     preprocess = Preprocess.fit(X["train"], end_to_end(y["train"]), recipe.preprocess)
     prepared = {part: preprocess.transform(X[part]) for part in FITTED_PARTS}
-    parameters = _select(recipe, labels, X, y, partition.units[rows["train"]], seed)
+    units = partition.units[rows["train"]]
+    parameters = _select(recipe, labels, rows["train"], X, y, units, seed)
     model = _build(recipe.model, labels, seed, parameters)
     parts = [
         model_rows(labels.kind, model, side[p]) for p in FITTED_PARTS for side in (prepared, y)
     ]
-    model.fit(*parts)
+    model.fit(*parts, **_weighting(model, labels, rows["train"]))
     fitted = Fitted(
         kind=labels.kind,
         model_name=recipe.model,
@@ -213,7 +230,18 @@ def fit(
         outputs=labels.outputs,
     )
     _calibrate(fitted, X["valid"], end_to_end(y["valid"]))
+    if labels.high_above is not None:
+        median = labels.high_above == "median"
+        fitted.threshold = float(np.median(end_to_end(y["train"])) if median else labels.high_above)
     return fitted
+
+
+def _weighting(model: Any, labels: Labels, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """The `sample_weight` of these rows, mean 1, for a model that takes weights; else nothing."""
+    if labels.weight is None or "sample_weight" not in inspect.signature(model.fit).parameters:
+        return {}
+    weight = labels.weight[rows]
+    return {"sample_weight": weight / weight.mean()}
 
 
 def _check_residues(X: dict[str, Any], y: dict[str, Any]) -> None:
@@ -264,6 +292,7 @@ def _build(name: str, labels: Labels, seed: int, parameters: dict[str, Any]) -> 
 def _select(
     recipe: Recipe,
     labels: Labels,
+    rows: np.ndarray,
     X: dict[str, Any],
     y: dict[str, Any],
     units: np.ndarray,
@@ -278,7 +307,7 @@ def _select(
         return candidates[0]
     losses = [
         sum(
-            _inner_loss(recipe, labels, candidate, X, y, inside, outside, seed)
+            _inner_loss(recipe, labels, candidate, rows, X, y, inside, outside, seed)
             for inside, outside in _inner_folds(labels, y["train"], units, seed)
         )
         for candidate in candidates
@@ -303,6 +332,7 @@ def _inner_loss(
     recipe: Recipe,
     labels: Labels,
     parameters: dict[str, Any],
+    rows: np.ndarray,
     X: dict[str, Any],
     y: dict[str, Any],
     inside: np.ndarray,
@@ -319,7 +349,8 @@ def _inner_loss(
         preprocess.transform(X["valid"]),
         y["valid"],
     ]
-    model.fit(*(model_rows(labels.kind, model, side) for side in sides))
+    weight = _weighting(model, labels, rows[inside])
+    model.fit(*(model_rows(labels.kind, model, side) for side in sides), **weight)
     held = model_rows(labels.kind, model, preprocess.transform(X["train"][outside]))
     truth = end_to_end(y["train"][outside])
     if labels.kind in CLASSIFICATION:
@@ -343,7 +374,8 @@ def _held_out(fitted: Fitted, features: Features, samples: pd.DataFrame) -> pd.D
         return table.assign(quantile=fitted.quantile[0])
     if fitted.kind == "regression":
         table = pd.DataFrame({"sample_id": ids, "prediction": scores[:, 0]})
-        return table.assign(quantile=fitted.quantile[0])
+        table = table.assign(quantile=fitted.quantile[0])
+        return table if fitted.threshold is None else table.assign(threshold=fitted.threshold)
     return pd.DataFrame(
         {
             "sample_id": np.repeat(ids, len(fitted.outputs)),

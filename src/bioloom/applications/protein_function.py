@@ -22,7 +22,14 @@ from bioloom.cleaning import (
     unlabelled,
 )
 from bioloom.errors import DataError
-from bioloom.formats.columns import class_labels, require_columns, select_rows, text, unique_ids
+from bioloom.formats.columns import (
+    class_labels,
+    ids_or_rows,
+    require_columns,
+    select_rows,
+    text,
+    unique_ids,
+)
 from bioloom.formats.proteins import read_sequences
 from bioloom.formats.residues import AMBIGUOUS, spelling_notes, standard_sequences
 from bioloom.formats.table import is_table, read_source
@@ -89,16 +96,9 @@ def _read_sequences(
         column = names.get("sequence", "sequence")
         require_columns(table, [column], path)
         samples = pd.DataFrame({"sample_id": "", "sequence": text(table[column])})
-        return samples.assign(sample_id=_ids(table, names, path)), table
+        return samples.assign(sample_id=ids_or_rows(table, names.get("id"), path)), table
     sequences = read_sequences(path)
     return sequences.rename(columns={"id": "sample_id"}), None
-
-
-def _ids(table: pd.DataFrame, names: Mapping[str, str], path: Path) -> pd.Series:
-    """The id column, or the rows' numbers where the table has none."""
-    if "id" not in names and "id" not in table:
-        return pd.Series([f"row_{row}" for row in table.index], index=table.index)
-    return unique_ids(table, names.get("id", "id"), path)
 
 
 def _join(

@@ -2,6 +2,9 @@
 
 With `window` w a token also has the letters around it, (T, 20 w): what a model that takes one
 vector a token needs to know of its neighbours. Zeros behind the ends.
+
+`pooling: positions` gives one column a position and letter, (N, longest * letters), for sequences
+in one register (variants of a promoter, a peptide library); a shorter one ends in zeros.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from bioloom.embedders.kmer import normalise as normalise  # the same rule
 
 OPTIONS = {
     "alphabet": Option("protein", choices=tuple(ALPHABETS)),
-    "pooling": Option("tokens", choices=("tokens", "segments", "mean")),
+    "pooling": Option("tokens", choices=("tokens", "segments", "mean", "positions")),
     "segments": Option(16, minimum=1),
     "window": Option(1, minimum=1),
 }
@@ -43,6 +46,8 @@ def features(
         return _windows(X, options["window"], letters)
     if options["pooling"] == "mean":
         return X.mean(), list(letters)
+    if options["pooling"] == "positions":
+        return _positions(X, letters)
     if options["pooling"] == "segments":
         X = _segments(X, options["segments"])
     return X, list(letters)
@@ -57,6 +62,15 @@ def _windows(X: Ragged, window: int, letters: str) -> tuple[Ragged, list[str]]:
     values = np.where(inside[..., None], X.values[np.where(inside, around, 0)], np.float16(0))
     names = [f"{letter}{shift:+d}" for shift in reach for letter in letters]
     return Ragged(values.reshape(len(item), -1), X.offsets), names
+
+
+def _positions(X: Ragged, letters: str) -> tuple[np.ndarray, list[str]]:
+    longest = int(X.lengths.max(initial=0))
+    rows = np.zeros((len(X), longest, len(letters)), dtype=np.float32)
+    rows[np.arange(longest) < X.lengths[:, None]] = X.values
+    # With "=" a column is a category: one that new data lack is zero, as for a table.
+    names = [f"{i}={letter}" for i in range(1, longest + 1) for letter in letters]
+    return rows.reshape(len(X), -1), names
 
 
 def _segments(X: Ragged, segments: int) -> Ragged:

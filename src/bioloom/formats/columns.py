@@ -18,7 +18,7 @@ from bioloom.errors import DataError
 
 TYPES = ("number", "category")
 FEW = 50  # a column with more values may hold ids, which no message shows
-RESERVED = ("sample_id", "label", "group", "sequence")
+RESERVED = ("sample_id", "label", "group", "sequence", "sample_weight", "split")
 
 
 def require_columns(table: pd.DataFrame, names: Iterable[str], file: Path) -> None:
@@ -65,6 +65,37 @@ def unique_ids(table: pd.DataFrame, column: str | None, file: Path) -> pd.Series
             hint="ids must differ from row to row",
         )
     return ids
+
+
+def ids_or_rows(table: pd.DataFrame, column: str | None, file: Path) -> pd.Series:
+    """The column of ids, `id` where none is named; the rows' numbers where there is none either."""
+    if column is None and "id" not in table:
+        return pd.Series([f"row_{row}" for row in table.index], index=table.index)
+    return unique_ids(table, column or "id", file)
+
+
+def partner_rows(
+    ids: pd.Series, table: pd.DataFrame, column: str, file: Path
+) -> tuple[pd.Series, list[str]]:
+    """The row of `table` with the id of each item, NaN where it has none, and what did not match.
+
+    Raises DataError where no item has a row.
+    """
+    partners = unique_ids(table, column, file)
+    rows = ids.map(pd.Series(partners.index, index=partners.to_numpy()))
+    if rows.isna().all():
+        shown = ids.iloc[0] if len(ids) else "any"
+        raise DataError(
+            f"The table has none of the ids, such as {shown}",
+            file=file,
+            column=column,
+            hint="both files must name their items alike",
+        )
+    counts = {
+        "items have no row in the table": rows.isna().sum(),
+        "rows of the table have no partner": (~partners.isin(ids)).sum(),
+    }
+    return rows, [f"{count} {what} and are left out" for what, count in counts.items() if count]
 
 
 def text(column: pd.Series) -> pd.Series:

@@ -1,4 +1,4 @@
-"""Expression matrices: genes x samples, or samples x genes, as CSV, TSV or Parquet."""
+"""Expression matrices: genes x samples, or samples x genes, as CSV, TSV, Parquet or AnnData."""
 
 from __future__ import annotations
 
@@ -9,17 +9,21 @@ import pandas as pd
 
 from bioloom.errors import DataError
 from bioloom.formats.columns import numbers, unique_ids
+from bioloom.formats.h5ad import is_h5ad, read_h5ad
 from bioloom.formats.table import read_table
 
 
 def read_expression(path: Path, samples: Literal["columns", "rows"] = "columns") -> pd.DataFrame:
     """Samples x genes, float32, NaN where not measured, whichever way round the file is.
 
-    The file's first column holds the ids of its rows. The unit is the file's own. Raises DataError
-    for an id that is missing or there twice, and for text where a number is due.
+    The file's first column holds the ids of its rows; AnnData (.h5ad) says itself which way round
+    it is. The unit is the file's own. Raises DataError for an id that is missing or there twice,
+    and for text where a number is due.
     """
     if samples not in ("columns", "rows"):
         raise DataError(f"`samples` is columns or rows, got {samples!r}", file=path)
+    if is_h5ad(path):
+        return read_h5ad(path)[0]
     table = read_table(path)
     if table.shape[1] < 2:
         raise DataError("Expected a column of ids and columns of values", file=path)

@@ -42,7 +42,11 @@ class Estimator(ABC):
 
     @abstractmethod
     def fit(self, X: Features, y: np.ndarray, X_valid: Features, y_valid: np.ndarray) -> Self:
-        """Learn from the training rows; valid rows may only say when to stop."""
+        """Learn from the training rows; valid rows may only say when to stop.
+
+        A model whose signature goes on with `sample_weight: np.ndarray | None = None` is given
+        the weights of the training rows, (N,) with mean 1, where the samples have any.
+        """
 
     @abstractmethod
     def outputs(self, X: Features) -> np.ndarray:
@@ -118,9 +122,15 @@ def target_matrix(y: np.ndarray | Ragged, kind: Kind, n_outputs: int) -> np.ndar
     return np.asarray(y, dtype=np.float64).reshape(len(y), n_outputs)
 
 
-def column_means(targets: np.ndarray, empty: np.ndarray | float) -> np.ndarray:
-    """Means of the measured values of each column, (T,); `empty` where a column has none."""
+def column_means(
+    targets: np.ndarray, empty: np.ndarray | float, weight: np.ndarray | None = None
+) -> np.ndarray:
+    """Means of the measured values of each column, (T,); `empty` where a column has none.
+
+    `weight (N,)`: how much each row counts.
+    """
     measured = ~np.isnan(targets)
-    counts = measured.sum(axis=0)
-    totals = np.where(measured, targets, 0.0).sum(axis=0)
-    return np.where(counts > 0, totals / np.maximum(counts, 1), empty)
+    weights = np.where(measured, 1.0 if weight is None else weight[:, None], 0.0)
+    counts = weights.sum(axis=0)
+    totals = (weights * np.where(measured, targets, 0.0)).sum(axis=0)
+    return np.where(counts > 0, totals / np.where(counts > 0, counts, 1), empty)

@@ -39,7 +39,7 @@ POOL = 16
 WARM_UP = 0.05
 SECONDS_BETWEEN_LINES = 10
 
-Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor | None], torch.Tensor]
 
 
 @dataclass(kw_only=True)
@@ -61,7 +61,14 @@ class NetworkModel(Estimator):
     def build(self, n_features: int) -> nn.Module:
         """An untrained network: `forward(x, mask)` gives logits or standardised values."""
 
-    def fit(self, X: Features, y: np.ndarray, X_valid: Features, y_valid: np.ndarray) -> Self:
+    def fit(
+        self,
+        X: Features,
+        y: np.ndarray,
+        X_valid: Features,
+        y_valid: np.ndarray,
+        sample_weight: np.ndarray | None = None,
+    ) -> Self:
         """Train until the valid loss no longer falls; without valid rows for all epochs."""
         target = target_matrix(y, self.kind, self.n_outputs)
         self.centre, self.spread = _standard(target, self.kind in CLASSIFICATION)
@@ -70,7 +77,8 @@ class NetworkModel(Estimator):
         self.n_features = _width(X)
         with claim_devices(None) as [device], reproducible(self.seed, device):
             self.network = self.build(self.n_features).to(device)
-            self._train(X, self._scaled(target), X_valid, self._scaled(target_valid))
+            weight = None if sample_weight is None else torch.from_numpy(sample_weight).float()
+            self._train(X, self._scaled(target), weight, X_valid, self._scaled(target_valid))
         return self
 
     def outputs(self, X: Features) -> np.ndarray:
@@ -109,7 +117,12 @@ class NetworkModel(Estimator):
         return torch.from_numpy(((target - self.centre) / self.spread).astype(np.float32))
 
     def _train(
-        self, X: Features, target: torch.Tensor, X_valid: Features, target_valid: torch.Tensor
+        self,
+        X: Features,
+        target: torch.Tensor,
+        weight: torch.Tensor | None,
+        X_valid: Features,
+        target_valid: torch.Tensor,
     ) -> None:
         loss = self._loss(target)
         stop = EarlyStopping(self.network, self.patience)
@@ -122,10 +135,10 @@ class NetworkModel(Estimator):
         rng = np.random.default_rng(self.seed)
         told = time.monotonic()
         for epoch in range(self.epochs):
-            self._train_epoch(X, target, loss, optimizer, epoch, rng)
+            self._train_epoch(X, target, weight, loss, optimizer, epoch, rng)
             if not torch.isfinite(target_valid).any():
                 continue
-            valid_loss = loss(self._forward(X_valid), target_valid).item()
+            valid_loss = loss(self._forward(X_valid), target_valid, None).item()
             if time.monotonic() - told > SECONDS_BETWEEN_LINES:
                 told = time.monotonic()
                 line = f"epoch {epoch + 1}/{self.epochs}: valid loss {valid_loss:.4f}"
@@ -144,6 +157,7 @@ class NetworkModel(Estimator):
         self,
         X: Features,
         target: torch.Tensor,
+        weight: torch.Tensor | None,
         loss: Loss,
         optimizer: torch.optim.Optimizer,
         epoch: int,
@@ -159,7 +173,9 @@ class NetworkModel(Estimator):
             with _mixed_precision(device):
                 raw = self.network(*self.batch(X, rows, device))
             optimizer.zero_grad()
-            loss(raw.float(), target[self._answers(X, rows)].to(device)).backward()
+            share = None if weight is None else weight[rows].to(device)
+            answers = target[self._answers(X, rows)].to(device)
+            loss(raw.float(), answers, share).backward()
             nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
             optimizer.step()
 
@@ -189,8 +205,14 @@ class NetworkModel(Estimator):
             counts = target.sum(dim=0)
             weight = len(target) / (self.n_outputs * counts.clamp(min=1))
 
-        def cross_entropy(raw: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-            return F.cross_entropy(raw, target.argmax(dim=1), weight.to(raw.device))
+        def cross_entropy(
+            raw: torch.Tensor, target: torch.Tensor, share: torch.Tensor | None
+        ) -> torch.Tensor:
+            classes, by_class = target.argmax(dim=1), weight.to(raw.device)
+            if share is None:
+                return F.cross_entropy(raw, classes, by_class)
+            losses = F.cross_entropy(raw, classes, by_class, reduction="none")
+            return (share * losses).sum() / by_class[classes].sum()
 
         return cross_entropy
 
@@ -285,9 +307,13 @@ def _rate(progress: float) -> float:
     return min(1.0, (progress + 1e-3) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * progress))
 
 
-def _measured_error(raw: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+def _measured_error(
+    raw: torch.Tensor, target: torch.Tensor, share: torch.Tensor | None
+) -> torch.Tensor:
     measured = torch.isfinite(target)
     squares = torch.where(measured, raw - target.nan_to_num(), 0.0).square()
+    if share is not None:
+        squares = share[:, None] * squares
     return squares.sum() / measured.sum().clamp(min=1)
 
 

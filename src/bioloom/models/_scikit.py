@@ -23,14 +23,21 @@ class ScikitModel(Estimator):
     def build(self) -> Any:
         """The unfitted scikit-learn estimator for this kind of label."""
 
-    def fit(self, X: Features, y: np.ndarray, X_valid: Features, y_valid: np.ndarray) -> Self:
+    def fit(
+        self,
+        X: Features,
+        y: np.ndarray,
+        X_valid: Features,
+        y_valid: np.ndarray,
+        sample_weight: np.ndarray | None = None,
+    ) -> Self:
         """Fit on the training rows; valid rows are not used."""
         if self.kind == "multiregression":
             raise DataError(
                 f"Model {self.name} predicts one label, the samples have {self.n_outputs}",
                 hint="take svm, dnn, category_mean or naive",
             )
-        self.estimator = self.build().fit(one_vector(X), y)
+        self.estimator = self.build().fit(one_vector(X), y, sample_weight=sample_weight)
         return self
 
     def outputs(self, X: Features) -> np.ndarray:

@@ -122,7 +122,14 @@ class Model(NetworkModel):
     batch_size: int = 128
     learning_rate: float = 1e-3
 
-    def fit(self, X: Features, y: np.ndarray, X_valid: Features, y_valid: np.ndarray) -> Self:
+    def fit(
+        self,
+        X: Features,
+        y: np.ndarray,
+        X_valid: Features,
+        y_valid: np.ndarray,
+        sample_weight: np.ndarray | None = None,
+    ) -> Self:
         """Train on pairs of two classes; DataError for what is no pair."""
         if not isinstance(X, Pairs) or self.kind != "binary":
             raise DataError(
@@ -132,7 +139,7 @@ class Model(NetworkModel):
         self.n_pair_features, self.directed = X.X.shape[1], X.directed
         self.edges = X.node_ids[np.asarray(y) == 1].astype(str)
         self._hidden_nodes = np.random.default_rng(self.seed)
-        return super().fit(X, y, X_valid, y_valid)
+        return super().fit(X, y, X_valid, y_valid, sample_weight)
 
     def build(self, n_features: int) -> Network:
         """The untrained network."""

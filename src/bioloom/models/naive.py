@@ -14,9 +14,17 @@ from bioloom.models._estimator import Estimator, Features, column_means, target_
 class Model(Estimator):
     """Gives every sample the same answer; the features are not looked at."""
 
-    def fit(self, X: Features, y: np.ndarray, X_valid: Features, y_valid: np.ndarray) -> Self:
+    def fit(
+        self,
+        X: Features,
+        y: np.ndarray,
+        X_valid: Features,
+        y_valid: np.ndarray,
+        sample_weight: np.ndarray | None = None,
+    ) -> Self:
         """Average the training labels; a target that was never measured gets 0."""
-        self.means = column_means(target_matrix(y, self.kind, self.n_outputs), empty=0.0)
+        targets = target_matrix(y, self.kind, self.n_outputs)
+        self.means = column_means(targets, empty=0.0, weight=sample_weight)
         return self
 
     def outputs(self, X: Features) -> np.ndarray:

@@ -1,0 +1,260 @@
+"""Gene expression from DNA, or from the expression of other genes: a regression.
+
+Sources, one of three: `sequences` (a table or FASTA), `windows` with `genome` (BED or a table, and
+FASTA), `expression` (a matrix or .h5ad); `values` has what was measured where the first source does
+not. The label is a column, the mean bin of sorted reads (`bins`), or one gene of the matrix.
+Samples: `sample_id, label, group, sample_weight?, split?` and `sequence` or `expression.<gene>`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bioloom.application import Application, Cleaned
+from bioloom.cleaning import (
+    column_names,
+    complete_options,
+    drop_rows,
+    merge_copies,
+    unlabelled,
+)
+from bioloom.errors import DataError
+from bioloom.formats.bins import counts, mean_bin
+from bioloom.formats.columns import (
+    ids_or_rows,
+    numbers,
+    partner_rows,
+    require_columns,
+    select_rows,
+    text,
+    unique_ids,
+)
+from bioloom.formats.dna import AMBIGUOUS, standard_dna
+from bioloom.formats.expression import read_expression
+from bioloom.formats.fasta import read_fasta
+from bioloom.formats.h5ad import is_h5ad, read_h5ad
+from bioloom.formats.intervals import read_genome, read_windows, window_sequences
+from bioloom.formats.table import is_table, read_source
+from bioloom.samples import feature_columns
+
+# `bins` maps columns of read counts to the value of their bin: the label is the mean over the
+# reads, its weight their number. `columns` maps our names to the user's.
+OPTIONS: dict[str, Any] = {"columns": {}, "read": {}, "keep": {}, "exclude": {}, "bins": {}}
+COLUMNS: dict[str, str | None] = dict.fromkeys(
+    ("id", "sequence", "label", "weight", "group", "split", "chrom", "start", "end", "strand")
+)
+CLEAN: dict[str, Any] = {
+    "min_length": 1,
+    "max_length": None,
+    "max_unknown": 0.2,
+    "min_weight": 0.0,  # reads, where the weight counts them
+    "drop": [],
+}
+SOURCES = ("sequences", "windows", "expression")
+BLOCK = "expression."
+
+
+def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
+    """Raw samples; without `columns: {label: ...}` and `bins` they are new data."""
+    options = complete_options(options, OPTIONS, "datasets")
+    columns = column_names(options["columns"], COLUMNS)
+    names = {role: name for role, name in columns.items() if name is not None}
+    given = [name for name in SOURCES if name in files]
+    if len(given) != 1:
+        raise DataError(f"Expected one of the sources {', '.join(SOURCES)}, got {given or 'none'}")
+    read = {"sequences": _read_sequences, "windows": _read_windows, "expression": _read_matrix}
+    path = files[given[0]]
+    items, table = read[given[0]](files, names, options)
+    notes: list[str] = []
+    if "values" in files:
+        path = files["values"]
+        table = read_source(path, "values", options)
+        rows, notes = partner_rows(items["sample_id"], table, names.get("id", "id"), path)
+        items = items[rows.notna()].set_axis(pd.Index(rows.dropna()), axis=0)
+        table = table.loc[items.index]
+    if table is None:
+        if options["keep"] or options["exclude"] or options["bins"] or "label" in names:
+            raise DataError(
+                "`columns`, `bins`, `keep` or `exclude` name columns, but there is no table",
+                file=path,
+                hint="add the source `values`, or remove them",
+            )
+    else:
+        table, selected = select_rows(table, options, path)
+        items = items.loc[table.index]
+        if names.get("label") in items.attrs.get("genes", ()) and names["label"] not in table:
+            items, table = _take_gene(items, table, names["label"])
+        items = items.assign(**_measured(table, names, options["bins"], path))
+        notes += selected
+    items.attrs = {"notes": notes}
+    return items.reset_index(drop=True)
+
+
+Items = tuple[pd.DataFrame, pd.DataFrame | None]
+"""`sample_id, group` and the inputs; and the table that they came from, of the same index."""
+
+
+def _read_sequences(
+    files: Mapping[str, Path], names: Mapping[str, str], options: Mapping[str, Any]
+) -> Items:
+    path = files["sequences"]
+    if is_table(path):
+        table = read_source(path, "sequences", options)
+        column = names.get("sequence", "sequence")
+        require_columns(table, [column], path)
+        ids, sequences = ids_or_rows(table, names.get("id"), path), text(table[column])
+    else:
+        table, records = None, read_fasta(path)
+        rows = [record.row for record in records]
+        ids = pd.Series([record.id for record in records], index=rows)
+        sequences = pd.Series([record.sequence for record in records], index=rows)
+    sequences = standard_dna(sequences, path)
+    return pd.DataFrame({"sample_id": ids, "group": ids, "sequence": sequences}), table
+
+
+def _read_windows(
+    files: Mapping[str, Path], names: Mapping[str, str], options: Mapping[str, Any]
+) -> Items:
+    """Windows are named by their place where they have no id; their group is the chromosome."""
+    path = files["windows"]
+    if "genome" not in files:
+        raise DataError("Windows need the source `genome`, a FASTA file", file=path)
+    table = read_windows(path, names)
+    sequences = window_sequences(table, read_genome(files["genome"]), path)
+    ends = table["start"].astype(str) + "-" + table["end"].astype(str)
+    ids = table["chrom"] + ":" + ends + "(" + table["strand"] + ")"
+    if "id" in names or "values" in files:
+        ids = unique_ids(table, names.get("id", "name"), path)
+    elif ids.duplicated().any():
+        raise DataError(
+            "A window that is there twice",
+            file=path,
+            row=ids.index[ids.duplicated()][0],
+            hint="`columns: {id: ...}` names a column that tells them apart",
+        )
+    sequences = standard_dna(sequences, files["genome"])
+    items = pd.DataFrame({"sample_id": ids, "group": table["chrom"], "sequence": sequences})
+    return items, table
+
+
+def _read_matrix(
+    files: Mapping[str, Path], names: Mapping[str, str], options: Mapping[str, Any]
+) -> Items:
+    """One sample a row of the matrix; the table is `obs` of an .h5ad, empty for a plain matrix."""
+    path = files["expression"]
+    if is_h5ad(path):
+        matrix, table = read_h5ad(path)
+    else:
+        reading = complete_options(
+            options["read"].get("expression", {}), {"samples": "columns"}, "read: expression"
+        )
+        matrix = read_expression(path, **reading)
+        table = pd.DataFrame(index=matrix.index)
+    ids = pd.Series(matrix.index.astype(str), index=matrix.index)
+    frame = pd.DataFrame({"sample_id": ids, "group": ids})
+    items = pd.concat([frame, matrix.add_prefix(BLOCK)], axis=1)
+    items.attrs["genes"] = [str(gene) for gene in matrix.columns]
+    return items, table
+
+
+def _take_gene(
+    items: pd.DataFrame, table: pd.DataFrame, gene: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The gene to be predicted, moved from the inputs to what was measured."""
+    column = f"{BLOCK}{gene}"
+    return items.drop(columns=column), table.assign(**{gene: items[column]})
+
+
+def _measured(
+    table: pd.DataFrame, names: Mapping[str, str], bins: Mapping[str, float], path: Path
+) -> dict[str, pd.Series]:
+    """`label`, `sample_weight`, `group` and `split`, as far as the user names their columns."""
+    roles = ("label", "weight", "group", "split")
+    require_columns(table, [*(names[role] for role in roles if role in names), *bins], path)
+    columns: dict[str, pd.Series] = {}
+    if bins:
+        if {"label", "weight"} & set(names):
+            raise DataError("`bins` gives label and weight: `columns` must not name them")
+        columns = mean_bin(table, bins, path)
+    if "label" in names:
+        columns["label"] = numbers(table[names["label"]], path)
+    if "weight" in names:
+        columns["sample_weight"] = counts(table[names["weight"]], path)
+    if "group" in names:
+        groups = text(table[names["group"]])
+        # A group of its own; text is trimmed, so no group of the user's begins with a space.
+        alone = pd.Series([f" row {row}" for row in table.index], index=table.index)
+        columns["group"] = groups.fillna(alone)
+    if "split" in names:
+        columns["split"] = text(table[names["split"]])
+    return columns
+
+
+def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
+    """Drop what cannot be learnt from, with the reasons counted.
+
+    Copies of a labelled sequence become one sample, with the mean of their labels by weight. New
+    data keep their copies: each row of the user's file is to get a prediction.
+    """
+    options = complete_options(options, CLEAN, "clean")
+    notes = list(raw.attrs.get("notes", []))
+    samples = raw.drop(columns=options["drop"], errors="ignore")
+    rules: dict[str, Any] = _sequence_rules(options) if "sequence" in raw else {}
+    if labelled := "label" in samples:
+        rules["no label"] = unlabelled
+    if "sample_weight" in samples:
+        # A sample that weighs nothing teaches nothing.
+        least = max(options["min_weight"], np.finfo(float).tiny)
+        rules["weight below min_weight"] = lambda s: s["sample_weight"] < least
+    if labelled and "sequence" in samples:
+        usable = ~np.any([is_bad(samples) for is_bad in rules.values()], axis=0)
+        samples = merge_copies(samples, usable)
+        rules["copy of an earlier sequence, its label averaged in"] = lambda s: s[
+            "sequence"
+        ].duplicated()
+    samples, dropped = drop_rows(samples, rules)
+    if labelled and samples["label"].nunique() < 2:
+        raise DataError(
+            f"All {len(samples)} labels are equal",
+            column="label",
+            hint="look at the label column, and at what quality.json and `clean` drop",
+        )
+    beside = [name for name in ("label", "group", "sample_weight", "split") if name in samples]
+    samples = samples[["sample_id", *beside, *feature_columns(samples)]]
+    samples.attrs = {}
+    return Cleaned(samples, dropped, notes)
+
+
+def _sequence_rules(options: Mapping[str, Any]) -> dict[str, Any]:
+    longest = options["max_length"] or float("inf")
+    return {
+        "no sequence": lambda s: s["sequence"].fillna("").eq(""),
+        "shorter than min_length": lambda s: s["sequence"].str.len() < options["min_length"],
+        "longer than max_length": lambda s: s["sequence"].str.len() > longest,
+        "more unknown bases than max_unknown": lambda s: (
+            s["sequence"].str.count(AMBIGUOUS) > options["max_unknown"] * s["sequence"].str.len()
+        ),
+    }
+
+
+def inputs(samples: pd.DataFrame) -> list[str] | pd.DataFrame:
+    """The sequences, or the table of genes where there are none."""
+    if "sequence" in samples:
+        return samples["sequence"].tolist()
+    return samples[feature_columns(samples)]
+
+
+application = Application(
+    task="regression",
+    ingest=ingest,
+    clean=clean,
+    inputs=inputs,
+    sources=(),
+    optional_sources=("sequences", "windows", "genome", "expression", "values"),
+    measure="variants",
+)
