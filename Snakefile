@@ -15,6 +15,7 @@ include: "workflow/rules/pretrain.smk"
 include: "workflow/rules/features.smk"
 include: "workflow/rules/model.smk"
 include: "workflow/rules/network.smk"
+include: "workflow/rules/export.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -23,4 +24,5 @@ rule all:
     input:
         predictions(),
         ranked_pairs(),
+        exports(),
         "results/report.html",

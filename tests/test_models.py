@@ -27,7 +27,8 @@ FLOORS = {"naive", "category_mean"}
 ONE_LABEL = {"logistic_regression", "gradient_boosting"}
 # Models of pairs of nodes: tests/test_link_models.py.
 LINKS = {"gnn", "degree"}
-TABLES = [name for name in model_names() if name not in LINKS]
+PAIRS = {"distance_cnn", "separation"}  # test_per_pair.py
+TABLES = [name for name in model_names() if name not in LINKS | PAIRS]
 LEARNERS = [name for name in TABLES if name not in FLOORS]
 ROWS = 200
 

@@ -40,7 +40,8 @@ def ece(outcome: np.ndarray, p: np.ndarray) -> float:
 def test_the_scores_of_a_kind_are_named_for_the_check_of_the_config(kind):
     y = np.array([[0], [1], [0]]) if kind == "multiregression" else np.array([0, 1, 0])
     task = "classification" if kind in ("binary", "multiclass") else kind
-    scores = SCORES[kind](y, y, np.full((3, 2), 0.5), np.ones((3, 1)))
+    call = np.zeros((3, len(METRICS["per_pair"]))) if kind == "per_pair" else y
+    scores = SCORES[kind](y, call, np.full((3, 2), 0.5), np.ones((3, 1)))
     elsewhere = {"sov", *HIGH_CALL}  # of whole chains, and where a value is called high
     assert set(scores) == set(METRICS[task]) - elsewhere
 

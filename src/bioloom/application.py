@@ -13,10 +13,13 @@ import pandas as pd
 
 from bioloom.errors import unknown_name
 
-Kind = Literal["binary", "multiclass", "regression", "multiregression", "per_residue"]
+Kind = Literal["binary", "multiclass", "regression", "multiregression", "per_residue", "per_pair"]
 Measure = Literal["sequence", "variants", "table", "pairs"]
-CLASSIFICATION = ("binary", "multiclass", "per_residue")
-"""Kinds whose answers are class probabilities; `per_residue` has one class a residue."""
+CLASSIFICATION = ("binary", "multiclass", "per_residue", "per_pair")
+"""Kinds whose answers are class probabilities: of a sample, of a residue, of a pair of residues."""
+
+COORDINATES = "label.coordinates"
+"""Column with C-alpha and C-beta of each residue, L x 6 numbers end to end."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +46,13 @@ class Application:
 
     `task` picks loss, metrics, baselines and plots: "classification" becomes binary or multiclass
     by the number of classes; "per_residue" has one class a residue of the column `sequence`, the
-    text `label.residues`. `ingest(files, options)` reads the data set's source files (name in
-    config -> local path; options are the data set's other keys) into a table with `sample_id`;
+    text `label.residues`, or a distance a pair of residues, from `label.coordinates`.
+    `ingest(files, options)` reads the data set's source files (name in config -> local path;
+    options are the data set's other keys) into a table with `sample_id`;
     `clean(raw, options)` standardises it; `inputs(samples)` gives what an embedder takes:
     a list of sequences or a table. `measure` is how alike two samples are in the leakage audit
-    (`measure_of` says when it falls back).
+    (`measure_of` says when it falls back). `write(samples, predictions, folder)` puts predictions
+    of new data into files of the field.
     Where samples are persons `private` is true: no value of a row appears in logs or reports.
     Where samples are pairs (`source`, `target`), `nodes(files, options)` gives the table of their
     ends (`node_id`, inputs, `expression.<condition>`), and `inputs` is asked of that; `directed`
@@ -64,10 +69,13 @@ class Application:
     private: bool = False
     nodes: Callable[[dict[str, Path], dict[str, Any]], pd.DataFrame] | None = None
     directed: bool = False
+    write: Callable[[pd.DataFrame, pd.DataFrame, Path], None] | None = None
 
 
 def kind_of(application: Application, samples: pd.DataFrame) -> Kind:
     """What is predicted: a classification is binary with two classes, multiclass with more."""
+    if COORDINATES in samples:
+        return "per_pair"
     if application.task != "classification":
         return application.task
     return "binary" if samples["label"].nunique() == 2 else "multiclass"

@@ -95,6 +95,7 @@ def _task_mistakes(task: Config) -> list[str]:
     if primary := task.get("evaluate", {}).get("primary"):
         known = [*METRICS.get(application.task, [primary])]
         known += MACRO_METRICS if "by" in task["evaluate"] else ()
+        known += METRICS["per_pair"] if application.task == "per_residue" else ()
         mistakes += _mistakes("evaluate.primary", _check_name, "metric", primary, known)
     return mistakes
 

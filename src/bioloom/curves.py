@@ -38,11 +38,17 @@ def plot_tables(
             tables["per_class"] = per_class(test, draws)
     elif test.targets:
         tables["per_target"] = per_target(test)
-    else:
+    elif kind != "per_pair":
         tables["predicted_observed"] = predicted_observed(test)
     if nearest is not None:
         tables["metric_by_distance"] = metric_by_distance(test, kind, primary, draws, nearest)
     return tables
+
+
+def contact_tables(contacts: TestSet) -> dict[str, pd.DataFrame]:
+    """The curves of residue contacts, a row a pair."""
+    curves = {"roc": roc, "pr": precision_recall, "calibration": calibration}
+    return {name: table(contacts) for name, table in curves.items()}
 
 
 def roc(test: TestSet) -> pd.DataFrame:

@@ -37,6 +37,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "explain": ("application", "features", "explain"),
     "predict": (),
     "rank_pairs": ("application",),
+    "export": ("application",),
     "report": ("title", "about"),
 }
 # What a step depends on beyond the tasks.

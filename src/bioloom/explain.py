@@ -22,6 +22,7 @@ import pandas as pd
 
 from bioloom.application import CLASSIFICATION, Application
 from bioloom.arrays import Ragged
+from bioloom.distances import pair_offsets
 from bioloom.embedders import AMINO_ACIDS, BASES
 from bioloom.errors import DataError
 from bioloom.features import Features
@@ -56,7 +57,7 @@ def explain(
     chosen = splits[(splits["fold"] == fold["fold"]) & (splits["repeat"] == fold["repeat"])]
     valid = chosen.loc[chosen["split"] == "valid", "sample_id"]
     rows = samples[samples["sample_id"].isin(valid)].reset_index(drop=True)
-    if fitted.kind == "per_residue":
+    if fitted.kind in ("per_residue", "per_pair"):
         X = features.rows(rows["sample_id"])
         return mask_residues(
             rows, X, fitted, embedder, weights, options["items"], options["window"]
@@ -203,29 +204,31 @@ def mask_residues(
     items: int,
     window: int,
 ) -> pd.DataFrame:
-    """What each stretch of a few chains does for the states of the whole chain.
+    """What each stretch of a few chains does for what is predicted of the whole chain.
 
     Windows of letters are replaced by the unknown letter, one at a time. Importance is the fall of
-    the log odds of the states predicted before, summed over the chain's residues: also those that
-    the window only surrounds. The chains are those that the model is surest of, of different kinds.
+    the log odds of the classes predicted before, the mean over the chain's residues (or pairs of
+    them). The chains are those that the model is surest of, of different kinds.
     """
     from bioloom.engine import embed
 
-    chains = Ragged(fitted.scores(X), X.offsets)
+    pairs = fitted.kind == "per_pair"
+    offsets = pair_offsets(X.lengths) if pairs else X.offsets
+    chains = Ragged(fitted.scores(X), offsets)
     tables = []
     for row in _spread(chains.mean(), items):
         sequence, before = samples["sequence"].iloc[row], chains.item(row)
         mutants = list(_mutants(sequence, max(window, 2)))
         embedded = embed([text for _, _, text in mutants], embedder, weights=weights).X
         after = fitted.scores(embedded).reshape(len(mutants), *before.shape)
-        states = np.arange(len(before)), before.argmax(axis=1)
-        falls = _log_odds(before[states]) - _log_odds(after[:, *states])
+        said = np.arange(len(before)), before.argmax(axis=1)
+        fall = (_log_odds(before[said]) - _log_odds(after[:, *said])).mean(axis=1)
         places = [(position, letter) for position, letter, _ in mutants]
         table = pd.DataFrame(places, columns=["position", "feature"])
-        fall = falls.sum(axis=1)
         table = table.assign(importance=fall, low=fall, high=fall)
         main = fitted.outputs[int(before.mean(axis=0).argmax())]
-        tables.append(table.assign(item=samples["sample_id"].iloc[row], predicted=f"mostly {main}"))
+        predicted = "distances" if pairs else f"mostly {main}"
+        tables.append(table.assign(item=samples["sample_id"].iloc[row], predicted=predicted))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -101,6 +101,28 @@ def per_class(table: pd.DataFrame) -> Figure:
     return Figure(draw_svg(draw, (BARS, 0.9 + 0.22 * len(rows))), "Classes", caption)
 
 
+def distance_maps(table: pd.DataFrame) -> Figure:
+    """Distance maps of a few chains: predicted above the diagonal, observed below."""
+    chains = list(table.groupby("sample_id", sort=False))
+
+    def draw(axes: Any) -> None:
+        for ax, (name, rows) in zip(np.ravel(axes), chains, strict=True):
+            size = int(rows["j"].max())
+            near = np.ones((size, size))
+            i, j = rows["i"].to_numpy() - 1, rows["j"].to_numpy() - 1
+            near[i, j] = 1 - rows["predicted"].clip(upper=20) / 20
+            near[j, i] = 1 - rows["observed"].clip(upper=20) / 20
+            _shade(ax, near)
+            ax.set(xlabel="Residue", title=f"{name} ({rows['rank'].iloc[0]})")
+
+    caption = (
+        "Distances of C-betas, predicted above and observed below the diagonal: dark is near, "
+        "white is 20 Å and more. The test chains with the smallest, median and largest error."
+    )
+    svg = draw_svg(draw, (WIDE[0], 2.9), columns=len(chains))
+    return Figure(svg, "Distance maps", caption, wide=True)
+
+
 def predicted_observed(table: pd.DataFrame) -> Figure:
     """Observed against predicted values as counts in cells."""
 

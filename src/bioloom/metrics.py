@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 
 from bioloom.bootstrap import LEVEL, draw_groups, drawn_scores, interval
-from bioloom.curves import plot_tables
+from bioloom.curves import contact_tables, plot_tables
 from bioloom.errors import DataError
 from bioloom.held_out import TestSet, read_test_set
+from bioloom.held_out_pairs import read_pair_test_set
 from bioloom.link_scores import by_seen, doubts, macro_scores
 from bioloom.samples import is_pairs
 from bioloom.scores import LOWER_IS_BETTER, Scores
@@ -27,8 +28,9 @@ PRIMARY = {
     "regression": "spearman",
     "multiregression": "pearson_median",
     "per_residue": "accuracy",
+    "per_pair": "contacts_long_l5",
 }
-OPTIONS = {"primary": None, "resamples": 500, "min_test": 10, "by": None}
+OPTIONS = {"primary": None, "resamples": 500, "min_test": 10, "by": None, "structures": 20}
 NO_INTERVAL = {"ece"}  # repeated rows look like miscalibration: the interval can miss the score
 SMALL_TEST = 30  # groups
 SUSPICIOUS_SCORE = 0.995
@@ -50,13 +52,20 @@ def evaluate(
     """(metrics.json, plot tables by name) of one task.
 
     `options`: `primary` (metric that decides), `resamples`, `min_test` (measured test values that
-    a target needs), `by` (a column over whose values scores are averaged, too). `nearest` has the
-    similarity of each test row to its nearest training row: `repeat, fold, sample_id, similarity`.
-    In repeated cross-validation the folds of a repeat are pooled and the metric is the mean over
-    repeats.
+    a target needs), `by` (a column over whose values scores are averaged, too), `structures` (test
+    chains that are folded from their distances). `nearest` has the similarity of each test row to
+    its nearest training row: `repeat, fold, sample_id, similarity`. In repeated cross-validation
+    the folds of a repeat are pooled and the metric is the mean over repeats.
     """
     settings = _settings(options)
-    test = read_test_set(samples, splits, held_out, kind, min_test=settings["min_test"])
+    extra = {}
+    if kind == "per_pair":
+        test, contacts, maps = read_pair_test_set(
+            samples, splits, held_out, structures=settings["structures"]
+        )
+        extra = contact_tables(contacts) | {"distance_maps": maps}
+    else:
+        test = read_test_set(samples, splits, held_out, kind, min_test=settings["min_test"])
     draws = draw_groups(test.groups, settings["resamples"], seed)
     drawn = {name: drawn_scores(repeats, kind, draws) for name, repeats in test.models.items()}
     if settings["by"] is not None:
@@ -83,7 +92,7 @@ def evaluate(
         | {"level": LEVEL, "undefined": _undefined(drawn["model"])},
     }
     metrics["flags"] = _flags(metrics, test)
-    plots = plot_tables(test, kind, primary, draws, nearest)
+    plots = plot_tables(test, kind, primary, draws, nearest) | extra
     if is_pairs(samples) and kind == "binary":
         plots["seen"] = by_seen(test, samples, splits, draws)
         metrics["flags"] += doubts(plots["seen"])

@@ -9,6 +9,7 @@ import pandas as pd
 
 from bioloom.application import CLASSIFICATION
 from bioloom.arrays import Ragged, residues_of
+from bioloom.distances import pair_counts, pairs_of, summarise
 from bioloom.errors import DataError
 from bioloom.features import Features
 from bioloom.fitted import Fitted
@@ -52,7 +53,8 @@ def align(features: Features, names: list[str], identity: str) -> Features:
 def predict(samples: pd.DataFrame, features: Features, fitted: Fitted, file: Path) -> pd.DataFrame:
     """One row a sample (a sample and target in a multiregression), in the order of the samples.
 
-    A row a residue, with its `position` and letter, where residues have classes.
+    A row a residue, with its `position` and letter, where residues have classes; a row a pair i < j
+    with `contact` (probability), `distance` and `spread` (A) where pairs have distances.
 
     Classification: `prediction, probability, p.<class>, prediction_set`; regression:
     `prediction, low, high`, and the `call` high or low where the task has `high_above`. Then
@@ -66,7 +68,10 @@ def predict(samples: pd.DataFrame, features: Features, fitted: Fitted, file: Pat
     scores = fitted.scores(X)
     place = {"sample_id": samples["sample_id"].to_numpy()}
     repeats = np.full(len(samples), scores.shape[1] if fitted.kind == "multiregression" else 1)
-    if isinstance(X, Ragged) and fitted.kind == "per_residue":
+    if isinstance(X, Ragged) and fitted.kind == "per_pair":
+        repeats = pair_counts(X.lengths)
+        place = pairs_of(place["sample_id"], X.lengths)
+    elif isinstance(X, Ragged) and fitted.kind == "per_residue":
         repeats = X.lengths
         place = residues_of(place["sample_id"], repeats)
         place["residue"] = np.array(list("".join(samples["sequence"])))
@@ -74,7 +79,9 @@ def predict(samples: pd.DataFrame, features: Features, fitted: Fitted, file: Pat
     outside = np.repeat(outside, repeats)
     doubts = np.repeat(reasons_to_abstain(samples, settings["signature"]).tolist(), repeats)
     reasons = [_join(r, f) for r, f in zip(doubts, np.where(outside, FAR, ""), strict=True)]
-    if fitted.kind in CLASSIFICATION:
+    if fitted.kind == "per_pair":
+        table = pd.DataFrame({**place, **summarise(scores)})
+    elif fitted.kind in CLASSIFICATION:
         table = _classes(place, scores, fitted)
         sure = table["prediction_set"] == table["prediction"]
         reasons = [_join(r, s) for r, s in zip(reasons, np.where(sure, "", UNSURE), strict=True)]
@@ -93,8 +100,8 @@ def with_dropped(predictions: pd.DataFrame, dropped: pd.DataFrame, fitted: Fitte
         rows = rows.merge(pd.DataFrame({"target": fitted.outputs}), how="cross")
     rows = rows.reindex(columns=predictions.columns)
     rows["out_of_distribution"] = False  # not looked at
-    if "position" in rows:
-        rows["position"] = 0  # of no residue
+    for place in {"position", "i", "j"} & set(rows):
+        rows[place] = 0  # of no residue
     return pd.concat([predictions, rows], ignore_index=True) if len(rows) else predictions
 
 

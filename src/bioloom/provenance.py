@@ -22,6 +22,7 @@ _NAMED = {
     "evaluate": ("application",),
     "explain": ("application", "embedder", "model"),
     "predict": ("model",),
+    "export": ("application",),
 }
 
 

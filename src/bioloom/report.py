@@ -36,6 +36,9 @@ METRICS = {
     "coverage": "Coverage of sets or intervals (90 % asked)",
     "set_size": "Classes in the prediction set",
     "sov": "Segment overlap (SOV)",
+    "lddt": "lDDT of C-alphas",
+    "tm_score": "TM-score",
+    "distance_mae": "Error of distances below 20 Å (Å)",
     "call_accuracy": "Accuracy of the high call",
     "call_recall": "Recall of the high call",
     "call_precision": "Precision of the high call",
@@ -50,7 +53,7 @@ VERDICTS = {
 DRAWN = ("histogram", "shares", "flags")  # of leakage.json, shown in another way than the rest
 NAMED = ("embedder", "identity", "features")  # of features.json: in the card under another name
 MACRO = ("recall", "precision", "f1", "auroc", "auprc")
-UNBOUNDED = ("rmse", "mae", "rmse_median", "log_loss", "set_size")
+UNBOUNDED = ("distance_mae", "rmse", "mae", "rmse_median", "log_loss", "set_size")
 
 
 def build_report(
@@ -131,6 +134,10 @@ def score_rows(metrics: dict[str, Any]) -> list[dict[str, Any]]:
 
 def metric_label(name: str, kind: str) -> str:
     """The name of a metric as the field writes it."""
+    if name.startswith("contacts_"):
+        _, reach, share = name.split("_")
+        part = {"l": "L", "l2": "L/2", "l5": "L/5"}[share]
+        return f"Precision of the surest {part} {reach}-range contacts"
     stem = name.removesuffix("_median")
     label = METRICS.get(stem, words(stem))
     if name != stem:
@@ -193,6 +200,7 @@ def _curves(folder: Path | None, metrics: dict[str, Any], label: str) -> list[Fi
         "calibration": figures.calibration,
         "confusion": figures.confusion,
         "per_class": figures.per_class,
+        "distance_maps": figures.distance_maps,
         "predicted_observed": figures.predicted_observed,
         "per_target": lambda t: figures.per_target(t, metrics.get("difference", {}).get("against")),
         "metric_by_distance": lambda table: figures.by_distance(table, label),

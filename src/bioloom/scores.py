@@ -20,6 +20,20 @@ CLASSIFICATION = (
 )  # fmt: skip
 REGRESSION = ("spearman", "pearson", "r2", "rmse", "mae")
 HIGH_CALL = ("call_accuracy", "call_recall", "call_precision", "call_f1", "call_auroc")
+PAIR_SCORES = (
+    "contacts_long_l5",
+    "contacts_long_l2",
+    "contacts_long_l",
+    "contacts_medium_l5",
+    "contacts_medium_l2",
+    "contacts_medium_l",
+    "contacts_short_l5",
+    "contacts_short_l2",
+    "contacts_short_l",
+    "distance_mae",
+    "lddt",
+    "tm_score",
+)
 MULTIREGRESSION = ("spearman_median", "pearson_median", "r2_median", "rmse_median", "r2_pooled")
 # Means over the values of a column, such as regulators (`bioloom.link_scores`).
 MACRO_METRICS = (
@@ -32,11 +46,14 @@ MACRO_METRICS = (
 METRICS = {
     "classification": CLASSIFICATION,
     "per_residue": ("sov", *(name for name in CLASSIFICATION if name not in ("auroc", "auprc"))),
+    "per_pair": PAIR_SCORES,
     "regression": (*REGRESSION, *HIGH_CALL),
     "multiregression": MULTIREGRESSION,
 }
-"""The names of the scores, by the `task` of an application."""
-LOWER_IS_BETTER = {"brier", "ece", "log_loss", "rmse", "mae", "rmse_median", "set_size"}
+"""The names of the scores, by the `task` of an application; of pairs by their kind."""
+LOWER_IS_BETTER = {
+    "brier", "ece", "log_loss", "rmse", "mae", "rmse_median", "set_size", "distance_mae",
+}  # fmt: skip
 
 
 def binary_scores(y: np.ndarray, call: np.ndarray, p: np.ndarray, weights: np.ndarray) -> Scores:
@@ -198,12 +215,25 @@ def reach(
     return {"coverage": inside.sum(axis=1) @ weights / (known.sum(axis=1) @ weights)}
 
 
+def per_pair_scores(y: np.ndarray, call: np.ndarray, p: np.ndarray, weights: np.ndarray) -> Scores:
+    """Means over chains of the scores that each has by itself, `call (N, scores)`.
+
+    In the order of PAIR_SCORES; a chain that does not define one is left out of its mean.
+    """
+    means = {}
+    for name, column in zip(PAIR_SCORES, call.T, strict=True):
+        known = np.isfinite(column)
+        means[name] = _ratio(column[known] @ weights[known], weights[known].sum(axis=0))
+    return means
+
+
 SCORES: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], Scores]] = {
     "binary": binary_scores,
     "multiclass": multiclass_scores,
     "regression": regression_scores,
     "multiregression": multiregression_scores,
     "per_residue": per_residue_scores,
+    "per_pair": per_pair_scores,
 }
 
 

@@ -34,14 +34,17 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def draw_svg(draw: Callable[[Any], None], size: tuple[float, float]) -> str:
-    """Call `draw(axes)` on a figure of `size` inches and give its SVG element."""
+def draw_svg(draw: Callable[[Any], None], size: tuple[float, float], columns: int = 1) -> str:
+    """Call `draw(axes)` on a figure of `size` inches and give its SVG element.
+
+    With several `columns` it gets an array of axes side by side.
+    """
     import matplotlib
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=size, layout="constrained")
-        draw(figure.subplots())
+        draw(figure.subplots(1, columns))
         text = io.StringIO()
         figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
     return _inline(text.getvalue(), width=size[0] * 96)

@@ -21,9 +21,17 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from bioloom.application import CLASSIFICATION, Kind, get_application, kind_of
+from bioloom.application import CLASSIFICATION, COORDINATES, Kind, get_application, kind_of
 from bioloom.arrays import Ragged, end_to_end, residues_of
 from bioloom.calibration import conformal_quantile, fit_temperature, fit_threshold
+from bioloom.distances import (
+    BINS,
+    distance_bins,
+    pair_counts,
+    pair_offsets,
+    pairs_of,
+    summarise,
+)
 from bioloom.errors import DataError
 from bioloom.features import Features
 from bioloom.files import sha256
@@ -37,6 +45,8 @@ from bioloom.signature import make_signature
 
 INNER_FOLDS = 3
 FITTED_PARTS = ("train", "valid")
+MOST_CALIBRATED = 50_000
+"""Rows for the temperature, one number: pairs of residues are many more."""
 PACKAGES = ("bioloom", "numpy", "scikit-learn", "torch")
 
 
@@ -88,6 +98,8 @@ def encode_labels(
         raise DataError(f"`high_above` needs a number as label, the task is {kind}")
     if kind == "per_residue":
         return _residue_labels(samples)
+    if kind == "per_pair":
+        return _pair_labels(samples)
     weight = samples["sample_weight"].to_numpy(float) if "sample_weight" in samples else None
     if kind == "multiregression":
         names = [name.removeprefix("label.") for name in columns]
@@ -121,6 +133,16 @@ def _residue_labels(samples: pd.DataFrame) -> Labels:
     return Labels("per_residue", Ragged(codes, offsets), [name.decode() for name in classes])
 
 
+def _pair_labels(samples: pd.DataFrame) -> Labels:
+    """The distance bin of each pair of residues, from C-betas in `label.coordinates`."""
+    lengths = samples["sequence"].str.len().to_numpy()
+    coordinates = [np.asarray(values, float).reshape(-1, 6) for values in samples[COORDINATES]]
+    if [len(values) for values in coordinates] != lengths.tolist():
+        raise DataError("Coordinates and sequence differ in length", column=COORDINATES)
+    bins = np.concatenate([distance_bins(values[:, 3:]) for values in coordinates])
+    return Labels("per_pair", Ragged(bins.astype(np.int64), pair_offsets(lengths)), BINS)
+
+
 def train_task(
     samples: pd.DataFrame,
     splits: pd.DataFrame,
@@ -137,7 +159,7 @@ def train_task(
     """
     kind = kind_of(get_application(options["application"]), samples)
     labels = encode_labels(samples, kind, options.get("positive"), options.get("high_above"))
-    fitted, held_out = train(samples, splits, labels, make_recipes(features, options), seed)
+    fitted, held_out = train(samples, splits, labels, make_recipes(features, options, kind), seed)
     final = next(_partitions(samples, splits))
     fitted.settings = {
         "seed": seed,
@@ -150,9 +172,12 @@ def train_task(
     return fitted, held_out
 
 
-def make_recipes(features: dict[str, Features], options: dict[str, Any]) -> dict[str, Recipe]:
+def make_recipes(
+    features: dict[str, Features], options: dict[str, Any], kind: Kind
+) -> dict[str, Recipe]:
     """The task's recipe and those of its baselines; what a baseline leaves out is the task's."""
-    chosen = {"model": {}, "naive": {"model": {"name": "naive"}}} | options.get("baselines", {})
+    floor = {"model": {"name": "separation" if kind == "per_pair" else "naive"}}
+    chosen = {"model": {}, "naive": floor} | options.get("baselines", {})
     recipes = {}
     for name, changes in chosen.items():
         model = dict(changes.get("model", options["model"]))
@@ -204,10 +229,10 @@ def fit(
     rows = partition.rows
     X = {part: recipe.features.rows(samples["sample_id"].iloc[rows[part]]) for part in FITTED_PARTS}
     y = {part: labels.y[rows[part]] for part in FITTED_PARTS}
-    if labels.kind == "per_residue":
-        _check_residues(X, y)
-    seen = np.unique(end_to_end(y["train"])) if labels.kind in CLASSIFICATION else labels.outputs
-    if len(seen) < len(labels.outputs):
+    if labels.kind in ("per_residue", "per_pair"):
+        _check_residues(X, y, labels.kind)
+    named = labels.kind in CLASSIFICATION and labels.kind != "per_pair"  # bins may be empty
+    if named and len(np.unique(end_to_end(y["train"]))) < len(labels.outputs):
         raise DataError(
             "A class has no training row in a partition", hint="raise `clean: min_class_size`"
         )
@@ -244,11 +269,12 @@ def _weighting(model: Any, labels: Labels, rows: np.ndarray) -> dict[str, np.nda
     return {"sample_weight": weight / weight.mean()}
 
 
-def _check_residues(X: dict[str, Any], y: dict[str, Any]) -> None:
-    """Each residue needs a label and a feature row of its own."""
+def _check_residues(X: dict[str, Any], y: dict[str, Any], kind: Kind) -> None:
+    """Each residue needs a feature row of its own, and each or each pair a label."""
     for part in FITTED_PARTS:
-        whole = isinstance(X[part], Ragged) and np.array_equal(X[part].lengths, y[part].lengths)
-        if not whole:
+        labelled = y[part].lengths
+        rows = X[part].lengths if isinstance(X[part], Ragged) else np.ones(len(X[part]), int)
+        if not np.array_equal(rows if kind == "per_residue" else pair_counts(rows), labelled):
             raise DataError(
                 "A label a residue needs a feature row a residue",
                 hint="set `features: {pooling: tokens}`, and the same for baselines",
@@ -273,7 +299,8 @@ def _calibrate(fitted: Fitted, X: np.ndarray | Ragged | Pairs, y: np.ndarray) ->
         fitted.quantile = [conformal_quantile(column, COVERAGE) for column in errors.T]
         return
     raw = fitted.scores(X)
-    fitted.temperature = fit_temperature(raw, y)
+    few = np.unique(np.linspace(0, len(y) - 1, min(len(y), MOST_CALIBRATED)).astype(int))
+    fitted.temperature = fit_temperature(raw[few], y[few])
     scores = fitted.scores(X)
     if fitted.kind == "binary":
         fitted.threshold = fit_threshold(scores[:, 1], y)
@@ -283,6 +310,8 @@ def _calibrate(fitted: Fitted, X: np.ndarray | Ragged | Pairs, y: np.ndarray) ->
 def _build(name: str, labels: Labels, seed: int, parameters: dict[str, Any]) -> Any:
     check_parameters(name, parameters)
     model = get_model(name)
+    if labels.kind == "per_pair" and not model.per_pair:
+        raise DataError(f"Model {name} does not predict pairs", hint="take distance_cnn")
     # Where residues are rows, they are samples of several classes.
     rows = labels.kind == "per_residue" and not model.per_residue
     kind = "multiclass" if rows else labels.kind
@@ -362,6 +391,9 @@ def _inner_loss(
 def _held_out(fitted: Fitted, features: Features, samples: pd.DataFrame) -> pd.DataFrame:
     scores = fitted.scores(features.rows(samples["sample_id"]))
     ids = samples["sample_id"].to_numpy()
+    if fitted.kind == "per_pair":
+        place = pairs_of(ids, samples["sequence"].str.len().to_numpy())
+        return pd.DataFrame({**place, **summarise(scores)})
     if fitted.kind in CLASSIFICATION:
         place = {"sample_id": ids}
         if fitted.kind == "per_residue":

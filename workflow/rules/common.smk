@@ -13,6 +13,7 @@ sys.path.insert(0, SOURCES)
 for name, first in {"PATH": os.path.dirname(sys.executable), "PYTHONPATH": SOURCES}.items():
     os.environ[name] = os.pathsep.join(filter(None, [first, os.environ.get(name)]))
 
+from bioloom.application import get_application
 from bioloom.config import (
     corpus_files,
     dataset_section,
@@ -99,4 +100,13 @@ def predictions():
         for task in TASKS
         for dataset in TASKS[task]["datasets"]
         if dataset != "training"
+    ]
+
+
+def exports():
+    """The same in the forms of the field, of applications that have such."""
+    return [
+        file.replace("predictions.parquet", "export")
+        for file in predictions()
+        if get_application(TASKS[file.split("/")[1]]["application"]).write is not None
     ]

@@ -1,9 +1,9 @@
-"""Structure of proteins from their sequence: secondary structure, a state a residue.
+"""Structure of proteins from their sequence: secondary structure, or distances and coordinates.
 
 Sources, one of them: `sequences` (FASTA), `structures` (a PDB or mmCIF file or a folder of them),
 `chains` (the npz of data/protein_structure); `states` (FASTA of secondary structure by the same
 ids) labels sequences, or takes the place of what was assigned to structures.
-Samples: `sample_id, label.residues, group, sequence`.
+Samples: `sample_id, group, sequence` with `label.residues` or `label.coordinates`.
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bioloom.application import Application, Cleaned
+from bioloom.application import COORDINATES, Application, Cleaned
 from bioloom.cleaning import complete_options, drop_rows
+from bioloom.distances import square
 from bioloom.errors import DataError
+from bioloom.folding import confidence, fold
 from bioloom.formats.chains import Chain, read_chains
 from bioloom.formats.fasta import read_fasta
 from bioloom.formats.residues import AMBIGUOUS, standard_sequences
-from bioloom.formats.structures import read_structures
+from bioloom.formats.structures import file_name, read_structures, write_trace
 from bioloom.samples import RESIDUE_LABELS
 
 SOURCES = ("sequences", "structures", "chains")
@@ -28,13 +30,14 @@ SOURCES = ("sequences", "structures", "chains")
 STATES = "HGIEBTSC"
 COIL = str.maketrans("-P~", "CCC")
 THREE = str.maketrans("HGIEBTSC", "HHHEECCC")
-TARGETS = ("three_states", "eight_states")
+TARGETS = ("three_states", "eight_states", "distances")
 OPTIONS: dict[str, Any] = {}
 CLEAN: dict[str, Any] = {
     "min_length": 1,
     "max_length": None,
     "max_unknown": 0.2,
-    # three_states: helix H (H, G, I of DSSP), strand E (E, B), else C; eight_states: as DSSP has it
+    # three_states: helix H (H, G, I of DSSP), strand E (E, B), else C; eight_states: DSSP's;
+    # distances: of C-betas, for contacts and coordinates
     "target": "three_states",
     # This many samples at random (seed 1), for a first look or a small machine.
     "max_samples": None,
@@ -75,7 +78,9 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
 
 def _table(chains: list[Chain]) -> pd.DataFrame:
     columns = {"sample_id": "name", "sequence": "sequence", RESIDUE_LABELS: "states"}
-    return pd.DataFrame({name: [getattr(c, key) for c in chains] for name, key in columns.items()})
+    table = {name: [getattr(c, key) for c in chains] for name, key in columns.items()}
+    points = [np.hstack([c.ca, c.cb]).astype(np.float32).ravel() for c in chains]
+    return pd.DataFrame({**table, COORDINATES: points})
 
 
 def _with_states(samples: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
@@ -128,17 +133,22 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
             s["sequence"].str.count(AMBIGUOUS) > options["max_unknown"] * s["sequence"].str.len()
         ),
     }
-    labelled = RESIDUE_LABELS in raw
+    label = COORDINATES if options["target"] == "distances" else RESIDUE_LABELS
+    labelled = label in raw
+    if RESIDUE_LABELS in raw and not labelled:
+        raise DataError(
+            "`clean: target: distances` needs coordinates, got states only",
+            hint="train on `structures` or `chains`",
+        )
     if labelled:
         rules["duplicate sequence"] = lambda s: s["sequence"].duplicated()
         rules["beyond max_samples"] = lambda s: ~_chosen(s, options["max_samples"])
     samples, dropped = drop_rows(raw, rules)
     columns = ["sample_id", "group", "sequence"]
     if labelled:
-        states = samples[RESIDUE_LABELS]
-        three = options["target"] == "three_states"
-        samples[RESIDUE_LABELS] = states.str.translate(THREE) if three else states
-        columns.insert(1, RESIDUE_LABELS)
+        if options["target"] == "three_states":
+            samples[label] = samples[label].str.translate(THREE)
+        columns.insert(1, label)
     return Cleaned(samples[columns], dropped, list(raw.attrs.get("notes", [])))
 
 
@@ -152,6 +162,27 @@ def inputs(samples: pd.DataFrame) -> list[str]:
     return samples["sequence"].tolist()
 
 
+def write(samples: pd.DataFrame, predictions: pd.DataFrame, folder: Path) -> None:
+    """Chains with their states (states.fasta), or structures as mmCIF and PDB, one file a chain.
+
+    A structure is a C-alpha trace; its B-factor is the confidence of `folding.confidence`.
+    """
+    sequences = dict(zip(samples["sample_id"], samples["sequence"], strict=True))
+    predicted = predictions[predictions["sample_id"].isin(list(sequences))]
+    chains = predicted.groupby("sample_id", sort=False)
+    if "contact" not in predictions:
+        lines = [f">{name}\n{sequences[name]}\n{''.join(r['prediction'])}\n" for name, r in chains]
+        (folder / "states.fasta").write_text("".join(lines))
+        return
+    for name, rows in chains:
+        length = len(sequences[name])
+        distance, spread = (square(rows[c].to_numpy(float), length) for c in ("distance", "spread"))
+        (trace,) = fold([distance], [spread])
+        write_trace(
+            trace, sequences[name], confidence(distance, spread), folder / file_name(str(name))
+        )
+
+
 application = Application(
     task="per_residue",
     ingest=ingest,
@@ -160,4 +191,5 @@ application = Application(
     sources=(),
     optional_sources=(*SOURCES, "states"),
     measure="sequence",
+    write=write,
 )

@@ -7,6 +7,7 @@ to DSSP but not the same. Only the first model counts, and only residues with N,
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,33 @@ def beta_carbons(n: np.ndarray, ca: np.ndarray, c: np.ndarray) -> np.ndarray:
     """Ideal C-beta of each residue, glycine too, from its backbone (L, 3) (Yang et al. 2020)."""
     b, a = ca - n, c - ca
     return ca - 0.58273431 * np.cross(b, a) + 0.56802827 * b - 0.54067466 * a
+
+
+def write_trace(trace: np.ndarray, sequence: str, b_factor: np.ndarray, stem: Path) -> None:
+    """Write a C-alpha trace (L, 3) as `<stem>.cif` and `<stem>.pdb`, chain A."""
+    import biotite.structure as struc
+    from biotite.sequence import ProteinSequence
+    from biotite.structure.io import pdb, pdbx
+
+    atoms = struc.AtomArray(len(sequence))
+    atoms.coord = trace.astype(np.float32)
+    atoms.chain_id[:], atoms.atom_name[:], atoms.element[:] = "A", "CA", "C"
+    atoms.res_id = np.arange(len(sequence)) + 1
+    known = "ACDEFGHIKLMNPQRSTVWY"
+    atoms.res_name = np.array(
+        [ProteinSequence.convert_letter_1to3(r) if r in known else "UNK" for r in sequence]
+    )
+    atoms.set_annotation("b_factor", b_factor.astype(np.float32))
+    cif, old = pdbx.CIFFile(), pdb.PDBFile()
+    pdbx.set_structure(cif, atoms, data_block=stem.name)
+    old.set_structure(atoms)
+    cif.write(stem.with_name(f"{stem.name}.cif"))
+    old.write(stem.with_name(f"{stem.name}.pdb"))
+
+
+def file_name(sample_id: str) -> str:
+    """A sample's id as the name of a file: letters, digits, dot, dash, underscore."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", sample_id).lstrip(".") or "chain"
 
 
 def _ending(path: Path) -> str:

@@ -34,6 +34,8 @@ class Estimator(ABC):
 
     per_residue = False
     """Whether it has an answer a residue; other models see residues as rows (`fitted.py`)."""
+    per_pair = False
+    """Whether it has an answer a pair of residues."""
 
     @property
     def name(self) -> str:

@@ -3,7 +3,7 @@
 AdamW with a warmed-up cosine rate, gradient clipping, early stopping on the loss of the valid rows
 with the best weights restored, one seed for everything random. Per-token features are batched by
 length, so that little is padded; a network gets `x (B, L, D)` with `mask (B, L)`, or `x (B, D)`.
-Its answers are a row a sample, or a row a residue end to end where the kind is "per_residue".
+Its answers are a row a sample, or a row a residue or pair of residues end to end.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from torch.nn import functional as F
 from bioloom.application import CLASSIFICATION
 from bioloom.arrays import Ragged
 from bioloom.devices import claim_devices
+from bioloom.distances import pair_offsets
 from bioloom.errors import DataError
 from bioloom.models._estimator import Estimator, Features, column_means, one_vector, target_matrix
 from bioloom.pairs import Pairs
@@ -56,6 +57,7 @@ class NetworkModel(Estimator):
 
     takes_tokens = False
     """Whether the network understands per-token features."""
+    answered_at_once = 1024
 
     @abstractmethod
     def build(self, n_features: int) -> nn.Module:
@@ -184,9 +186,8 @@ class NetworkModel(Estimator):
         """Logits or standardised values of all rows on the CPU, (rows, n_outputs) float32."""
         device = next(self.network.parameters()).device
         self.network.eval()
-        answers = self._answers(X, np.arange(len(X))).size
-        raw = torch.zeros(answers, self.n_outputs)
-        for rows in batches_by_length(X, np.arange(len(X)), size=1024):
+        raw = torch.zeros(self._answer_offsets(X)[-1], self.n_outputs)
+        for rows in batches_by_length(X, np.arange(len(X)), size=self.answered_at_once):
             with _mixed_precision(device):
                 answered = self.network(*self.batch(X, rows, device))
             raw[self._answers(X, rows)] = answered.float().cpu()
@@ -194,7 +195,13 @@ class NetworkModel(Estimator):
 
     def _answers(self, X: Features, rows: np.ndarray) -> np.ndarray:
         """Where the answers for these rows of X stand among all answers."""
-        return X.tokens(rows) if isinstance(X, Ragged) and self.kind == "per_residue" else rows
+        return Ragged(np.empty(0), self._answer_offsets(X)).tokens(rows)
+
+    def _answer_offsets(self, X: Features) -> np.ndarray:
+        """Where the answers of each row of X begin: one a sample, a residue or a pair of them."""
+        if not isinstance(X, Ragged) or self.kind not in ("per_residue", "per_pair"):
+            return np.arange(len(X) + 1)
+        return X.offsets if self.kind == "per_residue" else pair_offsets(X.lengths)
 
     def _loss(self, target: torch.Tensor) -> Loss:
         """Cross-entropy over classes, or the mean squared error over the measured targets."""

@@ -1,0 +1,23 @@
+"""Write predictions of new data in the forms of the field."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from bioloom.application import get_application
+from bioloom.command import run
+from bioloom.samples import read_samples
+
+
+def main(application: str, samples: Path, predictions: Path, folder: Path) -> None:
+    """Write the application's files into `folder`."""
+    write = get_application(application).write
+    if write is None:
+        raise ValueError(f"{application} has no files of its own")
+    folder.mkdir(parents=True, exist_ok=True)
+    write(read_samples(samples), pd.read_parquet(predictions), folder)
+
+
+if __name__ == "__main__":
+    arguments = {"application": str, "samples": Path, "predictions": Path, "folder": Path}
+    run(__doc__, arguments, main)

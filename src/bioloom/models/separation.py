@@ -1,0 +1,53 @@
+"""How often residues so far apart in the sequence are at each distance: the floor of contacts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from bioloom.arrays import Ragged, end_to_end
+from bioloom.distances import pairs_of
+from bioloom.errors import DataError
+from bioloom.models._estimator import Estimator, Features
+
+
+@dataclass(kw_only=True)
+class Model(Estimator):
+    """Frequencies of the training pairs by separation; a few at each end are pooled smoothly."""
+
+    farthest: int = 100
+    prior: float = 10.0
+
+    takes_tokens = True
+    per_pair = True
+
+    def fit(
+        self, X: Features, y: np.ndarray | Ragged, X_valid: Features, y_valid: np.ndarray | Ragged
+    ) -> Self:
+        """Count the bins of the training pairs; `y` is Ragged."""
+        counts = np.zeros((self.farthest + 1, self.n_outputs))
+        np.add.at(counts, (self._separation(X), end_to_end(y)), 1)
+        overall = counts.sum(axis=0) / counts.sum()
+        counts += self.prior * overall
+        self.frequencies = counts / counts.sum(axis=1, keepdims=True)
+        return self
+
+    def outputs(self, X: Features) -> np.ndarray:
+        """The frequencies at each pair's separation, (P, n_outputs)."""
+        return self.frequencies[self._separation(X)]
+
+    def _separation(self, X: Features) -> np.ndarray:
+        if self.kind != "per_pair" or not isinstance(X, Ragged):
+            raise DataError("Model separation predicts the distances of residue pairs only")
+        pairs = pairs_of(np.arange(len(X)), X.lengths)
+        return np.minimum(pairs["j"] - pairs["i"], self.farthest)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """The table of frequencies."""
+        return {"frequencies": self.frequencies}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take over the table."""
+        self.frequencies = arrays["frequencies"]
