@@ -53,6 +53,7 @@ VERDICTS = {
 DRAWN = ("histogram", "shares", "flags")  # of leakage.json, shown in another way than the rest
 NAMED = ("embedder", "identity", "features")  # of features.json: in the card under another name
 MACRO = ("recall", "precision", "f1", "auroc", "auprc")
+ABBREVIATIONS = ("svm", "dnn", "cnn", "gnn", "lstm")
 UNBOUNDED = ("distance_mae", "rmse", "mae", "rmse_median", "log_loss", "set_size")
 
 
@@ -153,7 +154,7 @@ def model_card(
     coverage = model.get("coverage")
     card = [
         *((key, about.get(key)) for key in ("source", "licence", "limits")),
-        ("model", words(model.get("model", "")).replace("Svm", "SVM").replace("Dnn", "DNN")),
+        ("model", model_label(model.get("model", ""))),
         *((key, model.get(key)) for key in ("parameters", "features", "seed")),
         ("classes", classes),
         ("positive class", classes[-1] if model.get("kind") == "binary" else None),
@@ -163,6 +164,12 @@ def model_card(
         *((key, value) for key, value in features.items() if key not in NAMED),
     ]
     return [(name, value) for name, value in card if value not in (None, "", [], {})]
+
+
+def model_label(name: str) -> str:
+    """The name of a model, its abbreviation in capitals."""
+    parts = name.split("_")
+    return words(" ".join(w.upper() if w in ABBREVIATIONS else w for w in parts))
 
 
 def _primary_scores(metrics: dict[str, Any]) -> dict[str, dict[str, float]]:
