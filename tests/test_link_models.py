@@ -160,3 +160,10 @@ def test_pairs_without_node_features():
     bare = replace(X, network=replace(X.network, X=np.zeros((NODES, 0), dtype=np.float32)))
     prepared = Preprocess.fit(bare, y, {}).transform(bare)
     assert prepared.dense().shape == (PAIRS, 2)
+
+
+def test_pairs_of_which_nothing_varies_are_refused():
+    X, y = pairs()
+    bare = replace(X, network=replace(X.network, X=np.zeros((NODES, 0), dtype=np.float32)))
+    with pytest.raises(DataError, match="No feature varies"):
+        Preprocess.fit(replace(bare, X=np.ones((PAIRS, 1), dtype=np.float32)), y, {})

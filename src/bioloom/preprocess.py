@@ -37,9 +37,23 @@ class Preprocess:
         if isinstance(X, Pairs):
             if options.get("select"):
                 raise DataError("`preprocess: select` is for tables, not for pairs of nodes")
-            nodes = cls.fit(X.network.X[X.used_nodes()], y, options)
-            nodes.pairs = cls.fit(X.X, y, options)
-            return nodes
+            fitted = cls._fit_table(X.network.X[X.used_nodes()], y, options)
+            fitted.pairs = cls._fit_table(X.X, y, options)
+            seen = len(fitted.keep) + len(fitted.pairs.keep)
+        else:
+            fitted = cls._fit_table(X, y, options)
+            seen = len(fitted.keep)
+        if not seen:
+            raise DataError(
+                "No feature varies among the training rows, so there is nothing to learn from",
+                hint="look at the columns in quality.json, and at `features` and `clean: drop`",
+            )
+        return fitted
+
+    @classmethod
+    def _fit_table(
+        cls, X: np.ndarray | Ragged, y: np.ndarray, options: dict[str, Any]
+    ) -> Preprocess:
         from sklearn.feature_selection import SelectKBest, f_classif, f_regression
         from sklearn.impute import SimpleImputer
         from sklearn.pipeline import make_pipeline
@@ -53,11 +67,6 @@ class Preprocess:
         # A column that is empty or constant in the training rows says nothing: drop it here, so
         # that neither the imputer nor the F test meets it.
         keep = np.flatnonzero(_varies(values))
-        if not len(keep):
-            raise DataError(
-                "No feature varies among the training rows, so there is nothing to learn from",
-                hint="look at the columns in quality.json, and at `features` and `clean: drop`",
-            )
         steps: list[Any] = [] if isinstance(X, Ragged) else [SimpleImputer(strategy="median")]
         steps.append(StandardScaler() if options["scale"] else FunctionTransformer())
         if options["select"] and y.ndim > 1:
@@ -68,7 +77,7 @@ class Preprocess:
         if options["select"] and not isinstance(X, Ragged):
             test = f_classif if np.issubdtype(y.dtype, np.integer) else f_regression
             steps.append(SelectKBest(test, k=min(options["select"], len(keep))))
-        # The features of pairs may be none at all, which scikit-learn refuses.
+        # Nodes, or pairs, may have no features of their own, which scikit-learn refuses.
         pipeline = make_pipeline(*steps)
         return cls(pipeline.fit(values[:, keep], y) if len(keep) else pipeline, keep)
 
