@@ -334,7 +334,8 @@ def test_a_corpus_too_small_to_hold_out_is_refused():
 
 
 def test_a_task_names_a_network_that_pretrain_makes():
-    from bioloom.config import _unmade_models, weights_file
+    from bioloom.config import weights_file
+    from bioloom.config_check import _unmade_models
 
     features = {"embedder": "huggingface", "model": "results/pretrained/ecoli"}
     task = {"features": features}
