@@ -342,4 +342,4 @@ def test_a_task_names_a_network_that_pretrain_makes():
     assert weights_file(task, "features") == ["results/pretrained/ecoli"]
     assert _unmade_models({"pretrain": {"ecoli": {}}}, task) == []
     (mistake,) = _unmade_models({"pretrain": {"ecoly": {}}}, task)
-    assert "did you mean 'ecoly'" in mistake
+    assert "did you mean 'results/pretrained/ecoly'" in mistake
