@@ -94,19 +94,24 @@ def ranked_pairs():
     ]
 
 
-def predictions():
+def new_data():
+    """Tasks and their new data sets."""
     return [
-        f"results/{task}/{dataset}/predictions.parquet"
+        (task, dataset)
         for task in TASKS
         for dataset in TASKS[task]["datasets"]
         if dataset != "training"
     ]
 
 
+def predictions():
+    return [f"results/{task}/{dataset}/predictions.parquet" for task, dataset in new_data()]
+
+
 def exports():
     """The same in the forms of the field, of applications that have such."""
     return [
-        file.replace("predictions.parquet", "export")
-        for file in predictions()
-        if get_application(TASKS[file.split("/")[1]]["application"]).write is not None
+        f"results/{task}/{dataset}/export"
+        for task, dataset in new_data()
+        if get_application(TASKS[task]["application"]).write is not None
     ]
