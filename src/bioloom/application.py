@@ -14,7 +14,7 @@ import pandas as pd
 from bioloom.errors import unknown_name
 
 Kind = Literal["binary", "multiclass", "regression", "multiregression", "per_residue", "per_pair"]
-Measure = Literal["sequence", "variants", "table", "pairs"]
+Measure = Literal["sequence", "variants", "table", "pairs", "ends"]
 CLASSIFICATION = ("binary", "multiclass", "per_residue", "per_pair")
 """Kinds whose answers are class probabilities: of a sample, of a residue, of a pair of residues."""
 

@@ -31,13 +31,14 @@ MEASURES = {
     "variants": "identical letters at the same positions / length",
     "table": "1 / (1 + distance between rows), robustly scaled",
     "pairs": "mean over both ends of the identity with the ends of a training pair",
+    "ends": "share of the ends that a training pair has at the same place",
 }
 OPTIONS: dict[str, Any] = {"limit": None}
 BINS = 20
 CATEGORIES = 100
 NEAR = 0.9  # a near-duplicate
 # AUROC of one trivial feature worth a warning.
-SHORTCUT = {"sequence": 0.75, "variants": 0.75, "table": 0.98, "pairs": 0.75}
+SHORTCUT = {"sequence": 0.75, "variants": 0.75, "table": 0.98, "pairs": 0.75, "ends": 0.75}
 
 
 def audit(
@@ -92,7 +93,7 @@ def nearest_training(
     """
     ids = samples["sample_id"].to_numpy()
     row_of = pd.Series(np.arange(len(ids)), index=ids)
-    alike = _alike(nodes) if nodes is not None else None
+    alike = _alike(nodes, measure) if nodes is not None else None
     values = _ends(samples, nodes) if nodes is not None else _values(samples, measure)
     nearest_of = nearest_variants if measure == "variants" else nearest_sequences
     parts = []
@@ -130,7 +131,7 @@ def shortcuts(samples: pd.DataFrame, measure: Measure) -> dict[str, float]:
     if measure in ("sequence", "variants"):
         texts = samples["sequence"].str.upper()
         features = pd.DataFrame({"length": texts.str.len(), "starts with M": texts.str[0] == "M"})
-    elif measure == "pairs":
+    elif measure in ("pairs", "ends"):
         ends = [samples[name].map(samples[name].value_counts()) for name in ("source", "target")]
         features = pd.DataFrame({"how often its ends occur": ends[0] + ends[1]})
     else:
@@ -240,10 +241,10 @@ def _values(samples: pd.DataFrame, measure: Measure) -> np.ndarray:
     return _numbers(samples) if measure == "table" else _sequences(samples)
 
 
-def _alike(nodes: pd.DataFrame) -> np.ndarray:
+def _alike(nodes: pd.DataFrame, measure: Measure) -> np.ndarray:
     """How alike all nodes are, (M, M): identity of their sequences, or 1 with itself alone."""
     matrix = np.eye(len(nodes), dtype=np.float32)
-    if "sequence" in nodes:
+    if measure == "pairs" and "sequence" in nodes:
         known = np.flatnonzero(nodes["sequence"].notna())
         matrix[np.ix_(known, known)] = identities(nodes["sequence"].iloc[known].tolist())
     return matrix

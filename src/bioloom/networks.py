@@ -22,6 +22,7 @@ EXPRESSION = "expression."
 # `pairs`: features of a pair (PAIR_FEATURES).
 SETTINGS: dict[str, Any] = {"profile": False, "context": 0, "pairs": []}
 CONTEXT_FLOOR = 0.5  # |r| of a context edge
+FOREST_TREES = 10  # for each target
 
 
 def node_inputs(
@@ -30,7 +31,7 @@ def node_inputs(
     """Rows of the nodes that have an input, and their sequences; or all, and their own columns."""
     if options["embedder"] == "table":
         expressed = [name for name in map(str, nodes) if name.startswith(EXPRESSION)]
-        other = nodes.drop(columns=["node_id", "sequence", *expressed], errors="ignore")
+        other = nodes.drop(columns=["node_id", "name", "sequence", *expressed], errors="ignore")
         return np.arange(len(nodes)), other
     if "sequence" not in nodes:
         raise DataError(
@@ -73,7 +74,7 @@ def pair_features(
     if not profiles.shape[1]:
         correlation[:] = np.nan
     context, weight = nearest_neighbours(correlation, settings["context"])
-    extra = [PAIR_FEATURES[name](correlation, edges) for name in settings["pairs"]]
+    extra = [PAIR_FEATURES[name](profiles, correlation, edges) for name in settings["pairs"]]
     values = np.column_stack(extra) if extra else np.zeros((len(edges), 0))
     network = Network(ids, X.astype(np.float32), context, weight)
     pairs = Pairs(network, edges, values.astype(np.float32), application.directed)
@@ -136,17 +137,17 @@ def nearest_neighbours(correlation: np.ndarray, k: int) -> tuple[np.ndarray, np.
     return ends.astype(np.int64), strength[ends[0], ends[1]].astype(np.float32)
 
 
-def _correlation(correlation: np.ndarray, edges: np.ndarray) -> np.ndarray:
+def _correlation(profiles: np.ndarray, correlation: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """Pearson correlation of the two expression profiles, NaN where one has none."""
     return correlation[edges[:, 0], edges[:, 1]]
 
 
-def _strength(correlation: np.ndarray, edges: np.ndarray) -> np.ndarray:
+def _strength(profiles: np.ndarray, correlation: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """How strongly the two are correlated, whatever the sign: |r|."""
-    return np.abs(_correlation(correlation, edges))
+    return np.abs(correlation[edges[:, 0], edges[:, 1]])
 
 
-def _clr(correlation: np.ndarray, edges: np.ndarray) -> np.ndarray:
+def _clr(profiles: np.ndarray, correlation: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """Context likelihood of relatedness (Faith et al. 2007), on the information of normal values.
 
     Each end's mutual information with the other, -ln(1 - r^2) / 2, as a z-score among all its
@@ -166,8 +167,38 @@ def _clr(correlation: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return np.hypot(*scores)
 
 
-PAIR_FEATURES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+def _forest(profiles: np.ndarray, correlation: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """How much the source's expression helps to predict the target's, as GENIE3 does it.
+
+    Huynh-Thu et al. (2010): for each target the importances of all regulators in randomised trees
+    (here few and extremely randomised, Geurts et al. 2006); NaN where either has no expression.
+    """
+    from sklearn.ensemble import ExtraTreesRegressor
+    from tqdm import tqdm
+
+    regulators = np.unique(edges[:, 0])
+    regulators = regulators[np.isfinite(profiles[regulators]).all(axis=1)]
+    column = {node: i for i, node in enumerate(regulators)}
+    scores = np.full(len(edges), np.nan)
+    for target in tqdm(np.unique(edges[:, 1]), desc="forest", delay=3, mininterval=5):
+        rows = np.flatnonzero(edges[:, 1] == target)
+        if not len(regulators) or not np.isfinite(profiles[target]).all():
+            continue
+        others = regulators[regulators != target]
+        forest = ExtraTreesRegressor(
+            FOREST_TREES, max_features="sqrt", min_samples_leaf=5, random_state=0
+        ).fit(profiles[others].T, profiles[target] / profiles[target].std())
+        importance = np.full(len(regulators), np.nan)
+        importance[np.flatnonzero(regulators != target)] = forest.feature_importances_
+        known = [(row, column[edges[row, 0]]) for row in rows if edges[row, 0] in column]
+        for row, place in known:
+            scores[row] = importance[place]
+    return scores
+
+
+PAIR_FEATURES: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]] = {
     "correlation": _correlation,
     "strength": _strength,
     "clr": _clr,
+    "forest": _forest,
 }

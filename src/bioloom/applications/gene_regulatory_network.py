@@ -1,0 +1,279 @@
+"""Which gene regulates which: expression and known edges in, ranked regulator-target edges out.
+
+Sources: `expression` (genes x conditions); `edges` (regulator, target), which new data may lack;
+optionally `genes` (names, operons, places on the genome), `genome` (FASTA) for the promoters, and
+`regulators` (a list). Samples: `sample_id, label, group, source, target`; nodes: `node_id, name,
+sequence` (the promoter), `expression.<condition>`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bioloom.application import Application, Cleaned
+from bioloom.cleaning import column_names, complete_options, drop_rows, require_classes
+from bioloom.errors import DataError
+from bioloom.formats.columns import numbers, require_columns, text, unique_ids
+from bioloom.formats.edges import read_pairs
+from bioloom.formats.expression import read_expression
+from bioloom.formats.fasta import read_fasta
+from bioloom.formats.table import READ_OPTIONS, read_source
+
+REGULATES, NO_EDGE = "regulates", "no known edge"
+# `columns` maps our names to the user's; `aliases`: regulator -> the gene it is made of, several
+# joined by ";"; `samples`: where the conditions of `expression` are; `candidates`: instead of the
+# known edges all others, of the regulators named in `only` where it is given; `hold_out`: what no
+# test edge shares with training, operons (of the target; genes without one) or regulators.
+OPTIONS: dict[str, Any] = {
+    "columns": {},
+    "read": {},
+    "aliases": {},
+    "samples": "columns",
+    "candidates": False,
+    "only": [],
+    "hold_out": "operons",
+}
+COLUMNS: dict[str, str | None] = {
+    "regulator": "regulator",
+    "target": "target",
+    "gene": None,
+    "name": None,
+    "operon": None,
+    "chromosome": None,
+    "start": None,
+    "end": None,
+    "strand": None,
+}
+# `negatives`: drawn for each known edge, of the same regulator; `min_targets`: of a regulator.
+CLEAN: dict[str, Any] = {"negatives": 4, "min_targets": 10, "seed": 1}
+UPSTREAM, INTO_GENE = 200, 50  # bases of a promoter before the start codon and after it
+COMPLEMENT = str.maketrans("ACGTN", "TGCAN")
+
+
+def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
+    """Raw pairs `sample_id, source, target, operon, measured`, and `label` of known edges.
+
+    `measured` says whether both ends have expression; only then they are nodes.
+    """
+    options = complete_options(options, OPTIONS, "datasets")
+    if options["hold_out"] not in ("operons", "regulators"):
+        raise DataError(f"`hold_out` is operons or regulators, got {options['hold_out']!r}")
+    genes = _genes(files, options)
+    measured = read_expression(files["expression"], options["samples"]).columns
+    edges = _edges(files, genes, options)
+    if options["candidates"]:
+        pairs = _candidates(files, genes, measured, edges, options)
+    elif edges is None:
+        raise DataError("There are no edges", hint="give `edges`, or set `candidates: true`")
+    else:
+        pairs = edges.assign(label=REGULATES)
+    pairs["sample_id"] = pairs["source"] + "|" + pairs["target"]
+    pairs["measured"] = pairs["source"].isin(measured) & pairs["target"].isin(measured)
+    if not pairs["measured"].any():
+        raise DataError(
+            f"No edge has expression of both genes; one is {pairs['sample_id'].iloc[0]}",
+            file=files["expression"],
+            hint="edges and expression need the same gene ids; `genes` with `name` translates",
+        )
+    operon = genes["operon"].reindex(pairs["target"]).to_numpy()
+    pairs["operon"] = np.where(pd.isna(operon), pairs["target"], operon)
+    held = {"operons": "operon", "regulators": "source"}[options["hold_out"]]
+    pairs["group"] = pairs[held]
+    return pairs[["sample_id", "group", *(c for c in pairs if c not in ("sample_id", "group"))]]
+
+
+def nodes(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
+    """Every gene with expression: `node_id, name, sequence, expression.<condition>`.
+
+    `sequence` is the promoter, 200 bases before the start of the gene and 50 after it, on the
+    gene's strand; missing for genes whose place is not known.
+    """
+    options = complete_options(options, OPTIONS, "datasets")
+    genes = _genes(files, options)
+    expression = read_expression(files["expression"], options["samples"]).T
+    table = pd.DataFrame({"node_id": expression.index})
+    table["name"] = genes["name"].reindex(table["node_id"]).to_numpy()
+    if "genome" in files:
+        table["sequence"] = _promoters(files["genome"], genes, table["node_id"])
+    expression = expression.add_prefix("expression.").reset_index(drop=True)
+    return pd.concat([table, expression], axis=1)
+
+
+def _genes(files: Mapping[str, Path], options: Mapping[str, Any]) -> pd.DataFrame:
+    """`name, operon, chromosome, start, end, strand` by gene id; empty without the source."""
+    roles = column_names(options["columns"], COLUMNS)
+    wanted = ("name", "operon", "chromosome", "start", "end", "strand")
+    if "genes" not in files:
+        return pd.DataFrame(columns=list(wanted), dtype="object")
+    path = files["genes"]
+    table = read_source(path, "genes", options)
+    ids = unique_ids(table, roles["gene"], path)
+    genes = pd.DataFrame(index=pd.Index(ids.to_numpy()))
+    for role in wanted:
+        name = roles[role]
+        if name is None:
+            genes[role] = None
+            continue
+        require_columns(table, [name], path)
+        is_number = role in ("start", "end")
+        values = numbers(table[name], path) if is_number else text(table[name])
+        genes[role] = values.to_numpy()
+    return genes
+
+
+def _edges(
+    files: Mapping[str, Path], genes: pd.DataFrame, options: Mapping[str, Any]
+) -> pd.DataFrame | None:
+    """Known edges `source, target` by gene id; a regulator of several genes gives one for each."""
+    if "edges" not in files:
+        return None
+    roles = column_names(options["columns"], COLUMNS)
+    read = complete_options(options["read"].get("edges", {}), READ_OPTIONS, "read: edges")
+    path = files["edges"]
+    table = read_pairs(path, str(roles["regulator"]), str(roles["target"]), **read)
+    ids = _Ids(genes, options["aliases"])
+    return pd.DataFrame(
+        [
+            (source, target)
+            for a, b in zip(table["source"], table["target"], strict=True)
+            for source in ids.of(a)
+            for target in ids.of(b)
+        ],
+        columns=["source", "target"],
+    ).drop_duplicates(ignore_index=True)
+
+
+class _Ids:
+    """Gene ids of what a regulator or target is called: an id, a name, an alias, or several."""
+
+    def __init__(self, genes: pd.DataFrame, aliases: Mapping[str, str]) -> None:
+        self.ids = set(genes.index)
+        named = genes["name"].dropna()
+        self.by_name = dict(zip(named.str.lower(), named.index, strict=True))
+        self.aliases = {str(name): str(alias) for name, alias in aliases.items()}
+
+    def of(self, name: str) -> list[str]:
+        """The ids, in the order given; an unknown name is its own id."""
+        parts = self.aliases.get(name, name).split(";")
+        return [p if p in self.ids else self.by_name.get(p.lower(), p) for p in parts]
+
+
+def _candidates(
+    files: Mapping[str, Path],
+    genes: pd.DataFrame,
+    measured: pd.Index,
+    known: pd.DataFrame | None,
+    options: Mapping[str, Any],
+) -> pd.DataFrame:
+    """All pairs of a regulator and another gene with expression that are not known edges."""
+    regulators = [str(name) for name in options["only"]]
+    if not regulators and "regulators" in files:
+        table = read_source(files["regulators"], "regulators", options)
+        regulators = text(table[table.columns[0]]).dropna().tolist()
+    if not regulators and known is not None:
+        regulators = known["source"].drop_duplicates().tolist()
+    if not regulators:
+        raise DataError(
+            "Whose targets are wanted?",
+            hint="give `only: [...]`, the source `regulators`, or known `edges`",
+        )
+    ids = _Ids(genes, options["aliases"])
+    chosen = list(dict.fromkeys(part for name in regulators for part in ids.of(name)))
+    unknown = [name for name in chosen if name not in measured]
+    if len(unknown) == len(chosen):
+        raise DataError(
+            f"No regulator has expression, such as {unknown[0]}",
+            file=files["expression"],
+            hint="use the ids of the expression table, or names of the `genes` table",
+        )
+    pairs = pd.MultiIndex.from_product([chosen, measured], names=["source", "target"])
+    pairs = pairs[pairs.get_level_values(0) != pairs.get_level_values(1)]
+    if known is not None:
+        pairs = pairs.difference(pd.MultiIndex.from_frame(known), sort=False)
+    return pairs.to_frame(index=False)
+
+
+def _promoters(path: Path, genes: pd.DataFrame, ids: pd.Series) -> list[str | None]:
+    """The promoter of each gene; `start` and `end` are 0-based and half-open."""
+    records = {record.id: record.sequence.upper() for record in read_fasta(path)}
+    only = next(iter(records)) if len(records) == 1 else None
+    placed = genes.loc[genes.index.isin(ids) & genes[["start", "end"]].notna().all(axis=1)]
+    found: dict[str, str] = {}
+    columns = [placed[name] for name in ("chromosome", "start", "end", "strand")]
+    for gene, chromosome, start, end, strand in zip(placed.index, *columns, strict=True):
+        sequence = records.get(only or str(chromosome), "")
+        if strand == "-":
+            place = slice(max(int(end) - INTO_GENE, 0), int(end) + UPSTREAM)
+            found[gene] = sequence[place].translate(COMPLEMENT)[::-1]
+        else:
+            found[gene] = sequence[max(int(start) - UPSTREAM, 0) : int(start) + INTO_GENE]
+    return [found.get(gene) or None for gene in ids]
+
+
+def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
+    """Drop edges that cannot be learnt from, and draw other targets for each regulator.
+
+    Negatives are genes that some other regulator is known to regulate: a gene of which nothing is
+    known may well be a target. They are no proof that there is no edge.
+    """
+    options = complete_options(options, CLEAN, "clean")
+    rules: dict[str, Any] = {
+        "a gene without expression, or no gene": lambda s: ~s["measured"],
+        "a gene that regulates itself": lambda s: s["source"] == s["target"],
+        "the same edge again": lambda s: s["sample_id"].duplicated(),
+    }
+    columns = ["sample_id", "group", "source", "target"]
+    if "label" not in raw:
+        samples, dropped = drop_rows(raw, rules)
+        return Cleaned(samples[columns], dropped)
+    rules["a regulator with fewer than min_targets targets"] = lambda s: (
+        s.groupby("source")["target"].transform("size") < options["min_targets"]
+    )
+    samples, dropped = drop_rows(raw, rules)
+    negatives = _negatives(samples, options)
+    joined = pd.concat([samples, negatives], ignore_index=True)
+    require_classes(joined)
+    regulators, targets = samples["source"].nunique(), samples["target"].nunique()
+    notes = [f"{len(samples)} edges of {regulators} regulators to {targets} genes"]
+    notes.append(f"{len(negatives)} pairs without a known edge drawn, regulator by regulator")
+    return Cleaned(joined[["sample_id", "label", *columns[1:]]], dropped, notes)
+
+
+def _negatives(samples: pd.DataFrame, options: Mapping[str, Any]) -> pd.DataFrame:
+    """`negatives` times as many targets for each regulator, drawn from those of the others."""
+    rng = np.random.default_rng(options["seed"])
+    by_regulator = bool((samples["group"] == samples["source"]).all())
+    operon = samples.drop_duplicates("target").set_index("target")["group"].sort_index()
+    tables = []
+    for regulator, edges in samples.groupby("source"):
+        others = operon.index.difference([*edges["target"], str(regulator)])
+        count = min(len(others), options["negatives"] * len(edges))
+        chosen = rng.choice(others.to_numpy(dtype=str), count, replace=False)
+        group = regulator if by_regulator else operon[chosen].to_numpy()
+        table = {"source": regulator, "target": chosen, "label": NO_EDGE, "group": group}
+        tables.append(pd.DataFrame(table))
+    drawn = pd.concat(tables, ignore_index=True)
+    return drawn.assign(sample_id=drawn["source"] + "|" + drawn["target"])
+
+
+def inputs(table: pd.DataFrame) -> list[str]:
+    """The promoters of the nodes."""
+    return table["sequence"].tolist()
+
+
+application = Application(
+    task="classification",
+    ingest=ingest,
+    clean=clean,
+    inputs=inputs,
+    nodes=nodes,
+    sources=("expression",),
+    optional_sources=("edges", "genes", "genome", "regulators"),
+    measure="ends",
+    directed=True,
+)
