@@ -17,6 +17,7 @@ def main(
     application: str,
     samples: Path,
     splits: Path,
+    nodes: list[Path],
     nearest: Path,
     held_out: Path,
     options: dict,
@@ -36,6 +37,8 @@ def main(
         options=options,
         seed=seed,
         nearest=pd.read_parquet(nearest),
+        nodes=pd.read_parquet(nodes[0]) if nodes else None,
+        directed=get_application(application).directed,
     )
     write_json(measured, metrics)
     for name, curve in curves.items():
@@ -48,6 +51,7 @@ if __name__ == "__main__":
         "application": str,
         "samples": Path,
         "splits": Path,
+        "nodes": [Path],
         "nearest": Path,
         "held_out": Path,
         "options": json_object,

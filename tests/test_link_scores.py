@@ -11,7 +11,14 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from bioloom.errors import DataError
 from bioloom.held_out import HeldOut, TestSet
-from bioloom.link_scores import _early_precision, by_seen, doubts, macro_scores, seen_ends
+from bioloom.link_scores import (
+    _early_precision,
+    by_seen,
+    doubts,
+    macro_scores,
+    seen_ends,
+    strongest_pairs,
+)
 
 
 def rows(n: int = 300, groups: int = 30, seed: int = 0) -> tuple[HeldOut, pd.DataFrame]:
@@ -96,6 +103,22 @@ def test_ends_seen_in_train_or_valid_are_counted():
     samples, splits = pairs()
     seen = seen_ends(samples, splits)
     assert seen.droplevel([0, 1]).to_dict() == {"a|d": 1, "d|e": 0, "b|c": 2}
+    directed = seen_ends(samples, splits, directed=True)  # b was a target only
+    assert directed.droplevel([0, 1]).to_dict() == {"a|d": 1, "d|e": 0, "b|c": 1}
+
+
+def test_the_strongest_pairs_go_by_name_and_say_the_truth():
+    held, samples = rows()
+    samples["target"] = samples["sample_id"]
+    nodes = pd.DataFrame({"node_id": list("ab"), "name": ["recA", None]})
+    test = TestSet({"model": [held]}, ["no", "yes"], [], [], 30)
+    table = strongest_pairs(test, samples, nodes)
+    assert len(table) == 40
+    assert table["score"].iloc[0] == held.p[:, 1].max()
+    assert table["score"].is_monotonic_decreasing
+    assert set(table["source"]) <= {"recA", "b", "c", "d", "e"}
+    truth = dict(zip(held.sample_id, held.y == 1, strict=True))
+    assert table["linked"].tolist() == [truth[name] for name in table["target"]]
 
 
 def test_a_score_too_good_on_new_proteins_raises_the_alarm():

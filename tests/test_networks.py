@@ -111,6 +111,16 @@ def test_misspelt_settings_are_named(settings, message):
         features(samples((0, 1)), nodes(), **settings)
 
 
+def test_the_forest_finds_what_a_target_depends_on():
+    table = nodes(n=6, conditions=60)
+    profiles = table.filter(like="expression.").columns
+    table.loc[5, profiles] = np.abs(table.loc[3, profiles].to_numpy(dtype=float))  # r is about 0
+    edges = [(source, 5) for source in range(5)]
+    forest = features(samples(*edges), table, pairs=["forest"]).X.X[:, 0]
+    assert forest.argmax() == 3
+    assert np.nansum(forest) == pytest.approx(1, abs=1e-5)
+
+
 def test_an_end_that_is_no_node_is_refused():
     with pytest.raises(DataError, match="1 pairs have an end that is no node"):
         features(samples((0, 99)), nodes())

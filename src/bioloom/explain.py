@@ -10,7 +10,6 @@ All of it on validation rows of the partition that the saved model was fitted on
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -28,6 +27,7 @@ from bioloom.errors import DataError
 from bioloom.features import Features
 from bioloom.fitted import Fitted
 from bioloom.formats.dna import is_dna
+from bioloom.networks import EXPRESSION
 from bioloom.pairs import Pairs
 from bioloom.samples import label_columns
 
@@ -63,7 +63,7 @@ def explain(
             rows, X, fitted, embedder, weights, options["items"], options["window"]
         )
     if isinstance(features.X, Pairs):
-        return permute_pairs(rows, features, fitted, options["repeats"], seed)
+        return permute_pairs(rows, features, fitted, options["repeats"], seed, embedder)
     if not isinstance(application.inputs(rows), list):
         return permute(rows, features, fitted, options["repeats"], seed)
 
@@ -108,12 +108,18 @@ def permute(
 
 
 def permute_pairs(
-    samples: pd.DataFrame, features: Features, fitted: Fitted, repeats: int, seed: int
+    samples: pd.DataFrame,
+    features: Features,
+    fitted: Fitted,
+    repeats: int,
+    seed: int,
+    embedder: dict[str, Any],
 ) -> pd.DataFrame:
     """Rise of the loss when one source of knowledge about pairs is spoilt.
 
-    Features of pairs are shuffled one by one; features of nodes block by block (all of a foundation
-    model, all of expression), as if nodes were others; the context edges are given to other nodes.
+    Features of pairs are shuffled one by one; features of nodes block by block (all that an
+    embedder says of sequences, all of expression), as if nodes were others; the context edges are
+    given to other nodes.
     """
     rng = np.random.default_rng(seed)
     X = features.rows(samples["sample_id"])
@@ -122,7 +128,7 @@ def permute_pairs(
     base, size = _loss(fitted, X, samples), len(X.network.node_id)
     spoilt: dict[str, Callable[[], Pairs]] = {}
     names = [str(name) for name in features.names]
-    blocks = pd.Series([re.split(r"[._]", name)[0] for name in names[: X.shape[1]]], dtype="str")
+    blocks = pd.Series([_block(name, embedder["embedder"]) for name in names[: X.shape[1]]])
     for block, columns in blocks.groupby(blocks).groups.items():
         spoilt[f"nodes: {block}"] = partial(_other_nodes, X, np.array(columns), rng)
     for column, name in enumerate(names[X.shape[1] :]):
@@ -136,6 +142,13 @@ def permute_pairs(
     table = pd.DataFrame(found, columns=["feature", "importance", "low", "high"])
     table = table.sort_values("importance", ascending=False, ignore_index=True)
     return table.assign(item="", position=0)
+
+
+def _block(name: str, embedder: str) -> str:
+    """What a feature of nodes is shuffled with: a table's columns are shuffled one by one."""
+    if name.startswith(EXPRESSION):
+        return EXPRESSION.rstrip(".")
+    return name.split("=", 1)[0] if embedder == "table" else embedder
 
 
 def _other_nodes(X: Pairs, columns: np.ndarray, rng: np.random.Generator) -> Pairs:

@@ -123,6 +123,29 @@ def distance_maps(table: pd.DataFrame) -> Figure:
     return Figure(svg, "Distance maps", caption, wide=True)
 
 
+def strongest_pairs(table: pd.DataFrame) -> Figure:
+    """The network of the surest test pairs: those that are linked in colour, others orange."""
+    from networkx import Graph, draw_networkx_edges, draw_networkx_labels, kamada_kawai_layout
+
+    graph = Graph()
+    for pair in table.itertuples(index=False):
+        graph.add_edge(pair.source, pair.target, colour=ACCENT if pair.linked else SECOND)
+
+    def draw(ax: Any) -> None:
+        place = kamada_kawai_layout(graph)
+        colours = [graph.edges[edge]["colour"] for edge in graph.edges]
+        draw_networkx_edges(graph, place, ax=ax, edge_color=colours, width=1.4)
+        draw_networkx_labels(graph, place, ax=ax, font_size=8, font_color=INK)
+        ax.margins(0.08)
+        ax.set_axis_off()
+
+    caption = (
+        f"The {len(table)} test pairs that the model is surest of: {table['linked'].sum()} blue "
+        "ones are linked, of the orange ones no link is known."
+    )
+    return Figure(draw_svg(draw, (WIDE[0], 4.6)), "Strongest predicted links", caption, wide=True)
+
+
 def predicted_observed(table: pd.DataFrame) -> Figure:
     """Observed against predicted values as counts in cells."""
 

@@ -15,7 +15,9 @@ from bioloom.errors import DataError
 from bioloom.held_out import HeldOut, TestSet
 from bioloom.scores import Scores, binary_scores
 
+STRONGEST = 40  # pairs that are drawn
 FEWEST = 3  # positives, and negatives, that a value of `by` needs
+ENDS = ("source", "target")
 SEEN = {0: "none", 1: "one", 2: "both"}
 SEEN_METRICS = ("auroc", "auprc")
 SUSPICIOUS = 0.9  # AUROC of pairs of which neither end was in training
@@ -93,31 +95,37 @@ def _mean_of_defined(values: np.ndarray) -> np.ndarray:
     return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
 
 
-def seen_ends(samples: pd.DataFrame, splits: pd.DataFrame) -> pd.Series:
+def seen_ends(samples: pd.DataFrame, splits: pd.DataFrame, directed: bool = False) -> pd.Series:
     """How many ends of each test pair (0, 1, 2) are in a train or valid pair of its partition.
 
-    Indexed by `repeat, fold, sample_id`.
+    Indexed by `repeat, fold, sample_id`. Of directed pairs an end counts at its own place: a
+    regulator that was only seen as a target of others is new.
     """
     ends = samples.set_index("sample_id")[["source", "target"]]
     parts = []
     for (repeat, fold), part in splits.groupby(["repeat", "fold"]):
         is_test = part["split"] == "test"
-        known = set(ends.loc[part["sample_id"][~is_test]].to_numpy().ravel())
-        tested = ends.loc[part["sample_id"][is_test]]
-        count = tested.isin(known).sum(axis=1)
+        known, tested = (ends.loc[part["sample_id"][chosen]] for chosen in (~is_test, is_test))
+        everywhere = list(known.to_numpy().ravel())
+        seen_at = {end: list(known[end]) if directed else everywhere for end in ENDS}
+        count = tested.isin(seen_at).sum(axis=1)
         place = {"repeat": repeat, "fold": fold, "sample_id": tested.index}
         parts.append(pd.DataFrame(place).assign(seen=count.to_numpy()))
     return pd.concat(parts).set_index(["repeat", "fold", "sample_id"])["seen"]
 
 
 def by_seen(
-    test: TestSet, samples: pd.DataFrame, splits: pd.DataFrame, draws: np.ndarray
+    test: TestSet,
+    samples: pd.DataFrame,
+    splits: pd.DataFrame,
+    draws: np.ndarray,
+    directed: bool = False,
 ) -> pd.DataFrame:
     """`model, seen, n, metric, value, low, high` for pairs with no, one and both ends in training.
 
     A class of pairs that lacks positives or negatives has no value.
     """
-    seen = seen_ends(samples, splits)
+    seen = seen_ends(samples, splits, directed)
     tables = []
     for model, repeats in test.models.items():
         counts = [seen.reindex(_keys(part)).to_numpy() for part in repeats]
@@ -133,6 +141,23 @@ def by_seen(
             ]
     columns = ["model", "seen", "n", "metric", "value", "low", "high"]
     return pd.DataFrame(tables).reindex(columns=columns)
+
+
+def strongest_pairs(
+    test: TestSet, samples: pd.DataFrame, nodes: pd.DataFrame | None
+) -> pd.DataFrame:
+    """The test pairs that the model is surest of: `source, target, score, linked`, best first.
+
+    Nodes go by their names where they have some; `linked` is the truth.
+    """
+    rows = test.models["model"][0]
+    score = rows.p[:, 1]
+    first = np.argsort(-score, kind="stable")[:STRONGEST]
+    ends = samples.set_index("sample_id").loc[rows.sample_id[first], ["source", "target"]]
+    if nodes is not None and "name" in nodes:
+        names = nodes.set_index("node_id")["name"].dropna()
+        ends = ends.apply(lambda end: end.map(names).fillna(end))
+    return ends.reset_index(drop=True).assign(score=score[first], linked=rows.y[first] == 1)
 
 
 def doubts(seen: pd.DataFrame) -> list[str]:

@@ -18,7 +18,7 @@ from bioloom.curves import contact_tables, plot_tables
 from bioloom.errors import DataError
 from bioloom.held_out import TestSet, read_test_set
 from bioloom.held_out_pairs import read_pair_test_set
-from bioloom.link_scores import by_seen, doubts, macro_scores
+from bioloom.link_scores import by_seen, doubts, macro_scores, strongest_pairs
 from bioloom.samples import is_pairs
 from bioloom.scores import LOWER_IS_BETTER, Scores
 
@@ -48,14 +48,17 @@ def evaluate(
     options: dict[str, Any],
     seed: int,
     nearest: pd.DataFrame | None = None,
+    nodes: pd.DataFrame | None = None,
+    directed: bool = False,
 ) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
     """(metrics.json, plot tables by name) of one task.
 
     `options`: `primary` (metric that decides), `resamples`, `min_test` (measured test values that
     a target needs), `by` (a column over whose values scores are averaged, too), `structures` (test
     chains that are folded from their distances). `nearest` has the similarity of each test row to
-    its nearest training row: `repeat, fold, sample_id, similarity`. In repeated cross-validation
-    the folds of a repeat are pooled and the metric is the mean over repeats.
+    its nearest training row: `repeat, fold, sample_id, similarity`. Of pairs, `nodes`
+    has the names of their ends, and `directed` says that these differ in role. In repeated
+    cross-validation the folds of a repeat are pooled and the metric is the mean over repeats.
     """
     settings = _settings(options)
     extra = {}
@@ -92,9 +95,12 @@ def evaluate(
         | {"level": LEVEL, "undefined": _undefined(drawn["model"])},
     }
     metrics["flags"] = _flags(metrics, test)
-    plots = plot_tables(test, kind, primary, draws, nearest) | extra
+    # A bin of distance has too few rows of each value of `by`, and pooled they say another thing.
+    distance = nearest if settings["by"] is None else None
+    plots = plot_tables(test, kind, primary, draws, distance) | extra
     if is_pairs(samples) and kind == "binary":
-        plots["seen"] = by_seen(test, samples, splits, draws)
+        plots["seen"] = by_seen(test, samples, splits, draws, directed)
+        plots["strongest_pairs"] = strongest_pairs(test, samples, nodes)
         metrics["flags"] += doubts(plots["seen"])
     return metrics, plots
 

@@ -207,6 +207,7 @@ def _curves(folder: Path | None, metrics: dict[str, Any], label: str) -> list[Fi
         "calibration": figures.calibration,
         "confusion": figures.confusion,
         "per_class": figures.per_class,
+        "strongest_pairs": figures.strongest_pairs,
         "distance_maps": figures.distance_maps,
         "predicted_observed": figures.predicted_observed,
         "per_target": lambda t: figures.per_target(t, metrics.get("difference", {}).get("against")),

@@ -39,6 +39,7 @@ rule evaluate:
         splits="results/{task}/splits.parquet",
         nearest="results/{task}/leakage.parquet",
         held_out="results/{task}/held_out.parquet",
+        nodes=lambda wildcards: nodes_of(wildcards, "training"),
     output:
         metrics="results/{task}/metrics.json",
         plots=directory("results/{task}/plots"),
@@ -55,8 +56,8 @@ rule evaluate:
         code=code("evaluate"),
     shell:
         "python scripts/evaluate.py --task {wildcards.task} --application {params.application}"
-        " --samples {input.samples} --splits {input.splits} --nearest {input.nearest}"
-        " --held-out {input.held_out} --options {params.options:q}"
+        " --samples {input.samples} --splits {input.splits} --nodes {input.nodes:q}"
+        " --nearest {input.nearest} --held-out {input.held_out} --options {params.options:q}"
         " --seed {params.seed} --metrics {output.metrics} --plots {output.plots} 2>&1 | tee {log}"
 
 
