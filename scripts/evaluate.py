@@ -9,7 +9,7 @@ from bioloom.command import json_object, run
 from bioloom.files import write_json
 from bioloom.metrics import evaluate
 from bioloom.samples import read_samples, write_table
-from bioloom.split import read_splits
+from bioloom.splits import read_splits
 
 
 def main(

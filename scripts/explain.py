@@ -8,7 +8,7 @@ from bioloom.explain import explain
 from bioloom.features import read_features
 from bioloom.fitted import Fitted
 from bioloom.samples import read_samples, write_table
-from bioloom.split import read_splits
+from bioloom.splits import read_splits
 
 
 def main(

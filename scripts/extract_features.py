@@ -6,7 +6,8 @@ import pandas as pd
 
 from bioloom.application import get_application
 from bioloom.command import json_object, optional_path, run
-from bioloom.features import extract_features, write_features
+from bioloom.extraction import extract_features
+from bioloom.features import write_features
 from bioloom.files import write_json
 from bioloom.samples import read_samples
 

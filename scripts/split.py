@@ -9,7 +9,8 @@ from bioloom.command import json_object, run
 from bioloom.files import write_json
 from bioloom.leakage import audit as audit_leakage
 from bioloom.samples import read_samples, write_table
-from bioloom.split import split_samples, write_splits
+from bioloom.split import split_samples
+from bioloom.splits import write_splits
 
 
 def main(

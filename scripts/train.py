@@ -5,7 +5,7 @@ from pathlib import Path
 from bioloom.command import json_object, run
 from bioloom.features import read_features
 from bioloom.samples import read_samples, write_table
-from bioloom.split import read_splits
+from bioloom.splits import read_splits
 from bioloom.training import train_task
 
 

@@ -7,7 +7,8 @@ import pytest
 from bioloom.application import Application, Cleaned
 from bioloom.arrays import Ragged
 from bioloom.errors import DataError
-from bioloom.features import Features, extract_features, read_features, write_features
+from bioloom.extraction import extract_features
+from bioloom.features import Features, read_features, write_features
 
 
 def application(inputs):

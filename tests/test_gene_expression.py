@@ -12,7 +12,7 @@ import pytest
 from bioloom.application import Cleaned, get_application, measure_of
 from bioloom.errors import DataError
 from bioloom.explain import explain
-from bioloom.features import extract_features
+from bioloom.extraction import extract_features
 from bioloom.fitted import Fitted
 from bioloom.leakage import audit
 from bioloom.metrics import evaluate

@@ -7,7 +7,8 @@ import pytest
 
 from bioloom.application import Application
 from bioloom.errors import DataError
-from bioloom.features import Features, extract_features, read_features, write_features
+from bioloom.extraction import extract_features
+from bioloom.features import Features, read_features, write_features
 from bioloom.formats.edges import write_graphml, write_tsv
 from bioloom.networks import nearest_neighbours, rank_pairs, standard_profiles
 from bioloom.pairing import make_blocks, make_units, matched_negatives

@@ -43,6 +43,12 @@ def test_an_edited_network_retrains_only_who_uses_it(project: Project) -> None:
     assert project.planned() == {*HEART, "report"}
 
 
+def test_an_edited_engine_leaves_tables_alone(project: Project) -> None:
+    for module in ("engine", "store", "networks", "embedders/unirep"):
+        edit(project, f"src/bioloom/{module}.py")
+    assert project.planned() == set()
+
+
 def test_an_edited_model_of_nobody_runs_nothing(project: Project) -> None:
     edit(project, "src/bioloom/models/transformer.py")
     edit(project, "src/bioloom/applications/protein_function.py")
@@ -116,6 +122,12 @@ def sources(monkeypatch, tmp_path: Path) -> Path:
         ("models/transformer.py", set()),
         ("embedders/unirep.py", {"extract_features", "explain"}),
         ("applications/drug_response.py", set()),
+        ("engine.py", {"extract_features", "explain"}),
+        ("store.py", {"extract_features", "explain"}),
+        ("networks.py", set()),
+        ("extraction.py", {"extract_features"}),
+        ("split.py", {"split"}),
+        ("features.py", {"extract_features", "train", "explain", "predict"}),
         ("metrics.py", {"evaluate"}),
         ("errors.py", set(STEPS)),
     ],
@@ -127,6 +139,25 @@ def test_a_module_counts_for_the_steps_that_run_it(
     (sources / edited).write_text((sources / edited).read_text() + "# edited\n")
     provenance._closure.cache_clear()
     assert {step for step in STEPS if code_hash(step, TASK) != before[step]} == steps
+
+
+# What makes features, splits or scores, of which training and prediction see only the files.
+MAKERS = {"engine", "store", "pooling", "extraction", "networks", "cleaning", "similarity", "split"}
+
+
+@pytest.mark.parametrize(
+    ("step", "others"),
+    [
+        ("train", {"metrics", "predictions"}),
+        ("evaluate", {"training", "fitted"}),
+        ("predict", {"training", "metrics"}),
+    ],
+)
+def test_a_step_that_reads_a_file_is_not_made_of_what_wrote_it(step: str, others: set[str]) -> None:
+    reached = {file.stem for file in provenance._closure(provenance.SCRIPTS / f"{step}.py")}
+    assert not reached & (MAKERS | others)
+    embedders = {file.stem for file in (provenance.PACKAGE / "embedders").glob("[a-z]*.py")}
+    assert not reached & embedders
 
 
 def test_the_hash_is_the_same_in_another_folder(sources: Path) -> None:

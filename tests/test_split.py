@@ -7,7 +7,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from bioloom.errors import DataError
-from bioloom.split import COLUMNS, FINAL, check_splits, read_splits, split_samples, write_splits
+from bioloom.split import split_samples
+from bioloom.splits import COLUMNS, FINAL, check_splits, read_splits, write_splits
 
 
 def table(groups, labels) -> pd.DataFrame:

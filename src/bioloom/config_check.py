@@ -28,7 +28,7 @@ from bioloom.config import (
 )
 from bioloom.embedders import complete, get_embedder
 from bioloom.errors import DataError, unknown_name
-from bioloom.features import check_table_options
+from bioloom.extraction import check_table_options
 from bioloom.models import check_parameters
 from bioloom.pretraining.settings import Settings
 from bioloom.scores import MACRO_METRICS, METRICS

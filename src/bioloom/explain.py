@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +51,6 @@ def explain(
     seed: int,
 ) -> pd.DataFrame:
     """The explanation that fits the inputs: of columns for a table, of letters for sequences."""
-    from bioloom.engine import embed
-
     options = DEFAULTS | options
     fold = splits[["repeat", "fold"]].min()
     chosen = splits[(splits["fold"] == fold["fold"]) & (splits["repeat"] == fold["repeat"])]
@@ -68,6 +67,8 @@ def explain(
         return permute(rows, features, fitted, options["repeats"], seed)
 
     def score(sequences: list[str]) -> np.ndarray:
+        # by name: explaining a table is not made anew when the engine changes (see `provenance`)
+        embed = import_module("bioloom.engine").embed
         return fitted.scores(embed(sequences, embedder, weights=weights).X)
 
     maps = [mutate(rows, fitted, score, options["items"], options["window"])]
@@ -223,8 +224,7 @@ def mask_residues(
     the log odds of the classes predicted before, the mean over the chain's residues (or pairs of
     them). The chains are those that the model is surest of, of different kinds.
     """
-    from bioloom.engine import embed
-
+    embed = import_module("bioloom.engine").embed
     pairs = fitted.kind == "per_pair"
     offsets = pair_offsets(X.lengths) if pairs else X.offsets
     chains = Ragged(fitted.scores(X), offsets)

@@ -24,7 +24,7 @@ from bioloom.similarity import (
     nearest_sequences,
     nearest_variants,
 )
-from bioloom.split import SPLITS, check_splits
+from bioloom.splits import SPLITS, check_splits
 
 MEASURES = {
     "sequence": "identity of the best local alignment / length of the shorter sequence",

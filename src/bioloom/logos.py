@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from bioloom.embedders import BASES
 from bioloom.figures import Figure
+from bioloom.formats.dna import BASES
 from bioloom.svg import LINE, SECOND, draw_svg
 
 # Mid tones of the customary colours, which stand out from light and dark paper.

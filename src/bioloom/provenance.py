@@ -8,6 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from bioloom.application import get_application
+from bioloom.config import TABLE, has_nodes
+
 PACKAGE = Path(__file__).parent
 SCRIPTS = PACKAGE.parents[1] / "scripts"
 
@@ -17,7 +20,7 @@ _NAMED = {
     "nodes": ("application",),
     "clean": ("application",),
     "split": ("application",),
-    "extract_features": ("application", "embedder"),
+    "extract_features": ("application", "embedder", "network"),
     "train": ("application", "model", "baselines"),
     "evaluate": ("application",),
     "explain": ("application", "embedder", "model"),
@@ -30,7 +33,8 @@ def code_hash(step: str, task: dict[str, Any] | None = None, features: Any = Non
     """A hash of the modules that a step of a task imports, so that an edit reruns just its users.
 
     `features` is the section whose embedder is meant, the task's own by default. Applications,
-    embedders and models are imported by name at run time: only the named ones count.
+    embedders, models and what only some tasks need are imported by name at run time: of these
+    only what the task names counts.
     """
     modules = [
         module
@@ -50,15 +54,16 @@ def _named_modules(kind: str, task: dict[str, Any], features: Any) -> list[str]:
     if kind == "application":
         return [f"bioloom.applications.{task['application']}"]
     if kind == "embedder":
-        return [f"bioloom.embedders.{(features or task['features'])['embedder']}"]
+        embedder = (features or task["features"])["embedder"]
+        return [] if embedder == TABLE else ["bioloom.engine", f"bioloom.embedders.{embedder}"]
+    if kind == "network":
+        return ["bioloom.networks"] if has_nodes(task) else []
     if kind == "model":
         return [f"bioloom.models.{task['model']['name']}"]
-    named = [
-        baseline["model"]["name"]
-        for baseline in task.get("baselines", {}).values()
-        if "model" in baseline
-    ]
-    return ["bioloom.models.naive"] + [f"bioloom.models.{name}" for name in named]
+    of_residues = get_application(task["application"]).task == "per_residue"
+    floors = ["naive", "separation"] if of_residues else ["naive"]
+    chosen = [b["model"]["name"] for b in task.get("baselines", {}).values() if "model" in b]
+    return [f"bioloom.models.{name}" for name in floors + chosen]
 
 
 @cache

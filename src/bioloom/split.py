@@ -1,25 +1,17 @@
 """Split samples into train, valid and test so that no group is on two sides.
 
-samples (sample_id, group, label or label.<target>) -> splits (sample_id, unit, repeat, fold,
-split): each (repeat, fold) is one partition of all samples. Hold-out is (0, 0); cross-validation
-adds (-1, -1), train and valid only, on which the final model is fitted. `unit` numbers what stays
-together (a group, or groups joined through sequence clusters; of a block its groups); scores are
-resampled by it.
+samples (sample_id, group, label or label.<target>) -> splits, as `bioloom.splits` describes them.
 """
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from bioloom.errors import DataError, unknown_name
 from bioloom.samples import label_columns
+from bioloom.splits import COLUMNS, FINAL, SPLITS, check_splits, is_classification
 
-COLUMNS = ["sample_id", "unit", "repeat", "fold", "split"]
-SPLITS = ("train", "valid", "test")
-FINAL = (-1, -1)
 DEFAULTS: dict[str, dict] = {
     "holdout": {"by": "group", "identity": None, "test": 0.2, "valid": 0.1},
     "cross_validation": {"by": "group", "identity": None, "folds": 5, "repeats": 1, "valid": 0.1},
@@ -72,73 +64,11 @@ def split_samples(samples: pd.DataFrame, options: dict, seed: int) -> pd.DataFra
     return splits
 
 
-def check_splits(
-    splits: pd.DataFrame, samples: pd.DataFrame, file: str | Path | None = None
-) -> None:
-    """DataError unless each partition holds every sample once and may be trained and tested on.
-
-    That is: train, valid and test are not empty (the final partition has no test), no group and no
-    unit is in two of them, and train has every class. Messages count them; they name none.
-    """
-    if list(splits.columns) != COLUMNS:
-        raise DataError(f"splits need the columns {COLUMNS}, got {list(splits.columns)}", file=file)
-    if splits.empty:
-        raise DataError("there are no splits", file=file)
-    if samples["sample_id"].duplicated().any():
-        raise DataError("sample_id must be unique", column="sample_id")
-    samples = samples.set_index("sample_id")
-    for (repeat, fold), part in splits.groupby(["repeat", "fold"], sort=False):
-        problem, hint = _problem(part, samples, final=(repeat, fold) == FINAL)
-        if problem:
-            where = f"in repeat {repeat}, fold {fold}"
-            raise DataError(f"bad split {where}: {problem}", file=file, hint=hint)
-
-
 def _partition(
     samples: pd.DataFrame, units: np.ndarray, place: tuple[int, int], split: np.ndarray
 ) -> pd.DataFrame:
     columns = (samples["sample_id"].to_numpy(), units, *place, split)
     return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
-
-
-def _problem(part: pd.DataFrame, samples: pd.DataFrame, final: bool) -> tuple[str, str]:
-    """What is wrong with one partition, and a hint; two empty strings where nothing is."""
-    found = part["sample_id"].isin(samples.index).sum()
-    if part["sample_id"].duplicated().any() or not found == len(part) == len(samples):
-        problem = f"{len(part)} rows, {found} of them known, where each of {len(samples)} samples "
-        return problem + "must be once", "the samples changed since: split them again"
-    split = part["split"].to_numpy()
-    wanted = SPLITS[:2] if final else SPLITS
-    if set(split) != set(wanted):
-        problem = f"expected {', '.join(wanted)}, got {', '.join(sorted(map(str, set(split))))}"
-        return problem, "too few groups (or clusters) for these fractions or folds"
-    rows = samples.loc[part["sample_id"]]
-    for together in (rows.get("group"), part["unit"]):
-        if together is None:
-            continue
-        straddling = pd.Series(split).groupby(together.to_numpy()).nunique() > 1
-        if straddling.any():
-            problem = f"{straddling.sum()} groups are in more than one split"
-            return problem, "samples of one group must stay together, or the test is not honest"
-    if _is_classification(samples):
-        lacking = set(rows["label"]) - set(rows["label"][split == "train"])
-        if lacking:
-            problem = f"no training sample of class {', '.join(sorted(lacking))}"
-            return problem, "drop or merge classes of very few groups, or use fewer folds"
-    return "", ""
-
-
-def write_splits(splits: pd.DataFrame, samples: pd.DataFrame, path: str | Path) -> None:
-    """Check `splits` against their samples, then write them as parquet."""
-    check_splits(splits, samples)
-    splits.to_parquet(path, index=False)
-
-
-def read_splits(path: str | Path, samples: pd.DataFrame) -> pd.DataFrame:
-    """The splits in `path`, checked against their samples."""
-    splits = pd.read_parquet(path)
-    check_splits(splits, samples, file=path)
-    return splits
 
 
 def checked_options(options: dict) -> dict:
@@ -169,17 +99,13 @@ def checked_options(options: dict) -> dict:
     return full
 
 
-def _is_classification(samples: pd.DataFrame) -> bool:
-    return "label" in samples and not pd.api.types.is_numeric_dtype(samples["label"])
-
-
 def _strata(samples: pd.DataFrame) -> np.ndarray:
     """What to balance, (N,) int: class, fifth of a measured label, or nothing (several targets)."""
     if "label" not in samples:
         return np.zeros(len(samples), dtype=int)
     if samples["label"].isna().any():
         raise DataError(f"{samples['label'].isna().sum()} samples have no label", column="label")
-    if _is_classification(samples):
+    if is_classification(samples):
         return pd.factorize(samples["label"])[0]
     return pd.qcut(samples["label"], 5, labels=False, duplicates="drop").fillna(0).to_numpy(int)
 

@@ -1,0 +1,86 @@
+"""Splits: which samples train, validate and test in each partition, checked when read and written.
+
+splits (sample_id, unit, repeat, fold, split): each (repeat, fold) is one partition of all samples.
+Hold-out is (0, 0); cross-validation adds (-1, -1), train and valid only, on which the final model
+is fitted. `unit` numbers what stays together (a group, or groups joined through sequence clusters;
+of a block its groups); scores are resampled by it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from bioloom.errors import DataError
+
+COLUMNS = ["sample_id", "unit", "repeat", "fold", "split"]
+SPLITS = ("train", "valid", "test")
+FINAL = (-1, -1)
+
+
+def check_splits(
+    splits: pd.DataFrame, samples: pd.DataFrame, file: str | Path | None = None
+) -> None:
+    """DataError unless each partition holds every sample once and may be trained and tested on.
+
+    That is: train, valid and test are not empty (the final partition has no test), no group and no
+    unit is in two of them, and train has every class. Messages count them; they name none.
+    """
+    if list(splits.columns) != COLUMNS:
+        raise DataError(f"splits need the columns {COLUMNS}, got {list(splits.columns)}", file=file)
+    if splits.empty:
+        raise DataError("there are no splits", file=file)
+    if samples["sample_id"].duplicated().any():
+        raise DataError("sample_id must be unique", column="sample_id")
+    samples = samples.set_index("sample_id")
+    for (repeat, fold), part in splits.groupby(["repeat", "fold"], sort=False):
+        problem, hint = _problem(part, samples, final=(repeat, fold) == FINAL)
+        if problem:
+            where = f"in repeat {repeat}, fold {fold}"
+            raise DataError(f"bad split {where}: {problem}", file=file, hint=hint)
+
+
+def write_splits(splits: pd.DataFrame, samples: pd.DataFrame, path: str | Path) -> None:
+    """Check `splits` against their samples, then write them as parquet."""
+    check_splits(splits, samples)
+    splits.to_parquet(path, index=False)
+
+
+def read_splits(path: str | Path, samples: pd.DataFrame) -> pd.DataFrame:
+    """The splits in `path`, checked against their samples."""
+    splits = pd.read_parquet(path)
+    check_splits(splits, samples, file=path)
+    return splits
+
+
+def _problem(part: pd.DataFrame, samples: pd.DataFrame, final: bool) -> tuple[str, str]:
+    """What is wrong with one partition, and a hint; two empty strings where nothing is."""
+    found = part["sample_id"].isin(samples.index).sum()
+    if part["sample_id"].duplicated().any() or not found == len(part) == len(samples):
+        problem = f"{len(part)} rows, {found} of them known, where each of {len(samples)} samples "
+        return problem + "must be once", "the samples changed since: split them again"
+    split = part["split"].to_numpy()
+    wanted = SPLITS[:2] if final else SPLITS
+    if set(split) != set(wanted):
+        problem = f"expected {', '.join(wanted)}, got {', '.join(sorted(map(str, set(split))))}"
+        return problem, "too few groups (or clusters) for these fractions or folds"
+    rows = samples.loc[part["sample_id"]]
+    for together in (rows.get("group"), part["unit"]):
+        if together is None:
+            continue
+        straddling = pd.Series(split).groupby(together.to_numpy()).nunique() > 1
+        if straddling.any():
+            problem = f"{straddling.sum()} groups are in more than one split"
+            return problem, "samples of one group must stay together, or the test is not honest"
+    if is_classification(samples):
+        lacking = set(rows["label"]) - set(rows["label"][split == "train"])
+        if lacking:
+            problem = f"no training sample of class {', '.join(sorted(lacking))}"
+            return problem, "drop or merge classes of very few groups, or use fewer folds"
+    return "", ""
+
+
+def is_classification(samples: pd.DataFrame) -> bool:
+    """Whether samples have a class each, rather than values or several labels."""
+    return "label" in samples and not pd.api.types.is_numeric_dtype(samples["label"])
