@@ -28,8 +28,7 @@ from bioloom.errors import DataError
 from bioloom.features import Features
 from bioloom.fitted import Fitted
 from bioloom.formats.dna import is_dna
-from bioloom.networks import EXPRESSION
-from bioloom.pairs import Pairs
+from bioloom.pairs import EXPRESSION, Pairs
 from bioloom.samples import label_columns
 
 DEFAULTS: dict[str, Any] = {"items": 4, "window": 1, "repeats": 10, "mean_over": 0, "sites": {}}

@@ -15,9 +15,8 @@ import pandas as pd
 from bioloom.application import Application
 from bioloom.cleaning import complete_options
 from bioloom.errors import DataError
-from bioloom.pairs import Network, Pairs
+from bioloom.pairs import EXPRESSION, Network, Pairs
 
-EXPRESSION = "expression."
 # `profile`: expression as node features; `context`: links of a node to its most co-expressed ones;
 # `pairs`: features of a pair (PAIR_FEATURES).
 SETTINGS: dict[str, Any] = {"profile": False, "context": 0, "pairs": []}

@@ -10,6 +10,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+EXPRESSION = "expression."
+"""What the names of a node's expression columns begin with."""
+
 
 @dataclass(frozen=True)
 class Network:
