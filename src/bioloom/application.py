@@ -57,6 +57,7 @@ class Application:
     Where samples are pairs (`source`, `target`), `nodes(files, options)` gives the table of their
     ends (`node_id`, inputs, `expression.<condition>`), and `inputs` is asked of that; `directed`
     says that (a, b) and (b, a) differ.
+    Where samples have a `sequence`, `alphabet` says of which letters it is.
     """
 
     task: Literal["classification", "regression", "multiregression", "per_residue"]
@@ -69,6 +70,7 @@ class Application:
     private: bool = False
     nodes: Callable[[dict[str, Path], dict[str, Any]], pd.DataFrame] | None = None
     directed: bool = False
+    alphabet: Literal["protein", "dna"] | None = None
     write: Callable[[pd.DataFrame, pd.DataFrame, Path], None] | None = None
 
 

@@ -10,7 +10,7 @@ All of it on validation rows of the partition that the saved model was fitted on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
@@ -29,9 +29,13 @@ from bioloom.features import Features
 from bioloom.fitted import Fitted
 from bioloom.formats.dna import is_dna
 from bioloom.pairs import EXPRESSION, Pairs
+from bioloom.predictions import align
 from bioloom.samples import label_columns
 
 DEFAULTS: dict[str, Any] = {"items": 4, "window": 1, "repeats": 10, "mean_over": 0, "sites": {}}
+
+LETTERS = {"protein": AMINO_ACIDS, "dna": BASES}
+UNKNOWN = {"protein": "X", "dna": "N"}
 
 Score = Callable[[list[str]], np.ndarray]
 """Sequences to the model's calibrated scores, (N, n_outputs)."""
@@ -55,11 +59,6 @@ def explain(
     chosen = splits[(splits["fold"] == fold["fold"]) & (splits["repeat"] == fold["repeat"])]
     valid = chosen.loc[chosen["split"] == "valid", "sample_id"]
     rows = samples[samples["sample_id"].isin(valid)].reset_index(drop=True)
-    if fitted.kind in ("per_residue", "per_pair"):
-        X = features.rows(rows["sample_id"])
-        return mask_residues(
-            rows, X, fitted, embedder, weights, options["items"], options["window"]
-        )
     if isinstance(features.X, Pairs):
         return permute_pairs(rows, features, fitted, options["repeats"], seed, embedder)
     if not isinstance(application.inputs(rows), list):
@@ -68,12 +67,19 @@ def explain(
     def score(sequences: list[str]) -> np.ndarray:
         # by name: explaining a table is not made anew when the engine changes (see `provenance`)
         embed = import_module("bioloom.engine").embed
-        return fitted.scores(embed(sequences, embedder, weights=weights).X)
+        embedding = embed(sequences, embedder, weights=weights)
+        ids, names = np.array(sequences), np.array(embedding.names)
+        made = Features(ids, embedding.X, names, features.embedder)
+        return fitted.scores(align(made, list(features.names), features.embedder).X)
 
-    maps = [mutate(rows, fitted, score, options["items"], options["window"])]
+    alphabet = alphabet_of(embedder, application, list(rows["sequence"]))
+    given = rows, features.rows(rows["sample_id"]), fitted, score, alphabet
+    if fitted.kind in ("per_residue", "per_pair"):
+        return mask_residues(*given, options["items"], options["window"])
+    maps = [mutate(*given, options["items"], options["window"])]
     if options["mean_over"]:
         chosen_rows = np.random.default_rng(seed).permutation(len(rows))[: options["mean_over"]]
-        mean = mean_map(list(rows["sequence"].iloc[chosen_rows]), fitted, score)
+        mean = mean_map(list(rows["sequence"].iloc[chosen_rows]), fitted, score, LETTERS[alphabet])
         maps.insert(0, mark_sites(mean, options["sites"]))
     return pd.concat(maps, ignore_index=True)
 
@@ -178,33 +184,41 @@ def _loss(fitted: Fitted, X: np.ndarray | Pairs, samples: pd.DataFrame) -> float
     return float(np.nanmean((scores - truth) ** 2))
 
 
+def alphabet_of(embedder: dict[str, Any], application: Application, sequences: list[str]) -> str:
+    """Of which letters sequences are: as the features say, or the application, else a guess."""
+    for said in (embedder.get("alphabet"), application.alphabet):
+        if said in LETTERS:
+            return said
+    return "dna" if is_dna(sequences) else "protein"
+
+
 def mutate(
-    samples: pd.DataFrame, fitted: Fitted, score: Score, items: int, window: int
+    samples: pd.DataFrame,
+    X: Any,
+    fitted: Fitted,
+    score: Score,
+    alphabet: str,
+    items: int,
+    window: int,
 ) -> pd.DataFrame:
     """In-silico mutagenesis of the items that the model is surest of, or that it scores highest.
 
-    With `window` 1 every letter is replaced by every other one; with a larger one each window of
-    letters is replaced by the unknown letter. Importance is the fall of the log odds of the
-    predicted class (of the value in a regression).
+    `X` are the features of the samples. With `window` 1 every letter is replaced by every other
+    one; with a larger one each window of letters is replaced by the unknown letter. Importance is
+    the fall of the log odds of the predicted class (of the value in a regression).
     """
-    scores = score(list(samples["sequence"]))
-    surest = _spread(scores, items)
+    scores = fitted.scores(X)
+    regression = fitted.kind not in CLASSIFICATION
+    said = scores.argmax(axis=1) if regression else fitted.decide_codes(scores)
     tables = []
-    for row in surest:
-        sequence = samples["sequence"].iloc[row]
-        mutants = list(_mutants(sequence, window))
-        after = score([mutant for _, _, mutant in mutants])
-        output = int(scores[row].argmax())
+    for row in _spread(scores, said, items):
+        output = int(said[row])
+        table = _mutants(samples["sequence"].iloc[row], alphabet, window)
+        after = score(list(table.pop("mutant")))
         fall = _strength(scores[row : row + 1], output, fitted) - _strength(after, output, fitted)
-        table = pd.DataFrame(
-            [(p, letter) for p, letter, _ in mutants], columns=["position", "feature"]
-        )
-        table["importance"] = fall
-        table["item"] = samples["sample_id"].iloc[row]
-        table["reference"] = [sequence[p : p + window] for p in table["position"]]
-        regression = fitted.kind not in CLASSIFICATION
+        table = table.assign(importance=fall, low=fall, high=fall)
         predicted = f"{scores[row, output]:.2f}" if regression else fitted.outputs[output]
-        tables.append(table.assign(predicted=predicted, low=fall, high=fall))
+        tables.append(table.assign(item=samples["sample_id"].iloc[row], predicted=predicted))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -212,8 +226,8 @@ def mask_residues(
     samples: pd.DataFrame,
     X: Any,
     fitted: Fitted,
-    embedder: dict[str, Any],
-    weights: Path | None,
+    score: Score,
+    alphabet: str,
     items: int,
     window: int,
 ) -> pd.DataFrame:
@@ -223,28 +237,25 @@ def mask_residues(
     the log odds of the classes predicted before, the mean over the chain's residues (or pairs of
     them). The chains are those that the model is surest of, of different kinds.
     """
-    embed = import_module("bioloom.engine").embed
     pairs = fitted.kind == "per_pair"
     offsets = pair_offsets(X.lengths) if pairs else X.offsets
-    chains = Ragged(fitted.scores(X), offsets)
+    scores = fitted.scores(X)
+    chains, codes = Ragged(scores, offsets), Ragged(fitted.decide_codes(scores), offsets)
+    mostly = np.array([np.bincount(codes.item(i)).argmax() for i in range(len(codes))])
     tables = []
-    for row in _spread(chains.mean(), items):
-        sequence, before = samples["sequence"].iloc[row], chains.item(row)
-        mutants = list(_mutants(sequence, max(window, 2)))
-        embedded = embed([text for _, _, text in mutants], embedder, weights=weights).X
-        after = fitted.scores(embedded).reshape(len(mutants), *before.shape)
-        said = np.arange(len(before)), before.argmax(axis=1)
+    for row in _spread(chains.mean(), mostly, items):
+        before = chains.item(row)
+        table = _mutants(samples["sequence"].iloc[row], alphabet, max(window, 2))
+        after = score(list(table.pop("mutant"))).reshape(len(table), *before.shape)
+        said = np.arange(len(before)), codes.item(row)
         fall = (_log_odds(before[said]) - _log_odds(after[:, *said])).mean(axis=1)
-        places = [(position, letter) for position, letter, _ in mutants]
-        table = pd.DataFrame(places, columns=["position", "feature"])
-        table = table.assign(importance=fall, low=fall, high=fall)
-        main = fitted.outputs[int(before.mean(axis=0).argmax())]
-        predicted = "distances" if pairs else f"mostly {main}"
+        table = table.drop(columns="reference").assign(importance=fall, low=fall, high=fall)
+        predicted = "distances" if pairs else f"mostly {fitted.outputs[mostly[row]]}"
         tables.append(table.assign(item=samples["sample_id"].iloc[row], predicted=predicted))
     return pd.concat(tables, ignore_index=True)
 
 
-def mean_map(sequences: list[str], fitted: Fitted, score: Score) -> pd.DataFrame:
+def mean_map(sequences: list[str], fitted: Fitted, score: Score, letters: str) -> pd.DataFrame:
     """What each letter of the consensus is worth, as a mean over many sequences of one register.
 
     Importance is the mean fall of the score (log odds of the last class in a classification) when
@@ -255,7 +266,6 @@ def mean_map(sequences: list[str], fitted: Fitted, score: Score) -> pd.DataFrame
         raise DataError(f"`explain: mean_over` needs one value a sample, the task is {fitted.kind}")
     length = pd.Series(sequences).str.len().mode()[0]
     texts = [s for s in sequences if len(s) == length]
-    letters = BASES if is_dna(texts) else AMINO_ACIDS
     consensus = [pd.Series([s[p] for s in texts]).mode()[0] for p in range(length)]
     changed = [
         s[:p] + letter + s[p + 1 :] for s in texts for p in range(length) for letter in letters
@@ -294,10 +304,9 @@ def mark_sites(table: pd.DataFrame, sites: dict[str, str]) -> pd.DataFrame:
     return table.assign(site=named[table["position"]].to_numpy())
 
 
-def _spread(scores: np.ndarray, items: int) -> np.ndarray:
+def _spread(scores: np.ndarray, predicted: np.ndarray, items: int) -> np.ndarray:
     """The surest rows, as many of each predicted class as possible."""
-    predicted, sure = scores.argmax(axis=1), scores.max(axis=1)
-    order = np.argsort(-sure, kind="stable")
+    order = np.argsort(-scores[np.arange(len(scores)), predicted], kind="stable")
     rank = pd.Series(predicted[order]).groupby(predicted[order]).cumcount().to_numpy()
     return order[np.argsort(rank, kind="stable")][:items]
 
@@ -313,16 +322,14 @@ def _log_odds(p: np.ndarray) -> np.ndarray:
     return np.log(clipped / (1 - clipped))
 
 
-def _mutants(sequence: str, window: int) -> Iterator[tuple[int, str, str]]:
-    """(position, letter, mutant) of every substitution, or of every masked window."""
-    protein = not is_dna([sequence])
-    if window > 1:
-        unknown = "X" if protein else "N"
-        for start in range(0, len(sequence), window):
-            end = min(start + window, len(sequence))
-            yield start, unknown, sequence[:start] + unknown * (end - start) + sequence[end:]
-        return
-    for position, letter in enumerate(sequence):
-        for other in AMINO_ACIDS if protein else BASES:
-            if other != letter:
-                yield position, other, sequence[:position] + other + sequence[position + 1 :]
+def _mutants(sequence: str, alphabet: str, window: int) -> pd.DataFrame:
+    """`position, feature, reference, mutant` of every substitution, or of every masked window."""
+    rows = []
+    for start in range(0, len(sequence), window):
+        reference = sequence[start : start + window]
+        for letter in LETTERS[alphabet] if window == 1 else UNKNOWN[alphabet]:
+            if letter != reference:
+                new = letter * len(reference)
+                mutant = sequence[:start] + new + sequence[start + window :]
+                rows.append((start, letter, reference, mutant))
+    return pd.DataFrame(rows, columns=["position", "feature", "reference", "mutant"])

@@ -56,10 +56,17 @@ class Fitted:
         return np.asarray(self.model.predict(prepared)).reshape(len(X), -1)
 
     def decide(self, scores: np.ndarray) -> np.ndarray:
-        """The predicted class names (N,), the binary ones by the threshold chosen on valid."""
+        """The predicted class names (N,)."""
+        return np.array(self.outputs)[self.decide_codes(scores)]
+
+    def decide_codes(self, scores: np.ndarray) -> np.ndarray:
+        """The predicted classes as columns of the scores (N,).
+
+        Binary ones are decided by the threshold chosen on valid.
+        """
         if self.kind == "binary":
-            return np.array(self.outputs)[(scores[:, 1] >= self.threshold).astype(int)]
-        return np.array(self.outputs)[scores.argmax(axis=1)]
+            return (scores[:, 1] >= self.threshold).astype(int)
+        return scores.argmax(axis=1)
 
     def save(self, folder: Path) -> None:
         """Write the model folder."""

@@ -117,11 +117,9 @@ def _join(*reasons: str) -> str:
 
 
 def _classes(place: dict[str, np.ndarray], scores: np.ndarray, fitted: Fitted) -> pd.DataFrame:
-    decided = fitted.decide(scores)
-    code = {name: i for i, name in enumerate(fitted.outputs)}
-    chosen = np.array([code[name] for name in decided], dtype=int)
+    chosen = fitted.decide_codes(scores)
     inside = 1 - scores <= fitted.quantile[0]
-    table = pd.DataFrame({**place, "prediction": decided})
+    table = pd.DataFrame({**place, "prediction": np.array(fitted.outputs)[chosen]})
     table["probability"] = scores[np.arange(len(chosen)), chosen]
     for i, name in enumerate(fitted.outputs):
         table[f"p.{name}"] = scores[:, i]

@@ -257,4 +257,5 @@ application = Application(
     sources=(),
     optional_sources=("sequences", "windows", "genome", "expression", "values"),
     measure="variants",
+    alphabet="dna",
 )

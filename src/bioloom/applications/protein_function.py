@@ -190,4 +190,5 @@ application = Application(
     sources=("sequences",),
     optional_sources=("table",),
     measure="sequence",
+    alphabet="protein",
 )

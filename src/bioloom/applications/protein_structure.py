@@ -191,5 +191,6 @@ application = Application(
     sources=(),
     optional_sources=(*SOURCES, "states"),
     measure="sequence",
+    alphabet="protein",
     write=write,
 )
