@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from bioloom.embedders import (
     AMINO_ACIDS,
+    SequenceError,
     complete,
     embedder_names,
     get_embedder,
@@ -484,8 +485,9 @@ def test_lack_of_memory_halves_the_batches(model_folder, monkeypatch, caplog):
     np.testing.assert_allclose(got, expected, atol=1e-5)
     assert encoder.budget <= 50
     assert "out of memory" in caplog.text
-    with pytest.raises(DataError, match="set `max_length`"):
-        list(encoder.encode(["M" * 60]))
+    with pytest.raises(SequenceError, match="62 tokens at once.*set `max_length`") as caught:
+        list(encoder.encode(["MKT", "M" * 60, "MKV"]))
+    assert caught.value.sequence == "M" * 60
 
 
 def test_models_that_cannot_be_trusted_are_refused(model_folder, tmp_path):

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from bioloom import engine
 from bioloom.arrays import Ragged
 from bioloom.devices import fast_dtype, lock_first
-from bioloom.embedders import AMINO_ACIDS, States, unirep
+from bioloom.embedders import AMINO_ACIDS, SequenceError, States, unirep
 from bioloom.engine import SelfCheckError, centred_cosine, embed
 from bioloom.errors import DataError
 from bioloom.pooling import pool
@@ -105,6 +105,28 @@ def test_the_record_is_json_and_complete(weights):
 def test_a_bad_sequence_is_named(weights):
     with pytest.raises(DataError, match="sequence 2: '-' at position 3"):
         embed(["MKT", "MK-T"], OPTIONS, weights=weights)
+    with pytest.raises(DataError, match="sequence P2: '-' at position 3"):
+        embed(["MKT", "MK-T"], OPTIONS, weights=weights, ids=["P1", "P2"])
+
+
+def test_a_sequence_that_does_not_fit_is_named(monkeypatch, weights):
+    """Also where only the self-check, on the beginning of each sequence, comes to it."""
+
+    def too_large(encoder, sequences):
+        raise SequenceError("600 tokens at once", sequences[-1])
+
+    monkeypatch.setattr(unirep.UniRep, "encode", too_large)
+    sequences = ["MKT", "A" * 900, "MKV"]
+    with pytest.raises(DataError, match="sequence P2: 600 tokens at once"):
+        embed(sequences, OPTIONS, weights=weights, ids=["P1", "P2", "P3"])
+
+
+def test_the_error_of_a_sequence_comes_whole_from_another_process():
+    error = SequenceError("600 tokens", "MKT", hint="none")
+    kind, arguments, state = error.__reduce__()
+    copy = kind(*arguments)
+    copy.__setstate__(state)
+    assert (str(copy), copy.sequence) == (str(error), "MKT")
 
 
 def test_several_devices_share_the_work(tmp_path, weights):

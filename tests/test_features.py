@@ -94,6 +94,12 @@ def test_sequences_go_through_the_embedder():
     assert np.isclose(features.X[0, list(features.names).index("A")], 2 / 3)
 
 
+def test_a_sequence_that_cannot_be_embedded_is_named_by_its_sample():
+    samples = pd.DataFrame({"sample_id": ["p", "q"], "sequence": ["AAC", "A-C"]})
+    with pytest.raises(DataError, match="sequence q: '-' at position 2"):
+        extract_features(samples, SEQUENCES, {"embedder": "kmer", "k": 1})
+
+
 def test_segments_of_one_hot_letters_are_their_compositions():
     samples = pd.DataFrame(
         {"sample_id": ["p", "q"], "group": ["p", "q"], "sequence": ["AACC", "C"]}

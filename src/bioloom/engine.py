@@ -20,7 +20,7 @@ import numpy as np
 
 from bioloom.arrays import Ragged
 from bioloom.devices import claim_devices, peak_memory_mb
-from bioloom.embedders import Encoder, complete, get_embedder
+from bioloom.embedders import Encoder, SequenceError, complete, get_embedder
 from bioloom.errors import DataError
 from bioloom.pooling import RAGGED_POOLINGS, pool
 from bioloom.store import Space, concatenate, content_keys
@@ -54,17 +54,20 @@ def embed(
     weights: Path | None = None,
     store: Path | None = None,
     device: str | None = None,
+    ids: Sequence[str] | None = None,
 ) -> Embedding:
     """Features of `sequences` as the `features:` block `options` asks, in the order given.
 
     `weights` is the local path of the embedder's weights; `store` a folder in which vectors are
     kept between runs (None: nothing is kept); `device` as in `claim_devices`: None takes a free
-    GPU or the CPU, several devices share the work. DataError: unknown options, letters outside the
-    embedder's alphabet, empty sequences. SelfCheckError: the vectors cannot be trusted.
+    GPU or the CPU, several devices share the work. Errors call a sequence by its place in `ids`,
+    or else by its number. DataError: unknown options, letters outside the embedder's alphabet,
+    empty sequences, too little memory. SelfCheckError: the vectors cannot be trusted.
     """
     options = complete(options)
     module = get_embedder(options["embedder"])
-    texts = normalise_all(sequences, module, options)
+    called: Sequence[Any] = range(1, len(sequences) + 1) if ids is None else ids
+    texts = normalise_all(sequences, called, module, options)
     if hasattr(module, "features"):
         X, names = module.features(texts, options)
         return Embedding(X, names, {"embedder": options["embedder"], "sequences": len(texts)})
@@ -72,11 +75,16 @@ def embed(
         raise DataError("features: pooling segments needs `segments: <how many>`")
     # longest first: memory that does not suffice shows at once
     unique = sorted(set(texts), key=lambda text: (-len(text), text))
-    with claim_devices(device) as devices:
-        if len(devices) > 1 and len(unique) > 1:
-            items, info = _embed_on_many(unique, options, weights, store, devices)
-        else:
-            items, info = _embed_unique(unique, module, options, weights, store, devices[0])
+    try:
+        with claim_devices(device) as devices:
+            if len(devices) > 1 and len(unique) > 1:
+                items, info = _embed_on_many(unique, options, weights, store, devices)
+            else:
+                items, info = _embed_unique(unique, module, options, weights, store, devices[0])
+    except SequenceError as error:
+        # the self-check takes but the beginning of a sequence
+        first = next(i for i, text in enumerate(texts) if text.startswith(error.sequence))
+        raise DataError(f"sequence {called[first]}: {error}") from error
     position = {text: i for i, text in enumerate(unique)}
     items = items[np.array([position[text] for text in texts], dtype=np.int64)]
     X = items if options["pooling"] in RAGGED_POOLINGS else items.values
@@ -85,15 +93,18 @@ def embed(
 
 
 def normalise_all(
-    sequences: Sequence[str], module: ModuleType, options: Mapping[str, Any]
+    sequences: Sequence[str],
+    ids: Sequence[Any],
+    module: ModuleType,
+    options: Mapping[str, Any],
 ) -> list[str]:
     """Every sequence as the embedder will see it; DataError names the sequence that cannot be."""
     texts = []
-    for number, sequence in enumerate(sequences, start=1):
+    for name, sequence in zip(ids, sequences, strict=True):
         try:
             texts.append(module.normalise(sequence, options))
         except DataError as error:
-            raise DataError(f"sequence {number}: {error}") from error
+            raise DataError(f"sequence {name}: {error}") from error
     return texts
 
 

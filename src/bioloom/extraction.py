@@ -41,13 +41,14 @@ def extract_features(
     if nodes is not None:
         return _network(samples, nodes, application, options, weights, store)
     inputs = application.inputs(samples)
-    X, names, info = _vectors(inputs, options, weights, store)
+    X, names, info = _vectors(inputs, ids, options, weights, store)
     features = Features(ids, X, np.array(names, dtype=str), _identity(options, info))
     return features, info | {"identity": features.embedder, "features": len(names)}
 
 
 def _vectors(
     inputs: list[str] | pd.DataFrame,
+    ids: np.ndarray,
     options: dict[str, Any],
     weights: Path | None,
     store: Path | None,
@@ -56,7 +57,7 @@ def _vectors(
     if isinstance(inputs, pd.DataFrame):
         return _table(inputs, options)
     embed = import_module("bioloom.engine").embed
-    embedding = embed(inputs, options, weights=weights, store=store)
+    embedding = embed(inputs, options, weights=weights, store=store, ids=ids)
     return embedding.X, embedding.names, embedding.info
 
 
@@ -73,7 +74,8 @@ def _network(
     section = dict(options)
     settings = section.pop("network", {})
     known, inputs = networks.node_inputs(nodes, application, section)
-    X, names, info = _vectors(inputs, section, weights, store)
+    node_ids = nodes["node_id"].to_numpy(dtype=str)[known]
+    X, names, info = _vectors(inputs, node_ids, section, weights, store)
     if isinstance(X, Ragged):
         raise DataError("A node of a network has one vector", hint="set `pooling: mean`")
     # What has no sequence keeps its place; its values are filled with those of training nodes.

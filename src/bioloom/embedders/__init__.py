@@ -70,6 +70,14 @@ class States(NamedTuple):
     lengths: np.ndarray
 
 
+class SequenceError(DataError):
+    """A sequence that cannot be encoded: `sequence`, as it was given to the encoder."""
+
+    def __init__(self, message: str, sequence: str = "", *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.sequence = sequence
+
+
 class Encoder(Protocol):
     """A loaded network. Its vectors must not depend on what else is in the batch."""
 

@@ -20,7 +20,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bioloom.devices import fast_dtype
-from bioloom.embedders import POOLINGS, Option, States, normalise_dna, normalise_protein
+from bioloom.embedders import (
+    POOLINGS,
+    Option,
+    SequenceError,
+    States,
+    normalise_dna,
+    normalise_protein,
+)
 from bioloom.errors import DataError
 from bioloom.files import sha256
 
@@ -120,6 +127,14 @@ def _folder(options: dict[str, Any]) -> Path:
         ) from error
 
 
+class _TooLargeError(Exception):
+    """One chunk alone needs more than memory holds."""
+
+    def __init__(self, chunk: Chunk) -> None:
+        super().__init__(f"{len(chunk)} tokens")
+        self.chunk = chunk
+
+
 class HuggingFace:
     """A transformers encoder over packs of whole sequences, or padded batches where it must be."""
 
@@ -156,13 +171,13 @@ class HuggingFace:
     def encode(self, sequences: Sequence[str]) -> Iterator[States]:
         """Whole sequences in packs of `budget` tokens, longest first; long ones by windows."""
         self.info["packed"] = self._first_position is not None
-        yield from self._states(self._tokenise(sequences), self._forward)
+        yield from self._states(sequences, self._forward)
 
     def reference(self, sequences: Sequence[str]) -> list[np.ndarray]:
         """The same windows as padded batches of the model as transformers loads it, in fp32."""
         plain = _load_model(self.folder, self.device, "float32", self.layer)
         states: list[np.ndarray] = [np.empty(0)] * len(sequences)
-        batches = self._states(self._tokenise(sequences), lambda chunks: self._pad(chunks, plain))
+        batches = self._states(sequences, lambda chunks: self._pad(chunks, plain))
         for batch in batches:
             values = np.split(batch.values.cpu().numpy(), np.cumsum(batch.lengths)[:-1])
             for i, value in zip(batch.order, values, strict=True):
@@ -218,22 +233,36 @@ class HuggingFace:
         ids = self.tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
         return [self.prefix + list(chunk) + self.suffix for chunk in ids]
 
-    def _states(self, chunks: list[Chunk], forward: Forward) -> Iterator[States]:
-        """Run all chunks: short ones in packs, long ones alone and by windows."""
+    def _states(self, sequences: Sequence[str], forward: Forward) -> Iterator[States]:
+        """Run all sequences; SequenceError tells which one does not fit in memory."""
+        chunks = self._tokenise(sequences)
+        for pack in self._packs([len(chunk) for chunk in chunks]):
+            whole = [chunks[i] for i in pack]
+            long = len(whole[0]) > self.max_length
+            try:
+                values = self._by_windows(whole[0], forward) if long else forward(whole)
+            except _TooLargeError as error:
+                tokens = len(error.chunk)
+                place = 0 if long else [chunk is error.chunk for chunk in whole].index(True)
+                raise SequenceError(
+                    f"{tokens} tokens at once are more than memory holds",
+                    sequences[pack[place]],
+                    hint=f"set `max_length` of the features block below {tokens}",
+                ) from error
+            yield States(np.array(pack), values, np.array([len(chunk) for chunk in whole]))
+
+    def _packs(self, lengths: list[int]) -> Iterator[list[int]]:
+        """Chunks to run at once, longest first: those that need windows alone."""
         pack: list[int] = []
         size = 0
-        for i in sorted(range(len(chunks)), key=lambda i: -len(chunks[i])):
-            if len(chunks[i]) > self.max_length:
-                values = self._by_windows(chunks[i], forward)
-                yield States(np.array([i]), values, np.array([len(values)]))
-                continue
-            if pack and size + len(chunks[i]) > self.budget:
-                yield _run(pack, chunks, forward)
+        for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+            if pack and (size + lengths[i] > self.budget or lengths[pack[0]] > self.max_length):
+                yield pack
                 pack, size = [], 0
             pack.append(i)
-            size += len(chunks[i])
+            size += lengths[i]
         if pack:
-            yield _run(pack, chunks, forward)
+            yield pack
 
     def _by_windows(self, chunk: Chunk, forward: Forward) -> torch.Tensor:
         """The states of a long sequence; special tokens come from its first and last window."""
@@ -271,12 +300,7 @@ class HuggingFace:
             if not _is_out_of_memory(error):
                 raise
             if len(chunks) == 1:
-                start = self.tokenizer.decode(chunks[0][:20], skip_special_tokens=True)
-                raise DataError(
-                    f"the sequence that begins {start!r} needs {len(chunks[0])} tokens at once, "
-                    "more than memory holds",
-                    hint=f"set `max_length` of the features block below {len(chunks[0])}",
-                ) from error
+                raise _TooLargeError(chunks[0]) from error
         if self.device.startswith("cuda"):
             torch.cuda.empty_cache()
         self.budget = max(1, sum(map(len, chunks)) // 2)
@@ -325,11 +349,6 @@ def windows(length: int, size: int, overlap: int) -> list[tuple[int, int, int]]:
     starts = [*range(0, length - size, size - overlap), length - size]
     cuts = [(a + size + b) // 2 for a, b in zip(starts, starts[1:], strict=False)]
     return list(zip(starts, [0, *cuts], [*cuts, length], strict=True))
-
-
-def _run(pack: list[int], chunks: list[Chunk], forward: Forward) -> States:
-    whole = [chunks[i] for i in pack]
-    return States(np.array(pack), forward(whole), np.array([len(chunk) for chunk in whole]))
 
 
 def _load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
