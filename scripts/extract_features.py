@@ -22,9 +22,10 @@ def main(
     weights: list[Path],
     features: Path,
     record: Path,
+    run_record: Path,
 ) -> None:
-    """Write features.npz and the record of how they were made."""
-    extracted, info = extract_features(
+    """Write features.npz, the record of what they are, and that of the run."""
+    extracted, info, run_info = extract_features(
         read_samples(samples),
         get_application(application),
         options,
@@ -34,6 +35,7 @@ def main(
     )
     write_features(extracted, features)
     write_json(info, record)
+    write_json(run_info, run_record)
 
 
 if __name__ == "__main__":
@@ -45,5 +47,6 @@ if __name__ == "__main__":
         "weights": [Path],
         "features": Path,
         "record": Path,
+        "run_record": Path,
     }
     run(__doc__, arguments, main)

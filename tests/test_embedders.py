@@ -393,8 +393,8 @@ def test_every_family_gives_the_vectors_of_transformers(family, model_folder):
     tokens = embed(sequences, _hf(folder, pooling="tokens")).X
     assert tokens.lengths.tolist() == list(map(len, sequences))
     np.testing.assert_allclose(tokens.item(2), expected[2][1:-1], atol=5e-3)
-    assert mean.info["packed"] == (family != "t5")
-    assert mean.info["self_check"]["centred_cosine"] > 0.9999
+    assert mean.run["packed"] == (family != "t5")
+    assert mean.run["self_check"]["centred_cosine"] > 0.9999
 
 
 def test_masks_are_scaled_row_by_row(model_folder):

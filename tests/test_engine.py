@@ -61,8 +61,8 @@ def test_rows_stay_with_their_sequences(tmp_path_factory, weights, sequences, po
     options = OPTIONS | {"pooling": pooling}
     once = embed(sequences, options, weights=weights, store=store)
     again = embed([*reversed(sequences), *sequences], options, weights=weights, store=store)
-    assert once.info["encoded"] == len(set(sequences))
-    assert again.info["encoded"] == (0 if stored else len(set(sequences)))
+    assert once.run["encoded"] == len(set(sequences))
+    assert again.run["encoded"] == (0 if stored else len(set(sequences)))
     n = len(sequences)
     for i in range(n):
         first, *others = (
@@ -77,29 +77,29 @@ def test_only_new_sequences_are_encoded(tmp_path, weights):
     sequences = _random_proteins(30)
     embed(sequences, OPTIONS, weights=weights, store=tmp_path)
     second = embed([*sequences, "MKTAYIAK"], OPTIONS, weights=weights, store=tmp_path)
-    assert second.info["encoded"] == 1
+    assert second.run["encoded"] == 1
     assert second.X.shape == (31, SIZE)
     other = embed(sequences, OPTIONS | {"pooling": "max"}, weights=weights, store=tmp_path)
-    assert other.info["encoded"] == 30
+    assert other.run["encoded"] == 30
 
 
-def test_the_record_is_json_and_complete(weights):
+def test_the_records_are_json_and_complete(weights):
     embedding = embed(_random_proteins(5), OPTIONS, weights=weights)
-    info = json.loads(json.dumps(embedding.info, allow_nan=False))
-    assert set(info) >= {
-        "embedder",
-        "weights_sha256",
-        "device",
-        "dtype",
-        "sequences",
-        "unique",
-        "encoded",
-        "residues_per_second",
-        "peak_memory_mb",
-        "self_check",
-    }
+    info, run = (
+        json.loads(json.dumps(e, allow_nan=False)) for e in (embedding.info, embedding.run)
+    )
+    assert set(info) == {"embedder", "weights_sha256", "dtype", "sequences", "unique"}
+    measured = {"device", "encoded", "residues_per_second", "peak_memory_mb", "self_check"}
+    assert set(run) == measured
     assert embedding.names == [f"unirep_{i}" for i in range(SIZE)]
     assert embedding.X.dtype == np.float32
+
+
+def test_what_the_features_are_depends_on_no_run(tmp_path, weights):
+    sequences = _random_proteins(5)
+    first, second = (embed(sequences, OPTIONS, weights=weights, store=tmp_path) for _ in range(2))
+    assert first.info == second.info
+    assert (first.run["encoded"], second.run["encoded"]) == (5, 0)
 
 
 def test_a_bad_sequence_is_named(weights):
@@ -134,9 +134,9 @@ def test_several_devices_share_the_work(tmp_path, weights):
     one = embed(sequences, OPTIONS, weights=weights)
     two = embed(sequences, OPTIONS, weights=weights, store=tmp_path, device="cpu, cpu")
     np.testing.assert_allclose(two.X, one.X, atol=1e-5)
-    assert two.info["encoded"] == 9
-    assert two.info["device"] == "cpu,cpu"
-    assert embed(sequences, OPTIONS, weights=weights, store=tmp_path).info["encoded"] == 0
+    assert two.run["encoded"] == 9
+    assert two.run["device"] == "cpu,cpu"
+    assert embed(sequences, OPTIONS, weights=weights, store=tmp_path).run["encoded"] == 0
 
 
 def _embed_shuffled(seed: int, weights: Path, store: Path, results: multiprocessing.Queue) -> None:
@@ -192,7 +192,7 @@ def test_kill_9_keeps_what_was_flushed(tmp_path, weights):
     # longest first: those are the ones that had been encoded
     longest = sorted(set(_random_proteins(4000, longest=200)), key=lambda s: (-len(s), s))[:40]
     again = embed(longest, OPTIONS, weights=weights, store=tmp_path)
-    assert again.info["encoded"] < 40
+    assert again.run["encoded"] < 40
     np.testing.assert_allclose(again.X, embed(longest, OPTIONS, weights=weights).X, atol=1e-5)
 
 
@@ -235,7 +235,7 @@ def test_the_self_check_falls_back_to_float32_or_fails(monkeypatch, tmp_path, n)
     use({"bfloat16": 3.0, "float32": 0.0})
     fallen_back = embed(sequences, OPTIONS, store=tmp_path)
     assert fallen_back.info["dtype"] == "float32"
-    assert fallen_back.info["self_check"]["centred_cosine"] > 0.999
+    assert fallen_back.run["self_check"]["centred_cosine"] > 0.999
     for broken in (3.0, np.nan):
         use({"bfloat16": broken, "float32": broken})
         with pytest.raises(SelfCheckError):

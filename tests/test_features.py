@@ -38,7 +38,7 @@ def people():
 
 
 def test_a_table_keeps_missing_numbers_and_spreads_categories():
-    features, record = extract_features(people(), TABLE, {"embedder": "table"})
+    features, record, _ = extract_features(people(), TABLE, {"embedder": "table"})
     assert list(features.names) == ["age", "sex=f", "sex=m", "expression.FLT3"]
     assert np.isnan(features.X[1, 0])
     assert features.X[:, 1:3].tolist() == [[1, 0], [0, 1], [0, 0]]
@@ -47,13 +47,13 @@ def test_a_table_keeps_missing_numbers_and_spreads_categories():
 
 def test_a_block_can_be_chosen():
     options = {"embedder": "table", "blocks": ["expression"]}
-    features, _ = extract_features(people(), TABLE, options)
+    features, *_ = extract_features(people(), TABLE, options)
     assert list(features.names) == ["expression.FLT3"]
 
 
 def test_a_column_can_weigh_more():
     options = {"embedder": "table", "weights": {"sex": 8}}
-    features, _ = extract_features(people(), TABLE, options)
+    features, *_ = extract_features(people(), TABLE, options)
     assert features.X[:, 1:3].tolist() == [[8, 0], [0, 8], [0, 0]]
     assert features.X[0, 3] == np.float32(0.1)
 
@@ -89,7 +89,7 @@ def test_rows_follow_the_ids_asked_for():
 
 def test_sequences_go_through_the_embedder():
     samples = pd.DataFrame({"sample_id": ["p"], "group": ["p"], "sequence": ["AAC"]})
-    features, _ = extract_features(samples, SEQUENCES, {"embedder": "kmer", "k": 1})
+    features, *_ = extract_features(samples, SEQUENCES, {"embedder": "kmer", "k": 1})
     assert features.X.shape == (1, 20)
     assert np.isclose(features.X[0, list(features.names).index("A")], 2 / 3)
 
@@ -105,6 +105,6 @@ def test_segments_of_one_hot_letters_are_their_compositions():
         {"sample_id": ["p", "q"], "group": ["p", "q"], "sequence": ["AACC", "C"]}
     )
     options = {"embedder": "one_hot", "pooling": "segments", "segments": 2}
-    features, _ = extract_features(samples, SEQUENCES, options)
+    features, *_ = extract_features(samples, SEQUENCES, options)
     assert list(features.X.lengths) == [2, 1]
     assert features.X.values[:, :2].tolist() == [[1, 0], [0, 1], [0, 1]]

@@ -106,7 +106,7 @@ def task_files(folder: Path, kind: str) -> dict[str, Path]:
         "above_limit": 0,
         "histogram": {"edges": edges.tolist(), "counts": counts.tolist()},
     }
-    features = {"embedder": "unirep", "residues_per_second": 4210, "self_check": 2.1e-7}
+    features = {"embedder": "unirep", "dtype": "float32", "sequences": 5200}
     model = {
         "model": "transformer",
         "kind": kind,

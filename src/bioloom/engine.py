@@ -11,7 +11,7 @@ import multiprocessing
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -36,11 +36,20 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Embedding:
-    """Features of N sequences: `X (N, D)` float32 or Ragged float16, D names, and a JSON record."""
+    """Features of N sequences: `X (N, D)` float32 or Ragged float16, D names, two JSON records.
+
+    `info` says what the features are, `run` what making them took here: device, what was encoded
+    and not in the store, throughput, peak memory, self-check.
+    """
 
     X: np.ndarray | Ragged
     names: list[str]
     info: dict[str, Any]
+    run: dict[str, Any] = field(default_factory=dict)
+
+
+Embedded = tuple[Ragged, dict[str, Any], dict[str, Any]]
+"""Pooled items, and the `info` and `run` of an Embedding."""
 
 
 class SelfCheckError(RuntimeError):
@@ -78,9 +87,11 @@ def embed(
     try:
         with claim_devices(device) as devices:
             if len(devices) > 1 and len(unique) > 1:
-                items, info = _embed_on_many(unique, options, weights, store, devices)
+                items, info, run = _embed_on_many(unique, options, weights, store, devices)
             else:
-                items, info = _embed_unique(unique, module, options, weights, store, devices[0])
+                items, info, run = _embed_unique(
+                    unique, module, options, weights, store, devices[0]
+                )
     except SequenceError as error:
         # the self-check takes but the beginning of a sequence
         first = next(i for i, text in enumerate(texts) if text.startswith(error.sequence))
@@ -89,7 +100,7 @@ def embed(
     items = items[np.array([position[text] for text in texts], dtype=np.int64)]
     X = items if options["pooling"] in RAGGED_POOLINGS else items.values
     names = [f"{options['embedder']}_{i}" for i in range(items.values.shape[1])]
-    return Embedding(X, names, {**info, "sequences": len(texts), "unique": len(unique)})
+    return Embedding(X, names, {**info, "sequences": len(texts), "unique": len(unique)}, run)
 
 
 def normalise_all(
@@ -116,8 +127,8 @@ def _embed_unique(
     store: Path | None,
     device: str,
     dtype: str = "auto",
-) -> tuple[Ragged, dict[str, Any]]:
-    """Pooled items of different texts, from the store or encoded on one device, and the record."""
+) -> Embedded:
+    """Pooled items of different texts, from the store or encoded on one device, and the records."""
     encoder: Encoder = module.load(options, weights, device, dtype)
     settings = {name: options[name] for name in ("embedder", "pooling", "segments")}
     space = Space(store, settings | encoder.identity | {"version": VERSION}) if store else None
@@ -137,16 +148,15 @@ def _embed_unique(
         places.append(place)
     letters = sum(len(texts[i]) for i in misses)
     seconds = time.perf_counter() - started
-    info = {
-        "embedder": options["embedder"],
-        **encoder.identity,
+    info = {"embedder": options["embedder"], **encoder.identity}
+    run = {
         **encoder.info,
         "encoded": len(misses),
         "residues_per_second": round(letters / seconds) if letters else None,
         "peak_memory_mb": peak_memory_mb(device),
         "self_check": check,
     }
-    return concatenate(pieces)[np.argsort(np.concatenate(places))], info
+    return concatenate(pieces)[np.argsort(np.concatenate(places))], info, run
 
 
 def _encode(
@@ -230,7 +240,7 @@ def _embed_on_many(
     store: Path | None,
     devices: list[str],
     dtype: str = "auto",
-) -> tuple[Ragged, dict[str, Any]]:
+) -> Embedded:
     """Deal the texts, which are sorted by length, to one process a device."""
     shares = [texts[i :: len(devices)] for i in range(len(devices))]
     tasks = [
@@ -242,17 +252,17 @@ def _embed_on_many(
     with multiprocessing.get_context("spawn").Pool(len(tasks)) as processes:
         results = processes.starmap(_embed_share, tasks, chunksize=1)
     places = np.concatenate([np.arange(i, len(texts), len(devices)) for i in range(len(tasks))])
-    infos = [info for _, info in results]
-    if len({info["dtype"] for info in infos}) > 1:  # bfloat16 was too coarse for one share
+    info, runs = results[0][1], [run for _, _, run in results]
+    if len({info["dtype"] for _, info, _ in results}) > 1:  # bfloat16 was too coarse for one share
         return _embed_on_many(texts, options, weights, store, devices, "float32")
-    speeds = [info["residues_per_second"] for info in infos if info["residues_per_second"]]
-    info = infos[0] | {
+    speeds = [run["residues_per_second"] for run in runs if run["residues_per_second"]]
+    run = runs[0] | {
         "device": ",".join(devices),
-        "encoded": sum(info["encoded"] for info in infos),
+        "encoded": sum(run["encoded"] for run in runs),
         "residues_per_second": sum(speeds) or None,
-        "peak_memory_mb": max(info["peak_memory_mb"] for info in infos),
+        "peak_memory_mb": max(run["peak_memory_mb"] for run in runs),
     }
-    return concatenate([items for items, _ in results])[np.argsort(places)], info
+    return concatenate([items for items, _, _ in results])[np.argsort(places)], info, run
 
 
 def _embed_share(
@@ -262,6 +272,6 @@ def _embed_share(
     store: Path | None,
     device: str,
     dtype: str,
-) -> tuple[Ragged, dict[str, Any]]:
+) -> Embedded:
     module = get_embedder(options["embedder"])
     return _embed_unique(texts, module, options, weights, store, device, dtype)

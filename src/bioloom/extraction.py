@@ -30,9 +30,10 @@ def extract_features(
     weights: Path | None = None,
     store: Path | None = None,
     nodes: pd.DataFrame | None = None,
-) -> tuple[Features, dict[str, Any]]:
-    """Features of the samples, and a record of how they were made (features.json).
+) -> tuple[Features, dict[str, Any], dict[str, Any]]:
+    """Features of the samples, the record of what they are (features.json), and of the run.
 
+    The run's record differs from run to run, as where the store knew some sequences already.
     `options` is the task's `features` section; its `embedder` is the file name in
     `bioloom.embedders`, or `table` for the samples' own columns. Where samples are pairs, `nodes`
     is the table of their ends, whose sequences or columns are taken instead.
@@ -41,9 +42,9 @@ def extract_features(
     if nodes is not None:
         return _network(samples, nodes, application, options, weights, store)
     inputs = application.inputs(samples)
-    X, names, info = _vectors(inputs, ids, options, weights, store)
+    X, names, info, run = _vectors(inputs, ids, options, weights, store)
     features = Features(ids, X, np.array(names, dtype=str), _identity(options, info))
-    return features, info | {"identity": features.embedder, "features": len(names)}
+    return features, info | {"identity": features.embedder, "features": len(names)}, run
 
 
 def _vectors(
@@ -52,13 +53,13 @@ def _vectors(
     options: dict[str, Any],
     weights: Path | None,
     store: Path | None,
-) -> tuple[np.ndarray | Ragged, list[str], dict[str, Any]]:
-    """Features, their names and the record of the run, of sequences or of a table."""
+) -> tuple[np.ndarray | Ragged, list[str], dict[str, Any], dict[str, Any]]:
+    """Features of sequences or of a table, their names, and both records."""
     if isinstance(inputs, pd.DataFrame):
-        return _table(inputs, options)
+        return *_table(inputs, options), {}
     embed = import_module("bioloom.engine").embed
     embedding = embed(inputs, options, weights=weights, store=store, ids=ids)
-    return embedding.X, embedding.names, embedding.info
+    return embedding.X, embedding.names, embedding.info, embedding.run
 
 
 def _network(
@@ -68,14 +69,14 @@ def _network(
     options: dict[str, Any],
     weights: Path | None,
     store: Path | None,
-) -> tuple[Features, dict[str, Any]]:
+) -> tuple[Features, dict[str, Any], dict[str, Any]]:
     """Features of the nodes as of any samples, and what `network:` asks of their expression."""
     networks = import_module("bioloom.networks")
     section = dict(options)
     settings = section.pop("network", {})
     known, inputs = networks.node_inputs(nodes, application, section)
     node_ids = nodes["node_id"].to_numpy(dtype=str)[known]
-    X, names, info = _vectors(inputs, node_ids, section, weights, store)
+    X, names, info, run = _vectors(inputs, node_ids, section, weights, store)
     if isinstance(X, Ragged):
         raise DataError("A node of a network has one vector", hint="set `pooling: mean`")
     # What has no sequence keeps its place; its values are filled with those of training nodes.
@@ -87,7 +88,7 @@ def _network(
     ids = samples["sample_id"].to_numpy(dtype=str)
     features = Features(ids, pairs, np.array(names, dtype=str), _identity(options, info))
     sizes = {"nodes": len(nodes), "context_edges": pairs.network.context.shape[1] // 2}
-    return features, info | sizes | {"identity": features.embedder, "features": len(names)}
+    return features, info | sizes | {"identity": features.embedder, "features": len(names)}, run
 
 
 def _identity(options: dict[str, Any], info: dict[str, Any]) -> str:

@@ -2,7 +2,8 @@
 
 Requires: results/{task}/{dataset}/samples.parquet, and the embedder's weights.
 Makes: results/{task}/{dataset}/features.npz (also features.<baseline>.npz for training), with a
-record of the run in the .json beside it.
+record of what they are in the .json beside it. What differs from run to run (device, throughput,
+peak memory, self-check) is in the .json beside the log, which nothing compares.
 """
 
 
@@ -16,7 +17,8 @@ rule extract_features:
         features="results/{task}/{dataset}/{features}.npz",
         record="results/{task}/{dataset}/{features}.json",
     log:
-        "logs/{task}/{dataset}/{features}.log",
+        text="logs/{task}/{dataset}/{features}.log",
+        run="logs/{task}/{dataset}/{features}.json",
     benchmark:
         "benchmarks/{task}/{dataset}/{features}.tsv"
     conda:
@@ -37,4 +39,5 @@ rule extract_features:
         "python scripts/extract_features.py --application {params.application}"
         " --samples {input.samples} --nodes {input.nodes:q} --options {params.options:q}"
         " --weights {input.weights:q}"
-        " --features {output.features} --record {output.record} 2>&1 | tee {log}"
+        " --features {output.features} --record {output.record} --run-record {log.run}"
+        " 2>&1 | tee {log.text}"
