@@ -21,6 +21,7 @@ rule pretrain:
     conda:
         "../../envs/bioloom.yaml"
     threads: 2
+    priority: 1  # a task waits for it: not last of all
     resources:
         launcher="python",
     params:
