@@ -113,7 +113,7 @@ def test_the_strongest_pairs_go_by_name_and_say_the_truth():
     nodes = pd.DataFrame({"node_id": list("ab"), "name": ["recA", None]})
     test = TestSet({"model": [held]}, ["no", "yes"], [], [], 30)
     table = strongest_pairs(test, samples, nodes)
-    assert len(table) == 40
+    assert len(table) == 30
     assert table["score"].iloc[0] == held.p[:, 1].max()
     assert table["score"].is_monotonic_decreasing
     assert set(table["source"]) <= {"recA", "b", "c", "d", "e"}

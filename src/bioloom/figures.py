@@ -124,26 +124,45 @@ def distance_maps(table: pd.DataFrame) -> Figure:
 
 
 def strongest_pairs(table: pd.DataFrame) -> Figure:
-    """The network of the surest test pairs: those that are linked in colour, others orange."""
-    from networkx import Graph, draw_networkx_edges, draw_networkx_labels, kamada_kawai_layout
+    """The network of the surest test pairs: those that are linked in blue, others orange."""
+    from networkx import Graph, draw_networkx_edges, draw_networkx_labels
 
     graph = Graph()
     for pair in table.itertuples(index=False):
         graph.add_edge(pair.source, pair.target, colour=ACCENT if pair.linked else SECOND)
+    place = _side_by_side(graph)
 
     def draw(ax: Any) -> None:
-        place = kamada_kawai_layout(graph)
         colours = [graph.edges[edge]["colour"] for edge in graph.edges]
-        draw_networkx_edges(graph, place, ax=ax, edge_color=colours, width=1.4)
+        draw_networkx_edges(graph, place, ax=ax, edge_color=colours, width=1.2, alpha=0.7)
         draw_networkx_labels(graph, place, ax=ax, font_size=8, font_color=INK)
-        ax.margins(0.08)
+        ax.margins(0.06)
+        ax.set(aspect="equal")
         ax.set_axis_off()
 
     caption = (
         f"The {len(table)} test pairs that the model is surest of: {table['linked'].sum()} blue "
         "ones are linked, of the orange ones no link is known."
     )
-    return Figure(draw_svg(draw, (WIDE[0], 4.6)), "Strongest predicted links", caption, wide=True)
+    return Figure(draw_svg(draw, (9.5, 4.6)), "Strongest predicted links", caption, wide=True)
+
+
+def _side_by_side(graph: Any) -> dict[str, np.ndarray]:
+    """A place for each node: the parts of the graph in rows, each as large as its nodes need."""
+    from networkx import connected_components, kamada_kawai_layout
+
+    place: dict[str, np.ndarray] = {}
+    corner, height = np.zeros(2), 0.0
+    for part in sorted(connected_components(graph), key=len, reverse=True):
+        radius = np.sqrt(len(part))
+        if corner[0] and corner[0] + 2 * radius > 26:
+            corner, height = np.array([0.0, corner[1] - height]), 0.0
+        height = max(height, 2 * radius + 1)
+        spots = kamada_kawai_layout(graph.subgraph(sorted(part)))
+        middle = corner + [radius, -radius]
+        place |= {node: middle + radius * spot for node, spot in spots.items()}
+        corner = corner + [2 * radius + 2.5, 0]
+    return place
 
 
 def predicted_observed(table: pd.DataFrame) -> Figure:

@@ -15,7 +15,7 @@ from bioloom.errors import DataError
 from bioloom.held_out import HeldOut, TestSet
 from bioloom.scores import Scores, binary_scores
 
-STRONGEST = 40  # pairs that are drawn
+STRONGEST = 30  # pairs that are drawn
 FEWEST = 3  # positives, and negatives, that a value of `by` needs
 ENDS = ("source", "target")
 SEEN = {0: "none", 1: "one", 2: "both"}

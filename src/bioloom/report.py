@@ -22,6 +22,8 @@ from bioloom.scores import LOWER_IS_BETTER
 METRICS = {
     "auroc": "AUROC",
     "auprc": "AUPRC",
+    "auprc_ratio": "AUPRC over chance",
+    "early_precision_ratio": "Early precision over chance",
     "f1": "F1",
     "mcc": "MCC",
     "ece": "Calibration error (ECE)",
@@ -53,7 +55,9 @@ VERDICTS = {
 DRAWN = ("histogram", "shares", "flags")  # of leakage.json, shown in another way than the rest
 NAMED = ("embedder", "identity", "features")  # of features.json: in the card under another name
 MACRO = ("recall", "precision", "f1", "auroc", "auprc")
-ABBREVIATIONS = ("svm", "dnn", "cnn", "gnn", "lstm")
+SPELT = {name: name.upper() for name in ("svm", "dnn", "cnn", "gnn", "lstm", "clr")} | {
+    "unirep": "UniRep"
+}
 UNBOUNDED = ("distance_mae", "rmse", "mae", "rmse_median", "log_loss", "set_size")
 
 
@@ -139,11 +143,12 @@ def metric_label(name: str, kind: str) -> str:
         _, reach, share = name.split("_")
         part = {"l": "L", "l2": "L/2", "l5": "L/5"}[share]
         return f"Precision of the surest {part} {reach}-range contacts"
-    stem = name.removesuffix("_median")
+    stem = name.removesuffix("_median").removesuffix("_macro")
     label = METRICS.get(stem, words(stem))
-    if name != stem:
+    if name.endswith("_median"):
         label += ", median over targets"
-    return f"{label} (macro)" if kind in ("multiclass", "per_residue") and name in MACRO else label
+    over_classes = kind in ("multiclass", "per_residue") and name in MACRO
+    return f"{label} (macro)" if over_classes or name.endswith("_macro") else label
 
 
 def model_card(
@@ -154,7 +159,7 @@ def model_card(
     coverage = model.get("coverage")
     card = [
         *((key, about.get(key)) for key in ("source", "licence", "limits")),
-        ("model", model_label(model.get("model", ""))),
+        ("model", words(model.get("model", ""))),
         *((key, model.get(key)) for key in ("parameters", "features", "seed")),
         ("classes", classes),
         ("positive class", classes[-1] if model.get("kind") == "binary" else None),
@@ -164,12 +169,6 @@ def model_card(
         *((key, value) for key, value in features.items() if key not in NAMED),
     ]
     return [(name, value) for name, value in card if value not in (None, "", [], {})]
-
-
-def model_label(name: str) -> str:
-    """The name of a model, its abbreviation in capitals."""
-    parts = name.split("_")
-    return words(" ".join(w.upper() if w in ABBREVIATIONS else w for w in parts))
 
 
 def _primary_scores(metrics: dict[str, Any]) -> dict[str, dict[str, float]]:
@@ -244,7 +243,7 @@ def _explanation(path: Path | None) -> list[Figure]:
 
 def words(name: str) -> str:
     """A name in config as words: `no_foundation_model` -> `No foundation model`."""
-    text = str(name).replace("_", " ")
+    text = " ".join(SPELT.get(word, word) for word in str(name).split("_"))
     return text[:1].upper() + text[1:]
 
 
