@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bioloom.errors import DataError
+from bioloom.errors import DataError, in_yaml
 from bioloom.formats.columns import (
     class_labels,
     feature_names,
@@ -210,6 +211,26 @@ def test_a_source_is_read_by_its_options(tmp_path):
     refused(lambda: read_source(path, "values", {"read": {"values": 5}}), "takes options by name")
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv", "x;y\n1;?\n"),
+        ("a.csv", "x\ty\n1\t?\n"),
+        ("a.tsv", "x,y\n1,?\n"),
+        ("a.csv", "x,y\n1,?\n"),
+    ],
+)
+def test_the_separator_is_seen_in_the_first_line_and_missing_values_have_any_spelling(
+    tmp_path, name, text
+):
+    path = tmp_path / name
+    path.write_text(text)
+    table = read_table(path, missing=["?"])
+    assert table.columns.tolist() == ["x", "y"]
+    assert table["x"].tolist() == ["1"]
+    assert table["y"].isna().all()
+
+
 def test_a_table_without_header_names_its_columns_by_number(tmp_path):
     table = read_table(write(tmp_path / "t.csv", "2,x\nMKV, 1\nMKL, 0\n"), header=False, skip=1)
     assert table.to_dict("list") == {"1": ["MKV", "MKL"], "2": ["1", "0"]}
@@ -299,6 +320,17 @@ def test_text_where_a_number_is_due_names_row_and_column_and_not_the_value(wrong
     assert "row 5, column age" in message
     assert hint in message
     assert f" {wrong} " not in message
+
+
+def test_a_decimal_comma_is_named(tmp_path):
+    column = pd.Series(["1,5", "2,25", "3"], index=[2, 3, 4], name="CRP [mg/L]", dtype="str")
+    with pytest.raises(DataError, match=r"row 2, column CRP.*use a point as the decimal mark"):
+        infer_types(column.to_frame(), {}, tmp_path)
+
+
+def test_a_name_in_a_hint_is_yaml():
+    assert in_yaml("age") == "age"
+    assert yaml.safe_load(f"{{drop: [{in_yaml('CRP [mg/L]: a')}]}}") == {"drop": ["CRP [mg/L]: a"]}
 
 
 def test_types_are_by_what_a_column_holds_or_by_config():

@@ -171,7 +171,7 @@ def test_flags_say_what_to_doubt(binary):
     samples, splits = binary
     splits["unit"] = np.arange(N) % 12
     metrics, _ = measure(
-        samples, splits, classify(samples, splits, {"model": 30, "naive": 0}), "binary"
+        samples, splits, classify(samples, splits, {"model": 30, "other": 0}), "binary"
     )
     assert metrics["flags"] == [
         "small test set: 12 groups",

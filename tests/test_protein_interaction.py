@@ -158,6 +158,9 @@ def test_psi_mitab(tmp_path):
     other = "\t".join(["-"] * 13)
     path.write_text(f"#ID A\tID B\nuniprotkb:P1|intact:EBI-1\tuniprotkb:P2\t{other}\n")
     assert read_pairs(path)[["source", "target"]].to_numpy().tolist() == [["P1", "P2"]]
+    plain = tmp_path / "pairs.txt"
+    plain.write_text(f"uniprotkb:P1\tuniprotkb:P2\t{other}\n")
+    assert read_pairs(plain)[["source", "target"]].to_numpy().tolist() == [["P1", "P2"]]
     path.write_text("uniprotkb:P1\tuniprotkb:P2\n")
     refused(lambda: read_pairs(path), "15 tab-separated columns or more, got 2.*row 1")
     path.write_text(f"uniprotkb:P1\t-\t{other}\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
@@ -27,6 +29,11 @@ class DataError(ValueError):
         where = ", ".join(f"{name} {value}" for name, value in places.items() if value is not None)
         text = f"{message} ({where})" if where else message
         super().__init__(f"{text}. Hint: {hint}" if hint else text)
+
+
+def in_yaml(name: str) -> str:
+    """A column's name as it must be written in config.yaml: quoted where YAML needs that."""
+    return name if re.fullmatch(r"[A-Za-z_][\w.]*", name) else json.dumps(name, ensure_ascii=False)
 
 
 def unknown_name(what: str, name: str, known: Iterable[str], where: str = "") -> DataError:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from bioloom.errors import DataError
+from bioloom.errors import DataError, in_yaml
 from bioloom.formats.dna import is_dna
 from bioloom.samples import feature_columns
 
@@ -58,7 +58,8 @@ def check_signature(samples: pd.DataFrame, signature: dict[str, Any], file: Path
                 f"Expected a {described['type']}, got {samples[name].dtype}",
                 file=file,
                 column=name,
-                hint=f"`types: {{{name}: {described['type']}}}` under the data set, as in training",
+                hint=f"`types: {{{in_yaml(name)}: {described['type']}}}` under the data set, as in "
+                "training",
             )
 
 

@@ -23,7 +23,7 @@ from bioloom.cleaning import (
     require_classes,
     unlabelled,
 )
-from bioloom.errors import DataError
+from bioloom.errors import DataError, in_yaml
 from bioloom.formats.columns import (
     class_labels,
     feature_names,
@@ -33,7 +33,7 @@ from bioloom.formats.columns import (
     text,
     unique_ids,
 )
-from bioloom.formats.expression import read_expression
+from bioloom.formats.expression import read_expression_source
 from bioloom.formats.identifiers import identifying
 from bioloom.formats.table import read_source
 from bioloom.samples import count_shown, feature_columns
@@ -76,7 +76,7 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
         notes.append(f"Columns that identify a person were not read: {', '.join(removed)}")
     blocks = [samples, clinical]
     if "expression" in files:
-        expression, facts = _expression(files["expression"], samples["group"], options)
+        expression, facts = _expression(files, samples["group"], options)
         blocks.append(expression.set_axis(samples.index, axis=0))
         notes += facts
     raw = pd.concat(blocks, axis=1).reset_index(drop=True)
@@ -115,20 +115,18 @@ def _clinical(
 
 
 def _expression(
-    path: Path, patients: pd.Series, options: Mapping[str, Any]
+    files: Mapping[str, Path], patients: pd.Series, options: Mapping[str, Any]
 ) -> tuple[pd.DataFrame, list[str]]:
     """The patients' rows of the matrix, empty where it has none, and what did not match."""
-    reading = complete_options(
-        options["read"].get("expression", {}), {"samples": "columns"}, "read: expression"
-    )
-    matrix = read_expression(path, **reading)
+    matrix = read_expression_source(files, "expression", options)
     without, extra = (~patients.isin(matrix.index)).sum(), (~matrix.index.isin(patients)).sum()
     if without == len(patients):
         turned = matrix.columns.isin(patients).any()
-        other = "rows" if reading["samples"] == "columns" else "columns"
+        by_rows = options["read"].get("expression", {}).get("samples") == "rows"
+        other = "columns" if by_rows else "rows"
         raise DataError(
             "The expression matrix has no patient of the clinical table",
-            file=path,
+            file=files["expression"],
             hint=f"the patients are in its {other}: `read: {{expression: {{samples: {other}}}}}`"
             if turned
             else "its samples must be named by the patient ids of the clinical table",
@@ -188,7 +186,8 @@ def _check_categories(samples: pd.DataFrame, features: list[str], most: int) -> 
             raise DataError(
                 f"{different} different texts are too many for a category",
                 column=name,
-                hint=f"leave it out with `clean: {{drop: [{name}]}}`, or raise max_categories",
+                hint=f"leave it out with `clean: {{drop: [{in_yaml(name)}]}}`, or raise "
+                "max_categories",
             )
 
 

@@ -35,7 +35,7 @@ from bioloom.formats.columns import (
     unique_ids,
 )
 from bioloom.formats.dna import AMBIGUOUS, standard_dna
-from bioloom.formats.expression import read_expression
+from bioloom.formats.expression import read_expression_source
 from bioloom.formats.fasta import read_fasta
 from bioloom.formats.h5ad import is_h5ad, read_h5ad
 from bioloom.formats.intervals import read_genome, read_windows, window_sequences
@@ -150,10 +150,7 @@ def _read_matrix(
     if is_h5ad(path):
         matrix, table = read_h5ad(path)
     else:
-        reading = complete_options(
-            options["read"].get("expression", {}), {"samples": "columns"}, "read: expression"
-        )
-        matrix = read_expression(path, **reading)
+        matrix = read_expression_source(files, "expression", options)
         table = pd.DataFrame(index=matrix.index)
     ids = pd.Series(matrix.index.astype(str), index=matrix.index)
     frame = pd.DataFrame({"sample_id": ids, "group": ids})

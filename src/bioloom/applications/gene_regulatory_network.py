@@ -20,20 +20,19 @@ from bioloom.cleaning import column_names, complete_options, drop_rows, require_
 from bioloom.errors import DataError
 from bioloom.formats.columns import numbers, require_columns, text, unique_ids
 from bioloom.formats.edges import read_pairs
-from bioloom.formats.expression import read_expression
+from bioloom.formats.expression import read_expression_source
 from bioloom.formats.fasta import read_fasta
 from bioloom.formats.table import READ_OPTIONS, read_source
 
 REGULATES, NO_EDGE = "regulates", "no known edge"
 # `columns` maps our names to the user's; `aliases`: regulator -> the gene it is made of, several
-# joined by ";"; `samples`: where the conditions of `expression` are; `candidates`: instead of the
-# known edges all others, of the regulators named in `only` where it is given; `hold_out`: what no
-# test edge shares with training, operons (of the target; genes without one) or regulators.
+# joined by ";"; `candidates`: instead of the known edges all others, of the regulators named in
+# `only` where it is given; `hold_out`: what no test edge shares with training, operons (of the
+# target; genes without one) or regulators.
 OPTIONS: dict[str, Any] = {
     "columns": {},
     "read": {},
     "aliases": {},
-    "samples": "columns",
     "candidates": False,
     "only": [],
     "hold_out": "operons",
@@ -64,7 +63,7 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
     if options["hold_out"] not in ("operons", "regulators"):
         raise DataError(f"`hold_out` is operons or regulators, got {options['hold_out']!r}")
     genes = _genes(files, options)
-    measured = read_expression(files["expression"], options["samples"]).columns
+    measured = read_expression_source(files, "expression", options).columns
     edges = _edges(files, genes, options)
     if options["candidates"]:
         pairs = _candidates(files, genes, measured, edges, options)
@@ -95,7 +94,7 @@ def nodes(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
     """
     options = complete_options(options, OPTIONS, "datasets")
     genes = _genes(files, options)
-    expression = read_expression(files["expression"], options["samples"]).T
+    expression = read_expression_source(files, "expression", options).T
     table = pd.DataFrame({"node_id": expression.index})
     table["name"] = genes["name"].reindex(table["node_id"]).to_numpy()
     if "genome" in files:

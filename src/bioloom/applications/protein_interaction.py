@@ -26,7 +26,7 @@ from bioloom.cleaning import (
 from bioloom.errors import DataError
 from bioloom.formats.columns import class_labels, require_columns
 from bioloom.formats.edges import pairs_of, read_complexes, read_pairs
-from bioloom.formats.expression import read_expression
+from bioloom.formats.expression import read_expression_source
 from bioloom.formats.proteins import read_sequences
 from bioloom.formats.residues import standard_sequences
 from bioloom.formats.table import READ_OPTIONS
@@ -34,7 +34,7 @@ from bioloom.formats.table import READ_OPTIONS
 INTERACTS, SEPARATE = "interacts", "does not interact"
 # `columns` maps our names to the user's; `locus` is the GenBank qualifier that has the ids;
 # `all_interact`: the pairs are all positives, negatives are to be drawn; `identity`: proteins as
-# alike as this stay on one side of a split; `samples`: where the conditions of `expression` are.
+# alike as this stay on one side of a split.
 OPTIONS: dict[str, Any] = {
     "columns": {},
     "read": {},
@@ -44,7 +44,6 @@ OPTIONS: dict[str, Any] = {
     "test_locus": "locus_tag",
     "all_interact": False,
     "identity": 0.4,
-    "samples": "columns",
 }
 COLUMNS: dict[str, str | None] = {
     "source": "source",
@@ -92,9 +91,8 @@ def nodes(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
         ends = set(pairs["source"]) | set(pairs["target"])
         kept = sequences[sequences.index.isin(ends)]
         table = pd.DataFrame({"node_id": kept.index, "sequence": kept.to_numpy()})
-        expression = files.get(f"{prefix}expression")
-        if expression is not None:
-            measured = read_expression(expression, options["samples"]).T
+        if f"{prefix}expression" in files:
+            measured = read_expression_source(files, f"{prefix}expression", options).T
             measured = measured.reindex(table["node_id"]).add_prefix("expression.")
             table = pd.concat([table, measured.reset_index(drop=True)], axis=1)
         tables.append(table)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bioloom.errors import DataError
+from bioloom.errors import DataError, in_yaml
 
 TYPES = ("number", "category")
 FEW = 50  # a column with more values may hold ids, which no message shows
@@ -135,7 +135,8 @@ def _parsed(column: pd.Series) -> pd.Series:
 def _number_hint(value: str, name: str) -> str:
     if value.count(",") == 1 and value.replace(",", "").strip("+- ").isdigit():
         return "use a point as the decimal mark"
-    return f"mend the value or leave it empty; `types: {{{name}: category}}` takes it as text"
+    as_text = f"`types: {{{in_yaml(name)}: category}}` takes it as text"
+    return f"mend the value, leave it empty or list it as `missing` under `read`; {as_text}"
 
 
 def infer_types(table: pd.DataFrame, types: Mapping[str, str], file: Path) -> dict[str, pd.Series]:
@@ -158,7 +159,9 @@ def _likely_type(column: pd.Series) -> str:
     if not pd.api.types.is_string_dtype(column):  # Parquet keeps its types
         is_number = pd.api.types.is_numeric_dtype(column)
         return "number" if is_number and not pd.api.types.is_bool_dtype(column) else "category"
-    filled, parsed = column.notna().sum(), _parsed(column).notna().sum()
+    # A decimal comma is a mistake to be named, and no category.
+    parsed = _parsed(column.str.replace(",", ".", n=1, regex=False)).notna().sum()
+    filled = column.notna().sum()
     return "number" if 2 * parsed > filled or not filled else "category"
 
 

@@ -35,8 +35,15 @@ class Complex(NamedTuple):
 
 
 def is_mitab(path: Path) -> bool:
-    """Whether the file's ending is that of PSI-MITAB."""
-    return any(ending.lower() in MITAB for ending in path.suffixes)
+    """Whether the file is PSI-MITAB by its ending or, where it is plain text, by its first row."""
+    if any(ending.lower() in MITAB for ending in path.suffixes):
+        return True
+    if not any(ending.lower() in (".txt", ".tsv") for ending in path.suffixes):
+        return False
+    with open_text(path) as lines:
+        fields = next(lines, "").split("\t")
+    ends = [field.lstrip("#").startswith("ID(s) interactor") or ":" in field for field in fields]
+    return len(fields) >= MITAB_COLUMNS and all(ends[:2])
 
 
 def read_pairs(

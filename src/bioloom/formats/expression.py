@@ -2,32 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 
+from bioloom.cleaning import complete_options
 from bioloom.errors import DataError
 from bioloom.formats.columns import numbers, unique_ids
 from bioloom.formats.h5ad import is_h5ad, read_h5ad
-from bioloom.formats.table import read_table
+from bioloom.formats.table import READ_OPTIONS, read_table
+
+OPTIONS = READ_OPTIONS | {"samples": "columns"}
 
 
-def read_expression(path: Path, samples: Literal["columns", "rows"] = "columns") -> pd.DataFrame:
+def read_expression(
+    path: Path, samples: Literal["columns", "rows"] = "columns", **read: Any
+) -> pd.DataFrame:
     """Samples x genes, float32, NaN where not measured, whichever way round the file is.
 
     The file's first column holds the ids of its rows; AnnData (.h5ad) says itself which way round
-    it is. The unit is the file's own. Raises DataError for an id that is missing or there twice,
-    and for text where a number is due.
+    it is. The unit is the file's own; `read` as for any table. Raises DataError for
+    an id that is missing or there twice, and for text where a number is due.
     """
     if samples not in ("columns", "rows"):
         raise DataError(f"`samples` is columns or rows, got {samples!r}", file=path)
     if is_h5ad(path):
         return read_h5ad(path)[0]
-    table = read_table(path)
+    table = read_table(path, **read)
     if table.shape[1] < 2:
-        raise DataError("Expected a column of ids and columns of values", file=path)
+        raise DataError("Expected a column of ids and columns of values, got one column", file=path)
     ids = unique_ids(table, str(table.columns[0]), path)
     values = {name: numbers(table[name], path).to_numpy() for name in table.columns[1:]}
     matrix = pd.DataFrame(values, index=pd.Index(ids.to_numpy(), name=None), dtype="float32")
     return matrix.T if samples == "columns" else matrix
+
+
+def read_expression_source(
+    files: Mapping[str, Path], source: str, options: Mapping[str, Any]
+) -> pd.DataFrame:
+    """The matrix of a data set's source, read as its option `read: {<source>: ...}` says."""
+    given = options["read"].get(source, {})
+    return read_expression(files[source], **complete_options(given, OPTIONS, f"read: {source}"))

@@ -8,7 +8,7 @@ are values.
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from bioloom.errors import DataError
 from bioloom.formats.text import open_text
 
 MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null"]
-READ_OPTIONS = {"header": True, "skip": 0, "separator": None}
+READ_OPTIONS: dict[str, Any] = {"header": True, "skip": 0, "separator": None, "missing": []}
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t", ".tab": "\t"}
 
 # A field may hold a chromosome; the limit, 131,072 letters by default, is one for all readers.
@@ -32,24 +32,27 @@ def is_table(path: Path) -> bool:
 
 
 def read_table(
-    path: Path, *, header: bool = True, skip: int = 0, separator: str | None = None
+    path: Path,
+    *,
+    header: bool = True,
+    skip: int = 0,
+    separator: str | None = None,
+    missing: Sequence[str] = (),
 ) -> pd.DataFrame:
     """A table as text columns (Parquet keeps its types), indexed by the row in the file.
 
     `skip` lines are left out before the header; a column without a name has its number as name.
+    The separator is that of the file's ending, or `;`, tab or comma where the first line has none
+    of it. `missing` has further spellings of a missing value.
     Raises DataError for an empty file, rows of different length, and a column that is there twice.
     """
     if _ending(path) == ".parquet":
         table = _read_parquet(path)
         table.index = pd.RangeIndex(1, len(table) + 1)
     else:
-        separator = separator or SEPARATORS.get(_ending(path))
-        if separator is None:
-            raise DataError(
-                f"Expected one of {', '.join(SEPARATORS)}, .parquet, got {path.name}", file=path
-            )
+        separator = separator or _separator(path, skip)
         names, start, rows = _check_rows(path, separator, header, skip)
-        table = _read_text(path, separator, names, start)
+        table = _read_text(path, separator, names, start, [*MISSING, *map(str, missing)])
         if len(table) != len(rows):
             raise DataError(
                 f"{len(rows)} rows were counted but {len(table)} could be read",
@@ -128,7 +131,23 @@ def _check_names(names: list[str], path: Path) -> None:
         raise DataError(f"Columns that are there twice: {', '.join(repeated[:5])}", file=path)
 
 
-def _read_text(path: Path, separator: str, names: list[str], start: int) -> pd.DataFrame:
+def _separator(path: Path, skip: int) -> str:
+    usual = SEPARATORS.get(_ending(path))
+    if usual is None:
+        raise DataError(
+            f"Expected one of {', '.join(SEPARATORS)}, .parquet, got {path.name}", file=path
+        )
+    with open_text(path) as lines:
+        for _ in range(skip):
+            next(lines, None)
+        first = next(lines, "")
+    others = [mark for mark in (";", "\t", ",") if mark in first]
+    return usual if usual in first or not others else others[0]
+
+
+def _read_text(
+    path: Path, separator: str, names: list[str], start: int, missing: list[str]
+) -> pd.DataFrame:
     with open_text(path) as lines:
         for _ in range(start):
             next(lines, None)
@@ -140,6 +159,6 @@ def _read_text(path: Path, separator: str, names: list[str], start: int) -> pd.D
             index_col=False,
             dtype=str,
             keep_default_na=False,
-            na_values=MISSING,
+            na_values=missing,
             skipinitialspace=True,
         )
