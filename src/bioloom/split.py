@@ -36,8 +36,8 @@ def split_samples(samples: pd.DataFrame, options: dict, seed: int) -> pd.DataFra
     if not label_columns(samples):
         raise DataError(
             "The training data have no label",
-            hint="name its column under `datasets: training: columns: {label: ...}`; where all pairs "
-            "of a network are known ones, say `all_interact: true` there",
+            hint="name its column under `datasets: training: columns: {label: ...}`; where all "
+            "pairs of a network are known ones, say `all_interact: true` there",
         )
     units = _units(samples, options["by"], options["identity"])
     # Blocks are few: the groups in them are what a score is resampled by.
