@@ -111,6 +111,17 @@ def test_a_list_of_regulators_says_whose_targets_are_wanted(files, tmp_path):
     assert set(samples["source"]) == {"g5"}
 
 
+def test_edges_of_regulators_that_are_not_in_the_list_are_dropped(files, tmp_path):
+    names = tmp_path / "regulators.txt"
+    names.write_text("regulator\nabc0\ng1\n")
+    result = cleaned(files | {"regulators": names})
+    assert set(result.samples["source"]) == {"g0", "g1"}
+    assert result.counts()["a regulator that is not in the list"] == 16
+    names.write_text("regulator\nfoo\n")
+    with pytest.raises(DataError, match="No edge of a regulator in the list"):
+        cleaned(files | {"regulators": names})
+
+
 def test_an_expression_table_and_edges_are_enough(files):
     edges = pd.read_csv(files["edges"])
     edges["regulator"] = edges["regulator"].str.replace("abc", "g")

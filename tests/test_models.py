@@ -18,7 +18,7 @@ from sklearn.metrics import roc_auc_score
 import bioloom.models
 from bioloom.arrays import Ragged
 from bioloom.errors import DataError
-from bioloom.models import get_model, model_names, parameter_names
+from bioloom.models import check_parameters, get_model, model_names, parameters_of
 
 KINDS = ["binary", "multiclass", "regression", "multiregression"]
 CLASSES = ("binary", "multiclass")
@@ -227,10 +227,34 @@ def test_an_unknown_name_gives_the_known_ones():
         get_model("qqq")
 
 
+@pytest.mark.parametrize(
+    ("model", "parameters", "message"),
+    [
+        ("dnn", {"learning_rate": "1e-3"}, "number of 0 or more, got '1e-3'. Hint: .*1.0e-3"),
+        ("dnn", {"epochs": -3}, "epochs of the model dnn is a whole number above 0, got -3"),
+        ("dnn", {"epochs": "many"}, "got 'many'"),
+        ("dnn", {"epochs": 2.5}, "whole number"),
+        ("dnn", {"dropout": 2}, "a share from 0 to 1"),
+        ("svm", {"C": -1}, "number of 0 or more"),
+        ("svm", {"kernel": "poly"}, "rbf or linear, got 'poly'"),
+        ("svm", {"gamma": True}, "a number of 0 or more or scale"),
+        ("svm", {"class_weight": "balance"}, "balanced or null"),
+    ],
+)
+def test_an_impossible_value_of_a_parameter_is_named(model, parameters, message):
+    with pytest.raises(DataError, match=message):
+        check_parameters(model, parameters)
+
+
+def test_possible_values_of_parameters_are_taken():
+    check_parameters("svm", {"C": 1, "gamma": "scale", "class_weight": None, "kernel": "linear"})
+    check_parameters("dnn", {"dropout": 0, "epochs": 3, "learning_rate": 1e-3})
+
+
 @pytest.mark.parametrize("name", model_names())
 def test_parameters_are_known_without_an_import(name):
     known = set(inspect.signature(get_model(name)).parameters) - {"kind", "n_outputs", "seed"}
-    assert set(parameter_names(name)) == known
+    assert set(parameters_of(name)) == known
 
 
 def test_a_shared_module_is_no_model():

@@ -89,9 +89,11 @@ def _task_mistakes(task: Config) -> list[str]:
         check = check_table_options if section["embedder"] == TABLE else _check_embedder
         mistakes += _mistakes(place, check, embedder_section(section))
     for place, section in sections(task, "model"):
-        parameters = [*section, *section.get("search", {})]
-        chosen = [name for name in parameters if name not in ("name", "search")]
-        mistakes += _mistakes(place, check_parameters, section["name"], chosen)
+        chosen = {key: value for key, value in section.items() if key not in ("name", "search")}
+        searched = section.get("search", {}).items()
+        tried = [chosen, *({name: value} for name, values in searched for value in values)]
+        for parameters in tried:
+            mistakes += _mistakes(place, check_parameters, section["name"], parameters)
     if primary := task.get("evaluate", {}).get("primary"):
         known = [*METRICS.get(application.task, [primary])]
         known += MACRO_METRICS if "by" in task["evaluate"] else ()

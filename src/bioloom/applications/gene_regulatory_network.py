@@ -55,9 +55,10 @@ COMPLEMENT = str.maketrans("ACGTN", "TGCAN")
 
 
 def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
-    """Raw pairs `sample_id, source, target, operon, measured`, and `label` of known edges.
+    """Raw pairs `sample_id, source, target, operon, measured, listed`, and `label` of known edges.
 
-    `measured` says whether both ends have expression; only then they are nodes.
+    `measured` says whether both ends have expression; only then they are nodes. `listed` says
+    whether the regulator is in the source `regulators`, where there is one.
     """
     options = complete_options(options, OPTIONS, "datasets")
     if options["hold_out"] not in ("operons", "regulators"):
@@ -72,6 +73,13 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
     else:
         pairs = edges.assign(label=REGULATES)
     pairs["sample_id"] = pairs["source"] + "|" + pairs["target"]
+    pairs["listed"] = pairs["source"].isin(_listed(files, genes, options) or pairs["source"])
+    if not pairs["listed"].any():
+        raise DataError(
+            f"No edge of a regulator in the list; one is {pairs['sample_id'].iloc[0]}",
+            file=files["regulators"],
+            hint="the first column holds the regulators, by id or name",
+        )
     pairs["measured"] = pairs["source"].isin(measured) & pairs["target"].isin(measured)
     if not pairs["measured"].any():
         raise DataError(
@@ -162,6 +170,18 @@ class _Ids:
         return [p if p in self.ids else self.by_name.get(p.lower(), p) for p in parts]
 
 
+def _listed(
+    files: Mapping[str, Path], genes: pd.DataFrame, options: Mapping[str, Any]
+) -> list[str]:
+    """The ids of the source `regulators`, a table whose first column is read; empty without it."""
+    if "regulators" not in files:
+        return []
+    table = read_source(files["regulators"], "regulators", options)
+    names = text(table[table.columns[0]]).dropna()
+    ids = _Ids(genes, options["aliases"])
+    return [id for name in names for id in ids.of(name)]
+
+
 def _candidates(
     files: Mapping[str, Path],
     genes: pd.DataFrame,
@@ -171,9 +191,7 @@ def _candidates(
 ) -> pd.DataFrame:
     """All pairs of a regulator and another gene with expression that are not known edges."""
     regulators = [str(name) for name in options["only"]]
-    if not regulators and "regulators" in files:
-        table = read_source(files["regulators"], "regulators", options)
-        regulators = text(table[table.columns[0]]).dropna().tolist()
+    regulators = regulators or _listed(files, genes, options)
     if not regulators and known is not None:
         regulators = known["source"].drop_duplicates().tolist()
     if not regulators:
@@ -223,6 +241,7 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
     options = complete_options(options, CLEAN, "clean")
     rules: dict[str, Any] = {
         "a gene without expression, or no gene": lambda s: ~s["measured"],
+        "a regulator that is not in the list": lambda s: ~s["listed"],
         "a gene that regulates itself": lambda s: s["source"] == s["target"],
         "the same edge again": lambda s: s["sample_id"].duplicated(),
     }
