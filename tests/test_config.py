@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bioloom.config import remote_sources, train_section
+from bioloom.config import raw_files, remote_sources, train_section
 from bioloom.config_check import check_config
 from bioloom.errors import DataError
 
@@ -102,3 +102,14 @@ def test_training_does_not_see_the_data_sets(config):
 def test_weights_and_artifacts_are_fetched_to_places_named_by_checksum(config):
     for path, source in remote_sources(config).items():
         assert path.split("/")[1] == source["sha256"][:12]
+
+
+def test_the_files_of_a_folder_count_and_not_its_age(tmp_path):
+    (tmp_path / "chains").mkdir()
+    for name in ("b.pdb", "a.pdb"):
+        (tmp_path / "chains" / name).touch()
+    sources = {"structures": str(tmp_path / "chains"), "sequences": "my.fasta"}
+    task = {"application": "protein_structure", "datasets": {"training": sources}}
+    files = raw_files(task, "training")
+    assert [Path(file).name for file in files if "chains" in file] == ["a.pdb", "b.pdb"]
+    assert "my.fasta" in files

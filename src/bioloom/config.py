@@ -50,6 +50,16 @@ def source_files(task: Config, dataset: str) -> dict[str, str]:
     return {name: local_path(options[name]) for name in source_names(task, dataset)}
 
 
+def raw_files(task: Config, dataset: str) -> list[str]:
+    """All files of a data set's sources; of a folder those in it, whose content then counts."""
+    paths = map(Path, source_files(task, dataset).values())
+    return [
+        str(file)
+        for path in paths
+        for file in (sorted(filter(Path.is_file, path.rglob("*"))) if path.is_dir() else [path])
+    ]
+
+
 def has_nodes(task: Config) -> bool:
     """Whether the task's samples are pairs of nodes."""
     return get_application(task["application"]).nodes is not None

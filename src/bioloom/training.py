@@ -94,6 +94,11 @@ def encode_labels(
 ) -> Labels:
     """Class codes (the positive class last) or values, and the weights where there are any."""
     columns = label_columns(samples)
+    if positive is not None and kind in ("regression", "multiregression"):
+        raise DataError(
+            f"`positive` names a class, the task is a {kind}",
+            hint="`high_above` says which values of a regression are high",
+        )
     if high_above is not None and kind != "regression":
         raise DataError(f"`high_above` needs a number as label, the task is {kind}")
     if kind == "per_residue":

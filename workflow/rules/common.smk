@@ -22,6 +22,7 @@ from bioloom.config import (
     has_nodes,
     nodes_files,
     pretrain_section,
+    raw_files,
     remote_sources,
     report_files,
     section_json,

@@ -25,7 +25,7 @@ rule fetch:
 
 rule ingest:
     input:
-        lambda wildcards: source_files(task_of(wildcards), wildcards.dataset).values(),
+        lambda wildcards: raw_files(task_of(wildcards), wildcards.dataset),
     output:
         raw="results/{task}/{dataset}/raw.parquet",
     log:

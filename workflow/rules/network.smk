@@ -7,7 +7,7 @@ Makes: results/{task}/{dataset}/nodes.parquet, pairs.tsv (best first) and pairs.
 
 rule nodes:
     input:
-        lambda wildcards: source_files(task_of(wildcards), wildcards.dataset).values(),
+        lambda wildcards: raw_files(task_of(wildcards), wildcards.dataset),
     output:
         nodes="results/{task}/{dataset}/nodes.parquet",
     log:
