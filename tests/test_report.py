@@ -15,6 +15,7 @@ from bioloom.files import write_json
 from bioloom.metrics import evaluate
 from bioloom.report import build_report
 from bioloom.samples import write_table
+from tests.test_folding import helix
 
 N = 300
 SEQUENCE = "GIGKFLHSAKKFGKAFVGEIMNS"
@@ -56,8 +57,51 @@ def predictions(kind: str, rng: np.random.Generator) -> tuple[pd.DataFrame, ...]
     return samples, splits, pd.concat(tables, ignore_index=True)
 
 
+CHAINS = 40
+STATES = ["C", "E", "H"]
+FEW_STRUCTURES = {"structures": 2, "primary": "distance_mae"}
+KINDS = ("binary", "multiclass", "regression", "multiregression", "per_residue", "per_pair")
+
+
+def chain_predictions(kind: str, rng: np.random.Generator) -> tuple[pd.DataFrame, ...]:
+    """The same of chains: states of residues, or distances of residue pairs."""
+    ids = [f"chain{i}" for i in range(CHAINS)]
+    lengths = rng.integers(14, 24, CHAINS)
+    samples = pd.DataFrame({"sample_id": ids, "group": ids})
+    samples["sequence"] = [SEQUENCE[:length] for length in lengths]
+    splits = pd.DataFrame({"sample_id": ids, "unit": range(CHAINS), "repeat": 0, "fold": 0})
+    splits["split"] = np.where(np.arange(CHAINS) < 12, "test", "train")
+    if kind == "per_residue":
+        samples["label.residues"] = ["".join(rng.choice(STATES, length)) for length in lengths]
+    else:
+        traces = [helix(length) for length in lengths]
+        samples["label.coordinates"] = [np.hstack([trace, trace]).ravel() for trace in traces]
+    tables = []
+    for model, noise in (("model", 1.0), ("naive", 9.0)):
+        for row in range(12):
+            if kind == "per_residue":
+                truth = [STATES.index(letter) for letter in samples["label.residues"][row]]
+                logits = np.eye(3)[truth] * 3 / noise + rng.normal(size=(len(truth), 3))
+                p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+                said = pd.DataFrame(p, columns=[f"p.{name}" for name in STATES])
+                said["prediction"] = np.array(STATES)[p.argmax(axis=1)]
+                said["position"] = np.arange(1, len(truth) + 1)
+            else:
+                i, j = np.triu_indices(lengths[row], 1)
+                distance = np.linalg.norm(traces[row][i] - traces[row][j], axis=1)
+                distance = np.abs(distance + noise * rng.normal(size=len(i)))
+                said = pd.DataFrame({"i": i + 1, "j": j + 1, "distance": distance, "spread": noise})
+                said["contact"] = 1 / (1 + np.exp(distance - 8))
+            tables.append(said.assign(model=model, sample_id=ids[row], repeat=0, fold=0))
+    return samples, splits, pd.concat(tables, ignore_index=True)
+
+
 def explanation(kind: str, rng: np.random.Generator) -> pd.DataFrame:
-    """Importance of columns, or the mutations of two peptides."""
+    """Importance of columns, the mutations of two peptides, or the masked stretches of a chain."""
+    if kind.startswith("per_"):
+        table = pd.DataFrame({"position": range(0, len(SEQUENCE), 5), "feature": "X"})
+        importance = rng.normal(size=len(table))
+        return table.assign(item="chain0", importance=importance, predicted="mostly H")
     if kind != "binary":
         table = pd.DataFrame({"feature": [f"expression.GENE{i}" for i in range(30)]})
         table["importance"] = np.sort(rng.exponential(size=30))[::-1]
@@ -77,11 +121,13 @@ def explanation(kind: str, rng: np.random.Generator) -> pd.DataFrame:
 def task_files(folder: Path, kind: str) -> dict[str, Path]:
     """Everything that a task of a kind leaves behind for the report."""
     rng = np.random.default_rng(0)
-    samples, splits, held_out = predictions(kind, rng)
+    make = chain_predictions if kind.startswith("per_") else predictions
+    samples, splits, held_out = make(kind, rng)
     nearest = splits[splits["split"] == "test"].drop(columns="split")
     nearest["similarity"] = rng.beta(2, 5, len(nearest)) * 0.4
     names = {"task": folder.name, "application": "disease_diagnosis", "kind": kind}
-    options = {"options": {"resamples": 100}, "seed": 1, "nearest": nearest}
+    settings = {"resamples": 100} | (FEW_STRUCTURES if kind == "per_pair" else {})
+    options = {"options": settings, "seed": 1, "nearest": nearest}
     metrics, plots = evaluate(samples, splits, held_out, **names, **options)
     counts, edges = np.histogram(nearest["similarity"], bins=20, range=(0, 1))
     quality = {
@@ -147,9 +193,8 @@ ABOUT = {
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("results")
-    kinds = ("binary", "multiclass", "regression", "multiregression")
     out = folder / "report.html"
-    build_report({kind: task_files(folder / kind, kind) for kind in kinds}, ABOUT, out)
+    build_report({kind: task_files(folder / kind, kind) for kind in KINDS}, ABOUT, out)
     return out
 
 
@@ -195,11 +240,13 @@ def test_page_is_well_formed_and_refers_only_to_itself(report):
 
 def test_page_shows_every_part_of_every_kind(report):
     text = report.read_text()
-    assert text.count('<section class="task"') == 4
+    assert text.count('<section class="task"') == len(KINDS)
     for heading in ("Scores", "Curves", "Data", "Split and leakage", "Explanation", "Model card"):
         assert f"<h3>{heading}</h3>" in text
-    for figure in ("ROC", "Calibration", "Confusion matrix", "Predicted and observed", "Targets"):
+    drawn = {"ROC", "Calibration", "Confusion matrix", "Predicted and observed", "Targets"}
+    for figure in drawn | {"Classes", "Distance maps", "chain0"}:
         assert f"<h4>{figure}</h4>" in text
+    assert "How much the score falls when a stretch is masked." in text
     assert "Better than the best baseline, no foundation model" in text
     assert "same sequence with both labels" in text.lower()
     assert "Length alone separates the classes" in text
