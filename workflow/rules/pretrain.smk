@@ -18,10 +18,10 @@ rule pretrain:
         "logs/pretrained/{pretrained}.log",
     benchmark:
         "benchmarks/pretrained/{pretrained}.tsv"
+    priority: 1  # a task waits for it: not last of all
     conda:
         "../../envs/bioloom.yaml"
     threads: 2
-    priority: 1  # a task waits for it: not last of all
     resources:
         launcher="python",
     params:
