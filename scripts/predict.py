@@ -10,6 +10,7 @@ from bioloom.features import read_features
 from bioloom.fitted import Fitted
 from bioloom.predictions import predict, summary, with_dropped
 from bioloom.samples import read_samples, write_table
+from bioloom.signature import unknown_columns
 
 
 def main(
@@ -17,7 +18,10 @@ def main(
 ) -> None:
     """Write predictions.parquet, and the same as a table that any program opens."""
     fitted = Fitted.load(model)
-    predicted = predict(read_samples(samples), read_features(features), fitted, samples)
+    new = read_samples(samples)
+    if unknown := unknown_columns(new, fitted.settings["signature"]):
+        print(f"Not used, for training did not have them: {', '.join(unknown)}", file=sys.stderr)
+    predicted = predict(new, read_features(features), fitted, samples)
     predicted = with_dropped(predicted, pd.read_parquet(dropped), fitted)
     write_table(predicted, predictions)
     write_table(predicted, table)

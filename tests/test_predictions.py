@@ -10,7 +10,12 @@ import pytest
 from bioloom.errors import DataError
 from bioloom.features import Features
 from bioloom.predictions import align, predict, summary, with_dropped
-from bioloom.signature import check_signature, make_signature, reasons_to_abstain
+from bioloom.signature import (
+    check_signature,
+    make_signature,
+    reasons_to_abstain,
+    unknown_columns,
+)
 from tests.test_training import fit_once, table
 
 FILE = Path("new.parquet")
@@ -134,3 +139,9 @@ def test_a_category_absent_from_new_data_is_a_column_of_zeros():
     aligned = align(new, ["age", "sex=f", "weight"], "table")
     assert aligned.X[0, :2].tolist() == [2.0, 0.0]
     assert np.isnan(aligned.X[0, 2])
+
+
+def test_columns_that_training_did_not_have_are_named():
+    trained = pd.DataFrame({"sample_id": ["a"], "label": ["x"], "group": ["a"], "age": [1.0]})
+    new = trained.drop(columns="label").assign(hospital="north")
+    assert unknown_columns(new, make_signature(trained)) == ["hospital"]

@@ -187,9 +187,11 @@ def test_nearest_row_is_the_smallest_root_mean_square(data, columns):
     distance, index = nearest_rows(queries, targets)
     for query, found, nearest in zip(queries, distance, index, strict=True):
         square = ((query - targets) / scale) ** 2
+        shared = (~np.isnan(square)).sum(axis=1)
+        alone = (np.isnan(query) != np.isnan(targets)).sum(axis=1)
         with np.errstate(invalid="ignore"):
-            sums, counts = np.nansum(square, axis=1), (~np.isnan(square)).sum(axis=1)
-            expected = np.where(counts > 0, np.sqrt(sums / counts), np.inf)
+            mean = (np.nansum(square, axis=1) + alone) / (shared + alone)
+            expected = np.where(shared > 0, np.sqrt(mean), np.inf)
         np.testing.assert_allclose(found, expected.min(), atol=1e-5)
         assert (nearest == -1) == np.isinf(found)
         if nearest >= 0:

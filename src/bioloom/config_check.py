@@ -110,10 +110,12 @@ def _dataset_mistakes(task: Config, dataset: str) -> list[str]:
     for source in source_names(task, dataset):
         mistakes += _source_mistakes(f"{place}.{source}", options[source])
     others = dataset_section(task, dataset)
+    known = [*application.sources, *application.optional_sources]
     wrong = _option_mistakes(place, task, "OPTIONS", others)
+    if any("Unknown option" in mistake for mistake in wrong):
+        wrong.append(f"{place}: sources of {task['application']} are {', '.join(known)}")
     if not wrong:
         wrong += _option_mistakes(f"{place}.columns", task, "COLUMNS", others.get("columns", {}))
-        known = [*application.sources, *application.optional_sources]
         for source in others.get("read", {}):
             wrong += _mistakes(f"{place}.read", _check_name, "source", source, known)
     return mistakes + wrong

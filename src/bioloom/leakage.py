@@ -225,10 +225,7 @@ def _flags(
         if score >= SHORTCUT[measure]
     ]
     if report["near_duplicates"]:
-        what = "" if measure == "sequence" else " in the columns measured in both"
-        flags.append(
-            f"{report['near_duplicates']} test samples are near-duplicates of training{what}"
-        )
+        flags.append(f"{report['near_duplicates']} test samples are near-duplicates of training")
     if "label" in samples and not pd.api.types.is_numeric_dtype(samples["label"]):
         tested = splits.loc[splits["split"] == "test", "sample_id"]
         absent = set(samples["label"]) - set(samples["label"][samples["sample_id"].isin(tested)])

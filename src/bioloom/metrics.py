@@ -83,6 +83,7 @@ def evaluate(
         "kind": kind,
         "n": _counts(splits, test),
         "primary": primary,
+        **({"positive": test.classes[-1]} if kind == "binary" else {}),
         "test": _flat(drawn["model"]),
         "baselines": {name: _flat(drawn[name]) for name in baselines},
         **_comparison(differences),

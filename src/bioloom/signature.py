@@ -63,6 +63,11 @@ def check_signature(samples: pd.DataFrame, signature: dict[str, Any], file: Path
             )
 
 
+def unknown_columns(samples: pd.DataFrame, signature: dict[str, Any]) -> list[str]:
+    """Columns of new data that the model was not trained on; nothing reads them."""
+    return [name for name in feature_columns(samples) if name not in signature]
+
+
 def reasons_to_abstain(samples: pd.DataFrame, signature: dict[str, Any]) -> pd.Series:
     """For each row the reasons, joined by "; ", or an empty text."""
     reasons = pd.Series([""] * len(samples), index=samples.index)

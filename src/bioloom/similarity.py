@@ -132,8 +132,10 @@ def nearest_rows(queries: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, 
 
     Columns are scaled by 1.4826 median absolute deviations of the targets; where that is 0 (flags,
     sparse counts) by their range, so that two flags differ by 1. The distance is the root mean
-    square difference over the columns measured (finite) in both rows: 0 for duplicates, about 1.4
-    for unrelated normal values. Without a column measured in both: infinity and -1.
+    square difference over the columns measured (finite) in either row: 0 for duplicates, about 1.4
+    for unrelated normal values. A column measured in one of them alone counts as a difference of 1,
+    so that rows with few values are not alike by what they lack. Without a column measured in both:
+    infinity and -1.
     """
     from scipy.spatial.distance import cdist
 
@@ -151,8 +153,10 @@ def nearest_rows(queries: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, 
         square = cdist(query, target, "sqeuclidean")
         square -= query**2 @ (1 - target_has).T + (1 - query_has) @ (target**2).T
         shared = query_has @ target_has.T
+        alone = query_has @ (1 - target_has).T + (1 - query_has) @ target_has.T
         with np.errstate(divide="ignore", invalid="ignore"):
-            rms = np.where(shared > 0, np.sqrt(np.maximum(square, 0) / shared), np.inf)
+            mean = (np.maximum(square, 0) + alone) / (shared + alone)
+            rms = np.where(shared > 0, np.sqrt(mean), np.inf)
         best = rms.argmin(axis=1)
         distance[start : start + size] = rms[np.arange(len(best)), best]
         nearest[start : start + size] = best
