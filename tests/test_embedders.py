@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -94,19 +97,33 @@ def test_protein_letters(name):
 def test_dna_letters(name):
     module, options = get_embedder(name), complete({"embedder": name, "alphabet": "dna"})
     assert module.normalise("acguRYn<mask>", options) == "ACGTNNNN"
-    with pytest.raises(DataError, match="'E' at position 2"):
-        module.normalise("AEC", options)
+    for bad, message in [("AEC", "'E' at position 2"), ("AC*", "'*' at position 3"), ("", "empty")]:
+        with pytest.raises(DataError, match=re.escape(message)):
+            module.normalise(bad, options)
 
 
-def test_huggingface_letters():
-    module = get_embedder("huggingface")
-    protein, text = ({"alphabet": alphabet} for alphabet in ("protein", "text"))
-    assert module.normalise("mk<mask>j*t*", protein) == "MK<mask>XXT"
-    assert module.normalise("<mask>", protein) == "<mask>"
-    assert module.normalise("Binds  the\nreceptor.", text) == "Binds the receptor."
-    for options in (protein, text):
-        with pytest.raises(DataError, match="empty"):
-            module.normalise("  ", options)
+@pytest.mark.parametrize(
+    ("alphabet", "given_text", "seen"),
+    [
+        ("protein", "mk<mask>j*t*", "MK<mask>XXT"),
+        ("protein", "<mask>", "<mask>"),
+        ("protein", " buoxz\n", "BUOXZ"),
+        ("dna", "ac<mask>gu ry", "AC<mask>GTNN"),
+        ("text", "Binds  the\nreceptor.", "Binds the receptor."),
+    ],
+)
+def test_huggingface_letters(alphabet, given_text, seen):
+    assert get_embedder("huggingface").normalise(given_text, {"alphabet": alphabet}) == seen
+
+
+@pytest.mark.parametrize(
+    ("alphabet", "bad"),
+    [("protein", "  "), ("protein", "*"), ("protein", "M-K"), ("dna", ""), ("dna", "A<mask>E"),
+     ("text", " ")],
+)  # fmt: skip
+def test_letters_that_huggingface_refuses(alphabet, bad):
+    with pytest.raises(DataError):
+        get_embedder("huggingface").normalise(bad, {"alphabet": alphabet})
 
 
 # --- cheap features -------------------------------------------------------------------------
@@ -142,6 +159,15 @@ def test_one_hot_and_composition(sequences):
         np.testing.assert_allclose(shares.X[i, :-1], np.mean(expected, axis=0), rtol=1e-6)
         assert shares.X[i, -1] == pytest.approx(math.log(len(sequence)))
     np.testing.assert_allclose(mean.X, shares.X[:, :-1], rtol=2e-3)
+
+
+def test_cheap_features_take_30000_residues():
+    long = "MKTAYIAKQR" * 3000
+    assert embed([long], {"embedder": "one_hot"}).X.lengths.tolist() == [30_000]
+    for name in ("kmer", "composition"):
+        X = embed([long, long[:-10]], {"embedder": name}).X
+        assert X.any(axis=1).all()
+        np.testing.assert_allclose(X[0], X[1], atol=1e-3)
 
 
 # --- UniRep ---------------------------------------------------------------------------------
@@ -284,12 +310,12 @@ def _save_vocabulary(folder: Path, words: list[str]) -> None:
     (folder / "vocab.txt").write_text("\n".join(words))
 
 
-def _protein_bert(folder: Path, config) -> Path:
+def _protein_bert(folder: Path, config, letters: str = f"{AMINO_ACIDS}XBUZO") -> Path:
     """A folder with a model of this config and a tokenizer with one token a residue."""
     from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
     from transformers import AutoModel, PreTrainedTokenizerFast
 
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "<mask>", *AMINO_ACIDS, *"XBUZO"]
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "<mask>", *letters]
     tokenizer = Tokenizer(models.WordLevel({w: i for i, w in enumerate(words)}, "[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("<mask>|."), "isolated")
     tokenizer.post_processor = processors.TemplateProcessing(
@@ -405,6 +431,25 @@ def test_masks_are_scaled_row_by_row(model_folder):
     np.testing.assert_allclose(X, expected, atol=2e-5)
 
 
+def test_letters_that_the_tokenizer_lacks_are_its_unknown_token(tmp_path):
+    folder = _protein_bert(tmp_path, _configs()["bert"], AMINO_ACIDS)
+    X = embed(["MUK", "MOK", "MBK", "M*K", "MAK"], _hf(folder, pooling="tokens")).X
+    assert X.lengths.tolist() == [3] * 5
+    for i in (1, 2, 3):
+        np.testing.assert_array_equal(X.item(i), X.item(0))
+    assert not np.allclose(X.item(4), X.item(0), atol=1e-2)
+
+
+def test_a_model_without_a_mask_token_sees_the_unknown_letter(model_folder, tmp_path):
+    folder = shutil.copytree(model_folder("bert"), tmp_path / "maskless")
+    settings_file = folder / "tokenizer_config.json"
+    described = json.loads(settings_file.read_text())
+    settings_file.write_text(json.dumps(described | {"mask_token": None}))
+    X = embed(["M<mask>K", "MXK"], _hf(folder, pooling="tokens")).X
+    assert X.lengths.tolist() == [3, 3]
+    np.testing.assert_array_equal(X.item(0), X.item(1))
+
+
 @settings(max_examples=10, deadline=None)
 @given(proteins)
 def test_vectors_do_not_depend_on_the_batch(model_folder, sequences):
@@ -491,8 +536,6 @@ def test_lack_of_memory_halves_the_batches(model_folder, monkeypatch, caplog):
 
 
 def test_models_that_cannot_be_trusted_are_refused(model_folder, tmp_path):
-    import shutil
-
     from safetensors.numpy import load_file, save_file
 
     with pytest.raises(DataError, match="needs `model"):

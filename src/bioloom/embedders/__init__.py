@@ -8,6 +8,18 @@ An embedder is a module that imports cheaply (no torch at its top) and has
 and one of
 - `features(sequences, options) -> (X, names)`: nothing learnt, so cheap that it is never stored;
 - `load(options, weights, device, dtype) -> Encoder`: a pretrained network.
+
+What becomes of letters:
+
+    white space, lower case   dropped; made upper case
+    * (stop)                  protein: dropped at the end, X inside; DNA: refused
+    <mask>                    X (DNA: N); `huggingface`: the mask token, if the model has one
+    B J X Z (protein)         unknown: no column of cheap features, one letter of `unirep`;
+                              `huggingface`: the tokenizer's letter or unknown token, J as X
+    O U (protein)             the same, but `unirep` has letters of their own
+    U, IUPAC codes (DNA)      T; N, which is no column of cheap features
+    other letters, or none    DataError that names the sequence, and the letter's position
+    30,000 letters            as any others; `huggingface`: windows where they exceed `max_length`
 """
 
 from __future__ import annotations

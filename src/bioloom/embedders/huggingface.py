@@ -51,6 +51,7 @@ DEFAULT_LENGTH = 1024  # tokens, where neither model nor tokenizer states a limi
 CPU_TOKENS = 1024  # a thread: the activations of a layer stay near the core
 GPU_TOKENS = 65_536
 MASK = "<mask>"
+UNKNOWN = {"protein": "X", "dna": "N"}
 
 Chunk = list[int]  # token ids, special tokens in
 Forward = Callable[[list[Chunk]], "torch.Tensor"]  # chunks -> states (T, D), chunk after chunk
@@ -74,7 +75,7 @@ def normalise(sequence: str, options: dict[str, Any]) -> str:
             raise DataError("the text is empty", hint="drop empty texts in `clean`")
         return text
     clean = normalise_dna if options["alphabet"] == "dna" else normalise_protein
-    unknown = "N" if options["alphabet"] == "dna" else "X"
+    unknown = UNKNOWN[options["alphabet"]]
     # a mask is kept out of the cleaning; the letters around keep a part from being empty or a stop
     parts = sequence.rstrip().removesuffix("*").split(MASK)
     if len(parts) == 1:
@@ -151,6 +152,7 @@ class HuggingFace:
         self.tokenizer = _load_tokenizer(folder)
         self.prefix, self.suffix = _special_tokens(self.tokenizer)
         self.special = len(self.prefix), len(self.suffix)
+        self.mask = self.tokenizer.mask_token or UNKNOWN.get(options["alphabet"], MASK)
         self.spaced = options["alphabet"] != "text" and _needs_spaces(self.tokenizer)
         self.max_length = options["max_length"] or self._longest()
         self.window = self.max_length - sum(self.special)
@@ -227,7 +229,7 @@ class HuggingFace:
         return longest if longest < 1_000_000 else DEFAULT_LENGTH
 
     def _tokenise(self, sequences: Sequence[str]) -> list[Chunk]:
-        texts = [s.replace(MASK, self.tokenizer.mask_token or MASK) for s in sequences]
+        texts = [s.replace(MASK, self.mask) for s in sequences]
         if self.spaced:
             texts = [_with_spaces(text, self.tokenizer.mask_token) for text in texts]
         ids = self.tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
