@@ -436,7 +436,7 @@ def test_letters_that_the_tokenizer_lacks_are_its_unknown_token(tmp_path):
     X = embed(["MUK", "MOK", "MBK", "M*K", "MAK"], _hf(folder, pooling="tokens")).X
     assert X.lengths.tolist() == [3] * 5
     for i in (1, 2, 3):
-        np.testing.assert_array_equal(X.item(i), X.item(0))
+        np.testing.assert_allclose(X.item(i), X.item(0), atol=1e-3)  # float16 of values of order 1
     assert not np.allclose(X.item(4), X.item(0), atol=1e-2)
 
 
@@ -447,7 +447,7 @@ def test_a_model_without_a_mask_token_sees_the_unknown_letter(model_folder, tmp_
     settings_file.write_text(json.dumps(described | {"mask_token": None}))
     X = embed(["M<mask>K", "MXK"], _hf(folder, pooling="tokens")).X
     assert X.lengths.tolist() == [3, 3]
-    np.testing.assert_array_equal(X.item(0), X.item(1))
+    np.testing.assert_allclose(X.item(0), X.item(1), atol=1e-3)  # float16 of values of order 1
 
 
 @settings(max_examples=10, deadline=None)

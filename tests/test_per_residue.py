@@ -143,10 +143,10 @@ def test_labels_and_features_must_fit_the_sequence():
 
 def test_search_inside_the_training_chains():
     samples, features = chains(40)
-    wanted = Recipe(features, "cnn", CNN, {}, {"layers": [0, 2]})
+    wanted = Recipe(features, "cnn", CNN, {}, {"kernel": [1, 5]})
     labels = encode_labels(samples, "per_residue")
     fitted, _ = train(samples, partition(samples, 25, 8), labels, {"model": wanted}, seed=1)
-    assert fitted.parameters["layers"] == 2  # without a layer there are no neighbours
+    assert fitted.parameters["kernel"] == 5  # of 1 there are no neighbours
 
 
 def test_a_cnn_answers_a_sample_too():

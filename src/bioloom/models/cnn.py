@@ -21,8 +21,7 @@ class Block(nn.Module):
     def __init__(self, width: int, kernel: int, dilation: int, dropout: float) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
-        padding = dilation * (kernel - 1) // 2
-        self.neighbours = nn.Conv1d(width, width, kernel, padding=padding, dilation=dilation)
+        self.neighbours = nn.Conv1d(width, width, kernel, padding="same", dilation=dilation)
         self.channels = nn.Linear(width, width)
         self.dropout = nn.Dropout(dropout)
 
