@@ -86,7 +86,7 @@ def remote_sources(config: Config) -> dict[str, Config]:
 
 
 def weights_file(task: Config, features: str) -> list[str]:
-    """The weights that a features file needs, as a list of none or one path."""
+    """The weights of a features file before any fine-tuning, as a list of none or one path."""
     source = _weights(features_section(task, features))
     return [local_path(source)] if source else []
 
@@ -115,13 +115,46 @@ def _weights(section: Config) -> Config | str | None:
 
 def embedder_section(section: Config) -> Config:
     """What of a `features` section is for its embedder."""
-    return {key: value for key, value in section.items() if key != "network"}
+    return {key: value for key, value in section.items() if key not in ("network", "finetune")}
 
 
 def features_section(task: Config, features: str) -> Config:
-    """The `features` section behind `features` or `features.<baseline>`."""
+    """The `features` section behind `features` or `features.<baseline>`.
+
+    Without `finetune`, of which nothing but the weights that it leaves concerns the features.
+    """
     name = features.removeprefix("features").removeprefix(".")
-    return task["baselines"][name]["features"] if name else task["features"]
+    section = task["baselines"][name]["features"] if name else task["features"]
+    return {key: value for key, value in section.items() if key != "finetune"}
+
+
+def is_finetuned(task: Config, features: str) -> bool:
+    """Whether a features file comes from the network that `finetune` leaves: but the task's own."""
+    return features == "features" and "finetune" in task["features"]
+
+
+def finetune_section(task: Config) -> Config:
+    """The `finetune` options of a task; its short form names the method alone."""
+    given = task["features"]["finetune"]
+    return {"method": given} if isinstance(given, str) else given
+
+
+def finetuned_embedder(task: Config) -> Config:
+    """What finetune may know of the embedder: not how its states are pooled afterwards."""
+    later = ("pooling", "segments", "dtype")
+    section = embedder_section(task["features"])
+    return {key: value for key, value in section.items() if key not in later}
+
+
+def with_frozen(task: Config) -> Config:
+    """The task, and where its embedder is fine-tuned the same run without that as a baseline.
+
+    A baseline of the user's that is called so stays as it is.
+    """
+    if not is_finetuned(task, "features"):
+        return task
+    frozen = {"frozen": {"features": features_section(task, "features")}}
+    return task | {"baselines": frozen | task.get("baselines", {})}
 
 
 def features_names(task: Config) -> list[str]:

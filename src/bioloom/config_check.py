@@ -88,6 +88,7 @@ def _task_mistakes(task: Config) -> list[str]:
     for place, section in sections(task, "features"):
         check = check_table_options if section["embedder"] == TABLE else _check_embedder
         mistakes += _mistakes(place, check, embedder_section(section))
+    mistakes += _finetune_mistakes(task)
     for place, section in sections(task, "model"):
         chosen = {key: value for key, value in section.items() if key not in ("name", "search")}
         searched = section.get("search", {}).items()
@@ -100,6 +101,27 @@ def _task_mistakes(task: Config) -> list[str]:
         known += METRICS["per_pair"] if application.task == "per_residue" else ()
         mistakes += _mistakes("evaluate.primary", _check_name, "metric", primary, known)
     return mistakes
+
+
+def _finetune_mistakes(task: Config) -> list[str]:
+    """What keeps the embedder of a task, or of one of its baselines, from being fine-tuned."""
+    application, wrong = get_application(task["application"]), []
+    for place, section in sections(task, "features"):
+        if "finetune" not in section:
+            continue
+        if place != "features":
+            problem = "only the features of the task itself are fine-tuned"
+            wrong.append((place, problem, "the run without is the baseline `frozen`, made for you"))
+        elif section["embedder"] != "huggingface":
+            problem = f"the embedder {section['embedder']} cannot be fine-tuned"
+            wrong.append((place, problem, "`embedder: huggingface` can"))
+        elif application.task == "per_residue" or application.nodes is not None:
+            problem = f"{task['application']} has no single label a sequence to fine-tune on"
+            wrong.append((place, problem, "leave `finetune` out"))
+        elif task["split"]["method"] == "cross_validation":
+            problem = "cross-validation would need a network for each fold"
+            wrong.append((place, problem, "split by `method: holdout` or `column`"))
+    return [f"{place}.finetune: {problem}. Hint: {hint}" for place, problem, hint in wrong]
 
 
 def _dataset_mistakes(task: Config, dataset: str) -> list[str]:

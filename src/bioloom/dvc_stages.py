@@ -31,6 +31,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "clean": ("application", "clean"),
     "split": ("application", "split", "leakage"),
     "pretrain": (),
+    "finetune": ("application", "features"),
     "extract_features": ("application", "features", "baselines"),
     "train": ("application", "model", "baselines", "preprocess", "positive", "high_above"),
     "evaluate": ("application", "evaluate"),
@@ -41,7 +42,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "report": ("title", "about"),
 }
 # What a step depends on beyond the tasks.
-SHARED = {step: ["seed"] for step in ("split", "train", "evaluate", "explain")} | {
+SHARED = {step: ["seed"] for step in ("split", "finetune", "train", "evaluate", "explain")} | {
     "pretrain": ["seed", "pretrain"]
 }
 # Tables of plots/ that DVC draws: template, x, y. "models" is .dvc/plots/models.json.

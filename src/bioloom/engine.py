@@ -20,7 +20,7 @@ import numpy as np
 
 from bioloom.arrays import Ragged
 from bioloom.devices import claim_devices, peak_memory_mb
-from bioloom.embedders import Encoder, SequenceError, complete, get_embedder
+from bioloom.embedders import Encoder, SequenceError, complete, get_embedder, normalise_all
 from bioloom.errors import DataError
 from bioloom.pooling import RAGGED_POOLINGS, pool
 from bioloom.store import Space, concatenate, content_keys
@@ -101,22 +101,6 @@ def embed(
     X = items if options["pooling"] in RAGGED_POOLINGS else items.values
     names = [f"{options['embedder']}_{i}" for i in range(items.values.shape[1])]
     return Embedding(X, names, {**info, "sequences": len(texts), "unique": len(unique)}, run)
-
-
-def normalise_all(
-    sequences: Sequence[str],
-    ids: Sequence[Any],
-    module: ModuleType,
-    options: Mapping[str, Any],
-) -> list[str]:
-    """Every sequence as the embedder will see it; DataError names the sequence that cannot be."""
-    texts = []
-    for name, sequence in zip(ids, sequences, strict=True):
-        try:
-            texts.append(module.normalise(sequence, options))
-        except DataError as error:
-            raise DataError(f"sequence {name}: {error}") from error
-    return texts
 
 
 def _embed_unique(

@@ -20,6 +20,7 @@ _NAMED = {
     "nodes": ("application",),
     "clean": ("application",),
     "split": ("application",),
+    "finetune": ("application",),
     "extract_features": ("application", "embedder", "network"),
     "train": ("application", "model", "baselines"),
     "evaluate": ("application",),

@@ -19,7 +19,10 @@ from bioloom.config import (
     dataset_section,
     features_names,
     features_section,
+    finetune_section,
+    finetuned_embedder,
     has_nodes,
+    is_finetuned,
     nodes_files,
     pretrain_section,
     raw_files,
@@ -30,6 +33,7 @@ from bioloom.config import (
     train_section,
     weights_file,
     weights_parts,
+    with_frozen,
 )
 from bioloom.config_check import check_config
 from bioloom.errors import DataError
@@ -43,7 +47,7 @@ except DataError as error:
     sys.exit(2)
 
 config.setdefault("seed", 1)
-TASKS = config["tasks"]
+TASKS = {name: with_frozen(task) for name, task in config["tasks"].items()}
 
 
 wildcard_constraints:
@@ -68,16 +72,27 @@ def code(step):
     return lambda wildcards: code_hash(step, task_of(wildcards))
 
 
-def weights(wildcards):
-    """The weights of a features file; the age of a folder of the user's says nothing."""
-    name = getattr(wildcards, "features", "features")
+def pretrained_weights(wildcards, name="features"):
+    """The weights as they came; the age of a folder of the user's says nothing."""
     files = weights_file(task_of(wildcards), name)
     return ancient(files) if weights_parts(task_of(wildcards), name) else files
 
 
+def pretrained_parts(wildcards, name="features"):
+    return weights_parts(task_of(wildcards), name)
+
+
+def weights(wildcards):
+    """The weights of a features file: as they came, or as `finetune` leaves them."""
+    name = getattr(wildcards, "features", "features")
+    if is_finetuned(task_of(wildcards), name):
+        return f"results/{wildcards.task}/finetuned"
+    return pretrained_weights(wildcards, name)
+
+
 def parts(wildcards):
     name = getattr(wildcards, "features", "features")
-    return weights_parts(task_of(wildcards), name)
+    return [] if is_finetuned(task_of(wildcards), name) else pretrained_parts(wildcards, name)
 
 
 def nodes_of(wildcards, dataset="{dataset}"):

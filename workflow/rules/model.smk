@@ -80,7 +80,7 @@ rule explain:
     params:
         application=lambda wildcards: task_of(wildcards)["application"],
         options=section("explain"),
-        embedder=section("features"),
+        embedder=lambda wildcards: section_json(features_section(task_of(wildcards), "features")),
         seed=config["seed"],
         code=code("explain"),
     shell:

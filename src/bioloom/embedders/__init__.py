@@ -142,6 +142,22 @@ def weights_source(options: Mapping[str, Any]) -> dict[str, str] | None:
     return get_embedder(complete_options["embedder"]).weights_source(complete_options)
 
 
+def normalise_all(
+    sequences: Sequence[str],
+    ids: Sequence[Any],
+    module: ModuleType,
+    options: Mapping[str, Any],
+) -> list[str]:
+    """Every sequence as the embedder will see it; DataError names the sequence that cannot be."""
+    texts = []
+    for name, sequence in zip(ids, sequences, strict=True):
+        try:
+            texts.append(module.normalise(sequence, options))
+        except DataError as error:
+            raise DataError(f"sequence {name}: {error}") from error
+    return texts
+
+
 def normalise_protein(sequence: str) -> str:
     """Upper case without white space; a last `*` is dropped; `*` inside and `<mask>` become X."""
     text = "".join(sequence.replace("<mask>", "X").split()).upper().removesuffix("*")

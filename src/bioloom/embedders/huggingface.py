@@ -51,6 +51,7 @@ DEFAULT_LENGTH = 1024  # tokens, where neither model nor tokenizer states a limi
 CPU_TOKENS = 1024  # a thread: the activations of a layer stay near the core
 GPU_TOKENS = 65_536
 MASK = "<mask>"
+UNUSED = ("pooler.", "contact_head.")  # parts of networks that no state of a token passes
 UNKNOWN = {"protein": "X", "dna": "N"}
 
 Chunk = list[int]  # token ids, special tokens in
@@ -173,13 +174,13 @@ class HuggingFace:
     def encode(self, sequences: Sequence[str]) -> Iterator[States]:
         """Whole sequences in packs of `budget` tokens, longest first; long ones by windows."""
         self.info["packed"] = self._first_position is not None
-        yield from self._states(sequences, self._forward)
+        yield from self.states(sequences, self._forward)
 
     def reference(self, sequences: Sequence[str]) -> list[np.ndarray]:
         """The same windows as padded batches of the model as transformers loads it, in fp32."""
         plain = _load_model(self.folder, self.device, "float32", self.layer)
         states: list[np.ndarray] = [np.empty(0)] * len(sequences)
-        batches = self._states(sequences, lambda chunks: self._pad(chunks, plain))
+        batches = self.states(sequences, lambda chunks: self._pad(chunks, plain))
         for batch in batches:
             values = np.split(batch.values.cpu().numpy(), np.cumsum(batch.lengths)[:-1])
             for i, value in zip(batch.order, values, strict=True):
@@ -235,8 +236,11 @@ class HuggingFace:
         ids = self.tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
         return [self.prefix + list(chunk) + self.suffix for chunk in ids]
 
-    def _states(self, sequences: Sequence[str], forward: Forward) -> Iterator[States]:
-        """Run all sequences; SequenceError tells which one does not fit in memory."""
+    def states(self, sequences: Sequence[str], forward: Forward) -> Iterator[States]:
+        """The states that `forward` gives, in packs of at most `budget` tokens, longest first.
+
+        SequenceError tells which sequence does not fit in memory.
+        """
         chunks = self._tokenise(sequences)
         for pack in self._packs([len(chunk) for chunk in chunks]):
             whole = [chunks[i] for i in pack]
@@ -323,7 +327,13 @@ class HuggingFace:
         return self._chosen_layer(output)[0]
 
     def _pad(self, chunks: list[Chunk], model: PreTrainedModel) -> torch.Tensor:
-        """States (T, D) of chunks as rows padded to the longest."""
+        import torch
+
+        with torch.inference_mode():
+            return self.padded(chunks, model)
+
+    def padded(self, chunks: list[Chunk], model: Any) -> torch.Tensor:
+        """States (T, D) of chunks as rows padded to the longest, with gradients where wanted."""
         import torch
 
         lengths = torch.tensor([len(chunk) for chunk in chunks])
@@ -331,8 +341,7 @@ class HuggingFace:
         tokens = torch.full(real.shape, self.tokenizer.pad_token_id or 0)
         tokens[real] = torch.tensor([token for chunk in chunks for token in chunk])
         mask = real.to(self.device)
-        with torch.inference_mode():
-            output = model(tokens.to(self.device), attention_mask=mask.long(), **self._wanted)
+        output = model(tokens.to(self.device), attention_mask=mask.long(), **self._wanted)
         return self._chosen_layer(output)[mask]
 
     @property
@@ -360,7 +369,14 @@ def _load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 
 
 def _load_model(folder: Path, device: str, dtype: str, layer: int) -> PreTrainedModel:
-    """The encoder; DataError when its files lack weights, which would silently be random."""
+    return encoder_of(load_network(folder, dtype), layer).eval().to(device)
+
+
+def load_network(folder: Path, dtype: str) -> PreTrainedModel:
+    """The network of a folder, with the decoder where it has one.
+
+    DataError when its files lack weights of the encoder, which would silently be random.
+    """
     import torch
     from transformers import AutoModel
 
@@ -373,15 +389,23 @@ def _load_model(folder: Path, device: str, dtype: str, layer: int) -> PreTrained
             local_files_only=True,
             output_loading_info=True,
         )
-    encoder_decoder = model.config.is_encoder_decoder
-    unused = ("pooler.", "contact_head.", *(("decoder.",) if encoder_decoder else ()))
+    unused = unused_parts(model)
     if missing := sorted(k for k in loading["missing_keys"] if not k.startswith(unused)):
         raise DataError(f"the model's files lack {', '.join(missing[:3])} ...", file=folder)
-    if encoder_decoder:
-        model = model.get_encoder()
-    if layer > model.config.num_hidden_layers:
-        raise DataError(f"features: the model has {model.config.num_hidden_layers} layers")
-    return model.eval().to(device)
+    return model
+
+
+def encoder_of(model: PreTrainedModel, layer: int) -> PreTrainedModel:
+    """The part of a network that gives states; DataError unless it has this layer."""
+    encoder = model.get_encoder() if model.config.is_encoder_decoder else model
+    if layer > encoder.config.num_hidden_layers:
+        raise DataError(f"features: the model has {encoder.config.num_hidden_layers} layers")
+    return encoder
+
+
+def unused_parts(model: PreTrainedModel) -> tuple[str, ...]:
+    """What the names of weights begin with that the states of the encoder do not depend on."""
+    return (*UNUSED, "decoder.") if model.config.is_encoder_decoder else UNUSED
 
 
 @contextmanager

@@ -1,0 +1,35 @@
+"""A foundation model to one that knows the task: `features: {finetune: lora}`.
+
+Requires: results/{task}/training/samples.parquet, splits.parquet, and the embedder's weights.
+Makes: results/{task}/finetuned/, from which the task's features are made; those of its baseline
+`frozen` come from the weights as they were.
+"""
+
+
+rule finetune:
+    input:
+        samples="results/{task}/training/samples.parquet",
+        splits="results/{task}/splits.parquet",
+        weights=pretrained_weights,
+        parts=pretrained_parts,
+    output:
+        model=directory("results/{task}/finetuned"),
+    log:
+        "logs/{task}/finetune.log",
+    benchmark:
+        "benchmarks/{task}/finetune.tsv"
+    priority: 1  # features wait for it
+    conda:
+        "../../envs/bioloom.yaml"
+    threads: max(1, workflow.cores // 2)
+    params:
+        application=lambda wildcards: task_of(wildcards)["application"],
+        embedder=lambda wildcards: section_json(finetuned_embedder(task_of(wildcards))),
+        options=lambda wildcards: section_json(finetune_section(task_of(wildcards))),
+        seed=config["seed"],
+        code=code("finetune"),
+    shell:
+        "python scripts/finetune.py --task {wildcards.task} --application {params.application}"
+        " --samples {input.samples} --splits {input.splits} --weights {input.weights:q}"
+        " --embedder {params.embedder:q} --options {params.options:q} --seed {params.seed}"
+        " --model {output.model} 2>&1 | tee {log}"
