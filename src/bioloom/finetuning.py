@@ -49,7 +49,7 @@ class Settings:
 
     method: Literal["lora"] = "lora"
     rank: int = 8
-    alpha: float = 16
+    alpha: int = 16
     dropout: float = 0.05
     learning_rate: float = 5e-4
     epochs: int = 5
@@ -174,7 +174,7 @@ class Tuner:
 
         self.encoder, self.settings, self.seed = encoder, settings, seed
         self.device = torch.device(encoder.device)
-        self.whole = huggingface.load_network(encoder.folder, "float32").to(self.device)
+        self.whole = huggingface.load_network(encoder.folder, "float32").eval().to(self.device)
         inner = huggingface.encoder_of(self.whole, encoder.layer)
         self.layers = linear_layers(inner)
         self.adapted = _adapt(inner, self.layers, settings)
@@ -409,7 +409,7 @@ pipeline_tag: feature-extraction
 ---
 # {record["embedder"]["model"]}, fine-tuned for {record["task"]}
 
-LoRA (rank {settings["rank"]}, alpha {settings["alpha"]:g}) of {record["adapted_layers"]} linear
+LoRA (rank {settings["rank"]}, alpha {settings["alpha"]}) of {record["adapted_layers"]} linear
 layers, merged into the weights: {record["trained_parameters"]:,} parameters were trained by bioloom
 on {rows["train"]:,} labelled sequences ({record["kind"]}, seed {record["seed"]},
 {record["device"]}, {record["dtype"]}). Weights before: sha256
