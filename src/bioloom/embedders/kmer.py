@@ -61,32 +61,35 @@ def letter_codes(letters: str) -> np.ndarray:
 
 @cache
 def _counter() -> Callable[..., np.ndarray]:
-    """The compiled counting loop: the number of a k-mer follows from the one before it."""
+    """The compiled counting loop: all k-mer numbers of a sequence at once, then their counts."""
     import numba
 
     @numba.njit(nogil=True, cache=True)
     def frequencies(text, offsets, codes, n_letters, k):
-        n, first = np.uint32(n_letters), np.uint32(n_letters ** (k - 1))
-        rows = np.zeros((len(offsets) - 1, n_letters**k), dtype=np.float32)
-        counts = np.empty(n_letters**k, dtype=np.uint32)
+        n, size = np.uint32(n_letters), np.uint32(n_letters**k)
+        # an unknown letter lifts every k-mer it is part of beyond the last known one; the sum
+        # stays below size ** 2 / (n - 1), which 32 bits hold for every size of MAX_COLUMNS
+        codes = np.where(codes == n_letters, size, codes).astype(np.uint32)
+        rows = np.zeros((len(offsets) - 1, size), dtype=np.float32)
+        counts = np.empty(size + 1, dtype=np.uint32)
+        letters = np.empty(np.diff(offsets).max(), dtype=np.uint32)
+        kmers = np.empty_like(letters)
         for i in range(len(rows)):
-            sequence = text[offsets[i] : offsets[i + 1]]
+            length = offsets[i + 1] - offsets[i]
+            for position in range(length):
+                letters[position] = codes[text[offsets[i] + position]]
+            windows = max(length - k + 1, 0)
+            kmers[:windows] = 0
+            for j in range(k):
+                for position in range(windows):
+                    kmers[position] = kmers[position] * n + letters[position + j]
             counts[:] = 0
-            kmer, run, total = np.uint32(0), 0, 0  # run: known letters in a row
-            for position in range(len(sequence)):
-                code = np.uint32(codes[sequence[position]])
-                if code == n:
-                    kmer, run = np.uint32(0), 0
-                    continue
-                if run >= k:
-                    kmer = np.uint32(kmer - np.uint32(codes[sequence[position - k]]) * first)
-                kmer = np.uint32(kmer * n + code)
-                run += 1
-                if run >= k:
-                    counts[kmer] += np.uint32(1)
-                    total += 1
-            if total:
-                rows[i] = counts / np.float32(total)
+            for position in range(windows):
+                counts[min(kmers[position], size)] += np.uint32(1)
+            known = np.float32(windows - counts[size])
+            if known:
+                for kmer in range(size):
+                    rows[i, kmer] = np.float32(counts[kmer]) / known
         return rows
 
     return frequencies
