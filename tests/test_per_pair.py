@@ -15,12 +15,13 @@ from bioloom.errors import DataError
 from bioloom.features import Features
 from bioloom.fitted import Fitted
 from bioloom.folding import handedness
+from bioloom.labels import encode_labels
 from bioloom.metrics import evaluate
 from bioloom.models import get_model
 from bioloom.models.distance_cnn import windows
 from bioloom.predictions import predict
 from bioloom.signature import make_signature
-from bioloom.training import encode_labels, train
+from bioloom.training import train
 from tests.test_folding import helix
 from tests.test_per_residue import recipe
 from tests.test_training import partition

@@ -12,11 +12,12 @@ from bioloom.arrays import Ragged
 from bioloom.errors import DataError
 from bioloom.features import Features
 from bioloom.fitted import Fitted
+from bioloom.labels import encode_labels
 from bioloom.metrics import evaluate
 from bioloom.models import get_model
 from bioloom.predictions import predict, with_dropped
 from bioloom.signature import make_signature
-from bioloom.training import Recipe, encode_labels, train
+from bioloom.training import Recipe, train
 from tests.test_training import partition
 
 CNN = {"width": 16, "layers": 2, "epochs": 8, "learning_rate": 5e-3, "batch_size": 8}

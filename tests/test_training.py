@@ -7,8 +7,9 @@ import pytest
 from bioloom.errors import DataError
 from bioloom.features import Features
 from bioloom.fitted import Fitted
+from bioloom.labels import encode_labels
 from bioloom.preprocess import Preprocess
-from bioloom.training import Partition, Recipe, encode_labels, fit, train, train_task
+from bioloom.training import Partition, Recipe, fit, train, train_task
 
 LOGISTIC = {"model": "logistic_regression", "parameters": {}, "preprocess": {}, "search": {}}
 
