@@ -11,6 +11,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 FASTER = 1.5  # bf16 has to be this much faster than fp32 to be worth its rounding
 
@@ -73,16 +77,19 @@ def fast_dtype(device: str) -> str:
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
     if device != "cpu":
         return "float32"
-    seconds = {dtype: _matmul_seconds(dtype) for dtype in (torch.bfloat16, torch.float32)}
-    faster = seconds[torch.float32] / seconds[torch.bfloat16]
-    return "bfloat16" if faster > FASTER else "float32"
+    # without bf16 instructions it can be 200 times as slow: small matrices tell that at once
+    for size, least in ((128, 0.25), (384, FASTER)):
+        faster = _matmul_seconds(torch.float32, size) / _matmul_seconds(torch.bfloat16, size)
+        if faster < least:
+            return "float32"
+    return "bfloat16"
 
 
-def _matmul_seconds(dtype: object, n: int = 384) -> float:
+def _matmul_seconds(dtype: torch.dtype, n: int) -> float:
     """The best of a few products of n x n matrices; the first ones warm up."""
     import torch
 
-    a = torch.ones(n, n, dtype=dtype)  # type: ignore[call-overload]
+    a = torch.ones(n, n, dtype=dtype)
     best = float("inf")
     for _ in range(6):
         start = time.perf_counter()
