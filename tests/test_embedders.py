@@ -26,7 +26,7 @@ from bioloom.embedders import (
     unirep,
     weights_source,
 )
-from bioloom.embedders.huggingface import windows
+from bioloom.embedders.huggingface.encoder import windows
 from bioloom.engine import centred_cosine, embed
 from bioloom.errors import DataError
 from bioloom.sources import CACHE

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bioloom.errors import DataError
+
 if TYPE_CHECKING:
     import torch
 
@@ -96,6 +98,44 @@ def _matmul_seconds(dtype: torch.dtype, n: int) -> float:
         a @ a
         best = min(best, time.perf_counter() - start)
     return best
+
+
+@contextmanager
+def repeatable(seed: int, device: str, *, warn_only: bool = False) -> Iterator[None]:
+    """Deterministic algorithms and a random state of their own; outside nothing changes.
+
+    `warn_only` lets through what has no deterministic form.
+    """
+    import torch
+
+    # cuBLAS repeats its sums bit for bit only with this, and reads it once, at its start.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.are_deterministic_algorithms_enabled()
+    with torch.random.fork_rng([device] if device.startswith("cuda") else []):
+        torch.manual_seed(seed)
+        torch.use_deterministic_algorithms(True, warn_only=warn_only)
+        try:
+            yield
+        finally:
+            torch.use_deterministic_algorithms(before)
+
+
+@contextmanager
+def enough_memory(what: str, hint: str) -> Iterator[None]:
+    """Turn a GPU's lack of memory into a DataError: "`what` needs more memory ..."."""
+    import torch
+
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise DataError(f"{what} needs more memory than the GPU has", hint=hint) from error
+
+
+def device_name(device: torch.device) -> str:
+    """What to call the device in a record: the GPU's model, or `cpu`."""
+    import torch
+
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
 
 
 def peak_memory_mb(device: str) -> int:

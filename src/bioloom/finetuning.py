@@ -9,26 +9,27 @@ and a long one through its windows, so that training sees the states which featu
 from __future__ import annotations
 
 import math
-import os
-import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from bioloom.application import Application, Kind, kind_of
-from bioloom.devices import claim_devices
+from bioloom.devices import claim_devices, device_name, enough_memory, repeatable
 from bioloom.embedders import complete, huggingface, normalise_all
-from bioloom.embedders.huggingface import HuggingFace
+from bioloom.embedders.huggingface.encoder import HuggingFace
+from bioloom.embedders.huggingface.folder import (
+    UNUSED,
+    encoder_of,
+    load_network,
+    unused_parts,
+)
 from bioloom.errors import DataError
-from bioloom.files import write_json
+from bioloom.files import replacing_folder, write_json
 from bioloom.pooling import segment_means
 from bioloom.samples import label_columns
 
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
 WARM_UP = 0.1  # share of the steps, before half a cosine down to zero
 WEIGHT_DECAY = 0.01
 LARGEST_NORM = 1.0  # of the gradient
+MEMORY_HINT = (
+    "lower `finetune: batch_tokens`; all windows of a sequence are in memory at once, "
+    "so a lower `clean: max_length` may help, too"
+)
 PACKAGES = ("bioloom", "peft", "torch", "transformers")
 
 
@@ -95,7 +100,7 @@ def finetune(
     """
     settings, section = Settings(**options), complete(embedder)
     kind, train, valid = labelled_rows(samples, splits, application, section)
-    with claim_devices(None) as [device], _repeatable(seed):
+    with claim_devices(None) as [device], repeatable(seed, device, warn_only=True):
         encoder = huggingface.load(section, weights, device, "float32")
         encoder.budget = settings.batch_tokens
         tuner = Tuner(encoder, settings, seed, outputs_of(kind, train))
@@ -174,8 +179,8 @@ class Tuner:
 
         self.encoder, self.settings, self.seed = encoder, settings, seed
         self.device = torch.device(encoder.device)
-        self.whole = huggingface.load_network(encoder.folder, "float32").eval().to(self.device)
-        inner = huggingface.encoder_of(self.whole, encoder.layer)
+        self.whole = load_network(encoder.folder, "float32").eval().to(self.device)
+        inner = encoder_of(self.whole, encoder.layer)
         self.layers = linear_layers(inner)
         self.adapted = _adapt(inner, self.layers, settings)
         self.head = torch.nn.Linear(inner.config.hidden_size, outputs).to(self.device)
@@ -225,11 +230,10 @@ class Tuner:
         """What was trained, and on what."""
         import torch
 
-        gpu = self.device.type == "cuda"
         return {
             "adapted_layers": len(self.layers),
             "trained_parameters": sum(p.numel() for p in self.learnt),
-            "device": torch.cuda.get_device_name(self.device) if gpu else "cpu",
+            "device": device_name(self.device),
             "threads": torch.get_num_threads(),
             "dtype": "bfloat16" if self.bf16 else "float32",
         }
@@ -266,7 +270,7 @@ class Tuner:
         self.adapted.train(learn)
         answers, total = max(1, rows.answers[chosen].sum()), 0.0
         texts = [rows.texts[i] for i in chosen]
-        with torch.set_grad_enabled(learn), _enough_memory():
+        with torch.set_grad_enabled(learn), enough_memory("Fine-tuning", MEMORY_HINT):
             for states in self.encoder.states(texts, self._forward):
                 before, after = self.encoder.special
                 ends = np.cumsum(states.lengths)
@@ -319,7 +323,7 @@ def linear_layers(encoder: PreTrainedModel) -> list[str]:
     """The names of all linear layers that the states pass."""
     import torch
 
-    unused = huggingface.UNUSED
+    unused = UNUSED
     names = [
         name
         for name, module in encoder.named_modules()
@@ -348,52 +352,17 @@ def _rate(progress: float) -> float:
     return min(1.0, (progress + 1e-3) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * progress))
 
 
-@contextmanager
-def _enough_memory() -> Iterator[None]:
-    import torch
-
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise DataError(
-            "Fine-tuning needs more memory than the GPU has",
-            hint="lower `finetune: batch_tokens`; all windows of a sequence are in memory at once, "
-            "so a lower `clean: max_length` may help, too",
-        ) from error
-
-
-@contextmanager
-def _repeatable(seed: int) -> Iterator[None]:
-    """A random state of its own and, where there are, deterministic algorithms."""
-    import torch
-
-    # cuBLAS repeats its sums bit for bit only with this, and reads it once, at its start.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    before = torch.are_deterministic_algorithms_enabled()
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        torch.use_deterministic_algorithms(True, warn_only=True)
-        try:
-            yield
-        finally:
-            torch.use_deterministic_algorithms(before)
-
-
 def _write(
     folder: Path, model: PreTrainedModel, encoder: HuggingFace, record: dict[str, Any]
 ) -> None:
     """The folder under another name, then renamed: it is there as a whole or not at all."""
-    unused = huggingface.unused_parts(model)
+    unused = unused_parts(model)
     state = {k: v for k, v in model.state_dict().items() if not k.startswith(unused)}
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
-        made = Path(temporary) / folder.name
+    with replacing_folder(folder) as made:
         model.save_pretrained(made, state_dict=state)
         encoder.tokenizer.save_pretrained(made)
         write_json(record, made / "finetuning.json")
         (made / "README.md").write_text(model_card(record))
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(made, folder)
 
 
 def model_card(record: dict[str, Any]) -> str:

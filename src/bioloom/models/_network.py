@@ -9,12 +9,10 @@ Its answers are a row a sample, or a row a residue or pair of residues end to en
 from __future__ import annotations
 
 import math
-import os
 import sys
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
@@ -25,14 +23,11 @@ from torch.nn import functional as F
 
 from bioloom.application import CLASSIFICATION
 from bioloom.arrays import Ragged
-from bioloom.devices import claim_devices
+from bioloom.devices import claim_devices, repeatable
 from bioloom.distances import pair_offsets
 from bioloom.errors import DataError
 from bioloom.models._estimator import Estimator, Features, column_means, one_vector, target_matrix
 from bioloom.pairs import Pairs
-
-# cuBLAS repeats its sums bit for bit only with this, and reads it once, at its start.
-os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 TOKENS_PER_BATCH = 16_384
 POOL = 16
@@ -77,7 +72,7 @@ class NetworkModel(Estimator):
         target_valid = target_matrix(y_valid, self.kind, self.n_outputs)
         X, X_valid = self._taken(X), self._taken(X_valid)
         self.n_features = _width(X)
-        with claim_devices(None) as [device], reproducible(self.seed, device):
+        with claim_devices(None) as [device], repeatable(self.seed, device):
             self.network = self.build(self.n_features).to(device)
             weight = None if sample_weight is None else torch.from_numpy(sample_weight).float()
             self._train(X, self._scaled(target), weight, X_valid, self._scaled(target_valid))
@@ -243,19 +238,6 @@ class EarlyStopping:
         """Put the best weights back; the last ones stay where there was no valid loss."""
         if self.weights is not None:
             self.network.load_state_dict(self.weights)
-
-
-@contextmanager
-def reproducible(seed: int, device: str) -> Iterator[None]:
-    """Seed torch inside the block and ask for deterministic algorithms; outside nothing changes."""
-    before = torch.are_deterministic_algorithms_enabled()
-    with torch.random.fork_rng([device] if device != "cpu" else []):
-        torch.manual_seed(seed)
-        torch.use_deterministic_algorithms(True)
-        try:
-            yield
-        finally:
-            torch.use_deterministic_algorithms(before)
 
 
 def shuffled_batches(X: Features, size: int, rng: np.random.Generator) -> list[np.ndarray]:

@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bioloom.devices import claim_devices, fast_dtype
+from bioloom.devices import claim_devices, device_name, fast_dtype, repeatable
 from bioloom.files import sha256, write_json
 from bioloom.pretraining.card import model_card
 from bioloom.pretraining.corpus import Corpus, read_corpora, split_corpus
@@ -57,7 +57,7 @@ def pretrain(
     versions = {name: version(name) for name in ("bioloom", "torch", "transformers", "tokenizers")}
     checkpoint = checkpoints / f"{_key(recipe, versions)}.safetensors"
     rank, world = rank_and_world()
-    with _device() as device, process_group(device), _repeatable():
+    with _device() as device, process_group(device), repeatable(seed, str(device), warn_only=True):
         record = _train_and_measure(corpora, section, folder, seed, device, checkpoint)
     record |= recipe | {"threads": threads, "processes": world, "versions": versions}
     if rank == 0:
@@ -118,7 +118,7 @@ def _train_and_measure(
         "seconds": round(progress.seconds, 1),
         "tokens_per_second": round(progress.tokens / progress.seconds),
         "resumed": progress.resumed,
-        "device": _device_name(device),
+        "device": device_name(device),
         "dtype": progress.dtype,
         "loss": progress.losses,
     }
@@ -181,23 +181,3 @@ def _device() -> Iterator[torch.device]:
         return
     with claim_devices(None) as names:
         yield torch.device(names[0])
-
-
-@contextmanager
-def _repeatable() -> Iterator[None]:
-    """Deterministic algorithms and a random state of its own; outside nothing changes."""
-    import torch
-
-    before = torch.are_deterministic_algorithms_enabled()
-    with torch.random.fork_rng():
-        torch.use_deterministic_algorithms(True, warn_only=True)
-        try:
-            yield
-        finally:
-            torch.use_deterministic_algorithms(before)
-
-
-def _device_name(device: torch.device) -> str:
-    import torch
-
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"

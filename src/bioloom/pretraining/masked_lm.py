@@ -31,9 +31,6 @@ from bioloom.pretraining.checkpoint import load_checkpoint, save_checkpoint
 from bioloom.pretraining.rows import IGNORED, Rows
 from bioloom.pretraining.settings import Training
 
-# cuBLAS repeats its sums bit for bit only with this, and reads it once, at its start.
-os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-
 ATTENTION = "bioloom_documents"
 SECONDS_BETWEEN_LINES = 10
 # Models that number positions from the padding token's number + 1.

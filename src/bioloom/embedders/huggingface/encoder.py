@@ -1,132 +1,32 @@
-"""Any transformers encoder (ESM-2, Nucleotide Transformer, BERT, ModernBERT, T5 ...), packed.
-
-`model` is a local folder, or a hub name with a pinned `revision` that was downloaded before or is
-with `download: true`. Weights are safetensors; remote code is refused. A sequence of more tokens
-than `max_length` goes through windows that overlap by `overlap` tokens; each token keeps the
-vector of the window in which it lies nearest the middle. `tokens` are the tokenizer's tokens:
-residues for ESM-2, 6-mers for Nucleotide Transformer, word pieces for texts.
-"""
+"""A transformers encoder over packs of sequences, long ones by windows, in the memory there is."""
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bioloom.devices import fast_dtype
-from bioloom.embedders import (
-    POOLINGS,
-    Option,
-    SequenceError,
-    States,
-    normalise_dna,
-    normalise_protein,
-)
+from bioloom.embedders import SequenceError, States
+from bioloom.embedders.huggingface.folder import load_encoder, load_tokenizer, weights_hash
+from bioloom.embedders.huggingface.letters import MASK, UNKNOWN
 from bioloom.errors import DataError
-from bioloom.files import sha256
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-OPTIONS = {
-    "model": Option(None, type=str),
-    "revision": Option(None, type=str),
-    "download": Option(False),
-    "alphabet": Option("protein", choices=("protein", "dna", "text")),
-    "layer": Option(-1, minimum=-1),
-    "pooling": Option("mean", choices=POOLINGS),
-    "segments": Option(None, minimum=1, type=int),
-    "max_length": Option(None, minimum=8, type=int),
-    "overlap": Option(None, minimum=0, type=int),
-    "dtype": Option("auto", choices=("auto", "bfloat16", "float32")),
-}
 DEFAULT_LENGTH = 1024  # tokens, where neither model nor tokenizer states a limit
 CPU_TOKENS = 1024  # a thread: the activations of a layer stay near the core
 GPU_TOKENS = 65_536
-MASK = "<mask>"
-UNUSED = ("pooler.", "contact_head.")  # parts of networks that no state of a token passes
-UNKNOWN = {"protein": "X", "dna": "N"}
 
 Chunk = list[int]  # token ids, special tokens in
 Forward = Callable[[list[Chunk]], "torch.Tensor"]  # chunks -> states (T, D), chunk after chunk
 
 log = logging.getLogger(__name__)
-
-
-def weights_source(options: dict[str, Any]) -> None:
-    """None: `model` names a folder or a hub repository."""
-    return None
-
-
-def normalise(sequence: str, options: dict[str, Any]) -> str:
-    """The rules of `normalise_protein` or `normalise_dna`, but `<mask>` stays and J becomes X.
-
-    Texts keep their letters; runs of white space become one space.
-    """
-    if options["alphabet"] == "text":
-        text = " ".join(sequence.split())
-        if not text:
-            raise DataError("the text is empty", hint="drop empty texts in `clean`")
-        return text
-    clean = normalise_dna if options["alphabet"] == "dna" else normalise_protein
-    unknown = UNKNOWN[options["alphabet"]]
-    # a mask is kept out of the cleaning; the letters around keep a part from being empty or a stop
-    parts = sequence.rstrip().removesuffix("*").split(MASK)
-    if len(parts) == 1:
-        return clean(sequence).replace("J", unknown)
-    cleaned = [clean(f"{unknown}{part}{unknown}")[1:-1] for part in parts]
-    return MASK.join(cleaned).replace("J", unknown)
-
-
-def load(options: dict[str, Any], weights: Path | None, device: str, dtype: str) -> HuggingFace:
-    """The encoder in `weights` or `options["model"]`; the network is read when first needed."""
-    folder = Path(weights) if weights else _folder(options)
-    if dtype == "auto":
-        dtype = options["dtype"]
-    return HuggingFace(folder, options, device, fast_dtype(device) if dtype == "auto" else dtype)
-
-
-def check_model(options: dict[str, Any]) -> None:
-    """Raise DataError unless `model` is a folder that is there, or a hub name with a revision."""
-    if options["model"] is None:
-        raise DataError("features: huggingface needs `model: <folder or hub name>`")
-    if options["revision"] is None and not Path(options["model"]).is_dir():
-        raise DataError(
-            f"features: there is no folder {options['model']!r}",
-            hint="give a folder, or a hub name with the `revision` (commit) you mean",
-        )
-
-
-def _folder(options: dict[str, Any]) -> Path:
-    check_model(options)
-    name = options["model"]
-    if Path(name).is_dir():
-        return Path(name)
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    patterns = ["*.json", "*.txt", "*.model", "*.safetensors"]
-    try:
-        return Path(
-            snapshot_download(
-                name,
-                revision=options["revision"],
-                allow_patterns=patterns,
-                local_files_only=not options["download"],
-            )
-        )
-    except LocalEntryNotFoundError as error:
-        raise DataError(
-            f"features: {name} at {options['revision']} is not on this machine",
-            hint="download it before, or set `download: true`",
-        ) from error
 
 
 class _TooLargeError(Exception):
@@ -150,7 +50,7 @@ class HuggingFace:
             raise DataError("the model has no *.safetensors file", file=folder)
         self.folder, self.device, self.dtype = folder, device, dtype
         self.layer = options["layer"]
-        self.tokenizer = _load_tokenizer(folder)
+        self.tokenizer = load_tokenizer(folder)
         self.prefix, self.suffix = _special_tokens(self.tokenizer)
         self.special = len(self.prefix), len(self.suffix)
         self.mask = self.tokenizer.mask_token or UNKNOWN.get(options["alphabet"], MASK)
@@ -163,7 +63,7 @@ class HuggingFace:
         self.budget = GPU_TOKENS if device != "cpu" else CPU_TOKENS * torch.get_num_threads()
         self.identity: dict[str, Any] = {
             "dtype": dtype,
-            "weights_sha256": _weights_hash(folder),
+            "weights_sha256": weights_hash(folder),
             "layer": self.layer,
             "max_length": self.max_length,
             "overlap": self.overlap,
@@ -178,7 +78,7 @@ class HuggingFace:
 
     def reference(self, sequences: Sequence[str]) -> list[np.ndarray]:
         """The same windows as padded batches of the model as transformers loads it, in fp32."""
-        plain = _load_model(self.folder, self.device, "float32", self.layer)
+        plain = load_encoder(self.folder, self.device, "float32", self.layer)
         states: list[np.ndarray] = [np.empty(0)] * len(sequences)
         batches = self.states(sequences, lambda chunks: self._pad(chunks, plain))
         for batch in batches:
@@ -190,7 +90,7 @@ class HuggingFace:
     @cached_property
     def model(self) -> PreTrainedModel:
         """The network in the working precision."""
-        return _load_model(self.folder, self.device, self.dtype, self.layer)
+        return load_encoder(self.folder, self.device, self.dtype, self.layer)
 
     @cached_property
     def _first_position(self) -> int | None:
@@ -362,66 +262,6 @@ def windows(length: int, size: int, overlap: int) -> list[tuple[int, int, int]]:
     return list(zip(starts, [0, *cuts], [*cuts, length], strict=True))
 
 
-def _load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-
-
-def _load_model(folder: Path, device: str, dtype: str, layer: int) -> PreTrainedModel:
-    return encoder_of(load_network(folder, dtype), layer).eval().to(device)
-
-
-def load_network(folder: Path, dtype: str) -> PreTrainedModel:
-    """The network of a folder, with the decoder where it has one.
-
-    DataError when its files lack weights of the encoder, which would silently be random.
-    """
-    import torch
-    from transformers import AutoModel
-
-    with _quiet_transformers():  # its report of missing weights is replaced by the check below
-        model, loading = AutoModel.from_pretrained(
-            folder,
-            dtype=getattr(torch, dtype),
-            use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=True,
-            output_loading_info=True,
-        )
-    unused = unused_parts(model)
-    if missing := sorted(k for k in loading["missing_keys"] if not k.startswith(unused)):
-        raise DataError(f"the model's files lack {', '.join(missing[:3])} ...", file=folder)
-    return model
-
-
-def encoder_of(model: PreTrainedModel, layer: int) -> PreTrainedModel:
-    """The part of a network that gives states; DataError unless it has this layer."""
-    encoder = model.get_encoder() if model.config.is_encoder_decoder else model
-    if layer > encoder.config.num_hidden_layers:
-        raise DataError(f"features: the model has {encoder.config.num_hidden_layers} layers")
-    return encoder
-
-
-def unused_parts(model: PreTrainedModel) -> tuple[str, ...]:
-    """What the names of weights begin with that the states of the encoder do not depend on."""
-    return (*UNUSED, "decoder.") if model.config.is_encoder_decoder else UNUSED
-
-
-@contextmanager
-def _quiet_transformers() -> Iterator[None]:
-    from transformers.utils import logging as transformers_logging
-
-    verbosity = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        transformers_logging.set_verbosity(verbosity)
-        transformers_logging.enable_progress_bar()
-
-
 def _special_tokens(tokenizer: PreTrainedTokenizerBase) -> tuple[Chunk, Chunk]:
     """The tokens that the tokenizer puts before and after a sequence."""
     bare = list(tokenizer("A", add_special_tokens=False)["input_ids"])
@@ -443,15 +283,6 @@ _PROBES = ("ACGTACGTACGT", "A C G T A C G T A C G T")
 def _with_spaces(text: str, mask: str | None) -> str:
     parts = text.split(mask) if mask else [text]
     return f" {mask} ".join(" ".join(part) for part in parts)
-
-
-def _weights_hash(folder: Path) -> str:
-    """The sha256 of all that decides the vectors: weights, configuration and tokenizer."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        if path.suffix in (".safetensors", ".json", ".txt", ".model"):
-            digest.update(f"{path.name} {sha256(path)}\n".encode())
-    return digest.hexdigest()
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:

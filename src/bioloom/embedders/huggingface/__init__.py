@@ -1,0 +1,81 @@
+"""Any transformers encoder (ESM-2, Nucleotide Transformer, BERT, ModernBERT, T5 ...), packed.
+
+`model` is a local folder, or a hub name with a pinned `revision` that was downloaded before or is
+with `download: true`. Weights are safetensors; remote code is refused. A sequence of more tokens
+than `max_length` goes through windows that overlap by `overlap` tokens; each token keeps the
+vector of the window in which it lies nearest the middle. `tokens` are the tokenizer's tokens:
+residues for ESM-2, 6-mers for Nucleotide Transformer, word pieces for texts.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from bioloom.devices import fast_dtype
+from bioloom.embedders import POOLINGS, Option
+from bioloom.embedders.huggingface.encoder import HuggingFace
+from bioloom.embedders.huggingface.letters import normalise as normalise
+from bioloom.errors import DataError
+
+OPTIONS = {
+    "model": Option(None, type=str),
+    "revision": Option(None, type=str),
+    "download": Option(False),
+    "alphabet": Option("protein", choices=("protein", "dna", "text")),
+    "layer": Option(-1, minimum=-1),
+    "pooling": Option("mean", choices=POOLINGS),
+    "segments": Option(None, minimum=1, type=int),
+    "max_length": Option(None, minimum=8, type=int),
+    "overlap": Option(None, minimum=0, type=int),
+    "dtype": Option("auto", choices=("auto", "bfloat16", "float32")),
+}
+
+
+def weights_source(options: dict[str, Any]) -> None:
+    """None: `model` names a folder or a hub repository."""
+    return None
+
+
+def load(options: dict[str, Any], weights: Path | None, device: str, dtype: str) -> HuggingFace:
+    """The encoder in `weights` or `options["model"]`; the network is read when first needed."""
+    folder = Path(weights) if weights else _folder(options)
+    if dtype == "auto":
+        dtype = options["dtype"]
+    return HuggingFace(folder, options, device, fast_dtype(device) if dtype == "auto" else dtype)
+
+
+def check_model(options: dict[str, Any]) -> None:
+    """Raise DataError unless `model` is a folder that is there, or a hub name with a revision."""
+    if options["model"] is None:
+        raise DataError("features: huggingface needs `model: <folder or hub name>`")
+    if options["revision"] is None and not Path(options["model"]).is_dir():
+        raise DataError(
+            f"features: there is no folder {options['model']!r}",
+            hint="give a folder, or a hub name with the `revision` (commit) you mean",
+        )
+
+
+def _folder(options: dict[str, Any]) -> Path:
+    check_model(options)
+    name = options["model"]
+    if Path(name).is_dir():
+        return Path(name)
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    patterns = ["*.json", "*.txt", "*.model", "*.safetensors"]
+    try:
+        return Path(
+            snapshot_download(
+                name,
+                revision=options["revision"],
+                allow_patterns=patterns,
+                local_files_only=not options["download"],
+            )
+        )
+    except LocalEntryNotFoundError as error:
+        raise DataError(
+            f"features: {name} at {options['revision']} is not on this machine",
+            hint="download it before, or set `download: true`",
+        ) from error
