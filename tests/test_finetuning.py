@@ -211,6 +211,11 @@ def test_a_project_has_the_frozen_run_beside_it(project, bert):
             lambda t: t.update(baselines={"other": {"features": dict(t["features"])}}),
             "only the features of the task itself",
         ),
+        (
+            lambda t: t.update(baselines={"frozen": {"model": {"name": "svm"}}}),
+            "`frozen` is the name of the run without",
+        ),
+        (lambda t: t["model"].update(search={"C": [1, 2]}), "the search of model would score"),
     ],
 )
 def test_a_mistake_in_the_config_is_named(change, expected, bert, tmp_path, monkeypatch):

@@ -147,10 +147,7 @@ def finetuned_embedder(task: Config) -> Config:
 
 
 def with_frozen(task: Config) -> Config:
-    """The task, and where its embedder is fine-tuned the same run without that as a baseline.
-
-    A baseline of the user's that is called so stays as it is.
-    """
+    """The task, and where its embedder is fine-tuned the same run without that as a baseline."""
     if not is_finetuned(task, "features"):
         return task
     frozen = {"frozen": {"features": features_section(task, "features")}}

@@ -21,6 +21,7 @@ from bioloom.config import (
     Config,
     dataset_section,
     embedder_section,
+    is_finetuned,
     is_pretrained,
     pretrain_section,
     sections,
@@ -121,6 +122,15 @@ def _finetune_mistakes(task: Config) -> list[str]:
         elif task["split"]["method"] == "cross_validation":
             problem = "cross-validation would need a network for each fold"
             wrong.append((place, problem, "split by `method: holdout` or `column`"))
+    if is_finetuned(task, "features"):
+        if "frozen" in task.get("baselines", {}):
+            problem = "`frozen` is the name of the run without"
+            wrong.append(("features", problem, "call that baseline otherwise"))
+        for name, model in {"model": task, **task.get("baselines", {})}.items():
+            fitted = name == "model" or "features" not in model
+            if fitted and "search" in model.get("model", task["model"]):
+                problem = f"the search of {name} would score rows on whose labels they were fitted"
+                wrong.append(("features", problem, "leave `search` out"))
     return [f"{place}.finetune: {problem}. Hint: {hint}" for place, problem, hint in wrong]
 
 

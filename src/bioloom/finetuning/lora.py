@@ -1,37 +1,20 @@
-"""LoRA fine-tuning of a Hugging Face encoder on the training rows of a task.
-
-Samples and their one partition in, a folder out that the `huggingface` embedder loads: the merged
-weights, the tokenizer, finetuning.json and a model card. Test rows are left out before anything is
-looked at; valid rows only choose the epoch. A sequence goes through the embedder's own tokenizer,
-and a long one through its windows, so that training sees the states which features are made of.
-"""
+"""Low-rank updates of an encoder, learnt with a linear head on its mean state."""
 
 from __future__ import annotations
 
 import math
 import sys
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
 
-from bioloom.application import Application, Kind, kind_of
-from bioloom.devices import claim_devices, device_name, enough_memory, repeatable
-from bioloom.embedders import complete, huggingface, normalise_all
+from bioloom.devices import device_name, enough_memory, fast_dtype
 from bioloom.embedders.huggingface.encoder import HuggingFace
-from bioloom.embedders.huggingface.folder import (
-    UNUSED,
-    encoder_of,
-    load_network,
-    unused_parts,
-)
+from bioloom.embedders.huggingface.folder import UNUSED, encoder_of, load_network
 from bioloom.errors import DataError
-from bioloom.files import replacing_folder, write_json
+from bioloom.finetuning.rows import Rows
 from bioloom.pooling import segment_means
-from bioloom.samples import label_columns
 
 if TYPE_CHECKING:
     import torch
@@ -45,7 +28,6 @@ MEMORY_HINT = (
     "lower `finetune: batch_tokens`; all windows of a sequence are in memory at once, "
     "so a lower `clean: max_length` may help, too"
 )
-PACKAGES = ("bioloom", "peft", "torch", "transformers")
 
 
 @dataclass(frozen=True)
@@ -61,111 +43,6 @@ class Settings:
     patience: int = 2
     batch_size: int = 16
     batch_tokens: int = 8192
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Normalised sequences, their targets and how much each counts.
-
-    `y` has class codes (N,) int64, or standardised values (N, T) with NaN where not measured.
-    """
-
-    texts: list[str]
-    y: np.ndarray
-    weight: np.ndarray
-
-    @property
-    def answers(self) -> np.ndarray:
-        """How many labels each row has, (N,): what a mean loss is the mean of."""
-        return np.ones(len(self.y)) if self.y.ndim == 1 else np.isfinite(self.y).sum(axis=1)
-
-
-def finetune(
-    samples: pd.DataFrame,
-    splits: pd.DataFrame,
-    application: Application,
-    embedder: dict[str, Any],
-    options: dict[str, Any],
-    folder: Path,
-    *,
-    weights: Path | None,
-    seed: int,
-    task: str,
-) -> dict[str, Any]:
-    """Fine-tune the `embedder`, write `folder` as a whole, and return its finetuning.json.
-
-    `weights` is a folder with the network before; None: the embedder's `model` names it.
-    DataError: labels that are not one a sequence, several partitions, a loss that diverges, too
-    little memory.
-    """
-    settings, section = Settings(**options), complete(embedder)
-    kind, train, valid = labelled_rows(samples, splits, application, section)
-    with claim_devices(None) as [device], repeatable(seed, device, warn_only=True):
-        encoder = huggingface.load(section, weights, device, "float32")
-        encoder.budget = settings.batch_tokens
-        tuner = Tuner(encoder, settings, seed, outputs_of(kind, train))
-        progress = tuner.fit(train, valid)
-        record = {
-            "task": task,
-            "embedder": embedder,
-            "weights_sha256_before": encoder.identity["weights_sha256"],
-            "settings": asdict(settings),
-            "seed": seed,
-            "kind": kind,
-            "rows": {"train": len(train.texts), "valid": len(valid.texts)},
-            "max_length": encoder.max_length,
-            "overlap": encoder.overlap,
-            **tuner.described(),
-            **progress,
-            "versions": {name: version(name) for name in PACKAGES},
-        }
-        _write(folder, tuner.merged(), encoder, record)
-    return record
-
-
-def labelled_rows(
-    samples: pd.DataFrame,
-    splits: pd.DataFrame,
-    application: Application,
-    embedder: dict[str, Any],
-) -> tuple[Kind, Rows, Rows]:
-    """The kind of the task, and its train and valid rows: no other row is looked at."""
-    if len(splits[["repeat", "fold"]].drop_duplicates()) > 1:
-        raise DataError(
-            "Fine-tuning takes one partition: cross-validation would need a network for each fold",
-            hint="`split: {method: holdout}` or `column`",
-        )
-    part = splits.set_index("sample_id")["split"].reindex(samples["sample_id"]).to_numpy()
-    samples, part = samples[part != "test"], part[part != "test"]
-    kind, inputs = kind_of(application, samples), application.inputs(samples)
-    if kind in ("per_residue", "per_pair") or not isinstance(inputs, list):
-        raise DataError("Fine-tuning takes sequences with one label, or several values, each")
-    texts = normalise_all(inputs, samples["sample_id"].tolist(), huggingface, embedder)
-    y = _targets(samples, part == "train")
-    weight = samples["sample_weight"] if "sample_weight" in samples else pd.Series(1.0, part)
-    rows = {}
-    for name in ("train", "valid"):
-        chosen = np.flatnonzero(part == name)
-        # as in training: weights are of mean 1, and each valid row counts once
-        share = weight.to_numpy(float)[chosen] if name == "train" else np.ones(len(chosen))
-        rows[name] = Rows([texts[i] for i in chosen], y[chosen], share / share.mean())
-    return kind, rows["train"], rows["valid"]
-
-
-def _targets(samples: pd.DataFrame, train: np.ndarray) -> np.ndarray:
-    """Class codes (N,), or values (N, T) less the mean of train rows, over their deviation."""
-    columns = label_columns(samples)
-    if not pd.api.types.is_numeric_dtype(samples[columns[0]]):
-        return pd.factorize(samples["label"], sort=True)[0].astype(np.int64)
-    values = samples[columns].to_numpy(dtype=float)
-    known = pd.DataFrame(values[train])
-    centre, spread = known.mean().fillna(0), known.std(ddof=0).replace(0, 1).fillna(1)
-    return (values - centre.to_numpy()) / spread.to_numpy()
-
-
-def outputs_of(kind: Kind, rows: Rows) -> int:
-    """How many numbers the head gives: one a class (every class has training rows), or a target."""
-    return rows.y.shape[1] if "regression" in kind else int(rows.y.max()) + 1
 
 
 class Tuner:
@@ -185,9 +62,7 @@ class Tuner:
         self.adapted = _adapt(inner, self.layers, settings)
         self.head = torch.nn.Linear(inner.config.hidden_size, outputs).to(self.device)
         self.learnt = [p for p in self.adapted.parameters() if p.requires_grad]
-        self.bf16 = self.device.type == "cuda" and torch.cuda.is_bf16_supported(
-            including_emulation=False
-        )
+        self.bf16 = self.device.type == "cuda" and fast_dtype(encoder.device) == "bfloat16"
 
     def fit(self, train: Rows, valid: Rows) -> dict[str, Any]:
         """Train until the valid loss no longer falls; leave the best epoch's weights."""
@@ -350,45 +225,3 @@ def _adapt(encoder: PreTrainedModel, layers: list[str], settings: Settings) -> P
 def _rate(progress: float) -> float:
     """Share of the learning rate: linear warm-up, then half a cosine down to zero."""
     return min(1.0, (progress + 1e-3) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * progress))
-
-
-def _write(
-    folder: Path, model: PreTrainedModel, encoder: HuggingFace, record: dict[str, Any]
-) -> None:
-    """The folder under another name, then renamed: it is there as a whole or not at all."""
-    unused = unused_parts(model)
-    state = {k: v for k, v in model.state_dict().items() if not k.startswith(unused)}
-    with replacing_folder(folder) as made:
-        model.save_pretrained(made, state_dict=state)
-        encoder.tokenizer.save_pretrained(made)
-        write_json(record, made / "finetuning.json")
-        (made / "README.md").write_text(model_card(record))
-
-
-def model_card(record: dict[str, Any]) -> str:
-    """README.md of the folder, in the form of a Hugging Face model card."""
-    rows, settings = record["rows"], record["settings"]
-    lines = [
-        f"| {loss['epoch']} | {loss['train_loss']:.4f} | {loss['valid_loss']:.4f} |"
-        for loss in record["losses"]
-    ]
-    return f"""---
-library_name: transformers
-pipeline_tag: feature-extraction
----
-# {record["embedder"]["model"]}, fine-tuned for {record["task"]}
-
-LoRA (rank {settings["rank"]}, alpha {settings["alpha"]}) of {record["adapted_layers"]} linear
-layers, merged into the weights: {record["trained_parameters"]:,} parameters were trained by bioloom
-on {rows["train"]:,} labelled sequences ({record["kind"]}, seed {record["seed"]},
-{record["device"]}, {record["dtype"]}). Weights before: sha256
-`{record["weights_sha256_before"]}`.
-
-| epoch | train loss | valid loss |
-|---|---|---|
-{chr(10).join(lines)}
-
-The weights are those of epoch {record["best_epoch"]}, which {rows["valid"]:,} valid rows chose.
-Features of the training rows were fitted to their labels: score nothing on them. finetuning.json
-has all settings.
-"""

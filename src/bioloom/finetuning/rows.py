@@ -1,0 +1,76 @@
+"""The rows that fine-tuning sees: labelled sequences of the train and valid parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bioloom.application import Application, Kind, kind_of
+from bioloom.embedders import huggingface, normalise_all
+from bioloom.errors import DataError
+from bioloom.samples import label_columns
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Normalised sequences, their targets and how much each counts.
+
+    `y` has class codes (N,) int64, or standardised values (N, T) with NaN where not measured.
+    """
+
+    texts: list[str]
+    y: np.ndarray
+    weight: np.ndarray
+
+    @property
+    def answers(self) -> np.ndarray:
+        """How many labels each row has, (N,): what a mean loss is the mean of."""
+        return np.ones(len(self.y)) if self.y.ndim == 1 else np.isfinite(self.y).sum(axis=1)
+
+
+def labelled_rows(
+    samples: pd.DataFrame,
+    splits: pd.DataFrame,
+    application: Application,
+    embedder: dict[str, Any],
+) -> tuple[Kind, Rows, Rows]:
+    """The kind of the task, and its train and valid rows: no other row is looked at."""
+    if len(splits[["repeat", "fold"]].drop_duplicates()) > 1:
+        raise DataError(
+            "Fine-tuning takes one partition: cross-validation would need a network for each fold",
+            hint="`split: {method: holdout}` or `column`",
+        )
+    part = splits.set_index("sample_id")["split"].reindex(samples["sample_id"]).to_numpy()
+    samples, part = samples[part != "test"], part[part != "test"]
+    kind, inputs = kind_of(application, samples), application.inputs(samples)
+    if kind in ("per_residue", "per_pair") or not isinstance(inputs, list):
+        raise DataError("Fine-tuning takes sequences with one label, or several values, each")
+    texts = normalise_all(inputs, samples["sample_id"].tolist(), huggingface, embedder)
+    y = _targets(samples, part == "train")
+    weight = samples["sample_weight"] if "sample_weight" in samples else pd.Series(1.0, part)
+    rows = {}
+    for name in ("train", "valid"):
+        chosen = np.flatnonzero(part == name)
+        # as in training: weights are of mean 1, and each valid row counts once
+        share = weight.to_numpy(float)[chosen] if name == "train" else np.ones(len(chosen))
+        rows[name] = Rows([texts[i] for i in chosen], y[chosen], share / share.mean())
+    return kind, rows["train"], rows["valid"]
+
+
+def _targets(samples: pd.DataFrame, train: np.ndarray) -> np.ndarray:
+    """Class codes (N,), or values (N, T) less the mean of train rows, over their deviation."""
+    columns = label_columns(samples)
+    if not pd.api.types.is_numeric_dtype(samples[columns[0]]):
+        return pd.factorize(samples["label"], sort=True)[0].astype(np.int64)
+    values = samples[columns].to_numpy(dtype=float)
+    known = pd.DataFrame(values[train])
+    centre, spread = known.mean().fillna(0), known.std(ddof=0).replace(0, 1).fillna(1)
+    return (values - centre.to_numpy()) / spread.to_numpy()
+
+
+def outputs_of(kind: Kind, rows: Rows) -> int:
+    """How many numbers the head gives: one a class (every class has training rows), or a target."""
+    return rows.y.shape[1] if "regression" in kind else int(rows.y.max()) + 1
