@@ -20,6 +20,7 @@ def main(
     nodes: list[Path],
     options: dict,
     weights: list[Path],
+    device: str,
     features: Path,
     record: Path,
     run_record: Path,
@@ -31,6 +32,7 @@ def main(
         options,
         weights=optional_path(weights),
         store=STORE,
+        device=device,
         nodes=pd.read_parquet(nodes[0]) if nodes else None,
     )
     write_features(extracted, features)
@@ -45,6 +47,7 @@ if __name__ == "__main__":
         "nodes": [Path],
         "options": json_object,
         "weights": [Path],
+        "device": str,
         "features": Path,
         "record": Path,
         "run_record": Path,

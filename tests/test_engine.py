@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -16,11 +17,13 @@ from hypothesis import strategies as st
 
 from bioloom import engine
 from bioloom.arrays import Ragged
-from bioloom.devices import fast_dtype, lock_first
+from bioloom.devices import fast_dtype, lock_free
 from bioloom.embedders import AMINO_ACIDS, SequenceError, States, unirep
-from bioloom.engine import SelfCheckError, centred_cosine, embed
+from bioloom.engine import embed
 from bioloom.errors import DataError
 from bioloom.pooling import pool
+from bioloom.self_check import centred_cosine
+from tests.tiny_models import random_unirep
 
 SIZE = 64
 OPTIONS = {"embedder": "unirep", "size": SIZE}
@@ -30,22 +33,8 @@ sequence_lists = st.lists(st.text(AMINO_ACIDS, min_size=1, max_size=25), min_siz
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory) -> Path:
     """Small random weights of UniRep's shape."""
-    rng = np.random.default_rng(0)
-    arrays = {"embedding": rng.normal(size=(26, 10))}
-    for name, shape in {
-        "wx": (10, 4 * SIZE),
-        "wh": (SIZE, 4 * SIZE),
-        "wmx": (10, SIZE),
-        "wmh": (SIZE, SIZE),
-        "gx": 4 * SIZE,
-        "gh": 4 * SIZE,
-        "gmx": SIZE,
-        "gmh": SIZE,
-        "b": 4 * SIZE,
-    }.items():
-        arrays[f"mlstm.0.{name}"] = rng.normal(size=shape)
     path = tmp_path_factory.mktemp("weights") / "model_weights.npz"
-    np.savez(path, **{name: array.astype(np.float32) for name, array in arrays.items()})
+    np.savez(path, **random_unirep(1, SIZE))
     return path
 
 
@@ -90,6 +79,7 @@ def test_the_records_are_json_and_complete(weights):
     )
     assert set(info) == {"embedder", "weights_sha256", "dtype", "sequences", "unique"}
     measured = {"device", "encoded", "residues_per_second", "peak_memory_mb", "self_check"}
+    measured.add("float32_instead")
     assert set(run) == measured
     assert embedding.names == [f"unirep_{i}" for i in range(SIZE)]
     assert embedding.X.dtype == np.float32
@@ -119,6 +109,43 @@ def test_a_sequence_that_does_not_fit_is_named(monkeypatch, weights):
     sequences = ["MKT", "A" * 900, "MKV"]
     with pytest.raises(DataError, match="sequence P2: 600 tokens at once"):
         embed(sequences, OPTIONS, weights=weights, ids=["P1", "P2", "P3"])
+    with pytest.raises(DataError, match="sequence P3: 600 tokens at once"):
+        embed(["A" * 400, "A" * 500, "A" * 399], OPTIONS, weights=weights, ids=["P3", "P1", "P4"])
+
+
+def test_memory_that_does_not_suffice_halves_the_batches_of_unirep(monkeypatch, weights):
+    import torch
+
+    sequences = _random_proteins(20)
+    expected = embed(sequences, OPTIONS, weights=weights).X
+    states = unirep.UniRep._states
+
+    def small_memory(encoder, batch):
+        if sum(map(len, batch)) > 80:
+            raise torch.OutOfMemoryError("out of memory")
+        return states(encoder, batch)
+
+    monkeypatch.setattr(unirep.UniRep, "_states", small_memory)
+    got = embed(sequences, OPTIONS, weights=weights).X
+    np.testing.assert_allclose(got, expected, atol=1e-5)
+    with pytest.raises(DataError, match="sequence 1: 90 residues are more than memory holds"):
+        embed(["M" * 90], OPTIONS, weights=weights)
+
+
+def test_values_that_are_no_numbers_are_told_with_their_sequence(monkeypatch, weights):
+    import torch
+
+    states = unirep.UniRep._states
+
+    def overflow(encoder, batch):
+        values, lengths = states(encoder, batch)
+        too_large = np.repeat([len(text) == 450 for text in batch], lengths)
+        return values.masked_fill(torch.from_numpy(too_large)[:, None], float("inf")), lengths
+
+    monkeypatch.setattr(unirep.UniRep, "_states", overflow)
+    options = OPTIONS | {"pooling": "tokens"}
+    with pytest.raises(DataError, match="sequence P2: the model gives it values that are not"):
+        embed(["MKT", "A" * 450], options, weights=weights, ids=["P1", "P2"])
 
 
 def test_the_error_of_a_sequence_comes_whole_from_another_process():
@@ -137,6 +164,19 @@ def test_several_devices_share_the_work(tmp_path, weights):
     assert two.run["encoded"] == 9
     assert two.run["device"] == "cpu,cpu"
     assert embed(sequences, OPTIONS, weights=weights, store=tmp_path).run["encoded"] == 0
+
+
+def test_a_killed_process_ends_the_run(tmp_path, weights):
+    def kill_one():
+        while not multiprocessing.active_children():
+            time.sleep(0.01)
+        os.kill(multiprocessing.active_children()[0].pid or 0, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_one)
+    killer.start()
+    with pytest.raises(DataError, match="a process that embeds was killed"):
+        embed(_random_proteins(9), OPTIONS, weights=weights, device="cpu,cpu")
+    killer.join()
 
 
 def _embed_shuffled(seed: int, weights: Path, store: Path, results: multiprocessing.Queue) -> None:
@@ -236,10 +276,36 @@ def test_the_self_check_falls_back_to_float32_or_fails(monkeypatch, tmp_path, n)
     fallen_back = embed(sequences, OPTIONS, store=tmp_path)
     assert fallen_back.info["dtype"] == "float32"
     assert fallen_back.run["self_check"]["centred_cosine"] > 0.999
-    for broken in (3.0, np.nan):
-        use({"bfloat16": broken, "float32": broken})
-        with pytest.raises(SelfCheckError):
-            embed(sequences, OPTIONS)
+    use({"bfloat16": 3.0, "float32": 3.0})
+    with pytest.raises(DataError, match=r"sequence \d+: the fast path has a centred cosine of"):
+        embed(sequences, OPTIONS)
+    use({"bfloat16": np.nan, "float32": np.nan})
+    with pytest.raises(DataError, match=r"sequence \d+: .* -1.0000"):
+        embed(sequences, OPTIONS)
+
+
+def test_what_bfloat16_drowns_gets_float32_and_the_rest_stays(monkeypatch, tmp_path):
+    def use(noise):
+        def load(options, weights, device, dtype):
+            return _Noisy("bfloat16" if dtype == "auto" else dtype, noise)
+
+        monkeypatch.setattr(unirep, "load", load)
+
+    sequences = _random_proteins(12)
+    use({"bfloat16": 0.0})
+    embed(sequences, OPTIONS, store=tmp_path)
+    use({"bfloat16": 3.0, "float32": 0.0})
+    for encoded in (1, 0):
+        more = embed([*sequences, "A" * 50], OPTIONS, store=tmp_path)
+        assert more.run["encoded"] == encoded
+        assert more.info["dtype"] == "bfloat16, float32"
+    assert more.run["float32_instead"] == 1
+
+
+def test_sequences_that_a_model_cannot_tell_apart_pass():
+    vectors = np.tile(np.random.default_rng(0).normal(size=8), (4, 1))
+    noise = 1e-7 * np.random.default_rng(1).normal(size=(4, 8))
+    assert centred_cosine(vectors + noise, vectors).min() == 1
 
 
 def test_centred_cosine_sees_what_the_plain_one_hides():
@@ -281,24 +347,24 @@ def test_pooling_is_that_of_numpy(lengths, n_segments):
 
 
 def _hold(names, ready, done):
-    with lock_first(names) as taken:
+    with lock_free(names, 1) as taken:
         ready.put(taken)
         done.wait(30)
 
 
 def test_jobs_take_different_devices():
-    names = [f"test-{os.getpid()}-{i}" for i in range(2)]
+    names = [f"test-{os.getpid()}-{i}" for i in range(3)]
     context = multiprocessing.get_context("fork")
     ready, done = context.Queue(), context.Event()
     job = context.Process(target=_hold, args=(names, ready, done))
     job.start()
-    assert ready.get(timeout=30) == 0
-    with lock_first(names) as second, lock_first(names) as none_left:
-        assert (second, none_left) == (1, None)
+    assert ready.get(timeout=30) == [0]
+    with lock_free(names, 1) as second, lock_free(names, 3) as rest, lock_free(names, 1) as none:
+        assert (second, rest, none) == ([1], [2], [])
     done.set()
     job.join()
-    with lock_first(names) as free_again:
-        assert free_again == 0
+    with lock_free(names, 3) as all_free:
+        assert all_free == [0, 1, 2]
 
 
 def test_the_probe_names_a_precision():

@@ -15,7 +15,7 @@ from bioloom.errors import DataError
 from bioloom.files import read_json
 from bioloom.finetuning import finetune
 from tests.test_config import SCHEMA
-from tests.test_embedders import _configs, _protein_bert
+from tests.tiny_models import configs, protein_bert
 
 OPTIONS = {"rank": 4, "epochs": 3, "learning_rate": 0.01}
 PARTS = ["train", "train", "train", "valid", "test"]
@@ -26,7 +26,7 @@ def bert(tmp_path_factory):
     import torch
 
     torch.manual_seed(0)
-    return _protein_bert(tmp_path_factory.mktemp("finetuning"), _configs()["bert"])
+    return protein_bert(tmp_path_factory.mktemp("finetuning"), configs()["bert"])
 
 
 def table(n=100, seed=0):
@@ -117,7 +117,7 @@ def test_packs_of_any_size_give_the_same_gradients(tuned, bert, tmp_path):
 
 @pytest.mark.parametrize("family", ["esm", "modernbert", "distilbert", "t5"])
 def test_other_families(family, tmp_path):
-    model = _protein_bert(tmp_path / family, _configs()[family])
+    model = protein_bert(tmp_path / family, configs()[family])
     samples = table(20)
     tune(samples, partition(samples), model, tmp_path / "tuned", epochs=1)
     assert np.isfinite(vectors(["MKTAYIAK"], tmp_path / "tuned")).all()

@@ -174,11 +174,11 @@ def test_the_hash_is_the_same_in_another_folder(sources: Path) -> None:
 def test_a_model_folder_counts_by_its_content(project: Project) -> None:
     from transformers import BertConfig
 
-    from tests.test_embedders import _protein_bert
+    from tests.tiny_models import protein_bert
 
     sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
     config = BertConfig(vocab_size=32, intermediate_size=16, **sizes)
-    _protein_bert(project.path("models/bert"), config)
+    protein_bert(project.path("models/bert"), config)
     rows = [f"p{i},{'MKV' * (4 + i % 5)}{'ACDEFGHIKL'[i % 10]},{'ab'[i % 2]}" for i in range(40)]
     project.path("data/proteins.csv").write_text("\n".join(["id,sequence,label", *rows]) + "\n")
     task = {
@@ -199,5 +199,5 @@ def test_a_model_folder_counts_by_its_content(project: Project) -> None:
     os.utime(project.path("models/bert"))
     os.utime(project.path("models/bert/model.safetensors"))
     assert not embedded & project.planned()
-    _protein_bert(project.path("models/bert"), config)  # other random weights
+    protein_bert(project.path("models/bert"), config)  # other random weights
     assert embedded <= project.planned()

@@ -87,6 +87,22 @@ def test_damage_is_found_written_again_and_cleaned(tmp_path, suffix, damage):
     assert not healed.damaged
 
 
+@pytest.mark.parametrize(
+    ("old", "new"), [(b"'<f4'", b"'>f4'"), (b"'<f4'", b"'<i4'"), (b"{'descr'", b"('descr'")]
+)
+def test_an_altered_header_is_found(tmp_path, old, new):
+    texts = ["A", "CC", "DDD"]
+    space = Space(tmp_path, IDENTITY)
+    space.write(content_keys(texts), _items(texts))
+    path = space.folder / f"{space.stems()[0]}.npy"
+    assert old in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(old, new))
+    again = Space(tmp_path, IDENTITY)
+    assert not again.read(content_keys(texts))[0].any()
+    again.write(content_keys(texts), _items(texts))
+    _check(Space(tmp_path, IDENTITY), texts, texts)
+
+
 def test_many_small_shards_are_merged(tmp_path, monkeypatch):
     monkeypatch.setattr(store_module, "COMPACT_AT", 4)
     texts = ["A" * n for n in range(1, 12)]

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,50 +25,39 @@ FASTER = 1.5  # bf16 has to be this much faster than fp32 to be worth its roundi
 def claim_devices(wanted: str | None) -> Iterator[list[str]]:
     """The devices to run on, held until the block ends.
 
-    None: one free GPU, else the CPU; `all`: every GPU; otherwise a comma-separated list of torch
-    devices. Snakemake counts GPUs but assigns none, so jobs on one node agree by file locks.
+    None or `auto`: a free GPU, else the CPU; `all`: every free GPU; otherwise a comma-separated
+    list of torch devices, taken as it is. Snakemake counts GPUs but assigns none, so jobs on one
+    node agree by file locks. Where no GPU is free, the one with the most free memory is shared.
     """
     import torch
 
-    if wanted not in (None, "all"):
+    if wanted not in (None, "auto", "all"):
         yield [name.strip() for name in str(wanted).split(",")]
     elif not torch.cuda.is_available():
         yield ["cpu"]
-    elif wanted == "all":
-        yield [f"cuda:{i}" for i in range(torch.cuda.device_count())]
     else:
-        with _free_gpu() as device:
-            yield [device]
+        properties = map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
+        names = [str(each.uuid) for each in properties]
+        with lock_free(names, len(names) if wanted == "all" else 1) as taken:
+            if not taken:
+                taken = [max(range(len(names)), key=lambda i: torch.cuda.mem_get_info(i)[0])]
+            yield [f"cuda:{i}" for i in taken]
 
 
 @contextmanager
-def _free_gpu() -> Iterator[str]:
-    """The first GPU whose lock is free; when all are held, the one with the most free memory."""
-    import torch
-
-    names = [
-        str(torch.cuda.get_device_properties(i).uuid) for i in range(torch.cuda.device_count())
-    ]
-    with lock_first(names) as taken:
-        if taken is None:
-            taken = max(range(len(names)), key=lambda i: torch.cuda.mem_get_info(i)[0])
-        yield f"cuda:{taken}"
-
-
-@contextmanager
-def lock_first(names: list[str]) -> Iterator[int | None]:
-    """Hold the first of these names that no other process on this machine holds; its position."""
+def lock_free(names: list[str], most: int) -> Iterator[list[int]]:
+    """Hold the first `most` of these names that no other process here holds; their positions."""
     folder = Path(tempfile.gettempdir()) / f"bioloom-devices-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
-    for i, name in enumerate(names):
-        with (folder / name).open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            yield i
-            return
-    yield None
+    taken: list[int] = []
+    with ExitStack() as held:
+        for i, name in enumerate(names):
+            file = held.enter_context((folder / name).open("w"))
+            with suppress(BlockingIOError):
+                if len(taken) < most:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    taken.append(i)
+        yield taken
 
 
 def fast_dtype(device: str) -> str:
@@ -120,14 +109,22 @@ def repeatable(seed: int, device: str, *, warn_only: bool = False) -> Iterator[N
             torch.use_deterministic_algorithms(before)
 
 
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether a device, or the host, had too little memory for what was tried."""
+    import torch
+
+    texts = ("can't allocate memory", "CUDA error: out of memory", "STATUS_ALLOC_FAILED")
+    return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in texts)
+
+
 @contextmanager
 def enough_memory(what: str, hint: str) -> Iterator[None]:
     """Turn a GPU's lack of memory into a DataError: "`what` needs more memory ..."."""
-    import torch
-
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
         raise DataError(f"{what} needs more memory than the GPU has", hint=hint) from error
 
 

@@ -11,25 +11,32 @@ import multiprocessing
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from bioloom.arrays import Ragged
 from bioloom.devices import claim_devices, peak_memory_mb
-from bioloom.embedders import Encoder, SequenceError, complete, get_embedder, normalise_all
+from bioloom.embedders import (
+    Encoder,
+    SequenceError,
+    States,
+    complete,
+    get_embedder,
+    normalise_all,
+)
 from bioloom.errors import DataError
 from bioloom.pooling import RAGGED_POOLINGS, pool
+from bioloom.self_check import LOWEST_COSINE, disagreement, self_check
 from bioloom.store import Space, concatenate, content_keys
 
-VERSION = 1  # of the numbers: raise it when an embedder gives others for the same weights
+VERSION = 2  # of the numbers: raise it when an embedder gives others for the same weights
 FLUSH_SECONDS = 10
 FLUSH_BYTES = 256 * 2**20
-CHECKED_SEQUENCES, CHECKED_LETTERS = 4, 400
-LOWEST_COSINE = 0.99
 
 log = logging.getLogger(__name__)
 
@@ -52,10 +59,6 @@ Embedded = tuple[Ragged, dict[str, Any], dict[str, Any]]
 """Pooled items, and the `info` and `run` of an Embedding."""
 
 
-class SelfCheckError(RuntimeError):
-    """The fast path gave other vectors than the plain one."""
-
-
 def embed(
     sequences: Sequence[str],
     options: Mapping[str, Any],
@@ -71,7 +74,7 @@ def embed(
     kept between runs (None: nothing is kept); `device` as in `claim_devices`: None takes a free
     GPU or the CPU, several devices share the work. Errors call a sequence by its place in `ids`,
     or else by its number. DataError: unknown options, letters outside the embedder's alphabet,
-    empty sequences, too little memory. SelfCheckError: the vectors cannot be trusted.
+    empty sequences, too little memory, vectors that cannot be trusted.
     """
     options = complete(options)
     module = get_embedder(options["embedder"])
@@ -89,12 +92,11 @@ def embed(
             if len(devices) > 1 and len(unique) > 1:
                 items, info, run = _embed_on_many(unique, options, weights, store, devices)
             else:
-                items, info, run = _embed_unique(
-                    unique, module, options, weights, store, devices[0]
-                )
+                items, info, run = _embed_unique(unique, options, weights, store, devices[0])
     except SequenceError as error:
         # the self-check takes but the beginning of a sequence
-        first = next(i for i, text in enumerate(texts) if text.startswith(error.sequence))
+        alike = [i for i, text in enumerate(texts) if text.startswith(error.sequence)]
+        first = next((i for i in alike if texts[i] == error.sequence), alike[0])
         raise DataError(f"sequence {called[first]}: {error}") from error
     position = {text: i for i, text in enumerate(unique)}
     items = items[np.array([position[text] for text in texts], dtype=np.int64)]
@@ -105,7 +107,6 @@ def embed(
 
 def _embed_unique(
     texts: list[str],
-    module: ModuleType,
     options: dict[str, Any],
     weights: Path | None,
     store: Path | None,
@@ -113,34 +114,49 @@ def _embed_unique(
     dtype: str = "auto",
 ) -> Embedded:
     """Pooled items of different texts, from the store or encoded on one device, and the records."""
-    encoder: Encoder = module.load(options, weights, device, dtype)
-    settings = {name: options[name] for name in ("embedder", "pooling", "segments")}
-    space = Space(store, settings | encoder.identity | {"version": VERSION}) if store else None
+    encoder: Encoder = get_embedder(options["embedder"]).load(options, weights, device, dtype)
+    space = Space(store, _identity(options, encoder)) if store else None
     keys = content_keys(texts)
     found, kept = space.read(keys) if space else (np.zeros(len(texts), dtype=bool), concatenate([]))
     misses = np.flatnonzero(~found)
-    started = time.perf_counter()
-    check = self_check(encoder, [texts[i] for i in misses])
-    if check and check["centred_cosine"] < LOWEST_COSINE:
+    run = {**encoder.info, "encoded": len(misses), "float32_instead": 0}
+    run |= {"residues_per_second": None, "peak_memory_mb": 0, "self_check": None}
+    info = {"embedder": options["embedder"], **encoder.identity}
+    if not len(misses):
+        return kept, info, run
+    missing = [texts[i] for i in misses]
+    check = self_check(encoder, missing)
+    if check["centred_cosine"] < LOWEST_COSINE:
         if dtype != "auto" or encoder.identity["dtype"] == "float32":
-            raise SelfCheckError(f"centred cosine {check['centred_cosine']:.4f} to the plain path")
-        log.warning("bfloat16 is too coarse for these sequences (%s): using float32", check)
-        return _embed_unique(texts, module, options, weights, store, device, "float32")
+            raise disagreement(check)
+        # sequences so much alike that bfloat16 drowns what tells them apart
+        log.warning("bfloat16 is too coarse for %d sequences: they get float32", len(missing))
+        items, exact, run = _embed_unique(missing, options, weights, store, device, "float32")
+        run["float32_instead"] = len(missing)
+        info = exact if len(missing) == len(texts) else info | {"dtype": "bfloat16, float32"}
+        return _joined([found.nonzero()[0], misses], [kept, items]), info, run
     places, pieces = [np.flatnonzero(found)], [kept]
+    started = time.perf_counter()
     for place, items in _encode(encoder, texts, misses, options):
         pieces.append(space.write(keys[place], items) if space else items)
         places.append(place)
-    letters = sum(len(texts[i]) for i in misses)
-    seconds = time.perf_counter() - started
-    info = {"embedder": options["embedder"], **encoder.identity}
-    run = {
-        **encoder.info,
-        "encoded": len(misses),
-        "residues_per_second": round(letters / seconds) if letters else None,
-        "peak_memory_mb": peak_memory_mb(device),
-        "self_check": check,
-    }
-    return concatenate(pieces)[np.argsort(np.concatenate(places))], info, run
+    run |= encoder.info  # what encoding told, too
+    run["residues_per_second"] = round(sum(map(len, missing)) / (time.perf_counter() - started))
+    run["peak_memory_mb"] = peak_memory_mb(device)
+    run["self_check"] = {name: value for name, value in check.items() if name != "lowest"}
+    return _joined(places, pieces), info, run
+
+
+def _identity(options: Mapping[str, Any], encoder: Encoder) -> dict[str, Any]:
+    """What decides the stored numbers."""
+    segments = options["segments"] if options["pooling"] == "segments" else None
+    settings = {"embedder": options["embedder"], "pooling": options["pooling"]}
+    return settings | {"segments": segments} | encoder.identity | {"version": VERSION}
+
+
+def _joined(places: Sequence[np.ndarray], pieces: Sequence[Ragged]) -> Ragged:
+    """The items of all pieces in the order of their places."""
+    return concatenate(pieces)[np.argsort(np.concatenate(places))]
 
 
 def _encode(
@@ -163,9 +179,8 @@ def _encode(
     ) as progress:
         done = 0
         for states in encoder.encode(chosen):
+            _check_finite(states, chosen)
             items = pool(states, options["pooling"], options["segments"], encoder)
-            if not np.isfinite(items.values).all():
-                raise SelfCheckError("the encoder gave vectors that are not finite numbers")
             pieces.append(items)
             places.append(misses[states.order])
             done += len(states.order)
@@ -179,42 +194,16 @@ def _encode(
         yield np.concatenate(places), concatenate(pieces)
 
 
-def self_check(encoder: Encoder, texts: Sequence[str]) -> dict[str, Any] | None:
-    """A few sequences by the fast and by the plain fp32 path; None when there is nothing to encode.
-
-    The lowest cosine of their mean vectors is taken after the mean over these sequences is
-    subtracted: plain cosines of embeddings are near 1 whatever goes wrong. With fewer than three
-    different sequences their tokens are compared instead.
-    """
-    if not texts:
-        return None
-    by_length = sorted({text[:CHECKED_LETTERS] for text in texts}, key=lambda t: (len(t), t))
-    spread = np.linspace(0, len(by_length) - 1, CHECKED_SEQUENCES).round().astype(int)
-    chosen = [by_length[i] for i in np.unique(spread)]
-    plain = encoder.reference(chosen)
-    fast: list[np.ndarray] = [np.empty(0)] * len(chosen)
-    for states in encoder.encode(chosen):
-        values = np.split(states.values.float().cpu().numpy(), np.cumsum(states.lengths)[:-1])
-        for i, value in zip(states.order, values, strict=True):
-            fast[i] = value
-    what = "sequences" if len(chosen) > 2 else "tokens"
-    if what == "sequences":
-        plain, fast = ([value.mean(0) for value in side] for side in (plain, fast))
-    cosine = centred_cosine(np.vstack(fast), np.vstack(plain))
-    return {"centred_cosine": round(float(cosine.min()), 6), "compared": len(cosine), "of": what}
-
-
-def centred_cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Cosine of each row of `a (N, D)` with that of `b`, both less the mean row of `b`, (N,).
-
-    -1 for all where a value is no finite number: such vectors agree with nothing.
-    """
-    if not (np.isfinite(a).all() and np.isfinite(b).all()):
-        return np.full(len(a), -1.0)
-    centre = b.mean(axis=0)
-    a, b = a - centre, b - centre
-    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    return np.where(norms > 0, (a * b).sum(axis=1) / np.maximum(norms, 1e-30), 1.0)
+def _check_finite(states: States, texts: Sequence[str]) -> None:
+    """SequenceError for the first sequence with a state that is no finite number."""
+    finite = states.values.isfinite().all(dim=1).cpu().numpy()
+    if not finite.all():
+        owner = np.repeat(states.order, states.lengths)
+        raise SequenceError(
+            "the model gives it values that are not finite numbers",
+            texts[owner[finite.argmin()]],
+            hint="are the weights whole? `dtype: float32` has the larger range",
+        )
 
 
 def _embed_on_many(
@@ -223,39 +212,35 @@ def _embed_on_many(
     weights: Path | None,
     store: Path | None,
     devices: list[str],
-    dtype: str = "auto",
 ) -> Embedded:
     """Deal the texts, which are sorted by length, to one process a device."""
     shares = [texts[i :: len(devices)] for i in range(len(devices))]
-    tasks = [
-        (share, options, weights, store, device, dtype)
-        for share, device in zip(shares, devices, strict=True)
-        if share
-    ]
     # CUDA cannot be used in a forked process
-    with multiprocessing.get_context("spawn").Pool(len(tasks)) as processes:
-        results = processes.starmap(_embed_share, tasks, chunksize=1)
-    places = np.concatenate([np.arange(i, len(texts), len(devices)) for i in range(len(tasks))])
-    info, runs = results[0][1], [run for _, _, run in results]
-    if len({info["dtype"] for _, info, _ in results}) > 1:  # bfloat16 was too coarse for one share
-        return _embed_on_many(texts, options, weights, store, devices, "float32")
+    context = multiprocessing.get_context("spawn")
+    try:
+        with ProcessPoolExecutor(len(devices), context) as processes:
+            jobs = [
+                processes.submit(_embed_unique, share, options, weights, store, device)
+                for share, device in zip(shares, devices, strict=True)
+                if share
+            ]
+            results = [job.result() for job in jobs]
+    except BrokenProcessPool as error:
+        raise DataError(
+            "a process that embeds was killed",
+            hint="if memory ran out, use fewer devices; what was stored is kept",
+        ) from error
+    places = [np.arange(i, len(texts), len(devices)) for i in range(len(results))]
+    items, infos, runs = zip(*results, strict=True)
+    dtypes = sorted({dtype for info in infos for dtype in info["dtype"].split(", ")})
     speeds = [run["residues_per_second"] for run in runs if run["residues_per_second"]]
+    checks = [run["self_check"] for run in runs if run["self_check"]]
     run = runs[0] | {
         "device": ",".join(devices),
         "encoded": sum(run["encoded"] for run in runs),
+        "float32_instead": sum(run["float32_instead"] for run in runs),
         "residues_per_second": sum(speeds) or None,
         "peak_memory_mb": max(run["peak_memory_mb"] for run in runs),
+        "self_check": min(checks, key=lambda check: check["centred_cosine"], default=None),
     }
-    return concatenate([items for items, _, _ in results])[np.argsort(places)], info, run
-
-
-def _embed_share(
-    texts: list[str],
-    options: dict[str, Any],
-    weights: Path | None,
-    store: Path | None,
-    device: str,
-    dtype: str,
-) -> Embedded:
-    module = get_embedder(options["embedder"])
-    return _embed_unique(texts, module, options, weights, store, device, dtype)
+    return _joined(places, items), infos[0] | {"dtype": ", ".join(dtypes)}, run

@@ -6,6 +6,7 @@ change (see `provenance`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,10 @@ from bioloom.errors import DataError, unknown_name
 from bioloom.features import Features
 from bioloom.samples import feature_columns
 
+Section = dict[str, Any]
+Vectors = tuple[np.ndarray | Ragged, list[str], dict[str, Any], dict[str, Any]]
+"""Features of sequences or of a table, their names, and both records."""
+
 TABLE_OPTIONS = {"columns": list, "blocks": list, "weights": dict}
 
 
@@ -30,45 +35,38 @@ def extract_features(
     weights: Path | None = None,
     store: Path | None = None,
     nodes: pd.DataFrame | None = None,
+    device: str | None = None,
 ) -> tuple[Features, dict[str, Any], dict[str, Any]]:
     """Features of the samples, the record of what they are (features.json), and of the run.
 
     The run's record differs from run to run, as where the store knew some sequences already.
     `options` is the task's `features` section; its `embedder` is the file name in
     `bioloom.embedders`, or `table` for the samples' own columns. Where samples are pairs, `nodes`
-    is the table of their ends, whose sequences or columns are taken instead.
+    is the table of their ends, whose sequences or columns are taken instead. `weights`, `store` and
+    `device` are those of `engine.embed`.
     """
     ids = samples["sample_id"].to_numpy(dtype=str)
+
+    def vectors(inputs: list[str] | pd.DataFrame, ids: np.ndarray, section: Section) -> Vectors:
+        if isinstance(inputs, pd.DataFrame):
+            return *_table(inputs, section), {}
+        embed = import_module("bioloom.engine").embed
+        made = embed(inputs, section, weights=weights, store=store, device=device, ids=ids)
+        return made.X, made.names, made.info, made.run
+
     if nodes is not None:
-        return _network(samples, nodes, application, options, weights, store)
-    inputs = application.inputs(samples)
-    X, names, info, run = _vectors(inputs, ids, options, weights, store)
+        return _network(samples, nodes, application, options, vectors)
+    X, names, info, run = vectors(application.inputs(samples), ids, options)
     features = Features(ids, X, np.array(names, dtype=str), _identity(options, info))
     return features, info | {"identity": features.embedder, "features": len(names)}, run
-
-
-def _vectors(
-    inputs: list[str] | pd.DataFrame,
-    ids: np.ndarray,
-    options: dict[str, Any],
-    weights: Path | None,
-    store: Path | None,
-) -> tuple[np.ndarray | Ragged, list[str], dict[str, Any], dict[str, Any]]:
-    """Features of sequences or of a table, their names, and both records."""
-    if isinstance(inputs, pd.DataFrame):
-        return *_table(inputs, options), {}
-    embed = import_module("bioloom.engine").embed
-    embedding = embed(inputs, options, weights=weights, store=store, ids=ids)
-    return embedding.X, embedding.names, embedding.info, embedding.run
 
 
 def _network(
     samples: pd.DataFrame,
     nodes: pd.DataFrame,
     application: Application,
-    options: dict[str, Any],
-    weights: Path | None,
-    store: Path | None,
+    options: Section,
+    vectors: Callable[[list[str] | pd.DataFrame, np.ndarray, Section], Vectors],
 ) -> tuple[Features, dict[str, Any], dict[str, Any]]:
     """Features of the nodes as of any samples, and what `network:` asks of their expression."""
     networks = import_module("bioloom.networks")
@@ -76,7 +74,7 @@ def _network(
     settings = section.pop("network", {})
     known, inputs = networks.node_inputs(nodes, application, section)
     node_ids = nodes["node_id"].to_numpy(dtype=str)[known]
-    X, names, info, run = _vectors(inputs, node_ids, section, weights, store)
+    X, names, info, run = vectors(inputs, node_ids, section)
     if isinstance(X, Ragged):
         raise DataError("A node of a network has one vector", hint="set `pooling: mean`")
     # What has no sequence keeps its place; its values are filled with those of training nodes.

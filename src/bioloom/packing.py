@@ -13,10 +13,12 @@ from functools import partial
 from typing import Any
 
 import torch
+from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 from transformers.models.esm.modeling_esm import EsmIntermediate
 
 NAME = "bioloom_packed"
+BEYOND = ("position_bias", "s_aux", "softcap")  # by the names that transformers hands them over
 SCORE_BYTES = 2**20  # of the score matrices that are alive at once on CPU
 
 
@@ -34,6 +36,8 @@ def install(model: PreTrainedModel) -> None:
     AttentionInterface.register(NAME, packed_attention)
     AttentionMaskInterface.register(NAME, _no_mask)
     model.set_attn_implementation(NAME)
+    if model.config._attn_implementation != NAME:  # transformers warns, and keeps its own
+        raise ValueError(f"{model.config.model_type} has attention of its own")
     _fuse_gelu(model)
 
 
@@ -58,22 +62,27 @@ def packed_attention(
     attention_mask: torch.Tensor | None,
     scaling: float | None = None,
     sliding_window: int | None = None,
-    **_: Any,
+    **others: Any,
 ) -> tuple[torch.Tensor, None]:
     """Attention within each packed sequence: (1, heads, T, d) in, (1, T, heads, d) out.
 
     `sliding_window` w lets a token see those at a distance below w, as in flash attention.
+    ValueError for what is more than softmax over all tokens: biases, caps, sinks, causal masks.
     """
+    wanted = [name for name in BEYOND if others.get(name) is not None]
+    if attention_mask is not None or wanted or getattr(module, "is_causal", False):
+        raise ValueError(f"packed attention has no {', '.join(wanted) or 'mask'}")
     batch = _batch.get()
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     if query.is_cuda and query.dtype in (torch.bfloat16, torch.float16):
         return _varlen(query, key, value, batch, scale, sliding_window), None
+    attend = _attend_whole if query.is_cuda else _attend
     out = query.new_empty(query.shape[2], query.shape[1], query.shape[3])
     start = 0
     for length in batch.lengths:
         span = slice(start, start + length)
         q, k, v = query[0, :, span], key[0, :, span], value[0, :, span]
-        _attend(q, k, v, scale, sliding_window, out[span])
+        attend(q, k, v, scale, sliding_window, out[span])
         start += length
     return out[None], None
 
@@ -86,8 +95,12 @@ def _attend(
     window: int | None,
     out: torch.Tensor,
 ) -> None:
-    """One sequence, (heads, L, d) into `out (L, heads, d)`, a few heads or query rows at a time."""
+    """One sequence, (heads, L, d) into `out (L, heads, d)`, a few heads or query rows at a time.
+
+    The scores that are alive at once stay in a core's cache.
+    """
     heads, length, _ = q.shape
+    there = torch.arange(length)
     row_bytes = length * q.element_size()
     rows = min(length, max(64, SCORE_BYTES // row_bytes))
     chunk = max(1, SCORE_BYTES // (rows * row_bytes))
@@ -100,11 +113,25 @@ def _attend(
             if scale != 1:
                 scores *= scale
             if window is not None:
-                there = torch.arange(length, device=q.device)
                 far = (there[r, None] - there).abs() >= window
                 scores.masked_fill_(far, float("-inf"))
             weights = torch.softmax(scores, dim=-1)
             out[r, h] = torch.bmm(weights, v[h]).transpose(0, 1)
+
+
+def _attend_whole(
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    scale: float,
+    window: int | None,
+    out: torch.Tensor,
+) -> None:
+    """The same in one piece, for a GPU in fp32, which the varlen kernel does not take."""
+    there = torch.arange(q.shape[1], device=q.device)
+    near = None if window is None else (there[:, None] - there).abs() < window
+    whole = scaled_dot_product_attention(q[None], k[None], v[None], near, scale=scale)
+    out[:] = whole[0].transpose(0, 1)
 
 
 def _varlen(

@@ -17,6 +17,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -97,6 +98,8 @@ class Space:
             position = np.searchsorted(index["key"], keys[missing])
             position[position == len(index)] = 0
             hit = index["key"][position] == keys[missing] if len(index) else position < 0
+            if not hit.any():
+                continue
             good, items = self._items(stem, index, position[hit])
             place = missing[hit][good]
             found[place] = True
@@ -123,7 +126,7 @@ class Space:
         offsets = np.concatenate([[0], np.cumsum(index["rows"])])
         try:
             values = np.load(self.folder / f"{stem}.npy", mmap_mode="r", allow_pickle=False)
-        except (ValueError, EOFError):  # truncated
+        except (ValueError, EOFError, SyntaxError, TokenError):  # truncated, or a broken header
             values = np.zeros((0, 0))
         except FileNotFoundError:
             if not (self.folder / f"{stem}.index.npy").exists():
@@ -161,6 +164,7 @@ class Space:
         return [s for s, path in values.items() if path.exists() and _size(path) < SMALL_BYTES]
 
     def _compact(self) -> None:
+        self.damaged.intersection_update(self.stems())  # another job may have removed some
         stems = sorted(self.damaged.union(self._small()))
         keys = [self._index(stem)["key"] for stem in stems]
         unique = np.unique(np.concatenate([np.zeros(0, "S64"), *keys]))
@@ -198,10 +202,12 @@ def concatenate(pieces: Sequence[Ragged]) -> Ragged:
 
 
 def _checksums(items: Ragged) -> np.ndarray:
+    """The crc32 of each item's bytes, begun with their type and width: a header can be altered."""
+    kind = zlib.crc32(f"{items.values.dtype.str} {items.values.shape[1:]}".encode())
     data = np.ascontiguousarray(items.values).reshape(-1).view(np.uint8).data
     ends = items.offsets * (data.nbytes // max(len(items.values), 1))
     pairs = zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)
-    return np.array([zlib.crc32(data[start:end]) for start, end in pairs], dtype=np.uint32)
+    return np.array([zlib.crc32(data[start:end], kind) for start, end in pairs], dtype=np.uint32)
 
 
 def _stem(index: bytes) -> str:

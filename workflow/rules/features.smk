@@ -4,6 +4,8 @@ Requires: results/{task}/{dataset}/samples.parquet, and the embedder's weights.
 Makes: results/{task}/{dataset}/features.npz (also features.<baseline>.npz for training), with a
 record of what they are in the .json beside it. What differs from run to run (device, throughput,
 peak memory, self-check) is in the .json beside the log, which nothing compares.
+A job takes one free GPU, or the CPU. All free ones of a node, in the profile:
+`set-resources: {extract_features: {device: all}}`.
 """
 
 
@@ -25,6 +27,8 @@ rule extract_features:
         "../../envs/bioloom.yaml"
     # Half of the machine: two such jobs side by side beat one on all cores.
     threads: max(1, workflow.cores // 2)
+    resources:
+        device="auto",
     params:
         application=lambda wildcards: task_of(wildcards)["application"],
         options=lambda wildcards: section_json(
@@ -38,6 +42,6 @@ rule extract_features:
     shell:
         "python scripts/extract_features.py --application {params.application}"
         " --samples {input.samples} --nodes {input.nodes:q} --options {params.options:q}"
-        " --weights {input.weights:q}"
+        " --weights {input.weights:q} --device {resources.device}"
         " --features {output.features} --record {output.record} --run-record {log.run}"
         " 2>&1 | tee {log.text}"

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -80,6 +80,16 @@ class States(NamedTuple):
     order: np.ndarray
     values: torch.Tensor
     lengths: np.ndarray
+
+
+def states_in_order(batches: Iterable[States], n: int) -> list[np.ndarray]:
+    """The states of n sequences, (tokens, D) float32 each, in the order that they were given in."""
+    states: list[np.ndarray] = [np.empty(0)] * n
+    for batch in batches:
+        values = np.split(batch.values.float().cpu().numpy(), np.cumsum(batch.lengths)[:-1])
+        for i, value in zip(batch.order, values, strict=True):
+            states[i] = value
+    return states
 
 
 class SequenceError(DataError):
@@ -160,23 +170,23 @@ def normalise_all(
 
 def normalise_protein(sequence: str) -> str:
     """Upper case without white space; a last `*` is dropped; `*` inside and `<mask>` become X."""
-    text = "".join(sequence.replace("<mask>", "X").split()).upper().removesuffix("*")
-    text = text.replace("*", "X")
+    text = "".join(sequence.replace("<mask>", "X").split()).removesuffix("*").replace("*", "X")
     _refuse_other_letters(text, PROTEIN_LETTERS, "an amino-acid letter")
-    return text
+    return text.upper()
 
 
 def normalise_dna(sequence: str) -> str:
     """Upper case without white space; U becomes T; every ambiguity code and `<mask>` becomes N."""
-    text = "".join(sequence.replace("<mask>", "N").split()).upper()
+    text = "".join(sequence.replace("<mask>", "N").split())
     _refuse_other_letters(text, DNA_LETTERS, "a nucleotide letter")
-    return text.encode().translate(_TO_ACGTN).decode()
+    return text.upper().encode().translate(_TO_ACGTN).decode()
 
 
 _TO_ACGTN = bytes.maketrans(b"URYSWKMBDHV", b"TNNNNNNNNNN")
 
 
 def _refuse_other_letters(text: str, letters: bytes, expected: str) -> None:
+    letters += letters.lower()
     if text.encode().translate(None, delete=letters):  # bytes: twenty times faster than a set
         position, letter = next((i, c) for i, c in enumerate(text, 1) if c.encode() not in letters)
         raise DataError(

@@ -19,6 +19,7 @@ from bioloom.arrays import Ragged
 from bioloom.embedders import Option
 from bioloom.embedders.kmer import ALPHABETS, letter_codes, letters_end_to_end
 from bioloom.embedders.kmer import normalise as normalise  # the same rule
+from bioloom.errors import DataError
 
 OPTIONS = {
     "alphabet": Option("protein", choices=tuple(ALPHABETS)),
@@ -37,6 +38,8 @@ def features(
     sequences: Sequence[str], options: dict[str, Any]
 ) -> tuple[np.ndarray | Ragged, list[str]]:
     """One row a letter (tokens), the composition of `segments` equal parts, or of the whole."""
+    if options["window"] > 1 and options["pooling"] != "tokens":
+        raise DataError("features: `window` above 1 goes with `pooling: tokens`")
     letters = ALPHABETS[options["alphabet"]]
     text, offsets = letters_end_to_end(sequences)
     bits = np.zeros((len(text), len(letters)), dtype=np.uint16)

@@ -8,13 +8,16 @@ is read, never imported; they are stated to be CC BY-NC 4.0.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 
-from bioloom.embedders import Option, States, normalise_protein
+from bioloom.devices import is_out_of_memory
+from bioloom.embedders import Option, SequenceError, States, normalise_protein
 from bioloom.errors import DataError
 from bioloom.files import sha256
 
@@ -31,6 +34,8 @@ LETTERS = {letter: row for row, letter in enumerate("-MRHKDESTNQCUGPAVIFYWLOX")}
 LETTERS |= dict.fromkeys("BJZ", LETTERS["X"])
 START = 24
 BATCH_BYTES = 256 * 2**20
+
+log = logging.getLogger(__name__)
 
 
 def weights_source(options: dict[str, Any]) -> dict[str, str]:
@@ -51,9 +56,12 @@ def load(options: dict[str, Any], weights: Path | None, device: str, dtype: str)
     """The network with the weights in an .npz file; DataError when they are not of this size."""
     if weights is None:
         raise DataError("features: unirep needs the path of its weights")
-    with np.load(weights, allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
-    width = arrays["mlstm.0.wmh"].shape[0]
+    try:
+        with np.load(weights, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        width = arrays["mlstm.0.wmh"].shape[0]
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise DataError("this is no .npz file of UniRep weights", file=weights) from error
     if width != options["size"]:
         raise DataError(f"these weights are of size {width}, not {options['size']}", file=weights)
     encoder = UniRep(arrays, device)
@@ -85,7 +93,10 @@ class UniRep:
         self.width = arrays["mlstm.0.wmh"].shape[0]
 
     def encode(self, sequences: Sequence[str]) -> Iterator[States]:
-        """Batches of similar length, longest first, as many tokens as BATCH_BYTES allows."""
+        """Batches of similar length, longest first, as many tokens as BATCH_BYTES allows.
+
+        Half as many where memory does not suffice; SequenceError for one that alone is too long.
+        """
         # the widest array of a batch is the input projection, 5 float32 x width a token
         budget = BATCH_BYTES // (20 * self.width)
         order = np.argsort([-len(s) for s in sequences], kind="stable")
@@ -96,7 +107,22 @@ class UniRep:
                 tokens += len(sequences[order[stop]]) + 1
                 stop += 1
             batch = order[start:stop]
-            yield States(batch, *self._states([sequences[i] for i in batch]))
+            try:
+                states = States(batch, *self._states([sequences[i] for i in batch]))
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                if len(batch) == 1:
+                    longest = sequences[batch[0]]
+                    raise SequenceError(
+                        f"{len(longest)} residues are more than memory holds",
+                        longest,
+                        hint="set `clean: max_length` below that",
+                    ) from error
+                budget = tokens // 2
+                log.warning("out of memory: batches of %d residues from now on", budget)
+                continue
+            yield states
             start = stop
 
     def _states(self, sequences: list[str]) -> tuple[torch.Tensor, np.ndarray]:
@@ -155,8 +181,26 @@ class UniRep:
         return out
 
     def reference(self, sequences: Sequence[str]) -> list[np.ndarray]:
-        """Each sequence alone, one step at a time."""
-        return [self._states([sequence])[0].cpu().numpy() for sequence in sequences]
+        """Each sequence alone, letter by letter, as the equations stand."""
+        import torch
+
+        states = []
+        for sequence in sequences:
+            codes = torch.from_numpy(_codes([sequence], np.array([len(sequence) + 1])))
+            x = self.embedding[codes.to(self.device)]
+            for part in self.layers:
+                h = c = x.new_zeros(self.width)
+                steps = []
+                for letter in x:
+                    m = (letter @ part["wmx"]) * (h @ part["wmh"])
+                    z = letter @ part["wx"] + m @ part["wh"] + part["b"]
+                    i, f, o, u = z.chunk(4)
+                    c = f.sigmoid() * c + i.sigmoid() * u.tanh()
+                    h = o.sigmoid() * c.tanh()
+                    steps.append(h)
+                x = torch.stack(steps)
+            states.append(x.cpu().numpy())
+        return states
 
 
 def _codes(sequences: list[str], lengths: np.ndarray) -> np.ndarray:

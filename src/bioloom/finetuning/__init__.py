@@ -82,6 +82,6 @@ def _write(
     state = {k: v for k, v in model.state_dict().items() if not k.startswith(unused)}
     with replacing_folder(folder) as made:
         model.save_pretrained(made, state_dict=state)
-        encoder.tokenizer.save_pretrained(made)
+        encoder.tokens.tokenizer.save_pretrained(made)
         write_json(record, made / "finetuning.json")
         (made / "README.md").write_text(model_card(record))

@@ -146,7 +146,7 @@ class Tuner:
         answers, total = max(1, rows.answers[chosen].sum()), 0.0
         texts = [rows.texts[i] for i in chosen]
         with torch.set_grad_enabled(learn), enough_memory("Fine-tuning", MEMORY_HINT):
-            for states in self.encoder.states(texts, self._forward):
+            for states in self.encoder.states(texts, self._forward, padded=True):
                 before, after = self.encoder.special
                 ends = np.cumsum(states.lengths)
                 inside = ends - states.lengths + before, ends - after

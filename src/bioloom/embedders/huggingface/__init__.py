@@ -9,6 +9,7 @@ residues for ESM-2, 6-mers for Nucleotide Transformer, word pieces for texts.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ OPTIONS = {
     "overlap": Option(None, minimum=0, type=int),
     "dtype": Option("auto", choices=("auto", "bfloat16", "float32")),
 }
+COMMIT = re.compile("[0-9a-f]{40}")
 
 
 def weights_source(options: dict[str, Any]) -> None:
@@ -49,10 +51,17 @@ def check_model(options: dict[str, Any]) -> None:
     """Raise DataError unless `model` is a folder that is there, or a hub name with a revision."""
     if options["model"] is None:
         raise DataError("features: huggingface needs `model: <folder or hub name>`")
-    if options["revision"] is None and not Path(options["model"]).is_dir():
+    if Path(options["model"]).is_dir():
+        return
+    if options["revision"] is None:
         raise DataError(
             f"features: there is no folder {options['model']!r}",
             hint="give a folder, or a hub name with the `revision` (commit) you mean",
+        )
+    if not COMMIT.fullmatch(options["revision"]):
+        raise DataError(
+            f"features: revision {options['revision']!r} can move; a commit cannot",
+            hint="give its 40 hexadecimal digits",
         )
 
 
@@ -62,7 +71,7 @@ def _folder(options: dict[str, Any]) -> Path:
     if Path(name).is_dir():
         return Path(name)
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     patterns = ["*.json", "*.txt", "*.model", "*.safetensors"]
     try:
@@ -74,8 +83,11 @@ def _folder(options: dict[str, Any]) -> Path:
                 local_files_only=not options["download"],
             )
         )
-    except LocalEntryNotFoundError as error:
+    except (HfHubHTTPError, LocalEntryNotFoundError) as error:
+        download = options["download"]
+        where = "cannot be downloaded" if download else "is not on this machine"
+        hint = "are name and revision right, the hub in reach, and the model open to all?"
         raise DataError(
-            f"features: {name} at {options['revision']} is not on this machine",
-            hint="download it before, or set `download: true`",
+            f"features: {name} at {options['revision']} {where}",
+            hint=hint if download else "download it before, or set `download: true`",
         ) from error

@@ -4,29 +4,43 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from bioloom.embedders import SequenceError, States
-from bioloom.embedders.huggingface.folder import load_encoder, load_tokenizer, weights_hash
-from bioloom.embedders.huggingface.letters import MASK, UNKNOWN
+from bioloom.devices import is_out_of_memory
+from bioloom.embedders import SequenceError, States, states_in_order
+from bioloom.embedders.huggingface.folder import load_encoder, positions_of, weights_hash
+from bioloom.embedders.huggingface.tokens import Chunk, Tokens
 from bioloom.errors import DataError
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel
 
 DEFAULT_LENGTH = 1024  # tokens, where neither model nor tokenizer states a limit
 CPU_TOKENS = 1024  # a thread: the activations of a layer stay near the core
 GPU_TOKENS = 65_536
+# How far states in a batch may be from those of a sequence alone, as a share of their spread:
+# what rounding explains, far below what a wrong position or a look at another sequence does.
+ROUNDING = {"float32": 1e-3, "bfloat16": 0.1}
 
-Chunk = list[int]  # token ids, special tokens in
 Forward = Callable[[list[Chunk]], "torch.Tensor"]  # chunks -> states (T, D), chunk after chunk
 
 log = logging.getLogger(__name__)
+
+
+class Batching(NamedTuple):
+    """How sequences share a batch: `packed` end to end, `padded`, or only with `equal lengths`.
+
+    `first` is the number of the first position of a packed sequence.
+    """
+
+    kind: Literal["packed", "padded", "equal lengths"]
+    first: int = 0
 
 
 class _TooLargeError(Exception):
@@ -50,11 +64,14 @@ class HuggingFace:
             raise DataError("the model has no *.safetensors file", file=folder)
         self.folder, self.device, self.dtype = folder, device, dtype
         self.layer = options["layer"]
-        self.tokenizer = load_tokenizer(folder)
-        self.prefix, self.suffix = _special_tokens(self.tokenizer)
-        self.special = len(self.prefix), len(self.suffix)
-        self.mask = self.tokenizer.mask_token or UNKNOWN.get(options["alphabet"], MASK)
-        self.spaced = options["alphabet"] != "text" and _needs_spaces(self.tokenizer)
+        self.tokens = Tokens(folder, options["alphabet"])
+        self.special = len(self.tokens.prefix), len(self.tokens.suffix)
+        if options["pooling"] == "cls" and not self.tokens.prefix:
+            raise DataError(
+                "features: pooling cls needs a token before the sequence; this model has none",
+                file=folder,
+                hint="choose `pooling: mean`",
+            )
         self.max_length = options["max_length"] or self._longest()
         self.window = self.max_length - sum(self.special)
         self.overlap = self.window // 4 if options["overlap"] is None else options["overlap"]
@@ -67,82 +84,120 @@ class HuggingFace:
             "layer": self.layer,
             "max_length": self.max_length,
             "overlap": self.overlap,
-            "spaced": self.spaced,
+            "spaced": self.tokens.spaced,
+            "mask": self.tokens.mask,
         }
         self.info: dict[str, Any] = {"device": device}
 
     def encode(self, sequences: Sequence[str]) -> Iterator[States]:
-        """Whole sequences in packs of `budget` tokens, longest first; long ones by windows."""
-        self.info["packed"] = self._first_position is not None
-        yield from self.states(sequences, self._forward)
+        """Whole sequences in batches of `budget` tokens, longest first; long ones by windows."""
+        self.info["batching"] = self._batching.kind
+        padded = self._batching.kind == "padded"
+        yield from self.states(sequences, self._forward, padded=padded)
 
     def reference(self, sequences: Sequence[str]) -> list[np.ndarray]:
-        """The same windows as padded batches of the model as transformers loads it, in fp32."""
-        plain = load_encoder(self.folder, self.device, "float32", self.layer)
-        states: list[np.ndarray] = [np.empty(0)] * len(sequences)
-        batches = self.states(sequences, lambda chunks: self._pad(chunks, plain))
-        for batch in batches:
-            values = np.split(batch.values.cpu().numpy(), np.cumsum(batch.lengths)[:-1])
-            for i, value in zip(batch.order, values, strict=True):
-                states[i] = value
-        return states
+        """The same windows by the model as transformers loads it: fp32, each without a mate."""
+        import torch
+
+        device = self.device
+        while True:
+            try:
+                plain = load_encoder(self.folder, device, "float32", self.layer)
+
+                def alone(chunks: list[Chunk], plain: PreTrainedModel = plain) -> torch.Tensor:
+                    return torch.cat([self._pad([chunk], plain) for chunk in chunks])
+
+                return states_in_order(self.states(sequences, alone), len(sequences))
+            except RuntimeError as error:
+                if device == "cpu" or not is_out_of_memory(error):
+                    raise
+            device = "cpu"  # a network that only just fits has no room for its fp32 copy
 
     @cached_property
     def model(self) -> PreTrainedModel:
-        """The network in the working precision."""
-        return load_encoder(self.folder, self.device, self.dtype, self.layer)
+        """The network in the working precision; DataError where `max_length` is beyond it."""
+        model = load_encoder(self.folder, self.device, self.dtype, self.layer)
+        limit = positions_of(model)
+        if limit is not None and self.max_length > limit:
+            raise DataError(
+                f"features: max_length {self.max_length} is more than the {limit} tokens that the "
+                "model has positions for",
+                file=self.folder,
+                hint="longer sequences go through windows: leave `max_length` out",
+            )
+        return model
 
     @cached_property
-    def _first_position(self) -> int | None:
-        """The number of the first position in packed input; None: this model cannot be packed.
+    def _batching(self) -> Batching:
+        """The fastest way to share a batch that leaves each sequence as it is alone: by trying.
 
-        Models count positions from 0 or from the padding token's number + 1, and some take no
-        positions at all, so both are tried on a few random tokens against padded sequences.
+        Models count positions from 0 or from the padding token's number + 1. Some have attention
+        of their own, which cannot be replaced, and some look across padding.
         """
         from bioloom import packing
 
-        generator = np.random.default_rng(0)
-        special = set(self.tokenizer.all_special_ids)
-        ids = [i for i in range(min(len(self.tokenizer), 1000)) if i not in special]
-        chunks = [generator.choice(ids, n).tolist() for n in (12, 9, 7)]
-        expected = self._pad(chunks, self.model).float()
-        implementation = self.model.config._attn_implementation
+        model = self.model
+        chunks = self._random_chunks((12, 12, 9, 7))
+        implementation = model.config._attn_implementation
         try:
-            packing.install(self.model)
-            starts = (0, (self.model.config.pad_token_id or 0) + 1)
-            errors = [float((self._pack(chunks, s).float() - expected).norm()) for s in starts]
-            if min(errors) < 0.05 * expected.norm():
-                return starts[int(np.argmin(errors))]
-        except (TypeError, ValueError, LookupError, RuntimeError) as error:
+            starts = (0, (model.config.pad_token_id or 0) + 1)
+            alone = [self._pad([chunk], model).float() for chunk in chunks]
+            packing.install(model)
+            for first in starts:
+                if self._leaves_alone(partial(self._pack, first=first), chunks, alone):
+                    return Batching("packed", first)
+        except (TypeError, ValueError, LookupError, RuntimeError, ImportError) as error:
             log.info("%s is not packed: %s", self.folder, error)
-        self.model.set_attn_implementation(implementation)
-        return None
+        model.set_attn_implementation(implementation)
+        padded = self._leaves_alone(partial(self._pad, model=model), chunks, alone)
+        return Batching("padded" if padded else "equal lengths")
+
+    def _leaves_alone(
+        self, forward: Forward, chunks: list[Chunk], alone: list[torch.Tensor]
+    ) -> bool:
+        """Whether `forward` gives a chunk the states that it has alone, whoever is beside it."""
+        import torch
+
+        expected = torch.cat(alone[1:])
+        spread = (expected - expected.mean(dim=0)).norm()
+        states = forward(chunks[1:]).float()
+        # another first chunk of the same length: to the last bit, nothing may change for the rest
+        one, other = (forward([first, *chunks[2:]])[len(first) :] for first in chunks[:2])
+        close = (states - expected).norm() <= ROUNDING[self.dtype] * spread
+        return bool(close) and torch.allclose(one, other, rtol=0, atol=1e-6 * float(spread))
+
+    def _random_chunks(self, lengths: Sequence[int]) -> list[Chunk]:
+        tokenizer, generator = self.tokens.tokenizer, np.random.default_rng(0)
+        special = set(tokenizer.all_special_ids)
+        ids = [i for i in range(min(len(tokenizer), 1000)) if i not in special]
+        return [generator.choice(ids, n).tolist() for n in lengths]
 
     def _longest(self) -> int:
         """The most tokens at once: two below the positions, as RoBERTa-like models count from 2."""
         from transformers import AutoConfig
 
         config = AutoConfig.from_pretrained(self.folder, local_files_only=True)
-        limits = [self.tokenizer.model_max_length]
-        if getattr(config, "max_position_embeddings", None):
+        limits = [self.tokens.tokenizer.model_max_length]
+        if (getattr(config, "max_position_embeddings", None) or 0) > 2:
             limits.append(config.max_position_embeddings - 2)
         longest = min(limits)
         return longest if longest < 1_000_000 else DEFAULT_LENGTH
 
-    def _tokenise(self, sequences: Sequence[str]) -> list[Chunk]:
-        texts = [s.replace(MASK, self.mask) for s in sequences]
-        if self.spaced:
-            texts = [_with_spaces(text, self.tokenizer.mask_token) for text in texts]
-        ids = self.tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
-        return [self.prefix + list(chunk) + self.suffix for chunk in ids]
-
-    def states(self, sequences: Sequence[str], forward: Forward) -> Iterator[States]:
+    def states(
+        self, sequences: Sequence[str], forward: Forward, *, padded: bool = False
+    ) -> Iterator[States]:
         """The states that `forward` gives, in packs of at most `budget` tokens, longest first.
 
-        SequenceError tells which sequence does not fit in memory.
+        Padding counts where `forward` pads. SequenceError tells which sequence does not fit in
+        memory, or has no token.
         """
-        chunks = self._tokenise(sequences)
-        for pack in self._packs([len(chunk) for chunk in chunks]):
+        if not sequences:
+            return
+        chunks = self.tokens(sequences)
+        for sequence, chunk in zip(sequences, chunks, strict=True):
+            if len(chunk) == sum(self.special):
+                raise SequenceError("the model's tokenizer leaves nothing of it", sequence)
+        for pack in self._packs([len(chunk) for chunk in chunks], padded):
             whole = [chunks[i] for i in pack]
             long = len(whole[0]) > self.max_length
             try:
@@ -157,16 +212,17 @@ class HuggingFace:
                 ) from error
             yield States(np.array(pack), values, np.array([len(chunk) for chunk in whole]))
 
-    def _packs(self, lengths: list[int]) -> Iterator[list[int]]:
+    def _packs(self, lengths: list[int], padded: bool) -> Iterator[list[int]]:
         """Chunks to run at once, longest first: those that need windows alone."""
         pack: list[int] = []
         size = 0
         for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-            if pack and (size + lengths[i] > self.budget or lengths[pack[0]] > self.max_length):
+            cost = lengths[pack[0]] if pack and padded else lengths[i]
+            if pack and (size + cost > self.budget or lengths[pack[0]] > self.max_length):
                 yield pack
-                pack, size = [], 0
+                pack, size, cost = [], 0, lengths[i]
             pack.append(i)
-            size += lengths[i]
+            size += cost
         if pack:
             yield pack
 
@@ -178,9 +234,10 @@ class HuggingFace:
         inner = chunk[before : len(chunk) - after]
         spans = windows(len(inner), self.window, self.overlap)
         at_once = max(1, self.budget // self.max_length)
+        prefix, suffix = self.tokens.prefix, self.tokens.suffix
         kept = []
         for group in (spans[i : i + at_once] for i in range(0, len(spans), at_once)):
-            parts = [self.prefix + inner[s : s + self.window] + self.suffix for s, _, _ in group]
+            parts = [prefix + inner[s : s + self.window] + suffix for s, _, _ in group]
             states = forward(parts).split(self.max_length)
             for (start, left, right), values in zip(group, states, strict=True):
                 first = 0 if left == 0 else before + left - start
@@ -193,17 +250,9 @@ class HuggingFace:
         import torch
 
         try:
-            if self._first_position is None:
-                return self._pad(chunks, self.model)
-            # ESM scales a row by its share of masks, so a masked sequence needs its own row
-            mask = self.tokenizer.mask_token_id
-            if getattr(self.model.config, "token_dropout", False) and any(
-                mask in c for c in chunks
-            ):
-                return torch.cat([self._pack([c], self._first_position) for c in chunks])
-            return self._pack(chunks, self._first_position)
+            return self._batch(chunks)
         except RuntimeError as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             if len(chunks) == 1:
                 raise _TooLargeError(chunks[0]) from error
@@ -213,6 +262,22 @@ class HuggingFace:
         log.warning("out of memory: batches of %d tokens from now on", self.budget)
         half = len(chunks) // 2
         return torch.cat([self._forward(chunks[:half]), self._forward(chunks[half:])])
+
+    def _batch(self, chunks: list[Chunk]) -> torch.Tensor:
+        """The states of these chunks, in one batch where that leaves them as they are alone."""
+        import torch
+
+        kind, first = self._batching
+        if kind == "padded":
+            return self._pad(chunks, self.model)
+        if kind == "equal lengths":
+            return torch.cat([self._pad(list(c), self.model) for _, c in groupby(chunks, key=len)])
+        # ESM scales a row by its share of masks, so a masked sequence needs its own row
+        mask = self.tokens.tokenizer.mask_token_id
+        by_row = getattr(self.model.config, "token_dropout", False)
+        if by_row and any(mask in chunk for chunk in chunks):
+            return torch.cat([self._pack([chunk], first) for chunk in chunks])
+        return self._pack(chunks, first)
 
     def _pack(self, chunks: list[Chunk], first: int) -> torch.Tensor:
         """States (T, D) of chunks end to end in one row."""
@@ -238,11 +303,11 @@ class HuggingFace:
 
         lengths = torch.tensor([len(chunk) for chunk in chunks])
         real = torch.arange(int(lengths.max())) < lengths[:, None]
-        tokens = torch.full(real.shape, self.tokenizer.pad_token_id or 0)
+        tokens = torch.full(real.shape, self.tokens.tokenizer.pad_token_id or 0)
         tokens[real] = torch.tensor([token for chunk in chunks for token in chunk])
-        mask = real.to(self.device)
-        output = model(tokens.to(self.device), attention_mask=mask.long(), **self._wanted)
-        return self._chosen_layer(output)[mask]
+        mask = real.to(model.device)
+        output = model(tokens.to(model.device), attention_mask=mask.long(), **self._wanted)
+        return self._chosen_layer(output)[mask].to(self.device)
 
     @property
     def _wanted(self) -> dict[str, bool]:
@@ -260,32 +325,3 @@ def windows(length: int, size: int, overlap: int) -> list[tuple[int, int, int]]:
     starts = [*range(0, length - size, size - overlap), length - size]
     cuts = [(a + size + b) // 2 for a, b in zip(starts, starts[1:], strict=False)]
     return list(zip(starts, [0, *cuts], [*cuts, length], strict=True))
-
-
-def _special_tokens(tokenizer: PreTrainedTokenizerBase) -> tuple[Chunk, Chunk]:
-    """The tokens that the tokenizer puts before and after a sequence."""
-    bare = list(tokenizer("A", add_special_tokens=False)["input_ids"])
-    full = list(tokenizer("A")["input_ids"])
-    before = next(i for i in range(len(full)) if full[i : i + len(bare)] == bare)
-    return full[:before], full[before + len(bare) :]
-
-
-def _needs_spaces(tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Whether letters are words to this tokenizer (ProtBERT, ProtT5: `M K T`)."""
-    unknown = tokenizer.unk_token_id
-    together, apart = (tokenizer(t, add_special_tokens=False)["input_ids"] for t in _PROBES)
-    return unknown in together and unknown not in apart
-
-
-_PROBES = ("ACGTACGTACGT", "A C G T A C G T A C G T")
-
-
-def _with_spaces(text: str, mask: str | None) -> str:
-    parts = text.split(mask) if mask else [text]
-    return f" {mask} ".join(" ".join(part) for part in parts)
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    import torch
-
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -20,10 +20,11 @@ UNUSED = ("pooler.", "contact_head.")  # parts of networks that no state of a to
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """The tokenizer of a folder."""
+    """The tokenizer of a folder; DataError where transformers finds none."""
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    with _readable(folder):
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
 
 
 def load_encoder(folder: Path, device: str, dtype: str, layer: int) -> PreTrainedModel:
@@ -34,12 +35,14 @@ def load_encoder(folder: Path, device: str, dtype: str, layer: int) -> PreTraine
 def load_network(folder: Path, dtype: str) -> PreTrainedModel:
     """The network of a folder, with the decoder where it has one.
 
-    DataError when its files lack weights of the encoder, which would silently be random.
+    DataError when its files cannot be read, or lack weights of the encoder, which would silently
+    be random.
     """
     import torch
     from transformers import AutoModel
 
-    with _quiet_transformers():  # its report of missing weights is replaced by the check below
+    # transformers' report of missing weights is replaced by the check below
+    with _quiet_transformers(), _readable(folder):
         model, loading = AutoModel.from_pretrained(
             folder,
             dtype=getattr(torch, dtype),
@@ -65,6 +68,34 @@ def encoder_of(model: PreTrainedModel, layer: int) -> PreTrainedModel:
 def unused_parts(model: PreTrainedModel) -> tuple[str, ...]:
     """What the names of weights begin with that the states of the encoder do not depend on."""
     return (*UNUSED, "decoder.") if model.config.is_encoder_decoder else UNUSED
+
+
+def positions_of(model: PreTrainedModel) -> int | None:
+    """The most tokens that the model has learnt positions for; None: it has no table of them."""
+    from torch.nn import Embedding
+
+    tables = [
+        table.num_embeddings - (0 if table.padding_idx is None else table.padding_idx + 1)
+        for name, table in model.named_modules()
+        if isinstance(table, Embedding) and name.endswith("position_embeddings")
+    ]
+    return min(tables, default=None)
+
+
+@contextmanager
+def _readable(folder: Path) -> Iterator[None]:
+    """Turn what transformers says of files that it cannot read into a DataError."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        problem = str(error).strip().split("\n")[0].rstrip(".")
+        raise DataError(
+            f"transformers cannot read the model: {problem}",
+            file=folder,
+            hint="it needs whole config.json, tokenizer and *.safetensors files, no code",
+        ) from error
 
 
 @contextmanager

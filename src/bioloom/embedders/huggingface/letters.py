@@ -23,9 +23,10 @@ def normalise(sequence: str, options: dict[str, Any]) -> str:
         return text
     clean = normalise_dna if options["alphabet"] == "dna" else normalise_protein
     unknown = UNKNOWN[options["alphabet"]]
+    whole = clean(sequence)  # tells what is wrong, and where
+    if MASK not in sequence:
+        return whole.replace("J", unknown)
     # a mask is kept out of the cleaning; the letters around keep a part from being empty or a stop
     parts = sequence.rstrip().removesuffix("*").split(MASK)
-    if len(parts) == 1:
-        return clean(sequence).replace("J", unknown)
     cleaned = [clean(f"{unknown}{part}{unknown}")[1:-1] for part in parts]
     return MASK.join(cleaned).replace("J", unknown)
