@@ -27,7 +27,7 @@ def suite(tiny: bool, folder: Path) -> Suite:
         "svm, ours": partial(ours, train, y[: len(train)], test),
         "svm, scikit-learn loop": partial(scikit_learn, train, y[: len(train)], test),
     }
-    goals = [Goal("SVR over all drugs", "svm, ours", "svm, scikit-learn loop", 8.0, gate=2.0)]
+    goals = [Goal("SVR over all drugs", "svm, ours", "svm, scikit-learn loop", 8.0)]
     return Suite("support vector regression", cases, agree, goals)
 
 
@@ -54,6 +54,6 @@ def agree(outputs: dict[str, Any]) -> dict[str, float]:
     """The predictions are equal to 1e-9."""
     ours, loop = outputs.values()
     largest = float(np.abs(ours - loop).max())
-    if largest > 1e-9:
+    if not largest <= 1e-9:  # also where one is no number
         raise SystemExit(f"the predictions differ by {largest:.1e}")
     return {"largest difference": largest}

@@ -29,9 +29,9 @@ def suite(tiny: bool, folder: Path) -> Suite:
         "k-mers, python": partial(python_kmers, few),
     }
     goals = [
-        Goal("one-hot against Python", "one-hot, ours", "one-hot, python", 500.0, gate=100.0),
+        Goal("one-hot against Python", "one-hot, ours", "one-hot, python", 500.0),
         Goal("one-hot, fraction of filling memory", "one-hot, ours", "one-hot, fill memory"),
-        Goal("k-mers against Python", "k-mers, ours", "k-mers, python", 150.0, gate=25.0),
+        Goal("k-mers against Python", "k-mers, ours", "k-mers, python", 150.0),
     ]
     work = {name: float(len(few if "python" in name else genes)) for name in cases}
     return Suite("one-hot and k-mers", cases, agree, goals, work)
