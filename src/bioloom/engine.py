@@ -120,7 +120,8 @@ def _embed_unique(
     found, kept = space.read(keys) if space else (np.zeros(len(texts), dtype=bool), concatenate([]))
     misses = np.flatnonzero(~found)
     run = {**encoder.info, "encoded": len(misses), "float32_instead": 0}
-    run |= {"residues_per_second": None, "peak_memory_mb": 0, "self_check": None}
+    run |= {"residues_per_second": None, "peak_memory_mb": peak_memory_mb(device)}
+    run |= {"self_check": None}
     info = {"embedder": options["embedder"], **encoder.identity}
     if not len(misses):
         return kept, info, run

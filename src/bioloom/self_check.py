@@ -19,25 +19,26 @@ def self_check(encoder: Encoder, texts: Sequence[str]) -> dict[str, Any]:
 
     `centred_cosine` is the lowest of their mean vectors, of which the mean over these sequences is
     subtracted: plain cosines of embeddings are near 1 whatever goes wrong. With fewer than three
-    different sequences their tokens are compared instead. `lowest` is the sequence that has it.
+    different sequences it is that of all tokens of one, less their mean. `lowest` is the sequence
+    that has it.
     """
     by_length = sorted({text[:LETTERS] for text in texts}, key=lambda t: (len(t), t))
     spread = np.linspace(0, len(by_length) - 1, SEQUENCES).round().astype(int)
     chosen = [by_length[i] for i in np.unique(spread)]
     plain = encoder.reference(chosen)
     fast = states_in_order(encoder.encode(chosen), len(chosen))
-    owner = np.repeat(np.arange(len(chosen)), [len(value) for value in plain])
-    what = "sequences" if len(chosen) > 2 else "tokens"
-    if what == "sequences":
-        plain, fast = ([value.mean(0) for value in side] for side in (plain, fast))
-        owner = np.arange(len(chosen))
-    cosine = centred_cosine(np.vstack(fast), np.vstack(plain))
+    if len(chosen) > 2:
+        means = [np.stack([states.mean(axis=0) for states in side]) for side in (fast, plain)]
+        cosine = centred_cosine(*means)
+    else:
+        pairs = zip(fast, plain, strict=True)
+        cosine = np.array([_cosine_of_all(a, b, b.mean(axis=0)) for a, b in pairs])
     worst = int(cosine.argmin())
     return {
         "centred_cosine": round(float(cosine[worst]), 6),
-        "compared": len(cosine),
-        "of": what,
-        "lowest": chosen[owner[worst]],
+        "compared": len(chosen),
+        "of": "sequences" if len(chosen) > 2 else "tokens",
+        "lowest": chosen[worst],
     }
 
 
@@ -55,14 +56,18 @@ def centred_cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Cosine of each row of `a (N, D)` with that of `b`, both less the mean row of `b`, (N,).
 
     1 where both rows are equal up to ROUNDING: of sequences that the model takes for the same, what
-    is left after the mean is noise. -1 for all where a value is no finite number: such vectors
-    agree with nothing.
+    is left after the mean is noise. -1 where a value is no finite number.
     """
-    if not (np.isfinite(a).all() and np.isfinite(b).all()):
-        return np.full(len(a), -1.0)
-    equal = np.linalg.norm(a - b, axis=1) <= ROUNDING * np.linalg.norm(b, axis=1)
     centre = b.mean(axis=0)
+    return np.array([_cosine_of_all(x, y, centre) for x, y in zip(a, b, strict=True)])
+
+
+def _cosine_of_all(a: np.ndarray, b: np.ndarray, centre: np.ndarray) -> float:
+    """The cosine of all numbers of `a` with those of `b`, both less `centre`."""
+    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+        return -1.0
+    if np.linalg.norm(a - b) <= ROUNDING * np.linalg.norm(b):
+        return 1.0
     a, b = a - centre, b - centre
-    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    cosine = (a * b).sum(axis=1) / np.maximum(norms, 1e-30)
-    return np.where(equal | (norms == 0), 1.0, cosine)
+    norms = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return float((a * b).sum()) / norms if norms else 0.0
