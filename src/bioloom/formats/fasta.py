@@ -27,24 +27,34 @@ def read_fasta(path: str | Path) -> list[Record]:
     """
     records: list[Record] = []
     rows: dict[str, int] = {}
+    for record in iter_fasta(path):
+        if not record.id:
+            raise DataError("A header without an id", file=path, row=record.row)
+        if record.id in rows:
+            raise DataError(
+                f"The id {record.id} is there twice, first in line {rows[record.id]}",
+                file=path,
+                row=record.row,
+                hint="ids are the first word of a header and must differ",
+            )
+        if not record.sequence:
+            raise DataError(f"{record.id} has no sequence", file=path, row=record.row)
+        rows[record.id] = record.row
+        records.append(record)
+    return records
+
+
+def iter_fasta(path: str | Path) -> Iterator[Record]:
+    """The records one by one as they stand: ids may repeat or miss, sequences may be empty.
+
+    Raises DataError for text before the first header and for a file without records.
+    """
+    record = None
     with open_text(path) as lines:
         for record in _records(lines, path):
-            if not record.id:
-                raise DataError("A header without an id", file=path, row=record.row)
-            if record.id in rows:
-                raise DataError(
-                    f"The id {record.id} is there twice, first in line {rows[record.id]}",
-                    file=path,
-                    row=record.row,
-                    hint="ids are the first word of a header and must differ",
-                )
-            if not record.sequence:
-                raise DataError(f"{record.id} has no sequence", file=path, row=record.row)
-            rows[record.id] = record.row
-            records.append(record)
-    if not records:
+            yield record
+    if record is None:
         raise DataError("The file has no FASTA records", file=path)
-    return records
 
 
 def _records(lines: Iterable[str], path: str | Path) -> Iterator[Record]:

@@ -16,6 +16,7 @@ from bioloom.formats.text import open_text
 
 QUALIFIER = re.compile(r'/(locus_tag|old_locus_tag|gene|translation)="([^"]*)"')
 TAGS = ("locus_tag", "old_locus_tag")
+ENDINGS = (".gb", ".gbk", ".gbff", ".genbank")
 
 
 class Protein(NamedTuple):
@@ -27,34 +28,48 @@ class Protein(NamedTuple):
     row: int
 
 
+def is_genbank(path: Path) -> bool:
+    """Whether a file's name says that it is a GenBank file, compressed or not."""
+    return any(ending.lower() in ENDINGS for ending in path.suffixes)
+
+
 def read_proteins(path: str | Path, tag: str = "locus_tag") -> list[Protein]:
     """The coding sequences that have a /translation, in the order of the file.
 
-    `tag` is the qualifier that names them: locus_tag or old_locus_tag. Pseudogenes have no
-    translation and are left out. Raises DataError for one without that tag, for a tag that is
-    there twice, and for a file without any translation.
+    `tag` is the qualifier that names them: locus_tag or old_locus_tag. Raises DataError for one
+    without that tag, for a tag that is there twice, and for a file without any translation.
     """
     if tag not in TAGS:
         raise DataError(f"A locus is named by {' or '.join(TAGS)}, got {tag!r}", file=path)
     proteins: dict[str, Protein] = {}
+    for protein in iter_proteins(path, tag):
+        locus = protein.locus_tag
+        if not locus or locus in proteins:
+            problem = f"The locus tag {locus} is there twice" if locus else f"No /{tag}"
+            raise DataError(f"{problem} in a CDS with a /translation", file=path, row=protein.row)
+        proteins[locus] = protein
+    return list(proteins.values())
+
+
+def iter_proteins(path: str | Path, tag: str = "locus_tag") -> Iterator[Protein]:
+    """The translations one by one as they stand: tags may repeat or miss.
+
+    Pseudogenes have no translation and are left out. DataError: a file without any translation.
+    """
+    protein = None
     with open_text(path) as lines:
         for row, feature in _coding_sequences(lines):
             found = dict(QUALIFIER.findall(feature))
-            if "translation" not in found:
-                continue
-            locus = found.get(tag, "")
-            if not locus or locus in proteins:
-                problem = f"The locus tag {locus} is there twice" if locus else f"No /{tag}"
-                raise DataError(f"{problem} in a CDS with a /translation", file=path, row=row)
-            sequence = "".join(found["translation"].split())
-            proteins[locus] = Protein(locus, found.get("gene", ""), sequence, row)
-    if not proteins:
+            if "translation" in found:
+                sequence = "".join(found["translation"].split())
+                protein = Protein(found.get(tag, ""), found.get("gene", ""), sequence, row)
+                yield protein
+    if protein is None:
         raise DataError(
             "The file has no coding sequence with a /translation",
             file=path,
             hint="is it a GenBank flat file with annotation (.gb, .gbk, .gbff)?",
         )
-    return list(proteins.values())
 
 
 def _coding_sequences(lines: TextIO) -> Iterator[tuple[int, str]]:

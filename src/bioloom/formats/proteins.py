@@ -7,9 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from bioloom.formats.fasta import read_fasta
-from bioloom.formats.genbank import read_proteins
-
-GENBANK = (".gb", ".gbk", ".gbff", ".genbank")
+from bioloom.formats.genbank import is_genbank, read_proteins
 
 
 def read_sequences(path: Path, locus: str = "locus_tag") -> pd.DataFrame:
@@ -17,7 +15,7 @@ def read_sequences(path: Path, locus: str = "locus_tag") -> pd.DataFrame:
 
     The ids of a GenBank file are those of the qualifier `locus`.
     """
-    if any(ending.lower() in GENBANK for ending in path.suffixes):
+    if is_genbank(path):
         proteins = read_proteins(path, locus)
         records = [(protein.locus_tag, protein.sequence, protein.row) for protein in proteins]
     else:
