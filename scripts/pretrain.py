@@ -3,13 +3,26 @@
 from pathlib import Path
 
 from bioloom.command import json_object, run
+from bioloom.files import write_json
 from bioloom.pretraining import pretrain
+from bioloom.pretraining.processes import rank_0_speaks_first, rank_and_world
 
 
-def main(files: dict, options: dict, seed: int, threads: int, model: Path) -> None:
-    """Write the folder that the huggingface embedder loads."""
+def main(
+    files: dict,
+    options: dict,
+    seed: int,
+    threads: int,
+    code: str,
+    model: Path,
+    run_record: Path,
+) -> None:
+    """Write the folder that the huggingface embedder loads, and the record of the run."""
     corpora = {name: Path(file) for name, file in files.items()}
-    pretrain(corpora, options, model, seed=seed, threads=threads)
+    with rank_0_speaks_first():
+        _, run_info = pretrain(corpora, options, model, seed=seed, threads=threads, code=code)
+    if rank_and_world()[0] == 0:
+        write_json(run_info, run_record)
 
 
 if __name__ == "__main__":
@@ -18,6 +31,8 @@ if __name__ == "__main__":
         "options": json_object,
         "seed": int,
         "threads": int,
+        "code": str,
         "model": Path,
+        "run_record": Path,
     }
     run(__doc__, arguments, main)

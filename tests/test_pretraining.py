@@ -18,7 +18,13 @@ from hypothesis import strategies as st
 from bioloom.errors import DataError
 from bioloom.files import read_json
 from bioloom.pretraining import pretrain
-from bioloom.pretraining.corpus import Corpus, read_records, reverse_complement, split_corpus
+from bioloom.pretraining.corpus import (
+    Corpus,
+    join_records,
+    read_corpora,
+    reverse_complement,
+    split_corpus,
+)
 from bioloom.pretraining.settings import Settings, Tokenizer
 from bioloom.pretraining.tokenizer import build_codec
 
@@ -75,7 +81,8 @@ def test_no_training_window_touches_a_held_out_position(lengths, seed, share):
     records = [random_dna(length, i) for i, length in enumerate(lengths)]
     if sum(lengths) < 700:
         records.append(random_dna(900, 99))
-    train, held_out = split_corpus(records, "dna", share=share, block=100, seed=seed)
+    split = split_corpus(*join_records(records), "dna", share=share, block=100, seed=seed)
+    train, held_out = split
     used = np.zeros(len(train.text), dtype=int)
     for start, end in [*train.stretches, *held_out.stretches]:
         used[start:end] += 1
@@ -104,14 +111,14 @@ def test_the_other_strand():
 def test_gaps_part_records_and_copies_are_dropped(tmp_path):
     path = tmp_path / "assembly.fa"
     path.write_text(f">a\n{'acgtt' * 4}{'N' * 50}{'GGGCC' * 4}\n>b\n{'GGGCC' * 4}\n>c\nACG\n")
-    assert read_records(path, "dna") == ["ACGTT" * 4, "GGGCC" * 4]
+    assert read_corpora({"a": path}, "dna") == ["ACGTT" * 4, "GGGCC" * 4]
 
 
 def test_a_letter_that_is_no_base_is_named_with_its_place(tmp_path):
     path = tmp_path / "protein.fa"
     path.write_text(">a\nACGTACGTAC\n>b\nMKLVACGTAC\n")
     with pytest.raises(DataError, match=r"b: 'L' at position 3.*row 3"):
-        read_records(path, "dna")
+        read_corpora({"a": path}, "dna")
 
 
 # Tokens ----------------------------------------------------------------------------------------
@@ -158,12 +165,12 @@ def test_rows_are_full_and_do_not_depend_on_who_draws_them():
     assert 0.5 < (whole.tokens[chosen] == codec.id("mask")).mean() < 1
 
 
-@pytest.mark.parametrize("model_type", ["bert", "esm", "modernbert", "roberta"])
+@pytest.mark.parametrize("model_type", ["bert", "esm", "modernbert", "roberta", "data2vec-text"])
 def test_a_document_in_a_row_is_read_as_if_alone(model_type):
     import torch
 
     from bioloom.pretraining.architecture import build_model
-    from bioloom.pretraining.masked_lm import forward_rows
+    from bioloom.pretraining.documents import forward_rows
     from bioloom.pretraining.rows import Rows
 
     codec = build_codec(Tokenizer(), "dna", corpus_of("ACGT"), length=24)
@@ -222,27 +229,26 @@ def test_counting_agrees_with_counting_by_hand():
 def trained(fasta, tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
     section = SECTION | {"training": TRAINING | {"steps": 120}}
-    record = pretrain(
+    record, run = pretrain(
         {"genome": fasta}, section, folder / "model", seed=1, threads=1, checkpoints=folder / "kept"
     )
-    return folder, record
+    return folder, record, run
 
 
 def test_it_learns_and_says_how_much(trained):
-    folder, record = trained
+    folder, record, run = trained
     predictors = record["held_out"]["predictors"]
     assert predictors["unigram"]["perplexity"] > 3.5
     assert predictors["model"]["perplexity"] < 2.5
     assert next(p for n, p in predictors.items() if n.startswith("markov"))["perplexity"] < 1.2
     assert record["tokens_seen"] == 120 * 256
     assert read_json(folder / "model/training.json") == json.loads(json.dumps(record))
-    assert not list((folder / "kept").iterdir())  # a finished run needs no checkpoint
 
 
 def test_the_embedder_reads_the_folder(trained):
     from bioloom.engine import embed
 
-    folder, _ = trained
+    folder, *_ = trained
     options = {"embedder": "huggingface", "model": str(folder / "model"), "alphabet": "dna"}
     embedding = embed(["AACGTGTAACG", "GGGTC"], options, device="cpu")
     assert embedding.X.shape == (2, BERT["hidden_size"])
@@ -256,7 +262,9 @@ def test_a_run_killed_with_sigkill_goes_on_bit_for_bit(fasta, tmp_path):
         "options": json.dumps(section),
         "seed": "1",
         "threads": "1",
+        "code": "abc",
         "model": "model",
+        "run-record": "run.json",
     }
     command = [part for name, value in arguments.items() for part in (f"--{name}", value)]
     job = subprocess.Popen([sys.executable, SCRIPT, *command], cwd=tmp_path)
@@ -266,12 +274,14 @@ def test_a_run_killed_with_sigkill_goes_on_bit_for_bit(fasta, tmp_path):
     assert job.wait() == -signal.SIGKILL
 
     def run(folder, checkpoints):
-        files = {"genome": fasta}
-        return pretrain(files, section, folder, seed=1, threads=1, checkpoints=checkpoints)
+        options = {"seed": 1, "threads": 1, "code": "abc", "checkpoints": checkpoints}
+        return pretrain({"genome": fasta}, section, folder / "model", **options)[1]
 
-    assert run(tmp_path / "resumed", kept)["resumed"] == 1
+    assert run(tmp_path, kept)["resumed"] == 1
     assert run(tmp_path / "whole", tmp_path / "elsewhere")["resumed"] == 0
-    resumed, whole = (tmp_path / f / "model.safetensors" for f in ("resumed", "whole"))
+    resumed, whole = (
+        folder / "model/model.safetensors" for folder in (tmp_path, tmp_path / "whole")
+    )
     assert resumed.read_bytes() == whole.read_bytes()
 
 
@@ -279,7 +289,8 @@ def test_two_processes_train_the_same_network(fasta, tmp_path):
     from safetensors.numpy import load_file
 
     arguments = ["--files", json.dumps({"genome": str(fasta)}), "--options", json.dumps(SECTION)]
-    arguments += ["--seed", "1", "--threads", "1", "--model", "model"]
+    arguments += ["--seed", "1", "--threads", "1", "--code", "abc", "--model", "model"]
+    arguments += ["--run-record", "run.json"]
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     subprocess.run([*command, SCRIPT, *arguments], cwd=tmp_path, env=environment, check=True)
@@ -289,7 +300,9 @@ def test_two_processes_train_the_same_network(fasta, tmp_path):
     two = load_file(tmp_path / "model/model.safetensors")
     for name, weights in load_file(tmp_path / "one/model.safetensors").items():
         np.testing.assert_allclose(two[name], weights, atol=2e-3)
-    assert read_json(tmp_path / "model/training.json")["processes"] == 2
+    assert read_json(tmp_path / "run.json")["processes"] == 2
+    alone, shared = (read_json(tmp_path / f / "training.json") for f in ("one", "model"))
+    assert alone["loss"] == [[step, pytest.approx(loss, rel=1e-3)] for step, loss in shared["loss"]]
 
 
 # Mistakes --------------------------------------------------------------------------------------
@@ -317,6 +330,14 @@ def test_a_mistake_in_the_block_is_named(change, expected):
         ({"model_type": "gpt2"}, "no masked language model 'gpt2'"),
         ({"hidden_sise": 8}, "bert has no key hidden_sise"),
         ({"num_attention_heads": 3}, "transformers refuses it"),
+        ({"num_attention_heads": 0}, "transformers refuses it"),
+        ({"hidden_act": "foo"}, "transformers refuses it"),
+        ({"hidden_size": "abc"}, "hidden_size must be a number"),
+        ({"num_hidden_layers": -1}, "num_hidden_layers must be a number from 0"),
+        ({"vocab_size": 10}, "bert has no key vocab_size to set"),
+        ({"pad_token_id": 1}, "bert has no key pad_token_id to set"),
+        ({"to_dict": 3}, "bert has no key to_dict to set"),
+        ({"model_type": "deberta"}, "deberta does not keep the sequences of a row apart"),
         ({"max_position_embeddings": 8}, "below `training: length`"),
     ],
 )
@@ -330,7 +351,7 @@ def test_a_mistake_in_the_architecture_is_named(change, expected):
 
 def test_a_corpus_too_small_to_hold_out_is_refused():
     with pytest.raises(DataError, match="too few blocks"):
-        split_corpus(["ACGT" * 20], "dna", share=0.1, block=100, seed=0)
+        split_corpus(*join_records(["ACGT" * 20]), "dna", share=0.1, block=100, seed=0, least=50)
 
 
 def test_a_task_names_a_network_that_pretrain_makes():

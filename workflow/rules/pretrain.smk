@@ -2,7 +2,8 @@
 
 Requires: the corpora named under `pretrain` in the config.
 Makes: results/pretrained/{pretrained}/, which `features: {embedder: huggingface, model: <it>}`
-reads. On a node with 4 GPUs, in the profile:
+reads. What differs from run to run (device, speed) is in the .json beside the log, which nothing
+compares. On a node with 4 GPUs, in the profile:
 `set-resources: {pretrain: {launcher: "torchrun --standalone --nproc-per-node=4"}}`.
 """
 
@@ -15,7 +16,8 @@ rule pretrain:
     output:
         model=directory("results/pretrained/{pretrained}"),
     log:
-        "logs/pretrained/{pretrained}.log",
+        text="logs/pretrained/{pretrained}.log",
+        run="logs/pretrained/{pretrained}.json",
     benchmark:
         "benchmarks/pretrained/{pretrained}.tsv"
     priority: 1  # a task waits for it: not last of all
@@ -32,4 +34,5 @@ rule pretrain:
     shell:
         "{resources.launcher} scripts/pretrain.py --files {params.files:q}"
         " --options {params.options:q} --seed {params.seed} --threads {threads}"
-        " --model {output.model} 2>&1 | tee {log}"
+        " --code {params.code} --model {output.model} --run-record {log.run}"
+        " 2>&1 | tee {log.text}"

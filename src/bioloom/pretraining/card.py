@@ -9,8 +9,8 @@ import yaml
 
 def model_card(record: dict[str, Any]) -> str:
     """README.md of a pretrained folder, in the form of a Hugging Face model card."""
-    settings, training = record["settings"], record["settings"].get("training", {})
-    alphabet = settings.get("alphabet", "dna")
+    settings = record["settings"]
+    alphabet, length = settings["alphabet"], settings["training"]["length"]
     meta = {"library_name": "transformers", "pipeline_tag": "fill-mask", "tags": ["biology"]}
     corpora = "\n".join(
         f"- {name}, sha256 `{checksum}`" for name, checksum in record["corpora"].items()
@@ -21,8 +21,7 @@ def model_card(record: dict[str, Any]) -> str:
 
 {record["parameters"]:,} parameters, pretrained with bioloom on {record["letters"]["train"]:,}
 letters in {record["records"]:,} records for {record["steps"]:,} steps
-({record["tokens_seen"]:,} tokens, {record["seconds"]:,.0f} s on {record["device"]},
-{record["dtype"]}, seed {record["seed"]}).
+({record["tokens_seen"]:,} tokens, {record["dtype"]}, seed {record["seed"]}).
 
 ## Corpora
 {corpora}
@@ -39,12 +38,12 @@ apart.
 
 ## Use
 `features: {{embedder: huggingface, model: <this folder>, alphabet: {alphabet}}}`. Sequences in
-upper case; at most {record["length"]} tokens at a time. Trained on the corpora above alone: do not
+upper case; at most {length} tokens at a time. Trained on the corpora above alone: do not
 expect it to know other organisms or protein families.
 
 ## Recipe
 ```yaml
-{yaml.safe_dump(settings | {"training": training}, sort_keys=False)}```
+{yaml.safe_dump(settings, sort_keys=False)}```
 """
 
 

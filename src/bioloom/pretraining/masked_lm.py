@@ -8,14 +8,10 @@ torchrun each process trains on its share of a step's rows (DistributedDataParal
 from __future__ import annotations
 
 import math
-import os
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +19,16 @@ import numpy as np
 import torch
 from torch import distributed
 from torch.nn import functional as F
-from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import and_masks, packed_sequence_mask_function, sdpa_mask
+from transformers import PreTrainedModel
 
+from bioloom.errors import DataError
 from bioloom.pretraining.checkpoint import load_checkpoint, save_checkpoint
+from bioloom.pretraining.documents import forward_rows
+from bioloom.pretraining.processes import rank_and_world
 from bioloom.pretraining.rows import IGNORED, Rows
 from bioloom.pretraining.settings import Training
 
-ATTENTION = "bioloom_documents"
 SECONDS_BETWEEN_LINES = 10
-# Models that number positions from the padding token's number + 1.
-FAIRSEQ_POSITIONS = ("camembert", "esm", "longformer", "roberta", "xlm-roberta")
-
-_documents: ContextVar[torch.Tensor | None] = ContextVar("documents", default=None)
 
 
 @dataclass
@@ -51,46 +43,6 @@ class Progress:
     losses: list[tuple[int, float]] = field(default_factory=list)  # step, mean since the last one
 
 
-def attend_within_documents(model: PreTrainedModel) -> None:
-    """Let the model's attention stay within the documents given to `forward_rows`."""
-    AttentionInterface.register(ATTENTION, sdpa_attention_forward)
-    AttentionMaskInterface.register(ATTENTION, _document_mask)
-    model.set_attn_implementation(ATTENTION)
-
-
-def _document_mask(*, mask_function: Callable, **options: Any) -> torch.Tensor | None:
-    documents = _documents.get()
-    if documents is not None:
-        mask_function = and_masks(mask_function, packed_sequence_mask_function(documents))
-        options["allow_is_bidirectional_skip"] = False
-    return sdpa_mask(mask_function=mask_function, **options)
-
-
-def forward_rows(model: torch.nn.Module, rows: Rows, device: torch.device) -> torch.Tensor:
-    """Logits (B, L, vocabulary) of rows; a token sees its own document, with its own positions."""
-    tokens = torch.from_numpy(rows.tokens).to(device)
-    if not rows.documents.any():  # one window a row: plain attention
-        return model(input_ids=tokens).logits
-    inner: Any = getattr(model, "module", model)  # of DistributedDataParallel
-    options = {}
-    if "position_ids" in signature(inner.forward).parameters:
-        fairseq = inner.config.model_type in FAIRSEQ_POSITIONS
-        first = inner.config.pad_token_id + 1 if fairseq else 0
-        options["position_ids"] = torch.from_numpy(_positions(rows.documents) + first).to(device)
-    token = _documents.set(torch.from_numpy(rows.documents).to(device))
-    try:
-        return model(input_ids=tokens, **options).logits
-    finally:
-        _documents.reset(token)
-
-
-def _positions(documents: np.ndarray) -> np.ndarray:
-    """The position of each token in its own document."""
-    place = np.broadcast_to(np.arange(documents.shape[1]), documents.shape)
-    starts = np.diff(documents, axis=1, prepend=-1) != 0
-    return place - np.maximum.accumulate(np.where(starts, place, 0), axis=1)
-
-
 def train(
     model: PreTrainedModel,
     rows_of: Callable[[int, range], Rows],
@@ -103,7 +55,8 @@ def train(
 ) -> Progress:
     """Train in place from the checkpoint, if there is one, to the last step.
 
-    `rows_of(step, rows)` gives the rows of a step with these numbers.
+    `rows_of(step, rows)` gives the rows of a step with these numbers; under torchrun these divide
+    among the processes. DataError: a loss that is no number, processes at different steps.
     """
     rank, world = rank_and_world()
     optimizer = _optimizer(model, training)
@@ -112,9 +65,12 @@ def train(
         progress = Progress(dtype)
     else:
         progress.resumed += 1
-        print(f"going on from step {progress.step}", file=sys.stderr, flush=True)
+        if rank == 0:
+            print(f"going on from step {progress.step}", file=sys.stderr, flush=True)
     network: torch.nn.Module = model
-    if world > 1:  # static: some architectures have weights that masked language modelling lacks
+    if world > 1:
+        _agree(progress, world)
+        # static: some architectures have weights that masked language modelling lacks
         network = torch.nn.parallel.DistributedDataParallel(model, static_graph=True)
     mine = range(rank, training.rows, world)
     clock, recent = _Clock(progress, training), []
@@ -128,12 +84,33 @@ def train(
         if rank == 0:
             clock.show(recent[-1])
         if progress.step % training.checkpoint_every == 0 or progress.step == training.steps:
-            progress.losses.append((progress.step, torch.stack(recent).mean().item()))
+            progress.losses.append((progress.step, _finite_mean(recent, model, progress.step)))
             progress.seconds, recent = clock.seconds(), []
             if rank == 0:
                 save_checkpoint(checkpoint, model, optimizer, progress)
     network.eval()
     return progress
+
+
+def _agree(progress: Progress, world: int) -> None:
+    """Train in the precision of rank 0; DataError when the processes stand at different steps."""
+    everyone: list[Any] = [None] * world
+    distributed.all_gather_object(everyone, (progress.step, progress.dtype))
+    if len({step for step, _ in everyone}) > 1:
+        raise DataError(
+            "the processes go on from different steps", hint="checkpoints must be on a shared disk"
+        )
+    progress.dtype = everyone[0][1]
+
+
+def _finite_mean(losses: list[torch.Tensor], model: PreTrainedModel, step: int) -> float:
+    """The mean loss; DataError when it, or a weight after the last step, is no number."""
+    mean = torch.stack(losses).mean().item()
+    if not math.isfinite(mean) or not all(p.isfinite().all() for p in model.parameters()):
+        raise DataError(
+            f"training: the loss is no number by step {step}", hint="lower `learning_rate`"
+        )
+    return mean
 
 
 def _learn(
@@ -144,7 +121,7 @@ def _learn(
     dtype: str,
     device: torch.device,
 ) -> torch.Tensor:
-    """One step of gradient descent; the mean loss of the masked tokens before it."""
+    """One step of gradient descent; the mean loss before it, over the rows of all processes."""
     with autocast(device, dtype):
         logits = forward_rows(network, rows, device)
     targets = torch.from_numpy(rows.targets).to(device)
@@ -154,7 +131,11 @@ def _learn(
     loss.backward()
     torch.nn.utils.clip_grad_norm_(network.parameters(), training.clip)
     optimizer.step()
-    return loss.detach()
+    mean = loss.detach()
+    if distributed.is_initialized():
+        distributed.all_reduce(mean)
+        mean /= distributed.get_world_size()
+    return mean
 
 
 def _prepare_step(
@@ -197,24 +178,6 @@ def masked_losses(
 def autocast(device: torch.device, dtype: str) -> torch.autocast:
     """bf16 where asked for; weights and optimizer state stay fp32."""
     return torch.autocast(device.type, torch.bfloat16, enabled=dtype == "bfloat16")
-
-
-def rank_and_world() -> tuple[int, int]:
-    """The number of this process, and how many train together; (0, 1) outside torchrun."""
-    return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-
-
-@contextmanager
-def process_group(device: torch.device) -> Iterator[None]:
-    """Join the other processes of torchrun for as long as the block lasts."""
-    if rank_and_world()[1] == 1:
-        yield
-        return
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    try:
-        yield
-    finally:
-        distributed.destroy_process_group()
 
 
 class _Clock:

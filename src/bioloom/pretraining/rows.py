@@ -17,6 +17,7 @@ from bioloom.pretraining.corpus import Corpus
 from bioloom.pretraining.tokenizer import Codec
 
 IGNORED = -100  # the target of a token that is not predicted
+SPARE = 1.25  # BPE takes more letters for some windows than for others: so many times the mean
 
 
 class Rows(NamedTuple):
@@ -63,10 +64,13 @@ def held_out_rows(corpus: Corpus, codec: Codec, *, length: int, mask: float, mos
 def _drawn_pieces(
     corpus: Corpus, codec: Codec, length: int, rng: np.random.Generator
 ) -> Iterator[np.ndarray]:
-    # BPE takes more letters for some windows than for others: draw enough, then cut
-    size = int((length - 2) * codec.letters_per_token * 1.25)
+    """Windows of at most `length` tokens with <cls> and <sep>, cut at random where longer."""
+    room = length - 2
+    size = int(room * codec.letters_per_token * (1 if codec.fixed else SPARE))
     while True:
-        yield codec.encode([corpus.draw(size, rng)])[0][: length - 2]
+        tokens = codec.encode([corpus.draw(size, rng)])[0]
+        first = rng.integers(max(0, len(tokens) - room) + 1)
+        yield tokens[first : first + room]
 
 
 def _fill(

@@ -5,6 +5,7 @@ Imported by the Snakefile, so nothing heavy is imported here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, Self, get_args
@@ -14,6 +15,9 @@ from bioloom.errors import DataError
 Alphabet = Literal["dna", "protein"]
 TokenizerKind = Literal["characters", "kmer", "bpe"]
 Precision = Literal["auto", "float32", "bfloat16"]
+
+LETTERS = {"dna": 4, "protein": 20}
+MOST_KMERS = 100_000  # different ones: each has a vector of its own to be learnt
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,12 @@ class Tokenizer:
         _at_least("tokenizer: k", self.k, 1)
         _at_least("tokenizer: vocabulary", self.vocabulary, 32)
 
+    def letters(self, alphabet: Alphabet) -> int:
+        """Letters of a token; of BPE as many as if all texts of that length were tokens."""
+        if self.kind == "bpe":
+            return math.ceil(math.log(self.vocabulary, LETTERS[alphabet]))
+        return self.k if self.kind == "kmer" else 1
+
 
 @dataclass(frozen=True)
 class Training:
@@ -43,7 +53,7 @@ class Training:
     clip: float = 1.0  # largest norm of the gradient
     mask: float = 0.15  # share of each row's tokens: 80 % of them masked, 10 % random, 10 % kept
     held_out: float = 0.05  # share of the letters that is never trained on
-    block: int = 20_000  # letters: a longer record is held out in blocks of this size
+    block: int = 20_000  # letters: a longer record is held out in blocks of this size at most
     checkpoint_every: int = 100  # steps
     precision: Precision = "auto"
 
@@ -52,11 +62,17 @@ class Training:
         for name in ("steps", "checkpoint_every"):
             _at_least(f"training: {name}", getattr(self, name), 1)
         _at_least("training: length", self.length, 8)
-        _at_least("training: block", self.block, self.length)
         _at_least("training: tokens_per_batch", self.tokens_per_batch, self.length)
         for name in ("mask", "held_out"):
             if not 0 < getattr(self, name) < 1:
                 raise DataError(f"training: {name} must lie between 0 and 1")
+        for name in ("learning_rate", "clip"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise DataError(f"training: {name} must be a number above 0")
+        if not 0 <= self.weight_decay < math.inf:
+            raise DataError("training: weight_decay must be a number from 0 on")
+        if not 0 <= self.warmup <= 1:
+            raise DataError("training: warmup must be from 0 to 1")
 
     @property
     def rows(self) -> int:
@@ -82,10 +98,20 @@ class Settings:
         if not isinstance(architecture.get("model_type"), str):
             raise DataError("architecture: `model_type` (bert, esm, modernbert ...) is missing")
         tokenizer = _build(Tokenizer, "tokenizer", section.get("tokenizer", {}))
-        if tokenizer.kind == "kmer" and alphabet == "protein" and tokenizer.k > 3:
-            raise DataError("tokenizer: k above 3 gives over 100,000 different protein k-mers")
+        if tokenizer.kind == "kmer" and tokenizer.k > math.log(MOST_KMERS, LETTERS[alphabet]):
+            raise DataError(
+                f"tokenizer: k = {tokenizer.k} gives over {MOST_KMERS:,} {alphabet} k-mers",
+                hint="lower `k`, or use `kind: bpe`",
+            )
         training = _build(Training, "training", section.get("training", {}))
-        return cls(alphabet, tokenizer, architecture, training)
+        settings = cls(alphabet, tokenizer, architecture, training)
+        _at_least("training: block (letters)", training.block, settings.row_letters)
+        return settings
+
+    @property
+    def row_letters(self) -> int:
+        """Letters that fill a row of tokens."""
+        return self.training.length * self.tokenizer.letters(self.alphabet)
 
 
 def _build(kind: type, place: str, given: Mapping[str, Any]) -> Any:
@@ -107,6 +133,6 @@ def _one_of(place: str, value: Any, known: tuple[str, ...]) -> None:
         raise DataError(f"{place} must be one of {', '.join(known)}, got {value!r}")
 
 
-def _at_least(place: str, value: int, least: int) -> None:
+def _at_least(place: str, value: float, least: int) -> None:
     if value < least:
         raise DataError(f"{place} must be at least {least}, got {value}")

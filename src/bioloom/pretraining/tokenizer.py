@@ -29,14 +29,24 @@ BPE_WINDOW = 256
 
 
 class Codec:
-    """A tokenizer and how to feed it with windows of letters."""
+    """A tokenizer and how to feed it with windows of letters.
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, letters_per_token: float) -> None:
+    `fixed`: a token has `letters_per_token` letters, unsure ones aside; otherwise it is the mean.
+    `token_letters (V,)` are the letters of each token, 0 for special ones.
+    """
+
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerFast, letters_per_token: float, *, fixed: bool = True
+    ) -> None:
         self.tokenizer = tokenizer
         self.letters_per_token = letters_per_token
+        self.fixed = fixed
         self._backend = tokenizer.backend_tokenizer
         vocabulary = tokenizer.get_vocab()
         self.first_letter = len(SPECIAL)  # all other tokens follow the special ones
+        self.token_letters = np.zeros(len(vocabulary), dtype=np.int64)
+        for token, number in vocabulary.items():
+            self.token_letters[number] = 0 if number < self.first_letter else len(token)
         self._table: np.ndarray | None = None
         if all(len(token) == 1 for token in vocabulary if token not in SPECIAL.values()):
             self._table = np.full(256, vocabulary[SPECIAL["unk"]], dtype=np.int64)
@@ -67,10 +77,11 @@ def build_codec(options: Tokenizer, alphabet: str, corpus: Corpus, length: int) 
         kmers = ["".join(kmer) for kmer in product(known, repeat=options.k)]
         words = [*letters, *(kmer for kmer in kmers if len(kmer) > 1)]
         return Codec(_wrap(_words(words, f"[{known}]{{{options.k}}}|."), length), options.k)
-    codec = Codec(_wrap(_bpe(letters, options.vocabulary, corpus), length), 1)
-    sample = [corpus.draw(BPE_WINDOW, np.random.default_rng(0)) for _ in range(256)]
-    tokens = sum(map(len, codec.encode(sample)))
-    return Codec(codec.tokenizer, sum(map(len, sample)) / tokens)
+    tokenizer = _wrap(_bpe(letters, options.vocabulary, corpus), length)
+    rng = np.random.default_rng(0)
+    sample = [corpus.draw(BPE_WINDOW, rng) for _ in range(256)]
+    tokens = sum(map(len, Codec(tokenizer, 1).encode(sample)))
+    return Codec(tokenizer, sum(map(len, sample)) / tokens, fixed=False)
 
 
 def _words(words: Sequence[str], pattern: str) -> tokenizers.Tokenizer:
