@@ -108,10 +108,60 @@ def test_the_other_strand():
     assert reverse_complement(window).tobytes() == b"NACGTT"
 
 
+def test_letters_of_short_and_long_records_are_drawn_alike():
+    corpus = corpus_of(*["A" * 10] * 10, "C" * 100)
+    rng = np.random.default_rng(0)
+    drawn = Counter(b"".join(corpus.draw(50, rng).tobytes() for _ in range(6000)))
+    assert drawn[ord("A")] == pytest.approx(drawn[ord("C")], rel=0.1)
+
+
+@pytest.mark.parametrize(("kind", "length"), [("characters", 22), ("kmer", 12), ("bpe", 22)])
+def test_every_position_of_a_protein_is_drawn(kind, length):
+    from bioloom.pretraining.rows import draw_rows
+
+    protein = "ACDEFGHIKLMNPQRSTVWYBOUXZ"  # each position has a letter of its own
+    corpus = corpus_of(protein)
+    codec = build_codec(Tokenizer(kind, k=2, vocabulary=32), "protein", corpus, length)
+    rows = draw_rows(corpus, codec, length=length, mask=0.1, seed=0, step=0, rows=range(60))
+    seen = codec.tokenizer.convert_ids_to_tokens(np.unique(rows.tokens))
+    assert set(protein) <= set("".join(seen))
+
+
+def test_held_out_blocks_are_a_small_share_in_random_order():
+    text, ends = join_records([random_dna(41_000)])
+    train, held_out = split_corpus(text, ends, "dna", share=0.05, block=20_000, seed=1)
+    assert 0.04 < len(held_out) / len(text) < 0.06
+    assert len(train) + len(held_out) == len(text)
+    _, half = split_corpus(text, ends, "dna", share=0.5, block=1000, seed=1)
+    starts = half.stretches[:, 0]
+    assert (np.diff(starts) < 0).any()
+    assert len(set(starts.tolist())) == len(starts) > 15
+
+
 def test_gaps_part_records_and_copies_are_dropped(tmp_path):
     path = tmp_path / "assembly.fa"
     path.write_text(f">a\n{'acgtt' * 4}{'N' * 50}{'GGGCC' * 4}\n>b\n{'GGGCC' * 4}\n>c\nACG\n")
     assert read_corpora({"a": path}, "dna") == ["ACGTT" * 4, "GGGCC" * 4]
+
+
+def test_the_other_strand_of_a_record_is_a_copy_and_ids_do_not_matter(tmp_path):
+    path, other = tmp_path / "a.fa", tmp_path / "b.fa"
+    path.write_text(">a\nAACCAACCAAC\n>a\nGTTGGTTGGTT\n>empty\n>\nACACACACAC\n")
+    other.write_text(">z\nGTGTGTGTGT\n")
+    records = read_corpora({"one": path, "two": other}, "dna")
+    assert records == ["AACCAACCAAC", "ACACACACAC"]
+
+
+def test_proteins_are_read_from_genbank(tmp_path):
+    path = tmp_path / "genome.gbk"
+    cds = '     CDS             1..36\n                     /translation="{}"\n'
+    path.write_text("FEATURES\n" + cds.format("MKLVACDEFGHI") + cds.format("MKLVW") + "ORIGIN\n")
+    assert read_corpora({"genome": path}, "protein") == ["MKLVACDEFGHI"]
+
+
+def test_a_folder_is_no_corpus(tmp_path):
+    with pytest.raises(DataError, match="this is a folder"):
+        read_corpora({"a": tmp_path}, "dna")
 
 
 def test_a_letter_that_is_no_base_is_named_with_its_place(tmp_path):
@@ -142,6 +192,13 @@ def test_the_saved_tokenizer_reads_what_training_read(kind, tmp_path):
 def test_kmers_lie_side_by_side_and_unsure_letters_alone():
     codec = build_codec(Tokenizer("kmer", k=3), "dna", corpus_of("ACGT"), length=16)
     assert codec.tokenizer.tokenize("ACGTTNACGAC") == ["ACG", "T", "T", "N", "ACG", "A", "C"]
+
+
+def test_bpe_measures_its_letters_a_token_all_over_the_corpus():
+    corpus = corpus_of("A" * 20_000, random_dna(20_000))
+    codec = build_codec(Tokenizer("bpe", vocabulary=64), "dna", corpus, length=64)
+    tokens = sum(map(len, codec.encode(list(corpus.windows(256)))))
+    assert codec.letters_per_token == pytest.approx(len(corpus) / tokens, rel=0.15)
 
 
 def test_rows_are_full_and_do_not_depend_on_who_draws_them():
@@ -188,6 +245,22 @@ def test_a_document_in_a_row_is_read_as_if_alone(model_type):
             torch.testing.assert_close(together[:, inside], alone, atol=1e-5, rtol=1e-4)
 
 
+def test_the_probe_leaves_torch_random_state_alone():
+    import torch
+    from transformers import AutoModelForMaskedLM
+
+    from bioloom.pretraining.architecture import build_model
+
+    codec = build_codec(Tokenizer(), "dna", corpus_of("ACGT"), length=24)
+    torch.manual_seed(0)
+    model, after = build_model(BERT, codec, length=24), torch.rand(1)
+    torch.manual_seed(0)
+    plain = AutoModelForMaskedLM.from_config(model.config)
+    assert torch.rand(1) == after
+    for mine, theirs in zip(model.parameters(), plain.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+
+
 # Baselines -------------------------------------------------------------------------------------
 
 
@@ -207,19 +280,70 @@ def test_counting_agrees_with_counting_by_hand():
     counts = Counter(train)
     p = (counts["G"] + 1) / (len(train) + 4)
     assert losses["unigram"][0] == pytest.approx(-math.log(p))
-    (name,) = [name for name in losses if name.startswith("markov")]
-    order = int(name.split("_")[1])
+    (markov,) = [name for name in losses if name.startswith("markov")]
+    order = int(markov.split("_")[1])
     assert order >= 2
-    best = 0.0
-    for strength in SMOOTHING:
-        smoothed = p
-        for size in range(1, min(order, 3) + 1):
-            context = text[3 - size : 3]
-            followed = [train[i + size] for i in range(len(train) - size)
-                        if train[i : i + size] == context]  # fmt: skip
-            smoothed = (followed.count("G") + strength * smoothed) / (len(followed) + strength)
-        best = max(best, smoothed)
-    assert losses[name][0] == pytest.approx(-math.log(best))
+    for name, offsets in ((markov, range(-1, -order - 1, -1)), ("neighbours_2", (-1, 1))):
+        best = 0.0
+        for strength in SMOOTHING:
+            smoothed = p
+            for size in range(1, len(offsets) + 1):
+                near = offsets[:size]
+                if min(near) < -3:  # before the row
+                    break
+                alike = [train[i] for i in range(max(0, -min(near)), len(train) - max(0, *near))
+                         if all(train[i + o] == text[3 + o] for o in near)]  # fmt: skip
+                smoothed = (alike.count("G") + strength * smoothed) / (len(alike) + strength)
+            best = max(best, smoothed)
+        assert losses[name][0] == pytest.approx(-math.log(best))
+
+
+def test_a_large_vocabulary_has_contexts_too():
+    from bioloom.pretraining.perplexity import count_baselines
+    from bioloom.pretraining.rows import IGNORED, Rows
+
+    train = "AAAAAACCCCCCGGGGGGTTTTTT" * 50
+    corpus = corpus_of(train)
+    codec = build_codec(Tokenizer("kmer", k=6), "dna", corpus, length=16)
+    tokens = codec.encode([np.frombuffer(train.encode(), dtype=np.uint8)])[0][None, :16]
+    targets = np.full_like(tokens, IGNORED)
+    targets[0, 5:7] = tokens[0, 5:7]
+    losses = count_baselines(corpus, codec, Rows(tokens, targets, np.zeros_like(tokens)))
+    before, around = (next(k for k in losses if k.startswith(n)) for n in ("markov", "neighbours"))
+    assert losses[before].max() < 0.1
+    assert losses[around].max() < 0.1
+
+
+def test_a_large_corpus_is_counted_in_part(monkeypatch):
+    from bioloom.pretraining import perplexity
+
+    monkeypatch.setattr(perplexity, "MOST_TOKENS", 3000)
+    monkeypatch.setattr(perplexity, "PIECE", 100)
+    monkeypatch.setattr(perplexity, "WINDOWS", 5)
+    corpus = corpus_of("A" * 10_000 + "C" * 10_000 + "G" * 10_000)
+    codec = build_codec(Tokenizer(), "dna", corpus, length=16)
+    read = []
+    encode = codec.encode
+    monkeypatch.setattr(codec, "encode", lambda windows: read.extend(windows) or encode(windows))
+    stream = perplexity._stream(corpus, codec)
+    assert len(stream) == 3000
+    assert len(read) == 30
+    assert {chr(window[0]) for window in read} == set("ACG")  # from all over the corpus
+
+
+def test_bits_are_of_the_letters_that_were_masked():
+    from bioloom.pretraining.perplexity import summary
+    from bioloom.pretraining.rows import IGNORED, Rows
+
+    codec = build_codec(Tokenizer("kmer", k=3), "dna", corpus_of("ACGT"), length=16)
+    tokens = codec.encode([np.frombuffer(b"ACGNTTT", dtype=np.uint8)])  # ACG, N, TTT
+    targets = np.stack([tokens[0], tokens[0]])
+    targets[:, 2] = IGNORED
+    rows = Rows(targets, targets, np.zeros_like(targets))
+    bits = {"model": np.full(4, 1.0), "unigram": np.full(4, 3.0)}  # each ACG or N
+    scores = summary({name: b * math.log(2) for name, b in bits.items()}, rows, codec)
+    assert scores["predictors"]["model"]["bits_per_letter"] == pytest.approx(4 / 8)
+    assert scores["gain"]["value"] == pytest.approx((12 - 4) / 8)
 
 
 # Training --------------------------------------------------------------------------------------
@@ -243,6 +367,36 @@ def test_it_learns_and_says_how_much(trained):
     assert next(p for n, p in predictors.items() if n.startswith("markov"))["perplexity"] < 1.2
     assert record["tokens_seen"] == 120 * 256
     assert read_json(folder / "model/training.json") == json.loads(json.dumps(record))
+
+
+def test_training_json_has_all_settings_and_nothing_of_the_run(trained):
+    folder, record, run = trained
+    assert record["settings"]["training"]["clip"] == 1.0
+    assert record["settings"]["tokenizer"] == {"kind": "characters", "k": 6, "vocabulary": 4096}
+    assert not set(record) & set(run)
+    assert {"device", "seconds", "tokens_per_second", "threads", "processes", "resumed"} <= set(run)
+    assert "weight_decay: 0.01" in (folder / "model/README.md").read_text()
+
+
+def test_a_finished_run_repeats_its_folder_from_the_checkpoint(fasta, tmp_path):
+    section = SECTION | {"training": TRAINING | {"steps": 5}}
+
+    def run(name, code):
+        options = {"seed": 1, "threads": 1, "code": code, "checkpoints": tmp_path / "kept"}
+        return pretrain({"genome": fasta}, section, tmp_path / name, **options)[1]
+
+    def content(name):
+        return {file.name: file.read_bytes() for file in (tmp_path / name).iterdir()}
+
+    assert run("model", "one")["resumed"] == 0
+    before = content("model")
+    (tmp_path / "model/stale").touch()
+    assert run("model", "one")["resumed"] == 1
+    assert content("model") == before
+    run("model_2", "one")
+    (tmp_path / "kept" / f".model-{'0' * 16}.123.safetensors").touch()  # half written when killed
+    assert run("model", "two")["resumed"] == 0  # other code, other key
+    assert len(list((tmp_path / "kept").iterdir())) == 2  # one of each network
 
 
 def test_the_embedder_reads_the_folder(trained):
@@ -283,6 +437,8 @@ def test_a_run_killed_with_sigkill_goes_on_bit_for_bit(fasta, tmp_path):
         folder / "model/model.safetensors" for folder in (tmp_path, tmp_path / "whole")
     )
     assert resumed.read_bytes() == whole.read_bytes()
+    for name in ("training.json", "README.md"):
+        assert resumed.with_name(name).read_bytes() == whole.with_name(name).read_bytes()
 
 
 def test_two_processes_train_the_same_network(fasta, tmp_path):
@@ -305,6 +461,47 @@ def test_two_processes_train_the_same_network(fasta, tmp_path):
     assert alone["loss"] == [[step, pytest.approx(loss, rel=1e-3)] for step, loss in shared["loss"]]
 
 
+def quick(fasta, folder, **training):
+    section = SECTION | {"training": TRAINING | training}
+    options = {"seed": 1, "threads": 1, "checkpoints": folder / "kept"}
+    return pretrain({"genome": fasta}, section, folder / "model", **options)
+
+
+def test_processes_must_share_the_rows_evenly(fasta, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    with pytest.raises(DataError, match="make `tokens_per_batch` a multiple of 96"):
+        quick(fasta, tmp_path)
+
+
+def test_processes_agree_on_precision_and_step(monkeypatch):
+    from bioloom.pretraining import masked_lm
+
+    others = [(5, "bfloat16"), (5, "float32")]
+    monkeypatch.setattr(
+        masked_lm.distributed,
+        "all_gather_object",
+        lambda out, mine: out.__setitem__(slice(2), others),
+    )
+    progress = masked_lm.Progress("float32", step=5)
+    masked_lm._agree(progress, 2)
+    assert progress.dtype == "bfloat16"
+    others[1] = (0, "float32")
+    with pytest.raises(DataError, match="shared disk"):
+        masked_lm._agree(progress, 2)
+
+
+def test_only_rank_0_tells_a_mistake_at_once(monkeypatch):
+    from bioloom.pretraining import processes
+
+    slept = []
+    monkeypatch.setattr(processes.time, "sleep", slept.append)
+    for rank in ("0", "1"):
+        monkeypatch.setenv("RANK", rank)
+        with pytest.raises(DataError), processes.rank_0_speaks_first():
+            raise DataError("a mistake")
+    assert slept == [processes.HEAD_START]
+
+
 # Mistakes --------------------------------------------------------------------------------------
 
 
@@ -314,6 +511,13 @@ def test_two_processes_train_the_same_network(fasta, tmp_path):
         ({"training": {"step": 10}}, "unknown key step"),
         ({"training": {"steps": "many"}}, "steps must be int"),
         ({"training": {"mask": 1.5}}, "mask must lie between 0 and 1"),
+        ({"training": {"learning_rate": 0.0}}, "learning_rate must be a number above 0"),
+        ({"training": {"clip": -1.0}}, "clip must be a number above 0"),
+        ({"training": {"weight_decay": -0.1}}, "weight_decay must be a number from 0"),
+        ({"training": {"warmup": 1.5}}, "warmup must be from 0 to 1"),
+        ({"tokenizer": {"kind": "kmer"}}, r"block \(letters\) must be at least 192"),
+        ({"tokenizer": {"kind": "kmer", "k": 9}}, "over 100,000 dna k-mers"),
+        ({"tokenizer": {"kind": "kmer", "k": 4}, "alphabet": "protein"}, "100,000 protein k-mers"),
         ({"tokenizer": {"kind": "words"}}, "kind must be one of characters"),
         ({"alphabet": "rna"}, "alphabet must be one of dna"),
         ({"architecture": {}}, "`model_type`"),
@@ -347,6 +551,36 @@ def test_a_mistake_in_the_architecture_is_named(change, expected):
     codec = build_codec(Tokenizer(), "dna", corpus_of("ACGT"), length=24)
     with pytest.raises(DataError, match=expected):
         build_model(BERT | change, codec, length=24)
+
+
+def test_a_loss_that_is_no_number_leaves_no_checkpoint(fasta, tmp_path):
+    with pytest.raises(DataError, match="no number by step 5.*lower `learning_rate`"):
+        quick(fasta, tmp_path, learning_rate=1e30, warmup=0.0)
+    assert not list(tmp_path.glob("kept/*"))
+    assert not (tmp_path / "model").exists()
+
+
+def test_too_little_to_measure_on_is_told_before_training(tmp_path, monkeypatch):
+    from bioloom.pretraining import masked_lm
+
+    monkeypatch.setattr(masked_lm, "train", lambda *_, **__: pytest.fail("it was trained"))
+    path = tmp_path / "short.fa"
+    path.write_text("".join(f">{i}\n{random_dna(12, i)}\n" for i in range(40)))
+    with pytest.raises(DataError, match="do not fill one row"):
+        quick(path, tmp_path, held_out=0.05)
+
+
+def test_a_gpu_too_small_is_told(fasta, tmp_path, monkeypatch):
+    import torch
+
+    from bioloom.pretraining import masked_lm
+
+    def full(*_, **__):
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(masked_lm, "train", full)
+    with pytest.raises(DataError, match="lower `tokens_per_batch`"):
+        quick(fasta, tmp_path)
 
 
 def test_a_corpus_too_small_to_hold_out_is_refused():
