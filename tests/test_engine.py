@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from bioloom import engine
 from bioloom.arrays import Ragged
-from bioloom.devices import fast_dtype, lock_free
+from bioloom.devices import claim_devices, fast_dtype, lock_free
 from bioloom.embedders import AMINO_ACIDS, SequenceError, States, unirep
 from bioloom.engine import embed
 from bioloom.errors import DataError
@@ -209,30 +210,40 @@ def test_four_jobs_at_once_give_identical_features(tmp_path, weights):
     assert len(seen) > 30
 
 
-def _embed_slowly(weights: Path, store: Path) -> None:
+def _embed_slowly(weights: Path, store: Path, batches: Path) -> None:
     import torch
+
+    def logged(states, *options):
+        with batches.open("a") as log:
+            log.write(f"{len(states.order)}\n")
+        return pool(states, *options)
 
     torch.set_num_threads(1)
     engine.FLUSH_SECONDS = 0
+    engine.pool = logged
     unirep.BATCH_BYTES = 20 * SIZE * 100
     embed(_random_proteins(4000, longest=200), OPTIONS, weights=weights, store=store)
 
 
-def test_kill_9_keeps_what_was_flushed(tmp_path, weights):
+def test_kill_9_loses_one_batch_at_most(tmp_path, weights):
+    store, batches = tmp_path / "store", tmp_path / "batches"
     job = multiprocessing.get_context("spawn").Process(
-        target=_embed_slowly, args=(weights, tmp_path)
+        target=_embed_slowly, args=(weights, store, batches)
     )
     job.start()
     deadline = time.monotonic() + 60
-    while not list(tmp_path.rglob("*.index.npy")) and time.monotonic() < deadline:
+    while not list(store.rglob("*.index.npy")) and time.monotonic() < deadline:
         time.sleep(0.05)
     time.sleep(0.3)
     os.kill(job.pid or 0, signal.SIGKILL)
     job.join()
+    begun = [int(size) for size in batches.read_text().split()]
+    assert len(begun) > 1
     # longest first: those are the ones that had been encoded
-    longest = sorted(set(_random_proteins(4000, longest=200)), key=lambda s: (-len(s), s))[:40]
-    again = embed(longest, OPTIONS, weights=weights, store=tmp_path)
-    assert again.run["encoded"] < 40
+    longest = sorted(set(_random_proteins(4000, longest=200)), key=lambda s: (-len(s), s))
+    longest = longest[: sum(begun)]
+    again = embed(longest, OPTIONS, weights=weights, store=store)
+    assert again.run["encoded"] <= begun[-1]
     np.testing.assert_allclose(again.X, embed(longest, OPTIONS, weights=weights).X, atol=1e-5)
 
 
@@ -365,6 +376,26 @@ def test_jobs_take_different_devices():
     job.join()
     with lock_free(names, 3) as all_free:
         assert all_free == [0, 1, 2]
+
+
+def test_gpus_are_claimed_one_by_one_or_all(monkeypatch):
+    """The logic alone: the GPUs are pretended."""
+    import torch
+
+    uuids = [f"test-{os.getpid()}-gpu-{i}" for i in range(3)]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    monkeypatch.setattr(
+        torch.cuda, "get_device_properties", lambda i: SimpleNamespace(uuid=uuids[i])
+    )
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda i: (i, 3))
+    with claim_devices("auto") as first, claim_devices(None) as second:
+        assert (first, second) == (["cuda:0"], ["cuda:1"])
+        with claim_devices("all") as rest, claim_devices(None) as shared:
+            assert (rest, shared) == (["cuda:2"], ["cuda:2"])  # that with the most free memory
+    with claim_devices("all") as everyone, claim_devices("cuda:1, cpu") as given_ones:
+        assert everyone == ["cuda:0", "cuda:1", "cuda:2"]
+        assert given_ones == ["cuda:1", "cpu"]
 
 
 def test_the_probe_names_a_precision():

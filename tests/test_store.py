@@ -113,6 +113,14 @@ def test_many_small_shards_are_merged(tmp_path, monkeypatch):
     _check(space, texts, texts)
 
 
+def test_a_damaged_shard_that_another_job_removed_is_no_matter(tmp_path):
+    space = Space(tmp_path, IDENTITY)
+    space.write(content_keys(["A"]), _items(["A"]))
+    space.damaged.add("0" * 32)
+    space.compact()
+    _check(Space(tmp_path, IDENTITY), ["A"], ["A"])
+
+
 def test_leftovers_of_killed_jobs_are_swept(tmp_path):
     space = Space(tmp_path, IDENTITY)
     space.write(content_keys(["A"]), _items(["A"]))
