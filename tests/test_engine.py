@@ -291,7 +291,7 @@ def test_the_self_check_falls_back_to_float32_or_fails(monkeypatch, tmp_path, n)
     with pytest.raises(DataError, match=r"sequence \d+: the fast path has a centred cosine of"):
         embed(sequences, OPTIONS)
     use({"bfloat16": np.nan, "float32": np.nan})
-    with pytest.raises(DataError, match=r"sequence \d+: .* -1.0000"):
+    with pytest.raises(DataError, match=r"sequence \d+: .* not finite numbers"):
         embed(sequences, OPTIONS)
 
 

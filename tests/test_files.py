@@ -9,7 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bioloom.files import read_json, sha256, write_json, write_skops
+from bioloom.files import (
+    read_json,
+    replacing,
+    replacing_folder,
+    sha256,
+    write_json,
+    write_skops,
+)
 
 FIT = """
 import sys, numpy as np
@@ -66,3 +73,25 @@ def test_skops_keeps_content_and_shared_objects(tmp_path: Path) -> None:
     assert first is second
     assert np.array_equal(first, shared)
     assert loaded == {key: value for key, value in content.items() if key != "file"}
+
+
+def test_files_are_readable_as_new_ones_are(tmp_path):
+    with replacing(tmp_path / "a.txt") as temporary:
+        temporary.write_text("a")
+        temporary.chmod(0o600)
+    with replacing_folder(tmp_path / "folder") as made:
+        (made / "b.txt").write_text("b")
+        (made / "b.txt").chmod(0o600)
+    (tmp_path / "new").write_text("new")
+    modes = {(tmp_path / name).stat().st_mode for name in ("a.txt", "folder/b.txt", "new")}
+    assert len(modes) == 1
+
+
+def test_a_folder_is_replaced_as_a_whole_or_not_at_all(tmp_path):
+    folder = tmp_path / "folder"
+    (tmp_path / ".folder.new-1").mkdir()  # what a killed process left
+    with replacing_folder(folder) as made:
+        (made / "a").write_text("a")
+    with pytest.raises(FileNotFoundError), replacing_folder(folder) as made:
+        (made / "no/folder").write_text("b")
+    assert [path.name for path in tmp_path.rglob("*")] == ["folder", "a"]

@@ -281,11 +281,77 @@ def test_models_that_cannot_be_trusted_are_refused(model_folder, tmp_path):
     save_file(arrays, weights, metadata={"format": "pt"})
     with pytest.raises(DataError, match="lack"):
         embed(PROTEINS, _hf(folder))
+    arrays = load_file(model_folder("bert") / "model.safetensors")
+    save_file(
+        arrays | {"embeddings.word_embeddings.weight": np.zeros((9, 32), np.float32)}, weights
+    )
+    with pytest.raises(DataError, match=r"word_embeddings.weight is of shape \(9, 32\), by config"):
+        embed(PROTEINS, _hf(folder))
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(DataError, match=f"cannot read the model.*{folder}"):
         embed(PROTEINS, _hf(folder))
     weights.unlink()
     with pytest.raises(DataError, match="no \\*.safetensors"):
+        embed(PROTEINS, _hf(folder))
+
+
+def test_the_encoder_of_t5_alone(tmp_path):
+    """Transformers saves it with `is_encoder_decoder: false`, and reads it as both halves."""
+    from transformers import T5EncoderModel
+
+    folder = protein_bert(tmp_path, configs()["t5"])
+    T5EncoderModel.from_pretrained(folder).save_pretrained(folder)
+    assert not json.loads((folder / "config.json").read_text())["is_encoder_decoder"]
+    expected = [
+        T5EncoderModel.from_pretrained(folder)(**_tokenised(folder, p)).last_hidden_state[0, 1:-1]
+        for p in PROTEINS
+    ]
+    np.testing.assert_allclose(
+        embed(PROTEINS, _hf(folder)).X, [e.mean(0).detach() for e in expected], atol=2e-5
+    )
+
+
+def _tokenised(folder: Path, sequence: str):
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder)(sequence, return_tensors="pt")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model_type": "xyz", "auto_map": {"AutoModel": "model.XYZ"}}, "model type `xyz`"),
+        ({"vocab_size": 20}, r"word_embeddings.weight is of shape \(32, 32\)"),
+        (None, "cannot read the model: .*config.json"),
+    ],
+)
+def test_a_config_that_does_not_fit_is_told(change, message, model_folder, tmp_path):
+    folder = shutil.copytree(model_folder("bert"), tmp_path / "model")
+    described = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").unlink()
+    if change:
+        (folder / "config.json").write_text(json.dumps(described | change))
+    with pytest.raises(DataError, match=message):
+        embed(PROTEINS, _hf(folder))
+
+
+def test_code_in_a_models_folder_is_not_run(model_folder, tmp_path, caplog):
+    folder = shutil.copytree(model_folder("bert"), tmp_path / "model")
+    described = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(
+        json.dumps(
+            described | {"auto_map": {"AutoModel": "code.Model", "AutoConfig": "code.Config"}}
+        )
+    )
+    (folder / "code.py").write_text("raise SystemExit('it ran')")
+    X = embed(PROTEINS, _hf(folder)).X
+    np.testing.assert_array_equal(X, embed(PROTEINS, _hf(model_folder("bert"))).X)
+    assert "asks for code of its own, which is never run" in caplog.text
+
+
+def test_more_tokens_than_embeddings_are_told(tmp_path):
+    folder = protein_bert(tmp_path, configs()["bert"], AMINO_ACIDS + "XBUZOJabcd")
+    with pytest.raises(DataError, match="the tokenizer has 35 tokens, the network knows 32"):
         embed(PROTEINS, _hf(folder))
 
 
@@ -359,6 +425,7 @@ def test_records_of_how_a_model_was_made_do_not_count(model_folder, tmp_path):
     folder = shutil.copytree(model_folder("bert"), tmp_path / "model")
     before = weights_hash(folder)
     (folder / "training.json").write_text('{"seconds": 3}')
+    (folder / "NOTES.md").write_text("downloaded on a Tuesday")
     assert weights_hash(folder) == before
     (folder / "config.json").write_text("{}")
     assert weights_hash(folder) != before

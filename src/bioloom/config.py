@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bioloom.application import get_application
-from bioloom.embedders import weights_source
+from bioloom.embedders import model_files, weights_source
 from bioloom.sources import local_path
 
 Config = dict[str, Any]
@@ -100,8 +100,7 @@ def weights_parts(task: Config, features: str) -> list[str]:
         str(part)
         for folder in map(Path, weights_file(task, features))
         if folder.is_dir() and not folder.is_relative_to("results")
-        for part in sorted(folder.glob("*"))
-        if part.is_file()
+        for part in model_files(folder)
     ]
 
 

@@ -76,6 +76,8 @@ def embed(
     or else by its number. DataError: unknown options, letters outside the embedder's alphabet,
     empty sequences, too little memory, vectors that cannot be trusted.
     """
+    if isinstance(sequences, str):
+        raise DataError("embed takes a list of sequences, got one text")
     options = complete(options)
     module = get_embedder(options["embedder"])
     called: Sequence[Any] = range(1, len(sequences) + 1) if ids is None else ids

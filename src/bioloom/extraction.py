@@ -92,7 +92,8 @@ def _network(
 def _identity(options: dict[str, Any], info: dict[str, Any]) -> str:
     settings = " ".join(f"{key}={options[key]}" for key in sorted(options) if key != "embedder")
     weights = str(info.get("weights_sha256") or "")[:12]
-    return " ".join(part for part in (options["embedder"], settings, weights) if part)
+    tuned = "fine-tuned" if info.get("finetuned") else ""
+    return " ".join(part for part in (options["embedder"], settings, tuned, weights) if part)
 
 
 def check_table_options(options: dict[str, Any]) -> None:

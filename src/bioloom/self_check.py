@@ -11,6 +11,7 @@ from bioloom.embedders import Encoder, SequenceError, states_in_order
 
 SEQUENCES, LETTERS = 4, 400
 LOWEST_COSINE = 0.99
+NO_NUMBER = -1.0  # the cosine of what is not finite
 ROUNDING = 1e-4  # vectors nearer than this share of their length are equal
 
 
@@ -44,6 +45,12 @@ def self_check(encoder: Encoder, texts: Sequence[str]) -> dict[str, Any]:
 
 def disagreement(check: dict[str, Any]) -> SequenceError:
     """The error for a check that failed in full precision: the vectors cannot be trusted."""
+    if check["centred_cosine"] == NO_NUMBER:
+        return SequenceError(
+            "the model gives it values that are not finite numbers",
+            check["lowest"],
+            hint="are its weights whole?",
+        )
     return SequenceError(
         f"the fast path has a centred cosine of {check['centred_cosine']:.4f} to the plain one, "
         f"at least {LOWEST_COSINE} is asked for",
@@ -65,7 +72,7 @@ def centred_cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def _cosine_of_all(a: np.ndarray, b: np.ndarray, centre: np.ndarray) -> float:
     """The cosine of all numbers of `a` with those of `b`, both less `centre`."""
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
-        return -1.0
+        return NO_NUMBER
     if np.linalg.norm(a - b) <= ROUNDING * np.linalg.norm(b):
         return 1.0
     a, b = a - centre, b - centre

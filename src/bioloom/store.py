@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import io
 import json
+import logging
 import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +25,8 @@ import numpy as np
 
 from bioloom.arrays import Ragged
 from bioloom.files import write_json
+
+log = logging.getLogger(__name__)
 
 INDEX = np.dtype([("key", "S64"), ("rows", "<i8"), ("crc", "<u4")])
 COMPACT_AT = 32  # this many small shards are merged into one
@@ -71,6 +74,8 @@ class Space:
                 self._add(keys[~found], items[~found])
                 merged = concatenate([kept, items[~found]])
                 kept = merged[np.argsort(np.concatenate([np.flatnonzero(found), _not(found)]))]
+            if self.damaged:
+                log.warning("%s: damaged vectors are made anew", self.folder)
             if self.damaged or len(self._small()) >= COMPACT_AT:
                 self._compact()
         return kept

@@ -28,6 +28,7 @@ import importlib
 import pkgutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -150,6 +151,19 @@ def weights_source(options: Mapping[str, Any]) -> dict[str, str] | None:
         return None
     complete_options = complete(options)
     return get_embedder(complete_options["embedder"]).weights_source(complete_options)
+
+
+def model_files(folder: Path) -> list[Path]:
+    """What of a model's folder decides its vectors: weights, configuration and tokenizer.
+
+    Not notes, and not bioloom's own records of how it was made, which tell times and devices.
+    """
+    records = ("training.json", "finetuning.json")
+    return [
+        path
+        for path in sorted(folder.iterdir())
+        if path.suffix in (".safetensors", ".json", ".txt", ".model") and path.name not in records
+    ]
 
 
 def normalise_all(

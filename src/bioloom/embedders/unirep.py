@@ -55,7 +55,11 @@ def normalise(sequence: str, options: dict[str, Any]) -> str:
 def load(options: dict[str, Any], weights: Path | None, device: str, dtype: str) -> UniRep:
     """The network with the weights in an .npz file; DataError when they are not of this size."""
     if weights is None:
-        raise DataError("features: unirep needs the path of its weights")
+        source = weights_source(options)
+        raise DataError(
+            "features: unirep needs the path of its weights",
+            hint=f"they are {source['member']} in {source['artifact']}, which the pipeline fetches",
+        )
     try:
         with np.load(weights, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}

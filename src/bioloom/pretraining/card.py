@@ -20,7 +20,8 @@ def model_card(record: dict[str, Any]) -> str:
 # A {settings["architecture"]["model_type"]} masked language model of {alphabet} sequences
 
 {record["parameters"]:,} parameters, pretrained with bioloom on {record["letters"]["train"]:,}
-letters in {record["records"]:,} records for {record["steps"]:,} steps
+letters for {record["steps"]:,} steps; {record["letters"]["held_out"]:,} more of the
+{record["records"]:,} records (parts between gaps) were held out
 ({record["tokens_seen"]:,} tokens, {record["dtype"]}, seed {record["seed"]}).
 
 ## Corpora

@@ -124,7 +124,11 @@ def _build(kind: type, place: str, given: Mapping[str, Any]) -> Any:
         default = known[name].default
         expected = (int, float) if isinstance(default, float) else (type(default),)
         if not isinstance(value, expected) or isinstance(value, bool):
-            raise DataError(f"{place}: {name} must be {expected[-1].__name__}, got {value!r}")
+            text = "YAML takes 1e-3 for a text: write 0.001 or 1.0e-3"
+            raise DataError(
+                f"{place}: {name} must be {expected[-1].__name__}, got {value!r}",
+                hint=text if isinstance(value, str) and expected[-1] is not str else None,
+            )
     return kind(**given)
 
 

@@ -13,7 +13,13 @@ import numpy as np
 
 from bioloom.devices import is_out_of_memory
 from bioloom.embedders import SequenceError, States, states_in_order
-from bioloom.embedders.huggingface.folder import load_encoder, positions_of, weights_hash
+from bioloom.embedders.huggingface.folder import (
+    embeddings_of,
+    load_config,
+    load_encoder,
+    positions_of,
+    weights_hash,
+)
 from bioloom.embedders.huggingface.tokens import Chunk, Tokens
 from bioloom.errors import DataError
 
@@ -61,9 +67,14 @@ class HuggingFace:
         import torch
 
         if not any(folder.glob("*.safetensors")):
-            raise DataError("the model has no *.safetensors file", file=folder)
+            raise DataError(
+                "the model has no *.safetensors file",
+                file=folder,
+                hint="`save_pretrained` of transformers writes one",
+            )
         self.folder, self.device, self.dtype = folder, device, dtype
         self.layer = options["layer"]
+        self.config = load_config(folder)
         self.tokens = Tokens(folder, options["alphabet"])
         self.special = len(self.tokens.prefix), len(self.tokens.suffix)
         if options["pooling"] == "cls" and not self.tokens.prefix:
@@ -87,6 +98,8 @@ class HuggingFace:
             "spaced": self.tokens.spaced,
             "mask": self.tokens.mask,
         }
+        if (folder / "finetuning.json").exists():
+            self.identity["finetuned"] = True
         self.info: dict[str, Any] = {"device": device}
 
     def encode(self, sequences: Sequence[str]) -> Iterator[States]:
@@ -117,6 +130,13 @@ class HuggingFace:
     def model(self) -> PreTrainedModel:
         """The network in the working precision; DataError where `max_length` is beyond it."""
         model = load_encoder(self.folder, self.device, self.dtype, self.layer)
+        rows, words = embeddings_of(model), len(self.tokens.tokenizer)
+        if rows is not None and words > rows:
+            raise DataError(
+                f"the tokenizer has {words} tokens, the network knows {rows}",
+                file=self.folder,
+                hint="are tokenizer and weights of one model?",
+            )
         limit = positions_of(model)
         if limit is not None and self.max_length > limit:
             raise DataError(
@@ -139,9 +159,9 @@ class HuggingFace:
         model = self.model
         chunks = self._random_chunks((12, 12, 9, 7))
         implementation = model.config._attn_implementation
+        starts = (0, (model.config.pad_token_id or 0) + 1)
+        alone = [self._pad([chunk], model).float() for chunk in chunks]
         try:
-            starts = (0, (model.config.pad_token_id or 0) + 1)
-            alone = [self._pad([chunk], model).float() for chunk in chunks]
             packing.install(model)
             for first in starts:
                 if self._leaves_alone(partial(self._pack, first=first), chunks, alone):
@@ -174,12 +194,9 @@ class HuggingFace:
 
     def _longest(self) -> int:
         """The most tokens at once: two below the positions, as RoBERTa-like models count from 2."""
-        from transformers import AutoConfig
-
-        config = AutoConfig.from_pretrained(self.folder, local_files_only=True)
         limits = [self.tokens.tokenizer.model_max_length]
-        if (getattr(config, "max_position_embeddings", None) or 0) > 2:
-            limits.append(config.max_position_embeddings - 2)
+        if (getattr(self.config, "max_position_embeddings", None) or 0) > 2:
+            limits.append(self.config.max_position_embeddings - 2)
         longest = min(limits)
         return longest if longest < 1_000_000 else DEFAULT_LENGTH
 

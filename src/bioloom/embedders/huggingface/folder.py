@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from bioloom.embedders import model_files
 from bioloom.errors import DataError
-from bioloom.files import sha256
+from bioloom.files import read_json, sha256
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-READ = (".safetensors", ".json", ".txt", ".model")
-RECORDS = ("training.json", "finetuning.json")  # bioloom's own, with times and devices
+log = logging.getLogger(__name__)
+
 UNUSED = ("pooler.", "contact_head.")  # parts of networks that no state of a token passes
+
+
+def load_config(folder: Path) -> PretrainedConfig:
+    """The configuration of a folder; DataError where transformers does not know the model."""
+    from transformers import AutoConfig
+
+    with _readable(folder):
+        if "auto_map" in read_json(folder / "config.json"):
+            log.warning("%s asks for code of its own, which is never run: transformers' is", folder)
+        return AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
@@ -50,24 +62,54 @@ def load_network(folder: Path, dtype: str) -> PreTrainedModel:
             trust_remote_code=False,
             local_files_only=True,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # told below
         )
     unused = unused_parts(model)
     if missing := sorted(k for k in loading["missing_keys"] if not k.startswith(unused)):
-        raise DataError(f"the model's files lack {', '.join(missing[:3])} ...", file=folder)
+        raise DataError(
+            f"the model's files lack {', '.join(missing[:3])} ...",
+            file=folder,
+            hint="is config.json that of these weights?",
+        )
+    if mismatched := sorted(loading["mismatched_keys"]):
+        name, given, asked = mismatched[0]
+        raise DataError(
+            f"{name} is of shape {tuple(given)}, by config.json of {tuple(asked)}",
+            file=folder,
+            hint="is config.json that of these weights?",
+        )
     return model
 
 
 def encoder_of(model: PreTrainedModel, layer: int) -> PreTrainedModel:
     """The part of a network that gives states; DataError unless it has this layer."""
-    encoder = model.get_encoder() if model.config.is_encoder_decoder else model
-    if layer > encoder.config.num_hidden_layers:
-        raise DataError(f"features: the model has {encoder.config.num_hidden_layers} layers")
+    encoder = model.get_encoder() if _has_decoder(model) else model
+    layers = encoder.config.num_hidden_layers
+    if layer > layers:
+        raise DataError(
+            f"features: the model has {layers} layers, got layer {layer}",
+            hint=f"from 0, the embeddings, to {layers}; -1 is the last",
+        )
     return encoder
 
 
 def unused_parts(model: PreTrainedModel) -> tuple[str, ...]:
     """What the names of weights begin with that the states of the encoder do not depend on."""
-    return (*UNUSED, "decoder.") if model.config.is_encoder_decoder else UNUSED
+    return (*UNUSED, "decoder.") if _has_decoder(model) else UNUSED
+
+
+def _has_decoder(model: PreTrainedModel) -> bool:
+    """Whether an encoder and a decoder stand side by side: a lone T5 encoder is read as both."""
+    return hasattr(model, "encoder") and hasattr(model, "decoder")
+
+
+def embeddings_of(model: PreTrainedModel) -> int | None:
+    """How many tokens the model has an embedding of; None: it has no table of them."""
+    try:
+        table: Any = model.get_input_embeddings()
+    except (AttributeError, NotImplementedError):
+        return None
+    return getattr(table, "num_embeddings", None)
 
 
 def positions_of(model: PreTrainedModel) -> int | None:
@@ -89,7 +131,7 @@ def _readable(folder: Path) -> Iterator[None]:
 
     try:
         yield
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         problem = str(error).strip().split("\n")[0].rstrip(".")
         raise DataError(
             f"transformers cannot read the model: {problem}",
@@ -115,7 +157,6 @@ def _quiet_transformers() -> Iterator[None]:
 def weights_hash(folder: Path) -> str:
     """The sha256 of all that decides the vectors: weights, configuration and tokenizer."""
     digest = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        if path.suffix in READ and path.name not in RECORDS:
-            digest.update(f"{path.name} {sha256(path)}\n".encode())
+    for path in model_files(folder):
+        digest.update(f"{path.name} {sha256(path)}\n".encode())
     return digest.hexdigest()
