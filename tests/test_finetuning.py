@@ -60,8 +60,11 @@ def tune(samples, splits, model, folder, application="protein_function", **optio
 
 
 def vectors(sequences, model):
-    options = {"embedder": "huggingface", "model": str(model), "dtype": "float32"}
-    return embed(sequences, options).X
+    return embedding(sequences, model).X
+
+
+def embedding(sequences, model):
+    return embed(sequences, {"embedder": "huggingface", "model": str(model), "dtype": "float32"})
 
 
 def weights(folder):
@@ -85,6 +88,8 @@ def test_it_learns_and_leaves_a_folder_that_embeds(tuned, bert):
     after, before = vectors(sequences, folder), vectors(sequences, bert)
     assert after.shape == before.shape
     assert abs(after - before).max() > 0.01
+    told = [embedding(["MKT"], model).info.get("finetuned") for model in (folder, bert)]
+    assert told == [True, None]
 
 
 def test_rows_of_the_test_split_change_nothing(tuned, bert, tmp_path):
