@@ -178,7 +178,6 @@ def _encode(
         unit="residue",
         unit_scale=True,
         mininterval=1 if sys.stderr.isatty() else 30,
-        disable=not chosen,
     ) as progress:
         done = 0
         for states in encoder.encode(chosen):
