@@ -1,5 +1,5 @@
 # Needs Python 3.11 or newer, pip and make; the rest comes from PyPI into .venv.
-.PHONY: run test lint bench verify report clean
+.PHONY: run test check lint bench times verify report clean
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
@@ -25,6 +25,9 @@ lint: .venv/installed-lint
 bench: .venv/installed
 	$(BIN)/python -m bench
 
+times:  ## what each job took, the longest first
+	@grep -rH --include='*.log' '^took ' logs | sed 's/\.log:took /  /' | sort -t' ' -k3 -g -r
+
 verify: .venv/installed  ## is everything in results/ current?
 	$(BIN)/dvc status
 	$(BIN)/snakemake --dry-run
@@ -33,11 +36,11 @@ report: .venv/installed
 	$(BIN)/snakemake --until report
 
 clean:  ## all that runs made, with stored embeddings and checkpoints; keeps downloads and .venv
-	rm -rf results logs benchmarks .snakemake
+	rm -rf results logs .snakemake
 	test ! -d .bioloom || find .bioloom -mindepth 1 -maxdepth 1 ! -name downloads -exec rm -rf {} +
 
 # The stages name every task's files: made again when a task is added.
-dvc.yaml: config.yaml src/bioloom/dvc_stages.py .venv/installed
+dvc.yaml: config.yaml src/bioloom/pipeline/dvc.py .venv/installed
 	$(BIN)/python scripts/dvc_stages.py --config config.yaml --stages $@
 
 .venv/bin/python:

@@ -24,6 +24,6 @@ rule all:
     default_target: True
     input:
         predictions(),
-        ranked_pairs(),
+        ranked_links(),
         exports(),
         "results/report.html",

@@ -14,8 +14,8 @@ from transformers import AutoModel, AutoTokenizer, EsmConfig, EsmModel, EsmToken
 from bench.timing import Goal, Suite
 from bioloom.devices import fast_dtype
 from bioloom.embedders import complete, huggingface
-from bioloom.pooling import pool
-from bioloom.self_check import centred_cosine
+from bioloom.embedders._pooling import pool
+from bioloom.features.self_check import centred_cosine
 
 LETTERS = "ACDEFGHIKLMNPQRSTVWY"
 VOCABULARY = ["<cls>", "<pad>", "<eos>", "<unk>", *"LAGVSERTIDPKQNFYMHWCXBUZO.-", "<null_1>"]

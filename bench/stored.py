@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.timing import Goal, Suite
 from bioloom.arrays import Ragged
-from bioloom.store import Space, content_keys
+from bioloom.features.store import Space, content_keys
 
 WIDTH = 480
 

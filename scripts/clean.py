@@ -5,10 +5,10 @@ from pathlib import Path
 import pandas as pd
 
 from bioloom.application import get_application
-from bioloom.command import json_object, run
 from bioloom.files import write_json
+from bioloom.pipeline.command import json_object, run
 from bioloom.samples import label_columns, write_samples, write_table
-from bioloom.samples import quality as describe_quality
+from bioloom.samples.quality import quality as describe_quality
 
 
 def main(

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import yaml
 
-from bioloom.command import run
-from bioloom.dvc_stages import HEADER, dvc_stages, planned_jobs
 from bioloom.files import replacing
+from bioloom.pipeline.command import run
+from bioloom.pipeline.dvc import HEADER, dvc_stages, planned_jobs
 
 
 def main(config: Path, stages: Path) -> None:

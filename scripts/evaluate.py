@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 
 from bioloom.application import get_application, kind_of
-from bioloom.command import json_object, run
+from bioloom.evaluation.evaluate import evaluate
 from bioloom.files import write_json
-from bioloom.metrics import evaluate
+from bioloom.pipeline.command import json_object, run
 from bioloom.samples import read_samples, write_table
 from bioloom.splits import read_splits
 

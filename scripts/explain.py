@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from bioloom.application import get_application
-from bioloom.command import json_object, optional_path, run
-from bioloom.explain import explain
+from bioloom.explanation.explain import explain
 from bioloom.features import read_features
 from bioloom.fitted import Fitted
+from bioloom.pipeline.command import json_object, optional_path, run
 from bioloom.samples import read_samples, write_table
 from bioloom.splits import read_splits
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from bioloom.application import get_application
-from bioloom.command import run
+from bioloom.pipeline.command import run
 from bioloom.samples import read_samples
 
 

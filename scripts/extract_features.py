@@ -5,10 +5,10 @@ from pathlib import Path
 import pandas as pd
 
 from bioloom.application import get_application
-from bioloom.command import json_object, optional_path, run
-from bioloom.extraction import extract_features
 from bioloom.features import write_features
+from bioloom.features.extract import extract_features
 from bioloom.files import write_json
+from bioloom.pipeline.command import json_object, optional_path, run
 from bioloom.samples import read_samples
 
 STORE = Path(".bioloom/embeddings")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bioloom.command import json_object, run
+from bioloom.pipeline.command import json_object, run
 from bioloom.sources import fetch
 
 

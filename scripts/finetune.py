@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from bioloom.application import get_application
-from bioloom.command import json_object, optional_path, run
 from bioloom.finetuning import finetune
+from bioloom.pipeline.command import json_object, optional_path, run
 from bioloom.samples import read_samples
 from bioloom.splits import read_splits
 

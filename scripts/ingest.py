@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from bioloom.application import get_application
-from bioloom.command import json_object, run
+from bioloom.pipeline.command import json_object, run
 from bioloom.samples import write_table
 
 

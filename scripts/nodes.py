@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from bioloom.application import get_application
-from bioloom.command import json_object, run
 from bioloom.errors import DataError
+from bioloom.pipeline.command import json_object, run
 from bioloom.samples import write_table
 
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from bioloom.command import run
 from bioloom.features import read_features
 from bioloom.fitted import Fitted
-from bioloom.predictions import predict, summary, with_dropped
+from bioloom.fitted.signature import unknown_columns
+from bioloom.pipeline.command import run
+from bioloom.predictions.predict import predict, summary, with_dropped
 from bioloom.samples import read_samples, write_table
-from bioloom.signature import unknown_columns
 
 
 def main(

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from bioloom.command import json_object, run
 from bioloom.files import write_json
+from bioloom.pipeline.command import json_object, run
 from bioloom.pretraining import pretrain
 from bioloom.pretraining.processes import rank_0_speaks_first, rank_and_world
 

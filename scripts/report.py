@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from bioloom.command import json_object, run
-from bioloom.report import build_report
+from bioloom.pipeline.command import json_object, run
+from bioloom.report.page import build_report
 
 
 def main(files: dict, about: dict, report: Path) -> None:

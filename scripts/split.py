@@ -5,12 +5,12 @@ from pathlib import Path
 import pandas as pd
 
 from bioloom.application import get_application, measure_of
-from bioloom.command import json_object, run
 from bioloom.files import write_json
-from bioloom.leakage import audit as audit_leakage
+from bioloom.pipeline.command import json_object, run
 from bioloom.samples import read_samples, write_table
-from bioloom.split import split_samples
 from bioloom.splits import write_splits
+from bioloom.splits.leakage import audit as audit_leakage
+from bioloom.splits.split import split_samples
 
 
 def main(

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from bioloom.command import json_object, run
 from bioloom.features import read_features
+from bioloom.pipeline.command import json_object, run
 from bioloom.samples import read_samples, write_table
 from bioloom.splits import read_splits
-from bioloom.training import train_task
+from bioloom.training.train import train_task
 
 
 def main(

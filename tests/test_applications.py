@@ -10,17 +10,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bioloom.application import Cleaned, application_names, get_application
-from bioloom.config_check import check_config
+from bioloom.application import application_names, get_application
 from bioloom.errors import DataError
+from bioloom.pipeline.check import check_config
 from bioloom.samples import (
     check_samples,
     feature_columns,
     label_columns,
-    quality,
     write_samples,
     write_table,
 )
+from bioloom.samples.cleaning import Cleaned
+from bioloom.samples.quality import quality
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "data"

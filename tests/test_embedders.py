@@ -20,8 +20,8 @@ from bioloom.embedders import (
     get_embedder,
     weights_source,
 )
-from bioloom.engine import embed
 from bioloom.errors import DataError
+from bioloom.features.engine import embed
 
 proteins = st.lists(
     st.text(AMINO_ACIDS + "XBUZOJ", min_size=1, max_size=30), min_size=1, max_size=8

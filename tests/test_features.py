@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bioloom.application import Application, Cleaned
+from bioloom.application import Application
 from bioloom.arrays import Ragged
 from bioloom.errors import DataError
-from bioloom.extraction import extract_features
 from bioloom.features import Features, read_features, write_features
+from bioloom.features.extract import extract_features
+from bioloom.samples.cleaning import Cleaned
 
 
 def application(inputs):

@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 
 from bioloom.application import get_application
-from bioloom.config_check import check_config
 from bioloom.embedders import AMINO_ACIDS
-from bioloom.engine import embed
 from bioloom.errors import DataError
+from bioloom.features.engine import embed
 from bioloom.files import read_json
 from bioloom.finetuning import finetune
-from tests.test_config import SCHEMA
+from bioloom.pipeline.check import check_config
+from tests.test_pipeline_config import SCHEMA
 from tests.tiny_models import configs, protein_bert
 
 OPTIONS = {"rank": 4, "epochs": 3, "learning_rate": 0.01}

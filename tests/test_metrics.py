@@ -1,205 +1,214 @@
-"""metrics.json: the contract, paired differences and the verdict in words."""
-
-import json
+"""Each metric, at each weighting, equals scikit-learn or SciPy on the rows repeated as weighted."""
 
 import numpy as np
-import pandas as pd
 import pytest
-from sklearn.metrics import f1_score, roc_auc_score
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from sklearn import metrics as sk
 
-from bioloom.errors import DataError
-from bioloom.metrics import evaluate
-
-N = 240
-
-
-def samples_of(rng: np.random.Generator, labels: np.ndarray) -> pd.DataFrame:
-    ids = [f"s{i}" for i in range(N)]
-    return pd.DataFrame({"sample_id": ids, "label": labels, "group": rng.integers(0, 80, N)})
-
-
-def holdout(samples: pd.DataFrame) -> pd.DataFrame:
-    split = np.repeat(["train", "valid", "test"], [60, 20, 160])
-    place = {"unit": samples["group"], "repeat": 0, "fold": 0}
-    return pd.DataFrame({"sample_id": samples["sample_id"], **place, "split": split})
-
-
-def classify(samples: pd.DataFrame, splits: pd.DataFrame, skill: dict[str, float]) -> pd.DataFrame:
-    """Held-out predictions of models with the given skill (0 is chance)."""
-    test = splits[splits["split"] == "test"].merge(samples, on="sample_id")
-    classes = np.unique(samples["label"])
-    tables = []
-    for model, gain in skill.items():
-        rng = np.random.default_rng(7)
-        logits = rng.normal(size=(len(test), len(classes)))
-        logits += gain * (test["label"].to_numpy()[:, None] == classes)
-        p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-        table = test[["repeat", "fold", "sample_id"]].assign(model=model)
-        table["prediction"] = classes[p.argmax(axis=1)]
-        tables.append(table.assign(**{f"p.{c}": p[:, i] for i, c in enumerate(classes)}))
-    return pd.concat(tables, ignore_index=True)
-
-
-def measure(samples, splits, held_out, kind, nearest=None, **options):
-    return evaluate(
-        samples,
-        splits,
-        held_out,
-        task="toy",
-        application="toy",
-        kind=kind,
-        options={"resamples": 100} | options,
-        seed=1,
-        nearest=nearest,
-    )
-
-
-@pytest.fixture
-def binary():
-    rng = np.random.default_rng(0)
-    samples = samples_of(rng, rng.choice(["no", "yes"], N))
-    return samples, holdout(samples)
-
-
-def test_metrics_json_keeps_the_contract(binary):
-    held_out = classify(*binary, {"model": 2, "naive": 0, "no_foundation_model": 1})
-    metrics, plots = measure(*binary, held_out, "binary")
-    json.dumps(metrics, allow_nan=False)
-    assert metrics["n"] == {
-        **{"train": 60, "valid": 20, "test": 160},
-        **{"test_groups": metrics["n"]["test_groups"], "repeats": 1, "folds": 1},
-    }
-    names = "accuracy recall precision f1 auroc auprc mcc brier ece log_loss".split()
-    for scores in (metrics["test"], *metrics["baselines"].values()):
-        expected = {f"{n}{end}" for n in names for end in ("", "_low", "_high")}
-        assert set(scores) == expected - {"ece_low", "ece_high"}
-        assert all(scores[f"{n}_low"] <= scores[n] <= scores[f"{n}_high"] for n in ("auroc", "f1"))
-    test = held_out[held_out["model"] == "model"].merge(binary[0], on="sample_id")
-    assert metrics["test"]["auroc"] == pytest.approx(
-        roc_auc_score(test["label"] == "yes", test["p.yes"])
-    )
-    assert set(plots) == {"roc", "pr", "calibration", "confusion"}
-    assert metrics["difference"]["against"] == "no_foundation_model"
-    assert set(metrics["differences"]) == {"naive", "no_foundation_model"}
-    assert metrics == measure(*binary, held_out, "binary")[0]
-
-
-@pytest.mark.parametrize(
-    ("model", "baseline", "verdict"),
-    [
-        (3, 0, "better than the best baseline, naive"),
-        (1, 1, "no better than the baseline naive"),
-        (0, 3, "worse than the baseline naive"),
-    ],
+from bioloom.metrics import METRICS, SCORES, coverage
+from bioloom.metrics.classification import (
+    HIGH_CALL,
+    binary_scores,
+    high_call_scores,
+    multiclass_scores,
 )
-@pytest.mark.parametrize("primary", ["auroc", "brier", "log_loss"])
-def test_verdict_says_better_for_a_lower_loss_too(binary, primary, model, baseline, verdict):
-    held_out = classify(*binary, {"model": model, "naive": baseline})
-    metrics, _ = measure(*binary, held_out, "binary", primary=primary)
-    assert metrics["verdict"] == verdict
+from bioloom.metrics.regression import multiregression_scores, regression_scores, target_scores
+
+seeds = st.integers(0, 2**32 - 1)
+few = settings(max_examples=40, deadline=None)
 
 
-def test_equal_models_differ_by_nothing_in_every_resample(binary):
-    held_out = classify(*binary, {"model": 1, "twin": 1})
-    metrics, _ = measure(*binary, held_out, "binary")
-    assert metrics["difference"] == {"value": 0, "low": 0, "high": 0, "against": "twin"}
+def drawn(rng: np.random.Generator, n: int) -> np.ndarray:
+    weights = rng.integers(0, 4, (n, 3)).astype(float)
+    weights[:, 0] = 1
+    return weights
 
 
-def test_shuffled_labels_are_no_better_than_chance(binary):
-    samples, splits = binary
-    held_out = classify(samples, splits, {"model": 3, "naive": 0})
-    shuffled = samples.assign(label=np.random.default_rng(1).permutation(samples["label"]))
-    metrics, _ = measure(shuffled, splits, held_out, "binary")
-    assert metrics["test"]["auroc_low"] < 0.5 < metrics["test"]["auroc_high"]
-    assert metrics["verdict"] == "no better than the baseline naive"
+def ece(outcome: np.ndarray, p: np.ndarray) -> float:
+    bins = np.minimum(np.floor(p * 10), 9)
+    gaps = [abs((outcome - p)[bins == b].mean()) * (bins == b).mean() for b in set(bins)]
+    return float(sum(gaps))
 
 
-def test_multiclass_is_judged_by_macro_f1_unless_told_otherwise():
-    rng = np.random.default_rng(2)
-    samples = samples_of(rng, rng.choice(["a", "b", "c"], N, p=[0.8, 0.1, 0.1]))
-    splits = holdout(samples)
-    held_out = classify(samples, splits, {"model": 1, "naive": 0})
-    metrics, plots = measure(samples, splits, held_out, "multiclass")
-    test = held_out[held_out["model"] == "model"].merge(samples, on="sample_id")
-    assert metrics["primary"] == "f1"
-    assert metrics["test"]["f1"] == pytest.approx(
-        f1_score(test["label"], test["prediction"], average="macro")
-    )
-    assert plots["confusion"]["count"].sum() == 160
-    metrics, _ = measure(samples, splits, held_out, "multiclass", primary="accuracy")
-    assert metrics["primary"] == "accuracy"
+@pytest.mark.parametrize("kind", SCORES)
+def test_the_scores_of_a_kind_are_named_for_the_check_of_the_config(kind):
+    y = np.array([[0], [1], [0]]) if kind == "multiregression" else np.array([0, 1, 0])
+    task = "classification" if kind in ("binary", "multiclass") else kind
+    call = np.zeros((3, len(METRICS["per_pair"]))) if kind == "per_pair" else y
+    scores = SCORES[kind](y, call, np.full((3, 2), 0.5), np.ones((3, 1)))
+    elsewhere = {"sov", *HIGH_CALL}  # of whole chains, and where a value is called high
+    assert set(scores) == set(METRICS[task]) - elsewhere
 
 
-@pytest.mark.parametrize("targets", [None, ["a", "b", "c"]])
-def test_numbers(targets):
-    rng = np.random.default_rng(3)
-    values = rng.normal(size=(N, 3))
-    samples = samples_of(rng, values[:, 0])
-    kind, primary, table = "regression", "spearman", "predicted_observed"
-    if targets:
-        labels = {f"label.{t}": values[:, i] for i, t in enumerate(targets)}
-        samples = samples.drop(columns="label").assign(**labels)
-        kind, primary, table = "multiregression", "pearson_median", "per_target"
-    splits = holdout(samples)
-    test = splits[splits["split"] == "test"].drop(columns="split")
-    tables = []
-    for model, noise in (("model", 0.5), ("naive", 9.0)):
-        said = values[test.index] + noise * rng.normal(size=(len(test), 3))
-        for i, target in enumerate(targets or [None]):
-            tables.append(test.assign(model=model, target=target, prediction=said[:, i]))
-    metrics, plots = measure(samples, splits, pd.concat(tables), kind)
-    assert metrics["primary"] == primary
-    assert metrics["test"][primary] > 0.8
-    assert metrics["verdict"] == "better than the best baseline, naive"
-    assert set(plots) == {table}
-    assert metrics["n"].get("targets") == (3 if targets else None)
+@few
+@given(seeds)
+def test_binary_scores_equal_scikit_learn(seed):
+    rng = np.random.default_rng(seed)
+    y = np.r_[0, 1, rng.integers(0, 2, 38)]
+    score = rng.random(40).round(rng.integers(1, 8))  # few digits: many ties
+    p, call = np.c_[1 - score, score], (score > 0.4).astype(int)
+    weights = drawn(rng, 40)
+    weights[:2] += 1  # both classes are drawn
+    scores = binary_scores(y, call, p, weights)
+    for b in range(3):
+        rows = np.repeat(np.arange(40), weights[:, b].astype(int))
+        truth, said, s = y[rows], call[rows], score[rows]
+        expected = {
+            "accuracy": sk.accuracy_score(truth, said),
+            "recall": sk.recall_score(truth, said),
+            "precision": sk.precision_score(truth, said, zero_division=0),
+            "f1": sk.f1_score(truth, said),
+            "auroc": sk.roc_auc_score(truth, s),
+            "auprc": sk.average_precision_score(truth, s),
+            "mcc": sk.matthews_corrcoef(truth, said),
+            "brier": sk.brier_score_loss(truth, s),
+            "ece": ece(truth, s),
+            "log_loss": sk.log_loss(truth, np.c_[1 - s, s]),
+        }
+        assert {name: values[b] for name, values in scores.items()} == pytest.approx(expected)
 
 
-def test_a_test_set_of_one_class_has_no_auroc(binary):
-    samples, splits = binary
-    samples.loc[splits["split"] == "test", "label"] = "yes"
-    held_out = classify(samples, splits, {"model": 1, "naive": 0})
-    with pytest.raises(DataError, match="auroc is not defined"):
-        measure(samples, splits, held_out, "binary")
-    metrics, plots = measure(samples, splits, held_out, "binary", primary="accuracy")
-    assert "auroc" not in metrics["test"]
-    assert "not defined on these test rows: auroc, mcc" in metrics["flags"]
-    assert plots["roc"].empty
+@few
+@given(seeds)
+def test_multiclass_scores_equal_scikit_learn_over_the_classes_present(seed):
+    rng = np.random.default_rng(seed)
+    y = np.r_[0, 1, rng.choice([0, 1, 3], 48)]  # class 2 never occurs
+    p = rng.dirichlet(np.ones(4), 50)
+    call, weights = p.argmax(axis=1), drawn(rng, 50)
+    weights[:2] += 1
+    scores = multiclass_scores(y, call, p, weights)
+    for b in range(3):
+        rows = np.repeat(np.arange(50), weights[:, b].astype(int))
+        truth, said, s = y[rows], call[rows], p[rows]
+        labels = np.unique(truth)
+        macro = {"labels": labels, "average": "macro", "zero_division": 0}
+        expected = {
+            "accuracy": sk.accuracy_score(truth, said),
+            "recall": sk.recall_score(truth, said, **macro),
+            "precision": sk.precision_score(truth, said, **macro),
+            "f1": sk.f1_score(truth, said, **macro),
+            "auroc": np.mean([sk.roc_auc_score(truth == k, s[:, k]) for k in labels]),
+            "auprc": np.mean([sk.average_precision_score(truth == k, s[:, k]) for k in labels]),
+            "mcc": sk.matthews_corrcoef(truth, said),
+            "brier": sk.brier_score_loss(truth, s, labels=[0, 1, 2, 3]),
+            "ece": ece(truth == s.argmax(axis=1), s.max(axis=1)),
+            "log_loss": sk.log_loss(truth, s, labels=[0, 1, 2, 3]),
+        }
+        assert {name: values[b] for name, values in scores.items()} == pytest.approx(expected)
 
 
-def test_flags_say_what_to_doubt(binary):
-    samples, splits = binary
-    splits["unit"] = np.arange(N) % 12
-    metrics, _ = measure(
-        samples, splits, classify(samples, splits, {"model": 30, "other": 0}), "binary"
-    )
-    assert metrics["flags"] == [
-        "small test set: 12 groups",
-        "suspiciously high score (auroc 1.000): check for leakage",
-        "far better than every baseline: check for leakage",
+def regression_oracle(truth: np.ndarray, said: np.ndarray) -> dict[str, float]:
+    return {
+        "spearman": stats.spearmanr(truth, said).statistic,
+        "pearson": stats.pearsonr(truth, said).statistic,
+        "r2": sk.r2_score(truth, said),
+        "rmse": sk.root_mean_squared_error(truth, said),
+        "mae": sk.mean_absolute_error(truth, said),
+    }
+
+
+@few
+@given(seeds, st.sampled_from([1.0, 1e-6, 1e6]), st.sampled_from([0.0, 1e4]))
+def test_regression_scores_equal_scipy_at_any_scale(seed, scale, shift):
+    rng = np.random.default_rng(seed)
+    y = rng.normal(size=40).round(rng.integers(0, 6))
+    y[:2] = -5, 5
+    said = y + rng.normal(size=40)
+    y, said = scale * (y + shift), scale * (said + shift)
+    weights = drawn(rng, 40)
+    weights[:2] += 1
+    scores = regression_scores(y, said, said[:0], weights)
+    for b in range(3):
+        rows = np.repeat(np.arange(40), weights[:, b].astype(int))
+        expected = regression_oracle(y[rows], said[rows])
+        assert {n: v[b] for n, v in scores.items()} == pytest.approx(expected, rel=1e-5)
+
+
+def test_multiregression_takes_each_target_alone_and_then_the_median():
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=(60, 5)) + 10 * np.arange(5)
+    y[rng.random(y.shape) < 0.3] = np.nan
+    said = np.nan_to_num(y, nan=3.0) + rng.normal(size=y.shape)
+    weights = drawn(rng, 60)
+    scores = multiregression_scores(y, said, said[:0], weights)
+    rows = np.repeat(np.arange(60), weights[:, 1].astype(int))
+    measured = np.isfinite(y[rows])
+    targets = [
+        regression_oracle(t[ok], s[ok])
+        for t, s, ok in zip(y[rows].T, said[rows].T, measured.T, strict=True)
     ]
+    for name in ("spearman", "pearson", "r2", "rmse"):
+        median = np.median([target[name] for target in targets])
+        assert scores[f"{name}_median"][1] == pytest.approx(median)
+    pooled = sk.r2_score(y[rows][measured], said[rows][measured])
+    assert scores["r2_pooled"][1] == pytest.approx(pooled)
+    assert pooled > 0.95 > scores["r2_median"][1]  # pooled counts the targets' means as skill
 
 
-def test_a_task_without_baselines_says_so(binary):
-    metrics, _ = measure(*binary, classify(*binary, {"model": 1}), "binary")
-    assert metrics["verdict"] == "no baseline to compare with"
-    assert "difference" not in metrics
+def test_a_constant_prediction_ranks_nothing():
+    y, p = np.array([0, 1, 0, 1]), np.full((4, 2), 0.5)
+    ones = np.ones((4, 1))
+    binary = binary_scores(y, np.zeros(4, int), p, ones)
+    assert (binary["auroc"], binary["mcc"], binary["precision"]) == (0.5, 0, 0)
+    flat = regression_scores(y.astype(float), np.full(4, 0.3), p[:0], ones)
+    assert (flat["spearman"], flat["pearson"]) == (0, 0)
 
 
-def test_unknown_options_and_metrics_are_refused(binary):
-    held_out = classify(*binary, {"model": 1})
-    with pytest.raises(DataError, match="unknown metric 'auc'"):
-        measure(*binary, held_out, "binary", primary="auc")
-    with pytest.raises(DataError, match="unknown evaluate option resample"):
-        measure(*binary, held_out, "binary", resample=3)
+def test_what_the_drawn_rows_do_not_define_is_nan():
+    one_class, both = np.array([[1.0, 1], [1, 0], [0, 1]]), np.array([1, 1, 0])
+    p = np.array([[0.3, 0.7], [0.4, 0.6], [0.8, 0.2]])
+    scores = binary_scores(both, both, p, one_class)
+    for name in ("auroc", "mcc"):
+        assert np.isnan(scores[name]).tolist() == [True, False]
+    assert scores["accuracy"].tolist() == [1, 1]
+    values = regression_scores(np.ones(3), np.arange(3.0), p[:0], np.ones((3, 1)))
+    assert np.isnan([values["spearman"], values["pearson"], values["r2"]]).all()
+    nothing = target_scores(np.full((3, 1), np.nan), np.ones((3, 1)), one_class)
+    assert np.isnan(nothing["rmse"]).all()
 
 
-def test_metric_by_distance_puts_every_test_row_in_one_bin(binary):
-    held_out = classify(*binary, {"model": 2, "naive": 0})
-    nearest = held_out[held_out["model"] == "model"][["repeat", "fold", "sample_id"]]
-    nearest = nearest.assign(similarity=np.linspace(0, 1, len(nearest)))
-    _, plots = measure(*binary, held_out, "binary", nearest=nearest)
-    bins = plots["metric_by_distance"].query("model == 'model'")
-    assert bins["n"].sum() == 160
-    assert bins["similarity"].is_monotonic_increasing
-    assert ((bins["low"] <= bins["value"]) & (bins["value"] <= bins["high"])).all()
+def test_coverage_counts_the_truths_inside():
+    y, ones = np.array([0, 1, 1]), np.ones((3, 1))
+    p = np.array([[0.9, 0.1], [0.5, 0.5], [0.8, 0.2]])
+    scores = coverage(y, y, p, np.full(3, 0.5), ones)
+    assert (scores["coverage"], scores["set_size"]) == (pytest.approx(2 / 3), pytest.approx(4 / 3))
+    values, said = np.array([[1.0, np.nan], [2.0, 3.0]]), np.array([[1.5, 0.0], [4.0, 3.1]])
+    quantile = np.array([[1.0, 0.2], [1.0, 0.2]])
+    twice = coverage(values, said, said[:, :0], quantile, np.array([[1.0, 0.0], [1.0, 2.0]]))
+    np.testing.assert_allclose(twice["coverage"], [2 / 3, 1 / 2])
+    assert coverage(y, y, p, np.full(3, np.nan), ones) == {}
+
+
+@few
+@given(seeds)
+def test_high_call_scores_equal_binary_ones_of_the_call(seed):
+    rng = np.random.default_rng(seed)
+    y, prediction = rng.normal(size=(2, 40)).round(1)
+    threshold = np.repeat([0.0, 0.2], 20)
+    weights = drawn(rng, 40) * rng.random((40, 1))
+    high, call = (v > threshold for v in (y, prediction))
+    scores = high_call_scores(y, prediction, threshold, weights)
+    for b in range(3):
+        options = {"sample_weight": weights[:, b], "zero_division": 0.0}
+        assert scores["call_accuracy"][b] == pytest.approx(
+            sk.accuracy_score(high, call, sample_weight=weights[:, b])
+        )
+        for name, peer in {"f1": sk.f1_score, "recall": sk.recall_score}.items():
+            assert scores[f"call_{name}"][b] == pytest.approx(peer(high, call, **options))
+        assert scores["call_auroc"][b] == pytest.approx(
+            sk.roc_auc_score(high, prediction - threshold, sample_weight=weights[:, b])
+        )
+
+
+@few
+@given(seeds)
+def test_row_weights_that_are_no_counts_equal_scikit_learn(seed):
+    rng = np.random.default_rng(seed)
+    y, prediction = rng.normal(size=(2, 30))
+    weights = rng.random((30, 1)) + 0.1
+    scores = regression_scores(y, prediction, np.empty((30, 0)), weights)
+    options = {"sample_weight": weights[:, 0]}
+    assert scores["r2"][0] == pytest.approx(sk.r2_score(y, prediction, **options))
+    assert scores["mae"][0] == pytest.approx(sk.mean_absolute_error(y, prediction, **options))

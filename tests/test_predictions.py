@@ -8,14 +8,14 @@ import pandas as pd
 import pytest
 
 from bioloom.errors import DataError
-from bioloom.features import Features
-from bioloom.predictions import align, predict, summary, with_dropped
-from bioloom.signature import (
+from bioloom.features import Features, align
+from bioloom.fitted.signature import (
     check_signature,
     make_signature,
     reasons_to_abstain,
     unknown_columns,
 )
+from bioloom.predictions.predict import predict, summary, with_dropped
 from tests.test_training import fit_once, table
 
 FILE = Path("new.parquet")

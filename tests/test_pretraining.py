@@ -400,7 +400,7 @@ def test_a_finished_run_repeats_its_folder_from_the_checkpoint(fasta, tmp_path):
 
 
 def test_the_embedder_reads_the_folder(trained):
-    from bioloom.engine import embed
+    from bioloom.features.engine import embed
 
     folder, *_ = trained
     options = {"embedder": "huggingface", "model": str(folder / "model"), "alphabet": "dna"}
@@ -589,8 +589,8 @@ def test_a_corpus_too_small_to_hold_out_is_refused():
 
 
 def test_a_task_names_a_network_that_pretrain_makes():
-    from bioloom.config import weights_file
-    from bioloom.config_check import _unmade_models
+    from bioloom.pipeline.check import _unmade_models
+    from bioloom.pipeline.config import weights_file
 
     features = {"embedder": "huggingface", "model": "results/pretrained/ecoli"}
     task = {"features": features}

@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 import yaml
 
+from bioloom.evaluation.evaluate import evaluate
 from bioloom.files import write_json
-from bioloom.metrics import evaluate
-from bioloom.report import build_report
+from bioloom.report.page import build_report
 from bioloom.samples import write_table
-from tests.test_folding import helix
+from tests.test_structures_folding import helix
 
 N = 300
 SEQUENCE = "GIGKFLHSAKKFGKAFVGEIMNS"

@@ -9,16 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bioloom.application import Cleaned
 from bioloom.errors import DataError
 from bioloom.samples import (
     check_samples,
     feature_columns,
     label_columns,
-    quality,
     read_samples,
     write_samples,
 )
+from bioloom.samples.cleaning import Cleaned
+from bioloom.samples.quality import quality
 
 ROOT = Path(__file__).parents[1]
 

@@ -7,14 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bioloom.alignment import DNA, PROTEIN, count_identities, scoring_for
 from bioloom.errors import DataError
-from bioloom.similarity import (
-    nearest_rows,
-    nearest_sequences,
-    nearest_variants,
-    sequence_clusters,
-)
+from bioloom.similarity.alignment import DNA, PROTEIN, count_identities, scoring_for
+from bioloom.similarity.sequences import nearest_sequences, nearest_variants, sequence_clusters
+from bioloom.similarity.tables import nearest_rows
 
 RESIDUES = "ARNDCQEGHILKMFPSTWYV"
 sequences = st.text(RESIDUES[:6] + "X", min_size=1, max_size=14)

@@ -7,9 +7,10 @@ import pytest
 from bioloom.errors import DataError
 from bioloom.features import Features
 from bioloom.fitted import Fitted
-from bioloom.labels import encode_labels
-from bioloom.preprocess import Preprocess
-from bioloom.training import Partition, Recipe, fit, train, train_task
+from bioloom.fitted.preprocess import Preprocess
+from bioloom.kinds.labels import encode_labels
+from bioloom.training.recipe import Recipe
+from bioloom.training.train import Partition, fit, train, train_task
 
 LOGISTIC = {"model": "logistic_regression", "parameters": {}, "preprocess": {}, "search": {}}
 
@@ -61,7 +62,7 @@ def test_test_rows_change_nothing_that_is_fitted(tmp_path):
     assert np.array_equal(fitted.scores(features.X), other.scores(features.X))
     assert (fitted.temperature, fitted.threshold) == (other.temperature, other.threshold)
     assert fitted.quantile == other.quantile
-    assert np.array_equal(fitted.reach.mean, other.reach.mean)
+    assert np.array_equal(fitted.novelty.mean, other.novelty.mean)
 
 
 def test_held_out_rows_are_the_test_rows():
@@ -79,7 +80,7 @@ def test_saved_and_loaded_models_predict_the_same(tmp_path):
     fitted.save(tmp_path / "model")
     loaded = Fitted.load(tmp_path / "model")
     assert np.array_equal(loaded.scores(features.X), fitted.scores(features.X))
-    assert np.array_equal(loaded.reach.outside(features.X), fitted.reach.outside(features.X))
+    assert np.array_equal(loaded.novelty.outside(features.X), fitted.novelty.outside(features.X))
     assert len(loaded.settings["id"]) == 12
 
 
@@ -124,7 +125,7 @@ def test_missing_values_are_filled_from_training_rows():
 
 
 def test_a_constant_score_says_the_common_class():
-    from bioloom.calibration import fit_threshold
+    from bioloom.fitted.calibration import fit_threshold
 
     assert fit_threshold(np.full(10, 0.3), np.array([1, 1, 1] + [0] * 7)) == 0.5
 

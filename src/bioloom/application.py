@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -12,32 +12,11 @@ from typing import Any, Literal
 import pandas as pd
 
 from bioloom.errors import unknown_name
+from bioloom.kinds import Kind
+from bioloom.samples import COORDINATES
+from bioloom.samples.cleaning import Cleaned
 
-Kind = Literal["binary", "multiclass", "regression", "multiregression", "per_residue", "per_pair"]
 Measure = Literal["sequence", "variants", "table", "pairs", "ends"]
-CLASSIFICATION = ("binary", "multiclass", "per_residue", "per_pair")
-"""Kinds whose answers are class probabilities: of a sample, of a residue, of a pair of residues."""
-
-COORDINATES = "label.coordinates"
-"""Column with C-alpha and C-beta of each residue, L x 6 numbers end to end."""
-
-
-@dataclass(frozen=True)
-class Cleaned:
-    """What `clean` gives: the kept samples, and the dropped rows with the reason of each.
-
-    `dropped` has `sample_id, reason`; of new data each such row appears in the predictions, without
-    one. `notes` are facts about the data set that a reader of quality.json should know.
-    """
-
-    samples: pd.DataFrame
-    dropped: pd.DataFrame
-    notes: list[str] = field(default_factory=list)
-
-    def counts(self) -> dict[str, int]:
-        """How many rows were dropped for each reason."""
-        counts = self.dropped["reason"].value_counts(sort=False)
-        return {str(reason): int(count) for reason, count in counts.items()}
 
 
 @dataclass(frozen=True)

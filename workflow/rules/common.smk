@@ -14,7 +14,7 @@ for name, first in {"PATH": os.path.dirname(sys.executable), "PYTHONPATH": SOURC
     os.environ[name] = os.pathsep.join(filter(None, [first, os.environ.get(name)]))
 
 from bioloom.application import get_application
-from bioloom.config import (
+from bioloom.pipeline.config import (
     corpus_files,
     dataset_section,
     features_names,
@@ -35,9 +35,9 @@ from bioloom.config import (
     weights_parts,
     with_frozen,
 )
-from bioloom.config_check import check_config
+from bioloom.pipeline.check import check_config
 from bioloom.errors import DataError
-from bioloom.provenance import code_hash
+from bioloom.pipeline.code import code_hash
 
 try:
     check_config(config, workflow.source_path("../schemas/config.schema.yaml"))
@@ -48,6 +48,20 @@ except DataError as error:
 
 config.setdefault("seed", 1)
 TASKS = {name: with_frozen(task) for name, task in config["tasks"].items()}
+
+
+# The longer what follows a step, the earlier it starts: first all samples, then features and models,
+# so that no long job is left for the end. Rules that are not named here follow.
+PRIORITY = {
+    "ingest": 6,
+    "nodes": 6,
+    "clean": 5,
+    "finetune": 4,
+    "extract_features": 3,
+    "split": 3,
+    "train": 2,
+    "pretrain": 4,
+}
 
 
 wildcard_constraints:
@@ -101,9 +115,9 @@ def nodes_of(wildcards, dataset="{dataset}"):
     return nodes_files(task_of(wildcards), wildcards.task, name)
 
 
-def ranked_pairs():
+def ranked_links():
     return [
-        path.replace("predictions.parquet", f"pairs.{form}")
+        path.replace("predictions.parquet", f"links.{form}")
         for path in predictions()
         if has_nodes(TASKS[path.split("/")[1]])
         for form in ("tsv", "graphml")

@@ -30,10 +30,9 @@ rule ingest:
         raw="results/{task}/{dataset}/raw.parquet",
     log:
         "logs/{task}/{dataset}/ingest.log",
-    benchmark:
-        "benchmarks/{task}/{dataset}/ingest.tsv"
     conda:
         "../../envs/bioloom.yaml"
+    priority: PRIORITY["ingest"]
     params:
         application=lambda wildcards: task_of(wildcards)["application"],
         files=lambda wildcards: section_json(source_files(task_of(wildcards), wildcards.dataset)),
@@ -55,10 +54,9 @@ rule clean:
         quality="results/{task}/{dataset}/quality.json",
     log:
         "logs/{task}/{dataset}/clean.log",
-    benchmark:
-        "benchmarks/{task}/{dataset}/clean.tsv"
     conda:
         "../../envs/bioloom.yaml"
+    priority: PRIORITY["clean"]
     params:
         application=lambda wildcards: task_of(wildcards)["application"],
         options=section("clean"),
@@ -80,10 +78,9 @@ rule split:
         nearest="results/{task}/leakage.parquet",
     log:
         "logs/{task}/split.log",
-    benchmark:
-        "benchmarks/{task}/split.tsv"
     conda:
         "../../envs/bioloom.yaml"
+    priority: PRIORITY["split"]
     params:
         application=lambda wildcards: task_of(wildcards)["application"],
         options=section("split"),

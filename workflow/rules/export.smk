@@ -13,8 +13,6 @@ rule export:
         folder=directory("results/{task}/{dataset}/export"),
     log:
         "logs/{task}/{dataset}/export.log",
-    benchmark:
-        "benchmarks/{task}/{dataset}/export.tsv"
     conda:
         "../../envs/bioloom.yaml"
     params:

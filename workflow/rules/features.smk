@@ -21,10 +21,9 @@ rule extract_features:
     log:
         text="logs/{task}/{dataset}/{features}.log",
         run="logs/{task}/{dataset}/{features}.json",
-    benchmark:
-        "benchmarks/{task}/{dataset}/{features}.tsv"
     conda:
         "../../envs/bioloom.yaml"
+    priority: PRIORITY["extract_features"]
     # Half of the machine: two such jobs side by side beat one on all cores.
     threads: max(1, workflow.cores // 2)
     resources:

@@ -16,11 +16,9 @@ rule finetune:
         model=directory("results/{task}/finetuned"),
     log:
         "logs/{task}/finetune.log",
-    benchmark:
-        "benchmarks/{task}/finetune.tsv"
-    priority: 1  # features wait for it
     conda:
         "../../envs/bioloom.yaml"
+    priority: PRIORITY["finetune"]
     threads: max(1, workflow.cores // 2)
     params:
         application=lambda wildcards: task_of(wildcards)["application"],

@@ -19,10 +19,9 @@ rule train:
         held_out="results/{task}/held_out.parquet",
     log:
         "logs/{task}/train.log",
-    benchmark:
-        "benchmarks/{task}/train.tsv"
     conda:
         "../../envs/bioloom.yaml"
+    priority: PRIORITY["train"]
     params:
         options=lambda wildcards: section_json(train_section(task_of(wildcards))),
         seed=config["seed"],
@@ -45,8 +44,6 @@ rule evaluate:
         plots=directory("results/{task}/plots"),
     log:
         "logs/{task}/evaluate.log",
-    benchmark:
-        "benchmarks/{task}/evaluate.tsv"
     conda:
         "../../envs/bioloom.yaml"
     params:
@@ -73,8 +70,6 @@ rule explain:
         explanation="results/{task}/explanation.parquet",
     log:
         "logs/{task}/explain.log",
-    benchmark:
-        "benchmarks/{task}/explain.tsv"
     conda:
         "../../envs/bioloom.yaml"
     params:
@@ -101,8 +96,6 @@ rule predict:
         table="results/{task}/{dataset}/predictions.csv",
     log:
         "logs/{task}/{dataset}/predict.log",
-    benchmark:
-        "benchmarks/{task}/{dataset}/predict.tsv"
     conda:
         "../../envs/bioloom.yaml"
     params:

@@ -1,7 +1,7 @@
 """Networks: the nodes that pairs are made of, and predicted pairs in the forms of the field.
 
 Requires: the sources named under `datasets` of a task whose samples are pairs; its predictions.
-Makes: results/{task}/{dataset}/nodes.parquet, pairs.tsv (best first) and pairs.graphml.
+Makes: results/{task}/{dataset}/nodes.parquet, links.tsv (best first) and links.graphml.
 """
 
 
@@ -12,10 +12,9 @@ rule nodes:
         nodes="results/{task}/{dataset}/nodes.parquet",
     log:
         "logs/{task}/{dataset}/nodes.log",
-    benchmark:
-        "benchmarks/{task}/{dataset}/nodes.tsv"
     conda:
         "../../envs/bioloom.yaml"
+    priority: PRIORITY["nodes"]
     params:
         application=lambda wildcards: task_of(wildcards)["application"],
         files=lambda wildcards: section_json(source_files(task_of(wildcards), wildcards.dataset)),
@@ -28,24 +27,22 @@ rule nodes:
         " --options {params.options:q} --nodes {output.nodes} 2>&1 | tee {log}"
 
 
-rule rank_pairs:
+rule rank_links:
     input:
         samples="results/{task}/{dataset}/samples.parquet",
         nodes="results/{task}/{dataset}/nodes.parquet",
         predictions="results/{task}/{dataset}/predictions.parquet",
     output:
-        pairs="results/{task}/{dataset}/pairs.tsv",
-        graph="results/{task}/{dataset}/pairs.graphml",
+        ranked="results/{task}/{dataset}/links.tsv",
+        graph="results/{task}/{dataset}/links.graphml",
     log:
-        "logs/{task}/{dataset}/rank_pairs.log",
-    benchmark:
-        "benchmarks/{task}/{dataset}/rank_pairs.tsv"
+        "logs/{task}/{dataset}/rank_links.log",
     conda:
         "../../envs/bioloom.yaml"
     params:
         application=lambda wildcards: task_of(wildcards)["application"],
-        code=code("rank_pairs"),
+        code=code("rank_links"),
     shell:
-        "python scripts/rank_pairs.py --application {params.application} --samples {input.samples}"
-        " --nodes {input.nodes} --predictions {input.predictions} --pairs {output.pairs}"
+        "python scripts/rank_links.py --application {params.application} --samples {input.samples}"
+        " --nodes {input.nodes} --predictions {input.predictions} --ranked {output.ranked}"
         " --graph {output.graph} 2>&1 | tee {log}"

@@ -18,11 +18,9 @@ rule pretrain:
     log:
         text="logs/pretrained/{pretrained}.log",
         run="logs/pretrained/{pretrained}.json",
-    benchmark:
-        "benchmarks/pretrained/{pretrained}.tsv"
-    priority: 1  # a task waits for it: not last of all
     conda:
         "../../envs/bioloom.yaml"
+    priority: PRIORITY["pretrain"]
     threads: 2
     resources:
         launcher="python",

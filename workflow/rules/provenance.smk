@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from bioloom.errors import DataError
-from bioloom.lock import export_lock, restore_lock
-from bioloom.running import join_run
+from bioloom.pipeline.lock import export_lock, restore_lock
+from bioloom.pipeline.running import join_run
 
 LOCK = Path("snakemake.lock")
 

@@ -12,8 +12,6 @@ rule report:
         "results/report.html",
     log:
         "logs/report.log",
-    benchmark:
-        "benchmarks/report.tsv"
     conda:
         "../../envs/bioloom.yaml"
     params:

@@ -13,16 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from bioloom.application import Application, Cleaned
-from bioloom.cleaning import (
-    column_names,
-    complete_options,
-    drop_columns,
-    drop_rows,
-    rare_class,
-    require_classes,
-    unlabelled,
-)
+from bioloom.application import Application
 from bioloom.errors import DataError, in_yaml
 from bioloom.formats.columns import (
     class_labels,
@@ -34,9 +25,19 @@ from bioloom.formats.columns import (
     unique_ids,
 )
 from bioloom.formats.expression import read_expression_source
-from bioloom.formats.identifiers import identifying
 from bioloom.formats.table import read_source
-from bioloom.samples import count_shown, feature_columns
+from bioloom.options import column_names, complete_options
+from bioloom.privacy.identifiers import identifying
+from bioloom.privacy.small_cells import count_shown
+from bioloom.samples import feature_columns
+from bioloom.samples.cleaning import (
+    Cleaned,
+    drop_columns,
+    drop_rows,
+    rare_class,
+    require_classes,
+    unlabelled,
+)
 
 # `identifiers` names further columns that must not be read; `not_identifiers` those that only look
 # like one.

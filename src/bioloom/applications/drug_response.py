@@ -12,8 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from bioloom.application import Application, Cleaned
-from bioloom.cleaning import column_names, complete_options, drop_columns, drop_rows
+from bioloom.application import Application
 from bioloom.errors import DataError
 from bioloom.formats.columns import (
     feature_names,
@@ -25,7 +24,9 @@ from bioloom.formats.columns import (
     unique_ids,
 )
 from bioloom.formats.table import read_source
+from bioloom.options import column_names, complete_options
 from bioloom.samples import feature_columns, label_columns
+from bioloom.samples.cleaning import Cleaned, drop_columns, drop_rows
 
 OPTIONS: dict[str, Any] = {
     "columns": {},

@@ -15,14 +15,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bioloom.application import Application, Cleaned
-from bioloom.cleaning import column_names, complete_options, drop_rows, require_classes
+from bioloom.application import Application
 from bioloom.errors import DataError
 from bioloom.formats.columns import numbers, require_columns, text, unique_ids
-from bioloom.formats.edges import read_pairs
+from bioloom.formats.edges import read_links
 from bioloom.formats.expression import read_expression_source
 from bioloom.formats.fasta import read_fasta
 from bioloom.formats.table import READ_OPTIONS, read_source
+from bioloom.options import column_names, complete_options
+from bioloom.samples.cleaning import Cleaned, drop_rows, require_classes
 
 REGULATES, NO_EDGE = "regulates", "no known edge"
 # `columns` maps our names to the user's; `aliases`: regulator -> the gene it is made of, several
@@ -142,7 +143,7 @@ def _edges(
     roles = column_names(options["columns"], COLUMNS)
     read = complete_options(options["read"].get("edges", {}), READ_OPTIONS, "read: edges")
     path = files["edges"]
-    table = read_pairs(path, str(roles["regulator"]), str(roles["target"]), **read)
+    table = read_links(path, str(roles["regulator"]), str(roles["target"]), **read)
     ids = _Ids(genes, options["aliases"])
     return pd.DataFrame(
         [

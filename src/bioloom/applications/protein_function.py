@@ -12,15 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from bioloom.application import Application, Cleaned
-from bioloom.cleaning import (
-    column_names,
-    complete_options,
-    drop_rows,
-    rare_class,
-    require_classes,
-    unlabelled,
-)
+from bioloom.application import Application
 from bioloom.errors import DataError
 from bioloom.formats.columns import (
     class_labels,
@@ -33,6 +25,8 @@ from bioloom.formats.columns import (
 from bioloom.formats.proteins import read_sequences
 from bioloom.formats.residues import AMBIGUOUS, spelling_notes, standard_sequences
 from bioloom.formats.table import is_table, read_source
+from bioloom.options import column_names, complete_options
+from bioloom.samples.cleaning import Cleaned, drop_rows, rare_class, require_classes, unlabelled
 
 # `columns` maps our names to the user's; `read` says, for each source that is a table, how to read
 # it; `keep` and `exclude` choose rows of a table; `classes` renames labels.

@@ -15,21 +15,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bioloom.application import Application, Cleaned
-from bioloom.cleaning import (
-    column_names,
-    complete_options,
-    drop_rows,
-    require_classes,
-    unlabelled,
-)
+from bioloom.application import Application
 from bioloom.errors import DataError
 from bioloom.formats.columns import class_labels, require_columns
-from bioloom.formats.edges import pairs_of, read_complexes, read_pairs
+from bioloom.formats.edges import pairs_of, read_complexes, read_links
 from bioloom.formats.expression import read_expression_source
 from bioloom.formats.proteins import read_sequences
 from bioloom.formats.residues import standard_sequences
 from bioloom.formats.table import READ_OPTIONS
+from bioloom.options import column_names, complete_options
+from bioloom.samples.cleaning import Cleaned, drop_rows, require_classes, unlabelled
 
 INTERACTS, SEPARATE = "interacts", "does not interact"
 # `columns` maps our names to the user's; `locus` is the GenBank qualifier that has the ids;
@@ -148,7 +143,7 @@ def _read_pairs(files: Mapping[str, Path], prefix: str, options: Mapping[str, An
         return pd.DataFrame(found, columns=["source", "target"]).assign(label=INTERACTS)
     path = files[f"{prefix}pairs"]
     read = complete_options(options["read"].get("pairs", {}), READ_OPTIONS, "read")
-    table = read_pairs(path, str(names["source"]), str(names["target"]), **read)
+    table = read_links(path, str(names["source"]), str(names["target"]), **read)
     pairs = pd.DataFrame({"source": table["source"], "target": table["target"]})
     turned = pairs["source"] > pairs["target"]
     pairs.loc[turned, ["source", "target"]] = pairs.loc[turned, ["target", "source"]].to_numpy()
@@ -162,7 +157,7 @@ def _families(
     pairs: pd.DataFrame, sequences: pd.Series, identity: float, prefix: str
 ) -> dict[str, list[str]]:
     """The family of both proteins of each pair: clusters at `identity`, numbered."""
-    from bioloom.similarity import sequence_clusters
+    from bioloom.similarity.sequences import sequence_clusters
 
     used = sequences[sequences.index.isin(pairs[["source", "target"]].to_numpy().ravel())]
     clusters = sequence_clusters(used.tolist(), identity)
@@ -212,7 +207,7 @@ def _arrange(
     pairs: pd.DataFrame, options: Mapping[str, Any]
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """Pairs of one organism with group and block, negatives added; dropped pairs; notes."""
-    from bioloom.pairing import make_blocks, make_units, matched_negatives
+    from bioloom.links.blocks import make_blocks, make_units, matched_negatives
 
     ids, rows = np.unique(pairs[["source", "target"]].to_numpy(dtype=str), return_inverse=True)
     edges = rows.reshape(-1, 2)

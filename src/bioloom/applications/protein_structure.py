@@ -14,16 +14,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bioloom.application import COORDINATES, Application, Cleaned
-from bioloom.cleaning import complete_options, drop_rows
-from bioloom.distances import square
+from bioloom.application import Application
 from bioloom.errors import DataError
-from bioloom.folding import confidence, fold
 from bioloom.formats.chains import Chain, read_chains
 from bioloom.formats.fasta import read_fasta
 from bioloom.formats.residues import AMBIGUOUS, standard_sequences
 from bioloom.formats.structures import file_name, read_structures, write_trace
-from bioloom.samples import RESIDUE_LABELS
+from bioloom.options import complete_options
+from bioloom.samples import COORDINATES, RESIDUE_LABELS
+from bioloom.samples.cleaning import Cleaned, drop_rows
+from bioloom.structures.distances import square
+from bioloom.structures.folding import confidence, fold
 
 SOURCES = ("sequences", "structures", "chains")
 # DSSP's eight states (Kabsch & Sander 1983), and "-" and "P" of other writers for what is C here.

@@ -79,7 +79,7 @@ def _positions(X: Ragged, letters: str) -> tuple[np.ndarray, list[str]]:
 def _segments(X: Ragged, segments: int) -> Ragged:
     import torch
 
-    from bioloom.pooling import segment_means
+    from bioloom.embedders._pooling import segment_means
 
     parts = np.minimum(segments, X.lengths)
     means = segment_means(torch.from_numpy(X.values), X.offsets[:-1], X.offsets[1:], parts)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from bioloom.devices import device_name, enough_memory, fast_dtype
+from bioloom.embedders._pooling import segment_means
 from bioloom.embedders.huggingface.encoder import HuggingFace
 from bioloom.embedders.huggingface.folder import UNUSED, encoder_of, load_network
 from bioloom.errors import DataError
 from bioloom.finetuning.rows import Rows
-from bioloom.pooling import segment_means
 
 if TYPE_CHECKING:
     import torch

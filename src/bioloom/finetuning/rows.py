@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bioloom.application import Application, Kind, kind_of
+from bioloom.application import Application, kind_of
 from bioloom.embedders import huggingface, normalise_all
 from bioloom.errors import DataError
+from bioloom.kinds import Kind
 from bioloom.samples import label_columns
 
 

@@ -46,7 +46,7 @@ def is_mitab(path: Path) -> bool:
     return len(fields) >= MITAB_COLUMNS and all(ends[:2])
 
 
-def read_pairs(
+def read_links(
     path: Path, source: str = "source", target: str = "target", **read: Any
 ) -> pd.DataFrame:
     """The user's columns with `source` and `target` as text, indexed by the row in the file.

@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from bioloom.cleaning import complete_options
 from bioloom.errors import DataError
 from bioloom.formats.columns import numbers, unique_ids
 from bioloom.formats.h5ad import is_h5ad, read_h5ad
 from bioloom.formats.table import READ_OPTIONS, read_table
+from bioloom.options import complete_options
 
 OPTIONS = READ_OPTIONS | {"samples": "columns"}
 

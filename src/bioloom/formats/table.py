@@ -14,9 +14,9 @@ from typing import Any
 
 import pandas as pd
 
-from bioloom.cleaning import complete_options
 from bioloom.errors import DataError
 from bioloom.formats.text import open_text
+from bioloom.options import complete_options
 
 MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null"]
 READ_OPTIONS: dict[str, Any] = {"header": True, "skip": 0, "separator": None, "missing": []}

@@ -16,11 +16,10 @@ from typing import Self
 
 import numpy as np
 
-from bioloom.application import CLASSIFICATION, Kind
-from bioloom.arrays import Ragged, end_to_end
-from bioloom.pairs import Pairs
+from bioloom.arrays import Links, Ragged, end_to_end
+from bioloom.kinds import CLASSIFICATION, Kind
 
-Features = np.ndarray | Ragged | Pairs
+Features = np.ndarray | Ragged | Links
 
 
 @dataclass(kw_only=True)
@@ -109,7 +108,7 @@ def one_vector(X: Features) -> np.ndarray:
 
     Per-token features are averaged; of pairs it is what `Pairs.dense` joins.
     """
-    if isinstance(X, Pairs):
+    if isinstance(X, Links):
         return X.dense()
     return X.mean() if isinstance(X, Ragged) else X
 

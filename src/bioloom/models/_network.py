@@ -21,13 +21,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from bioloom.application import CLASSIFICATION
-from bioloom.arrays import Ragged
+from bioloom.arrays import Links, Ragged
 from bioloom.devices import claim_devices, repeatable
-from bioloom.distances import pair_offsets
 from bioloom.errors import DataError
+from bioloom.kinds import CLASSIFICATION
 from bioloom.models._estimator import Estimator, Features, column_means, one_vector, target_matrix
-from bioloom.pairs import Pairs
+from bioloom.structures.distances import pair_offsets
 
 TOKENS_PER_BATCH = 16_384
 POOL = 16
@@ -108,7 +107,7 @@ class NetworkModel(Estimator):
         return take(X, rows, device)
 
     def _taken(self, X: Features) -> Features:
-        return X if self.takes_tokens and not isinstance(X, Pairs) else one_vector(X)
+        return X if self.takes_tokens and not isinstance(X, Links) else one_vector(X)
 
     def _scaled(self, target: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(((target - self.centre) / self.spread).astype(np.float32))

@@ -9,9 +9,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from bioloom.application import CLASSIFICATION
 from bioloom.errors import DataError
 from bioloom.files import write_skops
+from bioloom.kinds import CLASSIFICATION
 from bioloom.models._estimator import Estimator, Features, one_vector
 
 

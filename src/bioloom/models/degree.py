@@ -13,9 +13,9 @@ from typing import Self
 
 import numpy as np
 
+from bioloom.arrays import Links
 from bioloom.errors import DataError
 from bioloom.models._estimator import Estimator, Features
-from bioloom.pairs import Pairs
 
 
 @dataclass(kw_only=True)
@@ -29,7 +29,7 @@ class Model(Estimator):
         """Count the partners of each node in the training rows; valid rows are not used."""
         from sklearn.linear_model import LogisticRegression
 
-        if not isinstance(X, Pairs) or self.kind != "binary":
+        if not isinstance(X, Links) or self.kind != "binary":
             raise DataError("Model degree counts partners: samples must be pairs of two classes")
         self.nodes, rows = np.unique(X.node_ids.astype(str), return_inverse=True)
         ends = rows.reshape(-1, 2)
@@ -48,7 +48,7 @@ class Model(Estimator):
         """Probabilities of no edge and of an edge, (N, 2)."""
         from scipy.special import expit
 
-        if not isinstance(X, Pairs):
+        if not isinstance(X, Links):
             raise DataError("Model degree was trained on pairs")
         place = {node: i for i, node in enumerate(self.nodes)}
         counts = np.zeros((len(X), 2))

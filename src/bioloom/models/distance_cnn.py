@@ -1,7 +1,8 @@
 """Distances of residue pairs: 1-D CNN over embeddings, pairs of its states, 2-D dilated CNN.
 
 A pair is what both residues say and how far apart they are in the sequence; answers are the bins
-of `bioloom.distances` for pairs i < j. Long chains are trained in windows of `crop` residues.
+of `bioloom.structures.distances` for pairs i < j. Long chains are trained in windows of `crop`
+residues.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from bioloom.arrays import Ragged
-from bioloom.distances import pair_offsets, square, upper
 from bioloom.errors import DataError
 from bioloom.models._network import Features, NetworkModel
 from bioloom.models.cnn import Trunk
+from bioloom.structures.distances import pair_offsets, square, upper
 
 FARTHEST = 64
 """Separations beyond it are not told apart."""

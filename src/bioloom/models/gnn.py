@@ -18,10 +18,10 @@ import pandas as pd
 import torch
 from torch import nn
 
+from bioloom.arrays import Links
 from bioloom.errors import DataError
 from bioloom.models._estimator import Features
 from bioloom.models._network import NetworkModel
-from bioloom.pairs import Pairs
 
 
 class Graph(NamedTuple):
@@ -131,7 +131,7 @@ class Model(NetworkModel):
         sample_weight: np.ndarray | None = None,
     ) -> Self:
         """Train on pairs of two classes; DataError for what is no pair."""
-        if not isinstance(X, Pairs) or self.kind != "binary":
+        if not isinstance(X, Links) or self.kind != "binary":
             raise DataError(
                 "Model gnn predicts whether two nodes are linked: samples must be pairs",
                 hint="for a table take dnn",
@@ -186,8 +186,8 @@ class Model(NetworkModel):
         edges = json.loads((folder / "edges.json").read_text())
         self.edges = np.array(edges, dtype=str).reshape(-1, 2)
 
-    def _taken(self, X: Features) -> Pairs:
-        if not isinstance(X, Pairs):
+    def _taken(self, X: Features) -> Links:
+        if not isinstance(X, Links):
             raise DataError("Model gnn was trained on pairs")
         return X
 

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from bioloom.application import CLASSIFICATION
 from bioloom.errors import DataError
+from bioloom.kinds import CLASSIFICATION
 from bioloom.models._scikit import ScikitModel
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from bioloom.application import CLASSIFICATION
+from bioloom.kinds import CLASSIFICATION
 from bioloom.models._scikit import ScikitModel
 
 

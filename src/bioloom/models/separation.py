@@ -8,9 +8,9 @@ from typing import Self
 import numpy as np
 
 from bioloom.arrays import Ragged, end_to_end
-from bioloom.distances import pairs_of
 from bioloom.errors import DataError
 from bioloom.models._estimator import Estimator, Features
+from bioloom.structures.distances import pairs_of
 
 
 @dataclass(kw_only=True)

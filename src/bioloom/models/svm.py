@@ -13,8 +13,8 @@ from typing import Literal, Self
 
 import numpy as np
 
-from bioloom.application import CLASSIFICATION
 from bioloom.errors import DataError
+from bioloom.kinds import CLASSIFICATION
 from bioloom.models._estimator import Estimator, Features, one_vector, target_matrix
 
 # The kernel matrix of this many rows takes 7 GB.

@@ -154,7 +154,7 @@ class HuggingFace:
         Models count positions from 0 or from the padding token's number + 1. Some have attention
         of their own, which cannot be replaced, and some look across padding.
         """
-        from bioloom import packing
+        from bioloom.embedders.huggingface import packing
 
         model = self.model
         chunks = self._random_chunks((12, 12, 9, 7))
@@ -300,7 +300,7 @@ class HuggingFace:
         """States (T, D) of chunks end to end in one row."""
         import torch
 
-        from bioloom.packing import packed_forward
+        from bioloom.embedders.huggingface.packing import packed_forward
 
         tokens = torch.tensor([token for chunk in chunks for token in chunk], device=self.device)
         lengths = [len(chunk) for chunk in chunks]

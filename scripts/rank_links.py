@@ -1,0 +1,34 @@
+"""Write predicted pairs in the forms of the field: a ranked table and a graph."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from bioloom.application import get_application
+from bioloom.formats.edges import write_graphml, write_tsv
+from bioloom.links.ranking import rank_links
+from bioloom.pipeline.command import run
+from bioloom.samples import read_samples
+
+
+def main(
+    application: str, samples: Path, nodes: Path, predictions: Path, ranked: Path, graph: Path
+) -> None:
+    """Write links.tsv, best first, and links.graphml with those predicted to be linked."""
+    links, linked, names = rank_links(
+        read_samples(samples), pd.read_parquet(nodes), pd.read_parquet(predictions)
+    )
+    write_tsv(links, ranked)
+    write_graphml(linked, names, graph, directed=get_application(application).directed)
+
+
+if __name__ == "__main__":
+    arguments = {
+        "application": str,
+        "samples": Path,
+        "nodes": Path,
+        "predictions": Path,
+        "ranked": Path,
+        "graph": Path,
+    }
+    run(__doc__, arguments, main)

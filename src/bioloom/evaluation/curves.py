@@ -1,0 +1,213 @@
+"""The tables behind the plots, small and aggregated: no row of theirs is a sample.
+
+Each is written as CSV and drawn by the report and by `dvc plots`. `model` names the model where
+several are drawn; repeats are averaged in curves and added up in counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from bioloom.evaluation.intervals import drawn_scores, interval
+from bioloom.evaluation.test_set import HeldOut, TestSet
+from bioloom.metrics.regression import target_scores
+
+GRID = np.linspace(0, 1, 199)
+ROC_GRID = np.append(0.0, GRID)  # the curve starts at the origin, whatever its first step
+CALIBRATION_BINS = 10
+DENSITY_BINS = 30
+DISTANCE_BINS = 5
+SMALL_BIN = 20  # samples
+DISTANCE_RESAMPLES = 200  # enough for a plot
+
+
+def plot_tables(
+    test: TestSet, kind: str, primary: str, draws: np.ndarray, nearest: pd.DataFrame | None
+) -> dict[str, pd.DataFrame]:
+    """The plot tables of a kind of task, by name."""
+    tables = {}
+    if test.classes:
+        tables["roc"] = roc(test)
+        tables["pr"] = precision_recall(test)
+        tables["calibration"] = calibration(test)
+        tables["confusion"] = confusion(test)
+        if kind == "per_residue":
+            tables["per_class"] = per_class(test, draws)
+    elif test.targets:
+        tables["per_target"] = per_target(test)
+    elif kind != "per_pair":
+        tables["predicted_observed"] = predicted_observed(test)
+    if nearest is not None:
+        tables["metric_by_distance"] = metric_by_distance(test, kind, primary, draws, nearest)
+    return tables
+
+
+def contact_tables(contacts: TestSet) -> dict[str, pd.DataFrame]:
+    """The curves of residue contacts, a row a pair."""
+    curves = {"roc": roc, "pr": precision_recall, "calibration": calibration}
+    return {name: table(contacts) for name, table in curves.items()}
+
+
+def roc(test: TestSet) -> pd.DataFrame:
+    """ROC curves `model, false_positive_rate, true_positive_rate`; classes, repeats averaged."""
+    return _curves(test, _roc_of, ROC_GRID, "false_positive_rate", "true_positive_rate")
+
+
+def precision_recall(test: TestSet) -> pd.DataFrame:
+    """Precision-recall curves `model, recall, precision`; classes and repeats averaged."""
+    return _curves(test, _precision_recall_of, GRID, "recall", "precision")
+
+
+def calibration(test: TestSet) -> pd.DataFrame:
+    """Reliability `model, predicted, observed, count` in ten bins of equal width.
+
+    Of the positive class in a binary task, else of the most probable class.
+    """
+    tables = []
+    for model, repeats in test.models.items():
+        rows = pd.concat(pd.DataFrame(_certainty(part)) for part in repeats)
+        rows["count"] = (rows["predicted"] * CALIBRATION_BINS).astype(int)
+        bins = rows.groupby(rows["count"].clip(upper=CALIBRATION_BINS - 1).to_numpy())
+        tables.append(bins.agg({"predicted": "mean", "observed": "mean", "count": "size"}))
+        tables[-1]["model"] = model
+    return pd.concat(tables)[["model", "predicted", "observed", "count"]].reset_index(drop=True)
+
+
+def confusion(test: TestSet) -> pd.DataFrame:
+    """Counts `observed, predicted, count` of the task's model for each pair of classes."""
+    size = len(test.classes)
+    counts = np.zeros((size, size), dtype=int)
+    for part in test.models["model"]:
+        np.add.at(counts, (part.y, part.call), 1)
+    table = pd.DataFrame(counts, pd.Index(test.classes, name="observed"), test.classes)
+    return table.melt(ignore_index=False, var_name="predicted", value_name="count").reset_index()
+
+
+def per_class(test: TestSet, draws: np.ndarray) -> pd.DataFrame:
+    """`model, class, n, metric, value, low, high`: recall, precision, F1 of each class."""
+    few = draws[:, : 1 + DISTANCE_RESAMPLES].astype(float)
+    tables = []
+    for model, repeats in test.models.items():
+        for k, name in enumerate(test.classes):
+            true, called, hit = np.mean([_counts(part, k, few) for part in repeats], axis=0)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                values = {"recall": hit / true, "precision": hit / called}
+                values["f1"] = 2 * hit / (true + called)
+            place = {"model": model, "class": name, "n": int(true[0])}
+            tables += [{**place, "metric": m, **interval(v)} for m, v in values.items()]
+    return pd.DataFrame(tables)
+
+
+def _counts(part: HeldOut, k: int, draws: np.ndarray) -> np.ndarray:
+    """Rows drawn that are of class k, called so, and both, (3, B)."""
+    is_class, called = part.y == k, part.call == k
+    groups = len(draws)
+    kinds = (is_class, called, is_class & called)
+    return np.stack([np.bincount(part.group[rows], minlength=groups) @ draws for rows in kinds])
+
+
+def predicted_observed(test: TestSet) -> pd.DataFrame:
+    """Counts `predicted, observed, count` on a grid of cells, given by their centres."""
+    parts = test.models["model"]
+    predicted = np.concatenate([part.call for part in parts])
+    observed = np.concatenate([part.y for part in parts])
+    counts, x, y = np.histogram2d(predicted, observed, bins=DENSITY_BINS)
+    i, j = np.nonzero(counts)
+    centres = {"predicted": (x[:-1] + x[1:])[i] / 2, "observed": (y[:-1] + y[1:])[j] / 2}
+    return pd.DataFrame(centres).assign(count=counts[i, j].astype(int))
+
+
+def per_target(test: TestSet) -> pd.DataFrame:
+    """`model, target, n, spearman, pearson, r2, rmse, mae` of each target, repeats averaged."""
+    tables = []
+    for model, repeats in test.models.items():
+        scores = [target_scores(p.y, p.call, np.ones((len(p.y), 1))) for p in repeats]
+        means = {name: np.mean([s[name][:, 0] for s in scores], axis=0) for name in scores[0]}
+        n = np.isfinite(repeats[0].y).sum(axis=0)
+        tables.append(pd.DataFrame({"model": model, "target": test.targets, "n": n, **means}))
+    return pd.concat(tables, ignore_index=True)
+
+
+def metric_by_distance(
+    test: TestSet, kind: str, primary: str, draws: np.ndarray, nearest: pd.DataFrame
+) -> pd.DataFrame:
+    """The primary metric in bins of similarity to the nearest training row.
+
+    Columns `model, similarity (mean), from, to, n, metric, value, low, high`. Bins hold equal
+    numbers of test rows; one where the metric is not defined has no value.
+    """
+    key = ["repeat", "fold", "sample_id"]
+    similarity = nearest.set_index(key)["similarity"]
+    edges = np.unique(np.quantile(similarity, np.linspace(0, 1, _bins(len(similarity)) + 1)))
+    few = draws[:, : 1 + DISTANCE_RESAMPLES]
+    tables = []
+    for model, repeats in test.models.items():
+        values = [similarity.reindex(_keys(part)).to_numpy() for part in repeats]
+        bins = [np.searchsorted(edges[1:-1], v, side="right") for v in values]
+        for b in range(max(len(edges) - 1, 1)):
+            inside = [part[i == b] for part, i in zip(repeats, bins, strict=True)]
+            near = np.concatenate([v[i == b] for v, i in zip(values, bins, strict=True)])
+            inside = [part for part in inside if len(part.y)]
+            score = interval(drawn_scores(inside, kind, few)[primary]) if inside else {}
+            place = {"similarity": near.mean(), "from": near.min(), "to": near.max()}
+            n = len(near) // len(repeats)
+            tables.append({"model": model, **place, "n": n, "metric": primary, **score})
+    return pd.DataFrame(tables)
+
+
+def _bins(rows: int) -> int:
+    return max(1, min(DISTANCE_BINS, rows // SMALL_BIN))
+
+
+def _keys(part: HeldOut) -> pd.MultiIndex:
+    repeat = np.full(len(part.fold), part.repeat)
+    return pd.MultiIndex.from_arrays([repeat, part.fold, part.sample_id])
+
+
+def _certainty(part: HeldOut) -> dict[str, np.ndarray]:
+    if part.p.shape[1] == 2:
+        return {"predicted": part.p[:, 1], "observed": part.y}
+    return {"predicted": part.p.max(axis=1), "observed": part.p.argmax(axis=1) == part.y}
+
+
+def _curves(
+    test: TestSet,
+    curve: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    grid: np.ndarray,
+    x: str,
+    y: str,
+) -> pd.DataFrame:
+    """One curve a model on a common grid, averaged at equal x over repeats and classes."""
+    classes = [1] if len(test.classes) == 2 else range(len(test.classes))
+    tables = []
+    for model, repeats in test.models.items():
+        heights = [
+            curve(part.y == k, part.p[:, k])
+            for part in repeats
+            for k in classes
+            if 0 < (part.y == k).sum() < len(part.y)
+        ]
+        if heights:
+            height = np.mean(heights, axis=0)
+            tables.append(pd.DataFrame({"model": model, x: grid, y: height}))
+    return pd.concat(tables) if tables else pd.DataFrame(columns=["model", x, y])
+
+
+def _roc_of(y: np.ndarray, score: np.ndarray) -> np.ndarray:
+    from sklearn.metrics import roc_curve
+
+    false, true, _ = roc_curve(y, score, drop_intermediate=False)
+    end_of_step = np.append(np.diff(false) > 0, True)
+    return np.append(0.0, np.interp(GRID, false[end_of_step], true[end_of_step]))
+
+
+def _precision_recall_of(y: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """Precision at the first threshold that reaches a recall (the steps of average precision)."""
+    from sklearn.metrics import precision_recall_curve
+
+    precision, recall, _ = precision_recall_curve(y, score)
+    precision, recall = precision[::-1][1:], recall[::-1][1:]
+    return precision[np.searchsorted(recall, GRID)]

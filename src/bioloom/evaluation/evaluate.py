@@ -1,0 +1,204 @@
+"""Evaluate the held-out predictions of a task's model and its baselines: metrics.json and plots.
+
+Every score has a 95 % interval from resampled groups (all but the calibration error, which
+resampling inflates), every baseline the same metrics, and the difference to each baseline is
+paired. A difference above 0 means that the model is better, also where lower scores are. Where
+samples have a `sample_weight`, each test row counts by it in every score and interval.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bioloom.errors import DataError
+from bioloom.evaluation.curves import contact_tables, plot_tables
+from bioloom.evaluation.distances import read_pair_test_set
+from bioloom.evaluation.intervals import LEVEL, draw_groups, drawn_scores, interval
+from bioloom.evaluation.links import by_seen, doubts, macro_scores, strongest_links
+from bioloom.evaluation.test_set import TestSet, read_test_set
+from bioloom.metrics import LOWER_IS_BETTER
+from bioloom.metrics._weighted import Scores
+from bioloom.samples import is_links
+
+PRIMARY = {
+    "binary": "auroc",
+    "multiclass": "f1",  # macro, so that rare classes count as much as common ones
+    "regression": "spearman",
+    "multiregression": "pearson_median",
+    "per_residue": "accuracy",
+    "per_pair": "contacts_long_l5",
+}
+OPTIONS = {"primary": None, "resamples": 500, "min_test": 10, "by": None, "structures": 20}
+NO_INTERVAL = {"ece"}  # repeated rows look like miscalibration: the interval can miss the score
+SMALL_TEST = 30  # groups
+SUSPICIOUS_SCORE = 0.995
+SUSPICIOUS_GAIN = 0.3
+
+
+def evaluate(
+    samples: pd.DataFrame,
+    splits: pd.DataFrame,
+    held_out: pd.DataFrame,
+    *,
+    task: str,
+    application: str,
+    kind: str,
+    options: dict[str, Any],
+    seed: int,
+    nearest: pd.DataFrame | None = None,
+    nodes: pd.DataFrame | None = None,
+    directed: bool = False,
+) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
+    """(metrics.json, plot tables by name) of one task.
+
+    `options`: `primary` (metric that decides), `resamples`, `min_test` (measured test values that
+    a target needs), `by` (a column over whose values scores are averaged, too), `structures` (test
+    chains that are folded from their distances). `nearest` has the similarity of each test row to
+    its nearest training row: `repeat, fold, sample_id, similarity`. Of pairs, `nodes`
+    has the names of their ends, and `directed` says that these differ in role. In repeated
+    cross-validation the folds of a repeat are pooled and the metric is the mean over repeats.
+    """
+    settings = _settings(options)
+    extra = {}
+    if kind == "per_pair":
+        test, contacts, maps = read_pair_test_set(
+            samples, splits, held_out, structures=settings["structures"]
+        )
+        extra = contact_tables(contacts) | {"distance_maps": maps}
+    else:
+        test = read_test_set(samples, splits, held_out, kind, min_test=settings["min_test"])
+    draws = draw_groups(test.groups, settings["resamples"], seed)
+    drawn = {name: drawn_scores(repeats, kind, draws) for name, repeats in test.models.items()}
+    if settings["by"] is not None:
+        for name, repeats in test.models.items():
+            drawn[name] |= macro_scores(repeats, samples, settings["by"], draws)
+    primary = _primary(settings["primary"] or PRIMARY[kind], drawn["model"])
+    baselines = [name for name in drawn if name != "model"]
+    differences = {name: _difference(drawn["model"], drawn[name], primary) for name in baselines}
+    metrics = {
+        "task": task,
+        "application": application,
+        "kind": kind,
+        "n": _counts(splits, test),
+        "primary": primary,
+        **({"positive": test.classes[-1]} if kind == "binary" else {}),
+        "test": _flat(drawn["model"]),
+        "baselines": {name: _flat(drawn[name]) for name in baselines},
+        **_comparison(differences),
+        "weights": "sample_weight" if test.models["model"][0].weight is not None else "none",
+        "bootstrap": {
+            "unit": "split unit",
+            "resamples": settings["resamples"],
+            "seed": seed,
+        }
+        | {"level": LEVEL, "undefined": _undefined(drawn["model"])},
+    }
+    metrics["flags"] = _flags(metrics, test)
+    # A bin of distance has too few rows of each value of `by`, and pooled they say another thing.
+    distance = nearest if settings["by"] is None else None
+    plots = plot_tables(test, kind, primary, draws, distance) | extra
+    if is_links(samples) and kind == "binary":
+        plots["seen"] = by_seen(test, samples, splits, draws, directed)
+        plots["strongest_links"] = strongest_links(test, samples, nodes)
+        metrics["flags"] += doubts(plots["seen"])
+    return metrics, plots
+
+
+def _settings(options: dict[str, Any]) -> dict[str, Any]:
+    unknown = sorted(set(options) - set(OPTIONS))
+    if unknown:
+        raise DataError(
+            f"unknown evaluate option {', '.join(unknown)}", hint=f"there are {', '.join(OPTIONS)}"
+        )
+    return OPTIONS | options
+
+
+def _primary(name: str, drawn: Scores) -> str:
+    if name not in drawn:
+        raise DataError(f"unknown metric {name!r}", hint=f"there are {', '.join(drawn)}")
+    if not np.isfinite(drawn[name][0]):
+        raise DataError(
+            f"{name} is not defined on the test rows",
+            hint="a class is absent or all labels are equal: split otherwise, or more data",
+        )
+    return name
+
+
+def _counts(splits: pd.DataFrame, test: TestSet) -> dict[str, int]:
+    """Samples in train, valid (mean over partitions) and test (each sample once)."""
+    tested = splits[splits["repeat"] >= 0]
+    sizes = tested.groupby(["repeat", "fold"])["split"].value_counts().unstack(fill_value=0).mean()
+    rows = test.models["model"]
+    counts = {part: round(float(sizes.get(part, 0))) for part in ("train", "valid")}
+    counts["test"] = len({sample for repeat in rows for sample in repeat.sample_id})
+    counts["test_groups"] = test.groups
+    counts["repeats"] = len(rows)
+    counts["folds"] = max(len(np.unique(repeat.fold)) for repeat in rows)
+    if test.targets:
+        counts |= {"targets": len(test.targets), "targets_skipped": len(test.skipped)}
+    return counts
+
+
+def _flat(drawn: Scores) -> dict[str, float]:
+    """`{metric, metric_low, metric_high}` for each metric that the test rows define."""
+    flat = {}
+    for name, values in drawn.items():
+        values = values[:1] if name in NO_INTERVAL else values
+        for end, value in interval(values).items():
+            flat[name if end == "value" else f"{name}_{end}"] = value
+    return flat
+
+
+def _undefined(drawn: Scores) -> dict[str, int]:
+    """How many resamples do not define a metric (they lack a class, say), where any."""
+    counts = {name: int((~np.isfinite(values[1:])).sum()) for name, values in drawn.items()}
+    return {name: count for name, count in counts.items() if count}
+
+
+def _difference(model: Scores, baseline: Scores, primary: str) -> dict[str, float]:
+    sign = -1 if primary in LOWER_IS_BETTER else 1
+    return interval(sign * (model[primary] - baseline[primary]))
+
+
+def _comparison(differences: dict[str, dict[str, float]]) -> dict[str, Any]:
+    """The difference to the best baseline (the smallest one), all differences, the verdict."""
+    defined = {name: difference for name, difference in differences.items() if difference}
+    if not defined:
+        return {"differences": {}, "verdict": "no baseline to compare with"}
+    best = min(defined, key=lambda name: defined[name]["value"])
+    difference = defined[best]
+    if difference.get("low", -np.inf) > 0:
+        verdict = f"better than the best baseline, {best}"
+    elif difference.get("high", np.inf) < 0:
+        verdict = f"worse than the baseline {best}"
+    else:
+        verdict = f"no better than the baseline {best}"
+    return {
+        "difference": {**difference, "against": best},
+        "differences": defined,
+        "verdict": verdict,
+    }
+
+
+def _flags(metrics: dict[str, Any], test: TestSet) -> list[str]:
+    """What a reader should doubt, in words."""
+    primary, scores, n = metrics["primary"], metrics["test"], metrics["n"]
+    flags = []
+    if n["test_groups"] < SMALL_TEST:
+        flags.append(f"small test set: {n['test_groups']} groups")
+    if primary not in LOWER_IS_BETTER and scores[primary] > SUSPICIOUS_SCORE:
+        high = f"{primary} {scores[primary]:.3f}"
+        flags.append(f"suspiciously high score ({high}): check for leakage")
+    difference = metrics.get("difference", {})
+    peer = difference.get("against") != "naive"  # to beat that one by far is what models are for
+    if primary not in LOWER_IS_BETTER and peer and difference.get("low", 0.0) > SUSPICIOUS_GAIN:
+        flags.append("far better than every baseline: check for leakage")
+    absent = sorted(set(metrics["bootstrap"]["undefined"]) - set(scores))
+    if absent:
+        flags.append(f"not defined on these test rows: {', '.join(absent)}")
+    if test.skipped:
+        flags.append(f"{len(test.skipped)} targets have too few test values and are left out")
+    return flags

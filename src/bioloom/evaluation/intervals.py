@@ -1,0 +1,80 @@
+"""Intervals by resampling whole groups (patients, families, cell lines), never rows.
+
+Rows of one group resemble each other; resampling them one by one would make intervals too narrow.
+All models and repeats share the same draws, so that differences between models are paired.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bioloom.evaluation.test_set import HeldOut
+from bioloom.metrics import SCORES
+from bioloom.metrics._weighted import Scores
+from bioloom.metrics.classification import high_call_scores
+from bioloom.metrics.coverage import coverage
+from bioloom.metrics.segments import segment_overlap
+
+LEVEL = 0.95
+BLOCK = 64  # resamples at a time: the working arrays stay in the processor's cache
+
+
+def draw_groups(groups: int, resamples: int, seed: int) -> np.ndarray:
+    """How often each group is drawn, `(groups, 1 + resamples)`; column 0 holds each group once."""
+    rng = np.random.default_rng(seed)
+    draws = [
+        np.bincount(rng.integers(groups, size=groups), minlength=groups) for _ in range(resamples)
+    ]
+    return np.stack([np.ones(groups, dtype=int), *draws], axis=1).astype(np.uint16)
+
+
+def drawn_scores(repeats: list[HeldOut], kind: str, draws: np.ndarray) -> Scores:
+    """Each metric for each column of `draws`, the mean over repeats: `{metric: (B,)}`."""
+    with np.errstate(divide="ignore", invalid="ignore"):  # no row drawn: NaN
+        parts = [_scores_of(rows, kind, draws) for rows in repeats]
+    return {name: np.mean([part[name] for part in parts], axis=0) for name in parts[0]}
+
+
+def _scores_of(rows: HeldOut, kind: str, draws: np.ndarray) -> Scores:
+    weights = (
+        draws[rows.group, start : start + BLOCK].astype(float)
+        for start in range(0, draws.shape[1], BLOCK)
+    )
+    if rows.weight is not None:
+        weights = (block * rows.weight[:, None] for block in weights)
+    blocks = [_block_scores(rows, kind, block) for block in weights]
+    scores = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+    return scores | _segment_scores(rows, draws) if kind == "per_residue" else scores
+
+
+def _segment_scores(rows: HeldOut, draws: np.ndarray) -> Scores:
+    """SOV, the mean over the drawn chains; a chain's residues stand together."""
+    starts = np.flatnonzero(rows.sample_id[1:] != rows.sample_id[:-1]) + 1
+    chains = zip(np.split(rows.y, starts), np.split(rows.call, starts), strict=True)
+    overlap = np.array([segment_overlap(y, call) for y, call in chains])
+    weights = draws[rows.group[np.append(0, starts)]].astype(float)
+    return {"sov": overlap @ weights / weights.sum(axis=0)}
+
+
+def _block_scores(rows: HeldOut, kind: str, weights: np.ndarray) -> Scores:
+    said = rows.y, rows.call, rows.p
+    scores = SCORES[kind](*said, weights) | coverage(*said, rows.quantile, weights)
+    if rows.threshold is not None:
+        scores |= high_call_scores(rows.y, rows.call, rows.threshold, weights)
+    return scores
+
+
+def interval(drawn: np.ndarray) -> dict[str, float]:
+    """`value` (column 0) with the percentile interval `low, high` of the resamples.
+
+    Resamples that do not define the metric (a class was not drawn) are left out. Empty where the
+    test rows themselves do not define it.
+    """
+    value, resampled = drawn[0], drawn[1:][np.isfinite(drawn[1:])]
+    if not np.isfinite(value):
+        return {}
+    if not len(resampled):
+        return {"value": float(value)}
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(resampled, [tail, 1 - tail])
+    return {"value": float(value), "low": float(low), "high": float(high)}

@@ -1,0 +1,175 @@
+"""In-silico mutagenesis: how much the score falls when letters are replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bioloom.application import Application
+from bioloom.arrays import Ragged
+from bioloom.embedders import AMINO_ACIDS, BASES
+from bioloom.errors import DataError
+from bioloom.fitted import Fitted
+from bioloom.formats.dna import is_dna
+from bioloom.kinds import CLASSIFICATION
+from bioloom.structures.distances import pair_offsets
+
+LETTERS = {"protein": AMINO_ACIDS, "dna": BASES}
+UNKNOWN = {"protein": "X", "dna": "N"}
+
+Score = Callable[[list[str]], np.ndarray]
+"""Sequences to the model's calibrated scores, (N, n_outputs)."""
+
+
+def alphabet_of(embedder: dict[str, Any], application: Application, sequences: list[str]) -> str:
+    """Of which letters sequences are: as the features say, or the application, else a guess."""
+    for said in (embedder.get("alphabet"), application.alphabet):
+        if said in LETTERS:
+            return said
+    return "dna" if is_dna(sequences) else "protein"
+
+
+def mutate(
+    samples: pd.DataFrame,
+    X: Any,
+    fitted: Fitted,
+    score: Score,
+    alphabet: str,
+    items: int,
+    window: int,
+) -> pd.DataFrame:
+    """In-silico mutagenesis of the items that the model is surest of, or that it scores highest.
+
+    `X` are the features of the samples. With `window` 1 every letter is replaced by every other
+    one; with a larger one each window of letters is replaced by the unknown letter. Importance is
+    the fall of the log odds of the predicted class (of the value in a regression).
+    """
+    scores = fitted.scores(X)
+    regression = fitted.kind not in CLASSIFICATION
+    said = scores.argmax(axis=1) if regression else fitted.decide_codes(scores)
+    tables = []
+    for row in _spread(scores, said, items):
+        output = int(said[row])
+        table = _mutants(samples["sequence"].iloc[row], alphabet, window)
+        after = score(list(table.pop("mutant")))
+        fall = _strength(scores[row : row + 1], output, fitted) - _strength(after, output, fitted)
+        table = table.assign(importance=fall, low=fall, high=fall)
+        predicted = f"{scores[row, output]:.2f}" if regression else fitted.outputs[output]
+        tables.append(table.assign(item=samples["sample_id"].iloc[row], predicted=predicted))
+    return pd.concat(tables, ignore_index=True)
+
+
+def mask_residues(
+    samples: pd.DataFrame,
+    X: Any,
+    fitted: Fitted,
+    score: Score,
+    alphabet: str,
+    items: int,
+    window: int,
+) -> pd.DataFrame:
+    """What each stretch of a few chains does for what is predicted of the whole chain.
+
+    Windows of letters are replaced by the unknown letter, one at a time. Importance is the fall of
+    the log odds of the classes predicted before, the mean over the chain's residues (or pairs of
+    them). The chains are those that the model is surest of, of different kinds.
+    """
+    pairs = fitted.kind == "per_pair"
+    offsets = pair_offsets(X.lengths) if pairs else X.offsets
+    scores = fitted.scores(X)
+    chains, codes = Ragged(scores, offsets), Ragged(fitted.decide_codes(scores), offsets)
+    mostly = np.array([np.bincount(codes.item(i)).argmax() for i in range(len(codes))])
+    tables = []
+    for row in _spread(chains.mean(), mostly, items):
+        before = chains.item(row)
+        table = _mutants(samples["sequence"].iloc[row], alphabet, max(window, 2))
+        after = score(list(table.pop("mutant"))).reshape(len(table), *before.shape)
+        said = np.arange(len(before)), codes.item(row)
+        fall = (_log_odds(before[said]) - _log_odds(after[:, *said])).mean(axis=1)
+        table = table.drop(columns="reference").assign(importance=fall, low=fall, high=fall)
+        predicted = "distances" if pairs else f"mostly {fitted.outputs[mostly[row]]}"
+        tables.append(table.assign(item=samples["sample_id"].iloc[row], predicted=predicted))
+    return pd.concat(tables, ignore_index=True)
+
+
+def mean_map(sequences: list[str], fitted: Fitted, score: Score, letters: str) -> pd.DataFrame:
+    """What each letter of the consensus is worth, as a mean over many sequences of one register.
+
+    Importance is the mean fall of the score (log odds of the last class in a classification) when
+    a position has another letter in place of the consensus', all else as in each sequence; `low`
+    and `high` are its 95 % interval over the sequences. Only the commonest length is used.
+    """
+    if fitted.kind in ("multiclass", "multiregression"):
+        raise DataError(f"`explain: mean_over` needs one value a sample, the task is {fitted.kind}")
+    length = pd.Series(sequences).str.len().mode()[0]
+    texts = [s for s in sequences if len(s) == length]
+    consensus = [pd.Series([s[p] for s in texts]).mode()[0] for p in range(length)]
+    changed = [
+        s[:p] + letter + s[p + 1 :] for s in texts for p in range(length) for letter in letters
+    ]
+    unique = list(dict.fromkeys(changed))  # a letter in its own place gives the sequence itself
+    strength = pd.Series(_strength(score(unique), len(fitted.outputs) - 1, fitted), index=unique)
+    values = strength[changed].to_numpy().reshape(len(texts), length, len(letters))
+    rows = []
+    for position, reference in enumerate(consensus):
+        if reference not in letters:
+            continue
+        kept = values[:, position, letters.index(reference)]
+        for column, letter in enumerate(letters):
+            if letter != reference:
+                fall = kept - values[:, position, column]
+                error = 1.96 * fall.std() / np.sqrt(len(fall))
+                rows.append((position, letter, reference, fall.mean(), error))
+    table = pd.DataFrame(rows, columns=["position", "feature", "reference", "importance", "error"])
+    table["low"], table["high"] = (table["importance"] + s * table["error"] for s in (-1, 1))
+    return table.drop(columns="error").assign(item=f"mean of {len(texts)}")
+
+
+def mark_sites(table: pd.DataFrame, sites: dict[str, str]) -> pd.DataFrame:
+    """The mean map with a column `site`: the name of the stretch that a position is in, or ""."""
+    consensus = "".join(table.drop_duplicates("position")["reference"])
+    positions = table["position"].drop_duplicates().to_numpy()
+    named = pd.Series("", index=positions)
+    for name, stretch in sites.items():
+        if consensus.count(stretch) != 1:
+            raise DataError(
+                f"`explain: sites`: {name} is {consensus.count(stretch)} times in the consensus",
+                hint=f"the consensus of the sequences is {consensus}",
+            )
+        start = consensus.index(stretch)
+        named.iloc[start : start + len(stretch)] = name
+    return table.assign(site=named[table["position"]].to_numpy())
+
+
+def _spread(scores: np.ndarray, predicted: np.ndarray, items: int) -> np.ndarray:
+    """The surest rows, as many of each predicted class as possible."""
+    order = np.argsort(-scores[np.arange(len(scores)), predicted], kind="stable")
+    rank = pd.Series(predicted[order]).groupby(predicted[order]).cumcount().to_numpy()
+    return order[np.argsort(rank, kind="stable")][:items]
+
+
+def _strength(scores: np.ndarray, output: int, fitted: Fitted) -> np.ndarray:
+    if fitted.kind not in CLASSIFICATION:
+        return scores[:, output]
+    return _log_odds(scores[:, output])
+
+
+def _log_odds(p: np.ndarray) -> np.ndarray:
+    clipped = np.clip(p, 1e-6, 1 - 1e-6)
+    return np.log(clipped / (1 - clipped))
+
+
+def _mutants(sequence: str, alphabet: str, window: int) -> pd.DataFrame:
+    """`position, feature, reference, mutant` of every substitution, or of every masked window."""
+    rows = []
+    for start in range(0, len(sequence), window):
+        reference = sequence[start : start + window]
+        for letter in LETTERS[alphabet] if window == 1 else UNKNOWN[alphabet]:
+            if letter != reference:
+                new = letter * len(reference)
+                mutant = sequence[:start] + new + sequence[start + window :]
+                rows.append((start, letter, reference, mutant))
+    return pd.DataFrame(rows, columns=["position", "feature", "reference", "mutant"])

@@ -1,0 +1,120 @@
+"""Permutation importance: how much the loss rises when a feature is shuffled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bioloom.arrays import EXPRESSION, Links
+from bioloom.features import Features
+from bioloom.fitted import Fitted
+from bioloom.kinds import CLASSIFICATION
+from bioloom.samples import label_columns
+
+
+def permute(
+    samples: pd.DataFrame, features: Features, fitted: Fitted, repeats: int, seed: int
+) -> pd.DataFrame:
+    """Permutation importance (Breiman 2001): rise of the loss when one column is shuffled.
+
+    The loss is log loss for classes and squared error for values; the columns of one category
+    are shuffled together. `low` and `high` are the extremes over the repeats.
+    """
+    rng = np.random.default_rng(seed)
+    # Preparing goes row by row, so shuffling what is prepared is shuffling what is measured.
+    X = np.asarray(fitted.preprocess.transform(features.rows(samples["sample_id"])))
+    base = _loss(fitted.scores_of_prepared(X), fitted, samples)
+    columns: dict[str, list[int]] = {}
+    for place, index in enumerate(fitted.preprocess.support):
+        columns.setdefault(str(features.names[index]).split("=", 1)[0], []).append(place)
+    found = []
+    for name, places in columns.items():
+        rises = []
+        own = X[:, places].copy()
+        for _ in range(repeats):
+            other = own[rng.permutation(len(X))]
+            if np.array_equal(other, own):  # a flag that none of these rows has
+                rises.append(0.0)
+                continue
+            X[:, places] = other
+            rises.append(_loss(fitted.scores_of_prepared(X), fitted, samples) - base)
+        X[:, places] = own
+        found.append((name, float(np.mean(rises)), float(np.min(rises)), float(np.max(rises))))
+    table = pd.DataFrame(found, columns=["feature", "importance", "low", "high"])
+    table = table.sort_values("importance", ascending=False, ignore_index=True)
+    return table.assign(item="", position=0)
+
+
+def permute_links(
+    samples: pd.DataFrame,
+    features: Features,
+    fitted: Fitted,
+    repeats: int,
+    seed: int,
+    embedder: dict[str, Any],
+) -> pd.DataFrame:
+    """Rise of the loss when one source of knowledge about pairs is spoilt.
+
+    Features of pairs are shuffled one by one; features of nodes block by block (all that an
+    embedder says of sequences, all of expression), as if nodes were others; the context edges are
+    given to other nodes.
+    """
+    rng = np.random.default_rng(seed)
+    X = features.rows(samples["sample_id"])
+    if not isinstance(X, Links):
+        raise ValueError("the features are no pairs")
+    base, size = _loss(fitted.scores(X), fitted, samples), len(X.network.node_id)
+    spoilt: dict[str, Callable[[], Links]] = {}
+    names = [str(name) for name in features.names]
+    blocks = pd.Series([_block(name, embedder["embedder"]) for name in names[: X.shape[1]]])
+    for block, columns in blocks.groupby(blocks).groups.items():
+        spoilt[f"nodes: {block}"] = partial(_other_nodes, X, np.array(columns), rng)
+    for column, name in enumerate(names[X.shape[1] :]):
+        spoilt[name.replace("pair.", "pairs: ")] = partial(_other_links, X, column, rng)
+    if X.network.context.shape[1]:
+        spoilt["context edges"] = partial(_other_context, X, rng, size)
+    found = []
+    for name, spoil in spoilt.items():
+        rises = [_loss(fitted.scores(spoil()), fitted, samples) - base for _ in range(repeats)]
+        found.append((name, float(np.mean(rises)), float(np.min(rises)), float(np.max(rises))))
+    table = pd.DataFrame(found, columns=["feature", "importance", "low", "high"])
+    table = table.sort_values("importance", ascending=False, ignore_index=True)
+    return table.assign(item="", position=0)
+
+
+def _block(name: str, embedder: str) -> str:
+    """What a feature of nodes is shuffled with: a table's columns are shuffled one by one."""
+    if name.startswith(EXPRESSION):
+        return EXPRESSION.rstrip(".")
+    return name.split("=", 1)[0] if embedder == "table" else embedder
+
+
+def _other_nodes(X: Links, columns: np.ndarray, rng: np.random.Generator) -> Links:
+    """Some features of the nodes that the pairs are made of, shuffled among these nodes."""
+    values, used = X.network.X.copy(), X.used_nodes()
+    values[np.ix_(used, columns)] = X.network.X[np.ix_(rng.permutation(used), columns)]
+    return replace(X, network=replace(X.network, X=values))
+
+
+def _other_links(X: Links, column: int, rng: np.random.Generator) -> Links:
+    values = X.X.copy()
+    values[:, column] = rng.permutation(values[:, column])
+    return replace(X, X=values)
+
+
+def _other_context(X: Links, rng: np.random.Generator, size: int) -> Links:
+    return replace(X, network=replace(X.network, context=rng.permutation(size)[X.network.context]))
+
+
+def _loss(scores: np.ndarray, fitted: Fitted, samples: pd.DataFrame) -> float:
+    if fitted.kind in CLASSIFICATION:
+        codes = samples["label"].map({name: i for i, name in enumerate(fitted.outputs)})
+        right = scores[np.arange(len(scores)), codes.to_numpy(dtype=int)]
+        return float(-np.log(np.clip(right, 1e-6, 1)).mean())
+    truth = samples[label_columns(samples)].to_numpy(dtype=float)
+    return float(np.nanmean((scores - truth) ** 2))

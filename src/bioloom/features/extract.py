@@ -1,0 +1,147 @@
+"""Samples to features, through a foundation model, cheap ones, or the samples' own columns.
+
+The engine and networks are imported by name: a task that needs neither is not made anew when they
+change (see `provenance`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bioloom.application import Application
+from bioloom.arrays import Ragged
+from bioloom.errors import DataError, unknown_name
+from bioloom.features import Features
+from bioloom.samples import feature_columns
+
+Section = dict[str, Any]
+Vectors = tuple[np.ndarray | Ragged, list[str], dict[str, Any], dict[str, Any]]
+"""Features of sequences or of a table, their names, and both records."""
+
+TABLE_OPTIONS = {"columns": list, "blocks": list, "weights": dict}
+
+
+def extract_features(
+    samples: pd.DataFrame,
+    application: Application,
+    options: dict[str, Any],
+    *,
+    weights: Path | None = None,
+    store: Path | None = None,
+    nodes: pd.DataFrame | None = None,
+    device: str | None = None,
+) -> tuple[Features, dict[str, Any], dict[str, Any]]:
+    """Features of the samples, the record of what they are (features.json), and of the run.
+
+    The run's record differs from run to run, as where the store knew some sequences already.
+    `options` is the task's `features` section; its `embedder` is the file name in
+    `bioloom.embedders`, or `table` for the samples' own columns. Where samples are pairs, `nodes`
+    is the table of their ends, whose sequences or columns are taken instead. `weights`, `store` and
+    `device` are those of `engine.embed`.
+    """
+    ids = samples["sample_id"].to_numpy(dtype=str)
+
+    def vectors(inputs: list[str] | pd.DataFrame, ids: np.ndarray, section: Section) -> Vectors:
+        if isinstance(inputs, pd.DataFrame):
+            return *_table(inputs, section), {}
+        embed = import_module("bioloom.features.engine").embed
+        made = embed(inputs, section, weights=weights, store=store, device=device, ids=ids)
+        return made.X, made.names, made.info, made.run
+
+    if nodes is not None:
+        return _network(samples, nodes, application, options, vectors)
+    X, names, info, run = vectors(application.inputs(samples), ids, options)
+    features = Features(ids, X, np.array(names, dtype=str), _identity(options, info))
+    return features, info | {"identity": features.embedder, "features": len(names)}, run
+
+
+def _network(
+    samples: pd.DataFrame,
+    nodes: pd.DataFrame,
+    application: Application,
+    options: Section,
+    vectors: Callable[[list[str] | pd.DataFrame, np.ndarray, Section], Vectors],
+) -> tuple[Features, dict[str, Any], dict[str, Any]]:
+    """Features of the nodes as of any samples, and what `network:` asks of their expression."""
+    networks = import_module("bioloom.links.features")
+    section = dict(options)
+    settings = section.pop("network", {})
+    known, inputs = networks.node_inputs(nodes, application, section)
+    node_ids = nodes["node_id"].to_numpy(dtype=str)[known]
+    X, names, info, run = vectors(inputs, node_ids, section)
+    if isinstance(X, Ragged):
+        raise DataError("A node of a network has one vector", hint="set `pooling: mean`")
+    # What has no sequence keeps its place; its values are filled with those of training nodes.
+    values = np.full((len(nodes), X.shape[1]), np.nan, dtype=np.float32)
+    values[known] = X
+    pairs, names = networks.link_features(
+        samples, nodes, values, list(names), settings, application
+    )
+    ids = samples["sample_id"].to_numpy(dtype=str)
+    features = Features(ids, pairs, np.array(names, dtype=str), _identity(options, info))
+    sizes = {"nodes": len(nodes), "context_edges": pairs.network.context.shape[1] // 2}
+    return features, info | sizes | {"identity": features.embedder, "features": len(names)}, run
+
+
+def _identity(options: dict[str, Any], info: dict[str, Any]) -> str:
+    settings = " ".join(f"{key}={options[key]}" for key in sorted(options) if key != "embedder")
+    weights = str(info.get("weights_sha256") or "")[:12]
+    tuned = "fine-tuned" if info.get("finetuned") else ""
+    return " ".join(part for part in (options["embedder"], settings, tuned, weights) if part)
+
+
+def check_table_options(options: dict[str, Any]) -> None:
+    """Raise DataError unless a `features` section is one for the samples' own columns."""
+    if options["embedder"] != "table":
+        raise DataError(f"A table takes `embedder: table`, got {options['embedder']!r}")
+    for name, value in options.items():
+        if name not in ("embedder", *TABLE_OPTIONS):
+            raise unknown_name("option", name, TABLE_OPTIONS, " of a table's features")
+        if name != "embedder" and not isinstance(value, kind := TABLE_OPTIONS[name]):
+            raise DataError(f"`features: {name}` takes a {kind.__name__}, got {value!r}")
+
+
+def _table(
+    table: pd.DataFrame, options: dict[str, Any]
+) -> tuple[np.ndarray, list[str], dict[str, Any]]:
+    """Numbers as they are (NaN where missing), categories as one 0/1 column a value.
+
+    Nothing is fitted here: a model aligns the columns of new data by name, and fills missing
+    values with what it learnt from its training rows. `weights` (column -> factor) make a column
+    count for more in a kernel's distances, where one category stands against hundreds of flags.
+    """
+    chosen = _chosen_columns(table, options)
+    columns: dict[str, np.ndarray] = {}
+    for name in chosen:
+        column, weight = table[name], options.get("weights", {}).get(name, 1)
+        if pd.api.types.is_numeric_dtype(column):
+            columns[name] = weight * column.to_numpy(dtype=np.float32, na_value=np.nan)
+        else:
+            for value in sorted(column.dropna().astype(str).unique()):
+                columns[f"{name}={value}"] = weight * (column == value).to_numpy(np.float32)
+    X = np.column_stack(list(columns.values())) if columns else np.zeros((len(table), 0))
+    info = {"embedder": "table", "sequences": len(table), "columns": len(chosen)}
+    return X.astype(np.float32), list(columns), info
+
+
+def _chosen_columns(table: pd.DataFrame, options: dict[str, Any]) -> list[str]:
+    check_table_options(options)
+    columns = feature_columns(table)
+    for key in ("columns", "weights"):
+        if missing := sorted(set(options.get(key, ())) - set(columns)):
+            raise DataError(f"`features: {key}` names columns that are not there: {missing}")
+    if "columns" in options:
+        return list(options["columns"])
+    if "blocks" in options:
+        blocks = set(options["blocks"])
+        chosen = [c for c in columns if (c.split(".", 1)[0] if "." in c else "table") in blocks]
+        if not chosen:
+            raise DataError(f"`features: blocks` leaves no column: {options['blocks']}")
+        return chosen
+    return columns

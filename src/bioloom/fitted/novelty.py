@@ -1,0 +1,85 @@
+"""How far a new sample lies from the training data: the out-of-distribution flag.
+
+The distance is Mahalanobis' in the leading principal components of the training features, joined
+with the residual outside them (Jackson & Mudholkar 1979). The limit is the 99th percentile over
+the validation rows, or over the training rows where that is larger. No training row is kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from bioloom.arrays import Links, Ragged
+
+COMPONENTS = 32
+Known = np.ndarray | Ragged | Links
+
+
+@dataclass
+class Novelty:
+    """Principal axes of the training features and the limit of what counts as known."""
+
+    mean: np.ndarray
+    axes: np.ndarray
+    deviations: np.ndarray
+    residual: np.ndarray
+    limit: np.ndarray
+
+    @classmethod
+    def fit(cls, X: Known, X_valid: Known) -> Novelty:
+        """Fit on the preprocessed features of training rows; the limit also on valid rows."""
+        from sklearn.decomposition import PCA
+
+        X, X_valid = _pooled(X), _pooled(X_valid)
+        count = max(1, min(COMPONENTS, X.shape[1] - 1, len(X) // 4))
+        pca = PCA(
+            count, svd_solver="randomized" if count < min(X.shape) else "full", random_state=0
+        )
+        projected = pca.fit_transform(X)
+        left = X - pca.inverse_transform(projected)
+        novelty = cls(
+            pca.mean_.astype(np.float32),
+            pca.components_.astype(np.float32),
+            (projected.std(axis=0) + 1e-6).astype(np.float32),
+            np.array([np.sqrt((left**2).sum(axis=1).mean()) + 1e-6], dtype=np.float32),
+            np.zeros(1, dtype=np.float32),
+        )
+        highest = [np.quantile(novelty.distance(rows), 0.99) for rows in (X, X_valid) if len(rows)]
+        novelty.limit = np.array([max(highest)], dtype=np.float32)
+        return novelty
+
+    def distance(self, X: Known) -> np.ndarray:
+        """Distance of each row, (N,); about 1 for a typical training row."""
+        centred = _pooled(X) - self.mean
+        projected = centred @ self.axes.T
+        left = centred - projected @ self.axes
+        inside = ((projected / self.deviations) ** 2).mean(axis=1)
+        outside = (left**2).sum(axis=1) / self.residual**2
+        return np.sqrt((inside + outside) / 2)
+
+    def outside(self, X: Known) -> np.ndarray:
+        """Whether each row lies beyond the limit, (N,) bool."""
+        return self.distance(X) > self.limit
+
+    def save(self, folder: Path) -> None:
+        """Write novelty.safetensors."""
+        from safetensors.numpy import save_file
+
+        arrays = {f.name: np.ascontiguousarray(getattr(self, f.name)) for f in fields(self)}
+        save_file(arrays, folder / "novelty.safetensors")
+
+    @classmethod
+    def load(cls, folder: Path) -> Novelty:
+        """Read novelty.safetensors."""
+        from safetensors.numpy import load_file
+
+        return cls(**load_file(folder / "novelty.safetensors"))
+
+
+def _pooled(X: Known) -> np.ndarray:
+    if isinstance(X, Links):
+        return X.dense()
+    return X.mean() if isinstance(X, Ragged) else X

@@ -1,0 +1,63 @@
+"""The common entry of all scripts: arguments in, one library call, files out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bioloom.errors import DataError
+from bioloom.pipeline.running import join_jobs
+
+
+def run(
+    description: str | None,
+    arguments: dict[str, Callable[[str], object]],
+    main: Callable[..., None],
+) -> None:
+    """Parse `--name value` arguments by their types and call `main` with them.
+
+    What the user can mend ends as one line on stderr and exit code 2; the rest is a traceback.
+    A type in a list (`[Path]`) takes any number of values. The last line says what the job took:
+    it is measured here, since Snakemake's `benchmark:` asks every job again and again.
+    """
+    started = time.monotonic()
+    parser = argparse.ArgumentParser(description=description)
+    for name, kind in arguments.items():
+        flag = f"--{name.replace('_', '-')}"
+        if isinstance(kind, list):
+            parser.add_argument(flag, type=kind[0], nargs="*", default=[])
+        else:
+            parser.add_argument(flag, type=kind, required=True)
+    chosen = vars(parser.parse_args())
+    join_jobs()
+    try:
+        main(**chosen)
+    except DataError as error:
+        print(f"ERROR: {error}", file=sys.stderr)
+        sys.exit(2)
+    print(took(time.monotonic() - started), file=sys.stderr)
+
+
+def took(seconds: float) -> str:
+    """What this process and its children took: seconds, seconds of CPU time, peak memory."""
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    cpu = sum(usage.ru_utime + usage.ru_stime for usage in usages)
+    # Linux counts in KiB, macOS in bytes.
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    peak = max(usage.ru_maxrss for usage in usages) / unit
+    return f"took {seconds:.1f} s, {cpu:.1f} s of CPU time, {peak:,.0f} MiB at most"
+
+
+def optional_path(paths: list[Path]) -> Path | None:
+    """The one path of an optional argument, or None."""
+    return paths[0] if paths else None
+
+
+def json_object(text: str) -> dict:
+    """A JSON object given as an argument."""
+    return json.loads(text)

@@ -1,0 +1,350 @@
+"""The report's figures: plot tables in, inline SVG with a heading and a caption in words out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bioloom.report.svg import ACCENT, INK, LINE, MUTED, SECOND, draw_svg
+
+BLUE, ORANGE = (46, 125, 190), (222, 112, 38)  # for images, which know no names
+DASHES = [(0, ()), (0, (4, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5))]
+SMALL, WIDE = (3.3, 2.9), (6.8, 2.6)  # inches
+BARS = 4.0
+HALF = 5.0  # wider ones take a row of the page
+# Amino acids from hydrophobic through polar to charged, then bases and the unknown letters.
+LETTERS = "AVILMFWPGCYSTNQHKRDEUTNX"
+MOST_BARS = 15
+
+
+@dataclass(frozen=True)
+class Figure:
+    """An SVG element, its heading and what it shows in words; `wide` ones take a whole row."""
+
+    svg: str
+    title: str
+    caption: str
+    wide: bool = False
+
+
+def roc(table: pd.DataFrame) -> Figure:
+    """ROC curves of all models."""
+    svg = draw_svg(
+        lambda ax: _curves(ax, table, "false_positive_rate", "true_positive_rate", True), SMALL
+    )
+    return Figure(svg, "ROC", "True against false positive rate; the diagonal is chance.")
+
+
+def precision_recall(table: pd.DataFrame) -> Figure:
+    """Precision-recall curves of all models."""
+    svg = draw_svg(lambda ax: _curves(ax, table, "recall", "precision", False), SMALL)
+    return Figure(svg, "Precision and recall", "Precision at each recall, as thresholds fall.")
+
+
+def calibration(table: pd.DataFrame) -> Figure:
+    """Reliability diagram of the task's model; the area of a dot is the number of predictions."""
+    table = table[table["model"] == "model"]
+
+    def draw(ax: Any) -> None:
+        ax.plot([0, 1], [0, 1], color=LINE, linewidth=1)
+        ax.plot(table["predicted"], table["observed"], color=ACCENT, linewidth=1)
+        area = 6 + 90 * table["count"] / table["count"].max()
+        ax.scatter(table["predicted"], table["observed"], s=area, color=ACCENT, linewidth=0)
+        ax.set(xlim=(-0.04, 1.04), ylim=(-0.04, 1.04), aspect="equal")
+        ax.set(xlabel="Predicted probability", ylabel="Observed frequency")
+
+    caption = "Observed frequency in bins of predicted probability; a dot's area is its count."
+    return Figure(draw_svg(draw, SMALL), "Calibration", caption)
+
+
+def confusion(table: pd.DataFrame) -> Figure:
+    """Confusion matrix, shaded by the share of the observed class."""
+    order = table["observed"].drop_duplicates()
+    counts = table.pivot(index="observed", columns="predicted", values="count").loc[order, order]
+    share = (counts.T / counts.sum(axis=1).clip(lower=1)).T.to_numpy()
+    size, number = len(order), counts.to_numpy()
+
+    def draw(ax: Any) -> None:
+        _shade(ax, 0.65 * share)
+        for i, j in np.ndindex(size, size) if size <= 8 else ():
+            text = f"{number[i, j]:,}\n{share[i, j]:.0%}"
+            ax.text(j, i, text, ha="center", va="center", fontsize=8)
+        ax.set(xlabel="Predicted", ylabel="Observed")
+        ax.set_xticks(range(size), order, rotation=90 if size > 4 else 0)
+        ax.set_yticks(range(size), order)
+
+    caption = "Test samples by observed and predicted class; shade is the share of a row."
+    return Figure(draw_svg(draw, SMALL), "Confusion matrix", caption)
+
+
+def per_class(table: pd.DataFrame) -> Figure:
+    """Recall and precision of each class: the model in colour, baselines grey."""
+    table = table[table["metric"].isin(("recall", "precision"))]
+    rows = list(table[["class", "metric"]].drop_duplicates().itertuples(index=False))[::-1]
+
+    def draw(ax: Any) -> None:
+        for i, (name, metric) in enumerate(rows):
+            chosen = table[(table["class"] == name) & (table["metric"] == metric)]
+            others = chosen[chosen["model"] != "model"]
+            ours = chosen[chosen["model"] == "model"].iloc[0]
+            ax.plot(others["value"], [i] * len(others), "|", color=MUTED, markersize=9)
+            ax.plot([ours["low"], ours["high"]], [i, i], color=ACCENT, linewidth=1.5)
+            ax.plot(ours["value"], i, "o", color=ACCENT, markersize=6)
+        ax.set_yticks(range(len(rows)), [f"{name}, {metric}" for name, metric in rows])
+        ax.set(xlim=(0, 1), ylim=(-0.6, len(rows) - 0.4), xlabel="Recall, precision")
+
+    caption = "Of each class, with 95 % intervals; the grey strokes are the baselines."
+    return Figure(draw_svg(draw, (BARS, 0.9 + 0.22 * len(rows))), "Classes", caption)
+
+
+def distance_maps(table: pd.DataFrame) -> Figure:
+    """Distance maps of a few chains: predicted above the diagonal, observed below."""
+    chains = list(table.groupby("sample_id", sort=False))
+
+    def draw(axes: Any) -> None:
+        for ax, (name, rows) in zip(np.ravel(axes), chains, strict=True):
+            size = int(rows["j"].max())
+            near = np.ones((size, size))
+            i, j = rows["i"].to_numpy() - 1, rows["j"].to_numpy() - 1
+            near[i, j] = 1 - rows["predicted"].clip(upper=20) / 20
+            near[j, i] = 1 - rows["observed"].clip(upper=20) / 20
+            _shade(ax, near)
+            ax.set(xlabel="Residue", title=f"{name} ({rows['rank'].iloc[0]})")
+
+    caption = (
+        "Distances of C-betas, predicted above and observed below the diagonal: dark is near, "
+        "white is 20 Å and more. The test chains with the smallest, median and largest error."
+    )
+    svg = draw_svg(draw, (WIDE[0], 2.9), columns=len(chains))
+    return Figure(svg, "Distance maps", caption, wide=True)
+
+
+def strongest_links(table: pd.DataFrame) -> Figure:
+    """The network of the surest test pairs: those that are linked in blue, others orange."""
+    from networkx import Graph, draw_networkx_edges, draw_networkx_labels
+
+    graph = Graph()
+    for pair in table.itertuples(index=False):
+        graph.add_edge(pair.source, pair.target, colour=ACCENT if pair.linked else SECOND)
+    place = _side_by_side(graph)
+
+    def draw(ax: Any) -> None:
+        colours = [graph.edges[edge]["colour"] for edge in graph.edges]
+        draw_networkx_edges(graph, place, ax=ax, edge_color=colours, width=1.2, alpha=0.7)
+        draw_networkx_labels(graph, place, ax=ax, font_size=8, font_color=INK)
+        ax.margins(0.06)
+        ax.set(aspect="equal")
+        ax.set_axis_off()
+
+    caption = (
+        f"The {len(table)} test pairs that the model is surest of: {table['linked'].sum()} blue "
+        "ones are linked, of the orange ones no link is known."
+    )
+    return Figure(draw_svg(draw, (9.5, 4.6)), "Strongest predicted links", caption, wide=True)
+
+
+def _side_by_side(graph: Any) -> dict[str, np.ndarray]:
+    """A place for each node: the parts of the graph in rows, each as large as its nodes need."""
+    from networkx import connected_components, kamada_kawai_layout
+
+    place: dict[str, np.ndarray] = {}
+    corner, height = np.zeros(2), 0.0
+    for part in sorted(connected_components(graph), key=len, reverse=True):
+        radius = np.sqrt(len(part))
+        if corner[0] and corner[0] + 2 * radius > 26:
+            corner, height = np.array([0.0, corner[1] - height]), 0.0
+        height = max(height, 2 * radius + 1)
+        spots = kamada_kawai_layout(graph.subgraph(sorted(part)))
+        middle = corner + [radius, -radius]
+        place |= {node: middle + radius * spot for node, spot in spots.items()}
+        corner = corner + [2 * radius + 2.5, 0]
+    return place
+
+
+def predicted_observed(table: pd.DataFrame) -> Figure:
+    """Observed against predicted values as counts in cells."""
+
+    def draw(ax: Any) -> None:
+        area = 2 + 60 * table["count"] / table["count"].max()
+        both = table[["predicted", "observed"]]
+        ends = [both.min().max(), both.max().min()]
+        ax.plot(ends, ends, color=LINE, linewidth=1)
+        ax.scatter(table["predicted"], table["observed"], s=area, color=ACCENT, alpha=0.6, lw=0)
+        ax.set(xlabel="Predicted", ylabel="Observed")
+
+    caption = "Test samples in cells; a dot's area is their count, the line is equality."
+    return Figure(draw_svg(draw, SMALL), "Predicted and observed", caption)
+
+
+def per_target(table: pd.DataFrame, against: str | None) -> Figure:
+    """Pearson correlation of each target: model against a baseline, or the sorted model alone."""
+    wide = table.pivot(index="target", columns="model", values="pearson")
+    ours = wide["model"].sort_values()
+
+    def draw(ax: Any) -> None:
+        if against is None:
+            ax.plot(np.arange(len(ours)) + 1, ours, ".", color=ACCENT, markersize=4)
+            ax.set(xlabel="Targets in order", ylabel="Pearson r")
+            return
+        ends = [
+            min(0.0, wide[["model", against]].min().min()),
+            wide[["model", against]].max().max(),
+        ]
+        ax.plot(ends, ends, color=LINE, linewidth=1)
+        ax.scatter(wide[against], wide["model"], s=10, color=ACCENT, alpha=0.6, lw=0)
+        ax.set(ylabel="Pearson r, model")
+        ax.set(aspect="equal", xlabel=f"Pearson r, {against.replace('_', ' ')}")
+
+    caption = "One dot a target."
+    if against is not None:
+        above = (wide["model"] > wide[against]).mean()
+        caption += f" Above the line the model is better: {above:.0%} of {len(wide)} targets."
+    return Figure(draw_svg(draw, SMALL), "Targets", caption)
+
+
+def by_distance(table: pd.DataFrame, label: str) -> Figure:
+    """The primary metric of all models by similarity to the nearest training sample."""
+
+    def draw(ax: Any) -> None:
+        for name, rows, style in _styled(table):
+            ax.plot(rows["similarity"], rows["value"], label=name, **style)
+        ours = table[table["model"] == "model"]
+        if "low" in ours:
+            ax.fill_between(ours["similarity"], ours["low"], ours["high"], color=ACCENT, alpha=0.15)
+        ax.set(xlabel="Similarity to the nearest training sample", ylabel=label)
+        _legend(ax, loc="lower left", bbox_to_anchor=(-0.25, 1), ncol=2, columnspacing=1)
+
+    caption = f"{label} in bins of similarity to training data; the band is the 95 % interval."
+    return Figure(draw_svg(draw, SMALL), "Score by distance", caption)
+
+
+def similarities(counts: Sequence[float], edges: Sequence[float], limit: float | None) -> Figure:
+    """Histogram of each test sample's similarity to its nearest training sample."""
+
+    def draw(ax: Any) -> None:
+        ax.stairs(counts, edges, fill=True, color=ACCENT, alpha=0.6)
+        if limit is not None:
+            ax.axvline(limit, color=SECOND, linewidth=1.2)
+            ax.annotate(
+                "limit",
+                (limit, 0.97),
+                xytext=(4, 0),
+                xycoords=("data", "axes fraction"),
+                textcoords="offset points",
+                va="top",
+                color=SECOND,
+            )
+        ax.set(xlabel="Similarity to the nearest training sample", ylabel="Test samples")
+
+    caption = "How near each test sample comes to training data."
+    caption += f" The task fails above {limit:g}." if limit is not None else ""
+    return Figure(draw_svg(draw, SMALL), "Nearest training sample", caption)
+
+
+def forest(scores: dict[str, dict[str, float]], label: str) -> Figure:
+    """Score with interval of the model and every baseline: `{model: {value, low, high}}`."""
+    names = list(scores)[::-1]  # the axis counts from below
+
+    def draw(ax: Any) -> None:
+        for i, name in enumerate(names):
+            score, colour = scores[name], ACCENT if name == "model" else MUTED
+            ends = [score.get("low", score["value"]), score.get("high", score["value"])]
+            ax.plot(ends, [i, i], color=colour, linewidth=1.5)
+            ax.plot(score["value"], i, "o", color=colour, markersize=6)
+        ax.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
+        ax.set(ylim=(-0.6, len(names) - 0.4), xlabel=label)
+        ax.grid(axis="x", color=LINE, linewidth=0.5)
+
+    svg = draw_svg(draw, (BARS, 0.9 + 0.27 * len(names)))
+    return Figure(svg, "Model and baselines", f"{label} with 95 % intervals.")
+
+
+def importance(table: pd.DataFrame) -> Figure:
+    """The most important columns as bars with their range over repeats."""
+    top = table.nlargest(MOST_BARS, "importance")[::-1]
+
+    def draw(ax: Any) -> None:
+        ax.barh(range(len(top)), top["importance"], color=ACCENT, alpha=0.6, height=0.65)
+        ax.hlines(range(len(top)), top["low"], top["high"], color=INK, linewidth=1)
+        ax.axvline(0, color=LINE, linewidth=1, zorder=0)
+        ax.set_yticks(range(len(top)), top["feature"])
+        ax.set(xlabel="Rise of the loss", ylim=(-0.7, len(top) - 0.3))
+
+    caption = "Rise of the loss when a column's values are shuffled; lines: range over repeats."
+    if len(table) > len(top):
+        caption += f" The first {len(top)} of {len(table)} columns."
+    return Figure(draw_svg(draw, (BARS, 0.8 + 0.22 * len(top))), "Importance", caption)
+
+
+def mutations(table: pd.DataFrame) -> Figure:
+    """In-silico mutagenesis of one item: letter by position, or bars where windows are masked."""
+    item = str(table["item"].iloc[0])
+    reference = table.drop_duplicates("position").set_index("position").get("reference")
+    letters = sorted(table["feature"].unique(), key=lambda letter: (LETTERS.find(letter), letter))
+    heat = table.pivot(index="feature", columns="position", values="importance").loc[letters]
+    positions = heat.columns.to_numpy()
+
+    def draw(ax: Any) -> None:
+        if len(letters) == 1:
+            width = 0.9 * min(np.diff(positions), default=1)
+            ax.bar(positions + 1, heat.iloc[0], width=width, align="edge", color=ACCENT, alpha=0.6)
+            ax.axhline(0, color=LINE, linewidth=1)
+            ax.set(xlabel="Position", ylabel="Fall of the score")
+            return
+        _shade(ax, (heat / (heat.abs().max().max() or 1)).fillna(0).to_numpy())
+        ax.set_yticks(range(len(letters)), letters, fontsize=6)
+        ax.set_xticks(range(9, len(positions), 10), positions[9::10] + 1)
+        ax.set(xlabel="Position", ylabel="Replaced by")
+        if reference is not None:
+            top = ax.secondary_xaxis("top")
+            top.set_xticks(range(len(positions)), reference[positions], fontsize=6)
+            top.tick_params(length=0)
+
+    size = (max(SMALL[0], min(0.7 + 0.115 * len(positions), 24)), 0.75 + 0.115 * len(letters))
+    caption = "Blue: the replacement lowers the score; orange: it raises it."
+    if len(letters) == 1:
+        size, caption = WIDE, "How much the score falls when a stretch is masked."
+    if "predicted" in table:
+        caption = f"Predicted: {table['predicted'].iloc[0]}. {caption}"
+    return Figure(draw_svg(draw, size), item, caption, wide=size[0] > HALF)
+
+
+def _shade(ax: Any, strength: np.ndarray) -> None:
+    """Draw a matrix as cells: positive ones blue, negative orange, the stronger the denser."""
+    colours = np.where(strength[..., None] > 0, BLUE, ORANGE)
+    cells = np.concatenate([colours, 255 * np.abs(strength[..., None])], axis=2)
+    ax.imshow(cells.astype(np.uint8), interpolation="none")
+
+
+def _curves(ax: Any, table: pd.DataFrame, x: str, y: str, diagonal: bool) -> None:
+    if diagonal:
+        ax.plot([0, 1], [0, 1], color=LINE, linewidth=1)
+    for name, rows, style in _styled(table):
+        ax.plot(rows[x], rows[y], label=name, **style)
+    ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+    ax.set(xlabel=_words(x), ylabel=_words(y))
+    _legend(ax)
+
+
+def _styled(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame, dict[str, Any]]]:
+    """(name, rows, line style): the model in colour and on top, baselines grey and dashed."""
+    styled = []
+    names = [name for name in table["model"].unique() if name != "model"]
+    for i, name in enumerate(names):
+        style = {"color": MUTED, "linewidth": 1.1, "linestyle": DASHES[i % len(DASHES)]}
+        styled.append((name.replace("_", " "), table[table["model"] == name], style))
+    return [*styled, ("model", table[table["model"] == "model"], {"color": ACCENT, "linewidth": 2})]
+
+
+def _legend(ax: Any, **place: Any) -> None:
+    handles, labels = ax.get_legend_handles_labels()
+    if len(labels) > 1:
+        ax.legend(handles[::-1], labels[::-1], frameon=False, fontsize=8, **place)
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ").capitalize()

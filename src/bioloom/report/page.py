@@ -1,0 +1,273 @@
+"""One self-contained HTML page with everything measured: opens offline, fetches nothing.
+
+An overview of all tasks, then for each its scores beside the baselines, curves, data quality,
+split and leakage, explanation and model card. What a task does not have is left out.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from bioloom import __version__
+from bioloom.files import read_json, replacing
+from bioloom.kinds import CLASSIFICATION
+from bioloom.metrics import LOWER_IS_BETTER
+from bioloom.report import figures
+from bioloom.report.figures import Figure
+from bioloom.report.logos import is_logo, logo
+
+METRICS = {
+    "auroc": "AUROC",
+    "auprc": "AUPRC",
+    "auprc_ratio": "AUPRC over chance",
+    "early_precision_ratio": "Early precision over chance",
+    "f1": "F1",
+    "mcc": "MCC",
+    "ece": "Calibration error (ECE)",
+    "brier": "Brier score",
+    "log_loss": "Log loss",
+    "r2": "R²",
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "pearson": "Pearson r",
+    "spearman": "Spearman ρ",
+    "r2_pooled": "R² pooled over targets",
+    "coverage": "Coverage of sets or intervals (90 % asked)",
+    "set_size": "Classes in the prediction set",
+    "sov": "Segment overlap (SOV)",
+    "lddt": "lDDT of C-alphas",
+    "tm_score": "TM-score",
+    "distance_mae": "Error of distances below 20 Å (Å)",
+    "call_accuracy": "Accuracy of the high call",
+    "call_recall": "Recall of the high call",
+    "call_precision": "Precision of the high call",
+    "call_f1": "F1 of the high call",
+    "call_auroc": "AUROC of the high call",
+}
+VERDICTS = {
+    "better": "Better than the best baseline",
+    "equal": "No better than the best baseline",
+    "worse": "Worse than the best baseline",
+}
+DRAWN = ("histogram", "shares", "flags")  # of leakage.json, shown in another way than the rest
+NAMED = ("embedder", "identity", "features")  # of features.json: in the card under another name
+MACRO = ("recall", "precision", "f1", "auroc", "auprc")
+SPELT = {name: name.upper() for name in ("svm", "dnn", "cnn", "gnn", "lstm", "clr")} | {
+    "unirep": "UniRep"
+}
+UNBOUNDED = ("distance_mae", "rmse", "mae", "rmse_median", "log_loss", "set_size")
+
+
+def build_report(
+    tasks: dict[str, dict[str, Path]], config: dict[str, dict[str, Any]], out: Path
+) -> None:
+    """Write the page for `tasks`: name -> its files, of which only `metrics` is needed.
+
+    Files: `metrics`, `quality`, `leakage`, `features` (JSON), `explanation` (Parquet), `plots`
+    (folder of CSV), `model` (folder). `config` has each task's `title` and `about` (source,
+    licence, limits).
+    """
+    from jinja2 import Environment, FileSystemLoader
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(score=score, signed=signed, plain=plain, words=words)
+    views = [task_view(name, files, config.get(name, {})) for name, files in tasks.items()]
+    page = environment.get_template("page.html").render(
+        tasks=views, version=__version__, span=_span(views)
+    )
+    with replacing(out) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def task_view(name: str, files: dict[str, Path], config: dict[str, Any]) -> dict[str, Any]:
+    """What the template shows of one task."""
+    metrics = read_json(files["metrics"])
+    records = {key: _json(files.get(key)) for key in ("quality", "leakage", "features")}
+    described = files.get("model", Path()) / "model.yaml"
+    model = yaml.safe_load(described.read_text()) if described.is_file() else {}
+    label = metric_label(metrics["primary"], metrics["kind"])
+    outcome = _outcome(metrics.get("difference", {}))
+    return {
+        "name": name,
+        "title": config.get("title", words(name)),
+        "metrics": metrics,
+        "label": label,
+        "outcome": outcome,
+        "verdict": VERDICTS[outcome] if "difference" in metrics else words(metrics["verdict"]),
+        "bounded": metrics["primary"] not in UNBOUNDED,
+        "rows": score_rows(metrics),
+        "model": model,
+        "card": model_card(config.get("about", {}), model, records["features"]),
+        "audit": [(key, value) for key, value in records["leakage"].items() if key not in DRAWN],
+        **records,
+        "forest": figures.forest(_primary_scores(metrics), label),
+        "curves": _curves(files.get("plots"), metrics, label),
+        "similarity": _similarity(records["leakage"]),
+        "explanation": _explanation(files.get("explanation")),
+    }
+
+
+def score_rows(metrics: dict[str, Any]) -> list[dict[str, Any]]:
+    """A row a metric: label, direction, and value with interval of the model and each baseline."""
+    models = {"model": metrics["test"], **metrics["baselines"]}
+    names = [key for key in metrics["test"] if not key.endswith(("_low", "_high"))]
+    rows = []
+    for name in sorted(names, key=lambda key: key != metrics["primary"]):
+        lower = name in LOWER_IS_BETTER
+        known = [scores[name] for scores in models.values() if name in scores]
+        best = min(known) if lower else max(known)
+        cells = [
+            {
+                "value": scores.get(name),
+                "low": scores.get(f"{name}_low"),
+                "high": scores.get(f"{name}_high"),
+                "best": scores.get(name) == best and name != "coverage",
+            }
+            for scores in models.values()
+        ]
+        rows.append({"label": metric_label(name, metrics["kind"]), "lower": lower, "cells": cells})
+    return rows
+
+
+def metric_label(name: str, kind: str) -> str:
+    """The name of a metric as the field writes it."""
+    if name.startswith("contacts_"):
+        _, apart, share = name.split("_")
+        part = {"l": "L", "l2": "L/2", "l5": "L/5"}[share]
+        return f"Precision of the surest {part} {apart}-range contacts"
+    stem = name.removesuffix("_median").removesuffix("_macro")
+    label = METRICS.get(stem, words(stem))
+    if name.endswith("_median"):
+        label += ", median over targets"
+    over_classes = kind in ("multiclass", "per_residue") and name in MACRO
+    return f"{label} (macro)" if over_classes or name.endswith("_macro") else label
+
+
+def model_card(
+    about: dict[str, str], model: dict[str, Any], features: dict[str, Any]
+) -> list[tuple[str, Any]]:
+    """(name, value) of what a user of the model should know, in reading order."""
+    classes = model.get("outputs", []) if model.get("kind") in CLASSIFICATION else []
+    coverage = model.get("coverage")
+    card = [
+        *((key, about.get(key)) for key in ("source", "licence", "limits")),
+        ("model", words(model.get("model", ""))),
+        *((key, model.get(key)) for key in ("parameters", "features", "seed")),
+        ("classes", classes),
+        ("positive class", classes[-1] if model.get("kind") == "binary" else None),
+        *((key, model.get(key)) for key in ("threshold", "temperature")),
+        ("sets and intervals", f"made to hold the truth for {coverage:.0%}" if coverage else ""),
+        ("number of features", features.get("features")),
+        *((key, value) for key, value in features.items() if key not in NAMED),
+    ]
+    return [(name, value) for name, value in card if value not in (None, "", [], {})]
+
+
+def _primary_scores(metrics: dict[str, Any]) -> dict[str, dict[str, float]]:
+    primary = metrics["primary"]
+    ends = {"value": primary, "low": f"{primary}_low", "high": f"{primary}_high"}
+    models = {"model": metrics["test"], **metrics["baselines"]}
+    return {
+        model: {end: scores[key] for end, key in ends.items() if key in scores}
+        for model, scores in models.items()
+        if primary in scores
+    }
+
+
+def _outcome(difference: dict[str, Any]) -> str:
+    if difference.get("low", 0) > 0:
+        return "better"
+    return "worse" if difference.get("high", 0) < 0 else "equal"
+
+
+def _span(views: list[dict[str, Any]]) -> float:
+    """The largest end of a difference's interval: half the width of the overview's strips."""
+    differences = [view["metrics"].get("difference", {}) for view in views if view["bounded"]]
+    ends = [abs(d[end]) for d in differences for end in ("low", "high") if end in d]
+    return max(ends, default=0) or 1.0
+
+
+def _json(path: Path | None) -> dict[str, Any]:
+    return read_json(path) if path is not None and path.is_file() else {}
+
+
+def _curves(folder: Path | None, metrics: dict[str, Any], label: str) -> list[Figure]:
+    draw = {
+        "roc": figures.roc,
+        "pr": figures.precision_recall,
+        "calibration": figures.calibration,
+        "confusion": figures.confusion,
+        "per_class": figures.per_class,
+        "strongest_links": figures.strongest_links,
+        "distance_maps": figures.distance_maps,
+        "predicted_observed": figures.predicted_observed,
+        "per_target": lambda t: figures.per_target(t, metrics.get("difference", {}).get("against")),
+        "metric_by_distance": lambda table: figures.by_distance(table, label),
+    }
+    drawn = []
+    for name, figure in draw.items():
+        path = (folder or Path()) / f"{name}.csv"
+        if not path.is_file() or (table := pd.read_csv(path)).empty:
+            continue
+        if name == "metric_by_distance" and table["model"].value_counts().max() < 2:
+            continue  # too few test samples for a line
+        drawn.append(figure(table))
+    return drawn
+
+
+def _similarity(leakage: dict[str, Any]) -> Figure | None:
+    histogram = leakage.get("histogram")
+    if not histogram:
+        return None
+    return figures.similarities(histogram["counts"], histogram["edges"], leakage.get("limit"))
+
+
+def _explanation(path: Path | None) -> list[Figure]:
+    """Importance of columns, or one map an item: a logo for DNA, else a heat map."""
+    if path is None or not path.is_file() or not len(table := pd.read_parquet(path)):
+        return []
+    items = table["item"].fillna("").astype(str)
+    if (items == "").all():
+        return [figures.importance(table)]
+    maps = [rows for _, rows in table.groupby(items, sort=False)]
+    return [logo(rows) if is_logo(rows) else figures.mutations(rows) for rows in maps]
+
+
+def words(name: str) -> str:
+    """A name in config as words: `no_foundation_model` -> `No foundation model`."""
+    text = " ".join(SPELT.get(word, word) for word in str(name).split("_"))
+    return text[:1].upper() + text[1:]
+
+
+def score(value: float | None) -> str:
+    """Three decimals, or three digits where the number is large."""
+    if value is None:
+        return "–"
+    return (f"{value:.3f}" if abs(value) < 100 else f"{value:,.0f}").replace("-", "−")
+
+
+def signed(value: float) -> str:
+    """Three decimals with a sign."""
+    return f"{value:+.3f}".replace("-", "−")
+
+
+def plain(value: Any) -> str:
+    """Any JSON value on one line, numbers in a readable form."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {plain(part)}" for key, part in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(plain(part) for part in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,81 @@
+"""The samples table: `sample_id` (unique), `label` or `label.<target>`, `group`, typed columns.
+
+A column `<block>.<name>` belongs to a block (`expression.FLT3`). New data have no label. Where each
+residue has a class, `label.residues` is a text as long as `sequence`. A pair has the ids of its
+ends in `source` and `target`, and may have a `block` of groups that are held out together. Two
+columns may come with the labels and are no features: `sample_weight` (how much a measurement counts
+in training and in the scores, its number of reads for example) and `split` (a shipped split).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from bioloom.errors import DataError
+from bioloom.files import replacing
+
+NO_FEATURES = ("sample_id", "group", "sample_weight", "split")
+LINK_COLUMNS = ("source", "target", "block")
+
+RESIDUE_LABELS = "label.residues"
+
+
+def label_columns(samples: pd.DataFrame) -> list[str]:
+    """`["label"]`, or the `label.<target>` columns, or nothing for new data."""
+    return [name for name in map(str, samples) if name == "label" or name.startswith("label.")]
+
+
+def feature_columns(samples: pd.DataFrame) -> list[str]:
+    """All columns that a model may see: no identifier, group, label, weight or split."""
+    others = {*NO_FEATURES, *label_columns(samples), *(LINK_COLUMNS if is_links(samples) else ())}
+    return [name for name in map(str, samples) if name not in others]
+
+
+def is_links(samples: pd.DataFrame) -> bool:
+    """Whether the samples are pairs of nodes: a clinical table may have a column `source`, too."""
+    if not {"source", "target"} <= set(samples):
+        return False
+    named = samples["source"].astype(str) + "|" + samples["target"].astype(str)
+    return bool(samples["sample_id"].eq(named).all())
+
+
+def check_samples(samples: pd.DataFrame, file: str | Path) -> pd.DataFrame:
+    """Raise DataError unless the table keeps the contract; give it back otherwise."""
+    for column in ("sample_id", "group"):
+        if column not in samples:
+            raise DataError(f"Expected a column {column!r}", file=file)
+    if samples.empty:
+        raise DataError(
+            "No samples are left after cleaning",
+            file=file,
+            hint="quality.json and the `clean` options say what was dropped",
+        )
+    duplicated = samples["sample_id"].duplicated()
+    if duplicated.any():
+        raise DataError(f"{duplicated.sum()} sample ids occur more than once", file=file)
+    return samples
+
+
+def read_samples(path: str | Path) -> pd.DataFrame:
+    """Read and check a samples table."""
+    return check_samples(pd.read_parquet(path), path)
+
+
+def write_samples(samples: pd.DataFrame, path: str | Path) -> None:
+    """Check and write a samples table."""
+    write_table(check_samples(samples, path), path)
+
+
+def write_table(table: pd.DataFrame, path: str | Path) -> None:
+    """Write any table as Parquet, or as CSV where the name says so."""
+    with replacing(path) as temporary:
+        if temporary.suffix == ".csv":
+            table.to_csv(temporary, index=False, float_format="%.6g")
+        else:
+            table.to_parquet(temporary, index=False)
+
+
+COORDINATES = "label.coordinates"
+"""Column with C-alpha and C-beta of each residue, L x 6 numbers end to end."""

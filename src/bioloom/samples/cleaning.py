@@ -1,0 +1,92 @@
+"""What the applications share: options with defaults, and rows dropped with the reason counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from bioloom.errors import DataError, unknown_name
+from bioloom.samples import feature_columns
+
+Rules = Mapping[str, Callable[[pd.DataFrame], pd.Series]]
+
+
+def drop_columns(samples: pd.DataFrame, names: Sequence[str], *, training: bool) -> pd.DataFrame:
+    """The samples without the features `names`; DataError for what is none in training data.
+
+    New data may lack such a column.
+    """
+    features = feature_columns(samples)
+    for name in names if training else ():
+        if name not in features:
+            raise unknown_name("feature", name, features, " under `clean: drop`")
+    return samples.drop(columns=[name for name in names if name in features])
+
+
+def drop_rows(samples: pd.DataFrame, rules: Rules) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows that no rule marks, and `sample_id, reason` of the others: the first rule's."""
+    dropped = [pd.DataFrame({"sample_id": [], "reason": []}, dtype=str)]
+    for reason, is_bad in rules.items():
+        bad = is_bad(samples).to_numpy(dtype=bool)
+        dropped.append(samples.loc[bad, ["sample_id"]].assign(reason=reason))
+        samples = samples[~bad]
+    return samples.reset_index(drop=True), pd.concat(dropped, ignore_index=True)
+
+
+def merge_copies(samples: pd.DataFrame, usable: np.ndarray) -> pd.DataFrame:
+    """The same rows with the label and weight of all usable copies of their `sequence` together.
+
+    The label is the mean by `sample_weight`, where there is one, and the weight the sum. A copy
+    can then be dropped. `usable (N,)` are the rows that have a label and may be used.
+    """
+    weight = samples.get("sample_weight", pd.Series(1.0, index=samples.index)).where(usable, 0.0)
+    values = weight * samples["label"].where(usable, 0.0)
+    copies = pd.DataFrame({"value": values, "weight": weight}).groupby(samples["sequence"])
+    total = copies.transform("sum")
+    merged = samples.assign(label=samples["label"].mask(usable, total["value"] / total["weight"]))
+    if "sample_weight" in samples:
+        merged["sample_weight"] = samples["sample_weight"].mask(usable, total["weight"])
+    return merged
+
+
+def unlabelled(samples: pd.DataFrame) -> pd.Series:
+    """Rows whose label is missing."""
+    return samples["label"].isna()
+
+
+def rare_class(min_class_size: int) -> Callable[[pd.DataFrame], pd.Series]:
+    """A rule: rows of a class with fewer than `min_class_size` rows."""
+    return lambda samples: samples["label"].map(samples["label"].value_counts()) < min_class_size
+
+
+def require_classes(samples: pd.DataFrame) -> None:
+    """Raise DataError unless there are at least two classes."""
+    classes = samples["label"].unique()
+    if len(classes) < 2:
+        got = f"all {len(samples)} samples are {classes[0]!r}" if len(classes) else "no sample"
+        raise DataError(
+            f"A classification needs two classes, got {got}",
+            column="label",
+            hint="look at the label column, and at what quality.json and `clean` drop",
+        )
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """What `clean` gives: the kept samples, and the dropped rows with the reason of each.
+
+    `dropped` has `sample_id, reason`; of new data each such row appears in the predictions, without
+    one. `notes` are facts about the data set that a reader of quality.json should know.
+    """
+
+    samples: pd.DataFrame
+    dropped: pd.DataFrame
+    notes: list[str] = field(default_factory=list)
+
+    def counts(self) -> dict[str, int]:
+        """How many rows were dropped for each reason."""
+        counts = self.dropped["reason"].value_counts(sort=False)
+        return {str(reason): int(count) for reason, count in counts.items()}

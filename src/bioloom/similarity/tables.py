@@ -1,0 +1,61 @@
+"""How alike two rows of a table are."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from bioloom.similarity import BLOCK
+
+
+def nearest_rows(queries: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distance to the nearest row of `targets (T, D)` of each query (Q, D), and its index, (Q,).
+
+    Columns are scaled by 1.4826 median absolute deviations of the targets; where that is 0 (flags,
+    sparse counts) by their range, so that two flags differ by 1. The distance is the root mean
+    square difference over the columns measured (finite) in either row: 0 for duplicates, about 1.4
+    for unrelated normal values. A column measured in one of them alone counts as a difference of 1,
+    so that rows with few values are not alike by what they lack. Without a column measured in both:
+    infinity and -1.
+    """
+    from scipy.spatial.distance import cdist
+
+    if queries.shape[1] != targets.shape[1]:
+        raise ValueError(f"queries have {queries.shape[1]} columns, targets {targets.shape[1]}")
+    distance, nearest = np.full(len(queries), np.inf), np.full(len(queries), -1)
+    if not len(targets):
+        return distance, nearest
+    scale = _robust_scale(targets)
+    target, target_has = _fill_missing(targets / scale)
+    size = max(1, BLOCK // len(targets))
+    for start in range(0, len(queries), size):
+        query, query_has = _fill_missing(queries[start : start + size] / scale)
+        # Missing values stand as 0; what they add where only one row has them is taken off.
+        square = cdist(query, target, "sqeuclidean")
+        square -= query**2 @ (1 - target_has).T + (1 - query_has) @ (target**2).T
+        shared = query_has @ target_has.T
+        alone = query_has @ (1 - target_has).T + (1 - query_has) @ target_has.T
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mean = (np.maximum(square, 0) + alone) / (shared + alone)
+            rms = np.where(shared > 0, np.sqrt(mean), np.inf)
+        best = rms.argmin(axis=1)
+        distance[start : start + size] = rms[np.arange(len(best)), best]
+        nearest[start : start + size] = best
+    return distance, np.where(np.isfinite(distance), nearest, -1)
+
+
+def _robust_scale(values: np.ndarray) -> np.ndarray:
+    """Scale of each column, (D,), never 0; see `nearest_rows`."""
+    values = np.where(np.isfinite(values), values, np.nan)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "All-NaN", RuntimeWarning)
+        spread = 1.4826 * np.nanmedian(np.abs(values - np.nanmedian(values, axis=0)), axis=0)
+        reach = np.nanmax(values, axis=0) - np.nanmin(values, axis=0)
+    scale = np.where(spread > 0, spread, reach)
+    return np.where(scale > 0, scale, 1.0)
+
+
+def _fill_missing(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    has = np.isfinite(values)
+    return np.where(has, values, 0.0), has.astype(float)

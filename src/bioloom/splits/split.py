@@ -1,0 +1,218 @@
+"""Split samples into train, valid and test so that no group is on two sides.
+
+samples (sample_id, group, label or label.<target>) -> splits, as `bioloom.splits` describes them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from bioloom.errors import DataError, unknown_name
+from bioloom.samples import label_columns
+from bioloom.splits import COLUMNS, FINAL, SPLITS, check_splits, is_classification
+
+DEFAULTS: dict[str, dict] = {
+    "holdout": {"by": "group", "identity": None, "test": 0.2, "valid": 0.1},
+    "cross_validation": {"by": "group", "identity": None, "folds": 5, "repeats": 1, "valid": 0.1},
+    "column": {"by": "group", "identity": None, "column": None, "valid": 0.1},
+}
+SPELLINGS = {"training": "train", "validation": "valid", "val": "valid", "dev": "valid"}
+
+
+def split_samples(samples: pd.DataFrame, options: dict, seed: int) -> pd.DataFrame:
+    """Splits of `samples` by the `split:` options of a task; the same seed gives the same splits.
+
+    `method` is holdout (`test`, `valid`), cross_validation (`folds`, `repeats`, `valid`) or column
+    (`column` holds a shipped split; `valid` is carved from train where it has none). `test` and
+    `valid` are fractions of all samples. What stays together: `by: group` (the group column),
+    `by: block` (the block column: sets of groups), `by: cluster` (also sequences linked at
+    `identity` or above) or `by: row` (only where no group repeats). Raises DataError for options or
+    data that allow no such split.
+    """
+    options = checked_options(options)
+    if samples.empty:
+        raise DataError("there are no samples to split")
+    if not label_columns(samples):
+        raise DataError(
+            "The training data have no label",
+            hint="name its column under `datasets: training: columns: {label: ...}`; where all "
+            "pairs of a network are known ones, say `all_interact: true` there",
+        )
+    units = _units(samples, options["by"], options["identity"])
+    # Blocks are few: the groups in them are what a score is resampled by.
+    resampled = units if options["by"] != "block" else pd.factorize(samples["group"])[0]
+    strata = _strata(samples)
+    if options["method"] == "column":
+        partitions = {(0, 0): _shipped(samples, options["column"])}
+    elif options["method"] == "holdout":
+        fractions = [1 - options["test"] - options["valid"], options["valid"], options["test"]]
+        parts = _assign(units, strata, fractions, np.random.default_rng([seed, 0]))
+        partitions = {(0, 0): np.array(SPLITS)[parts]}
+    else:
+        partitions = _folds(units, strata, options["folds"], options["repeats"], seed)
+    for i, split in enumerate(partitions.values()):
+        if "valid" not in split:
+            rng = np.random.default_rng([seed, 1, i])
+            _carve_valid(split, units, strata, options["valid"], rng)
+        if options["method"] != "column":
+            _check_sizes(split, units, options)
+    splits = pd.concat(
+        [_partition(samples, resampled, place, split) for place, split in partitions.items()],
+        ignore_index=True,
+    )
+    check_splits(splits, samples)
+    return splits
+
+
+def _partition(
+    samples: pd.DataFrame, units: np.ndarray, place: tuple[int, int], split: np.ndarray
+) -> pd.DataFrame:
+    columns = (samples["sample_id"].to_numpy(), units, *place, split)
+    return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
+
+
+def checked_options(options: dict) -> dict:
+    """Options with defaults filled in; DataError for unknown keys and values out of range."""
+    method = options.get("method", "holdout")
+    if method not in DEFAULTS:
+        raise unknown_name("split method", method, DEFAULTS)
+    for name in options:
+        if name not in ("method", *DEFAULTS[method]):
+            raise unknown_name("split option", name, DEFAULTS[method], f" of {method}")
+    full = {**DEFAULTS[method], **options, "method": method}
+    if full["by"] not in ("group", "block", "cluster", "row"):
+        raise DataError(f"split by {full['by']!r}: expected group, block, cluster or row")
+    if (full["by"] == "cluster") != (full["identity"] is not None):
+        raise DataError("split by cluster needs identity, and only split by cluster takes it")
+    if method == "column" and not isinstance(full["column"], str):
+        raise DataError("split method column needs column: the name of the column that has it")
+    for key, least in (("folds", 2), ("repeats", 1)):
+        if key in full and (type(full[key]) is not int or full[key] < least):
+            raise DataError(f"{key} must be a whole number from {least} on, got {full[key]!r}")
+    for key in ("test", "valid", "identity"):
+        value = full.get(key)
+        if value is not None and not (type(value) in (int, float) and 0 < value <= 1):
+            raise DataError(f"{key} must be a number above 0 and at most 1, got {value!r}")
+    test = full.get("test", 1 / full["folds"] if "folds" in full else 0)
+    if test + full["valid"] >= 1:
+        raise DataError(f"test {test:.3g} and valid {full['valid']} leave no training samples")
+    return full
+
+
+def _strata(samples: pd.DataFrame) -> np.ndarray:
+    """What to balance, (N,) int: class, fifth of a measured label, or nothing (several targets)."""
+    if "label" not in samples:
+        return np.zeros(len(samples), dtype=int)
+    if samples["label"].isna().any():
+        raise DataError(f"{samples['label'].isna().sum()} samples have no label", column="label")
+    if is_classification(samples):
+        return pd.factorize(samples["label"])[0]
+    return pd.qcut(samples["label"], 5, labels=False, duplicates="drop").fillna(0).to_numpy(int)
+
+
+def _units(samples: pd.DataFrame, by: str, identity: float | None) -> np.ndarray:
+    """What stays together, (N,) int: rows, groups, or groups joined through sequence clusters."""
+    if "group" not in samples and by == "group":
+        raise DataError("split by group needs a group column", hint="name one, or split by: row")
+    groups = pd.factorize(samples["group"])[0] if "group" in samples else np.arange(len(samples))
+    if (groups < 0).any():
+        raise DataError(f"{(groups < 0).sum()} samples have no group", column="group")
+    if by == "block":
+        if "block" not in samples:
+            raise DataError("these samples have no blocks to split by", column="block")
+        return pd.factorize(samples["block"])[0]
+    if by == "row" and len(set(groups)) < len(groups):
+        raise DataError("split by row where groups repeat puts a group on both sides")
+    if identity is None:  # it comes with split by cluster, and only with it
+        return groups
+    if "sequence" not in samples:
+        raise DataError("split by cluster needs a sequence column", column="sequence")
+    from bioloom.similarity import connected
+    from bioloom.similarity.sequences import sequence_clusters
+
+    clusters = sequence_clusters(samples["sequence"].tolist(), identity)
+    # A graph of groups and clusters with one edge a sample: its components share neither.
+    size = len(groups)
+    return connected(groups, size + clusters, 2 * size)[groups]
+
+
+def _assign(
+    units: np.ndarray, strata: np.ndarray, fractions: list[float], rng: np.random.Generator
+) -> np.ndarray:
+    """Part of each sample, (N,) int: whole units, in parts of about `fractions`, strata balanced.
+
+    Greedy: units from the largest to the smallest (equal ones shuffled) each go where they least
+    raise the chi-square of the stratum counts against those wanted; parts share large units first
+    and small ones fill them up. The last units go to parts that are still empty.
+    """
+    _, unit = np.unique(units, return_inverse=True)
+    _, stratum = np.unique(strata, return_inverse=True)
+    counts = np.zeros((unit.max() + 1, stratum.max() + 1))
+    np.add.at(counts, (unit, stratum), 1)
+    wanted = np.outer(fractions, counts.sum(axis=0))
+    filled = np.zeros_like(wanted)
+    order = rng.permutation(len(counts))
+    order = order[np.argsort(-counts[order].sum(axis=1), kind="stable")]
+    part = np.zeros(len(counts), dtype=int)
+    for left, i in zip(range(len(order), 0, -1), order, strict=True):
+        cost = (counts[i] * (counts[i] + 2 * (filled - wanted)) / wanted).sum(axis=1)
+        occupied = filled.any(axis=1)
+        if left <= (~occupied).sum():
+            cost[occupied] = np.inf
+        part[i] = cost.argmin()
+        filled[part[i]] += counts[i]
+    return part[unit]
+
+
+def _carve_valid(
+    split: np.ndarray, units: np.ndarray, strata: np.ndarray, valid: float, rng: np.random.Generator
+) -> None:
+    """Turn whole units of the train rows of `split`, `valid` of all rows, into valid, in place."""
+    train = np.flatnonzero(split == "train")
+    share = min(valid * len(split) / max(len(train), 1), 0.5)
+    if len(train):
+        parts = _assign(units[train], strata[train], [1 - share, share], rng)
+        split[train[parts == 1]] = "valid"
+
+
+def _folds(
+    units: np.ndarray, strata: np.ndarray, folds: int, repeats: int, seed: int
+) -> dict[tuple[int, int], np.ndarray]:
+    """Train and test rows of each (repeat, fold); the final partition is all train."""
+    partitions = {}
+    for repeat in range(repeats):
+        rng = np.random.default_rng([seed, 0, repeat])
+        fold_of = _assign(units, strata, [1 / folds] * folds, rng)
+        for fold in range(folds):
+            partitions[repeat, fold] = np.where(fold_of == fold, "test", "train").astype("<U5")
+    partitions[FINAL] = np.full(len(units), "train")
+    return partitions
+
+
+def _check_sizes(split: np.ndarray, units: np.ndarray, options: dict) -> None:
+    """DataError where large units left valid or test less than half of what was asked for."""
+    test = options.get("test", 1 / options["folds"] if "folds" in options else 0)
+    for name, asked in (("valid", options["valid"]), ("test", test)):
+        share = (split == name).mean()
+        if 0 < share < asked / 2:
+            raise DataError(
+                f"{name} has {share:.1%} of the samples where {asked:.0%} was asked for; the "
+                f"largest group or cluster holds {np.bincount(units).max() / len(units):.1%}",
+                hint="unequal groups; for clusters a higher identity makes smaller ones",
+            )
+
+
+def _shipped(samples: pd.DataFrame, column: str) -> np.ndarray:
+    """The split that came with the data, (N,), in our words."""
+    if column not in samples:
+        raise DataError("the split column is not in the samples", column=column)
+    words = samples[column].astype(str).str.strip().str.lower().replace(SPELLINGS)
+    wrong = ~words.isin(SPLITS)
+    if wrong.any():
+        example = samples[column][wrong].iloc[0]
+        raise DataError(
+            f"{wrong.sum()} samples have a split that is not train, valid or test, as {example!r}",
+            column=column,
+        )
+    return words.to_numpy(dtype="<U5")

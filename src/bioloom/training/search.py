@@ -1,0 +1,89 @@
+"""`model: search`: parameters chosen by cross-validation inside the training rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from bioloom.arrays import end_to_end
+from bioloom.errors import DataError
+from bioloom.fitted import model_rows
+from bioloom.fitted.preprocess import Preprocess
+from bioloom.kinds import CLASSIFICATION
+from bioloom.kinds.labels import Labels
+from bioloom.training.recipe import Recipe, build_model, weighting
+
+INNER_FOLDS = 3
+
+
+def select_parameters(
+    recipe: Recipe,
+    labels: Labels,
+    rows: np.ndarray,
+    X: dict[str, Any],
+    y: dict[str, Any],
+    units: np.ndarray,
+    seed: int,
+) -> dict[str, Any]:
+    """The nested part: the best of `search` by cross-validation inside the training rows."""
+    candidates = [
+        recipe.parameters | dict(zip(recipe.search, values, strict=True))
+        for values in product(*recipe.search.values())
+    ]
+    if len(candidates) == 1:
+        return candidates[0]
+    losses = [
+        sum(
+            _inner_loss(recipe, labels, candidate, rows, X, y, inside, outside, seed)
+            for inside, outside in _inner_folds(labels, y["train"], units, seed)
+        )
+        for candidate in candidates
+    ]
+    if not np.isfinite(losses).any():
+        raise DataError("No candidate of `search` could be fitted: all losses are no numbers")
+    return candidates[int(np.nanargmin(losses))]
+
+
+def _inner_folds(
+    labels: Labels, y: np.ndarray, units: np.ndarray, seed: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
+
+    stratified = labels.kind in ("binary", "multiclass")
+    kind: Callable[..., Any] = StratifiedGroupKFold if stratified else GroupKFold
+    folds = kind(INNER_FOLDS, shuffle=True, random_state=seed)
+    return list(folds.split(np.zeros(len(y)), y if stratified else None, units))
+
+
+def _inner_loss(
+    recipe: Recipe,
+    labels: Labels,
+    parameters: dict[str, Any],
+    rows: np.ndarray,
+    X: dict[str, Any],
+    y: dict[str, Any],
+    inside: np.ndarray,
+    outside: np.ndarray,
+    seed: int,
+) -> float:
+    """Loss on an inner fold; preprocessing and model are fitted inside it, stopped on valid."""
+    labelled = end_to_end(y["train"][inside])
+    preprocess = Preprocess.fit(X["train"][inside], labelled, recipe.preprocess)
+    model = build_model(recipe.model, labels, seed, parameters)
+    sides = [
+        preprocess.transform(X["train"][inside]),
+        y["train"][inside],
+        preprocess.transform(X["valid"]),
+        y["valid"],
+    ]
+    weight = weighting(model, labels, rows[inside])
+    model.fit(*(model_rows(labels.kind, model, side) for side in sides), **weight)
+    held = model_rows(labels.kind, model, preprocess.transform(X["train"][outside]))
+    truth = end_to_end(y["train"][outside])
+    if labels.kind in CLASSIFICATION:
+        chosen = model.predict_proba(held)[np.arange(len(truth)), truth]
+        return float(-np.log(np.clip(chosen, 1e-6, 1)).mean())
+    return float(np.nanmean((np.asarray(model.predict(held)).reshape(truth.shape) - truth) ** 2))

@@ -1,0 +1,218 @@
+"""Train a task's model and its baselines on every partition, and predict the held-out rows.
+
+Whatever is fitted is fitted on train rows; early stopping, calibration, threshold and conformal
+quantile come from valid rows; of test rows only the features are read. `held_out.parquet` holds
+the predictions of test rows, so that evaluation needs no model. Samples with `sample_weight` are
+weighted in the loss of every model that can, and the mean weight of its training rows is 1; early
+stopping, calibration and intervals count each valid row once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+
+from bioloom.application import get_application, kind_of
+from bioloom.arrays import Links, Ragged, end_to_end, residues_of
+from bioloom.errors import DataError
+from bioloom.features import Features
+from bioloom.files import sha256
+from bioloom.fitted import COVERAGE, Fitted, model_rows
+from bioloom.fitted.calibration import conformal_quantile, fit_temperature, fit_threshold
+from bioloom.fitted.novelty import Novelty
+from bioloom.fitted.preprocess import Preprocess
+from bioloom.fitted.signature import make_signature
+from bioloom.kinds import CLASSIFICATION, Kind
+from bioloom.kinds.labels import Labels, encode_labels
+from bioloom.structures.distances import pair_counts, pairs_of, summarise
+from bioloom.training.recipe import Recipe, build_model, make_recipes, weighting
+from bioloom.training.search import select_parameters
+
+FITTED_PARTS = ("train", "valid")
+MOST_CALIBRATED = 50_000
+"""Rows for the temperature, one number: pairs of residues are many more."""
+PACKAGES = ("bioloom", "numpy", "scikit-learn", "torch")
+
+
+@dataclass(frozen=True)
+class Partition:
+    """One partition of the samples: row numbers of `train`, `valid`, `test`; units of all rows."""
+
+    repeat: int
+    fold: int
+    rows: dict[str, np.ndarray]
+    units: np.ndarray
+
+
+def train_task(
+    samples: pd.DataFrame,
+    splits: pd.DataFrame,
+    features: dict[str, Features],
+    options: dict[str, Any],
+    seed: int,
+    inputs: Sequence[Path],
+) -> tuple[Fitted, pd.DataFrame]:
+    """Train what a task's config asks for: its model, the naive baseline and its own baselines.
+
+    `features` are by file name: `features`, and `features.<baseline>` where a baseline has its
+    own; `options` are the config keys application, model, baselines, preprocess, positive,
+    high_above.
+    """
+    kind = kind_of(get_application(options["application"]), samples)
+    labels = encode_labels(samples, kind, options.get("positive"), options.get("high_above"))
+    fitted, held_out = train(samples, splits, labels, make_recipes(features, options, kind), seed)
+    final = next(_partitions(samples, splits))
+    fitted.settings = {
+        "seed": seed,
+        "features": features["features"].embedder,
+        "signature": make_signature(samples.iloc[final.rows["train"]]),
+        "packages": {name: version(name) for name in PACKAGES},
+        "inputs": {str(path): sha256(path) for path in inputs},
+        "feature_names": [str(name) for name in features["features"].names],
+    }
+    return fitted, held_out
+
+
+def train(
+    samples: pd.DataFrame,
+    splits: pd.DataFrame,
+    labels: Labels,
+    recipes: dict[str, Recipe],
+    seed: int,
+) -> tuple[Fitted, pd.DataFrame]:
+    """Fit every recipe on every partition that has test rows, and `model` also for new data.
+
+    Returns the model for new data and the predictions of held-out rows (held_out.parquet).
+    """
+    partitions = list(_partitions(samples, splits))
+    tested = [partition for partition in partitions if len(partition.rows["test"])]
+    # Cross-validation has a partition without test rows, hold-out has but one: it comes first.
+    final = fit(recipes["model"], labels, partitions[0], samples, seed)
+    tables = []
+    for name, recipe in recipes.items():
+        print(f"train {name}: {len(tested)} partitions", file=sys.stderr, flush=True)
+        for partition in tested:
+            known = name == "model" and partition is partitions[0]
+            fitted = final if known else fit(recipe, labels, partition, samples, seed)
+            table = _held_out(fitted, recipe.features, samples.iloc[partition.rows["test"]])
+            place = {"repeat": partition.repeat, "fold": partition.fold}
+            tables.append(table.assign(model=name, **place))
+    return final, pd.concat(tables, ignore_index=True)
+
+
+def fit(
+    recipe: Recipe,
+    labels: Labels,
+    partition: Partition,
+    samples: pd.DataFrame,
+    seed: int,
+) -> Fitted:
+    """Fit one recipe on the train rows of one partition, and the rest on its valid rows."""
+    rows = partition.rows
+    X = {part: recipe.features.rows(samples["sample_id"].iloc[rows[part]]) for part in FITTED_PARTS}
+    y = {part: labels.y[rows[part]] for part in FITTED_PARTS}
+    if labels.kind in ("per_residue", "per_pair"):
+        _check_residues(X, y, labels.kind)
+    named = labels.kind in CLASSIFICATION and labels.kind != "per_pair"  # bins may be empty
+    if named and len(np.unique(end_to_end(y["train"]))) < len(labels.outputs):
+        raise DataError(
+            "A class has no training row in a partition", hint="raise `clean: min_class_size`"
+        )
+    preprocess = Preprocess.fit(X["train"], end_to_end(y["train"]), recipe.preprocess)
+    prepared = {part: preprocess.transform(X[part]) for part in FITTED_PARTS}
+    units = partition.units[rows["train"]]
+    parameters = select_parameters(recipe, labels, rows["train"], X, y, units, seed)
+    model = build_model(recipe.model, labels, seed, parameters)
+    parts = [
+        model_rows(labels.kind, model, side[p]) for p in FITTED_PARTS for side in (prepared, y)
+    ]
+    model.fit(*parts, **weighting(model, labels, rows["train"]))
+    fitted = Fitted(
+        kind=labels.kind,
+        model_name=recipe.model,
+        parameters=parameters,
+        model=model,
+        preprocess=preprocess,
+        novelty=Novelty.fit(prepared["train"], prepared["valid"]),
+        outputs=labels.outputs,
+    )
+    _calibrate(fitted, X["valid"], end_to_end(y["valid"]))
+    if labels.high_above is not None:
+        median = labels.high_above == "median"
+        fitted.threshold = float(np.median(end_to_end(y["train"])) if median else labels.high_above)
+    return fitted
+
+
+def _check_residues(X: dict[str, Any], y: dict[str, Any], kind: Kind) -> None:
+    """Each residue needs a feature row of its own, and each or each pair a label."""
+    for part in FITTED_PARTS:
+        labelled = y[part].lengths
+        rows = X[part].lengths if isinstance(X[part], Ragged) else np.ones(len(X[part]), int)
+        if not np.array_equal(rows if kind == "per_residue" else pair_counts(rows), labelled):
+            raise DataError(
+                "A label a residue needs a feature row a residue",
+                hint="set `features: {pooling: tokens}`, and the same for baselines",
+            )
+
+
+def _partitions(samples: pd.DataFrame, splits: pd.DataFrame) -> Iterator[Partition]:
+    """All partitions in the order of repeat and fold, with the row numbers of their parts."""
+    position = pd.Index(samples["sample_id"])
+    for (repeat, fold), part in splits.groupby(["repeat", "fold"]):
+        chosen = position.get_indexer(pd.Index(part["sample_id"]))
+        if (chosen < 0).any():
+            raise DataError("The split names samples that are not in the samples table")
+        rows = {name: np.sort(chosen[part["split"] == name]) for name in (*FITTED_PARTS, "test")}
+        units = part["unit"].to_numpy()[np.argsort(chosen)]
+        yield Partition(cast(int, repeat), cast(int, fold), rows, units)
+
+
+def _calibrate(fitted: Fitted, X: np.ndarray | Ragged | Links, y: np.ndarray) -> None:
+    if fitted.kind not in CLASSIFICATION:
+        errors = np.abs(fitted.scores(X) - y.reshape(len(y), -1))
+        fitted.quantile = [conformal_quantile(column, COVERAGE) for column in errors.T]
+        return
+    raw = fitted.scores(X)
+    few = np.unique(np.linspace(0, len(y) - 1, min(len(y), MOST_CALIBRATED)).astype(int))
+    fitted.temperature = fit_temperature(raw[few], y[few])
+    scores = fitted.scores(X)
+    if fitted.kind == "binary":
+        fitted.threshold = fit_threshold(scores[:, 1], y)
+    fitted.quantile = [conformal_quantile(1 - scores[np.arange(len(y)), y], COVERAGE)]
+
+
+def _held_out(fitted: Fitted, features: Features, samples: pd.DataFrame) -> pd.DataFrame:
+    scores = fitted.scores(features.rows(samples["sample_id"]))
+    ids = samples["sample_id"].to_numpy()
+    if fitted.kind == "per_pair":
+        place = pairs_of(ids, samples["sequence"].str.len().to_numpy())
+        return pd.DataFrame({**place, **summarise(scores)})
+    if fitted.kind in CLASSIFICATION:
+        place = {"sample_id": ids}
+        if fitted.kind == "per_residue":
+            place = residues_of(ids, samples["sequence"].str.len().to_numpy())
+        table = pd.DataFrame({**place, "prediction": fitted.decide(scores)})
+        for code, name in enumerate(fitted.outputs):
+            table[f"p.{name}"] = scores[:, code]
+        if fitted.kind == "binary":
+            table["threshold"] = fitted.threshold
+        return table.assign(quantile=fitted.quantile[0])
+    if fitted.kind == "regression":
+        table = pd.DataFrame({"sample_id": ids, "prediction": scores[:, 0]})
+        table = table.assign(quantile=fitted.quantile[0])
+        return table if fitted.threshold is None else table.assign(threshold=fitted.threshold)
+    return pd.DataFrame(
+        {
+            "sample_id": np.repeat(ids, len(fitted.outputs)),
+            "target": np.tile(fitted.outputs, len(ids)),
+            "prediction": scores.ravel(),
+            "quantile": np.tile(fitted.quantile, len(ids)),
+        }
+    )

@@ -1,0 +1,163 @@
+"""Regulation: edges, operons, promoters and candidates read; split without straddling; refused."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bioloom.application import get_application
+from bioloom.errors import DataError
+from bioloom.splits.leakage import audit
+from bioloom.splits.split import split_samples
+
+APPLICATION = get_application("gene_regulatory_network")
+GENES, LENGTH = 60, 400
+COLUMNS = {"gene": "locus", "name": "name", "operon": "operon"}
+PLACES = {"start": "start", "end": "end", "strand": "strand"}
+COMPLEMENT = str.maketrans("ACGT", "TGCA")
+
+
+@pytest.fixture
+def files(tmp_path):
+    """60 genes in operons of three; g0, g1 and g2 regulate 15 each."""
+    rng = np.random.default_rng(0)
+    genes = pd.DataFrame(
+        {
+            "locus": [f"g{i}" for i in range(GENES)],
+            "name": [f"abc{i}" for i in range(GENES)],
+            "operon": [f"o{i // 3}" for i in range(GENES)],
+            "start": np.arange(GENES) * LENGTH + 300,
+            "end": np.arange(GENES) * LENGTH + 600,
+            "strand": ["+", "-"] * (GENES // 2),
+        }
+    )
+    paths = {name: tmp_path / f"{name}.csv" for name in ("expression", "edges", "genes")}
+    genes.to_csv(paths["genes"], index=False)
+    values = pd.DataFrame(rng.normal(size=(GENES, 10)), index=genes["locus"])
+    values.to_csv(paths["expression"])
+    edges = [(f"abc{r}", f"g{t}") for r in range(3) for t in range(3 + 15 * r, 18 + 15 * r)]
+    edges += [("abc1", "nowhere"), ("abc2", "abc2"), ("abc1", "g18")]
+    pd.DataFrame(edges, columns=["regulator", "target"]).to_csv(paths["edges"], index=False)
+    paths["genome"] = tmp_path / "genome.fasta"
+    paths["genome"].write_text(">chr\n" + "".join(rng.choice(list("ACGT"), GENES * LENGTH + 900)))
+    return paths
+
+
+def options(**more):
+    return {"columns": COLUMNS | PLACES, **more}
+
+
+def cleaned(files, **more):
+    return APPLICATION.clean(APPLICATION.ingest(files, options(**more)), {})
+
+
+def test_known_edges_and_as_many_drawn_as_asked(files):
+    result = cleaned(files)
+    samples = result.samples
+    positives = samples[samples["label"] == "regulates"]
+    assert len(positives) == 45
+    assert set(positives["source"]) == {"g0", "g1", "g2"}
+    negatives = samples[samples["label"] == "no known edge"]
+    assert set(negatives["target"]) <= set(positives["target"])  # regulated, but by another one
+    assert not samples["sample_id"].duplicated().any()
+    assert not (samples["source"] == samples["target"]).any()
+    assert negatives["source"].value_counts().to_dict() == dict.fromkeys(("g0", "g1", "g2"), 30)
+    assert result.counts() == {
+        "a gene without expression, or no gene": 1,
+        "a gene that regulates itself": 1,
+    }
+
+
+@pytest.mark.parametrize("hold_out", ["operons", "regulators"])
+def test_what_is_held_out_is_never_in_training(files, hold_out):
+    samples = cleaned(files, hold_out=hold_out).samples
+    held_out = {"operons": "target", "regulators": "source"}[hold_out]
+    method = {"method": "cross_validation", "by": "group", "folds": 3, "valid": 0.3}
+    splits = split_samples(samples, method, seed=1)
+    for _, part in splits.groupby(["repeat", "fold"]):
+        rows = samples.set_index("sample_id").loc[part["sample_id"]]
+        ends = rows[held_out]
+        unit = ends.str[1:].astype(int) // 3 if hold_out == "operons" else ends
+        apart = pd.DataFrame({"unit": unit.to_numpy(), "split": part["split"].to_numpy()})
+        assert (apart.groupby("unit")["split"].nunique() == 1).all()
+    nodes = APPLICATION.nodes(files, options())
+    report, _ = audit(samples, splits, {"limit": 0.5}, measure="ends", nodes=nodes)
+    assert report["largest"] == 0.5  # the other end is known
+
+
+def test_promoters_lie_before_the_gene_on_its_own_strand(files):
+    genome = files["genome"].read_text().split("\n")[1]
+    nodes = APPLICATION.nodes(files, options()).set_index("node_id")
+    assert nodes.loc["g2", "name"] == "abc2"
+    start = 2 * LENGTH + 300
+    assert nodes.loc["g2", "sequence"] == genome[start - 200 : start + 50]
+    end = LENGTH + 600
+    assert nodes.loc["g1", "sequence"] == genome[end - 50 : end + 200].translate(COMPLEMENT)[::-1]
+    assert nodes.filter(like="expression.").shape == (GENES, 10)
+
+
+def test_candidates_are_all_pairs_that_are_not_known(files):
+    samples = cleaned(files, candidates=True, only=["abc0", "g1"]).samples
+    assert "label" not in samples
+    assert set(samples["source"]) == {"g0", "g1"}
+    assert len(samples) == 2 * (GENES - 1 - 15)
+
+
+def test_a_list_of_regulators_says_whose_targets_are_wanted(files, tmp_path):
+    names = tmp_path / "regulators.csv"
+    names.write_text("regulator\nabc5\n")
+    given = {key: files[key] for key in ("expression", "genes")} | {"regulators": names}
+    samples = cleaned(given, candidates=True).samples
+    assert len(samples) == GENES - 1
+    assert set(samples["source"]) == {"g5"}
+
+
+def test_edges_of_regulators_that_are_not_in_the_list_are_dropped(files, tmp_path):
+    names = tmp_path / "regulators.txt"
+    names.write_text("regulator\nabc0\ng1\n")
+    result = cleaned(files | {"regulators": names})
+    assert set(result.samples["source"]) == {"g0", "g1"}
+    assert result.counts()["a regulator that is not in the list"] == 16
+    names.write_text("regulator\nfoo\n")
+    with pytest.raises(DataError, match="No edge of a regulator in the list"):
+        cleaned(files | {"regulators": names})
+
+
+def test_an_expression_table_and_edges_are_enough(files):
+    edges = pd.read_csv(files["edges"])
+    edges["regulator"] = edges["regulator"].str.replace("abc", "g")
+    edges.to_csv(files["edges"], index=False)
+    few = {key: files[key] for key in ("expression", "edges")}
+    samples = APPLICATION.clean(APPLICATION.ingest(few, {}), {}).samples
+    assert (samples["label"] == "regulates").sum() == 45
+    assert "sequence" not in APPLICATION.nodes(few, {})
+
+
+def test_a_regulator_of_several_genes_gives_an_edge_for_each(files):
+    edges = pd.read_csv(files["edges"]).replace({"regulator": {"abc0": "complex"}})
+    edges.to_csv(files["edges"], index=False)
+    samples = cleaned(files, aliases={"complex": "abc0;abc59"}).samples
+    assert {"g0", "g59"} <= set(samples["source"])
+
+
+@pytest.mark.parametrize(
+    ("change", "more", "message"),
+    [
+        ({"genes": None}, {"columns": {}}, "No edge has expression of both genes"),
+        ({"edges": None}, {}, "There are no edges"),
+        ({"edges": None}, {"candidates": True}, "Whose targets are wanted"),
+        ({}, {"hold_out": "operon"}, "operons or regulators"),
+        ({}, {"candidates": True, "only": ["xyz"]}, "No regulator has expression, such as xyz"),
+        ({}, {"columns": {"gene": "locus", "operon": "opern"}}, "opern"),
+    ],
+)
+def test_mistakes_are_named(files, change, more, message):
+    kept = {name: path for name, path in files.items() if name not in change}
+    with pytest.raises(DataError, match=message):
+        APPLICATION.ingest(kept, options(**more) if "columns" not in more else more)
+
+
+def test_genes_listed_twice_are_refused(files):
+    table = pd.read_csv(files["genes"])
+    pd.concat([table, table.iloc[:1]]).to_csv(files["genes"], index=False)
+    with pytest.raises(DataError, match="more than once"):
+        cleaned(files)

@@ -1,0 +1,207 @@
+"""Protein pairs: complexes, pair tables and PSI-MITAB read, split without straddling, refused."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bioloom.application import get_application
+from bioloom.errors import DataError
+from bioloom.fitted.signature import check_signature, make_signature, reasons_to_abstain
+from bioloom.formats.edges import read_complexes, read_links
+from bioloom.samples import feature_columns, is_links, write_table
+from bioloom.samples.quality import quality
+from bioloom.splits.leakage import audit
+from bioloom.splits.split import split_samples
+
+APPLICATION = get_application("protein_interaction")
+COMPLEXES, SUBUNITS = 20, 3
+
+
+def proteins(count: int, prefix: str = "p", seed: int = 0) -> str:
+    rng = np.random.default_rng(seed)
+    letters = np.array(list("ACDEFGHIKLMNPQRSTVWY"))
+    return "".join(f">{prefix}{i}\n{''.join(rng.choice(letters, 120))}\n" for i in range(count))
+
+
+@pytest.fixture
+def files(tmp_path):
+    sequences = tmp_path / "proteins.fasta"
+    sequences.write_text(proteins(COMPLEXES * SUBUNITS))
+    members = [
+        " AND ".join(f"p{SUBUNITS * i + j}({j + 1})" for j in range(SUBUNITS))
+        for i in range(COMPLEXES)
+    ]
+    complexes = tmp_path / "complexes.tsv"
+    table = pd.DataFrame({"complex": [f"c{i}" for i in range(COMPLEXES)], "genes": members})
+    table.to_csv(complexes, sep="\t", index=False)
+    return {"sequences": sequences, "complexes": complexes}
+
+
+def prepared(files, options=None, **clean):
+    raw = APPLICATION.ingest(files, options or {})
+    write_table(raw, files["sequences"].parent / "raw.parquet")
+    return APPLICATION.clean(pd.read_parquet(files["sequences"].parent / "raw.parquet"), clean)
+
+
+def refused(call, expected):
+    with pytest.raises(DataError, match=expected):
+        call()
+
+
+def test_complexes_become_pairs_with_as_many_negatives(files):
+    cleaned = prepared(files)
+    samples = cleaned.samples
+    assert samples["label"].value_counts()["interacts"] == COMPLEXES * 3
+    assert is_links(samples)
+    assert feature_columns(samples) == []
+    complex_of = {f"p{i}": i // SUBUNITS for i in range(COMPLEXES * SUBUNITS)}
+    same = samples["source"].map(complex_of) == samples["target"].map(complex_of)
+    assert (same == (samples["label"] == "interacts")).all()
+    assert quality(samples, cleaned, private=False)["rows_kept"] == len(samples)
+
+
+def test_no_protein_is_in_two_parts_of_a_split(files):
+    samples = prepared(files).samples
+    options = {"method": "cross_validation", "by": "block", "folds": 5, "valid": 0.15}
+    splits = split_samples(samples, options, seed=1)
+    ends = samples.set_index("sample_id")
+    for _, part in splits.groupby(["repeat", "fold"]):
+        rows = ends.loc[part["sample_id"]].assign(split=part["split"].to_numpy())
+        long = rows.melt(id_vars="split", value_vars=["source", "target"])
+        assert (long.groupby("value")["split"].nunique() == 1).all()
+    report, items = audit(samples, splits, {"limit": 0.4}, measure="pairs", nodes=nodes(files))
+    assert report["largest"] < 0.4
+    assert set(items["sample_id"]) == set(samples["sample_id"])
+
+
+def test_relatives_are_held_out_together(files):
+    """A protein of one complex that equals one of another joins the two."""
+    text = files["sequences"].read_text().split(">")
+    sequence = next(t for t in text if t.startswith("p0\n")).split("\n")[1]
+    changed = [f"p3\n{sequence}\n" if t.startswith("p3\n") else t for t in text]
+    files["sequences"].write_text(">".join(changed))
+    positives = prepared(files).samples.query("label == 'interacts'").set_index("sample_id")
+    assert positives.loc["p0|p1", "group"] == positives.loc["p3|p4", "group"]
+
+
+def nodes(files):
+    return APPLICATION.nodes(files, {})
+
+
+def test_nodes_have_sequences_and_expression(files, tmp_path):
+    expression = tmp_path / "expression.csv"
+    expression.write_text("gene,a,b\np0,1,2\np5,3,4\n")
+    table = APPLICATION.nodes({**files, "expression": expression}, {})
+    assert len(table) == COMPLEXES * SUBUNITS
+    assert table.set_index("node_id").loc["p5", ["expression.a", "expression.b"]].tolist() == [3, 4]
+    assert table["expression.a"].notna().sum() == 2
+    assert len(APPLICATION.inputs(table)) == len(table)
+
+
+def test_another_organism_is_the_test_set(files, tmp_path):
+    other = tmp_path / "other.fasta"
+    other.write_text(proteins(12, prefix="q", seed=1))
+    pairs = tmp_path / "other.tsv"
+    pairs.write_text(
+        "complex\tgenes\n" + "\n".join(f"d{i}\tq{2 * i};q{2 * i + 1}" for i in range(6))
+    )
+    both = {**files, "test_sequences": other, "test_complexes": pairs}
+    samples = prepared(both).samples
+    assert samples.groupby("split")["source"].agg(lambda s: s.str[0].unique().item()).to_dict() == {
+        "train": "p",
+        "test": "q",
+    }
+    splits = split_samples(
+        samples, {"method": "column", "column": "split", "by": "block", "valid": 0.2}, seed=1
+    )
+    assert set(splits["split"]) == {"train", "valid", "test"}
+    assert len(APPLICATION.nodes(both, {})) == COMPLEXES * SUBUNITS + 12
+
+
+def test_new_pairs_keep_their_rows_and_are_never_refused_for_their_ids(files, tmp_path):
+    pairs = tmp_path / "new.tsv"
+    pairs.write_text("a\tb\np9\tp1\np2\tp7\np1\tp9\np4\tp4\n")
+    new = {"sequences": files["sequences"], "pairs": pairs}
+    cleaned = prepared(new, {"columns": {"source": "a", "target": "b"}})
+    assert cleaned.samples["sample_id"].tolist() == ["p1|p9", "p2|p7"]
+    assert cleaned.counts() == {"a protein with itself": 1, "the same pair again": 1}
+    signature = make_signature(prepared(files).samples)
+    check_signature(cleaned.samples, signature, pairs)
+    assert not reasons_to_abstain(cleaned.samples, signature).any()
+
+
+def test_pairs_with_both_labels_get_no_negatives(files, tmp_path):
+    rng = np.random.default_rng(0)
+    ends = [sorted(rng.choice(60, 2, replace=False)) for _ in range(300)]
+    rows = [f"p{a}\tp{b}\t{'yes' if i % 2 else 'no'}" for i, (a, b) in enumerate(ends)]
+    pairs = tmp_path / "pairs.tsv"
+    pairs.write_text("source\ttarget\tbinds\n" + "\n".join(rows))
+    given = {"sequences": files["sequences"], "pairs": pairs}
+    cleaned = prepared(given, {"columns": {"label": "binds"}}, blocks=3)
+    assert set(cleaned.samples["label"]) == {"yes", "no"}
+    assert cleaned.counts()["proteins in different blocks"] > 0
+    in_block = cleaned.samples.melt(id_vars="block", value_vars=["source", "target"])
+    assert (in_block.groupby("value")["block"].nunique() == 1).all()
+    assert len(cleaned.samples) + len(cleaned.dropped) == 300
+
+
+def test_positive_pairs_of_a_table(files, tmp_path):
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text("source,target\n" + "\n".join(f"p{i},p{i + 1}" for i in range(0, 60, 2)))
+    given = {"sequences": files["sequences"], "pairs": pairs}
+    samples = prepared(given, {"all_interact": True}).samples
+    assert samples["label"].value_counts().to_dict()["interacts"] == 30
+    assert samples["label"].nunique() == 2
+
+
+def test_psi_mitab(tmp_path):
+    path = tmp_path / "pairs.mitab"
+    other = "\t".join(["-"] * 13)
+    path.write_text(f"#ID A\tID B\nuniprotkb:P1|intact:EBI-1\tuniprotkb:P2\t{other}\n")
+    assert read_links(path)[["source", "target"]].to_numpy().tolist() == [["P1", "P2"]]
+    plain = tmp_path / "pairs.txt"
+    plain.write_text(f"uniprotkb:P1\tuniprotkb:P2\t{other}\n")
+    assert read_links(plain)[["source", "target"]].to_numpy().tolist() == [["P1", "P2"]]
+    path.write_text("uniprotkb:P1\tuniprotkb:P2\n")
+    refused(lambda: read_links(path), "15 tab-separated columns or more, got 2.*row 1")
+    path.write_text(f"uniprotkb:P1\t-\t{other}\n")
+    refused(lambda: read_links(path), "without both ends")
+
+
+def test_uniprot_headers_give_their_accession(files, tmp_path):
+    fasta = tmp_path / "u.fasta"
+    fasta.write_text(proteins(2).replace(">p0", ">sp|P12345|X_ECOLI").replace(">p1", ">tr|Q9|Y"))
+    pairs = tmp_path / "pairs.tsv"
+    pairs.write_text("source\ttarget\nP12345\tQ9\n")
+    assert prepared({"sequences": fasta, "pairs": pairs}).samples["source"].tolist() == ["P12345"]
+
+
+def test_members_of_complexes(tmp_path):
+    path = tmp_path / "complexes.csv"
+    path.write_text('id,genes\nA,"b1(2) AND b2()"\nB,"b3;b4 | b3"\n')
+    members = [group.members for group in read_complexes(path, id="id")]
+    assert members == [["b1", "b2"], ["b3", "b4"]]
+    path.write_text('id,genes\nA,"b1 and b2"\n')
+    refused(lambda: read_complexes(path, id="id"), "joined by AND or ;.*row 2.*genes")
+
+
+def test_broken_files_are_told(files, tmp_path):
+    pairs = tmp_path / "pairs.tsv"
+    given = {"sequences": files["sequences"], "pairs": pairs}
+    pairs.write_text("source\tpartner\np1\tp2\n")
+    refused(lambda: APPLICATION.ingest(given, {}), "no such column.*target")
+    pairs.write_text("source\ttarget\np1\t\n")
+    refused(lambda: APPLICATION.ingest(given, {}), "without both ends.*row 2.*target")
+    pairs.write_text("source\ttarget\nx1\tx2\n")
+    refused(lambda: APPLICATION.ingest(given, {}), "No pair has both of its sequences.*x1")
+    refused(lambda: APPLICATION.ingest({"sequences": files["sequences"]}, {}), "got 0")
+    refused(lambda: APPLICATION.ingest({**files, "pairs": pairs}, {}), "got 2")
+    pairs.write_text("source\ttarget\tlabel\np1\tp2\tyes\np2\tp3\tyes\n")
+    labelled = {"columns": {"label": "label"}}
+    refused(lambda: prepared(given, labelled), "two classes")
+    refused(lambda: APPLICATION.ingest(files, {"locus": "gene", "identitiy": 1}), "identitiy")
+
+
+def test_an_id_in_both_organisms_is_refused(files):
+    both = {**files, "test_sequences": files["sequences"], "test_complexes": files["complexes"]}
+    refused(lambda: APPLICATION.nodes(both, {}), "in both organisms")

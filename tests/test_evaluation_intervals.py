@@ -1,0 +1,89 @@
+"""Intervals by group cover, widen where rows repeat, and leave out what is undefined."""
+
+import numpy as np
+import pytest
+
+from bioloom.evaluation.intervals import draw_groups, drawn_scores, interval
+from bioloom.evaluation.test_set import HeldOut
+
+
+def held_out(y: np.ndarray, call: np.ndarray, group: np.ndarray, p: np.ndarray) -> HeldOut:
+    zeros = np.zeros(len(y), dtype=int)
+    return HeldOut(
+        0,
+        fold=zeros,
+        sample_id=np.arange(len(y)),
+        group=group,
+        y=y,
+        call=call,
+        p=p,
+        quantile=np.full(call.shape, np.nan),
+    )
+
+
+def of_calls(y: np.ndarray, call: np.ndarray, group: np.ndarray) -> HeldOut:
+    return held_out(y, call, group, np.eye(2)[call])
+
+
+def test_draws_are_whole_groups_and_repeat_with_the_seed():
+    draws = draw_groups(7, 50, seed=3)
+    assert draws.shape == (7, 51)
+    assert (draws[:, 0] == 1).all()
+    assert (draws.sum(axis=0) == 7).all()
+    assert (draws == draw_groups(7, 50, seed=3)).all()
+    assert (draws != draw_groups(7, 50, seed=4)).any()
+
+
+def test_interval_covers_the_true_accuracy_about_95_times_in_100():
+    rng = np.random.default_rng(0)
+    covered = 0
+    for trial in range(200):
+        right = rng.random(120) < 0.8
+        y = rng.integers(0, 2, 120)
+        rows = of_calls(y, np.where(right, y, 1 - y), np.arange(120))
+        found = interval(drawn_scores([rows], "binary", draw_groups(120, 200, trial))["accuracy"])
+        covered += found["low"] <= 0.8 <= found["high"]
+    assert 0.89 <= covered / 200 <= 0.99
+
+
+def test_repeated_rows_do_not_narrow_the_interval():
+    rng = np.random.default_rng(1)
+    y, call = rng.integers(0, 2, (2, 60))
+    copies = [np.repeat(values, 9) for values in (y, call)]
+
+    def width(rows: HeldOut, groups: int) -> float:
+        draws = draw_groups(groups, 300, 0)
+        found = interval(drawn_scores([rows], "binary", draws)["accuracy"])
+        return found["high"] - found["low"]
+
+    once = width(of_calls(y, call, np.arange(60)), 60)
+    by_group = width(of_calls(*copies, np.repeat(np.arange(60), 9)), 60)
+    by_row = width(of_calls(*copies, np.arange(540)), 540)
+    assert by_group == pytest.approx(once)
+    assert by_row < 0.5 * by_group
+
+
+def test_repeats_are_averaged_with_the_same_draws():
+    rng = np.random.default_rng(2)
+    y, call = rng.normal(size=(2, 30))
+    p = np.empty((30, 0))
+    draws = draw_groups(30, 20, 0)
+    first, second = (held_out(y, said, np.arange(30), p) for said in (call, y + call))
+    alone = [drawn_scores([rows], "regression", draws)["mae"] for rows in (first, second)]
+    both = drawn_scores([first, second], "regression", draws)["mae"]
+    assert both == pytest.approx(np.mean(alone, axis=0))
+
+
+def test_resamples_that_do_not_define_the_metric_are_left_out():
+    assert interval(np.array([0.5, np.nan, 0.4, 0.6])) == pytest.approx(
+        {"value": 0.5, "low": 0.405, "high": 0.595}
+    )
+    assert interval(np.array([0.5, np.nan])) == {"value": 0.5}
+    assert interval(np.array([np.nan, 0.1])) == {}
+
+
+def test_a_resample_without_any_row_is_undefined_and_silent():
+    rows = of_calls(np.array([0, 1]), np.array([0, 1]), np.array([0, 0]))
+    draws = np.array([[1, 0, 2], [1, 2, 0]])
+    accuracy = drawn_scores([rows], "binary", draws)["accuracy"]
+    assert np.isnan(accuracy).tolist() == [False, True, False]

@@ -1,0 +1,118 @@
+"""In-silico mutagenesis: of the task's letters, and of what predictions say."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bioloom.application import get_application
+from bioloom.arrays import Ragged
+from bioloom.embedders import AMINO_ACIDS
+from bioloom.explanation.explain import explain
+from bioloom.explanation.mutagenesis import alphabet_of, mask_residues, mutate
+from bioloom.features import engine
+from bioloom.features.extract import extract_features
+from bioloom.fitted import Fitted
+from bioloom.training.train import train_task
+
+PROTEINS = get_application("protein_function")
+PROMOTERS = get_application("gene_expression")
+
+
+@dataclass
+class Known(Fitted):
+    """A model whose features are its scores."""
+
+    def scores(self, X):  # noqa: D102
+        return X.values if isinstance(X, Ragged) else X
+
+
+def known(kind, outputs, threshold=None):
+    return Known(kind, "known", {}, None, None, None, outputs, threshold=threshold)
+
+
+def alanines(sequences):
+    """The positive class is as likely as alanine is frequent, at most 0.45."""
+    positive = np.array([0.45 * s.count("A") / len(s) for s in sequences])
+    return np.column_stack([1 - positive, positive])
+
+
+@pytest.mark.parametrize(
+    ("embedder", "application", "sequences", "alphabet"),
+    [
+        ({"embedder": "unirep"}, PROTEINS, ["GATTACA"], "protein"),
+        ({"embedder": "kmer"}, PROMOTERS, ["GATTACA"], "dna"),
+        ({"embedder": "kmer", "alphabet": "protein"}, PROMOTERS, ["GATTACA"], "protein"),
+        ({"embedder": "kmer", "alphabet": "dna"}, PROTEINS, ["GATTACA"], "dna"),
+        ({"embedder": "unirep"}, replace(PROTEINS, alphabet=None), ["GATTACA"], "dna"),
+        ({"embedder": "unirep"}, replace(PROTEINS, alphabet=None), ["MKV"], "protein"),
+    ],
+)
+def test_the_task_says_of_which_letters_sequences_are(embedder, application, sequences, alphabet):
+    assert alphabet_of(embedder, application, sequences) == alphabet
+
+
+def test_a_peptide_of_four_letters_is_no_dna():
+    samples = pd.DataFrame({"sample_id": ["p"], "sequence": ["GATTACA"]})
+    fitted = known("binary", ["no", "yes"], threshold=0.1)
+    X = alanines(samples["sequence"])
+    found = mutate(samples, X, fitted, alanines, "protein", 1, 1)
+    assert len(found) == 7 * 19
+    assert set(found["feature"]) == set(AMINO_ACIDS)
+    masked = mutate(samples, X, fitted, alanines, "protein", 1, 3)
+    assert masked["feature"].tolist() == ["X"] * 3
+    assert masked["reference"].tolist() == ["GAT", "TAC", "A"]
+    assert mutate(samples, X, fitted, alanines, "dna", 1, 3)["feature"].tolist() == ["N"] * 3
+
+
+def test_the_class_is_that_of_the_predictions():
+    """Called positive from 0.3 on, though the other class is always the likelier one."""
+    samples = pd.DataFrame({"sample_id": ["many", "few"], "sequence": ["AAAG", "AGGG"]})
+    fitted = known("binary", ["no", "yes"], threshold=0.3)
+    X = alanines(samples["sequence"])
+    found = mutate(samples, X, fitted, alanines, "protein", 2, 1)
+    said = found.drop_duplicates("item").set_index("item")["predicted"]
+    assert said.to_dict() == dict(zip(samples["sample_id"], fitted.decide(X), strict=True))
+    many = found[found["item"] == "many"]
+    assert (many.loc[many["position"] < 3, "importance"] > 0).all()  # each alanine speaks for it
+    few = found[(found["item"] == "few") & (found["position"] == 0)]
+    assert (few["importance"] < 0).all()  # against "no"
+
+
+def test_a_chain_is_mostly_of_its_commonest_class():
+    """Two residues are just H, one is surely C: the mean probability would say C."""
+    samples = pd.DataFrame({"sample_id": ["p"], "sequence": ["MKV"]})
+    scores = np.array([[0.45, 0.55], [0.45, 0.55], [1, 0]])
+    X = Ragged(scores, np.array([0, 3]))
+    fitted = known("per_residue", ["C", "H"])
+    found = mask_residues(
+        samples, X, fitted, lambda texts: np.tile(scores, (len(texts), 1)), "protein", 1, 2
+    )
+    assert found["predicted"].unique().tolist() == ["mostly H"]
+    assert found["importance"].tolist() == [0, 0]
+
+
+def test_known_sequences_are_not_embedded_again(monkeypatch):
+    """Mutants of short sequences also fit a model of positions that knows longer ones."""
+    rng = np.random.default_rng(0)
+    sequences = ["".join(rng.choice(list("ACDEFGHIK"), rng.integers(4, 9))) for _ in range(60)]
+    samples = pd.DataFrame({"sample_id": [f"p{i}" for i in range(60)], "sequence": sequences})
+    samples["group"] = samples["sample_id"]
+    samples["label"] = np.where(samples["sequence"].str[0] < "E", "early", "late")
+    split = np.repeat(["train", "valid", "test"], 20)
+    splits = pd.DataFrame({"sample_id": samples["sample_id"], "unit": range(60), "split": split})
+    splits = splits.assign(repeat=0, fold=0)
+    section = {"embedder": "one_hot", "pooling": "positions"}
+    features = extract_features(samples, PROTEINS, section)[0]
+    options = {"application": "protein_function", "model": {"name": "logistic_regression"}}
+    fitted, _ = train_task(samples, splits, {"features": features}, options, 1, [])
+    embedded, embed = [], engine.embed
+    monkeypatch.setattr(
+        engine, "embed", lambda texts, *rest, **more: embedded.extend(texts) or embed(texts, *rest)
+    )
+    settings = {"embedder": section, "weights": None, "seed": 1}
+    found = explain(samples, splits, features, fitted, PROTEINS, {"items": 3}, **settings)
+    chosen = samples.set_index("sample_id").loc[found["item"].unique(), "sequence"]
+    assert len(embedded) == len(found) == 19 * chosen.str.len().sum()
+    assert found.groupby("position")["importance"].max().idxmax() == 0

@@ -1,0 +1,203 @@
+"""What runs again after which change: the planned jobs of a finished project."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bioloom.pipeline import code as provenance
+from bioloom.pipeline.code import code_hash
+from tests.tiny_project import Project, patients
+
+HEART = {"train heart", "evaluate heart", "explain heart", "predict heart ward"}
+
+
+def edit(project: Project, name: str) -> None:
+    with project.path(name).open("a") as stream:
+        stream.write("# edited\n")
+
+
+def test_a_second_run_has_no_jobs(tiny_project: Project) -> None:
+    assert tiny_project.planned() == set()
+
+
+def test_touching_every_input_runs_nothing(project: Project) -> None:
+    for folder in ("data", "results", "scripts", "src", "workflow"):
+        for file in project.path(folder).rglob("*"):
+            os.utime(file)
+    for name in ("config.yaml", "Snakefile", "snakemake.lock"):
+        os.utime(project.path(name))
+    assert project.planned() == set()
+
+
+def test_a_model_parameter_reruns_the_model_of_its_task(project: Project) -> None:
+    project.configure(**{"tasks.heart.model.layers": 2})
+    assert project.planned() == {*HEART, "report"}
+
+
+def test_an_edited_network_retrains_only_who_uses_it(project: Project) -> None:
+    edit(project, "src/bioloom/models/dnn.py")
+    assert project.planned() == {*HEART, "report"}
+
+
+def test_an_edited_engine_leaves_tables_alone(project: Project) -> None:
+    for module in ("features/engine", "features/store", "links/features", "embedders/unirep"):
+        edit(project, f"src/bioloom/{module}.py")
+    assert project.planned() == set()
+
+
+def test_an_edited_model_of_nobody_runs_nothing(project: Project) -> None:
+    edit(project, "src/bioloom/models/transformer.py")
+    edit(project, "src/bioloom/applications/protein_function.py")
+    assert project.planned() == set()
+
+
+def test_changed_evaluation_trains_nothing(project: Project) -> None:
+    project.configure(**{"tasks.liver.evaluate.primary": "mcc"})
+    assert project.planned() == {"evaluate liver", "report"}
+
+
+def test_new_data_are_prepared_and_predicted(project: Project) -> None:
+    patients(5, labelled=False, seed=9).to_csv(project.path("data/icu.csv"), index=False)
+    project.configure(
+        **{"tasks.liver.datasets.icu": {"clinical": "data/icu.csv", "columns": {"id": "patient"}}}
+    )
+    assert project.planned() == {
+        "ingest liver icu",
+        "clean liver icu",
+        "extract_features liver icu features",
+        "predict liver icu",
+    }
+
+
+def test_changed_raw_data_run_their_task_again(project: Project) -> None:
+    patients(90, labelled=True, seed=7).to_csv(project.path("data/liver.csv"), index=False)
+    assert project.planned() == {
+        "ingest liver training",
+        "clean liver training",
+        "split liver",
+        "extract_features liver training features",
+        "train liver",
+        "evaluate liver",
+        "explain liver",
+        "report",
+    }
+
+
+def test_the_records_survive_without_snakemake_folder(project: Project) -> None:
+    shutil.rmtree(project.path(".snakemake"))
+    assert project.planned() == set()
+
+
+TASK = {
+    "application": "protein_function",
+    "features": {"embedder": "unirep"},
+    "model": {"name": "dnn"},
+    "baselines": {"dipeptides": {"features": {"embedder": "kmer"}, "model": {"name": "svm"}}},
+}
+STEPS = ("ingest", "clean", "split", "extract_features", "train", "evaluate", "explain", "predict")
+
+
+@pytest.fixture
+def sources(monkeypatch, tmp_path: Path) -> Path:
+    """A copy of the package and the scripts, which the hash is made of."""
+    package = tmp_path / "src/bioloom"
+    shutil.copytree(provenance.PACKAGE, package)
+    shutil.copytree(provenance.SCRIPTS, tmp_path / "scripts")
+    monkeypatch.setattr(provenance, "PACKAGE", package)
+    monkeypatch.setattr(provenance, "SCRIPTS", tmp_path / "scripts")
+    provenance._closure.cache_clear()
+    yield package
+    provenance._closure.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("edited", "steps"),
+    [
+        ("models/dnn.py", {"train", "explain", "predict"}),
+        ("models/svm.py", {"train"}),
+        ("models/transformer.py", set()),
+        ("embedders/unirep.py", {"extract_features", "explain"}),
+        ("applications/drug_response.py", set()),
+        ("features/engine.py", {"extract_features", "explain"}),
+        ("features/store.py", {"extract_features", "explain"}),
+        ("links/features.py", set()),
+        ("features/extract.py", {"extract_features"}),
+        ("splits/split.py", {"split"}),
+        ("features/__init__.py", {"extract_features", "train", "explain", "predict"}),
+        ("evaluation/evaluate.py", {"evaluate"}),
+        ("errors.py", set(STEPS)),
+    ],
+)
+def test_a_module_counts_for_the_steps_that_run_it(
+    sources: Path, edited: str, steps: set[str]
+) -> None:
+    before = {step: code_hash(step, TASK) for step in STEPS}
+    (sources / edited).write_text((sources / edited).read_text() + "# edited\n")
+    provenance._closure.cache_clear()
+    assert {step for step in STEPS if code_hash(step, TASK) != before[step]} == steps
+
+
+# What makes features, splits or scores, of which training and prediction see only the files.
+MAKERS = {"engine", "store", "pooling", "extraction", "networks", "cleaning", "similarity", "split"}
+
+
+@pytest.mark.parametrize(
+    ("step", "others"),
+    [
+        ("train", {"metrics", "predictions"}),
+        ("evaluate", {"training", "fitted"}),
+        ("predict", {"training", "metrics"}),
+    ],
+)
+def test_a_step_that_reads_a_file_is_not_made_of_what_wrote_it(step: str, others: set[str]) -> None:
+    reached = {file.stem for file in provenance._closure(provenance.SCRIPTS / f"{step}.py")}
+    assert not reached & (MAKERS | others)
+    embedders = {file.stem for file in (provenance.PACKAGE / "embedders").glob("[a-z]*.py")}
+    assert not reached & embedders
+
+
+def test_the_hash_is_the_same_in_another_folder(sources: Path) -> None:
+    copied = [code_hash(step, TASK) for step in STEPS]
+    shutil.rmtree(sources.parents[1] / "other", ignore_errors=True)
+    other = sources.parents[1] / "other"
+    shutil.copytree(sources, other / "src/bioloom")
+    shutil.copytree(provenance.SCRIPTS, other / "scripts")
+    provenance.PACKAGE, provenance.SCRIPTS = other / "src/bioloom", other / "scripts"
+    provenance._closure.cache_clear()
+    assert [code_hash(step, TASK) for step in STEPS] == copied
+
+
+def test_a_model_folder_counts_by_its_content(project: Project) -> None:
+    from transformers import BertConfig
+
+    from tests.tiny_models import protein_bert
+
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = BertConfig(vocab_size=32, intermediate_size=16, **sizes)
+    protein_bert(project.path("models/bert"), config)
+    rows = [f"p{i},{'MKV' * (4 + i % 5)}{'ACDEFGHIKL'[i % 10]},{'ab'[i % 2]}" for i in range(40)]
+    project.path("data/proteins.csv").write_text("\n".join(["id,sequence,label", *rows]) + "\n")
+    task = {
+        "application": "protein_function",
+        "datasets": {
+            "training": {
+                "sequences": "data/proteins.csv",
+                "columns": {"id": "id", "label": "label"},
+            }
+        },
+        "split": {"method": "holdout", "test": 0.2, "valid": 0.2},
+        "features": {"embedder": "huggingface", "model": "models/bert"},
+        "model": {"name": "logistic_regression"},
+    }
+    project.configure(**{"tasks.proteins": task})
+    project.snakemake("--until", "extract_features")
+    embedded = {"extract_features proteins training features"}
+    os.utime(project.path("models/bert"))
+    os.utime(project.path("models/bert/model.safetensors"))
+    assert not embedded & project.planned()
+    protein_bert(project.path("models/bert"), config)  # other random weights
+    assert embedded <= project.planned()

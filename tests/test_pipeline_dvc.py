@@ -1,0 +1,156 @@
+"""DVC: dvc.yaml agrees with Snakemake, and a clone that pulls runs exactly what is stale."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bioloom.pipeline.dvc import dvc_stages, planned_jobs
+from tests.tiny_project import PARTS, ROOT, Project, patients
+
+VERSIONED = (".dvc/config", ".dvc/.gitignore", ".dvc/plots", ".dvcignore", ".gitignore")
+HEART = {"train heart", "evaluate heart", "explain heart", "predict heart ward", "report"}
+
+
+@pytest.fixture(scope="module")
+def published(tiny_project: Project, tmp_path_factory) -> Project:
+    """The tiny project in git, its results pushed to a folder."""
+    project = tiny_project.copy(tmp_path_factory.mktemp("published") / "project")
+    for name in VERSIONED:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
+        project.path(name).parent.mkdir(exist_ok=True)
+        copy(ROOT / name, project.path(name))
+    make_stages(project)
+    project.run("git", "init", "--quiet", "--initial-branch", "main")
+    remote = tmp_path_factory.mktemp("remote")
+    project.run("dvc", "remote", "add", "--default", "folder", str(remote))
+    project.run("dvc", "commit", "--force")
+    project.run("git", "add", ".")
+    project.run("git", "commit", "--quiet", "--message", "first run")
+    project.run("dvc", "push")
+    return project
+
+
+@pytest.fixture
+def clone(published: Project, tmp_path: Path) -> Project:
+    """A fresh clone: no results but the metrics, which are in git."""
+    published.run("git", "clone", "--quiet", ".", str(tmp_path / "clone"))
+    return Project(tmp_path / "clone")
+
+
+def make_stages(project: Project) -> None:
+    script = ("python", "scripts/dvc_stages.py")
+    project.run(*script, "--config", "config.yaml", "--stages", "dvc.yaml")
+
+
+def test_dvc_yaml_is_up_to_date(tmp_path: Path, monkeypatch) -> None:
+    for part in (*PARTS, "config.yaml", "data"):
+        (tmp_path / part).symlink_to(ROOT / part)
+    monkeypatch.chdir(tmp_path)
+    config = yaml.safe_load(Path("config.yaml").read_text())
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+    assert stages == dvc_stages(config, planned_jobs()), "run `make dvc.yaml`"
+
+
+def test_every_output_belongs_to_one_stage(published: Project, monkeypatch) -> None:
+    monkeypatch.chdir(published.folder)
+    made = [file for job in planned_jobs() for file in job.outputs]
+    stages = yaml.safe_load(Path("dvc.yaml").read_text())["stages"].values()
+    outs = [
+        name
+        for stage in stages
+        for key in ("outs", "metrics")
+        for entry in stage.get(key, [])
+        for name in entry
+    ]
+    assert sorted(made) == sorted(outs)
+
+
+def test_current_results_are_current_for_dvc_and_git(published: Project) -> None:
+    assert "up to date" in published.run("dvc", "status")
+    assert "up to date" in published.run("dvc", "repro", "--dry")
+    assert published.run("git", "status", "--short") == ""
+    tracked = published.run("git", "ls-files", "results").split()
+    assert tracked == ["results/heart/metrics.json", "results/liver/metrics.json"]
+
+
+@pytest.mark.parametrize("link", ["copy", "symlink"])
+def test_a_clone_that_pulls_runs_what_is_stale(clone: Project, link: str) -> None:
+    clone.run("dvc", "config", "--local", "cache.type", link)
+    clone.run("dvc", "pull")
+    assert clone.path("results/report.html").is_symlink() == (link == "symlink")
+    assert clone.planned() == set()
+    assert "up to date" in clone.run("dvc", "status")
+
+    patients(90, labelled=True, seed=7).to_csv(clone.path("data/heart.csv"), index=False)
+    prepared = {"ingest heart training", "clean heart training", "split heart"}
+    assert clone.planned() == {*prepared, "extract_features heart training features", *HEART}
+
+
+def test_a_run_leaves_a_linked_cache_as_it_was(clone: Project) -> None:
+    clone.run("dvc", "config", "--local", "cache.type", "symlink")
+    clone.run("dvc", "pull")
+    clone.configure(**{"tasks.liver.evaluate.primary": "mcc"})
+    clone.snakemake()
+    assert clone.planned() == set()
+    for file in clone.path(".dvc/cache/files/md5").rglob("*"):
+        if file.is_file():
+            name = (file.parent.name + file.name).removesuffix(".dir")
+            assert hashlib.md5(file.read_bytes()).hexdigest() == name
+
+
+def test_the_model_alone_is_enough_to_predict(clone: Project) -> None:
+    clone.run("dvc", "pull", "results/heart/model")
+    target = "results/heart/ward/predictions.parquet"
+    prepared = {"ingest heart ward", "clean heart ward", "extract_features heart ward features"}
+    assert clone.planned(target) == {*prepared, "predict heart ward"}
+    patients(5, labelled=False, seed=8).to_csv(clone.path("data/ward.csv"), index=False)
+    assert clone.planned(target) == {*prepared, "predict heart ward"}
+    clone.snakemake(target)
+    assert clone.path(target).exists()
+
+
+def test_an_experiment_reruns_its_task_and_is_compared(clone: Project) -> None:
+    clone.run("dvc", "pull")
+    change = "config.yaml:tasks.heart.model.width=16"
+    output = clone.run("dvc", "exp", "run", "--temp", "--name", "wide", "--set-param", change)
+    rules = [line.split()[1][:-1] for line in output.splitlines() if line.startswith("localrule")]
+    assert sorted(rules) == ["evaluate", "explain", "predict", "report", "train"]
+    params = json.loads(clone.run("dvc", "params", "diff", "--json", "HEAD", "wide"))
+    assert params == {"config.yaml": {"tasks.heart.model.width": {"old": 8, "new": 16, "diff": 8}}}
+    metrics = json.loads(clone.run("dvc", "metrics", "diff", "--json", "HEAD", "wide"))
+    assert list(metrics) == ["results/heart/metrics.json"]
+    plots = json.loads(clone.run("dvc", "plots", "diff", "--json", "HEAD", "wide"))
+    assert plots["data"]["results/heart/plots/roc.csv"][0]["revisions"] == ["HEAD", "wide"]
+
+    clone.run("dvc", "exp", "apply", "wide")
+    assert clone.planned() == set()
+    assert "up to date" in clone.run("dvc", "status")
+
+
+def test_a_new_task_needs_no_editing(project: Project) -> None:
+    project.configure(
+        **{
+            "tasks.lung": {
+                "application": "disease_diagnosis",
+                "datasets": {
+                    "training": {
+                        "clinical": "data/liver.csv",
+                        "columns": {"id": "patient", "label": "disease"},
+                    }
+                },
+                "split": {"method": "holdout"},
+                "features": {"embedder": "table"},
+                "model": {"name": "logistic_regression"},
+            }
+        }
+    )
+    make_stages(project)
+    stages = yaml.safe_load(project.path("dvc.yaml").read_text())
+    assert {"results/lung/model": {"persist": True}} in stages["stages"]["train"]["outs"]
+    assert stages["artifacts"]["lung"]["path"] == "results/lung/model"

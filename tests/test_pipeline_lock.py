@@ -1,0 +1,293 @@
+"""snakemake.lock with real Snakemake runs of a toy workflow: what a clone or a pull runs again."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from bioloom.errors import DataError
+from bioloom.pipeline.lock import read_lock, write_lock
+from tests.tiny_project import ROOT, Project, environment
+
+SNAKEFILE = """
+configfile: "config.yaml"
+include: "ROOT/workflow/rules/provenance.smk"
+TASKS = config["tasks"]
+wildcard_constraints:
+    task="|".join(TASKS),
+
+rule all:
+    default_target: True
+    input:
+        [f"results/{t}/{new}/predictions.txt" for t in TASKS for new in TASKS[t]["new"]],
+        "results/report.txt",
+
+rule clean:
+    input: "data/{task}.{dataset}.txt"
+    output:
+        samples="results/{task}/{dataset}/samples.txt",
+        quality="results/{task}/{dataset}/quality.txt",
+    shell: "tr a-z A-Z < {input} > {output.samples}; wc -c < {input} > {output.quality}"
+
+rule train:
+    input: "results/{task}/training/samples.txt"
+    output: model=directory("results/{task}/model"), held="results/{task}/held.txt"
+    params: lambda wildcards: TASKS[wildcards.task]["model"]
+    shell:
+        "mkdir {output.model}; md5sum < {input} > {output.held}; echo {params} >> {output.held};"
+        "cp {output.held} {output.model}/weights"
+
+rule evaluate:
+    input: held="results/{task}/held.txt", model="results/{task}/model"
+    output: "results/{task}/metrics.txt"
+    benchmark: "benchmarks/{task}.tsv"
+    shell: "{config[first]}; cat {input.held} {input.model}/weights > {output}"
+
+rule predict:
+    input: samples="results/{task}/{dataset}/samples.txt", model="results/{task}/model"
+    output: "results/{task}/{dataset}/predictions.txt"
+    shell: "cat {input.samples} {input.model}/weights > {output}"
+
+rule report:
+    input:
+        [f"results/{t}/{f}" for t in TASKS for f in ("metrics.txt", "training/quality.txt")],
+        [f"results/{t}/model" for t in TASKS],
+    output: "results/report.txt"
+    shell: "cat {input[0]} > {output}"
+""".replace("ROOT", str(ROOT))
+CONFIG = {
+    "tasks": {"a": {"model": 1, "new": ["ward"]}, "b": {"model": 1, "new": []}},
+    "first": "true",  # what evaluate does first
+}
+INPUTS = ("Snakefile", "config.yaml", "data", "profiles", "snakemake.lock")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Project:
+    """The toy after a complete run."""
+    folder = tmp_path_factory.mktemp("toy")
+    (folder / "Snakefile").write_text(SNAKEFILE)
+    (folder / "config.yaml").write_text(json.dumps(CONFIG))
+    shutil.copytree(ROOT / "profiles", folder / "profiles")
+    (folder / "data").mkdir()
+    for name in ("a.training", "a.ward", "b.training"):
+        (folder / f"data/{name}.txt").write_text(f"{name}\n")
+    project = Project(folder)
+    project.snakemake()
+    return project
+
+
+@pytest.fixture
+def clone(finished: Project, tmp_path: Path) -> Project:
+    """A clone of the toy in another folder: what is in git, and no results."""
+    for name in INPUTS:
+        source = finished.path(name)
+        copy = shutil.copytree if source.is_dir() else shutil.copyfile
+        copy(source, tmp_path / name)
+    return Project(tmp_path)
+
+
+def pull(source: Project, target: Project, *names: str) -> None:
+    """Copy results as `dvc pull` does: new times, and nothing of Snakemake's own."""
+    for name in names or ("results",):
+        from_path, to_path = source.path(name), target.path(name)
+        to_path.parent.mkdir(parents=True, exist_ok=True)
+        if from_path.is_dir():
+            unwanted = shutil.ignore_patterns(".snakemake_timestamp")
+            shutil.copytree(
+                from_path,
+                to_path,
+                ignore=unwanted,
+                copy_function=shutil.copyfile,
+                dirs_exist_ok=True,
+            )
+        else:
+            shutil.copyfile(from_path, to_path)
+
+
+def append(path: Path) -> None:
+    path.write_text(path.read_text() + "more\n")
+
+
+AFTER_TRAIN = {"evaluate a", "predict a ward", "report"}
+
+
+def test_a_clone_with_its_results_runs_nothing(finished: Project, clone: Project) -> None:
+    pull(finished, clone)
+    assert clone.planned() == set()
+    assert clone.path("snakemake.lock").read_bytes() == finished.path("snakemake.lock").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("changed", "jobs"),
+    [
+        ("data/a.training.txt", {"clean a training", "train a", *AFTER_TRAIN}),
+        ("results/a/training/samples.txt", {"clean a training", "train a", *AFTER_TRAIN}),
+        ("results/a/model/weights", {"train a", *AFTER_TRAIN}),
+        ("results/a/metrics.txt", {"evaluate a", "report"}),
+    ],
+)
+def test_a_clone_runs_exactly_what_is_stale(
+    finished: Project, clone: Project, changed: str, jobs: set[str]
+) -> None:
+    pull(finished, clone)
+    append(clone.path(changed))
+    assert clone.planned() == jobs
+
+
+def test_the_model_alone_is_enough_to_predict(finished: Project, clone: Project) -> None:
+    pull(finished, clone, "results/a/model")
+    target = "results/a/ward/predictions.txt"
+    assert clone.planned(target) == {"clean a ward", "predict a ward"}
+    append(clone.path("data/a.training.txt"))
+    assert "train a" in clone.planned(target)
+
+
+def test_pulling_what_a_colleague_ran(finished: Project, clone: Project, tmp_path_factory) -> None:
+    pull(finished, clone)
+    clone.planned()
+    colleague = clone.copy(tmp_path_factory.mktemp("colleague"))
+    colleague.configure(**{"tasks.a.model": 2})
+    colleague.snakemake()
+
+    clone.snakemake("--forceall")
+    for name in ("config.yaml", "snakemake.lock"):  # git pull
+        shutil.copyfile(colleague.path(name), clone.path(name))
+    assert clone.planned() == {"train a", *AFTER_TRAIN}
+    pull(colleague, clone, "results/a/model", "results/a/held.txt")
+    assert clone.planned() == AFTER_TRAIN
+    pull(colleague, clone)
+    assert clone.planned() == set()
+
+
+def test_the_lock_depends_on_nothing_but_content(finished: Project, clone: Project) -> None:
+    lock = clone.path("snakemake.lock")
+    before = lock.read_text()
+    lock.unlink()
+    clone.snakemake("--until", "train")
+    assert {json.loads(line)["rule"] for line in lock.read_text().splitlines()} == {
+        "clean",
+        "train",
+    }
+    clone.snakemake()
+    assert lock.read_text() == before
+    for word in (str(clone.folder), "endtime", "starttime", "log"):
+        assert word not in before
+
+
+def test_a_failed_run_keeps_the_records_it_had(clone: Project) -> None:
+    before = read_lock(clone.path("snakemake.lock"))
+    clone.configure(first="false", **{"tasks.b.model": 2})
+    assert "Error in rule evaluate" in clone.snakemake(check=False)
+    after = read_lock(clone.path("snakemake.lock"))
+    assert after.keys() == before.keys()
+    changed = {output for output in after if after[output] != before[output]}
+    assert changed == {"results/b/model", "results/b/held.txt"}
+
+
+def test_a_complete_run_drops_what_no_task_makes(finished: Project, clone: Project) -> None:
+    pull(finished, clone)
+    clone.configure(tasks={"a": CONFIG["tasks"]["a"]})
+    clone.snakemake()
+    assert not [o for o in read_lock(clone.path("snakemake.lock")) if o.startswith("results/b")]
+
+
+def test_links_into_a_cache_are_dated_but_not_the_cache(finished: Project, clone: Project) -> None:
+    pull(finished, clone)
+    cached = clone.folder / "cached.txt"
+    link = clone.path("results/a/metrics.txt")
+    os.rename(link, cached)
+    link.symlink_to(cached)
+    before = cached.stat().st_mtime
+    assert clone.planned() == set()
+    assert cached.stat().st_mtime == before
+
+
+def start(project: Project, *command: str) -> subprocess.Popen[str]:
+    """A command in the project's folder that can be talked to and killed."""
+    return subprocess.Popen(
+        command,
+        cwd=project.folder,
+        env=environment(),
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def read_until(process: subprocess.Popen[str], word: str) -> str:
+    """The first line of the output with this word, or nothing."""
+    assert process.stdout is not None
+    return next((line for line in process.stdout if word in line), "")
+
+
+@contextmanager
+def holding(project: Project, call: str) -> Iterator[subprocess.Popen[str]]:
+    """Another process that takes part in the project's folder until it gets a line."""
+    code = f"from bioloom.pipeline.running import *; {call}; print('holds', flush=True); input()"
+    with start(project, "python", "-c", code) as process:
+        assert read_until(process, "holds")
+        yield process
+
+
+def test_a_run_after_kill_works(clone: Project) -> None:
+    clone.configure(first="sleep 60")
+    killed = start(clone, "snakemake")
+    assert read_until(killed, "rule evaluate")
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    assert any(clone.path(".snakemake/locks").iterdir())
+    clone.configure(first="true")
+    assert "100%" in clone.snakemake()
+    assert clone.planned() == set()
+
+
+def test_a_live_run_keeps_its_lock(clone: Project) -> None:
+    with holding(clone, "join_run(lambda: None)") as live:
+        locks = clone.path(".snakemake/locks")
+        locks.mkdir()
+        (locks / "0.output.lock").write_text("results/report.txt\n")
+        assert "cannot be locked" in clone.snakemake(check=False)
+        live.communicate("end\n")
+    assert "100%" in clone.snakemake()
+
+
+def test_a_job_of_a_killed_run_is_waited_for(clone: Project) -> None:
+    locks = clone.path(".snakemake/locks")
+    locks.mkdir(parents=True)
+    (locks / "0.output.lock").write_text("results/report.txt\n")
+    with holding(clone, "join_jobs()") as orphan:
+        run = start(clone, "snakemake", "--dry-run")
+        assert "Waiting for the last job" in read_until(run, "Waiting")
+        orphan.communicate("end\n")
+        assert "Removed the lock" in read_until(run, "Removed")
+        assert run.wait() == 0
+
+
+def test_the_lock_is_sorted_and_read_back(tmp_path: Path) -> None:
+    lock = tmp_path / "snakemake.lock"
+    records = {name: {"rule": "r", "sha256": name} for name in ("b", "a", "c/d")}
+    write_lock(lock, records)
+    assert read_lock(lock) == records
+    lines = lock.read_text().splitlines()
+    assert [json.loads(line)["output"] for line in lines] == ["a", "b", "c/d"]
+    assert read_lock(tmp_path / "none") == {}
+
+
+@pytest.mark.parametrize("line", ["<<<<<<< HEAD", "{}", "[]", "3"])
+def test_a_line_that_is_no_record_is_named(tmp_path: Path, line: str) -> None:
+    lock = tmp_path / "snakemake.lock"
+    write_lock(lock, {"a": {"rule": "r"}})
+    lock.write_text(lock.read_text() + line + "\n")
+    with pytest.raises(DataError, match="snakemake.lock.*2"):
+        read_lock(lock)
