@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from bioloom.application import get_application, kind_of
+from bioloom.application import get_application
 from bioloom.evaluation.evaluate import evaluate
 from bioloom.files import write_json
+from bioloom.kinds import kind_of
 from bioloom.pipeline.command import json_object, run
 from bioloom.samples import read_samples, write_table
 from bioloom.splits import read_splits
@@ -26,19 +27,19 @@ def main(
     plots: Path,
 ) -> None:
     """Write metrics.json and plots/*.csv."""
-    table = read_samples(samples)
+    table, described = read_samples(samples), get_application(application)
     measured, curves = evaluate(
         table,
         read_splits(splits, table),
         pd.read_parquet(held_out),
         task=task,
         application=application,
-        kind=kind_of(get_application(application), table),
+        kind=kind_of(described.kinds, table),
         options=options,
         seed=seed,
         nearest=pd.read_parquet(nearest),
         nodes=pd.read_parquet(nodes[0]) if nodes else None,
-        directed=get_application(application).directed,
+        directed=described.directed,
     )
     write_json(measured, metrics)
     for name, curve in curves.items():

@@ -9,6 +9,7 @@ from sklearn.metrics import f1_score, roc_auc_score
 
 from bioloom.errors import DataError
 from bioloom.evaluation.evaluate import evaluate
+from bioloom.kinds import get_kind
 
 N = 240
 
@@ -47,7 +48,7 @@ def measure(samples, splits, held_out, kind, nearest=None, **options):
         held_out,
         task="toy",
         application="toy",
-        kind=kind,
+        kind=get_kind(kind),
         options={"resamples": 100} | options,
         seed=1,
         nearest=nearest,
@@ -135,11 +136,11 @@ def test_numbers(targets):
     rng = np.random.default_rng(3)
     values = rng.normal(size=(N, 3))
     samples = samples_of(rng, values[:, 0])
-    kind, primary, table = "regression", "spearman", "predicted_observed"
+    kind, primary, table = "value", "spearman", "predicted_observed"
     if targets:
         labels = {f"label.{t}": values[:, i] for i, t in enumerate(targets)}
         samples = samples.drop(columns="label").assign(**labels)
-        kind, primary, table = "multiregression", "pearson_median", "per_target"
+        kind, primary, table = "targets", "pearson_median", "per_target"
     splits = holdout(samples)
     test = splits[splits["split"] == "test"].drop(columns="split")
     tables = []
@@ -190,7 +191,7 @@ def test_unknown_options_and_metrics_are_refused(binary):
     held_out = classify(*binary, {"model": 1})
     with pytest.raises(DataError, match="unknown metric 'auc'"):
         measure(*binary, held_out, "binary", primary="auc")
-    with pytest.raises(DataError, match="unknown evaluate option resample"):
+    with pytest.raises(DataError, match="Unknown option 'resample'.*did you mean 'resamples'"):
         measure(*binary, held_out, "binary", resample=3)
 
 

@@ -11,7 +11,9 @@ from bioloom.evaluation.curves import (
     predicted_observed,
     roc,
 )
-from bioloom.evaluation.test_set import HeldOut, TestSet
+from bioloom.kinds import HeldOut, TestSet
+
+DRAWS = np.ones((900, 1), dtype=int)
 
 
 @pytest.fixture
@@ -22,21 +24,25 @@ def test_set() -> TestSet:
     p = np.c_[1 - score, score]
     zeros = np.zeros(900, dtype=int)
     rows = HeldOut(0, zeros, np.arange(900), np.arange(900), y, p.argmax(axis=1), p, zeros)
-    return TestSet({"model": [rows], "twin": [rows]}, ["no", "yes"], [], [], 900)
+    return TestSet({"model": [rows], "twin": [rows]}, ["no", "yes"], 900)
 
 
 def test_curves_enclose_the_area_of_scikit_learn(test_set):
     (rows,) = test_set.models["model"]
-    curve = roc(test_set).query("model == 'model'")
+    curve = roc(test_set, DRAWS).query("model == 'model'")
     area = np.trapezoid(curve["true_positive_rate"], curve["false_positive_rate"])
     assert area == pytest.approx(roc_auc_score(rows.y, rows.p[:, 1]), abs=0.005)
-    curve = precision_recall(test_set).query("model == 'model'")
+    curve = precision_recall(test_set, DRAWS).query("model == 'model'")
     area = np.trapezoid(curve["precision"], curve["recall"])
     assert area == pytest.approx(average_precision_score(rows.y, rows.p[:, 1]), abs=0.005)
 
 
 def test_no_table_has_a_row_a_sample(test_set):
-    for table in (roc(test_set), precision_recall(test_set), calibration(test_set)):
+    for table in (
+        roc(test_set, DRAWS),
+        precision_recall(test_set, DRAWS),
+        calibration(test_set, DRAWS),
+    ):
         assert table.groupby("model").size().max() <= 200
         assert list(table["model"].unique()) == ["model", "twin"]
     values = np.random.default_rng(0).normal(size=(2, 900))
@@ -44,16 +50,16 @@ def test_no_table_has_a_row_a_sample(test_set):
     numbers = HeldOut(
         0, rows.fold, rows.sample_id, rows.group, values[0], values[1], rows.p[:, :0], rows.quantile
     )
-    cells = predicted_observed(TestSet({"model": [numbers]}, [], [], [], 900))
+    cells = predicted_observed(TestSet({"model": [numbers]}, [], 900), DRAWS)
     assert cells["count"].sum() == 900
     assert cells["predicted"].nunique() <= 30
 
 
 def test_calibration_and_confusion_count_every_row_once(test_set):
     (rows,) = test_set.models["model"]
-    bins = calibration(test_set).query("model == 'model'")
+    bins = calibration(test_set, DRAWS).query("model == 'model'")
     assert bins["count"].sum() == 900
     assert np.average(bins["observed"], weights=bins["count"]) == pytest.approx(rows.y.mean())
-    table = confusion(test_set).set_index(["observed", "predicted"])["count"]
+    table = confusion(test_set, DRAWS).set_index(["observed", "predicted"])["count"]
     assert table["yes", "no"] == ((rows.y == 1) & (rows.call == 0)).sum()
     assert table.sum() == 900

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bioloom.evaluation.intervals import draw_groups, drawn_scores, interval
-from bioloom.evaluation.test_set import HeldOut
+from bioloom.kinds import HeldOut, get_kind
 
 
 def held_out(y: np.ndarray, call: np.ndarray, group: np.ndarray, p: np.ndarray) -> HeldOut:
@@ -41,7 +41,9 @@ def test_interval_covers_the_true_accuracy_about_95_times_in_100():
         right = rng.random(120) < 0.8
         y = rng.integers(0, 2, 120)
         rows = of_calls(y, np.where(right, y, 1 - y), np.arange(120))
-        found = interval(drawn_scores([rows], "binary", draw_groups(120, 200, trial))["accuracy"])
+        found = interval(
+            drawn_scores([rows], get_kind("binary"), draw_groups(120, 200, trial))["accuracy"]
+        )
         covered += found["low"] <= 0.8 <= found["high"]
     assert 0.89 <= covered / 200 <= 0.99
 
@@ -53,7 +55,7 @@ def test_repeated_rows_do_not_narrow_the_interval():
 
     def width(rows: HeldOut, groups: int) -> float:
         draws = draw_groups(groups, 300, 0)
-        found = interval(drawn_scores([rows], "binary", draws)["accuracy"])
+        found = interval(drawn_scores([rows], get_kind("binary"), draws)["accuracy"])
         return found["high"] - found["low"]
 
     once = width(of_calls(y, call, np.arange(60)), 60)
@@ -69,8 +71,8 @@ def test_repeats_are_averaged_with_the_same_draws():
     p = np.empty((30, 0))
     draws = draw_groups(30, 20, 0)
     first, second = (held_out(y, said, np.arange(30), p) for said in (call, y + call))
-    alone = [drawn_scores([rows], "regression", draws)["mae"] for rows in (first, second)]
-    both = drawn_scores([first, second], "regression", draws)["mae"]
+    alone = [drawn_scores([rows], get_kind("value"), draws)["mae"] for rows in (first, second)]
+    both = drawn_scores([first, second], get_kind("value"), draws)["mae"]
     assert both == pytest.approx(np.mean(alone, axis=0))
 
 
@@ -85,5 +87,5 @@ def test_resamples_that_do_not_define_the_metric_are_left_out():
 def test_a_resample_without_any_row_is_undefined_and_silent():
     rows = of_calls(np.array([0, 1]), np.array([0, 1]), np.array([0, 0]))
     draws = np.array([[1, 0, 2], [1, 2, 0]])
-    accuracy = drawn_scores([rows], "binary", draws)["accuracy"]
+    accuracy = drawn_scores([rows], get_kind("binary"), draws)["accuracy"]
     assert np.isnan(accuracy).tolist() == [False, True, False]

@@ -11,14 +11,14 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from bioloom.errors import DataError
 from bioloom.evaluation.links import (
-    _early_precision,
     by_seen,
     doubts,
     macro_scores,
     seen_ends,
     strongest_links,
 )
-from bioloom.evaluation.test_set import HeldOut, TestSet
+from bioloom.kinds import HeldOut, TestSet, get_kind
+from bioloom.metrics.links import early_precision
 
 
 def rows(n: int = 300, groups: int = 30, seed: int = 0) -> tuple[HeldOut, pd.DataFrame]:
@@ -64,14 +64,14 @@ def test_a_draw_weighs_rows_by_how_often_their_group_was_drawn():
 def test_early_precision_of_different_scores_counts_the_first(pairs):
     y = np.array([p[0] for p in pairs], dtype=int)
     score = np.array([p[1] for p in pairs]) + np.linspace(0, 0.5, len(y))
-    got = _early_precision(y, score, np.ones((len(y), 1)))[0]
+    got = early_precision(y, score, np.ones((len(y), 1)))[0]
     first = y[np.argsort(-score)][: y.sum()]
     assert np.isnan(got) if not y.sum() else got == pytest.approx(first.mean())
 
 
-def test_ties_share_their_part_of_early_precision():
+def test_ties_share_their_part_ofearly_precision():
     y = np.array([1, 0, 0, 0])
-    assert _early_precision(y, np.zeros(4), np.ones((4, 1)))[0] == pytest.approx(0.25)
+    assert early_precision(y, np.zeros(4), np.ones((4, 1)))[0] == pytest.approx(0.25)
 
 
 def test_constant_scores_are_chance():
@@ -111,7 +111,7 @@ def test_the_strongest_pairs_go_by_name_and_say_the_truth():
     held, samples = rows()
     samples["target"] = samples["sample_id"]
     nodes = pd.DataFrame({"node_id": list("ab"), "name": ["recA", None]})
-    test = TestSet({"model": [held]}, ["no", "yes"], [], [], 30)
+    test = TestSet({"model": [held]}, ["no", "yes"], 30)
     table = strongest_links(test, samples, nodes)
     assert len(table) == 30
     assert table["score"].iloc[0] == held.p[:, 1].max()
@@ -137,8 +137,8 @@ def test_a_score_too_good_on_new_proteins_raises_the_alarm():
     p = np.column_stack([1 - y, y]).astype(float)
     rows = np.arange(n - 10)
     held = HeldOut(0, np.zeros(n - 10, int), ids[10:], rows, y, y, p, np.full(n - 10, np.nan))
-    test = TestSet({"model": [held]}, ["no", "yes"], [], [], n - 10)
-    table = by_seen(test, samples, splits, np.ones((n - 10, 3), dtype=int))
+    test = TestSet({"model": [held]}, ["no", "yes"], n - 10)
+    table = by_seen(test, samples, splits, np.ones((n - 10, 3), dtype=int), get_kind("links"))
     assert table["seen"].unique().tolist() == ["none"]
     assert "suspiciously high" in doubts(table)[0]
     assert not doubts(table.assign(value=0.8))

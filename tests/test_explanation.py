@@ -14,6 +14,7 @@ from bioloom.explanation.mutagenesis import alphabet_of, mask_residues, mutate
 from bioloom.features import engine
 from bioloom.features.extract import extract_features
 from bioloom.fitted import Fitted
+from bioloom.kinds import Calibration, get_kind
 from bioloom.training.train import train_task
 
 PROTEINS = get_application("protein_function")
@@ -29,7 +30,8 @@ class Known(Fitted):
 
 
 def known(kind, outputs, threshold=None):
-    return Known(kind, "known", {}, None, None, None, outputs, threshold=threshold)
+    calibration = Calibration(threshold=threshold)
+    return Known(get_kind(kind), "known", {}, None, None, None, outputs, calibration)
 
 
 def alanines(sequences):
@@ -73,7 +75,8 @@ def test_the_class_is_that_of_the_predictions():
     X = alanines(samples["sequence"])
     found = mutate(samples, X, fitted, alanines, "protein", 2, 1)
     said = found.drop_duplicates("item").set_index("item")["predicted"]
-    assert said.to_dict() == dict(zip(samples["sample_id"], fitted.decide(X), strict=True))
+    expected = np.array(fitted.outputs)[fitted.kind.decide(X, fitted.calibration)]
+    assert said.to_dict() == dict(zip(samples["sample_id"], expected, strict=True))
     many = found[found["item"] == "many"]
     assert (many.loc[many["position"] < 3, "importance"] > 0).all()  # each alanine speaks for it
     few = found[(found["item"] == "few") & (found["position"] == 0)]
@@ -85,7 +88,7 @@ def test_a_chain_is_mostly_of_its_commonest_class():
     samples = pd.DataFrame({"sample_id": ["p"], "sequence": ["MKV"]})
     scores = np.array([[0.45, 0.55], [0.45, 0.55], [1, 0]])
     X = Ragged(scores, np.array([0, 3]))
-    fitted = known("per_residue", ["C", "H"])
+    fitted = known("residues", ["C", "H"])
     found = mask_residues(
         samples, X, fitted, lambda texts: np.tile(scores, (len(texts), 1)), "protein", 1, 2
     )

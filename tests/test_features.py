@@ -14,7 +14,7 @@ from bioloom.samples.cleaning import Cleaned
 
 def application(inputs):
     return Application(
-        task="classification",
+        kinds=("binary", "multiclass"),
         ingest=lambda files, options: pd.DataFrame(),
         clean=lambda raw, options: Cleaned(raw),
         inputs=inputs,

@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bioloom.application import get_application, kind_of
+from bioloom.application import get_application
 from bioloom.arrays import Ragged
 from bioloom.errors import DataError
 from bioloom.evaluation.evaluate import evaluate
 from bioloom.features import Features
 from bioloom.fitted import Fitted
 from bioloom.fitted.signature import make_signature
-from bioloom.kinds.labels import encode_labels
+from bioloom.kinds import encode_labels, get_kind, kind_of
 from bioloom.models import get_model
 from bioloom.models.distance_cnn import windows
 from bioloom.predictions.predict import predict
@@ -56,7 +56,7 @@ def folds(n: int = 40, seed: int = 0) -> tuple[pd.DataFrame, Features]:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> tuple[pd.DataFrame, Features, Fitted, pd.DataFrame]:
     samples, features = folds()
-    labels = encode_labels(samples, "per_pair")
+    labels = encode_labels(samples, get_kind("residue_pairs"))
     recipes = {
         "model": recipe(features, "distance_cnn", **SMALL, learning_rate=2e-2),
         "naive": recipe(features, "separation"),
@@ -74,9 +74,9 @@ def trained(tmp_path_factory) -> tuple[pd.DataFrame, Features, Fitted, pd.DataFr
 
 def test_the_kind_is_that_of_the_label():
     samples, _ = folds(2)
-    assert kind_of(APPLICATION, samples) == "per_pair"
+    assert kind_of(APPLICATION.kinds, samples).name == "residue_pairs"
     states = samples.rename(columns={"label.coordinates": "label.residues"})
-    assert kind_of(APPLICATION, states) == "per_residue"
+    assert kind_of(APPLICATION.kinds, states).name == "residues"
 
 
 def test_scores_beat_the_separation_alone(trained):
@@ -87,7 +87,7 @@ def test_scores_beat_the_separation_alone(trained):
         held_out,
         task="t",
         application="a",
-        kind="per_pair",
+        kind=get_kind("residue_pairs"),
         options={"resamples": 100, "structures": 4, "primary": "distance_mae"},
         seed=1,
     )
@@ -138,7 +138,7 @@ def test_states_are_written_as_fasta(tmp_path):
 
 def test_windows_hold_every_near_pair_of_a_long_chain():
     samples, features = folds(2)
-    labels = encode_labels(samples, "per_pair")
+    labels = encode_labels(samples, get_kind("residue_pairs"))
     X, y = windows(features.X, labels.y, 20)
     assert (X.lengths == 20).all()
     assert (y.lengths == 190).all()
@@ -149,24 +149,24 @@ def test_windows_hold_every_near_pair_of_a_long_chain():
 
 def test_the_separation_table_gives_the_frequencies(trained):
     samples, features, _, _ = trained
-    labels = encode_labels(samples, "per_pair")
-    model = get_model("separation")(kind="per_pair", n_outputs=len(BINS), seed=1, prior=1e-3)
+    labels = encode_labels(samples, get_kind("residue_pairs"))
+    model = get_model("separation")(
+        output="classes", n_outputs=len(BINS), seed=1, unit="residue_pair", prior=1e-3
+    )
     p = model.fit(features.X, labels.y, None, None).predict_proba(features.X)
     first = p[0]  # neighbours: 3.8 A, all of them
     assert first[0] == pytest.approx(1, abs=1e-3)
-    with pytest.raises(DataError, match="residue pairs only"):
-        get_model("separation")(kind="binary", n_outputs=2, seed=1).fit(
-            features.X, None, None, None
-        )
+    with pytest.raises(DataError, match="separation takes tokens, the features are vectors"):
+        model.predict_proba(features.X.mean())
 
 
 def test_labels_that_do_not_fit_and_models_without_pairs_are_refused():
     samples, features = folds(12)
     with pytest.raises(DataError, match="differ in length.*label.coordinates"):
-        encode_labels(samples.assign(sequence="AA"), "per_pair")
-    labels = encode_labels(samples, "per_pair")
+        encode_labels(samples.assign(sequence="AA"), get_kind("residue_pairs"))
+    labels = encode_labels(samples, get_kind("residue_pairs"))
     wrong = {"model": recipe(features, "logistic_regression")}
-    with pytest.raises(DataError, match="does not predict pairs"):
+    with pytest.raises(DataError, match="does not predict residue pairs"):
         train(samples, partition(samples, 8, 2), labels, wrong, seed=1)
 
 

@@ -14,7 +14,7 @@ from bioloom.evaluation.evaluate import evaluate
 from bioloom.features import Features
 from bioloom.fitted import Fitted
 from bioloom.fitted.signature import make_signature
-from bioloom.kinds.labels import encode_labels
+from bioloom.kinds import encode_labels, get_kind
 from bioloom.models import get_model
 from bioloom.predictions.predict import predict, with_dropped
 from bioloom.training.recipe import Recipe
@@ -50,7 +50,7 @@ def trained(tmp_path_factory) -> tuple[pd.DataFrame, Features, Fitted, pd.DataFr
         "naive": recipe(features, "naive"),
         "by_residue": recipe(features, "logistic_regression"),
     }
-    labels = encode_labels(samples, "per_residue")
+    labels = encode_labels(samples, get_kind("residues"))
     fitted, held_out = train(samples, partition(samples, 35, 10), labels, recipes, seed=1)
     fitted.settings = {
         "features": "toy",
@@ -71,7 +71,7 @@ def test_the_cnn_sees_neighbours_and_a_model_of_rows_does_not(trained):
         held_out,
         task="t",
         application="a",
-        kind="per_residue",
+        kind=get_kind("residues"),
         options={"resamples": 100},
         seed=1,
     )
@@ -123,7 +123,7 @@ def test_shuffled_states_are_no_better_than_their_frequencies():
         "".join(rng.permutation(list(text))) for text in samples["label.residues"]
     ]
     recipes = {"model": recipe(features, "cnn", **CNN), "naive": recipe(features, "naive")}
-    labels = encode_labels(samples, "per_residue")
+    labels = encode_labels(samples, get_kind("residues"))
     _, held_out = train(samples, partition(samples, 35, 10), labels, recipes, seed=1)
     truth = np.array(list("".join(samples["label.residues"][45:])))
     right = held_out["prediction"].to_numpy().reshape(2, -1) == truth
@@ -133,11 +133,11 @@ def test_shuffled_states_are_no_better_than_their_frequencies():
 def test_labels_and_features_must_fit_the_sequence():
     samples, features = chains(12)
     with pytest.raises(DataError, match="differ in length.*label.residues"):
-        encode_labels(samples.assign(sequence="AG"), "per_residue")
+        encode_labels(samples.assign(sequence="AG"), get_kind("residues"))
     flat = samples["label.residues"].str.replace("H", "C")
     with pytest.raises(DataError, match="one class"):
-        encode_labels(samples.assign(**{"label.residues": flat}), "per_residue")
-    labels = encode_labels(samples, "per_residue")
+        encode_labels(samples.assign(**{"label.residues": flat}), get_kind("residues"))
+    labels = encode_labels(samples, get_kind("residues"))
     pooled = Features(features.sample_id, features.X.mean(), features.names, "toy")
     with pytest.raises(DataError, match="pooling: tokens"):
         train(samples, partition(samples, 8, 2), labels, {"model": recipe(pooled, "cnn")}, seed=1)
@@ -146,7 +146,7 @@ def test_labels_and_features_must_fit_the_sequence():
 def test_search_inside_the_training_chains():
     samples, features = chains(40)
     wanted = Recipe(features, "cnn", CNN, {}, {"kernel": [1, 5]})
-    labels = encode_labels(samples, "per_residue")
+    labels = encode_labels(samples, get_kind("residues"))
     fitted, _ = train(samples, partition(samples, 25, 8), labels, {"model": wanted}, seed=1)
     assert fitted.parameters["kernel"] == 5  # of 1 there are no neighbours
 
@@ -154,5 +154,5 @@ def test_search_inside_the_training_chains():
 def test_a_cnn_answers_a_sample_too():
     _, features = chains(30)
     y = np.arange(30) % 2
-    model = get_model("cnn")(kind="binary", n_outputs=2, seed=1, epochs=1)
+    model = get_model("cnn")(output="classes", n_outputs=2, seed=1, epochs=1)
     assert model.fit(features.X, y, features.X, y).predict_proba(features.X).shape == (30, 2)

@@ -15,7 +15,11 @@ from bioloom.links.features import nearest_neighbours, standard_profiles
 from bioloom.links.ranking import rank_links
 
 APPLICATION = Application(
-    task="classification", ingest=None, clean=None, inputs=lambda t: list(t["sequence"]), sources=()
+    kinds=("binary", "multiclass"),
+    ingest=None,
+    clean=None,
+    inputs=lambda t: list(t["sequence"]),
+    sources=(),
 )
 
 

@@ -7,14 +7,15 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics as sk
 
-from bioloom.metrics import METRICS, SCORES, coverage
+from bioloom.kinds import HeldOut, get_kind, kind_names
 from bioloom.metrics.classification import (
-    HIGH_CALL,
     binary_scores,
     high_call_scores,
     multiclass_scores,
 )
+from bioloom.metrics.coverage import coverage
 from bioloom.metrics.regression import multiregression_scores, regression_scores, target_scores
+from bioloom.models import get_model
 
 seeds = st.integers(0, 2**32 - 1)
 few = settings(max_examples=40, deadline=None)
@@ -32,14 +33,17 @@ def ece(outcome: np.ndarray, p: np.ndarray) -> float:
     return float(sum(gaps))
 
 
-@pytest.mark.parametrize("kind", SCORES)
-def test_the_scores_of_a_kind_are_named_for_the_check_of_the_config(kind):
-    y = np.array([[0], [1], [0]]) if kind == "multiregression" else np.array([0, 1, 0])
-    task = "classification" if kind in ("binary", "multiclass") else kind
-    call = np.zeros((3, len(METRICS["per_pair"]))) if kind == "per_pair" else y
-    scores = SCORES[kind](y, call, np.full((3, 2), 0.5), np.ones((3, 1)))
-    elsewhere = {"sov", *HIGH_CALL}  # of whole chains, and where a value is called high
-    assert set(scores) == set(METRICS[task]) - elsewhere
+@pytest.mark.parametrize("name", kind_names())
+def test_a_kind_lists_the_metrics_that_it_scores(name):
+    kind = get_kind(name)
+    y = np.array([[0.0], [1.0], [0.0]]) if "target" in kind.keys else np.array([0, 1, 0])
+    none = np.zeros(3)
+    quantile = np.full(y.shape, 0.5)
+    p = np.full((3, 0 if kind.output == "values" else 2), 0.5)
+    rows = HeldOut(0, none, none, none, y, y, p, quantile, threshold=none)
+    assert set(kind.score(rows, np.ones((3, 1)))) <= {metric.name for metric in kind.metrics}
+    assert kind.primary in {metric.name for metric in kind.metrics}
+    assert get_model(kind.floor)
 
 
 @few
@@ -119,7 +123,7 @@ def test_regression_scores_equal_scipy_at_any_scale(seed, scale, shift):
     y, said = scale * (y + shift), scale * (said + shift)
     weights = drawn(rng, 40)
     weights[:2] += 1
-    scores = regression_scores(y, said, said[:0], weights)
+    scores = regression_scores(y, said, weights)
     for b in range(3):
         rows = np.repeat(np.arange(40), weights[:, b].astype(int))
         expected = regression_oracle(y[rows], said[rows])
@@ -132,7 +136,7 @@ def test_multiregression_takes_each_target_alone_and_then_the_median():
     y[rng.random(y.shape) < 0.3] = np.nan
     said = np.nan_to_num(y, nan=3.0) + rng.normal(size=y.shape)
     weights = drawn(rng, 60)
-    scores = multiregression_scores(y, said, said[:0], weights)
+    scores = multiregression_scores(y, said, weights)
     rows = np.repeat(np.arange(60), weights[:, 1].astype(int))
     measured = np.isfinite(y[rows])
     targets = [
@@ -152,7 +156,7 @@ def test_a_constant_prediction_ranks_nothing():
     ones = np.ones((4, 1))
     binary = binary_scores(y, np.zeros(4, int), p, ones)
     assert (binary["auroc"], binary["mcc"], binary["precision"]) == (0.5, 0, 0)
-    flat = regression_scores(y.astype(float), np.full(4, 0.3), p[:0], ones)
+    flat = regression_scores(y.astype(float), np.full(4, 0.3), ones)
     assert (flat["spearman"], flat["pearson"]) == (0, 0)
 
 
@@ -163,7 +167,7 @@ def test_what_the_drawn_rows_do_not_define_is_nan():
     for name in ("auroc", "mcc"):
         assert np.isnan(scores[name]).tolist() == [True, False]
     assert scores["accuracy"].tolist() == [1, 1]
-    values = regression_scores(np.ones(3), np.arange(3.0), p[:0], np.ones((3, 1)))
+    values = regression_scores(np.ones(3), np.arange(3.0), np.ones((3, 1)))
     assert np.isnan([values["spearman"], values["pearson"], values["r2"]]).all()
     nothing = target_scores(np.full((3, 1), np.nan), np.ones((3, 1)), one_class)
     assert np.isnan(nothing["rmse"]).all()
@@ -208,7 +212,7 @@ def test_row_weights_that_are_no_counts_equal_scikit_learn(seed):
     rng = np.random.default_rng(seed)
     y, prediction = rng.normal(size=(2, 30))
     weights = rng.random((30, 1)) + 0.1
-    scores = regression_scores(y, prediction, np.empty((30, 0)), weights)
+    scores = regression_scores(y, prediction, weights)
     options = {"sample_weight": weights[:, 0]}
     assert scores["r2"][0] == pytest.approx(sk.r2_score(y, prediction, **options))
     assert scores["mae"][0] == pytest.approx(sk.mean_absolute_error(y, prediction, **options))

@@ -18,10 +18,11 @@ from sklearn.metrics import roc_auc_score
 import bioloom.models
 from bioloom.arrays import Ragged
 from bioloom.errors import DataError
-from bioloom.models import check_parameters, get_model, model_names, parameters_of
+from bioloom.models import GIVEN, check_parameters, get_model, model_names, parameters_of
 
-KINDS = ["binary", "multiclass", "regression", "multiregression"]
+KINDS = ["binary", "multiclass", "value", "targets"]
 CLASSES = ("binary", "multiclass")
+OUTPUT = {"binary": "classes", "multiclass": "classes", "value": "values", "targets": "values"}
 # Models that are meant to look at no features, or at categories only.
 FLOORS = {"naive", "category_mean"}
 ONE_LABEL = {"logistic_regression", "gradient_boosting"}
@@ -52,7 +53,7 @@ def labels(signal: np.ndarray, kind: str) -> tuple[np.ndarray, int]:
         return (signal[:, 0] + signal[:, 1] > 0).astype(np.int64), 2
     if kind == "multiclass":
         return signal[:, :3].argmax(axis=1), 3
-    if kind == "regression":
+    if kind == "value":
         return 50 + 10 * signal[:, 0].astype(float), 1
     targets = signal[:, :4].astype(float) * [1, 10, 100, 1] + 5
     targets[np.random.default_rng(1).random(targets.shape) < 0.2] = np.nan
@@ -65,16 +66,16 @@ def build(name: str, kind: str, n_outputs: int, seed: int = 1, **parameters):
         parameters = {"epochs": 15, "learning_rate": 5e-3, **parameters}
     if name == "svm" and kind not in CLASSES:
         parameters = {"C": 100.0, **parameters}
-    return model(kind=kind, n_outputs=n_outputs, seed=seed, **parameters)
+    return model(output=OUTPUT[kind], n_outputs=n_outputs, seed=seed, **parameters)
 
 
 def answers(model, X) -> np.ndarray:
-    predict = model.predict_proba if model.kind in CLASSES else model.predict
+    predict = model.predict_proba if model.classes else model.predict
     return predict(X)
 
 
 def inputs_of(name: str) -> list:
-    return [dense, ragged] if getattr(get_model(name), "takes_tokens", False) else [dense]
+    return [dense, ragged] if "tokens" in get_model(name).takes else [dense]
 
 
 def fit(name: str, kind: str, make=dense):
@@ -88,7 +89,7 @@ def fit(name: str, kind: str, make=dense):
 
 def score(model, X, y: np.ndarray) -> float:
     """Accuracy, or the median squared correlation over targets."""
-    if model.kind in CLASSES:
+    if model.classes:
         return float((answers(model, X).argmax(axis=1) == y).mean())
     predicted, y = answers(model, X).reshape(len(y), -1), y.reshape(len(y), -1)
     pairs = zip(predicted.T, y.T, strict=True)
@@ -101,7 +102,7 @@ def cases(names):
         for name in names
         for kind in KINDS
         for make in inputs_of(name)
-        if not (kind == "multiregression" and name in ONE_LABEL)
+        if not (kind == "targets" and name in ONE_LABEL)
     ]
 
 
@@ -128,7 +129,7 @@ def test_shuffled_labels_give_chance(name):
 def test_answers_have_the_shape_and_survive_saving(name, kind, make, device, tmp_path):
     model, X, y = fit(name, kind, make)
     before = answers(model, X)
-    assert before.shape == ((len(y), model.n_outputs) if kind != "regression" else (len(y),))
+    assert before.shape == ((len(y), model.n_outputs) if kind != "value" else (len(y),))
     assert before.dtype == np.float64
     assert np.isfinite(before).all()
     if kind in CLASSES:
@@ -185,16 +186,16 @@ def test_a_model_for_vectors_takes_the_mean_of_tokens(name):
 
 @pytest.mark.parametrize("name", sorted(ONE_LABEL))
 def test_several_targets_are_refused_by_models_for_one(name):
-    X, (y, n_outputs) = dense(40), labels(dense(40), "multiregression")
+    X, (y, n_outputs) = dense(40), labels(dense(40), "targets")
     with pytest.raises(DataError, match="predicts one label"):
-        get_model(name)(kind="multiregression", n_outputs=n_outputs, seed=1).fit(X, y, X, y)
+        get_model(name)(output="values", n_outputs=n_outputs, seed=1).fit(X, y, X, y)
 
 
 @pytest.mark.parametrize("name", model_names())
 def test_every_parameter_is_named_and_has_a_default(name):
     parameters = inspect.signature(get_model(name)).parameters
-    assert list(parameters)[:3] == ["kind", "n_outputs", "seed"]
-    for parameter in list(parameters.values())[3:]:
+    assert list(parameters)[:4] == ["output", "n_outputs", "seed", "unit"]
+    for parameter in list(parameters.values())[4:]:
         assert parameter.kind is parameter.KEYWORD_ONLY
         assert parameter.default is not parameter.empty
 
@@ -253,7 +254,7 @@ def test_possible_values_of_parameters_are_taken():
 
 @pytest.mark.parametrize("name", model_names())
 def test_parameters_are_known_without_an_import(name):
-    known = set(inspect.signature(get_model(name)).parameters) - {"kind", "n_outputs", "seed"}
+    known = set(inspect.signature(get_model(name)).parameters) - GIVEN
     assert set(parameters_of(name)) == known
 
 
@@ -274,14 +275,14 @@ def test_naive_gives_frequencies_and_means_of_the_measured():
     model = build("naive", "binary", 2).fit(dense(4), np.array([0, 1, 1, 1]), dense(1), [0])
     np.testing.assert_allclose(model.predict_proba(dense(2)), [[0.25, 0.75]] * 2)
     y = np.array([[1.0, np.nan], [3.0, np.nan]])
-    model = build("naive", "multiregression", 2).fit(dense(2), y, dense(2), y)
+    model = build("naive", "targets", 2).fit(dense(2), y, dense(2), y)
     np.testing.assert_allclose(model.predict(dense(1)), [[2.0, 0.0]])
 
 
 def test_category_means_by_category_else_overall():
     X = np.array([[1, 0], [1, 0], [0, 1]], dtype=np.float32)
     y = np.array([[1.0, 4.0], [3.0, np.nan], [8.0, np.nan]])
-    model = build("category_mean", "multiregression", 2).fit(X, y, X, y)
+    model = build("category_mean", "targets", 2).fit(X, y, X, y)
     new = np.array([[1, 0], [0, 1], [0, 0]], dtype=np.float32)
     np.testing.assert_allclose(model.predict(new), [[2, 4], [8, 4], [4, 4]])
 
@@ -295,7 +296,7 @@ def test_svm_targets_on_one_kernel_equal_a_scikit_learn_loop(seed, kernel, C):
     X, new = (rng.normal(size=(n, 5)).astype(np.float32) for n in (50, 20))
     Y = X @ rng.normal(size=(5, 3)) + rng.normal(size=(50, 3))
     Y[rng.random(Y.shape) < 0.3] = np.nan
-    model = build("svm", "multiregression", 3, kernel=kernel, C=C, gamma=0.2)
+    model = build("svm", "targets", 3, kernel=kernel, C=C, gamma=0.2)
     predicted = model.fit(X, Y, X, Y).predict(new)
     for j in range(3):
         rows = ~np.isnan(Y[:, j])
@@ -318,7 +319,7 @@ def test_svm_binary_decision_equals_scikit_learn():
 def test_svm_a_target_without_values_gives_zero_and_a_constant_one_itself():
     X = dense(30)
     Y = np.column_stack([np.full(30, np.nan), np.full(30, 7.0), X[:, 0]])
-    predicted = build("svm", "multiregression", 3).fit(X, Y, X, Y).predict(X)
+    predicted = build("svm", "targets", 3).fit(X, Y, X, Y).predict(X)
     np.testing.assert_allclose(predicted[:, :2], [[0, 7]] * 30)
 
 
@@ -411,7 +412,7 @@ WEIGHTED = [
 ]
 
 
-@pytest.mark.parametrize("kind", ["binary", "regression"])
+@pytest.mark.parametrize("kind", ["binary", "value"])
 @pytest.mark.parametrize("name", WEIGHTED)
 def test_rows_of_no_weight_teach_nothing(name, kind):
     """Half of the rows have wrong labels; with weight 0 the signal is found all the same."""
@@ -425,13 +426,13 @@ def test_rows_of_no_weight_teach_nothing(name, kind):
     new, truth = dense(200, seed=2), labels(dense(200, seed=2), kind)[0]
     if name in FLOORS:
         expected = y[~wrong].mean()
-        assert answers(model, new)[0 if kind == "regression" else (0, 1)] == pytest.approx(expected)
+        assert answers(model, new)[0 if kind == "value" else (0, 1)] == pytest.approx(expected)
     else:
         assert score(model, new, truth) > 0.75
 
 
 def test_lstm_an_item_does_not_depend_on_its_batch(device):
-    model, X, _ = fit("lstm", "regression", ragged)
+    model, X, _ = fit("lstm", "value", ragged)
     alone = [answers(model, X[np.array([i])])[0] for i in range(20)]
     tolerance = 1e-5 if device == "cpu" else 0.05  # bf16
     np.testing.assert_allclose(answers(model, X)[:20], alone, rtol=tolerance, atol=1e-3)

@@ -38,7 +38,7 @@ def fit(name: str, directed: bool = False, **parameters):
     X, y = pairs(directed=directed)
     X_valid, y_valid = pairs(60, seed=2, directed=directed)
     given = {**FAST, **parameters} if name == "gnn" else parameters
-    model = get_model(name)(kind="binary", n_outputs=2, seed=1, **given)
+    model = get_model(name)(output="classes", n_outputs=2, seed=1, **given)
     return model.fit(X, y, X_valid, y_valid)
 
 
@@ -118,7 +118,7 @@ def test_degree_knows_nothing_of_new_nodes_and_not_of_a_pair_itself():
     edges = np.array([[0, 1], [0, 2], [0, 3], [4, 5], [6, 7], [8, 9]])
     y = np.array([1, 1, 1, 0, 0, 0])
     X = Links(shared, edges, np.zeros((6, 0), dtype=np.float32))
-    model = get_model("degree")(kind="binary", n_outputs=2, seed=1).fit(X, y, X, y)
+    model = get_model("degree")(output="classes", n_outputs=2, seed=1).fit(X, y, X, y)
     asked = replace(X, edges=np.array([[0, 40], [41, 42], [43, 44]]))
     said = model.predict_proba(asked)[:, 1]
     assert said[0] > said[1] == said[2]
@@ -129,7 +129,7 @@ def test_a_table_is_refused(name):
     X = np.zeros((10, 3), dtype=np.float32)
     y = np.arange(10) % 2
     with pytest.raises(DataError, match="pairs"):
-        get_model(name)(kind="binary", n_outputs=2, seed=1).fit(X, y, X, y)
+        get_model(name)(output="classes", n_outputs=2, seed=1).fit(X, y, X, y)
 
 
 def test_nodes_are_scaled_by_those_of_training_pairs_alone():

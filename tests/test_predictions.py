@@ -127,7 +127,7 @@ def test_unknown_categories_and_long_sequences_keep_their_row_and_say_why():
 
 def test_a_prediction_outside_its_set_is_not_sure(trained):
     samples, features, fitted = trained
-    strict = replace(fitted, threshold=0.999)
+    strict = replace(fitted, calibration=replace(fitted.calibration, threshold=0.999))
     table = predict(samples, features, strict, FILE)
     contradicted = (table["prediction"] == "no") & (table["prediction_set"] == "yes")
     assert contradicted.any()

@@ -13,6 +13,7 @@ import yaml
 
 from bioloom.evaluation.evaluate import evaluate
 from bioloom.files import write_json
+from bioloom.kinds import get_kind
 from bioloom.report.page import build_report
 from bioloom.samples import write_table
 from tests.test_structures_folding import helix
@@ -30,13 +31,13 @@ def predictions(kind: str, rng: np.random.Generator) -> tuple[pd.DataFrame, ...]
     splits = samples.rename(columns={"group": "unit"}).assign(
         repeat=0, fold=0, split=rng.choice(["train", "test"], N)
     )
-    targets = [f"Compound {i}" for i in range(40)] if kind == "multiregression" else [None]
+    targets = [f"Compound {i}" for i in range(40)] if kind == "targets" else [None]
     classes = ["healthy", "ill"] if kind == "binary" else ["EWS", "BL", "NB", "RMS"]
     values = rng.normal(size=(N, len(targets)))
     codes = rng.integers(0, len(classes), N)
     if kind in ("binary", "multiclass"):
         samples["label"] = np.array(classes)[codes]
-    elif kind == "regression":
+    elif kind == "value":
         samples["label"] = values[:, 0]
     else:
         labels = pd.DataFrame(values, columns=[f"label.{target}" for target in targets])
@@ -60,7 +61,7 @@ def predictions(kind: str, rng: np.random.Generator) -> tuple[pd.DataFrame, ...]
 CHAINS = 40
 STATES = ["C", "E", "H"]
 FEW_STRUCTURES = {"structures": 2, "primary": "distance_mae"}
-KINDS = ("binary", "multiclass", "regression", "multiregression", "per_residue", "per_pair")
+KINDS = ("binary", "multiclass", "value", "targets", "residues", "residue_pairs")
 
 
 def chain_predictions(kind: str, rng: np.random.Generator) -> tuple[pd.DataFrame, ...]:
@@ -71,7 +72,7 @@ def chain_predictions(kind: str, rng: np.random.Generator) -> tuple[pd.DataFrame
     samples["sequence"] = [SEQUENCE[:length] for length in lengths]
     splits = pd.DataFrame({"sample_id": ids, "unit": range(CHAINS), "repeat": 0, "fold": 0})
     splits["split"] = np.where(np.arange(CHAINS) < 12, "test", "train")
-    if kind == "per_residue":
+    if kind == "residues":
         samples["label.residues"] = ["".join(rng.choice(STATES, length)) for length in lengths]
     else:
         traces = [helix(length) for length in lengths]
@@ -79,7 +80,7 @@ def chain_predictions(kind: str, rng: np.random.Generator) -> tuple[pd.DataFrame
     tables = []
     for model, noise in (("model", 1.0), ("naive", 9.0)):
         for row in range(12):
-            if kind == "per_residue":
+            if kind == "residues":
                 truth = [STATES.index(letter) for letter in samples["label.residues"][row]]
                 logits = np.eye(3)[truth] * 3 / noise + rng.normal(size=(len(truth), 3))
                 p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
@@ -98,7 +99,7 @@ def chain_predictions(kind: str, rng: np.random.Generator) -> tuple[pd.DataFrame
 
 def explanation(kind: str, rng: np.random.Generator) -> pd.DataFrame:
     """Importance of columns, the mutations of two peptides, or the masked stretches of a chain."""
-    if kind.startswith("per_"):
+    if kind.startswith("residue"):
         table = pd.DataFrame({"position": range(0, len(SEQUENCE), 5), "feature": "X"})
         importance = rng.normal(size=len(table))
         return table.assign(item="chain0", importance=importance, predicted="mostly H")
@@ -121,12 +122,12 @@ def explanation(kind: str, rng: np.random.Generator) -> pd.DataFrame:
 def task_files(folder: Path, kind: str) -> dict[str, Path]:
     """Everything that a task of a kind leaves behind for the report."""
     rng = np.random.default_rng(0)
-    make = chain_predictions if kind.startswith("per_") else predictions
+    make = chain_predictions if kind.startswith("residue") else predictions
     samples, splits, held_out = make(kind, rng)
     nearest = splits[splits["split"] == "test"].drop(columns="split")
     nearest["similarity"] = rng.beta(2, 5, len(nearest)) * 0.4
-    names = {"task": folder.name, "application": "disease_diagnosis", "kind": kind}
-    settings = {"resamples": 100} | (FEW_STRUCTURES if kind == "per_pair" else {})
+    names = {"task": folder.name, "application": "disease_diagnosis", "kind": get_kind(kind)}
+    settings = {"resamples": 100} | (FEW_STRUCTURES if kind == "residue_pairs" else {})
     options = {"options": settings, "seed": 1, "nearest": nearest}
     metrics, plots = evaluate(samples, splits, held_out, **names, **options)
     counts, edges = np.histogram(nearest["similarity"], bins=20, range=(0, 1))

@@ -8,7 +8,7 @@ from bioloom.errors import DataError
 from bioloom.features import Features
 from bioloom.fitted import Fitted
 from bioloom.fitted.preprocess import Preprocess
-from bioloom.kinds.labels import encode_labels
+from bioloom.kinds import encode_labels, get_kind
 from bioloom.training.recipe import Recipe
 from bioloom.training.train import Partition, fit, train, train_task
 
@@ -31,14 +31,14 @@ def partition(samples, train=70, valid=25):
 
 
 def fit_once(samples, features):
-    labels = encode_labels(samples, "binary")
+    labels = encode_labels(samples, get_kind("binary"))
     recipe = Recipe(features=features, **LOGISTIC)
     return train(samples, partition(samples), labels, {"model": recipe}, seed=1)
 
 
 def test_the_positive_class_is_last():
     samples, _ = table(classes=("malignant", "benign"))
-    labels = encode_labels(samples, "binary", positive="malignant")
+    labels = encode_labels(samples, get_kind("binary"), positive="malignant")
     assert labels.outputs == ["benign", "malignant"]
     assert (labels.y == (samples["label"] == "malignant")).all()
 
@@ -46,7 +46,7 @@ def test_the_positive_class_is_last():
 def test_one_class_is_refused():
     samples, _ = table()
     with pytest.raises(DataError, match="one class"):
-        encode_labels(samples.assign(label="yes"), "binary")
+        encode_labels(samples.assign(label="yes"), get_kind("binary"))
 
 
 def test_test_rows_change_nothing_that_is_fitted(tmp_path):
@@ -60,8 +60,7 @@ def test_test_rows_change_nothing_that_is_fitted(tmp_path):
         other_samples, Features(features.sample_id, changed, features.names, "table")
     )
     assert np.array_equal(fitted.scores(features.X), other.scores(features.X))
-    assert (fitted.temperature, fitted.threshold) == (other.temperature, other.threshold)
-    assert fitted.quantile == other.quantile
+    assert fitted.calibration == other.calibration
     assert np.array_equal(fitted.novelty.mean, other.novelty.mean)
 
 
@@ -89,7 +88,7 @@ def test_shuffled_labels_fall_to_chance():
 
     samples, features = table(n=400)
     shuffled = samples.assign(label=samples["label"].sample(frac=1, random_state=3).to_numpy())
-    labels = encode_labels(shuffled, "binary")
+    labels = encode_labels(shuffled, get_kind("binary"))
     recipe = Recipe(features=features, **LOGISTIC)
     _, held_out = train(shuffled, partition(shuffled, 200, 50), labels, {"model": recipe}, seed=1)
     truth = shuffled.set_index("sample_id").loc[held_out["sample_id"], "label"] == "yes"
@@ -98,7 +97,7 @@ def test_shuffled_labels_fall_to_chance():
 
 def test_search_chooses_inside_the_training_rows():
     samples, features = table(n=200)
-    labels = encode_labels(samples, "binary")
+    labels = encode_labels(samples, get_kind("binary"))
     recipe = Recipe(features, "logistic_regression", {}, {}, {"C": [1e-6, 1.0]})
     rows = {"train": np.arange(120), "valid": np.arange(120, 160)}
     place = Partition(0, 0, rows, units=np.arange(200))
@@ -107,7 +106,7 @@ def test_search_chooses_inside_the_training_rows():
 
 def test_an_unknown_parameter_is_named():
     samples, features = table()
-    labels = encode_labels(samples, "binary")
+    labels = encode_labels(samples, get_kind("binary"))
     recipe = Recipe(features, "logistic_regression", {"depth": 3}, {}, {})
     with pytest.raises(
         DataError, match="Unknown parameter 'depth' of the model logistic_regression"
@@ -125,7 +124,7 @@ def test_missing_values_are_filled_from_training_rows():
 
 
 def test_a_constant_score_says_the_common_class():
-    from bioloom.fitted.calibration import fit_threshold
+    from bioloom.kinds.calibration import fit_threshold
 
     assert fit_threshold(np.full(10, 0.3), np.array([1, 1, 1] + [0] * 7)) == 0.5
 

@@ -12,8 +12,6 @@ from typing import Any, Literal
 import pandas as pd
 
 from bioloom.errors import unknown_name
-from bioloom.kinds import Kind
-from bioloom.samples import COORDINATES
 from bioloom.samples.cleaning import Cleaned
 
 Measure = Literal["sequence", "variants", "table", "pairs", "ends"]
@@ -23,9 +21,9 @@ Measure = Literal["sequence", "variants", "table", "pairs", "ends"]
 class Application:
     """The data side of one application.
 
-    `task` picks loss, metrics, baselines and plots: "classification" becomes binary or multiclass
-    by the number of classes; "per_residue" has one class a residue of the column `sequence`, the
-    text `label.residues`, or a distance a pair of residues, from `label.coordinates`.
+    `kinds` are what it may predict, by their names in `bioloom.kinds`: which of them a task has,
+    its labelled samples say (`kind_of`). The first is what plots and metrics are taken to be
+    where nothing else is said.
     `ingest(files, options)` reads the data set's source files (name in config -> local path;
     options are the data set's other keys) into a table with `sample_id`;
     `clean(raw, options)` standardises it; `inputs(samples)` gives what an embedder takes:
@@ -39,7 +37,7 @@ class Application:
     Where samples have a `sequence`, `alphabet` says of which letters it is.
     """
 
-    task: Literal["classification", "regression", "multiregression", "per_residue"]
+    kinds: tuple[str, ...]
     ingest: Callable[[dict[str, Path], dict[str, Any]], pd.DataFrame]
     clean: Callable[[pd.DataFrame, dict[str, Any]], Cleaned]
     inputs: Callable[[pd.DataFrame], list[str] | pd.DataFrame]
@@ -51,15 +49,6 @@ class Application:
     directed: bool = False
     alphabet: Literal["protein", "dna"] | None = None
     write: Callable[[pd.DataFrame, pd.DataFrame, Path], None] | None = None
-
-
-def kind_of(application: Application, samples: pd.DataFrame) -> Kind:
-    """What is predicted: a classification is binary with two classes, multiclass with more."""
-    if COORDINATES in samples:
-        return "per_pair"
-    if application.task != "classification":
-        return application.task
-    return "binary" if samples["label"].nunique() == 2 else "multiclass"
 
 
 def measure_of(application: Application, samples: pd.DataFrame) -> Measure:

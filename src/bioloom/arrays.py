@@ -8,7 +8,10 @@ can remember training edges and find their ends again in other data.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import singledispatch
+from typing import Any
 
 import numpy as np
 
@@ -61,11 +64,6 @@ def residues_of(sample_ids: np.ndarray, lengths: np.ndarray) -> dict[str, np.nda
     starts = np.repeat(np.cumsum(lengths) - lengths, lengths)
     position = np.arange(lengths.sum()) - starts + 1
     return {"sample_id": np.repeat(sample_ids, lengths), "position": position}
-
-
-def end_to_end(values: np.ndarray | Ragged) -> np.ndarray:
-    """One row a token where `values` are per token, else `values` as they are."""
-    return values.values if isinstance(values, Ragged) else values
 
 
 EXPRESSION = "expression."
@@ -131,3 +129,104 @@ class Links:
         else:
             columns = [source * target, np.abs(source - target), self.X]
         return np.hstack(columns).astype(np.float32)
+
+
+Shaped = np.ndarray | Ragged | Links
+"""Features, or labels, of N samples: (N, D) or (N,), one row a token, or links of a network."""
+
+# What each shape answers for itself. Nothing else in the library asks which shape it has.
+
+
+@singledispatch
+def shape_of(X: Any) -> str:
+    """What a model says that it takes: "vectors", "tokens" or "links"."""
+    return "vectors"
+
+
+@singledispatch
+def vectors(X: Any) -> np.ndarray:
+    """One vector a sample, (N, D): the mean of its tokens, or what `Links.dense` joins."""
+    return X
+
+
+@singledispatch
+def end_to_end(X: Any) -> np.ndarray:
+    """One row a token where X is per token, else X as it is."""
+    return X
+
+
+@singledispatch
+def token_lengths(X: Any) -> np.ndarray | None:
+    """Tokens of each sample, (N,); None where samples have none."""
+    return None
+
+
+@singledispatch
+def tables(X: Any) -> list[np.ndarray]:
+    """The tables whose columns are prepared together, each of rows of one sort.
+
+    Of links these are the nodes that end one of them, and the links' own features.
+    """
+    return [X]
+
+
+@singledispatch
+def with_tables(X: Any, prepare: list[Callable[[np.ndarray], np.ndarray]]) -> Shaped:
+    """The same with each of its tables, all rows, put through its function."""
+    return prepare[0](X)
+
+
+@singledispatch
+def to_arrays(X: Any) -> dict[str, np.ndarray]:
+    """X as plain arrays for a file; `from_arrays` gives it back."""
+    return {"X": X.astype(np.float32)}
+
+
+def from_arrays(arrays: Mapping[str, Any]) -> Shaped:
+    """What `to_arrays` took apart."""
+    if "edge_index" in arrays:
+        context = arrays["context_index"], arrays["context_weight"]
+        network = Network(arrays["node_id"], arrays["X"], *context)
+        return Links(network, arrays["edge_index"].T, arrays["pair_X"], bool(arrays["directed"]))
+    return Ragged(arrays["X"], arrays["offsets"]) if "offsets" in arrays else arrays["X"]
+
+
+shape_of.register(Ragged, lambda X: "tokens")
+vectors.register(Ragged, Ragged.mean)
+end_to_end.register(Ragged, lambda X: X.values)
+token_lengths.register(Ragged, lambda X: X.lengths)
+tables.register(Ragged, lambda X: [X.values.astype(np.float32)])
+
+
+@with_tables.register
+def _(X: Ragged, prepare: list[Callable[[np.ndarray], np.ndarray]]) -> Ragged:
+    return Ragged(prepare[0](X.values), X.offsets)
+
+
+@to_arrays.register
+def _(X: Ragged) -> dict[str, np.ndarray]:
+    return {"X": X.values.astype(np.float16), "offsets": X.offsets}
+
+
+shape_of.register(Links, lambda X: "links")
+vectors.register(Links, Links.dense)
+tables.register(Links, lambda X: [X.network.X[X.used_nodes()], X.X])
+
+
+@with_tables.register
+def _(X: Links, prepare: list[Callable[[np.ndarray], np.ndarray]]) -> Links:
+    nodes, links = prepare
+    return replace(X, network=replace(X.network, X=nodes(X.network.X)), X=links(X.X))
+
+
+@to_arrays.register
+def _(X: Links) -> dict[str, np.ndarray]:
+    return {
+        "X": X.network.X.astype(np.float32),
+        "node_id": X.network.node_id.astype(str),
+        "edge_index": X.edges.T,
+        "pair_X": X.X.astype(np.float32),
+        "context_index": X.network.context,
+        "context_weight": X.network.weight.astype(np.float32),
+        "directed": np.array(X.directed),
+    }

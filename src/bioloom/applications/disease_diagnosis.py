@@ -198,7 +198,7 @@ def inputs(samples: pd.DataFrame) -> pd.DataFrame:
 
 
 application = Application(
-    task="classification",
+    kinds=("binary", "multiclass", "value"),
     ingest=ingest,
     clean=clean,
     inputs=inputs,

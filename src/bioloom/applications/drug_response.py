@@ -169,7 +169,7 @@ def inputs(samples: pd.DataFrame) -> pd.DataFrame:
 
 
 application = Application(
-    task="multiregression",
+    kinds=("targets",),
     ingest=ingest,
     clean=clean,
     inputs=inputs,

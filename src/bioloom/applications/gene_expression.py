@@ -242,7 +242,7 @@ def inputs(samples: pd.DataFrame) -> list[str] | pd.DataFrame:
 
 
 application = Application(
-    task="regression",
+    kinds=("value",),
     ingest=ingest,
     clean=clean,
     inputs=inputs,

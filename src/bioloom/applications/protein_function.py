@@ -177,7 +177,7 @@ def inputs(samples: pd.DataFrame) -> list[str]:
 
 
 application = Application(
-    task="classification",
+    kinds=("binary", "multiclass", "value"),
     ingest=ingest,
     clean=clean,
     inputs=inputs,

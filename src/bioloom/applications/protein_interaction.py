@@ -243,7 +243,7 @@ def inputs(table: pd.DataFrame) -> list[str]:
 
 
 application = Application(
-    task="classification",
+    kinds=("links",),
     ingest=ingest,
     clean=clean,
     inputs=inputs,

@@ -185,7 +185,7 @@ def write(samples: pd.DataFrame, predictions: pd.DataFrame, folder: Path) -> Non
 
 
 application = Application(
-    task="per_residue",
+    kinds=("residues", "residue_pairs"),
     ingest=ingest,
     clean=clean,
     inputs=inputs,

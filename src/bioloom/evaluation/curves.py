@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from bioloom.evaluation.intervals import drawn_scores, interval
-from bioloom.evaluation.test_set import HeldOut, TestSet
+from bioloom.kinds import HeldOut, Kind, TestSet
 from bioloom.metrics.regression import target_scores
 
 GRID = np.linspace(0, 1, 199)
@@ -25,43 +25,27 @@ DISTANCE_RESAMPLES = 200  # enough for a plot
 
 
 def plot_tables(
-    test: TestSet, kind: str, primary: str, draws: np.ndarray, nearest: pd.DataFrame | None
+    test: TestSet, kind: Kind, primary: str, draws: np.ndarray, nearest: pd.DataFrame | None
 ) -> dict[str, pd.DataFrame]:
-    """The plot tables of a kind of task, by name."""
-    tables = {}
-    if test.classes:
-        tables["roc"] = roc(test)
-        tables["pr"] = precision_recall(test)
-        tables["calibration"] = calibration(test)
-        tables["confusion"] = confusion(test)
-        if kind == "per_residue":
-            tables["per_class"] = per_class(test, draws)
-    elif test.targets:
-        tables["per_target"] = per_target(test)
-    elif kind != "per_pair":
-        tables["predicted_observed"] = predicted_observed(test)
+    """The plot tables that a kind has, by name."""
+    drawn = test.drawn or test
+    tables = {name: PLOTS[name](drawn, draws) for name in kind.plots if name in PLOTS}
     if nearest is not None:
         tables["metric_by_distance"] = metric_by_distance(test, kind, primary, draws, nearest)
-    return tables
+    return tables | test.tables
 
 
-def contact_tables(contacts: TestSet) -> dict[str, pd.DataFrame]:
-    """The curves of residue contacts, a row a pair."""
-    curves = {"roc": roc, "pr": precision_recall, "calibration": calibration}
-    return {name: table(contacts) for name, table in curves.items()}
-
-
-def roc(test: TestSet) -> pd.DataFrame:
+def roc(test: TestSet, draws: np.ndarray) -> pd.DataFrame:
     """ROC curves `model, false_positive_rate, true_positive_rate`; classes, repeats averaged."""
     return _curves(test, _roc_of, ROC_GRID, "false_positive_rate", "true_positive_rate")
 
 
-def precision_recall(test: TestSet) -> pd.DataFrame:
+def precision_recall(test: TestSet, draws: np.ndarray) -> pd.DataFrame:
     """Precision-recall curves `model, recall, precision`; classes and repeats averaged."""
     return _curves(test, _precision_recall_of, GRID, "recall", "precision")
 
 
-def calibration(test: TestSet) -> pd.DataFrame:
+def calibration(test: TestSet, draws: np.ndarray) -> pd.DataFrame:
     """Reliability `model, predicted, observed, count` in ten bins of equal width.
 
     Of the positive class in a binary task, else of the most probable class.
@@ -76,13 +60,13 @@ def calibration(test: TestSet) -> pd.DataFrame:
     return pd.concat(tables)[["model", "predicted", "observed", "count"]].reset_index(drop=True)
 
 
-def confusion(test: TestSet) -> pd.DataFrame:
+def confusion(test: TestSet, draws: np.ndarray) -> pd.DataFrame:
     """Counts `observed, predicted, count` of the task's model for each pair of classes."""
-    size = len(test.classes)
+    size = len(test.outputs)
     counts = np.zeros((size, size), dtype=int)
     for part in test.models["model"]:
         np.add.at(counts, (part.y, part.call), 1)
-    table = pd.DataFrame(counts, pd.Index(test.classes, name="observed"), test.classes)
+    table = pd.DataFrame(counts, pd.Index(test.outputs, name="observed"), test.outputs)
     return table.melt(ignore_index=False, var_name="predicted", value_name="count").reset_index()
 
 
@@ -91,7 +75,7 @@ def per_class(test: TestSet, draws: np.ndarray) -> pd.DataFrame:
     few = draws[:, : 1 + DISTANCE_RESAMPLES].astype(float)
     tables = []
     for model, repeats in test.models.items():
-        for k, name in enumerate(test.classes):
+        for k, name in enumerate(test.outputs):
             true, called, hit = np.mean([_counts(part, k, few) for part in repeats], axis=0)
             with np.errstate(divide="ignore", invalid="ignore"):
                 values = {"recall": hit / true, "precision": hit / called}
@@ -109,7 +93,7 @@ def _counts(part: HeldOut, k: int, draws: np.ndarray) -> np.ndarray:
     return np.stack([np.bincount(part.group[rows], minlength=groups) @ draws for rows in kinds])
 
 
-def predicted_observed(test: TestSet) -> pd.DataFrame:
+def predicted_observed(test: TestSet, draws: np.ndarray) -> pd.DataFrame:
     """Counts `predicted, observed, count` on a grid of cells, given by their centres."""
     parts = test.models["model"]
     predicted = np.concatenate([part.call for part in parts])
@@ -120,19 +104,31 @@ def predicted_observed(test: TestSet) -> pd.DataFrame:
     return pd.DataFrame(centres).assign(count=counts[i, j].astype(int))
 
 
-def per_target(test: TestSet) -> pd.DataFrame:
+def per_target(test: TestSet, draws: np.ndarray) -> pd.DataFrame:
     """`model, target, n, spearman, pearson, r2, rmse, mae` of each target, repeats averaged."""
     tables = []
     for model, repeats in test.models.items():
         scores = [target_scores(p.y, p.call, np.ones((len(p.y), 1))) for p in repeats]
         means = {name: np.mean([s[name][:, 0] for s in scores], axis=0) for name in scores[0]}
         n = np.isfinite(repeats[0].y).sum(axis=0)
-        tables.append(pd.DataFrame({"model": model, "target": test.targets, "n": n, **means}))
+        tables.append(pd.DataFrame({"model": model, "target": test.outputs, "n": n, **means}))
     return pd.concat(tables, ignore_index=True)
 
 
+PLOTS: dict[str, Callable[[TestSet, np.ndarray], pd.DataFrame]] = {
+    "roc": roc,
+    "pr": precision_recall,
+    "calibration": calibration,
+    "confusion": confusion,
+    "per_class": per_class,
+    "predicted_observed": predicted_observed,
+    "per_target": per_target,
+}
+"""Plot tables of test rows and draws of their groups, by the names that kinds list."""
+
+
 def metric_by_distance(
-    test: TestSet, kind: str, primary: str, draws: np.ndarray, nearest: pd.DataFrame
+    test: TestSet, kind: Kind, primary: str, draws: np.ndarray, nearest: pd.DataFrame
 ) -> pd.DataFrame:
     """The primary metric in bins of similarity to the nearest training row.
 
@@ -181,7 +177,7 @@ def _curves(
     y: str,
 ) -> pd.DataFrame:
     """One curve a model on a common grid, averaged at equal x over repeats and classes."""
-    classes = [1] if len(test.classes) == 2 else range(len(test.classes))
+    classes = [1] if len(test.outputs) == 2 else range(len(test.outputs))
     tables = []
     for model, repeats in test.models.items():
         heights = [

@@ -14,25 +14,21 @@ import numpy as np
 import pandas as pd
 
 from bioloom.errors import DataError
-from bioloom.evaluation.curves import contact_tables, plot_tables
-from bioloom.evaluation.distances import read_pair_test_set
+from bioloom.evaluation.curves import plot_tables
 from bioloom.evaluation.intervals import LEVEL, draw_groups, drawn_scores, interval
 from bioloom.evaluation.links import by_seen, doubts, macro_scores, strongest_links
-from bioloom.evaluation.test_set import TestSet, read_test_set
-from bioloom.metrics import LOWER_IS_BETTER
-from bioloom.metrics._weighted import Scores
-from bioloom.samples import is_links
+from bioloom.evaluation.test_set import read_test_set
+from bioloom.kinds import Kind, TestSet
+from bioloom.metrics import Metric, Scores
+from bioloom.options import complete_options
 
-PRIMARY = {
-    "binary": "auroc",
-    "multiclass": "f1",  # macro, so that rare classes count as much as common ones
-    "regression": "spearman",
-    "multiregression": "pearson_median",
-    "per_residue": "accuracy",
-    "per_pair": "contacts_long_l5",
+OPTIONS: dict[str, Any] = {
+    "primary": None,
+    "resamples": 500,
+    "min_test": 10,
+    "by": None,
+    "structures": 20,
 }
-OPTIONS = {"primary": None, "resamples": 500, "min_test": 10, "by": None, "structures": 20}
-NO_INTERVAL = {"ece"}  # repeated rows look like miscalibration: the interval can miss the score
 SMALL_TEST = 30  # groups
 SUSPICIOUS_SCORE = 0.995
 SUSPICIOUS_GAIN = 0.3
@@ -45,7 +41,7 @@ def evaluate(
     *,
     task: str,
     application: str,
-    kind: str,
+    kind: Kind,
     options: dict[str, Any],
     seed: int,
     nearest: pd.DataFrame | None = None,
@@ -57,63 +53,62 @@ def evaluate(
     `options`: `primary` (metric that decides), `resamples`, `min_test` (measured test values that
     a target needs), `by` (a column over whose values scores are averaged, too), `structures` (test
     chains that are folded from their distances). `nearest` has the similarity of each test row to
-    its nearest training row: `repeat, fold, sample_id, similarity`. Of pairs, `nodes`
-    has the names of their ends, and `directed` says that these differ in role. In repeated
-    cross-validation the folds of a repeat are pooled and the metric is the mean over repeats.
+    its nearest training row: `repeat, fold, sample_id, similarity`. Of links, `nodes` has the names
+    of their ends, and `directed` says that these differ in role. In repeated cross-validation the
+    folds of a repeat are pooled and the metric is the mean over repeats.
     """
-    settings = _settings(options)
-    extra = {}
-    if kind == "per_pair":
-        test, contacts, maps = read_pair_test_set(
-            samples, splits, held_out, structures=settings["structures"]
-        )
-        extra = contact_tables(contacts) | {"distance_maps": maps}
-    else:
-        test = read_test_set(samples, splits, held_out, kind, min_test=settings["min_test"])
+    settings = complete_options(options, OPTIONS, "evaluate")
+    test = read_test_set(samples, splits, held_out, kind, settings)
     draws = draw_groups(test.groups, settings["resamples"], seed)
     drawn = {name: drawn_scores(repeats, kind, draws) for name, repeats in test.models.items()}
     if settings["by"] is not None:
         for name, repeats in test.models.items():
             drawn[name] |= macro_scores(repeats, samples, settings["by"], draws)
-    primary = _primary(settings["primary"] or PRIMARY[kind], drawn["model"])
-    baselines = [name for name in drawn if name != "model"]
-    differences = {name: _difference(drawn["model"], drawn[name], primary) for name in baselines}
+    primary = _primary(settings["primary"] or kind.primary, drawn["model"])
     metrics = {
         "task": task,
         "application": application,
-        "kind": kind,
-        "n": _counts(splits, test),
+        "kind": kind.name,
+        "n": _counts(splits, test, kind),
         "primary": primary,
-        **({"positive": test.classes[-1]} if kind == "binary" else {}),
-        "test": _flat(drawn["model"]),
-        "baselines": {name: _flat(drawn[name]) for name in baselines},
-        **_comparison(differences),
+        **_positive(kind, test),
+        **_measured(drawn, kind, primary),
         "weights": "sample_weight" if test.models["model"][0].weight is not None else "none",
         "bootstrap": {
             "unit": "split unit",
             "resamples": settings["resamples"],
             "seed": seed,
-        }
-        | {"level": LEVEL, "undefined": _undefined(drawn["model"])},
+            "level": LEVEL,
+            "undefined": _undefined(drawn["model"]),
+        },
     }
-    metrics["flags"] = _flags(metrics, test)
+    metrics["flags"] = _flags(metrics, test, kind.metric(primary))
     # A bin of distance has too few rows of each value of `by`, and pooled they say another thing.
     distance = nearest if settings["by"] is None else None
-    plots = plot_tables(test, kind, primary, draws, distance) | extra
-    if is_links(samples) and kind == "binary":
-        plots["seen"] = by_seen(test, samples, splits, draws, directed)
-        plots["strongest_links"] = strongest_links(test, samples, nodes)
+    plots = plot_tables(test, kind, primary, draws, distance)
+    if "seen" in kind.plots:
+        plots["seen"] = by_seen(test, samples, splits, draws, kind, directed)
         metrics["flags"] += doubts(plots["seen"])
+    if "strongest_links" in kind.plots:
+        plots["strongest_links"] = strongest_links(test, samples, nodes)
     return metrics, plots
 
 
-def _settings(options: dict[str, Any]) -> dict[str, Any]:
-    unknown = sorted(set(options) - set(OPTIONS))
-    if unknown:
-        raise DataError(
-            f"unknown evaluate option {', '.join(unknown)}", hint=f"there are {', '.join(OPTIONS)}"
-        )
-    return OPTIONS | options
+def _positive(kind: Kind, test: TestSet) -> dict[str, str]:
+    two = kind.output == "classes" and len(test.outputs) == 2
+    return {"positive": test.outputs[-1]} if two else {}
+
+
+def _measured(drawn: dict[str, Scores], kind: Kind, primary: str) -> dict[str, Any]:
+    """Scores of the model and its baselines, and the differences between them."""
+    baselines = [name for name in drawn if name != "model"]
+    metric = kind.metric(primary)
+    differences = {name: _difference(drawn["model"], drawn[name], metric) for name in baselines}
+    return {
+        "test": _flat(drawn["model"], kind),
+        "baselines": {name: _flat(drawn[name], kind) for name in baselines},
+        **_comparison(differences),
+    }
 
 
 def _primary(name: str, drawn: Scores) -> str:
@@ -127,7 +122,7 @@ def _primary(name: str, drawn: Scores) -> str:
     return name
 
 
-def _counts(splits: pd.DataFrame, test: TestSet) -> dict[str, int]:
+def _counts(splits: pd.DataFrame, test: TestSet, kind: Kind) -> dict[str, int]:
     """Samples in train, valid (mean over partitions) and test (each sample once)."""
     tested = splits[splits["repeat"] >= 0]
     sizes = tested.groupby(["repeat", "fold"])["split"].value_counts().unstack(fill_value=0).mean()
@@ -137,16 +132,16 @@ def _counts(splits: pd.DataFrame, test: TestSet) -> dict[str, int]:
     counts["test_groups"] = test.groups
     counts["repeats"] = len(rows)
     counts["folds"] = max(len(np.unique(repeat.fold)) for repeat in rows)
-    if test.targets:
-        counts |= {"targets": len(test.targets), "targets_skipped": len(test.skipped)}
+    if "target" in kind.keys:
+        counts |= {"targets": len(test.outputs), "targets_skipped": len(test.skipped)}
     return counts
 
 
-def _flat(drawn: Scores) -> dict[str, float]:
+def _flat(drawn: Scores, kind: Kind) -> dict[str, float]:
     """`{metric, metric_low, metric_high}` for each metric that the test rows define."""
     flat = {}
     for name, values in drawn.items():
-        values = values[:1] if name in NO_INTERVAL else values
+        values = values if kind.metric(name).interval else values[:1]
         for end, value in interval(values).items():
             flat[name if end == "value" else f"{name}_{end}"] = value
     return flat
@@ -158,9 +153,9 @@ def _undefined(drawn: Scores) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count}
 
 
-def _difference(model: Scores, baseline: Scores, primary: str) -> dict[str, float]:
-    sign = -1 if primary in LOWER_IS_BETTER else 1
-    return interval(sign * (model[primary] - baseline[primary]))
+def _difference(model: Scores, baseline: Scores, metric: Metric) -> dict[str, float]:
+    sign = -1 if metric.lower_is_better else 1
+    return interval(sign * (model[metric.name] - baseline[metric.name]))
 
 
 def _comparison(differences: dict[str, dict[str, float]]) -> dict[str, Any]:
@@ -183,18 +178,18 @@ def _comparison(differences: dict[str, dict[str, float]]) -> dict[str, Any]:
     }
 
 
-def _flags(metrics: dict[str, Any], test: TestSet) -> list[str]:
+def _flags(metrics: dict[str, Any], test: TestSet, metric: Metric) -> list[str]:
     """What a reader should doubt, in words."""
-    primary, scores, n = metrics["primary"], metrics["test"], metrics["n"]
+    primary, scores, n = metric.name, metrics["test"], metrics["n"]
     flags = []
     if n["test_groups"] < SMALL_TEST:
         flags.append(f"small test set: {n['test_groups']} groups")
-    if primary not in LOWER_IS_BETTER and scores[primary] > SUSPICIOUS_SCORE:
+    if not metric.lower_is_better and scores[primary] > SUSPICIOUS_SCORE:
         high = f"{primary} {scores[primary]:.3f}"
         flags.append(f"suspiciously high score ({high}): check for leakage")
     difference = metrics.get("difference", {})
     peer = difference.get("against") != "naive"  # to beat that one by far is what models are for
-    if primary not in LOWER_IS_BETTER and peer and difference.get("low", 0.0) > SUSPICIOUS_GAIN:
+    if not metric.lower_is_better and peer and difference.get("low", 0.0) > SUSPICIOUS_GAIN:
         flags.append("far better than every baseline: check for leakage")
     absent = sorted(set(metrics["bootstrap"]["undefined"]) - set(scores))
     if absent:

@@ -8,12 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bioloom.evaluation.test_set import HeldOut
-from bioloom.metrics import SCORES
-from bioloom.metrics._weighted import Scores
-from bioloom.metrics.classification import high_call_scores
-from bioloom.metrics.coverage import coverage
-from bioloom.metrics.segments import segment_overlap
+from bioloom.kinds import HeldOut, Kind
+from bioloom.metrics import Scores
 
 LEVEL = 0.95
 BLOCK = 64  # resamples at a time: the working arrays stay in the processor's cache
@@ -28,40 +24,31 @@ def draw_groups(groups: int, resamples: int, seed: int) -> np.ndarray:
     return np.stack([np.ones(groups, dtype=int), *draws], axis=1).astype(np.uint16)
 
 
-def drawn_scores(repeats: list[HeldOut], kind: str, draws: np.ndarray) -> Scores:
+def drawn_scores(repeats: list[HeldOut], kind: Kind, draws: np.ndarray) -> Scores:
     """Each metric for each column of `draws`, the mean over repeats: `{metric: (B,)}`."""
     with np.errstate(divide="ignore", invalid="ignore"):  # no row drawn: NaN
         parts = [_scores_of(rows, kind, draws) for rows in repeats]
     return {name: np.mean([part[name] for part in parts], axis=0) for name in parts[0]}
 
 
-def _scores_of(rows: HeldOut, kind: str, draws: np.ndarray) -> Scores:
+def _scores_of(rows: HeldOut, kind: Kind, draws: np.ndarray) -> Scores:
     weights = (
         draws[rows.group, start : start + BLOCK].astype(float)
         for start in range(0, draws.shape[1], BLOCK)
     )
     if rows.weight is not None:
         weights = (block * rows.weight[:, None] for block in weights)
-    blocks = [_block_scores(rows, kind, block) for block in weights]
-    scores = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
-    return scores | _segment_scores(rows, draws) if kind == "per_residue" else scores
+    blocks = [kind.score(rows, block) | _means(rows, block) for block in weights]
+    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
 
-def _segment_scores(rows: HeldOut, draws: np.ndarray) -> Scores:
-    """SOV, the mean over the drawn chains; a chain's residues stand together."""
-    starts = np.flatnonzero(rows.sample_id[1:] != rows.sample_id[:-1]) + 1
-    chains = zip(np.split(rows.y, starts), np.split(rows.call, starts), strict=True)
-    overlap = np.array([segment_overlap(y, call) for y, call in chains])
-    weights = draws[rows.group[np.append(0, starts)]].astype(float)
-    return {"sov": overlap @ weights / weights.sum(axis=0)}
-
-
-def _block_scores(rows: HeldOut, kind: str, weights: np.ndarray) -> Scores:
-    said = rows.y, rows.call, rows.p
-    scores = SCORES[kind](*said, weights) | coverage(*said, rows.quantile, weights)
-    if rows.threshold is not None:
-        scores |= high_call_scores(rows.y, rows.call, rows.threshold, weights)
-    return scores
+def _means(rows: HeldOut, weights: np.ndarray) -> Scores:
+    """Means of the scores that rows have by themselves, over the rows that have one."""
+    means = {}
+    for name, values in rows.own.items():
+        known = np.isfinite(values)
+        means[name] = values[known] @ weights[known] / weights[known].sum(axis=0)
+    return means
 
 
 def interval(drawn: np.ndarray) -> dict[str, float]:

@@ -12,9 +12,9 @@ import pandas as pd
 
 from bioloom.errors import DataError
 from bioloom.evaluation.intervals import drawn_scores, interval
-from bioloom.evaluation.test_set import HeldOut, TestSet
-from bioloom.metrics._weighted import Scores
-from bioloom.metrics.classification import binary_scores
+from bioloom.kinds import HeldOut, Kind, TestSet
+from bioloom.metrics import Scores
+from bioloom.metrics.links import ranking_scores
 
 STRONGEST = 30  # pairs that are drawn
 FEWEST = 3  # positives, and negatives, that a value of `by` needs
@@ -37,11 +37,11 @@ def macro_scores(
     if by not in samples:
         raise DataError(f"`evaluate: by: {by}` is no column of the samples", column=by)
     column = samples.set_index("sample_id", drop=False)[by]
-    parts = [macro_mean(rows, column.loc[rows.sample_id].to_numpy(), draws) for rows in repeats]
+    parts = [_macro(rows, column.loc[rows.sample_id].to_numpy(), draws) for rows in repeats]
     return {name: np.mean([part[name] for part in parts], axis=0) for name in parts[0]}
 
 
-def macro_mean(rows: HeldOut, values: np.ndarray, draws: np.ndarray) -> Scores:
+def _macro(rows: HeldOut, values: np.ndarray, draws: np.ndarray) -> Scores:
     if rows.p.shape[1] != 2:
         raise DataError("`evaluate: by` is for two classes")
     scores: list[Scores] = []
@@ -49,7 +49,7 @@ def macro_mean(rows: HeldOut, values: np.ndarray, draws: np.ndarray) -> Scores:
         part = rows[values == value]
         positives = int(part.y.sum())
         if min(positives, len(part.y) - positives) >= FEWEST:
-            scores.append(_ranking_scores(part.y, part.p[:, 1], draws[part.group].astype(float)))
+            scores.append(ranking_scores(part.y, part.p[:, 1], draws[part.group].astype(float)))
     if not scores:
         raise DataError(
             f"No value of `by` has {FEWEST} positive and {FEWEST} negative test rows",
@@ -60,33 +60,6 @@ def macro_mean(rows: HeldOut, values: np.ndarray, draws: np.ndarray) -> Scores:
             f"{name}_macro": _mean_of_defined(np.stack([score[name] for score in scores]))
             for name in scores[0]
         }
-
-
-def _ranking_scores(y: np.ndarray, score: np.ndarray, weights: np.ndarray) -> Scores:
-    p = np.column_stack([1 - score, score])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ranked = binary_scores(y, np.zeros(len(y), dtype=int), p, weights)
-        chance = (y @ weights) / weights.sum(axis=0)
-        early = _early_precision(y, score, weights)
-        return {
-            "auroc": ranked["auroc"],
-            "auprc": ranked["auprc"],
-            "auprc_ratio": ranked["auprc"] / chance,
-            "early_precision": early,
-            "early_precision_ratio": early / chance,
-        }
-
-
-def _early_precision(y: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Share of positives among the K highest, K the number of positives; ties share their part."""
-    order = np.argsort(-score, kind="stable")
-    starts = np.flatnonzero(np.diff(score[order], prepend=np.inf))
-    drawn = np.add.reduceat(weights[order], starts, axis=0)
-    hits = np.add.reduceat(weights[order] * y[order][:, None], starts, axis=0)
-    wanted = y @ weights
-    room = np.clip(wanted - (np.cumsum(drawn, axis=0) - drawn), 0, drawn)
-    found = np.divide(hits * room, drawn, out=np.zeros_like(hits), where=drawn > 0).sum(axis=0)
-    return np.divide(found, wanted, out=np.full_like(wanted, np.nan), where=wanted > 0)
 
 
 def _mean_of_defined(values: np.ndarray) -> np.ndarray:
@@ -120,6 +93,7 @@ def by_seen(
     samples: pd.DataFrame,
     splits: pd.DataFrame,
     draws: np.ndarray,
+    kind: Kind,
     directed: bool = False,
 ) -> pd.DataFrame:
     """`model, seen, n, metric, value, low, high` for pairs with no, one and both ends in training.
@@ -135,7 +109,7 @@ def by_seen(
             parts = [part for part in parts if len(part.y)]
             if not parts:
                 continue
-            drawn = drawn_scores(parts, "binary", draws)
+            drawn = drawn_scores(parts, kind, draws)
             place = {"model": model, "seen": name, "n": len(parts[0].y)}
             tables += [
                 {**place, "metric": metric, **interval(drawn[metric])} for metric in SEEN_METRICS

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from bioloom.application import Application
-from bioloom.arrays import Links
+from bioloom.arrays import shape_of
 from bioloom.explanation.mutagenesis import (
     LETTERS,
     alphabet_of,
@@ -52,7 +52,7 @@ def explain(
     chosen = splits[(splits["fold"] == fold["fold"]) & (splits["repeat"] == fold["repeat"])]
     valid = chosen.loc[chosen["split"] == "valid", "sample_id"]
     rows = samples[samples["sample_id"].isin(valid)].reset_index(drop=True)
-    if isinstance(features.X, Links):
+    if shape_of(features.X) == "links":
         return permute_links(rows, features, fitted, options["repeats"], seed, embedder)
     if not isinstance(application.inputs(rows), list):
         return permute(rows, features, fitted, options["repeats"], seed)
@@ -67,7 +67,7 @@ def explain(
 
     alphabet = alphabet_of(embedder, application, list(rows["sequence"]))
     given = rows, features.rows(rows["sample_id"]), fitted, score, alphabet
-    if fitted.kind in ("per_residue", "per_pair"):
+    if fitted.kind.unit != "sample":
         return mask_residues(*given, options["items"], options["window"])
     maps = [mutate(*given, options["items"], options["window"])]
     if options["mean_over"]:

@@ -14,8 +14,7 @@ from bioloom.embedders import AMINO_ACIDS, BASES
 from bioloom.errors import DataError
 from bioloom.fitted import Fitted
 from bioloom.formats.dna import is_dna
-from bioloom.kinds import CLASSIFICATION
-from bioloom.structures.distances import pair_offsets
+from bioloom.structures.distances import answer_offsets
 
 LETTERS = {"protein": AMINO_ACIDS, "dna": BASES}
 UNKNOWN = {"protein": "X", "dna": "N"}
@@ -48,8 +47,8 @@ def mutate(
     the fall of the log odds of the predicted class (of the value in a regression).
     """
     scores = fitted.scores(X)
-    regression = fitted.kind not in CLASSIFICATION
-    said = scores.argmax(axis=1) if regression else fitted.decide_codes(scores)
+    values = fitted.kind.output == "values"
+    said = fitted.kind.decide(scores, fitted.calibration)
     tables = []
     for row in _spread(scores, said, items):
         output = int(said[row])
@@ -57,7 +56,7 @@ def mutate(
         after = score(list(table.pop("mutant")))
         fall = _strength(scores[row : row + 1], output, fitted) - _strength(after, output, fitted)
         table = table.assign(importance=fall, low=fall, high=fall)
-        predicted = f"{scores[row, output]:.2f}" if regression else fitted.outputs[output]
+        predicted = f"{scores[row, output]:.2f}" if values else fitted.outputs[output]
         tables.append(table.assign(item=samples["sample_id"].iloc[row], predicted=predicted))
     return pd.concat(tables, ignore_index=True)
 
@@ -77,10 +76,10 @@ def mask_residues(
     the log odds of the classes predicted before, the mean over the chain's residues (or pairs of
     them). The chains are those that the model is surest of, of different kinds.
     """
-    pairs = fitted.kind == "per_pair"
-    offsets = pair_offsets(X.lengths) if pairs else X.offsets
-    scores = fitted.scores(X)
-    chains, codes = Ragged(scores, offsets), Ragged(fitted.decide_codes(scores), offsets)
+    kind, scores = fitted.kind, fitted.scores(X)
+    offsets = answer_offsets(kind.unit, X)
+    chains = Ragged(scores, offsets)
+    codes = Ragged(kind.decide(scores, fitted.calibration), offsets)
     mostly = np.array([np.bincount(codes.item(i)).argmax() for i in range(len(codes))])
     tables = []
     for row in _spread(chains.mean(), mostly, items):
@@ -90,7 +89,8 @@ def mask_residues(
         said = np.arange(len(before)), codes.item(row)
         fall = (_log_odds(before[said]) - _log_odds(after[:, *said])).mean(axis=1)
         table = table.drop(columns="reference").assign(importance=fall, low=fall, high=fall)
-        predicted = "distances" if pairs else f"mostly {fitted.outputs[mostly[row]]}"
+        mostly_said = f"mostly {fitted.outputs[mostly[row]]}"
+        predicted = "distances" if kind.unit == "residue_pair" else mostly_said
         tables.append(table.assign(item=samples["sample_id"].iloc[row], predicted=predicted))
     return pd.concat(tables, ignore_index=True)
 
@@ -102,8 +102,10 @@ def mean_map(sequences: list[str], fitted: Fitted, score: Score, letters: str) -
     a position has another letter in place of the consensus', all else as in each sequence; `low`
     and `high` are its 95 % interval over the sequences. Only the commonest length is used.
     """
-    if fitted.kind in ("multiclass", "multiregression"):
-        raise DataError(f"`explain: mean_over` needs one value a sample, the task is {fitted.kind}")
+    if len(fitted.outputs) > (2 if fitted.kind.output == "classes" else 1):
+        raise DataError(
+            f"`explain: mean_over` needs one value a sample, the task predicts {fitted.kind.name}"
+        )
     length = pd.Series(sequences).str.len().mode()[0]
     texts = [s for s in sequences if len(s) == length]
     consensus = [pd.Series([s[p] for s in texts]).mode()[0] for p in range(length)]
@@ -152,7 +154,7 @@ def _spread(scores: np.ndarray, predicted: np.ndarray, items: int) -> np.ndarray
 
 
 def _strength(scores: np.ndarray, output: int, fitted: Fitted) -> np.ndarray:
-    if fitted.kind not in CLASSIFICATION:
+    if fitted.kind.output == "values":
         return scores[:, output]
     return _log_odds(scores[:, output])
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
-from bioloom.arrays import EXPRESSION, Links
+from bioloom.arrays import EXPRESSION, Links, end_to_end
 from bioloom.features import Features
 from bioloom.fitted import Fitted
-from bioloom.kinds import CLASSIFICATION
-from bioloom.samples import label_columns
 
 
 def permute(
@@ -28,7 +26,8 @@ def permute(
     rng = np.random.default_rng(seed)
     # Preparing goes row by row, so shuffling what is prepared is shuffling what is measured.
     X = np.asarray(fitted.preprocess.transform(features.rows(samples["sample_id"])))
-    base = _loss(fitted.scores_of_prepared(X), fitted, samples)
+    y = end_to_end(fitted.kind.encode(samples, fitted.outputs))
+    base = fitted.kind.loss(fitted.scores_of_prepared(X), y)
     columns: dict[str, list[int]] = {}
     for place, index in enumerate(fitted.preprocess.support):
         columns.setdefault(str(features.names[index]).split("=", 1)[0], []).append(place)
@@ -42,7 +41,7 @@ def permute(
                 rises.append(0.0)
                 continue
             X[:, places] = other
-            rises.append(_loss(fitted.scores_of_prepared(X), fitted, samples) - base)
+            rises.append(fitted.kind.loss(fitted.scores_of_prepared(X), y) - base)
         X[:, places] = own
         found.append((name, float(np.mean(rises)), float(np.min(rises)), float(np.max(rises))))
     table = pd.DataFrame(found, columns=["feature", "importance", "low", "high"])
@@ -65,10 +64,9 @@ def permute_links(
     given to other nodes.
     """
     rng = np.random.default_rng(seed)
-    X = features.rows(samples["sample_id"])
-    if not isinstance(X, Links):
-        raise ValueError("the features are no pairs")
-    base, size = _loss(fitted.scores(X), fitted, samples), len(X.network.node_id)
+    X = cast(Links, features.rows(samples["sample_id"]))
+    y, size = end_to_end(fitted.kind.encode(samples, fitted.outputs)), len(X.network.node_id)
+    base = fitted.kind.loss(fitted.scores(X), y)
     spoilt: dict[str, Callable[[], Links]] = {}
     names = [str(name) for name in features.names]
     blocks = pd.Series([_block(name, embedder["embedder"]) for name in names[: X.shape[1]]])
@@ -80,7 +78,7 @@ def permute_links(
         spoilt["context edges"] = partial(_other_context, X, rng, size)
     found = []
     for name, spoil in spoilt.items():
-        rises = [_loss(fitted.scores(spoil()), fitted, samples) - base for _ in range(repeats)]
+        rises = [fitted.kind.loss(fitted.scores(spoil()), y) - base for _ in range(repeats)]
         found.append((name, float(np.mean(rises)), float(np.min(rises)), float(np.max(rises))))
     table = pd.DataFrame(found, columns=["feature", "importance", "low", "high"])
     table = table.sort_values("importance", ascending=False, ignore_index=True)
@@ -109,12 +107,3 @@ def _other_links(X: Links, column: int, rng: np.random.Generator) -> Links:
 
 def _other_context(X: Links, rng: np.random.Generator, size: int) -> Links:
     return replace(X, network=replace(X.network, context=rng.permutation(size)[X.network.context]))
-
-
-def _loss(scores: np.ndarray, fitted: Fitted, samples: pd.DataFrame) -> float:
-    if fitted.kind in CLASSIFICATION:
-        codes = samples["label"].map({name: i for i, name in enumerate(fitted.outputs)})
-        right = scores[np.arange(len(scores)), codes.to_numpy(dtype=int)]
-        return float(-np.log(np.clip(right, 1e-6, 1)).mean())
-    truth = samples[label_columns(samples)].to_numpy(dtype=float)
-    return float(np.nanmean((scores - truth) ** 2))

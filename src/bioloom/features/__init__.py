@@ -1,6 +1,6 @@
 """Features: what a model takes of each sample, in the order of the samples table.
 
-`sample_id (N,)`, `X (N, D) float32`, per-token `Ragged` or the `Pairs` of a network, `names (D,)`,
+`sample_id (N,)`, `X (N, D) float32`, per-token `Ragged` or the `Links` of a network, `names (D,)`,
 and the identity of the embedder that made them: a model refuses features of another.
 """
 
@@ -8,14 +8,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from bioloom.arrays import Links, Network, Ragged
+from bioloom.arrays import Shaped, from_arrays, shape_of, to_arrays, vectors
 from bioloom.errors import DataError
 from bioloom.files import replacing
+
+FIXED = {
+    "tokens": ("Per-token features have other columns", None),
+    "links": (
+        "The nodes have other features",
+        "expression profiles need the same conditions, in the same order",
+    ),
+}
+"""Shapes whose columns cannot be put in another order: what is wrong, and a hint."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +31,11 @@ class Features:
     """The features of N samples; `embedder` says what made them."""
 
     sample_id: np.ndarray
-    X: np.ndarray | Ragged | Links
+    X: Shaped
     names: np.ndarray
     embedder: str
 
-    def rows(self, sample_ids: pd.Series) -> np.ndarray | Ragged | Links:
+    def rows(self, sample_ids: pd.Series) -> Shaped:
         """The features of these samples, in this order."""
         index = pd.Index(self.sample_id).get_indexer(pd.Index(sample_ids))
         if (index < 0).any():
@@ -45,12 +53,7 @@ def write_features(features: Features, path: str | Path) -> None:
         "feature_names": features.names.astype(str),
         "embedder": np.array(features.embedder),
     }
-    if isinstance(features.X, Links):
-        arrays |= _pair_arrays(features.X)
-    elif isinstance(features.X, Ragged):
-        arrays |= {"X": features.X.values.astype(np.float16), "offsets": features.X.offsets}
-    else:
-        arrays["X"] = features.X.astype(np.float32)
+    arrays |= to_arrays(features.X)
     with replacing(path) as temporary:
         np.savez(temporary, allow_pickle=False, **arrays)
 
@@ -58,32 +61,8 @@ def write_features(features: Features, path: str | Path) -> None:
 def read_features(path: str | Path) -> Features:
     """Read features.npz."""
     with np.load(path, allow_pickle=False) as arrays:
-        X = arrays["X"]
-        if "offsets" in arrays:
-            X = Ragged(X, arrays["offsets"])
-        if "edge_index" in arrays:
-            X = _pairs_of(arrays)
+        X = from_arrays(arrays)
         return Features(arrays["sample_id"], X, arrays["feature_names"], str(arrays["embedder"]))
-
-
-def _pair_arrays(pairs: Links) -> dict[str, np.ndarray]:
-    """Node features `X (M, D)` with `node_id`, `edge_index (2, N)`, context, pair features."""
-    network = pairs.network
-    return {
-        "X": network.X.astype(np.float32),
-        "node_id": network.node_id.astype(str),
-        "edge_index": pairs.edges.T,
-        "pair_X": pairs.X.astype(np.float32),
-        "context_index": network.context,
-        "context_weight": network.weight.astype(np.float32),
-        "directed": np.array(pairs.directed),
-    }
-
-
-def _pairs_of(arrays: Any) -> Links:
-    context = arrays["context_index"], arrays["context_weight"]
-    network = Network(arrays["node_id"], arrays["X"], *context)
-    return Links(network, arrays["edge_index"].T, arrays["pair_X"], bool(arrays["directed"]))
 
 
 def align(features: Features, names: list[str], identity: str) -> Features:
@@ -98,14 +77,10 @@ def align(features: Features, names: list[str], identity: str) -> Features:
         )
     if list(features.names) == names:
         return features
-    given = features.X
-    if isinstance(given, Links):
-        raise DataError(
-            "The nodes have other features than those of the training data",
-            hint="expression profiles need the same conditions, in the same order",
-        )
-    if isinstance(given, Ragged):
-        raise DataError("Per-token features have other columns than those of the training data")
+    if shape_of(features.X) in FIXED:
+        what, hint = FIXED[shape_of(features.X)]
+        raise DataError(f"{what} than those of the training data", hint=hint)
+    given = vectors(features.X)
     position = {name: i for i, name in enumerate(features.names)}
     X = np.zeros((len(features.sample_id), len(names)), dtype=np.float32)
     for i, name in enumerate(names):

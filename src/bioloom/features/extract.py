@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from bioloom.application import Application
-from bioloom.arrays import Ragged
+from bioloom.arrays import Ragged, end_to_end, shape_of
 from bioloom.errors import DataError, unknown_name
 from bioloom.features import Features
 from bioloom.samples import feature_columns
@@ -75,11 +75,12 @@ def _network(
     known, inputs = networks.node_inputs(nodes, application, section)
     node_ids = nodes["node_id"].to_numpy(dtype=str)[known]
     X, names, info, run = vectors(inputs, node_ids, section)
-    if isinstance(X, Ragged):
+    if shape_of(X) != "vectors":
         raise DataError("A node of a network has one vector", hint="set `pooling: mean`")
     # What has no sequence keeps its place; its values are filled with those of training nodes.
-    values = np.full((len(nodes), X.shape[1]), np.nan, dtype=np.float32)
-    values[known] = X
+    own = end_to_end(X)
+    values = np.full((len(nodes), own.shape[1]), np.nan, dtype=np.float32)
+    values[known] = own
     pairs, names = networks.link_features(
         samples, nodes, values, list(names), settings, application
     )

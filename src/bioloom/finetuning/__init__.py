@@ -62,7 +62,7 @@ def finetune(
             "weights_sha256_before": encoder.identity["weights_sha256"],
             "settings": asdict(settings),
             "seed": seed,
-            "kind": kind,
+            "kind": kind.name,
             "rows": {"train": len(train.texts), "valid": len(valid.texts)},
             "max_length": encoder.max_length,
             "overlap": encoder.overlap,

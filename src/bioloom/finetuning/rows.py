@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bioloom.application import Application, kind_of
+from bioloom.application import Application
+from bioloom.arrays import end_to_end
 from bioloom.embedders import huggingface, normalise_all
 from bioloom.errors import DataError
-from bioloom.kinds import Kind
-from bioloom.samples import label_columns
+from bioloom.kinds import Kind, kind_of
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,11 @@ def labelled_rows(
         )
     part = splits.set_index("sample_id")["split"].reindex(samples["sample_id"]).to_numpy()
     samples, part = samples[part != "test"], part[part != "test"]
-    kind, inputs = kind_of(application, samples), application.inputs(samples)
-    if kind in ("per_residue", "per_pair") or not isinstance(inputs, list):
+    kind, inputs = kind_of(application.kinds, samples), application.inputs(samples)
+    if kind.unit != "sample" or not isinstance(inputs, list):
         raise DataError("Fine-tuning takes sequences with one label, or several values, each")
     texts = normalise_all(inputs, samples["sample_id"].tolist(), huggingface, embedder)
-    y = _targets(samples, part == "train")
+    y = _targets(samples, kind, part == "train")
     weight = samples["sample_weight"] if "sample_weight" in samples else pd.Series(1.0, part)
     rows = {}
     for name in ("train", "valid"):
@@ -61,12 +61,12 @@ def labelled_rows(
     return kind, rows["train"], rows["valid"]
 
 
-def _targets(samples: pd.DataFrame, train: np.ndarray) -> np.ndarray:
+def _targets(samples: pd.DataFrame, kind: Kind, train: np.ndarray) -> np.ndarray:
     """Class codes (N,), or values (N, T) less the mean of train rows, over their deviation."""
-    columns = label_columns(samples)
-    if not pd.api.types.is_numeric_dtype(samples[columns[0]]):
-        return pd.factorize(samples["label"], sort=True)[0].astype(np.int64)
-    values = samples[columns].to_numpy(dtype=float)
+    y = end_to_end(kind.encode(samples, kind.outputs(samples, None)))
+    if kind.output == "classes":
+        return y
+    values = y.reshape(len(y), -1)
     known = pd.DataFrame(values[train])
     centre, spread = known.mean().fillna(0), known.std(ddof=0).replace(0, 1).fillna(1)
     return (values - centre.to_numpy()) / spread.to_numpy()
@@ -74,4 +74,4 @@ def _targets(samples: pd.DataFrame, train: np.ndarray) -> np.ndarray:
 
 def outputs_of(kind: Kind, rows: Rows) -> int:
     """How many numbers the head gives: one a class (every class has training rows), or a target."""
-    return rows.y.shape[1] if "regression" in kind else int(rows.y.max()) + 1
+    return rows.y.shape[1] if kind.output == "values" else int(rows.y.max()) + 1

@@ -13,17 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import yaml
 
-from bioloom.arrays import Links, Ragged
+from bioloom.arrays import Shaped, end_to_end
 from bioloom.files import sha256
 from bioloom.fitted.novelty import Novelty
 from bioloom.fitted.preprocess import Preprocess
-from bioloom.kinds import CLASSIFICATION, Kind
+from bioloom.kinds import Calibration, Kind, get_kind
+from bioloom.kinds.calibration import COVERAGE
 from bioloom.models import get_model
-
-COVERAGE = 0.9
-"""Share of new samples whose prediction set or interval should hold the truth."""
 
 
 @dataclass
@@ -37,39 +36,28 @@ class Fitted:
     preprocess: Preprocess
     novelty: Novelty
     outputs: list[str]
-    """Class names, or target names of a multiregression, or ["label"]."""
-    temperature: float = 1.0
-    threshold: float | None = None
-    """Probability of the positive class from which it is called, or value above which is high."""
-    quantile: list[float] = field(default_factory=list)
+    """Class names, or target names, or ["label"]."""
+    calibration: Calibration = field(default_factory=Calibration)
     settings: dict[str, Any] = field(default_factory=dict)
 
-    def scores(self, X: np.ndarray | Ragged | Links) -> np.ndarray:
-        """Calibrated class probabilities (N, C), or predicted values (N, targets).
+    def scores(self, X: Shaped) -> np.ndarray:
+        """Calibrated class probabilities (A, C), or predicted values (A, targets).
 
-        N counts residues, sample after sample, where the kind is "per_residue".
+        A counts answers: residues, sample after sample, where the kind is of residues.
         """
         return self.scores_of_prepared(self.preprocess.transform(X))
 
-    def scores_of_prepared(self, prepared: np.ndarray | Ragged | Links) -> np.ndarray:
+    def scores_of_prepared(self, prepared: Shaped) -> np.ndarray:
         """The same of features that `preprocess` has transformed."""
-        rows = model_rows(self.kind, self.model, prepared)
-        if self.kind in CLASSIFICATION:
-            return soften(self.model.predict_proba(rows), self.temperature)
-        return np.asarray(self.model.predict(rows)).reshape(len(prepared), -1)
+        return self.kind.scores(self.raw(prepared), self.calibration)
 
-    def decide(self, scores: np.ndarray) -> np.ndarray:
-        """The predicted class names (N,)."""
-        return np.array(self.outputs)[self.decide_codes(scores)]
+    def raw(self, prepared: Shaped) -> np.ndarray:
+        """The model's answers before calibration, (A, outputs)."""
+        return raw_answers(self.kind, self.model, prepared)
 
-    def decide_codes(self, scores: np.ndarray) -> np.ndarray:
-        """The predicted classes as columns of the scores (N,).
-
-        Binary ones are decided by the threshold chosen on valid.
-        """
-        if self.kind == "binary":
-            return (scores[:, 1] >= self.threshold).astype(int)
-        return scores.argmax(axis=1)
+    def answer(self, scores: np.ndarray) -> pd.DataFrame:
+        """The columns of predictions."""
+        return self.kind.answer(scores, self.outputs, self.calibration)
 
     def save(self, folder: Path) -> None:
         """Write the model folder."""
@@ -77,14 +65,15 @@ class Fitted:
         self.model.save(folder)
         self.preprocess.save(folder)
         self.novelty.save(folder)
+        calibration = self.calibration
         described = {
             "model": self.model_name,
-            "kind": self.kind,
+            "kind": self.kind.name,
             "parameters": self.parameters,
             "outputs": self.outputs,
-            "temperature": float(self.temperature),
-            "threshold": None if self.threshold is None else float(self.threshold),
-            "quantile": [float(value) for value in self.quantile],
+            "temperature": float(calibration.temperature),
+            "threshold": None if calibration.threshold is None else float(calibration.threshold),
+            "quantile": [float(value) for value in calibration.quantile],
             "coverage": COVERAGE,
             **self.settings,
         }
@@ -94,37 +83,34 @@ class Fitted:
     def load(cls, folder: Path) -> Fitted:
         """Read a model folder; `settings["id"]` identifies its content."""
         described = yaml.safe_load((folder / "model.yaml").read_text())
-        known = {name: described.pop(name) for name in _DESCRIBED}
+        known = {name: described.pop(name) for name in ("parameters", "outputs")}
+        fitted = {name: described.pop(name) for name in ("temperature", "threshold", "quantile")}
         described.pop("coverage")
         name = described.pop("model")
         return cls(
+            kind=get_kind(described.pop("kind")),
             model_name=name,
             model=get_model(name).load(folder),
             preprocess=Preprocess.load(folder),
             novelty=Novelty.load(folder),
+            calibration=Calibration(**fitted),
             settings=described | {"id": sha256(folder)[:12]},
             **known,
         )
 
 
-_DESCRIBED = ("kind", "parameters", "outputs", "temperature", "threshold", "quantile")
+def raw_answers(kind: Kind, model: Any, prepared: Shaped) -> np.ndarray:
+    """A model's answers before calibration, (A, outputs); what it sees are `model_rows`."""
+    rows = model_rows(kind, model, prepared)
+    if kind.output == "classes":
+        return model.predict_proba(rows)
+    return np.asarray(model.predict(rows)).reshape(len(prepared), -1)
 
 
-def model_rows(
-    kind: Kind, model: Any, values: np.ndarray | Ragged | Links
-) -> np.ndarray | Ragged | Links:
+def model_rows(kind: Kind, model: Any, values: Shaped) -> Shaped:
     """Features or labels as the model takes them.
 
     Where residues have classes, a model that does not answer per residue sees each as a row.
     """
-    if kind == "per_residue" and isinstance(values, Ragged) and not model.per_residue:
-        return values.values
-    return values
-
-
-def soften(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """Class probabilities at a temperature: p^(1/T), normalised (Guo et al. 2017)."""
-    logits = np.log(np.clip(np.asarray(probabilities, dtype=float), 1e-12, 1)) / temperature
-    logits -= logits.max(axis=1, keepdims=True)
-    powers = np.exp(logits)
-    return powers / powers.sum(axis=1, keepdims=True)
+    apart = kind.unit == "residue" and kind.unit not in model.answers
+    return end_to_end(values) if apart else values

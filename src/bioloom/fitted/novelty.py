@@ -12,10 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from bioloom.arrays import Links, Ragged
+from bioloom.arrays import Shaped, vectors
 
 COMPONENTS = 32
-Known = np.ndarray | Ragged | Links
 
 
 @dataclass
@@ -29,11 +28,11 @@ class Novelty:
     limit: np.ndarray
 
     @classmethod
-    def fit(cls, X: Known, X_valid: Known) -> Novelty:
+    def fit(cls, X: Shaped, X_valid: Shaped) -> Novelty:
         """Fit on the preprocessed features of training rows; the limit also on valid rows."""
         from sklearn.decomposition import PCA
 
-        X, X_valid = _pooled(X), _pooled(X_valid)
+        X, X_valid = vectors(X), vectors(X_valid)
         count = max(1, min(COMPONENTS, X.shape[1] - 1, len(X) // 4))
         pca = PCA(
             count, svd_solver="randomized" if count < min(X.shape) else "full", random_state=0
@@ -51,16 +50,16 @@ class Novelty:
         novelty.limit = np.array([max(highest)], dtype=np.float32)
         return novelty
 
-    def distance(self, X: Known) -> np.ndarray:
+    def distance(self, X: Shaped) -> np.ndarray:
         """Distance of each row, (N,); about 1 for a typical training row."""
-        centred = _pooled(X) - self.mean
+        centred = vectors(X) - self.mean
         projected = centred @ self.axes.T
         left = centred - projected @ self.axes
         inside = ((projected / self.deviations) ** 2).mean(axis=1)
         outside = (left**2).sum(axis=1) / self.residual**2
         return np.sqrt((inside + outside) / 2)
 
-    def outside(self, X: Known) -> np.ndarray:
+    def outside(self, X: Shaped) -> np.ndarray:
         """Whether each row lies beyond the limit, (N,) bool."""
         return self.distance(X) > self.limit
 
@@ -77,9 +76,3 @@ class Novelty:
         from safetensors.numpy import load_file
 
         return cls(**load_file(folder / "novelty.safetensors"))
-
-
-def _pooled(X: Known) -> np.ndarray:
-    if isinstance(X, Links):
-        return X.dense()
-    return X.mean() if isinstance(X, Ragged) else X

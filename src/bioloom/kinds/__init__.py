@@ -1,9 +1,207 @@
-"""What is predicted of what."""
+"""What is predicted of what: one module a kind, found by its name.
+
+A kind answers for itself: which samples it fits, how labels become numbers, how answers are
+calibrated, laid out and scored, and which metrics and plots it has. Stages ask it; none compares
+its name. An application declares the kinds it may have; the samples say which it is.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, replace
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any, Literal
 
-Kind = Literal["binary", "multiclass", "regression", "multiregression", "per_residue", "per_pair"]
-CLASSIFICATION = ("binary", "multiclass", "per_residue", "per_pair")
-"""Kinds whose answers are class probabilities: of a sample, of a residue, of a pair of residues."""
+import numpy as np
+import pandas as pd
+
+from bioloom.arrays import Ragged
+from bioloom.errors import DataError, unknown_name
+from bioloom.metrics import Metric, Scores
+
+Output = Literal["classes", "values"]
+"""What a model answers with: class probabilities, or numbers."""
+Unit = Literal["sample", "residue", "residue_pair"]
+"""What one answer is about."""
+
+ROW = ["repeat", "fold", "sample_id"]
+RERUN = "run the train step again: held_out and splits do not belong together"
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What is fitted on validation rows.
+
+    `temperature` of class probabilities; `threshold`, the probability of the positive class from
+    which it is called, or the value above which is high; `quantile`, the conformal quantile of
+    each output, or one for all classes.
+    """
+
+    temperature: float = 1.0
+    threshold: float | None = None
+    quantile: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What one model said of the test rows of one repeat (N rows, all folds together).
+
+    Classes: `y`, `call (N,)` class indices, `p (N, K)` probabilities. Values: `y`, `call (N,)`, or
+    `(N, T)` with NaN in `y` where a target was not measured; `p` is empty. `group (N,)` indexes the
+    test units (`splits`), the same in all models and repeats. `quantile`, of the shape of `call`,
+    is the conformal quantile: how far from the truth a set or an interval reaches; NaN where none
+    was given. `weight (N,)` is how much a row counts, mean 1; `threshold (N,)` is where a value is
+    called high. `own` are scores that a row has by itself, NaN where it has none: the metric of
+    that name is their mean.
+    """
+
+    repeat: int
+    fold: np.ndarray
+    sample_id: np.ndarray
+    group: np.ndarray
+    y: np.ndarray
+    call: np.ndarray
+    p: np.ndarray
+    quantile: np.ndarray
+    weight: np.ndarray | None = None
+    threshold: np.ndarray | None = None
+    own: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def __getitem__(self, rows: np.ndarray) -> HeldOut:
+        """The rows at `rows` (integers or a boolean mask)."""
+        others = ("repeat", "own")
+        arrays = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in others}
+        chosen = {name: a[rows] for name, a in arrays.items() if a is not None}
+        own = {name: values[rows] for name, values in self.own.items()}
+        return HeldOut(self.repeat, **chosen, own=own)
+
+    def by_repeat(self, repeat: np.ndarray) -> list[HeldOut]:
+        """The rows of each repeat by themselves; `repeat (N,)` says whose each is."""
+        return [replace(self[repeat == n], repeat=int(n)) for n in np.unique(repeat)]
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """The predictions of all models on the test rows: `models[name][repeat]`.
+
+    `outputs` are the classes in the order of the probability columns, the positive one of two last,
+    or the targets that are scored; `skipped` have too few test values or no spread. `drawn` is
+    what curves are drawn of, where that is not the models' rows; `tables` are further plot tables.
+    """
+
+    models: dict[str, list[HeldOut]]
+    outputs: list[str]
+    groups: int
+    skipped: list[str] = field(default_factory=list)
+    drawn: TestSet | None = None
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+    __test__ = False  # not a test case, whatever pytest thinks of the name
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is predicted of what; S are samples, A answers (more than S where a sample has several).
+
+    `keys`: the columns that name an answer. `fits(samples)`: whether labelled samples are of this
+    kind. `outputs(samples, positive)`: names of the classes or targets. `encode(samples, outputs)`:
+    the labels as numbers. `rows(samples, outputs)`: the keys of all answers, in the order of the
+    scores. `unanswered(ids, outputs)`: the same of samples that got no answer.
+    `calibrate(raw, y, labels, y_train)`: from the model's answers to valid rows.
+    `scores(raw, calibration)`: calibrated answers, (A, outputs). `decide(scores, calibration)`:
+    which output is called, (A,). `answer(scores, outputs, calibration)`: the columns that held-out
+    rows and predictions have. `loss(scores, y)`: for search and permutation importance.
+    `test_set(test, held_out, options)`: predictions joined to the labels of test rows.
+    `score(rows, weights)`: the metrics. `primary` decides; `floor` is the naive model.
+    """
+
+    name: str
+    output: Output
+    unit: Unit
+    keys: tuple[str, ...]
+    fits: Callable[[pd.DataFrame], bool]
+    outputs: Callable[[pd.DataFrame, str | None], list[str]]
+    encode: Callable[[pd.DataFrame, list[str]], np.ndarray | Ragged]
+    rows: Callable[[pd.DataFrame, list[str]], pd.DataFrame]
+    unanswered: Callable[[np.ndarray, list[str]], pd.DataFrame]
+    calibrate: Callable[[np.ndarray, np.ndarray, Labels, np.ndarray], Calibration]
+    scores: Callable[[np.ndarray, Calibration], np.ndarray]
+    decide: Callable[[np.ndarray, Calibration], np.ndarray]
+    answer: Callable[[np.ndarray, list[str], Calibration], pd.DataFrame]
+    loss: Callable[[np.ndarray, np.ndarray], float]
+    test_set: Callable[[pd.DataFrame, pd.DataFrame, dict[str, Any]], TestSet]
+    score: Callable[[HeldOut, np.ndarray], Scores]
+    metrics: tuple[Metric, ...]
+    primary: str
+    plots: tuple[str, ...]
+    floor: str = "naive"
+    high_call: bool = False  # whether `high_above` makes sense
+    all_classes: bool = False  # whether each class needs a training row
+
+    def metric(self, name: str) -> Metric:
+        """One of its metrics by name; one that it does not list is labelled by its name."""
+        known = {metric.name: metric for metric in self.metrics}
+        return known.get(name) or Metric(name, name)
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The labels as a model takes them: class codes (N,), values (N,) or (N, targets).
+
+    Of residues or pairs of them: class codes as Ragged. `outputs` name the columns of an answer.
+    `weight (N,)` is how much a sample counts; `high_above` is where a value starts to be called
+    high: a number, or "median" for that of the training labels.
+    """
+
+    kind: Kind
+    y: np.ndarray | Ragged
+    outputs: list[str]
+    weight: np.ndarray | None = None
+    high_above: float | str | None = None
+
+
+def kind_names() -> list[str]:
+    """The names of all kinds: the modules in `bioloom.kinds` that are one."""
+    modules = {module.name for module in iter_modules(__path__) if module.name[0] != "_"}
+    return sorted(modules - {"calibration"})
+
+
+def get_kind(name: str) -> Kind:
+    """The kind of that name."""
+    try:
+        return import_module(f"bioloom.kinds.{name}").kind
+    except (ModuleNotFoundError, AttributeError) as error:
+        raise unknown_name("kind", name, kind_names()) from error
+
+
+def kind_of(names: Sequence[str], samples: pd.DataFrame) -> Kind:
+    """Which of these kinds labelled samples are of: the first that fits."""
+    for kind in map(get_kind, names):
+        if kind.fits(samples):
+            return kind
+    raise DataError(
+        f"The labels are of none of the kinds {', '.join(names)}",
+        column="label",
+        hint="look at the label column, and at `kind` in the task",
+    )
+
+
+def encode_labels(
+    samples: pd.DataFrame,
+    kind: Kind,
+    positive: str | None = None,
+    high_above: float | str | None = None,
+) -> Labels:
+    """Class codes (the positive class last) or values, and the weights where there are any."""
+    if positive is not None and kind.output != "classes":
+        raise DataError(
+            f"`positive` names a class, the task predicts a {kind.name}",
+            hint="`high_above` says which values are high",
+        )
+    if high_above is not None and not kind.high_call:
+        raise DataError(f"`high_above` needs a number as label, the task predicts {kind.name}")
+    outputs = kind.outputs(samples, positive)
+    weighted = "sample_weight" in samples and kind.unit == "sample"
+    weight = samples["sample_weight"].to_numpy(float) if weighted else None
+    return Labels(kind, kind.encode(samples, outputs), outputs, weight, high_above)

@@ -72,6 +72,3 @@ def nanmedian(values: np.ndarray) -> np.ndarray:
     rows = np.isfinite(values)
     filled = np.where(rows.any(axis=0), values, 0.0)
     return np.where(rows.any(axis=0), np.nanmedian(filled, axis=0), np.nan)
-
-
-Scores = dict[str, np.ndarray]

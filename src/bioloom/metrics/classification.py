@@ -2,14 +2,48 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from bioloom.metrics._weighted import Scores, macro_mean, ranking, ratio
+from bioloom.metrics import Metric, Scores
+from bioloom.metrics._weighted import macro_mean, ranking, ratio
 
+METRICS = (
+    Metric("accuracy", "Accuracy"),
+    Metric("recall", "Recall"),
+    Metric("precision", "Precision"),
+    Metric("f1", "F1"),
+    Metric("auroc", "AUROC"),
+    Metric("auprc", "AUPRC"),
+    Metric("mcc", "MCC"),
+    Metric("brier", "Brier score", lower_is_better=True),
+    # Repeated rows look like miscalibration: an interval from resamples can miss the score.
+    Metric("ece", "Calibration error (ECE)", lower_is_better=True, interval=False),
+    Metric("log_loss", "Log loss", lower_is_better=True, bounded=False),
+)
+MACRO = ("recall", "precision", "f1", "auroc", "auprc")
+"""Means over the classes, where there are more than two."""
+HIGH_CALL_METRICS = tuple(
+    Metric(f"call_{name}", f"{label} of the high call")
+    for name, label in (
+        ("accuracy", "Accuracy"),
+        ("recall", "Recall"),
+        ("precision", "Precision"),
+        ("f1", "F1"),
+        ("auroc", "AUROC"),
+    )
+)
 ECE_BINS = 10
 
 
-HIGH_CALL = ("call_accuracy", "call_recall", "call_precision", "call_f1", "call_auroc")
+def macro_metrics(*without: str) -> tuple[Metric, ...]:
+    """The metrics of more than two classes, labelled as the means that some of them are."""
+    return tuple(
+        replace(metric, label=f"{metric.label} (macro)") if metric.name in MACRO else metric
+        for metric in METRICS
+        if metric.name not in without
+    )
 
 
 def binary_scores(y: np.ndarray, call: np.ndarray, p: np.ndarray, weights: np.ndarray) -> Scores:
@@ -52,7 +86,7 @@ def high_call_scores(
     counts = (weights.sum(axis=0), high @ weights, call @ weights, (high * call) @ weights)
     auroc, _ = ranking(high, prediction - threshold, weights)
     scores = _call_scores(*counts) | {"auroc": auroc}
-    return {name: scores[name.removeprefix("call_")] for name in HIGH_CALL}
+    return {m.name: scores[m.name.removeprefix("call_")] for m in HIGH_CALL_METRICS}
 
 
 def multiclass_scores(
@@ -68,16 +102,16 @@ def multiclass_scores(
     several = present.sum(axis=0) > 1
     areas = [ranking((y == k).astype(float), p[:, k], weights) for k in range(p.shape[1])]
     auroc, auprc = (macro_mean(np.array(values), present) for values in zip(*areas, strict=True))
-    scores = per_residue_scores(y, call, p, weights)
+    scores = call_scores_of_classes(y, call, p, weights)
     scores["auroc"] = np.where(several, auroc, np.nan)
     scores["auprc"] = np.where(several, auprc, np.nan)
     return scores
 
 
-def per_residue_scores(
+def call_scores_of_classes(
     y: np.ndarray, call: np.ndarray, p: np.ndarray, weights: np.ndarray
 ) -> Scores:
-    """Scores of K classes as in `multiclass_scores`, but for those of the ranking.
+    """Scores of K classes as in `multiclass_scores`, without those of the ranking.
 
     Accuracy over three states is Q3, over eight Q8.
     """
@@ -113,8 +147,3 @@ def _surprise(y: np.ndarray, p: np.ndarray) -> np.ndarray:
     """Minus log probability of the true class of each row, clipped as scikit-learn does."""
     tiny = np.finfo(p.dtype).eps
     return -np.log(np.clip(p[np.arange(len(y)), y], tiny, 1 - tiny))
-
-
-CLASSIFICATION = (
-    "accuracy", "recall", "precision", "f1", "auroc", "auprc", "mcc", "brier", "ece", "log_loss",
-)  # fmt: skip

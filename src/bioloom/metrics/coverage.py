@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from bioloom.metrics._weighted import Scores
+from bioloom.metrics import Metric, Scores
+
+METRICS = (
+    Metric("coverage", "Coverage of sets or intervals (90 % asked)"),
+    Metric("set_size", "Classes in the prediction set", lower_is_better=True, bounded=False),
+)
 
 
 def coverage(

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from bioloom.metrics._weighted import Scores, nanmedian, pearson, ratio, spearman
+from bioloom.metrics import Metric, Scores
+from bioloom.metrics._weighted import nanmedian, pearson, ratio, spearman
 
-REGRESSION = ("spearman", "pearson", "r2", "rmse", "mae")
+METRICS = (
+    Metric("spearman", "Spearman ρ"),
+    Metric("pearson", "Pearson r"),
+    Metric("r2", "R²"),
+    Metric("rmse", "RMSE", lower_is_better=True, bounded=False),
+    Metric("mae", "MAE", lower_is_better=True, bounded=False),
+)
+TARGET_METRICS = (
+    *(
+        replace(metric, name=f"{metric.name}_median", label=f"{metric.label}, median over targets")
+        for metric in METRICS[:-1]
+    ),
+    Metric("r2_pooled", "R² pooled over targets"),
+)
 
 
-def regression_scores(
-    y: np.ndarray, prediction: np.ndarray, p: np.ndarray, weights: np.ndarray
-) -> Scores:
-    """Scores of one number a row: `y`, `prediction (N,)`; `p` is not used.
+def regression_scores(y: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> Scores:
+    """Scores of one number a row: `y`, `prediction (N,)`.
 
     A constant prediction correlates 0 with anything; a constant truth leaves NaN.
     """
     if not len(y):
-        return dict.fromkeys(REGRESSION, np.full(weights.shape[1], np.nan))
+        return dict.fromkeys((m.name for m in METRICS), np.full(weights.shape[1], np.nan))
     n = weights.sum(axis=0)
     error = prediction - y
     squared = error**2 @ weights
@@ -31,9 +45,7 @@ def regression_scores(
     }
 
 
-def multiregression_scores(
-    y: np.ndarray, prediction: np.ndarray, p: np.ndarray, weights: np.ndarray
-) -> Scores:
+def multiregression_scores(y: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> Scores:
     """Scores of T targets: `y`, `prediction (N, T)`, NaN in `y` where not measured.
 
     Each target is scored alone, which takes its mean out, and the median over targets is
@@ -56,8 +68,5 @@ def target_scores(y: np.ndarray, prediction: np.ndarray, weights: np.ndarray) ->
     columns = []
     for truth, said in zip(y.T, prediction.T, strict=True):
         rows = np.isfinite(truth)
-        columns.append(regression_scores(truth[rows], said[rows], said[:0], weights[rows]))
+        columns.append(regression_scores(truth[rows], said[rows], weights[rows]))
     return {name: np.array([column[name] for column in columns]) for name in columns[0]}
-
-
-MULTIREGRESSION = ("spearman_median", "pearson_median", "r2_median", "rmse_median", "r2_pooled")

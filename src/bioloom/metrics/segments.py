@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from bioloom.metrics import Metric
+
+METRICS = (Metric("sov", "Segment overlap (SOV)"),)
+
 
 def segment_overlap(observed: np.ndarray, predicted: np.ndarray) -> float:
     """SOV over all states of one chain: `observed`, `predicted (L,)` class codes.

@@ -7,11 +7,24 @@ from __future__ import annotations
 
 import numpy as np
 
-from bioloom.metrics._weighted import Scores, ratio
+from bioloom.metrics import Metric
 from bioloom.structures.distances import CONTACT, pairwise
 
 RANGES = {"short": (6, 11), "medium": (12, 23), "long": (24, np.inf)}
 SHARES = {"l": 1, "l2": 2, "l5": 5}
+SPELT = {"l5": "L/5", "l2": "L/2", "l": "L"}
+METRICS = (
+    *(
+        Metric(f"contacts_{name}_{share}", f"Precision of the surest {part} {name}-range contacts")
+        for name in ("long", "medium", "short")
+        for share, part in SPELT.items()
+    ),
+    Metric(
+        "distance_mae", "Error of distances below 20 Å (Å)", lower_is_better=True, bounded=False
+    ),
+    Metric("lddt", "lDDT of C-alphas"),
+    Metric("tm_score", "TM-score"),
+)
 LDDT_RADIUS, LDDT_LIMITS = 15.0, (0.5, 1.0, 2.0, 4.0)
 
 
@@ -76,31 +89,3 @@ def superpose(points: np.ndarray, target: np.ndarray, chosen: np.ndarray) -> np.
     u, _, v = np.linalg.svd((points[chosen] - centre).T @ (target[chosen] - goal))
     turn = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ v))])
     return (points - centre) @ (u * turn) @ v + goal
-
-
-PAIR_SCORES = (
-    "contacts_long_l5",
-    "contacts_long_l2",
-    "contacts_long_l",
-    "contacts_medium_l5",
-    "contacts_medium_l2",
-    "contacts_medium_l",
-    "contacts_short_l5",
-    "contacts_short_l2",
-    "contacts_short_l",
-    "distance_mae",
-    "lddt",
-    "tm_score",
-)
-
-
-def per_pair_scores(y: np.ndarray, call: np.ndarray, p: np.ndarray, weights: np.ndarray) -> Scores:
-    """Means over chains of the scores that each has by itself, `call (N, scores)`.
-
-    In the order of PAIR_SCORES; a chain that does not define one is left out of its mean.
-    """
-    means = {}
-    for name, column in zip(PAIR_SCORES, call.T, strict=True):
-        known = np.isfinite(column)
-        means[name] = ratio(column[known] @ weights[known], weights[known].sum(axis=0))
-    return means

@@ -21,11 +21,18 @@ if TYPE_CHECKING:
     from bioloom.models._estimator import Estimator
 
 SHARES = ("dropout", "hide")
+GIVEN = {"output", "n_outputs", "seed", "unit"}
+"""Fields of a model that training gives, and no config."""
 
 
 def model_names() -> list[str]:
     """The names of all models; nothing is imported to list them."""
     return sorted(module.name for module in iter_modules(__path__) if module.name[0] != "_")
+
+
+def models_of(unit: str) -> list[str]:
+    """The models that answer for a sample, a residue or a residue pair."""
+    return [name for name in model_names() if unit in get_model(name).answers]
 
 
 def get_model(name: str) -> type[Estimator]:
@@ -64,7 +71,7 @@ def parameters_of(name: str) -> dict[str, str]:
     if name not in model_names():
         raise unknown_name("model", name, model_names())
     fields = _fields(name, "Model")
-    return {field: fields[field] for field in sorted(fields.keys() - {"kind", "n_outputs", "seed"})}
+    return {field: fields[field] for field in sorted(fields.keys() - GIVEN)}
 
 
 def _wanted(written: str) -> dict[str, Callable[[Any], bool]]:

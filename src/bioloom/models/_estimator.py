@@ -1,8 +1,8 @@
 """What every model is: parameters as dataclass fields, fit, predict, and two plain files.
 
-X is (N, D) float32 without NaN, Ragged, or Pairs. y is class codes (N,) int64, values (N,) or
-(N, T) with NaN where a target was not measured; a model with `per_residue` takes Ragged class codes
-of the kind "per_residue" and answers residue by residue, (T, classes). A fitted model is its
+X is (N, D) float32 without NaN, Ragged, or Links. y is class codes (N,) int64, values (N,) or
+(N, T) with NaN where a target was not measured; a model that answers a residue, or a pair of
+residues, takes Ragged class codes and answers them end to end, (A, classes). A fitted model is its
 parameters (parameters.json) and its state (model.safetensors); nothing is pickled.
 """
 
@@ -12,29 +12,35 @@ import json
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self, cast
 
 import numpy as np
 
-from bioloom.arrays import Links, Ragged, end_to_end
-from bioloom.kinds import CLASSIFICATION, Kind
+from bioloom.arrays import Links, Shaped, end_to_end, shape_of, vectors
+from bioloom.errors import DataError
+from bioloom.kinds import Output, Unit
 
-Features = np.ndarray | Ragged | Links
+SHAPES = {
+    "tokens": "set `features: {pooling: tokens}`",
+    "links": "it is for samples that are pairs of nodes; for a table take dnn",
+}
+"""Where a shape comes from, for a model that takes no other."""
 
 
 @dataclass(kw_only=True)
 class Estimator(ABC):
     """The model contract: a model module's `Model` adds its parameters, `fit` and `outputs`."""
 
-    kind: Kind
+    output: Output
     n_outputs: int
-    """Classes (two where binary), targets, or 1."""
+    """Classes (two or more), targets, or 1."""
     seed: int
+    unit: Unit = "sample"
 
-    per_residue = False
-    """Whether it has an answer a residue; other models see residues as rows (`fitted.py`)."""
-    per_pair = False
-    """Whether it has an answer a pair of residues."""
+    takes: ClassVar[tuple[str, ...]] = ("vectors",)
+    """The shapes of X that it understands, of `arrays.shape_of`; others come as one vector each."""
+    answers: ClassVar[tuple[Unit, ...]] = ("sample",)
+    """What it can answer for; a model of samples sees residues as rows (`fitted`)."""
 
     @property
     def name(self) -> str:
@@ -42,7 +48,7 @@ class Estimator(ABC):
         return type(self).__module__.rpartition(".")[2]
 
     @abstractmethod
-    def fit(self, X: Features, y: np.ndarray, X_valid: Features, y_valid: np.ndarray) -> Self:
+    def fit(self, X: Shaped, y: Shaped, X_valid: Shaped, y_valid: Shaped) -> Self:
         """Learn from the training rows; valid rows may only say when to stop.
 
         A model whose signature goes on with `sample_weight: np.ndarray | None = None` is given
@@ -50,19 +56,35 @@ class Estimator(ABC):
         """
 
     @abstractmethod
-    def outputs(self, X: Features) -> np.ndarray:
+    def outputs(self, X: Shaped) -> np.ndarray:
         """Class probabilities, not yet calibrated, or values: (N, n_outputs)."""
 
-    def predict_proba(self, X: Features) -> np.ndarray:
+    @property
+    def classes(self) -> bool:
+        """Whether it answers with class probabilities."""
+        return self.output == "classes"
+
+    def taken(self, X: Shaped) -> Shaped:
+        """X in a shape that the model takes; DataError where it cannot be had."""
+        if shape_of(X) in self.takes:
+            return X
+        if "vectors" in self.takes:
+            return vectors(X)
+        raise DataError(
+            f"Model {self.name} takes {' or '.join(self.takes)}, the features are {shape_of(X)}",
+            hint=SHAPES[self.takes[0]],
+        )
+
+    def predict_proba(self, X: Shaped) -> np.ndarray:
         """Class probabilities before calibration, (N, n_outputs) float64."""
         return self._outputs(X)
 
-    def predict(self, X: Features) -> np.ndarray:
-        """Values, float64: (N,) for a regression, (N, n_outputs) for a multiregression."""
+    def predict(self, X: Shaped) -> np.ndarray:
+        """Values, float64: (N,) where there is one, (N, n_outputs) where there are targets."""
         values = self._outputs(X)
-        return values[:, 0] if self.kind == "regression" else values
+        return values[:, 0] if self.n_outputs == 1 else values
 
-    def _outputs(self, X: Features) -> np.ndarray:
+    def _outputs(self, X: Shaped) -> np.ndarray:
         # scikit-learn refuses a table of no rows; no samples have no answers.
         if len(X) == 0:
             return np.zeros((0, self.n_outputs))
@@ -103,22 +125,16 @@ class Estimator(ABC):
         raise NotImplementedError
 
 
-def one_vector(X: Features) -> np.ndarray:
-    """X as (N, D), for models that take one vector a sample.
-
-    Per-token features are averaged; of pairs it is what `Pairs.dense` joins.
-    """
-    if isinstance(X, Links):
-        return X.dense()
-    return X.mean() if isinstance(X, Ragged) else X
+def links_of_two_classes(model: Estimator, X: Shaped) -> Links:
+    """X for a model that says whether two nodes are linked; DataError where that makes no sense."""
+    if not model.classes or model.n_outputs != 2:
+        raise DataError(f"Model {model.name} predicts whether two nodes are linked: two classes")
+    return cast(Links, model.taken(X))
 
 
-def target_matrix(y: np.ndarray | Ragged, kind: Kind, n_outputs: int) -> np.ndarray:
-    """Labels as (N, n_outputs) float64: one-hot classes, or values with NaN where not measured.
-
-    Class codes of residues (Ragged) give a row a residue.
-    """
-    if kind in CLASSIFICATION:
+def target_matrix(y: Shaped, output: Output, n_outputs: int) -> np.ndarray:
+    """Labels as (A, n_outputs) float64: one-hot classes, or values with NaN where not measured."""
+    if output == "classes":
         return np.eye(n_outputs)[end_to_end(y)]
     return np.asarray(y, dtype=np.float64).reshape(len(y), n_outputs)
 

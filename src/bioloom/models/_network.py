@@ -21,12 +21,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from bioloom.arrays import Links, Ragged
+from bioloom.arrays import Ragged, Shaped, end_to_end, tables, token_lengths
 from bioloom.devices import claim_devices, repeatable
 from bioloom.errors import DataError
-from bioloom.kinds import CLASSIFICATION
-from bioloom.models._estimator import Estimator, Features, column_means, one_vector, target_matrix
-from bioloom.structures.distances import pair_offsets
+from bioloom.models._estimator import Estimator, column_means, target_matrix
+from bioloom.structures.distances import answer_offsets
 
 TOKENS_PER_BATCH = 16_384
 POOL = 16
@@ -49,8 +48,6 @@ class NetworkModel(Estimator):
     weight_decay: float = 1e-2
     class_weight: Literal["balanced"] | None = None
 
-    takes_tokens = False
-    """Whether the network understands per-token features."""
     answered_at_once = 1024
 
     @abstractmethod
@@ -59,30 +56,30 @@ class NetworkModel(Estimator):
 
     def fit(
         self,
-        X: Features,
-        y: np.ndarray,
-        X_valid: Features,
-        y_valid: np.ndarray,
+        X: Shaped,
+        y: Shaped,
+        X_valid: Shaped,
+        y_valid: Shaped,
         sample_weight: np.ndarray | None = None,
     ) -> Self:
         """Train until the valid loss no longer falls; without valid rows for all epochs."""
-        target = target_matrix(y, self.kind, self.n_outputs)
-        self.centre, self.spread = _standard(target, self.kind in CLASSIFICATION)
-        target_valid = target_matrix(y_valid, self.kind, self.n_outputs)
-        X, X_valid = self._taken(X), self._taken(X_valid)
-        self.n_features = _width(X)
+        target = target_matrix(y, self.output, self.n_outputs)
+        self.centre, self.spread = _standard(target, self.classes)
+        target_valid = target_matrix(y_valid, self.output, self.n_outputs)
+        X, X_valid = self.taken(X), self.taken(X_valid)
+        self.n_features = tables(X)[0].shape[1]
         with claim_devices(None) as [device], repeatable(self.seed, device):
             self.network = self.build(self.n_features).to(device)
             weight = None if sample_weight is None else torch.from_numpy(sample_weight).float()
             self._train(X, self._scaled(target), weight, X_valid, self._scaled(target_valid))
         return self
 
-    def outputs(self, X: Features) -> np.ndarray:
+    def outputs(self, X: Shaped) -> np.ndarray:
         """Softmax probabilities, or values in the unit of the label."""
         with claim_devices(None) as [device]:
             self.network.to(device)
-            raw = self._forward(self._taken(X))
-        if self.kind in CLASSIFICATION:
+            raw = self._forward(self.taken(X))
+        if self.classes:
             return raw.double().softmax(dim=1).numpy()
         return raw.double().numpy() * self.spread + self.centre
 
@@ -102,22 +99,19 @@ class NetworkModel(Estimator):
         self.network.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()})
         self.network.eval()
 
-    def batch(self, X: Features, rows: np.ndarray, device: torch.device) -> tuple[Any, ...]:
+    def batch(self, X: Shaped, rows: np.ndarray, device: torch.device) -> tuple[Any, ...]:
         """What the network takes of some rows."""
         return take(X, rows, device)
-
-    def _taken(self, X: Features) -> Features:
-        return X if self.takes_tokens and not isinstance(X, Links) else one_vector(X)
 
     def _scaled(self, target: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(((target - self.centre) / self.spread).astype(np.float32))
 
     def _train(
         self,
-        X: Features,
+        X: Shaped,
         target: torch.Tensor,
         weight: torch.Tensor | None,
-        X_valid: Features,
+        X_valid: Shaped,
         target_valid: torch.Tensor,
     ) -> None:
         loss = self._loss(target)
@@ -151,7 +145,7 @@ class NetworkModel(Estimator):
 
     def _train_epoch(
         self,
-        X: Features,
+        X: Shaped,
         target: torch.Tensor,
         weight: torch.Tensor | None,
         loss: Loss,
@@ -176,7 +170,7 @@ class NetworkModel(Estimator):
             optimizer.step()
 
     @torch.inference_mode()
-    def _forward(self, X: Features) -> torch.Tensor:
+    def _forward(self, X: Shaped) -> torch.Tensor:
         """Logits or standardised values of all rows on the CPU, (rows, n_outputs) float32."""
         device = next(self.network.parameters()).device
         self.network.eval()
@@ -187,19 +181,17 @@ class NetworkModel(Estimator):
             raw[self._answers(X, rows)] = answered.float().cpu()
         return raw
 
-    def _answers(self, X: Features, rows: np.ndarray) -> np.ndarray:
+    def _answers(self, X: Shaped, rows: np.ndarray) -> np.ndarray:
         """Where the answers for these rows of X stand among all answers."""
         return Ragged(np.empty(0), self._answer_offsets(X)).tokens(rows)
 
-    def _answer_offsets(self, X: Features) -> np.ndarray:
+    def _answer_offsets(self, X: Shaped) -> np.ndarray:
         """Where the answers of each row of X begin: one a sample, a residue or a pair of them."""
-        if not isinstance(X, Ragged) or self.kind not in ("per_residue", "per_pair"):
-            return np.arange(len(X) + 1)
-        return X.offsets if self.kind == "per_residue" else pair_offsets(X.lengths)
+        return answer_offsets(self.unit, X)
 
     def _loss(self, target: torch.Tensor) -> Loss:
         """Cross-entropy over classes, or the mean squared error over the measured targets."""
-        if self.kind not in CLASSIFICATION:
+        if not self.classes:
             return _measured_error
         weight = torch.ones(self.n_outputs)
         if self.class_weight == "balanced":
@@ -239,25 +231,26 @@ class EarlyStopping:
             self.network.load_state_dict(self.weights)
 
 
-def shuffled_batches(X: Features, size: int, rng: np.random.Generator) -> list[np.ndarray]:
+def shuffled_batches(X: Shaped, size: int, rng: np.random.Generator) -> list[np.ndarray]:
     """Row numbers of the batches of one epoch, each row once.
 
     Tokens: batches are drawn from pools of `POOL` batches that are sorted by length.
     """
     order = rng.permutation(len(X))
-    if not isinstance(X, Ragged):
+    if token_lengths(X) is None:
         return list(np.split(order, range(size, len(order), size)))
     pools = np.split(order, range(POOL * size, len(order), POOL * size))
     batches = [batch for pool in pools for batch in batches_by_length(X, pool, size)]
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
-def batches_by_length(X: Features, rows: np.ndarray, size: int) -> list[np.ndarray]:
+def batches_by_length(X: Shaped, rows: np.ndarray, size: int) -> list[np.ndarray]:
     """`rows` in batches of at most `size` items and, tokens, of `TOKENS_PER_BATCH` when padded."""
-    if not isinstance(X, Ragged):
+    lengths = token_lengths(X)
+    if lengths is None:
         return list(np.split(rows, range(size, len(rows), size)))
-    rows = rows[np.argsort(X.lengths[rows], kind="stable")]
-    lengths = X.lengths[rows]
+    rows = rows[np.argsort(lengths[rows], kind="stable")]
+    lengths = lengths[rows]
     cuts, start = [], 0
     for i, length in enumerate(lengths):
         if i > start and (i - start == size or (i - start + 1) * length > TOKENS_PER_BATCH):
@@ -267,19 +260,20 @@ def batches_by_length(X: Features, rows: np.ndarray, size: int) -> list[np.ndarr
 
 
 def take(
-    X: Features, rows: np.ndarray, device: torch.device
+    X: Shaped, rows: np.ndarray, device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """`x (B, D)` and None; or `x (B, L, D)`, zero where padded, and `mask (B, L)`.
 
     An item without tokens becomes one token of zeros, so that each row has something to attend to.
     """
-    if not isinstance(X, Ragged):
-        return torch.from_numpy(X[rows]).to(device), None
     items = X[rows]
-    width = max(1, items.lengths.max(initial=0))
-    mask = np.arange(width) < items.lengths[:, None]
-    x = np.zeros((*mask.shape, X.values.shape[1]), dtype=np.float32)
-    x[mask] = items.values
+    lengths = token_lengths(items)
+    if lengths is None:
+        return torch.from_numpy(items).to(device), None
+    values = end_to_end(items)
+    mask = np.arange(max(1, lengths.max(initial=0))) < lengths[:, None]
+    x = np.zeros((*mask.shape, values.shape[1]), dtype=np.float32)
+    x[mask] = values
     mask[:, 0] = True
     return torch.from_numpy(x).to(device), torch.from_numpy(mask).to(device)
 
@@ -313,7 +307,3 @@ def _standard(target: np.ndarray, classes: bool) -> tuple[np.ndarray, np.ndarray
     centre = column_means(target, empty=0.0)
     spread = np.sqrt(column_means((target - centre) ** 2, empty=1.0))
     return centre, np.where(spread > 0, spread, 1.0)
-
-
-def _width(X: Features) -> int:
-    return (X.values if isinstance(X, Ragged) else X).shape[1]

@@ -9,10 +9,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from bioloom.arrays import Shaped, end_to_end, vectors
 from bioloom.errors import DataError
 from bioloom.files import write_skops
-from bioloom.kinds import CLASSIFICATION
-from bioloom.models._estimator import Estimator, Features, one_vector
+from bioloom.models._estimator import Estimator
 
 
 @dataclass(kw_only=True)
@@ -25,25 +25,26 @@ class ScikitModel(Estimator):
 
     def fit(
         self,
-        X: Features,
-        y: np.ndarray,
-        X_valid: Features,
-        y_valid: np.ndarray,
+        X: Shaped,
+        y: Shaped,
+        X_valid: Shaped,
+        y_valid: Shaped,
         sample_weight: np.ndarray | None = None,
     ) -> Self:
         """Fit on the training rows; valid rows are not used."""
-        if self.kind == "multiregression":
+        y = end_to_end(y)
+        if y.ndim > 1:
             raise DataError(
                 f"Model {self.name} predicts one label, the samples have {self.n_outputs}",
                 hint="take svm, dnn, category_mean or naive",
             )
-        self.estimator = self.build().fit(one_vector(X), y, sample_weight=sample_weight)
+        self.estimator = self.build().fit(vectors(X), y, sample_weight=sample_weight)
         return self
 
-    def outputs(self, X: Features) -> np.ndarray:
+    def outputs(self, X: Shaped) -> np.ndarray:
         """Probabilities or values, (N, n_outputs); a class without training rows gets 0."""
-        X = one_vector(X)
-        if self.kind not in CLASSIFICATION:
+        X = vectors(X)
+        if not self.classes:
             return self.estimator.predict(X)[:, None]
         probabilities = np.zeros((len(X), self.n_outputs))
         probabilities[:, self.estimator.classes_] = self.estimator.predict_proba(X)

@@ -7,13 +7,8 @@ from typing import Self
 
 import numpy as np
 
-from bioloom.models._estimator import (
-    Estimator,
-    Features,
-    column_means,
-    one_vector,
-    target_matrix,
-)
+from bioloom.arrays import Shaped, vectors
+from bioloom.models._estimator import Estimator, column_means, target_matrix
 
 
 @dataclass(kw_only=True)
@@ -23,11 +18,11 @@ class Model(Estimator):
     A category without a measured label, and one not seen in training, gets the overall mean.
     """
 
-    def fit(self, X: Features, y: np.ndarray, X_valid: Features, y_valid: np.ndarray) -> Self:
+    def fit(self, X: Shaped, y: Shaped, X_valid: Shaped, y_valid: Shaped) -> Self:
         """Average the training labels within each category."""
-        targets = target_matrix(y, self.kind, self.n_outputs)
+        targets = target_matrix(y, self.output, self.n_outputs)
         self.overall = column_means(targets, empty=0.0)
-        self.categories, member = np.unique(one_vector(X), axis=0, return_inverse=True)
+        self.categories, member = np.unique(vectors(X), axis=0, return_inverse=True)
         self.means = np.array(
             [
                 column_means(targets[member == category], empty=self.overall)
@@ -36,12 +31,12 @@ class Model(Estimator):
         )
         return self
 
-    def outputs(self, X: Features) -> np.ndarray:
+    def outputs(self, X: Shaped) -> np.ndarray:
         """The mean of each row's category, (N, n_outputs)."""
         known = {category.tobytes(): i for i, category in enumerate(self.categories)}
         # Row -1 stands for the categories that were not seen.
         table = np.vstack([self.means, self.overall])
-        rows = np.ascontiguousarray(one_vector(X), dtype=self.categories.dtype)
+        rows = np.ascontiguousarray(vectors(X), dtype=self.categories.dtype)
         return table[[known.get(row.tobytes(), -1) for row in rows]]
 
     def state(self) -> dict[str, np.ndarray]:

@@ -88,10 +88,10 @@ class Model(NetworkModel):
     batch_size: int = 16
     learning_rate: float = 2e-3
 
-    takes_tokens = True
-    per_residue = True
+    takes = ("vectors", "tokens")
+    answers = ("sample", "residue")
 
     def build(self, n_features: int) -> Network:
         """The untrained network."""
         trunk = Trunk(n_features, self.width, self.kernel, self.layers, self.dropout)
-        return Network(trunk, self.n_outputs, self.dropout, self.kind == "per_residue")
+        return Network(trunk, self.n_outputs, self.dropout, self.unit == "residue")

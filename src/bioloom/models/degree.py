@@ -13,9 +13,8 @@ from typing import Self
 
 import numpy as np
 
-from bioloom.arrays import Links
-from bioloom.errors import DataError
-from bioloom.models._estimator import Estimator, Features
+from bioloom.arrays import Shaped
+from bioloom.models._estimator import Estimator, links_of_two_classes
 
 
 @dataclass(kw_only=True)
@@ -25,37 +24,37 @@ class Model(Estimator):
     In training a pair does not count itself. A node that is in no training pair has 0.
     """
 
-    def fit(self, X: Features, y: np.ndarray, X_valid: Features, y_valid: np.ndarray) -> Self:
+    takes = ("links",)
+
+    def fit(self, X: Shaped, y: Shaped, X_valid: Shaped, y_valid: Shaped) -> Self:
         """Count the partners of each node in the training rows; valid rows are not used."""
         from sklearn.linear_model import LogisticRegression
 
-        if not isinstance(X, Links) or self.kind != "binary":
-            raise DataError("Model degree counts partners: samples must be pairs of two classes")
-        self.nodes, rows = np.unique(X.node_ids.astype(str), return_inverse=True)
+        links = links_of_two_classes(self, X)
+        self.nodes, rows = np.unique(links.node_ids.astype(str), return_inverse=True)
         ends = rows.reshape(-1, 2)
         own = np.asarray(y)
         # A regulator and a target are counted apart; ends of an undirected pair together.
-        sides = ([0], [1]) if X.directed else ([0, 1], [0, 1])
+        sides = ([0], [1]) if links.directed else ([0, 1], [0, 1])
         self.counts = np.stack(
             [sum(np.bincount(ends[:, s], own, len(self.nodes)) for s in side) for side in sides]
         )
         without = np.stack([self.counts[end, ends[:, end]] - own for end in (0, 1)], axis=1)
-        regression = LogisticRegression().fit(self._features(without, X.directed), own)
+        regression = LogisticRegression().fit(self._features(without, links.directed), own)
         self.weights = np.append(regression.coef_[0], regression.intercept_)
         return self
 
-    def outputs(self, X: Features) -> np.ndarray:
+    def outputs(self, X: Shaped) -> np.ndarray:
         """Probabilities of no edge and of an edge, (N, 2)."""
         from scipy.special import expit
 
-        if not isinstance(X, Links):
-            raise DataError("Model degree was trained on pairs")
+        links = links_of_two_classes(self, X)
         place = {node: i for i, node in enumerate(self.nodes)}
         counts = np.zeros((len(X), 2))
         for end in (0, 1):
-            rows = np.array([place.get(node, -1) for node in X.node_ids[:, end]])
+            rows = np.array([place.get(node, -1) for node in links.node_ids[:, end]])
             counts[:, end] = np.append(self.counts[end], 0)[rows]
-        decision = self._features(counts, X.directed) @ self.weights[:-1] + self.weights[-1]
+        decision = self._features(counts, links.directed) @ self.weights[:-1] + self.weights[-1]
         return np.column_stack([expit(-decision), expit(decision)])
 
     def _features(self, counts: np.ndarray, directed: bool) -> np.ndarray:

@@ -15,9 +15,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from bioloom.arrays import Ragged
-from bioloom.errors import DataError
-from bioloom.models._network import Features, NetworkModel
+from bioloom.arrays import Ragged, Shaped
+from bioloom.models._network import NetworkModel
 from bioloom.models.cnn import Trunk
 from bioloom.structures.distances import pair_offsets, square, upper
 
@@ -86,8 +85,8 @@ class Model(NetworkModel):
     batch_size: int = 4
     learning_rate: float = 2e-3
 
-    takes_tokens = True
-    per_pair = True
+    takes = ("tokens",)
+    answers = ("residue_pair",)
     answered_at_once = 8
 
     def build(self, n_features: int) -> Network:
@@ -97,19 +96,15 @@ class Model(NetworkModel):
 
     def fit(
         self,
-        X: Features,
-        y: Features,
-        X_valid: Features,
-        y_valid: Features,
+        X: Shaped,
+        y: Shaped,
+        X_valid: Shaped,
+        y_valid: Shaped,
         sample_weight: np.ndarray | None = None,
     ) -> Self:
         """Train on windows of the chains; `y` are the bins of their pairs, Ragged."""
-        if not isinstance(X, Ragged) or not isinstance(y, Ragged) or sample_weight is not None:
-            raise DataError(
-                "Model distance_cnn takes per-token features, a label a pair and no weights"
-            )
-        inside, labels = windows(X, y, self.crop)
-        return super().fit(inside, cast(np.ndarray, labels), X_valid, cast(np.ndarray, y_valid))
+        inside, labels = windows(cast(Ragged, self.taken(X)), cast(Ragged, y), self.crop)
+        return super().fit(inside, labels, X_valid, y_valid, sample_weight)
 
 
 def windows(X: Ragged, y: Ragged, size: int) -> tuple[Ragged, Ragged]:

@@ -11,16 +11,15 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, cast
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import nn
 
-from bioloom.arrays import Links
-from bioloom.errors import DataError
-from bioloom.models._estimator import Features
+from bioloom.arrays import Links, Shaped
+from bioloom.models._estimator import links_of_two_classes
 from bioloom.models._network import NetworkModel
 
 
@@ -109,6 +108,8 @@ class Network(nn.Module):
 class Model(NetworkModel):
     """Learns whether two nodes are linked; the second class, the positive one, is an edge."""
 
+    takes = ("links",)
+
     width: int = 64
     layers: int = 1
     dropout: float = 0.3
@@ -124,18 +125,14 @@ class Model(NetworkModel):
 
     def fit(
         self,
-        X: Features,
-        y: np.ndarray,
-        X_valid: Features,
-        y_valid: np.ndarray,
+        X: Shaped,
+        y: Shaped,
+        X_valid: Shaped,
+        y_valid: Shaped,
         sample_weight: np.ndarray | None = None,
     ) -> Self:
         """Train on pairs of two classes; DataError for what is no pair."""
-        if not isinstance(X, Links) or self.kind != "binary":
-            raise DataError(
-                "Model gnn predicts whether two nodes are linked: samples must be pairs",
-                hint="for a table take dnn",
-            )
+        X = links_of_two_classes(self, X)
         self.n_pair_features, self.directed = X.X.shape[1], X.directed
         self.edges = X.node_ids[np.asarray(y) == 1].astype(str)
         self._hidden_nodes = np.random.default_rng(self.seed)
@@ -153,17 +150,17 @@ class Model(NetworkModel):
             directed=self.directed,
         )
 
-    def batch(self, X: Features, rows: np.ndarray, device: torch.device) -> tuple[Any, ...]:
+    def batch(self, X: Shaped, rows: np.ndarray, device: torch.device) -> tuple[Any, ...]:
         """The graph with the known edges that these pairs may see, the pairs, their features."""
-        X = self._taken(X)
-        network = X.network
+        links = cast(Links, X)
+        network = links.network
         known = self._known(network.node_id)
         if self.network.training:
-            known = self._masked(known, X.edges[rows], len(network.node_id))
+            known = self._masked(known, links.edges[rows], len(network.node_id))
         arrays = (network.X, network.context, network.weight, known)
         graph = Graph(*(torch.from_numpy(np.ascontiguousarray(a)).to(device) for a in arrays))
-        pairs = torch.from_numpy(X.edges[rows]).to(device)
-        return graph, pairs, torch.from_numpy(X.X[rows]).to(device)
+        pairs = torch.from_numpy(links.edges[rows]).to(device)
+        return graph, pairs, torch.from_numpy(links.X[rows]).to(device)
 
     def state(self) -> dict[str, np.ndarray]:
         """Weights and sizes."""
@@ -185,11 +182,6 @@ class Model(NetworkModel):
         super().read_state(folder)
         edges = json.loads((folder / "edges.json").read_text())
         self.edges = np.array(edges, dtype=str).reshape(-1, 2)
-
-    def _taken(self, X: Features) -> Links:
-        if not isinstance(X, Links):
-            raise DataError("Model gnn was trained on pairs")
-        return X
 
     def _known(self, node_id: np.ndarray) -> np.ndarray:
         """Known edges (2, E) with both ends among these nodes."""

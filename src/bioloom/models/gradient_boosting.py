@@ -10,7 +10,6 @@ from typing import Any, Literal
 import numpy as np
 
 from bioloom.errors import DataError
-from bioloom.kinds import CLASSIFICATION
 from bioloom.models._scikit import ScikitModel
 
 
@@ -41,7 +40,7 @@ class Model(ScikitModel):
             "early_stopping": False,
             "random_state": self.seed,
         }
-        if self.kind not in CLASSIFICATION:
+        if not self.classes:
             return HistGradientBoostingRegressor(**options)
         return HistGradientBoostingClassifier(class_weight=self.class_weight, **options)
 

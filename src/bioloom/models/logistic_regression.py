@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from bioloom.kinds import CLASSIFICATION
 from bioloom.models._scikit import ScikitModel
 
 
@@ -22,6 +21,6 @@ class Model(ScikitModel):
         """LogisticRegression or Ridge."""
         from sklearn.linear_model import LogisticRegression, Ridge
 
-        if self.kind not in CLASSIFICATION:
+        if not self.classes:
             return Ridge(alpha=1 / self.C)
         return LogisticRegression(C=self.C, class_weight=self.class_weight, max_iter=self.max_iter)

@@ -92,7 +92,7 @@ class Model(NetworkModel):
     batch_size: int = 128
     learning_rate: float = 3e-3
 
-    takes_tokens = True
+    takes = ("vectors", "tokens")
 
     def __post_init__(self) -> None:
         if self.stride > self.kernel:

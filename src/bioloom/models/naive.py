@@ -7,7 +7,8 @@ from typing import Self
 
 import numpy as np
 
-from bioloom.models._estimator import Estimator, Features, column_means, target_matrix
+from bioloom.arrays import Shaped
+from bioloom.models._estimator import Estimator, column_means, target_matrix
 
 
 @dataclass(kw_only=True)
@@ -16,18 +17,18 @@ class Model(Estimator):
 
     def fit(
         self,
-        X: Features,
-        y: np.ndarray,
-        X_valid: Features,
-        y_valid: np.ndarray,
+        X: Shaped,
+        y: Shaped,
+        X_valid: Shaped,
+        y_valid: Shaped,
         sample_weight: np.ndarray | None = None,
     ) -> Self:
         """Average the training labels; a target that was never measured gets 0."""
-        targets = target_matrix(y, self.kind, self.n_outputs)
+        targets = target_matrix(y, self.output, self.n_outputs)
         self.means = column_means(targets, empty=0.0, weight=sample_weight)
         return self
 
-    def outputs(self, X: Features) -> np.ndarray:
+    def outputs(self, X: Shaped) -> np.ndarray:
         """The same row for each sample, (N, n_outputs)."""
         return np.tile(self.means, (len(X), 1))
 

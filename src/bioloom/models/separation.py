@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, cast
 
 import numpy as np
 
-from bioloom.arrays import Ragged, end_to_end
-from bioloom.errors import DataError
-from bioloom.models._estimator import Estimator, Features
+from bioloom.arrays import Ragged, Shaped, end_to_end
+from bioloom.models._estimator import Estimator
 from bioloom.structures.distances import pairs_of
 
 
@@ -20,12 +19,10 @@ class Model(Estimator):
     farthest: int = 100
     prior: float = 10.0
 
-    takes_tokens = True
-    per_pair = True
+    takes = ("tokens",)
+    answers = ("residue_pair",)
 
-    def fit(
-        self, X: Features, y: np.ndarray | Ragged, X_valid: Features, y_valid: np.ndarray | Ragged
-    ) -> Self:
+    def fit(self, X: Shaped, y: Shaped, X_valid: Shaped, y_valid: Shaped) -> Self:
         """Count the bins of the training pairs; `y` is Ragged."""
         counts = np.zeros((self.farthest + 1, self.n_outputs))
         np.add.at(counts, (self._separation(X), end_to_end(y)), 1)
@@ -34,14 +31,12 @@ class Model(Estimator):
         self.frequencies = counts / counts.sum(axis=1, keepdims=True)
         return self
 
-    def outputs(self, X: Features) -> np.ndarray:
+    def outputs(self, X: Shaped) -> np.ndarray:
         """The frequencies at each pair's separation, (P, n_outputs)."""
         return self.frequencies[self._separation(X)]
 
-    def _separation(self, X: Features) -> np.ndarray:
-        if self.kind != "per_pair" or not isinstance(X, Ragged):
-            raise DataError("Model separation predicts the distances of residue pairs only")
-        pairs = pairs_of(np.arange(len(X)), X.lengths)
+    def _separation(self, X: Shaped) -> np.ndarray:
+        pairs = pairs_of(np.arange(len(X)), cast(Ragged, self.taken(X)).lengths)
         return np.minimum(pairs["j"] - pairs["i"], self.farthest)
 
     def state(self) -> dict[str, np.ndarray]:

@@ -13,9 +13,9 @@ from typing import Literal, Self
 
 import numpy as np
 
+from bioloom.arrays import Shaped, vectors
 from bioloom.errors import DataError
-from bioloom.kinds import CLASSIFICATION
-from bioloom.models._estimator import Estimator, Features, one_vector, target_matrix
+from bioloom.models._estimator import Estimator, target_matrix
 
 # The kernel matrix of this many rows takes 7 GB.
 MOST_ROWS = 30_000
@@ -33,11 +33,11 @@ class Model(Estimator):
     """Width of the RBF kernel; "scale" is 1 / (columns of X x variance of X)."""
     class_weight: Literal["balanced"] | None = None
 
-    def fit(self, X: Features, y: np.ndarray, X_valid: Features, y_valid: np.ndarray) -> Self:
+    def fit(self, X: Shaped, y: Shaped, X_valid: Shaped, y_valid: Shaped) -> Self:
         """Fit one machine a target or class on the training rows; valid rows are not used."""
         from joblib import Parallel, delayed
 
-        X = one_vector(X).astype(np.float64)
+        X = vectors(X).astype(np.float64)
         if len(X) > MOST_ROWS:
             raise DataError(
                 f"Model svm compares all pairs of training rows, {len(X)} are too many",
@@ -56,19 +56,19 @@ class Model(Estimator):
         self.intercepts = np.array([intercept for _, intercept in machines])
         return self
 
-    def decision(self, X: Features) -> np.ndarray:
+    def decision(self, X: Shaped) -> np.ndarray:
         """Signed distance to each class boundary, or the values: (N, machines)."""
-        kernel = self._kernel(one_vector(X).astype(np.float64), self.vectors)
+        kernel = self._kernel(vectors(X).astype(np.float64), self.vectors)
         return kernel @ self.coefficients + self.intercepts
 
-    def outputs(self, X: Features) -> np.ndarray:
+    def outputs(self, X: Shaped) -> np.ndarray:
         """Sigmoid (binary) or softmax of the decision values, or the values: (N, n_outputs)."""
         from scipy.special import expit, softmax
 
         decision = self.decision(X)
-        if self.kind == "binary":
+        if self._two_classes:
             return np.hstack([expit(-decision), expit(decision)])
-        return softmax(decision, axis=1) if self.kind == "multiclass" else decision
+        return softmax(decision, axis=1) if self.classes else decision
 
     def state(self) -> dict[str, np.ndarray]:
         """Support vectors, one column of coefficients and an intercept a machine, kernel width."""
@@ -84,6 +84,10 @@ class Model(Estimator):
         self.vectors, self.coefficients = arrays["vectors"], arrays["coefficients"]
         self.intercepts, self.scale = arrays["intercepts"], float(arrays["scale"][0])
 
+    @property
+    def _two_classes(self) -> bool:
+        return self.classes and self.n_outputs == 2
+
     def _scale(self, X: np.ndarray) -> float:
         if self.gamma != "scale":
             return float(self.gamma)
@@ -95,13 +99,13 @@ class Model(Estimator):
 
         return X @ Z.T if self.kernel == "linear" else rbf_kernel(X, Z, gamma=self.scale)
 
-    def _columns(self, y: np.ndarray) -> np.ndarray:
+    def _columns(self, y: Shaped) -> np.ndarray:
         """What each machine learns, (N, machines): +1 and -1, or values."""
-        targets = target_matrix(y, self.kind, self.n_outputs)
-        if self.kind not in CLASSIFICATION:
+        targets = target_matrix(y, self.output, self.n_outputs)
+        if not self.classes:
             return targets
         signs = 2 * targets - 1
-        return signs[:, 1:] if self.kind == "binary" else signs
+        return signs[:, 1:] if self._two_classes else signs
 
     def _fit_one(self, kernel: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, float]:
         """Coefficients of all training rows (N,), zero where not measured, and the intercept."""
@@ -111,7 +115,7 @@ class Model(Estimator):
         rows = np.flatnonzero(~np.isnan(target))
         if len(np.unique(target[rows])) < 2:
             return coefficients, float(target[rows].mean()) if len(rows) else 0.0
-        if self.kind in CLASSIFICATION:
+        if self.classes:
             machine = SVC(C=self.C, kernel="precomputed", class_weight=self.class_weight)
         else:
             machine = SVR(C=self.C, kernel="precomputed", epsilon=self.epsilon)

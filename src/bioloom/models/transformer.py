@@ -11,8 +11,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from bioloom.arrays import Shaped
 from bioloom.errors import DataError
-from bioloom.models._estimator import Features
 from bioloom.models._network import NetworkModel, batches_by_length, take
 
 
@@ -94,7 +94,7 @@ class Model(NetworkModel):
     patience: int = 6
     batch_size: int = 64
 
-    takes_tokens = True
+    takes = ("vectors", "tokens")
 
     def __post_init__(self) -> None:
         if self.width % self.heads:
@@ -109,7 +109,7 @@ class Model(NetworkModel):
         )
 
     @torch.inference_mode()
-    def attention(self, X: Features) -> list[np.ndarray]:
+    def attention(self, X: Shaped) -> list[np.ndarray]:
         """The pooling weight of each token: one array (L,) a sample, sum 1, empty for no token."""
         network = cast(Network, self.network)
         device = network.score.weight.device

@@ -17,7 +17,7 @@ from bioloom.application import get_application
 from bioloom.embedders import complete, get_embedder
 from bioloom.errors import DataError, unknown_name
 from bioloom.features.extract import check_table_options
-from bioloom.metrics import MACRO_METRICS, METRICS
+from bioloom.kinds import get_kind
 from bioloom.models import check_parameters
 from bioloom.options import complete_options
 from bioloom.pipeline.config import (
@@ -97,9 +97,8 @@ def _task_mistakes(task: Config) -> list[str]:
         for parameters in tried:
             mistakes += _mistakes(place, check_parameters, section["name"], parameters)
     if primary := task.get("evaluate", {}).get("primary"):
-        known = [*METRICS.get(application.task, [primary])]
-        known += MACRO_METRICS if "by" in task["evaluate"] else ()
-        known += METRICS["per_pair"] if application.task == "per_residue" else ()
+        metrics = [m.name for name in application.kinds for m in get_kind(name).metrics]
+        known = [m for m in metrics if "by" in task["evaluate"] or not m.endswith("_macro")]
         mistakes += _mistakes("evaluate.primary", _check_name, "metric", primary, known)
     return mistakes
 
@@ -116,7 +115,7 @@ def _finetune_mistakes(task: Config) -> list[str]:
         elif section["embedder"] != "huggingface":
             problem = f"the embedder {section['embedder']} cannot be fine-tuned"
             wrong.append((place, problem, "`embedder: huggingface` can"))
-        elif application.task == "per_residue" or application.nodes is not None:
+        elif get_kind(application.kinds[0]).unit != "sample" or application.nodes is not None:
             problem = f"{task['application']} has no single label a sequence to fine-tune on"
             wrong.append((place, problem, "leave `finetune` out"))
         elif task["split"]["method"] == "cross_validation":

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bioloom.application import get_application
+from bioloom.kinds import get_kind
 from bioloom.pipeline.config import TABLE, has_nodes
 
 PACKAGE = Path(__file__).parents[1]
@@ -20,12 +21,12 @@ _NAMED = {
     "nodes": ("application",),
     "clean": ("application",),
     "split": ("application",),
-    "finetune": ("application",),
+    "finetune": ("application", "kinds"),
     "extract_features": ("application", "embedder", "network"),
-    "train": ("application", "model", "baselines"),
-    "evaluate": ("application",),
-    "explain": ("application", "embedder", "model"),
-    "predict": ("model",),
+    "train": ("application", "kinds", "model", "baselines"),
+    "evaluate": ("application", "kinds"),
+    "explain": ("application", "kinds", "embedder", "model"),
+    "predict": ("kinds", "model"),
     "export": ("application",),
 }
 
@@ -63,10 +64,12 @@ def _named_modules(kind: str, task: dict[str, Any], features: Any) -> list[str]:
         )
     if kind == "network":
         return ["bioloom.links.features"] if has_nodes(task) else []
+    if kind == "kinds":
+        return [f"bioloom.kinds.{name}" for name in get_application(task["application"]).kinds]
     if kind == "model":
         return [f"bioloom.models.{task['model']['name']}"]
-    of_residues = get_application(task["application"]).task == "per_residue"
-    floors = ["naive", "separation"] if of_residues else ["naive"]
+    kinds = get_application(task["application"]).kinds
+    floors = sorted({get_kind(name).floor for name in kinds})
     chosen = [b["model"]["name"] for b in task.get("baselines", {}).values() if "model" in b]
     return [f"bioloom.models.{name}" for name in floors + chosen]
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bioloom.application import get_application
+from bioloom.kinds import get_kind
 
 Config = dict[str, Any]
 
@@ -51,11 +52,9 @@ _CURVES = {
     "pr": ("models", "recall", "precision"),
     "calibration": ("models", "predicted", "observed"),
 }
-PLOTS = {
-    "classification": _CURVES,
-    "regression": {"predicted_observed": ("scatter", "observed", "predicted")},
-    "multiregression": {"per_target": ("bar_horizontal", "spearman", "target")},
-    "per_residue": _CURVES,
+PLOTS = _CURVES | {
+    "predicted_observed": ("scatter", "observed", "predicted"),
+    "per_target": ("bar_horizontal", "spearman", "target"),
 }
 
 
@@ -129,5 +128,7 @@ def _plots(name: str, task: Config) -> list[Config]:
     """What `dvc plots` draws of a task's tables."""
     return [
         {f"results/{name}/plots/{table}.csv": {"template": template, "x": x, "y": y}}
-        for table, (template, x, y) in PLOTS[get_application(task["application"]).task].items()
+        for table in get_kind(get_application(task["application"]).kinds[0]).plots
+        if table in PLOTS
+        for template, x, y in [PLOTS[table]]
     ]

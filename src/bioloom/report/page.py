@@ -14,40 +14,11 @@ import yaml
 
 from bioloom import __version__
 from bioloom.files import read_json, replacing
-from bioloom.kinds import CLASSIFICATION
-from bioloom.metrics import LOWER_IS_BETTER
+from bioloom.kinds import get_kind
 from bioloom.report import figures
 from bioloom.report.figures import Figure
 from bioloom.report.logos import is_logo, logo
 
-METRICS = {
-    "auroc": "AUROC",
-    "auprc": "AUPRC",
-    "auprc_ratio": "AUPRC over chance",
-    "early_precision_ratio": "Early precision over chance",
-    "f1": "F1",
-    "mcc": "MCC",
-    "ece": "Calibration error (ECE)",
-    "brier": "Brier score",
-    "log_loss": "Log loss",
-    "r2": "R²",
-    "rmse": "RMSE",
-    "mae": "MAE",
-    "pearson": "Pearson r",
-    "spearman": "Spearman ρ",
-    "r2_pooled": "R² pooled over targets",
-    "coverage": "Coverage of sets or intervals (90 % asked)",
-    "set_size": "Classes in the prediction set",
-    "sov": "Segment overlap (SOV)",
-    "lddt": "lDDT of C-alphas",
-    "tm_score": "TM-score",
-    "distance_mae": "Error of distances below 20 Å (Å)",
-    "call_accuracy": "Accuracy of the high call",
-    "call_recall": "Recall of the high call",
-    "call_precision": "Precision of the high call",
-    "call_f1": "F1 of the high call",
-    "call_auroc": "AUROC of the high call",
-}
 VERDICTS = {
     "better": "Better than the best baseline",
     "equal": "No better than the best baseline",
@@ -55,11 +26,9 @@ VERDICTS = {
 }
 DRAWN = ("histogram", "shares", "flags")  # of leakage.json, shown in another way than the rest
 NAMED = ("embedder", "identity", "features")  # of features.json: in the card under another name
-MACRO = ("recall", "precision", "f1", "auroc", "auprc")
 SPELT = {name: name.upper() for name in ("svm", "dnn", "cnn", "gnn", "lstm", "clr")} | {
     "unirep": "UniRep"
 }
-UNBOUNDED = ("distance_mae", "rmse", "mae", "rmse_median", "log_loss", "set_size")
 
 
 def build_report(
@@ -94,23 +63,23 @@ def task_view(name: str, files: dict[str, Path], config: dict[str, Any]) -> dict
     records = {key: _json(files.get(key)) for key in ("quality", "leakage", "features")}
     described = files.get("model", Path()) / "model.yaml"
     model = yaml.safe_load(described.read_text()) if described.is_file() else {}
-    label = metric_label(metrics["primary"], metrics["kind"])
+    primary = get_kind(metrics["kind"]).metric(metrics["primary"])
     outcome = _outcome(metrics.get("difference", {}))
     return {
         "name": name,
         "title": config.get("title", words(name)),
         "metrics": metrics,
-        "label": label,
+        "label": primary.label,
         "outcome": outcome,
         "verdict": VERDICTS[outcome] if "difference" in metrics else words(metrics["verdict"]),
-        "bounded": metrics["primary"] not in UNBOUNDED,
+        "bounded": primary.bounded,
         "rows": score_rows(metrics),
         "model": model,
         "card": model_card(config.get("about", {}), model, records["features"]),
         "audit": [(key, value) for key, value in records["leakage"].items() if key not in DRAWN],
         **records,
-        "forest": figures.forest(_primary_scores(metrics), label),
-        "curves": _curves(files.get("plots"), metrics, label),
+        "forest": figures.forest(_primary_scores(metrics), primary.label),
+        "curves": _curves(files.get("plots"), metrics, primary.label),
         "similarity": _similarity(records["leakage"]),
         "explanation": _explanation(files.get("explanation")),
     }
@@ -122,9 +91,9 @@ def score_rows(metrics: dict[str, Any]) -> list[dict[str, Any]]:
     names = [key for key in metrics["test"] if not key.endswith(("_low", "_high"))]
     rows = []
     for name in sorted(names, key=lambda key: key != metrics["primary"]):
-        lower = name in LOWER_IS_BETTER
+        metric = get_kind(metrics["kind"]).metric(name)
         known = [scores[name] for scores in models.values() if name in scores]
-        best = min(known) if lower else max(known)
+        best = min(known) if metric.lower_is_better else max(known)
         cells = [
             {
                 "value": scores.get(name),
@@ -134,36 +103,23 @@ def score_rows(metrics: dict[str, Any]) -> list[dict[str, Any]]:
             }
             for scores in models.values()
         ]
-        rows.append({"label": metric_label(name, metrics["kind"]), "lower": lower, "cells": cells})
+        rows.append({"label": metric.label, "lower": metric.lower_is_better, "cells": cells})
     return rows
-
-
-def metric_label(name: str, kind: str) -> str:
-    """The name of a metric as the field writes it."""
-    if name.startswith("contacts_"):
-        _, apart, share = name.split("_")
-        part = {"l": "L", "l2": "L/2", "l5": "L/5"}[share]
-        return f"Precision of the surest {part} {apart}-range contacts"
-    stem = name.removesuffix("_median").removesuffix("_macro")
-    label = METRICS.get(stem, words(stem))
-    if name.endswith("_median"):
-        label += ", median over targets"
-    over_classes = kind in ("multiclass", "per_residue") and name in MACRO
-    return f"{label} (macro)" if over_classes or name.endswith("_macro") else label
 
 
 def model_card(
     about: dict[str, str], model: dict[str, Any], features: dict[str, Any]
 ) -> list[tuple[str, Any]]:
     """(name, value) of what a user of the model should know, in reading order."""
-    classes = model.get("outputs", []) if model.get("kind") in CLASSIFICATION else []
+    output = get_kind(model["kind"]).output if "kind" in model else None
+    classes = model.get("outputs", []) if output == "classes" else []
     coverage = model.get("coverage")
     card = [
         *((key, about.get(key)) for key in ("source", "licence", "limits")),
         ("model", words(model.get("model", ""))),
         *((key, model.get(key)) for key in ("parameters", "features", "seed")),
         ("classes", classes),
-        ("positive class", classes[-1] if model.get("kind") == "binary" else None),
+        ("positive class", classes[-1] if len(classes) == 2 else None),
         *((key, model.get(key)) for key in ("threshold", "temperature")),
         ("sets and intervals", f"made to hold the truth for {coverage:.0%}" if coverage else ""),
         ("number of features", features.get("features")),

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from bioloom.arrays import Shaped, token_lengths
+
 EDGES = np.array([4.0, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 18, 20])
 CONTACT = 8.0
 # What a pair of a bin is taken to be apart; the last bin has no end.
@@ -41,6 +43,18 @@ def pair_counts(lengths: np.ndarray) -> np.ndarray:
 def pair_offsets(lengths: np.ndarray) -> np.ndarray:
     """Where the pairs of each chain begin, (N + 1,)."""
     return np.concatenate([[0], np.cumsum(pair_counts(lengths))])
+
+
+def answer_offsets(unit: str, X: Shaped) -> np.ndarray:
+    """Where the answers of each sample begin, (N + 1,): one a sample, a residue or a pair of them.
+
+    What has no tokens counts as one residue.
+    """
+    lengths = token_lengths(X)
+    one = np.ones(len(X), dtype=int)
+    lengths = one if lengths is None else lengths
+    counts = {"sample": one, "residue": lengths, "residue_pair": pair_counts(lengths)}[unit]
+    return np.concatenate([[0], np.cumsum(counts)])
 
 
 def pairs_of(sample_ids: np.ndarray, lengths: np.ndarray) -> dict[str, np.ndarray]:

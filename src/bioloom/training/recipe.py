@@ -10,9 +10,8 @@ import numpy as np
 
 from bioloom.errors import DataError
 from bioloom.features import Features
-from bioloom.kinds import Kind
-from bioloom.kinds.labels import Labels
-from bioloom.models import check_parameters, get_model
+from bioloom.kinds import Kind, Labels
+from bioloom.models import check_parameters, get_model, models_of
 
 
 @dataclass(frozen=True)
@@ -30,8 +29,7 @@ def make_recipes(
     features: dict[str, Features], options: dict[str, Any], kind: Kind
 ) -> dict[str, Recipe]:
     """The task's recipe and those of its baselines; what a baseline leaves out is the task's."""
-    floor = {"model": {"name": "separation" if kind == "per_pair" else "naive"}}
-    chosen = {"model": {}, "naive": floor} | options.get("baselines", {})
+    chosen = {"model": {}, "naive": {"model": {"name": kind.floor}}} | options.get("baselines", {})
     recipes = {}
     for name, changes in chosen.items():
         model = dict(changes.get("model", options["model"]))
@@ -54,11 +52,15 @@ def weighting(model: Any, labels: Labels, rows: np.ndarray) -> dict[str, np.ndar
 
 
 def build_model(name: str, labels: Labels, seed: int, parameters: dict[str, Any]) -> Any:
+    """The untrained model, told what it is to answer; DataError where it cannot."""
     check_parameters(name, parameters)
-    model = get_model(name)
-    if labels.kind == "per_pair" and not model.per_pair:
-        raise DataError(f"Model {name} does not predict pairs", hint="take distance_cnn")
-    # Where residues are rows, they are samples of several classes.
-    rows = labels.kind == "per_residue" and not model.per_residue
-    kind = "multiclass" if rows else labels.kind
-    return model(kind=kind, n_outputs=len(labels.outputs), seed=seed, **parameters)
+    kind, model = labels.kind, get_model(name)
+    # A model of samples sees residues as rows; residue pairs have no rows of their own.
+    unit = "sample" if kind.unit == "residue" and kind.unit not in model.answers else kind.unit
+    if unit not in model.answers:
+        raise DataError(
+            f"Model {name} does not predict {kind.name.replace('_', ' ')}",
+            hint=f"models of a {unit.replace('_', ' ')}: {', '.join(models_of(unit))}",
+        )
+    size = len(labels.outputs)
+    return model(output=kind.output, n_outputs=size, seed=seed, unit=unit, **parameters)

@@ -10,10 +10,9 @@ import numpy as np
 
 from bioloom.arrays import end_to_end
 from bioloom.errors import DataError
-from bioloom.fitted import model_rows
+from bioloom.fitted import model_rows, raw_answers
 from bioloom.fitted.preprocess import Preprocess
-from bioloom.kinds import CLASSIFICATION
-from bioloom.kinds.labels import Labels
+from bioloom.kinds import Kind, Labels
 from bioloom.training.recipe import Recipe, build_model, weighting
 
 INNER_FOLDS = 3
@@ -38,7 +37,7 @@ def select_parameters(
     losses = [
         sum(
             _inner_loss(recipe, labels, candidate, rows, X, y, inside, outside, seed)
-            for inside, outside in _inner_folds(labels, y["train"], units, seed)
+            for inside, outside in _inner_folds(labels.kind, y["train"], units, seed)
         )
         for candidate in candidates
     ]
@@ -48,13 +47,13 @@ def select_parameters(
 
 
 def _inner_folds(
-    labels: Labels, y: np.ndarray, units: np.ndarray, seed: int
+    kind: Kind, y: np.ndarray, units: np.ndarray, seed: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
-    stratified = labels.kind in ("binary", "multiclass")
-    kind: Callable[..., Any] = StratifiedGroupKFold if stratified else GroupKFold
-    folds = kind(INNER_FOLDS, shuffle=True, random_state=seed)
+    stratified = kind.output == "classes" and kind.unit == "sample"
+    split: Callable[..., Any] = StratifiedGroupKFold if stratified else GroupKFold
+    folds = split(INNER_FOLDS, shuffle=True, random_state=seed)
     return list(folds.split(np.zeros(len(y)), y if stratified else None, units))
 
 
@@ -81,9 +80,5 @@ def _inner_loss(
     ]
     weight = weighting(model, labels, rows[inside])
     model.fit(*(model_rows(labels.kind, model, side) for side in sides), **weight)
-    held = model_rows(labels.kind, model, preprocess.transform(X["train"][outside]))
-    truth = end_to_end(y["train"][outside])
-    if labels.kind in CLASSIFICATION:
-        chosen = model.predict_proba(held)[np.arange(len(truth)), truth]
-        return float(-np.log(np.clip(chosen, 1e-6, 1)).mean())
-    return float(np.nanmean((np.asarray(model.predict(held)).reshape(truth.shape) - truth) ** 2))
+    raw = raw_answers(labels.kind, model, preprocess.transform(X["train"][outside]))
+    return labels.kind.loss(raw, end_to_end(y["train"][outside]))

@@ -19,25 +19,21 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from bioloom.application import get_application, kind_of
-from bioloom.arrays import Links, Ragged, end_to_end, residues_of
+from bioloom.application import get_application
+from bioloom.arrays import end_to_end
 from bioloom.errors import DataError
 from bioloom.features import Features
 from bioloom.files import sha256
-from bioloom.fitted import COVERAGE, Fitted, model_rows
-from bioloom.fitted.calibration import conformal_quantile, fit_temperature, fit_threshold
+from bioloom.fitted import Fitted, model_rows
 from bioloom.fitted.novelty import Novelty
 from bioloom.fitted.preprocess import Preprocess
 from bioloom.fitted.signature import make_signature
-from bioloom.kinds import CLASSIFICATION, Kind
-from bioloom.kinds.labels import Labels, encode_labels
-from bioloom.structures.distances import pair_counts, pairs_of, summarise
+from bioloom.kinds import Kind, Labels, encode_labels, kind_of
+from bioloom.structures.distances import answer_offsets
 from bioloom.training.recipe import Recipe, build_model, make_recipes, weighting
 from bioloom.training.search import select_parameters
 
 FITTED_PARTS = ("train", "valid")
-MOST_CALIBRATED = 50_000
-"""Rows for the temperature, one number: pairs of residues are many more."""
 PACKAGES = ("bioloom", "numpy", "scikit-learn", "torch")
 
 
@@ -65,9 +61,10 @@ def train_task(
     own; `options` are the config keys application, model, baselines, preprocess, positive,
     high_above.
     """
-    kind = kind_of(get_application(options["application"]), samples)
+    kind = kind_of(get_application(options["application"]).kinds, samples)
     labels = encode_labels(samples, kind, options.get("positive"), options.get("high_above"))
-    fitted, held_out = train(samples, splits, labels, make_recipes(features, options, kind), seed)
+    recipes = make_recipes(features, options, kind)
+    fitted, held_out = train(samples, splits, labels, recipes, seed)
     final = next(_partitions(samples, splits))
     fitted.settings = {
         "seed": seed,
@@ -101,7 +98,7 @@ def train(
         for partition in tested:
             known = name == "model" and partition is partitions[0]
             fitted = final if known else fit(recipe, labels, partition, samples, seed)
-            table = _held_out(fitted, recipe.features, samples.iloc[partition.rows["test"]])
+            table = predict_rows(fitted, recipe.features, samples.iloc[partition.rows["test"]])
             place = {"repeat": partition.repeat, "fold": partition.fold}
             tables.append(table.assign(model=name, **place))
     return final, pd.concat(tables, ignore_index=True)
@@ -115,13 +112,12 @@ def fit(
     seed: int,
 ) -> Fitted:
     """Fit one recipe on the train rows of one partition, and the rest on its valid rows."""
-    rows = partition.rows
+    kind, rows = labels.kind, partition.rows
     X = {part: recipe.features.rows(samples["sample_id"].iloc[rows[part]]) for part in FITTED_PARTS}
     y = {part: labels.y[rows[part]] for part in FITTED_PARTS}
-    if labels.kind in ("per_residue", "per_pair"):
-        _check_residues(X, y, labels.kind)
-    named = labels.kind in CLASSIFICATION and labels.kind != "per_pair"  # bins may be empty
-    if named and len(np.unique(end_to_end(y["train"]))) < len(labels.outputs):
+    if kind.unit != "sample":
+        _check_units(kind, X, y)
+    if kind.all_classes and len(np.unique(end_to_end(y["train"]))) < len(labels.outputs):
         raise DataError(
             "A class has no training row in a partition", hint="raise `clean: min_class_size`"
         )
@@ -130,12 +126,10 @@ def fit(
     units = partition.units[rows["train"]]
     parameters = select_parameters(recipe, labels, rows["train"], X, y, units, seed)
     model = build_model(recipe.model, labels, seed, parameters)
-    parts = [
-        model_rows(labels.kind, model, side[p]) for p in FITTED_PARTS for side in (prepared, y)
-    ]
+    parts = [model_rows(kind, model, side[p]) for p in FITTED_PARTS for side in (prepared, y)]
     model.fit(*parts, **weighting(model, labels, rows["train"]))
     fitted = Fitted(
-        kind=labels.kind,
+        kind=kind,
         model_name=recipe.model,
         parameters=parameters,
         model=model,
@@ -143,19 +137,16 @@ def fit(
         novelty=Novelty.fit(prepared["train"], prepared["valid"]),
         outputs=labels.outputs,
     )
-    _calibrate(fitted, X["valid"], end_to_end(y["valid"]))
-    if labels.high_above is not None:
-        median = labels.high_above == "median"
-        fitted.threshold = float(np.median(end_to_end(y["train"])) if median else labels.high_above)
+    raw, known = fitted.raw(prepared["valid"]), end_to_end(y["valid"])
+    fitted.calibration = kind.calibrate(raw, known, labels, end_to_end(y["train"]))
     return fitted
 
 
-def _check_residues(X: dict[str, Any], y: dict[str, Any], kind: Kind) -> None:
+def _check_units(kind: Kind, X: dict[str, Any], y: dict[str, Any]) -> None:
     """Each residue needs a feature row of its own, and each or each pair a label."""
     for part in FITTED_PARTS:
-        labelled = y[part].lengths
-        rows = X[part].lengths if isinstance(X[part], Ragged) else np.ones(len(X[part]), int)
-        if not np.array_equal(rows if kind == "per_residue" else pair_counts(rows), labelled):
+        answered = np.diff(answer_offsets(kind.unit, X[part]))
+        if not np.array_equal(answered, y[part].lengths):
             raise DataError(
                 "A label a residue needs a feature row a residue",
                 hint="set `features: {pooling: tokens}`, and the same for baselines",
@@ -174,45 +165,8 @@ def _partitions(samples: pd.DataFrame, splits: pd.DataFrame) -> Iterator[Partiti
         yield Partition(cast(int, repeat), cast(int, fold), rows, units)
 
 
-def _calibrate(fitted: Fitted, X: np.ndarray | Ragged | Links, y: np.ndarray) -> None:
-    if fitted.kind not in CLASSIFICATION:
-        errors = np.abs(fitted.scores(X) - y.reshape(len(y), -1))
-        fitted.quantile = [conformal_quantile(column, COVERAGE) for column in errors.T]
-        return
-    raw = fitted.scores(X)
-    few = np.unique(np.linspace(0, len(y) - 1, min(len(y), MOST_CALIBRATED)).astype(int))
-    fitted.temperature = fit_temperature(raw[few], y[few])
-    scores = fitted.scores(X)
-    if fitted.kind == "binary":
-        fitted.threshold = fit_threshold(scores[:, 1], y)
-    fitted.quantile = [conformal_quantile(1 - scores[np.arange(len(y)), y], COVERAGE)]
-
-
-def _held_out(fitted: Fitted, features: Features, samples: pd.DataFrame) -> pd.DataFrame:
-    scores = fitted.scores(features.rows(samples["sample_id"]))
-    ids = samples["sample_id"].to_numpy()
-    if fitted.kind == "per_pair":
-        place = pairs_of(ids, samples["sequence"].str.len().to_numpy())
-        return pd.DataFrame({**place, **summarise(scores)})
-    if fitted.kind in CLASSIFICATION:
-        place = {"sample_id": ids}
-        if fitted.kind == "per_residue":
-            place = residues_of(ids, samples["sequence"].str.len().to_numpy())
-        table = pd.DataFrame({**place, "prediction": fitted.decide(scores)})
-        for code, name in enumerate(fitted.outputs):
-            table[f"p.{name}"] = scores[:, code]
-        if fitted.kind == "binary":
-            table["threshold"] = fitted.threshold
-        return table.assign(quantile=fitted.quantile[0])
-    if fitted.kind == "regression":
-        table = pd.DataFrame({"sample_id": ids, "prediction": scores[:, 0]})
-        table = table.assign(quantile=fitted.quantile[0])
-        return table if fitted.threshold is None else table.assign(threshold=fitted.threshold)
-    return pd.DataFrame(
-        {
-            "sample_id": np.repeat(ids, len(fitted.outputs)),
-            "target": np.tile(fitted.outputs, len(ids)),
-            "prediction": scores.ravel(),
-            "quantile": np.tile(fitted.quantile, len(ids)),
-        }
-    )
+def predict_rows(fitted: Fitted, features: Features, samples: pd.DataFrame) -> pd.DataFrame:
+    """The keys and the answers of these samples, as held_out.parquet has them."""
+    answers = fitted.answer(fitted.scores(features.rows(samples["sample_id"])))
+    keys = fitted.kind.rows(samples, fitted.outputs)[list(fitted.kind.keys)]
+    return pd.concat([keys, answers], axis=1)

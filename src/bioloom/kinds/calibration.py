@@ -4,6 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
+COVERAGE = 0.9
+"""Share of new samples whose prediction set or interval should hold the truth."""
+
+
+def soften(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """Class probabilities at a temperature: p^(1/T), normalised (Guo et al. 2017)."""
+    logits = np.log(np.clip(np.asarray(probabilities, dtype=float), 1e-12, 1)) / temperature
+    logits -= logits.max(axis=1, keepdims=True)
+    powers = np.exp(logits)
+    return powers / powers.sum(axis=1, keepdims=True)
+
 
 def fit_temperature(probabilities: np.ndarray, y: np.ndarray) -> float:
     """The temperature with the least log loss on valid rows (Guo et al. 2017), in [0.1, 10].
@@ -12,8 +23,6 @@ def fit_temperature(probabilities: np.ndarray, y: np.ndarray) -> float:
     the model separates without error does not sharpen it without end.
     """
     from scipy.optimize import minimize_scalar
-
-    from bioloom.fitted import soften
 
     count, classes = probabilities.shape
     doubt = 1 / (count + 2)

@@ -1,0 +1,130 @@
+"""What all kinds share whose answers are class probabilities."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bioloom.errors import DataError
+from bioloom.kinds import RERUN, Calibration, Labels, TestSet
+from bioloom.kinds._rows import Truth, join
+from bioloom.kinds.calibration import COVERAGE, conformal_quantile, fit_temperature, soften
+
+MOST_CALIBRATED = 50_000
+"""Rows for the temperature, one number: pairs of residues are many more."""
+PLOTS = ("roc", "pr", "calibration", "confusion")
+
+
+def has_classes(samples: pd.DataFrame) -> bool:
+    """Whether `label` is a text."""
+    return "label" in samples and not pd.api.types.is_numeric_dtype(samples["label"])
+
+
+def outputs(samples: pd.DataFrame, positive: str | None) -> list[str]:
+    """The classes in order, the positive one last."""
+    classes = sorted(samples["label"].unique())
+    if len(classes) < 2:
+        raise DataError(
+            f"All labels are one class: {classes[0]!r}", column="label", hint="two are needed"
+        )
+    if positive is not None:
+        if positive not in classes:
+            raise DataError(f"`positive: {positive}` is no class", hint=f"classes are {classes}")
+        classes = [name for name in classes if name != positive] + [positive]
+    return classes
+
+
+def codes(labels: pd.Series, classes: list[str]) -> np.ndarray:
+    """The place of each label among the classes, (N,) int64."""
+    found = pd.Index(classes).get_indexer(pd.Index(labels.astype(str)))
+    if (found < 0).any():
+        unknown = ", ".join(sorted(set(labels.astype(str)[found < 0])))
+        raise DataError(
+            f"a test row has a class that the model was not trained on: {unknown}",
+            column=str(labels.name),
+            hint="drop or merge rare classes, or split so that each class is in training",
+        )
+    return found.astype(np.int64)
+
+
+def encode(samples: pd.DataFrame, classes: list[str]) -> np.ndarray:
+    """Class codes of `label`, (N,)."""
+    return codes(samples["label"], classes)
+
+
+def rows(samples: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
+    """An answer a sample."""
+    return pd.DataFrame({"sample_id": samples["sample_id"].to_numpy()})
+
+
+def unanswered(ids: np.ndarray, classes: list[str]) -> pd.DataFrame:
+    """A row a sample."""
+    return pd.DataFrame({"sample_id": ids})
+
+
+def calibrate(raw: np.ndarray, y: np.ndarray, labels: Labels, y_train: np.ndarray) -> Calibration:
+    """Temperature, and the quantile of 1 - p of the true class."""
+    few = np.unique(np.linspace(0, len(y) - 1, min(len(y), MOST_CALIBRATED)).astype(int))
+    temperature = fit_temperature(soften(raw, 1.0)[few], y[few])
+    true = soften(raw, temperature)[np.arange(len(y)), y]
+    return Calibration(temperature, quantile=[conformal_quantile(1 - true, COVERAGE)])
+
+
+def scores(raw: np.ndarray, calibration: Calibration) -> np.ndarray:
+    """Calibrated class probabilities, (A, C)."""
+    return soften(raw, calibration.temperature)
+
+
+def decide(scores: np.ndarray, calibration: Calibration) -> np.ndarray:
+    """The most probable class, (A,)."""
+    return scores.argmax(axis=1)
+
+
+def answer(
+    scores: np.ndarray, classes: list[str], chosen: np.ndarray, calibration: Calibration
+) -> pd.DataFrame:
+    """`prediction, probability, p.<class> ..., prediction_set, quantile` of the chosen classes."""
+    quantile = calibration.quantile[0]
+    inside = 1 - scores <= quantile
+    table = pd.DataFrame({"prediction": np.array(classes)[chosen]})
+    table["probability"] = scores[np.arange(len(chosen)), chosen]
+    for code, name in enumerate(classes):
+        table[f"p.{name}"] = scores[:, code]
+    table["prediction_set"] = [
+        " | ".join(name for name, held in zip(classes, row, strict=True) if held) for row in inside
+    ]
+    return table.assign(quantile=quantile)
+
+
+def loss(scores: np.ndarray, y: np.ndarray) -> float:
+    """Log loss, no row counting for more than 13.8."""
+    return float(-np.log(np.clip(scores[np.arange(len(y)), y], 1e-6, 1)).mean())
+
+
+def classes_of(held_out: pd.DataFrame) -> list[str]:
+    """The classes that held-out rows have probabilities of."""
+    return [name[2:] for name in map(str, held_out) if name.startswith("p.")]
+
+
+def test_set(test: pd.DataFrame, held_out: pd.DataFrame, options: dict[str, Any]) -> TestSet:
+    """Test rows of samples with a class each."""
+    classes = classes_of(held_out)
+    return join(Truth(test, encode(test, classes), classes), held_out, said)
+
+
+def said(table: pd.DataFrame, truth: Truth, model: str) -> dict[str, np.ndarray]:
+    """`call, p, quantile` of one model in the order of the truth."""
+    at = truth.places(table, model)
+    n = len(truth.rows)
+    call, quantile = np.zeros(n, dtype=int), np.full(n, np.nan)
+    p = np.full((n, len(truth.outputs)), np.nan)
+    call[at] = codes(table["prediction"], truth.outputs)
+    quantile[at] = truth.quantiles(table)
+    p[at] = table[[f"p.{name}" for name in truth.outputs]].to_numpy(float)
+    if (gaps := ~np.isfinite(p)).any():
+        raise DataError(
+            f"model {model} has no finite prediction for {gaps.sum()} test values", hint=RERUN
+        )
+    return {"call": call, "p": truth.level(p), "quantile": quantile}

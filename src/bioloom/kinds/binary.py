@@ -1,0 +1,85 @@
+"""Two classes a sample; the last one is positive."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bioloom.errors import DataError
+from bioloom.kinds import Calibration, HeldOut, Kind, Labels, TestSet, _classes
+from bioloom.kinds.calibration import fit_threshold
+from bioloom.metrics import Scores, classification, coverage, links
+
+
+def fits(samples: pd.DataFrame) -> bool:
+    """Whether `label` has two different texts."""
+    return _classes.has_classes(samples) and samples["label"].nunique() == 2
+
+
+def outputs(samples: pd.DataFrame, positive: str | None) -> list[str]:
+    """Both classes, the positive one last."""
+    return _two(_classes.outputs(samples, positive))
+
+
+def test_set(test: pd.DataFrame, held_out: pd.DataFrame, options: dict[str, Any]) -> TestSet:
+    """Test rows of samples with one of two classes each."""
+    _two(_classes.classes_of(held_out))
+    return _classes.test_set(test, held_out, options)
+
+
+def _two(classes: list[str]) -> list[str]:
+    if len(classes) != 2:
+        raise DataError(f"a binary task has 2 classes, not {len(classes)}: {', '.join(classes)}")
+    return classes
+
+
+def calibrate(raw: np.ndarray, y: np.ndarray, labels: Labels, y_train: np.ndarray) -> Calibration:
+    """As of all classes, and the threshold from which the positive one is called."""
+    fitted = _classes.calibrate(raw, y, labels, y_train)
+    return replace(fitted, threshold=fit_threshold(_classes.scores(raw, fitted)[:, 1], y))
+
+
+def decide(scores: np.ndarray, calibration: Calibration) -> np.ndarray:
+    """The positive class from the threshold on, (A,)."""
+    return (scores[:, 1] >= calibration.threshold).astype(int)
+
+
+def answer(scores: np.ndarray, classes: list[str], calibration: Calibration) -> pd.DataFrame:
+    """As of all classes, with the `threshold`."""
+    table = _classes.answer(scores, classes, decide(scores, calibration), calibration)
+    return table.assign(threshold=calibration.threshold)
+
+
+def score(rows: HeldOut, weights: np.ndarray) -> Scores:
+    """The metrics of two classes, and how often sets hold the truth."""
+    said = rows.y, rows.call, rows.p
+    return classification.binary_scores(*said, weights) | coverage.coverage(
+        *said, rows.quantile, weights
+    )
+
+
+kind = Kind(
+    name="binary",
+    output="classes",
+    unit="sample",
+    keys=("sample_id",),
+    fits=fits,
+    outputs=outputs,
+    encode=_classes.encode,
+    rows=_classes.rows,
+    unanswered=_classes.unanswered,
+    calibrate=calibrate,
+    scores=_classes.scores,
+    decide=decide,
+    answer=answer,
+    loss=_classes.loss,
+    test_set=test_set,
+    score=score,
+    metrics=(*classification.METRICS, *coverage.METRICS, *links.MACRO_METRICS),
+    primary="auroc",
+    plots=_classes.PLOTS,
+    all_classes=True,
+)

@@ -1,0 +1,39 @@
+"""One of several classes a sample."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from bioloom.kinds import Calibration, HeldOut, _classes, binary
+from bioloom.metrics import Scores, classification, coverage
+
+
+def answer(scores: np.ndarray, classes: list[str], calibration: Calibration) -> pd.DataFrame:
+    """The most probable class, all probabilities and the set."""
+    return _classes.answer(scores, classes, _classes.decide(scores, calibration), calibration)
+
+
+def score(rows: HeldOut, weights: np.ndarray) -> Scores:
+    """The metrics of several classes, and how often sets hold the truth."""
+    said = rows.y, rows.call, rows.p
+    return classification.multiclass_scores(*said, weights) | coverage.coverage(
+        *said, rows.quantile, weights
+    )
+
+
+kind = replace(
+    binary.kind,
+    name="multiclass",
+    fits=_classes.has_classes,
+    outputs=_classes.outputs,
+    calibrate=_classes.calibrate,
+    decide=_classes.decide,
+    test_set=_classes.test_set,
+    answer=answer,
+    score=score,
+    metrics=(*classification.macro_metrics(), *coverage.METRICS),
+    primary="f1",  # macro, so that rare classes count as much as common ones
+)

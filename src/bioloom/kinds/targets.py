@@ -1,0 +1,95 @@
+"""Several numbers a sample, such as its response to each drug; some may not be measured."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bioloom.errors import DataError
+from bioloom.kinds import HeldOut, TestSet, value
+from bioloom.kinds._rows import Truth, join
+from bioloom.metrics import Scores, coverage, regression
+from bioloom.samples import label_columns
+
+LABEL = "label."
+
+
+def fits(samples: pd.DataFrame) -> bool:
+    """Whether there are columns `label.<target>` of numbers."""
+    columns = [name for name in label_columns(samples) if name.startswith(LABEL)]
+    return bool(columns) and all(pd.api.types.is_numeric_dtype(samples[c]) for c in columns)
+
+
+def outputs(samples: pd.DataFrame, positive: str | None) -> list[str]:
+    """The names of the targets."""
+    return [name.removeprefix(LABEL) for name in label_columns(samples)]
+
+
+def encode(samples: pd.DataFrame, targets: list[str]) -> np.ndarray:
+    """The values, (N, T), NaN where not measured."""
+    return samples[[f"{LABEL}{target}" for target in targets]].to_numpy(dtype=float)
+
+
+def rows(samples: pd.DataFrame, targets: list[str]) -> pd.DataFrame:
+    """`sample_id, target`, all targets of a sample together."""
+    return unanswered(samples["sample_id"].to_numpy(), targets)
+
+
+def unanswered(ids: np.ndarray, targets: list[str]) -> pd.DataFrame:
+    """A row a sample and target."""
+    repeated = np.repeat(ids, len(targets))
+    return pd.DataFrame({"sample_id": repeated, "target": np.tile(targets, len(ids))})
+
+
+def test_set(test: pd.DataFrame, held_out: pd.DataFrame, options: dict[str, Any]) -> TestSet:
+    """Test rows with all targets that have enough measured values in every repeat (`min_test`)."""
+    columns = [name for name in map(str, test) if name.startswith(LABEL)]
+    repeats = test.groupby("repeat")[columns]
+    enough = (repeats.count().min() >= options["min_test"]) & (repeats.nunique().min() > 1)
+    if not enough.any():
+        raise DataError(
+            f"no target has {options['min_test']} different test values",
+            hint="lower evaluate: min_test",
+        )
+    scored = list(enough.index[enough].str.removeprefix(LABEL))
+    skipped = list(enough.index[~enough].str.removeprefix(LABEL))
+    return join(Truth(test, encode(test, scored), scored, skipped), held_out, said)
+
+
+def said(table: pd.DataFrame, truth: Truth, model: str) -> dict[str, np.ndarray]:
+    """`call, quantile` (N, T) of one model in the order of the truth."""
+    table = table[table["target"].isin(truth.outputs)]
+    at = truth.places(table, model, several="target")
+    place = at, pd.Index(truth.outputs).get_indexer(pd.Index(table["target"]))
+    call, quantile = np.full(truth.y.shape, np.nan), np.full(truth.y.shape, np.nan)
+    call[place] = table["prediction"].to_numpy(float)
+    quantile[place] = truth.quantiles(table)
+    value.check_complete(~np.isfinite(call) & np.isfinite(truth.y), model)
+    return {"call": truth.level(call), "quantile": quantile}
+
+
+def score(rows: HeldOut, weights: np.ndarray) -> Scores:
+    """Medians over the targets of the metrics of each, and how often intervals hold the truth."""
+    found = regression.multiregression_scores(rows.y, rows.call, weights)
+    return found | coverage.coverage(rows.y, rows.call, rows.p, rows.quantile, weights)
+
+
+kind = replace(
+    value.kind,
+    name="targets",
+    keys=("sample_id", "target"),
+    fits=fits,
+    outputs=outputs,
+    encode=encode,
+    rows=rows,
+    unanswered=unanswered,
+    test_set=test_set,
+    score=score,
+    metrics=(*regression.TARGET_METRICS, *coverage.METRICS),
+    primary="pearson_median",
+    plots=("per_target",),
+    high_call=False,
+)
