@@ -10,6 +10,7 @@ import pytest
 
 from bioloom.pipeline import code as provenance
 from bioloom.pipeline.code import code_hash
+from bioloom.pipeline.tasks import Task
 from tests.tiny_project import Project, patients
 
 HEART = {"train heart", "evaluate heart", "explain heart", "predict heart ward"}
@@ -25,7 +26,7 @@ def test_a_second_run_has_no_jobs(tiny_project: Project) -> None:
 
 
 def test_touching_every_input_runs_nothing(project: Project) -> None:
-    for folder in ("data", "results", "scripts", "src", "workflow"):
+    for folder in ("data", "results", "scripts", "src", "tasks", "workflow"):
         for file in project.path(folder).rglob("*"):
             os.utime(file)
     for name in ("config.yaml", "Snakefile", "snakemake.lock"):
@@ -92,12 +93,15 @@ def test_the_records_survive_without_snakemake_folder(project: Project) -> None:
     assert project.planned() == set()
 
 
-TASK = {
-    "application": "protein_function",
-    "features": {"embedder": "unirep"},
-    "model": {"name": "dnn"},
-    "baselines": {"dipeptides": {"features": {"embedder": "kmer"}, "model": {"name": "svm"}}},
-}
+TASK = Task(
+    "peptides",
+    application="protein_function",
+    datasets={},
+    split={},
+    features={"embedder": "unirep"},
+    model={"name": "dnn"},
+    baselines={"dipeptides": {"features": {"embedder": "kmer"}, "model": {"name": "svm"}}},
+)
 STEPS = ("ingest", "clean", "split", "extract_features", "train", "evaluate", "explain", "predict")
 
 

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from bioloom.pipeline.dvc import dvc_stages, planned_jobs
+from bioloom.pipeline.project import read_project
 from tests.tiny_project import PARTS, ROOT, Project, patients
 
 VERSIONED = (".dvc/config", ".dvc/.gitignore", ".dvc/plots", ".dvcignore", ".gitignore")
@@ -49,12 +50,12 @@ def make_stages(project: Project) -> None:
 
 
 def test_dvc_yaml_is_up_to_date(tmp_path: Path, monkeypatch) -> None:
-    for part in (*PARTS, "config.yaml", "data"):
+    for part in (*PARTS, "config.yaml", "tasks", "data"):
         (tmp_path / part).symlink_to(ROOT / part)
     monkeypatch.chdir(tmp_path)
     config = yaml.safe_load(Path("config.yaml").read_text())
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())
-    assert stages == dvc_stages(config, planned_jobs()), "run `make dvc.yaml`"
+    assert stages == dvc_stages(read_project(config), config, planned_jobs()), "run `make dvc.yaml`"
 
 
 def test_every_output_belongs_to_one_stage(published: Project, monkeypatch) -> None:
@@ -117,12 +118,12 @@ def test_the_model_alone_is_enough_to_predict(clone: Project) -> None:
 
 def test_an_experiment_reruns_its_task_and_is_compared(clone: Project) -> None:
     clone.run("dvc", "pull")
-    change = "config.yaml:tasks.heart.model.width=16"
+    change = "tasks/heart.yaml:model.width=16"
     output = clone.run("dvc", "exp", "run", "--temp", "--name", "wide", "--set-param", change)
     rules = [line.split()[1][:-1] for line in output.splitlines() if line.startswith("localrule")]
     assert sorted(rules) == ["evaluate", "explain", "predict", "report", "train"]
     params = json.loads(clone.run("dvc", "params", "diff", "--json", "HEAD", "wide"))
-    assert params == {"config.yaml": {"tasks.heart.model.width": {"old": 8, "new": 16, "diff": 8}}}
+    assert params == {"tasks/heart.yaml": {"model.width": {"old": 8, "new": 16, "diff": 8}}}
     metrics = json.loads(clone.run("dvc", "metrics", "diff", "--json", "HEAD", "wide"))
     assert list(metrics) == ["results/heart/metrics.json"]
     plots = json.loads(clone.run("dvc", "plots", "diff", "--json", "HEAD", "wide"))

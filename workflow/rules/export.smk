@@ -16,7 +16,7 @@ rule export:
     conda:
         "../../envs/bioloom.yaml"
     params:
-        application=lambda wildcards: task_of(wildcards)["application"],
+        application=application,
         code=code("export"),
     shell:
         "python scripts/export.py --application {params.application} --samples {input.samples}"

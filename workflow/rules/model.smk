@@ -10,21 +10,18 @@ rule train:
     input:
         samples="results/{task}/training/samples.parquet",
         splits="results/{task}/splits.parquet",
-        features=lambda wildcards: [
-            f"results/{wildcards.task}/training/{name}.npz"
-            for name in features_names(task_of(wildcards))
-        ],
+        features=lambda wildcards: task_of(wildcards).features_files,
     output:
         model=directory("results/{task}/model"),
         held_out="results/{task}/held_out.parquet",
     log:
         "logs/{task}/train.log",
+    priority: PRIORITY["train"]
     conda:
         "../../envs/bioloom.yaml"
-    priority: PRIORITY["train"]
     params:
-        options=lambda wildcards: section_json(train_section(task_of(wildcards))),
-        seed=config["seed"],
+        options=section("train_options"),
+        seed=PROJECT.seed,
         code=code("train"),
     shell:
         "python scripts/train.py --samples {input.samples} --splits {input.splits}"
@@ -47,9 +44,9 @@ rule evaluate:
     conda:
         "../../envs/bioloom.yaml"
     params:
-        application=lambda wildcards: task_of(wildcards)["application"],
+        application=application,
         options=section("evaluate"),
-        seed=config["seed"],
+        seed=PROJECT.seed,
         code=code("evaluate"),
     shell:
         "python scripts/evaluate.py --task {wildcards.task} --application {params.application}"
@@ -73,10 +70,10 @@ rule explain:
     conda:
         "../../envs/bioloom.yaml"
     params:
-        application=lambda wildcards: task_of(wildcards)["application"],
+        application=application,
         options=section("explain"),
-        embedder=lambda wildcards: section_json(features_section(task_of(wildcards), "features")),
-        seed=config["seed"],
+        embedder=lambda wildcards: to_json(task_of(wildcards).features_sections["features"]),
+        seed=PROJECT.seed,
         code=code("explain"),
     shell:
         "python scripts/explain.py --application {params.application} --samples {input.samples}"

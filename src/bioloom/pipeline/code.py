@@ -8,8 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bioloom.application import get_application
-from bioloom.pipeline.config import TABLE, has_nodes
+from bioloom.pipeline.tasks import TABLE, Task
 
 PACKAGE = Path(__file__).parents[1]
 SCRIPTS = PACKAGE.parents[1] / "scripts"
@@ -30,18 +29,15 @@ _NAMED = {
 }
 
 
-def code_hash(step: str, task: dict[str, Any] | None = None, features: Any = None) -> str:
+def code_hash(step: str, task: Task | None = None, features: Any = None) -> str:
     """A hash of the modules that a step of a task imports, so that an edit reruns just its users.
 
     `features` is the section whose embedder is meant, the task's own by default. Applications,
     embedders, models and what only some tasks need are imported by name at run time: of these
     only what the task names counts.
     """
-    modules = [
-        module
-        for kind in _NAMED.get(step, ())
-        for module in _named_modules(kind, task or {}, features)
-    ]
+    kinds = _NAMED.get(step, ())
+    modules = [m for kind in kinds if task for m in _named_modules(kind, task, features)]
     files = _closure(SCRIPTS / f"{step}.py").union(
         *(_closure(file) for file in map(_module_file, modules) if file)
     )
@@ -51,23 +47,23 @@ def code_hash(step: str, task: dict[str, Any] | None = None, features: Any = Non
     return digest.hexdigest()[:16]
 
 
-def _named_modules(kind: str, task: dict[str, Any], features: Any) -> list[str]:
+def _named_modules(kind: str, task: Task, features: Any) -> list[str]:
     if kind == "application":
-        return [f"bioloom.applications.{task['application']}"]
+        return [f"bioloom.applications.{task.application}"]
     if kind == "embedder":
-        embedder = (features or task["features"])["embedder"]
+        embedder = (features or task.features)["embedder"]
         return (
             []
             if embedder == TABLE
             else ["bioloom.features.engine", f"bioloom.embedders.{embedder}"]
         )
     if kind == "network":
-        return ["bioloom.links.features"] if has_nodes(task) else []
+        return ["bioloom.links.features"] if task.has_nodes else []
     if kind == "model":
-        return [f"bioloom.models.{task['model']['name']}"]
-    of_residues = get_application(task["application"]).task == "per_residue"
+        return [f"bioloom.models.{task.model['name']}"]
+    of_residues = task.code.task == "per_residue"
     floors = ["naive", "separation"] if of_residues else ["naive"]
-    chosen = [b["model"]["name"] for b in task.get("baselines", {}).values() if "model" in b]
+    chosen = [b["model"]["name"] for b in task.baselines.values() if "model" in b]
     return [f"bioloom.models.{name}" for name in floors + chosen]
 
 

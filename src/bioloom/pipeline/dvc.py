@@ -6,19 +6,23 @@ metrics and plots between commits. A stage's files come from Snakemake's own pla
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
-from bioloom.application import get_application
+from bioloom.pipeline.project import Project
+from bioloom.pipeline.tasks import Task
 
 Config = dict[str, Any]
 
 HEADER = """\
-# Made from config.yaml by `make dvc.yaml`. Each stage runs Snakemake up to one step, for all tasks.
+# Made from config.yaml and tasks by `make dvc.yaml`. Each stage runs Snakemake up to one step, for
+# all tasks.
 """
 CODE = ("Snakefile", "src/bioloom", "workflow/rules")
 # Downloads are checked by their sha256 when they are fetched, so they need no version.
@@ -42,7 +46,8 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "report": ("title", "about"),
 }
 # What a step depends on beyond the tasks.
-SHARED = {step: ["seed"] for step in ("split", "finetune", "train", "evaluate", "explain")} | {
+SHARED = {"ingest": ["sources"], "nodes": ["sources"]}
+SHARED |= {step: ["seed"] for step in ("split", "finetune", "train", "evaluate", "explain")} | {
     "pretrain": ["seed", "pretrain"]
 }
 # Tables of plots/ that DVC draws: template, x, y. "models" is .dvc/plots/models.json.
@@ -83,51 +88,54 @@ def planned_jobs() -> list[Job]:
     return jobs
 
 
-def dvc_stages(config: Config, jobs: Sequence[Job]) -> Config:
-    """The content of dvc.yaml for a config and the jobs of its workflow."""
+def dvc_stages(project: Project, config: Config, jobs: Sequence[Job]) -> Config:
+    """The content of dvc.yaml for a project, its config and the jobs of its workflow."""
     rules = {job.rule for job in jobs} - {*NO_STAGE}
-    tasks = config["tasks"]
     return {
         "stages": {
-            rule: _stage(rule, config, [job for job in jobs if job.rule == rule])
+            rule: _stage(rule, project, config, [job for job in jobs if job.rule == rule])
             for rule in sorted(rules, key=list(SECTIONS).index)
         },
-        "plots": [plot for name, task in tasks.items() for plot in _plots(name, task)],
+        "plots": [plot for task in project.tasks.values() for plot in _plots(task)],
         "artifacts": {
-            name.replace("_", "-"): {
-                "path": f"results/{name}/model",
+            task.name.replace("_", "-"): {
+                "path": task.path("model"),
                 "type": "model",
-                "desc": f"{task.get('title', name)}: {task['model']['name']}",
-                "labels": [task["application"]],
+                "desc": f"{task.title or task.name}: {task.model['name']}",
+                "labels": [task.application],
             }
-            for name, task in tasks.items()
+            for task in project.tasks.values()
         },
     }
 
 
-def _stage(rule: str, config: Config, jobs: Sequence[Job]) -> Config:
+def _stage(rule: str, project: Project, config: Config, jobs: Sequence[Job]) -> Config:
     inputs = {file for job in jobs for file in job.inputs if not file.startswith(DOWNLOADS)}
     outputs = sorted(file for job in jobs for file in job.outputs)
     metrics = [file for file in outputs if file.endswith("/metrics.json")]
-    params = [
-        f"tasks.{name}.{section}"
-        for name, task in config["tasks"].items()
-        for section in SECTIONS[rule]
-        if section in task
-    ] + [key for key in SHARED.get(rule, []) if key in config]
     stage = {
         "cmd": f"snakemake --until {rule}",
         "deps": [*CODE, f"scripts/{rule}.py", *sorted(inputs)],
-        "params": [{"config.yaml": params}] if params else [],
+        "params": _params(rule, project, config),
         "outs": [{file: {"persist": True}} for file in outputs if file not in metrics],
         "metrics": [{file: {"cache": False, "persist": True}} for file in metrics],
     }
     return {key: value for key, value in stage.items() if value}
 
 
-def _plots(name: str, task: Config) -> list[Config]:
+def _params(rule: str, project: Project, config: Config) -> list[Config]:
+    """The keys of each file that a step depends on; of a file that a task is like, too."""
+    params: dict[str, list[str]] = {"config.yaml": SHARED.get(rule, [])}
+    params["config.yaml"] = [key for key in params["config.yaml"] if key in config]
+    sections = ("like", *SECTIONS[rule]) if SECTIONS[rule] else ()
+    for file in chain.from_iterable(file.files for file in project.files.values()):
+        params[os.path.normpath(file.path)] = [key for key in sections if key in file.own]
+    return [{file: keys} for file, keys in params.items() if keys]
+
+
+def _plots(task: Task) -> list[Config]:
     """What `dvc plots` draws of a task's tables."""
     return [
-        {f"results/{name}/plots/{table}.csv": {"template": template, "x": x, "y": y}}
-        for table, (template, x, y) in PLOTS[get_application(task["application"]).task].items()
+        {task.path("plots", f"{table}.csv"): {"template": template, "x": x, "y": y}}
+        for table, (template, x, y) in PLOTS[task.code.task].items()
     ]
