@@ -7,8 +7,10 @@ import os
 import sys
 
 # Jobs run the Python that runs Snakemake, also where its environment is not activated, and this
-# folder's own code, also where another copy is installed (git worktree, `dvc exp run --temp`).
+# workflow's own code, also where another copy is installed (git worktree, `dvc exp run --temp`).
+# Data, tasks and results are the working folder's, which may be another one.
 SOURCES = os.path.join(workflow.basedir, "src")
+SCRIPTS = os.path.join(workflow.basedir, "scripts")
 sys.path.insert(0, SOURCES)
 for name, first in {"PATH": os.path.dirname(sys.executable), "PYTHONPATH": SOURCES}.items():
     os.environ[name] = os.pathsep.join(filter(None, [first, os.environ.get(name)]))

@@ -20,7 +20,7 @@ rule fetch:
     params:
         source=lambda wildcards, output: to_json(REMOTE[output[0]]),
     shell:
-        "python scripts/fetch.py --source {params.source:q} --output {output:q} 2>&1 | tee {log}"
+        "python {SCRIPTS:q}/fetch.py --source {params.source:q} --output {output:q} 2>&1 | tee {log}"
 
 
 rule ingest:
@@ -39,7 +39,7 @@ rule ingest:
         options=dataset_options,
         code=code("ingest"),
     shell:
-        "python scripts/ingest.py --application {params.application} --files {params.files:q}"
+        "python {SCRIPTS:q}/ingest.py --application {params.application} --files {params.files:q}"
         " --options {params.options:q} --raw {output.raw} 2>&1 | tee {log}"
 
 
@@ -60,7 +60,7 @@ rule clean:
         options=section("clean"),
         code=code("clean"),
     shell:
-        "python scripts/clean.py --application {params.application}"
+        "python {SCRIPTS:q}/clean.py --application {params.application}"
         " --dataset {wildcards.dataset} --raw {input.raw} --options {params.options:q}"
         " --samples {output.samples} --dropped {output.dropped} --quality {output.quality}"
         " 2>&1 | tee {log}"
@@ -86,7 +86,7 @@ rule split:
         seed=PROJECT.seed,
         code=code("split"),
     shell:
-        "python scripts/split.py --application {params.application} --samples {input.samples}"
+        "python {SCRIPTS:q}/split.py --application {params.application} --samples {input.samples}"
         " --nodes {input.nodes:q} --options {params.options:q} --audit {params.audit:q} --seed {params.seed}"
         " --splits {output.splits} --leakage {output.leakage} --nearest {output.nearest}"
         " 2>&1 | tee {log}"

@@ -19,5 +19,5 @@ rule export:
         application=application,
         code=code("export"),
     shell:
-        "python scripts/export.py --application {params.application} --samples {input.samples}"
+        "python {SCRIPTS:q}/export.py --application {params.application} --samples {input.samples}"
         " --predictions {input.predictions} --folder {output.folder} 2>&1 | tee {log}"

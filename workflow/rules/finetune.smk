@@ -27,7 +27,7 @@ rule finetune:
         seed=PROJECT.seed,
         code=code("finetune"),
     shell:
-        "python scripts/finetune.py --task {wildcards.task} --application {params.application}"
+        "python {SCRIPTS:q}/finetune.py --task {wildcards.task} --application {params.application}"
         " --samples {input.samples} --splits {input.splits} --weights {input.weights:q}"
         " --embedder {params.embedder:q} --options {params.options:q} --seed {params.seed}"
         " --model {output.model} 2>&1 | tee {log}"

@@ -21,7 +21,7 @@ rule nodes:
         options=dataset_options,
         code=code("nodes"),
     shell:
-        "python scripts/nodes.py --application {params.application} --files {params.files:q}"
+        "python {SCRIPTS:q}/nodes.py --application {params.application} --files {params.files:q}"
         " --options {params.options:q} --nodes {output.nodes} 2>&1 | tee {log}"
 
 
@@ -41,6 +41,6 @@ rule rank_links:
         application=application,
         code=code("rank_links"),
     shell:
-        "python scripts/rank_links.py --application {params.application} --samples {input.samples}"
+        "python {SCRIPTS:q}/rank_links.py --application {params.application} --samples {input.samples}"
         " --nodes {input.nodes} --predictions {input.predictions} --ranked {output.ranked}"
         " --graph {output.graph} 2>&1 | tee {log}"

@@ -19,5 +19,5 @@ rule report:
         about=to_json({name: task.described for name, task in TASKS.items()}),
         code=code_hash("report"),
     shell:
-        "python scripts/report.py --files {params.files:q} --about {params.about:q}"
+        "python {SCRIPTS:q}/report.py --files {params.files:q} --about {params.about:q}"
         " --report {output} 2>&1 | tee {log}"
