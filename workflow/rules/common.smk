@@ -5,6 +5,7 @@ Requires: config.yaml and task files. Makes: wildcard constraints, input and par
 
 import os
 import sys
+from pathlib import Path
 
 # Jobs run the Python that runs Snakemake, also where its environment is not activated, and this
 # workflow's own code, also where another copy is installed (git worktree, `dvc exp run --temp`).
@@ -17,7 +18,9 @@ for name, first in {"PATH": os.path.dirname(sys.executable), "PYTHONPATH": SOURC
 
 from bioloom.errors import DataError
 from bioloom.pipeline.code import code_hash
+from bioloom.pipeline.dvc import other_tasks
 from bioloom.pipeline.project import read_project
+from bioloom.pipeline.steps import STEPS
 from bioloom.pipeline.tasks import to_json
 
 try:
@@ -28,6 +31,11 @@ except DataError as error:
     sys.exit(2)
 
 TASKS = PROJECT.tasks
+
+# Tasks of another folder, named in the call, are none of dvc.yaml's business.
+if workflow.is_main_process and "tasks" not in workflow.config_settings.overwrite_config:
+    if message := other_tasks(TASKS, Path("dvc.yaml")):
+        print(message, file=sys.stderr)
 
 
 # The longer what follows a step, the earlier it starts: first all samples, then features and models,
@@ -60,8 +68,9 @@ def application(wildcards):
     return task_of(wildcards).application
 
 
-def section(name):
-    """A params function: one section of the task as sorted JSON."""
+def section(step, name):
+    """A params function: one section of the task that a step may see, as sorted JSON."""
+    assert name in STEPS[step].sections, f"{step} does not see {name}: see pipeline/steps.py"
     return lambda wildcards: to_json(getattr(task_of(wildcards), name))
 
 

@@ -57,7 +57,7 @@ rule clean:
         "../../envs/bioloom.yaml"
     params:
         application=application,
-        options=section("clean"),
+        options=section("clean", "clean"),
         code=code("clean"),
     shell:
         "python {SCRIPTS:q}/clean.py --application {params.application}"
@@ -81,8 +81,8 @@ rule split:
         "../../envs/bioloom.yaml"
     params:
         application=application,
-        options=section("split"),
-        audit=section("leakage"),
+        options=section("split", "split"),
+        audit=section("split", "leakage"),
         seed=PROJECT.seed,
         code=code("split"),
     shell:

@@ -20,7 +20,7 @@ rule train:
     conda:
         "../../envs/bioloom.yaml"
     params:
-        options=section("train_options"),
+        options=lambda wildcards: to_json(task_of(wildcards).train_options),
         seed=PROJECT.seed,
         code=code("train"),
     shell:
@@ -45,7 +45,7 @@ rule evaluate:
         "../../envs/bioloom.yaml"
     params:
         application=application,
-        options=section("evaluate"),
+        options=section("evaluate", "evaluate"),
         seed=PROJECT.seed,
         code=code("evaluate"),
     shell:
@@ -71,7 +71,7 @@ rule explain:
         "../../envs/bioloom.yaml"
     params:
         application=application,
-        options=section("explain"),
+        options=section("explain", "explain"),
         embedder=lambda wildcards: to_json(task_of(wildcards).features_sections["features"]),
         seed=PROJECT.seed,
         code=code("explain"),

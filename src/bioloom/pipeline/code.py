@@ -1,4 +1,7 @@
-"""What a result was made from: the hash of a step's code."""
+"""What a result was made from: the hash of a step's code.
+
+The modules of `bioloom.pipeline` are left out: they say how a job is run and not what it makes.
+"""
 
 from __future__ import annotations
 
@@ -8,25 +11,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from bioloom.pipeline.steps import STEPS
 from bioloom.pipeline.tasks import TABLE, Task
 
 PACKAGE = Path(__file__).parents[1]
 SCRIPTS = PACKAGE.parents[1] / "scripts"
-
-# Which of a task's named modules a step runs, beyond what its script imports.
-_NAMED = {
-    "ingest": ("application",),
-    "nodes": ("application",),
-    "clean": ("application",),
-    "split": ("application",),
-    "finetune": ("application",),
-    "extract_features": ("application", "embedder", "network"),
-    "train": ("application", "model", "baselines"),
-    "evaluate": ("application",),
-    "explain": ("application", "embedder", "model"),
-    "predict": ("model",),
-    "export": ("application",),
-}
 
 
 def code_hash(step: str, task: Task | None = None, features: Any = None) -> str:
@@ -36,7 +25,7 @@ def code_hash(step: str, task: Task | None = None, features: Any = None) -> str:
     embedders, models and what only some tasks need are imported by name at run time: of these
     only what the task names counts.
     """
-    kinds = _NAMED.get(step, ())
+    kinds = STEPS[step].modules
     modules = [m for kind in kinds if task for m in _named_modules(kind, task, features)]
     files = _closure(SCRIPTS / f"{step}.py").union(
         *(_closure(file) for file in map(_module_file, modules) if file)
@@ -57,7 +46,7 @@ def _named_modules(kind: str, task: Task, features: Any) -> list[str]:
             if embedder == TABLE
             else ["bioloom.features.engine", f"bioloom.embedders.{embedder}"]
         )
-    if kind == "network":
+    if kind == "links":
         return ["bioloom.links.features"] if task.has_nodes else []
     if kind == "model":
         return [f"bioloom.models.{task.model['name']}"]
@@ -89,7 +78,11 @@ def _imports(file: Path) -> list[str]:
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return [name for name in names if name.startswith("bioloom.")]
+    return [
+        name
+        for name in names
+        if name.startswith("bioloom.") and not name.startswith("bioloom.pipeline")
+    ]
 
 
 def _module_file(module: str) -> Path | None:

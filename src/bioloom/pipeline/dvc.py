@@ -6,16 +6,18 @@ metrics and plots between commits. A stage's files come from Snakemake's own pla
 
 from __future__ import annotations
 
+import io
 import os
 import re
-import subprocess
-import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from bioloom.pipeline.project import Project
+from bioloom.pipeline.steps import STEPS
 from bioloom.pipeline.tasks import Task
 
 Config = dict[str, Any]
@@ -28,28 +30,6 @@ CODE = ("Snakefile", "src/bioloom", "workflow/rules")
 # Downloads are checked by their sha256 when they are fetched, so they need no version.
 DOWNLOADS = "resources/"
 NO_STAGE = ("all", "fetch")
-# The steps in running order, and which sections of a task's config each depends on.
-SECTIONS: dict[str, tuple[str, ...]] = {
-    "ingest": ("application", "datasets"),
-    "nodes": ("application", "datasets"),
-    "clean": ("application", "clean"),
-    "split": ("application", "split", "leakage"),
-    "pretrain": (),
-    "finetune": ("application", "features"),
-    "extract_features": ("application", "features", "baselines"),
-    "train": ("application", "model", "baselines", "preprocess", "positive", "high_above"),
-    "evaluate": ("application", "evaluate"),
-    "explain": ("application", "features", "explain"),
-    "predict": (),
-    "rank_links": ("application",),
-    "export": ("application",),
-    "report": ("title", "about"),
-}
-# What a step depends on beyond the tasks.
-SHARED = {"ingest": ["sources"], "nodes": ["sources"]}
-SHARED |= {step: ["seed"] for step in ("split", "finetune", "train", "evaluate", "explain")} | {
-    "pretrain": ["seed", "pretrain"]
-}
 # Tables of plots/ that DVC draws: template, x, y. "models" is .dvc/plots/models.json.
 _CURVES = {
     "roc": ("models", "false_positive_rate", "true_positive_rate"),
@@ -74,18 +54,32 @@ class Job:
 
 
 def planned_jobs() -> list[Job]:
-    """All jobs of the workflow in the working directory, as if nothing had run."""
-    command = [sys.executable, "-m", "snakemake", "--dry-run", "--forceall", "--quiet", "host"]
-    plan = subprocess.run(
-        command, check=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    jobs: list[Job] = []
-    for line in plan.stdout.splitlines():
-        if match := re.fullmatch(r"(?:local)?rule (\w+):", line):
-            jobs.append(Job(match[1]))
-        elif match := re.fullmatch(r" {4}(input|output): (.+)", line):
-            setattr(jobs[-1], f"{match[1]}s", match[2].split(", "))
-    return jobs
+    """All jobs of the workflow in the working directory, as if nothing had run.
+
+    Snakemake runs in this process, and holds the folder until the process ends.
+    """
+    from snakemake.api import SnakemakeApi
+    from snakemake.settings.types import DAGSettings, OutputSettings, Quietness, ResourceSettings
+
+    with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
+        workflow = api.workflow(
+            resource_settings=ResourceSettings(cores=1), snakefile=Path("Snakefile")
+        )
+        with redirect_stdout(io.StringIO()):
+            workflow.dag(DAGSettings(forceall=True)).printdag()
+        jobs = workflow._workflow.dag.jobs
+        return [Job(job.rule.name, list(job.input), list(job.output)) for job in jobs]
+
+
+def other_tasks(tasks: Collection[str], stages: Path) -> str | None:
+    """What to tell where dvc.yaml is there and has not just these tasks."""
+    if not stages.exists():
+        return None
+    # A look at its lines: to parse the file takes half a second.
+    known = set(re.findall(r"\bresults/(\w+)/metrics\.json\b", stages.read_text()))
+    if different := sorted(known.symmetric_difference(tasks)):
+        return f"{stages} has not the tasks of this run ({', '.join(different)}): `make dvc.yaml`"
+    return None
 
 
 def dvc_stages(project: Project, config: Config, jobs: Sequence[Job]) -> Config:
@@ -94,7 +88,7 @@ def dvc_stages(project: Project, config: Config, jobs: Sequence[Job]) -> Config:
     return {
         "stages": {
             rule: _stage(rule, project, config, [job for job in jobs if job.rule == rule])
-            for rule in sorted(rules, key=list(SECTIONS).index)
+            for rule in sorted(rules, key=list(STEPS).index)
         },
         "plots": [plot for task in project.tasks.values() for plot in _plots(task)],
         "artifacts": {
@@ -125,9 +119,9 @@ def _stage(rule: str, project: Project, config: Config, jobs: Sequence[Job]) -> 
 
 def _params(rule: str, project: Project, config: Config) -> list[Config]:
     """The keys of each file that a step depends on; of a file that a task is like, too."""
-    params: dict[str, list[str]] = {"config.yaml": SHARED.get(rule, [])}
-    params["config.yaml"] = [key for key in params["config.yaml"] if key in config]
-    sections = ("like", *SECTIONS[rule]) if SECTIONS[rule] else ()
+    step = STEPS[rule]
+    params = {"config.yaml": [key for key in step.shared if key in config]}
+    sections = ("like", *step.sections) if step.sections else ()
     for file in chain.from_iterable(file.files for file in project.files.values()):
         params[os.path.normpath(file.path)] = [key for key in sections if key in file.own]
     return [{file: keys} for file, keys in params.items() if keys]

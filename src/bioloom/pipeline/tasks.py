@@ -13,6 +13,7 @@ from typing import Any
 
 from bioloom.application import Application, get_application
 from bioloom.embedders import model_files, weights_source
+from bioloom.pipeline.steps import STEPS
 from bioloom.sources import local_path
 
 Section = dict[str, Any]
@@ -169,27 +170,20 @@ class Task:
     @property
     def train_options(self) -> Section:
         """What train may know."""
-        keys = ("application", "model", "baselines", "preprocess", "positive", "high_above")
-        options = {key: getattr(self, key) for key in keys}
+        options = {key: getattr(self, key) for key in STEPS["train"].sections}
         return {key: value for key, value in options.items() if value not in (None, {})}
 
     @property
     def described(self) -> Section:
         """What the report says of the task in words."""
-        words = {"title": self.title, "about": self.about}
+        words = {key: getattr(self, key) for key in STEPS["report"].sections}
         return {key: value for key, value in words.items() if value}
 
     @property
     def report_files(self) -> dict[str, str]:
         """What the report shows, by what it is."""
         return {
-            "metrics": self.path("metrics.json"),
-            "plots": self.path("plots"),
-            "quality": self.path("training", "quality.json"),
-            "leakage": self.path("leakage.json"),
-            "features": self.path("training", "features.json"),
-            "explanation": self.path("explanation.parquet"),
-            "model": self.path("model"),
+            what: self.path(file) for step in STEPS.values() for what, file in step.shown.items()
         }
 
 
