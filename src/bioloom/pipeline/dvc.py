@@ -66,9 +66,9 @@ def planned_jobs() -> list[Job]:
             resource_settings=ResourceSettings(cores=1), snakefile=Path("Snakefile")
         )
         with redirect_stdout(io.StringIO()):
-            workflow.dag(DAGSettings(forceall=True)).printdag()
+            workflow.dag(DAGSettings(forceall=True)).summary()  # which builds the DAG
         jobs = workflow._workflow.dag.jobs
-        return [Job(job.rule.name, list(job.input), list(job.output)) for job in jobs]
+        return [Job(job.rule.name, [*map(str, job.input)], [*map(str, job.output)]) for job in jobs]
 
 
 def other_tasks(tasks: Collection[str], stages: Path) -> str | None:
