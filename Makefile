@@ -40,7 +40,7 @@ clean:  ## all that runs made, with stored embeddings and checkpoints; keeps dow
 	test ! -d .bioloom || find .bioloom -mindepth 1 -maxdepth 1 ! -name downloads -exec rm -rf {} +
 
 # The stages name every task's files: made again when a task is added.
-dvc.yaml: config.yaml src/bioloom/pipeline/dvc.py .venv/installed
+dvc.yaml: config.yaml $(wildcard tasks/*.yaml) src/bioloom/pipeline/dvc.py .venv/installed
 	$(BIN)/python scripts/dvc_stages.py --config config.yaml --stages $@
 
 .venv/bin/python:

@@ -1,11 +1,15 @@
 """bioloom: from raw biomedical data to predictions; this is the table of contents."""
 
+import os
+
 from snakemake.utils import min_version
 
 min_version("9.27")
 
 
-configfile: "config.yaml"
+if os.path.exists("config.yaml"):
+
+    configfile: "config.yaml"
 
 
 include: "workflow/rules/common.smk"

@@ -7,11 +7,13 @@ import yaml
 from bioloom.files import replacing
 from bioloom.pipeline.command import run
 from bioloom.pipeline.dvc import HEADER, dvc_stages, planned_jobs
+from bioloom.pipeline.project import read_project
 
 
 def main(config: Path, stages: Path) -> None:
     """Write dvc.yaml."""
-    content = dvc_stages(yaml.safe_load(config.read_text()), planned_jobs())
+    said = yaml.safe_load(config.read_text())
+    content = dvc_stages(read_project(said), said, planned_jobs())
     text = yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=100)
     with replacing(stages) as temporary:
         temporary.write_text(HEADER + text)

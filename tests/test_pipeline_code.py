@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -10,8 +11,11 @@ import pytest
 
 from bioloom.pipeline import code as provenance
 from bioloom.pipeline.code import code_hash
-from tests.tiny_project import Project, patients
+from bioloom.pipeline.steps import STEPS
+from bioloom.pipeline.tasks import Task
+from tests.tiny_project import ROOT, Project, patients
 
+RULE = re.MULTILINE | re.DOTALL
 HEART = {"train heart", "evaluate heart", "explain heart", "predict heart ward"}
 
 
@@ -25,7 +29,7 @@ def test_a_second_run_has_no_jobs(tiny_project: Project) -> None:
 
 
 def test_touching_every_input_runs_nothing(project: Project) -> None:
-    for folder in ("data", "results", "scripts", "src", "workflow"):
+    for folder in ("data", "results", "scripts", "src", "tasks", "workflow"):
         for file in project.path(folder).rglob("*"):
             os.utime(file)
     for name in ("config.yaml", "Snakefile", "snakemake.lock"):
@@ -92,13 +96,18 @@ def test_the_records_survive_without_snakemake_folder(project: Project) -> None:
     assert project.planned() == set()
 
 
-TASK = {
-    "application": "protein_function",
-    "features": {"embedder": "unirep"},
-    "model": {"name": "dnn"},
-    "baselines": {"dipeptides": {"features": {"embedder": "kmer"}, "model": {"name": "svm"}}},
-}
-STEPS = ("ingest", "clean", "split", "extract_features", "train", "evaluate", "explain", "predict")
+TASK = Task(
+    "peptides",
+    application="protein_function",
+    datasets={},
+    split={},
+    features={"embedder": "unirep"},
+    model={"name": "dnn"},
+    baselines={"dipeptides": {"features": {"embedder": "kmer"}, "model": {"name": "svm"}}},
+)
+
+
+OF_APPLICATION = {step for step in STEPS if "application" in STEPS[step].modules}
 
 
 @pytest.fixture
@@ -122,6 +131,8 @@ def sources(monkeypatch, tmp_path: Path) -> Path:
         ("models/transformer.py", set()),
         ("embedders/unirep.py", {"extract_features", "explain"}),
         ("applications/drug_response.py", set()),
+        ("applications/protein_function.py", OF_APPLICATION),
+        ("pipeline/command.py", set()),
         ("features/engine.py", {"extract_features", "explain"}),
         ("features/store.py", {"extract_features", "explain"}),
         ("links/features.py", set()),
@@ -158,6 +169,20 @@ def test_a_step_that_reads_a_file_is_not_made_of_what_wrote_it(step: str, others
     assert not reached & (MAKERS | others)
     embedders = {file.stem for file in (provenance.PACKAGE / "embedders").glob("[a-z]*.py")}
     assert not reached & embedders
+
+
+def test_a_ranking_is_made_anew_with_its_application() -> None:
+    assert {"rank_links", "export", "train"} <= OF_APPLICATION
+    assert "predict" not in OF_APPLICATION
+
+
+def test_the_table_of_steps_fits_the_rules() -> None:
+    rules = "".join(file.read_text() for file in (ROOT / "workflow/rules").glob("*.smk"))
+    blocks = dict(re.findall(r"^rule (\w+):(.*?)(?=^\S|\Z)", rules, RULE))
+    assert blocks.keys() - {"fetch"} == STEPS.keys()
+    for name, step in STEPS.items():
+        assert ("seed=" in blocks[name]) == ("seed" in step.shared), name
+        assert (ROOT / f"scripts/{name}.py").exists()
 
 
 def test_the_hash_is_the_same_in_another_folder(sources: Path) -> None:

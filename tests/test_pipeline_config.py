@@ -1,5 +1,8 @@
-"""A mistake in config.yaml is one readable line, before any job runs."""
+"""A mistake in config.yaml or a task file is one readable line, before any job runs."""
 
+from __future__ import annotations
+
+import re
 from copy import deepcopy
 from pathlib import Path
 
@@ -7,29 +10,35 @@ import pytest
 import yaml
 
 from bioloom.errors import DataError
-from bioloom.pipeline.check import check_config
-from bioloom.pipeline.config import raw_files, remote_sources, train_section
+from bioloom.pipeline.check import task_mistakes
+from bioloom.pipeline.project import read_project, with_sources
+from bioloom.pipeline.task_files import read_task_file
+from bioloom.pipeline.tasks import Task
 
 ROOT = Path(__file__).parents[1]
-SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
+CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
+PEPTIDES = with_sources(
+    read_task_file(ROOT / "tasks/antimicrobial_peptides.yaml").content, CONFIG["sources"]
+)
 
 
 @pytest.fixture
-def config(monkeypatch):
+def project(monkeypatch):
     monkeypatch.chdir(ROOT)
-    return yaml.safe_load((ROOT / "config.yaml").read_text())
+    return read_project(CONFIG)
 
 
-def mistakes(config, change):
-    changed = deepcopy(config)
-    change(changed["tasks"]["antimicrobial_peptides"])
-    with pytest.raises(DataError) as error:
-        check_config(changed, SCHEMA)
-    return str(error.value)
+def mistakes(change):
+    changed = deepcopy(PEPTIDES)
+    change(changed)
+    return "\n".join(task_mistakes("peptides", changed))
 
 
-def test_the_shipped_config_is_right(config):
-    check_config(config, SCHEMA)
+def write_tasks(folder, **tasks):
+    """A config with these tasks, in files of `folder`."""
+    for name, content in tasks.items():
+        (folder / f"{name}.yaml").write_text(content)
+    return {"tasks": str(folder)}
 
 
 @pytest.mark.parametrize(
@@ -80,28 +89,92 @@ def test_the_shipped_config_is_right(config):
         (lambda t: t.update(features={"embedder": "table", "blocs": []}), "did you mean 'blocks'"),
     ],
 )
-def test_a_mistake_is_named(config, change, expected):
-    import re
+def test_a_mistake_is_named(change, expected, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert re.search(expected, mistakes(change))
 
-    assert re.search(expected, mistakes(config, change))
 
-
-def test_every_mistake_has_a_line(config):
+def test_every_mistake_has_a_line(monkeypatch):
     def change(task):
         task["model"]["name"] = "nothing"
         task["features"]["embedder"] = "nothing"
 
-    assert mistakes(config, change).count("\n") == 1
+    monkeypatch.chdir(ROOT)
+    assert mistakes(change).count("\n") == 1
 
 
-def test_training_does_not_see_the_data_sets(config):
-    section = train_section(config["tasks"]["antimicrobial_peptides"])
-    assert {"datasets", "split", "features", "clean"}.isdisjoint(section)
+def test_a_mistake_names_its_file(tmp_path):
+    text = "application: disease_diagnosis\ndatasets: {training: {clinical: no.csv}}\n"
+    config = write_tasks(tmp_path, heart=text)
+    with pytest.raises(DataError, match=r"heart.yaml: .*'split' is a required"):
+        read_project(config)
 
 
-def test_weights_and_artifacts_are_fetched_to_places_named_by_checksum(config):
-    for path, source in remote_sources(config).items():
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: 1\nb: [1\nc: 2\n", "row 3"),
+        ("title: a\nmodel: {name: svm}\ntitle: b\n", "'title' is there twice .*row 3"),
+        ("- a\n", "a mapping"),
+        ("like: hart\n", "t.yaml: Unknown task 'hart'.* did you mean 'heart'"),
+        ("like: [a]\n", "the name of one task"),
+        ("like: t\n", "t is like t: a circle"),
+        ("like: other\n", "other is like t is like other: a circle"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_one_line(tmp_path, text, expected):
+    config = write_tasks(tmp_path, heart="{}", t=text, other="like: t\n")
+    with pytest.raises(DataError, match=expected) as error:
+        read_project(config)
+    assert "\n" not in str(error.value)
+
+
+def test_tasks_in_the_config_are_refused_with_what_to_do():
+    with pytest.raises(DataError, match="move the block heart to tasks/heart.yaml"):
+        read_project({"tasks": {"heart": {}}})
+
+
+def test_a_task_that_is_like_another_changes_its_content(tmp_path):
+    first = "title: a\nsplit: {method: holdout, by: row}\nbaselines: {b: {model: {name: svm}}}\n"
+    write_tasks(tmp_path, a=first, b="like: a\nsplit: {by: null, test: 0.1}\n")
+    second = "like: ../b.yaml\nbaselines: null\nhigh_above: [1]\n"
+    (tmp_path / "sub").mkdir()
+    write_tasks(tmp_path / "sub", c=second)
+    file = read_task_file(tmp_path / "sub/c.yaml")
+    split = {"method": "holdout", "test": 0.1}
+    assert file.content == {"title": "a", "split": split, "high_above": [1]}
+    assert [part.path.name for part in file.files] == ["c.yaml", "b.yaml", "a.yaml"]
+
+
+def test_each_shipped_task_can_be_deleted_unless_another_is_like_it(project, tmp_path):
+    for name, file in project.files.items():
+        likes = [f.path for f in project.files.values() if name in [p.path.stem for p in f.files]]
+        config = CONFIG | {"tasks": str(tmp_path / name)}
+        (tmp_path / name).mkdir()
+        for other in (f.path for f in project.files.values() if f.path not in likes):
+            (tmp_path / name / other.name).symlink_to(ROOT / other)
+        assert read_project(config).tasks.keys() == project.tasks.keys() - {p.stem for p in likes}
+        for other in likes[1:]:
+            (tmp_path / name / other.name).symlink_to(ROOT / other)
+            with pytest.raises(DataError, match=f"{other.name}: .*{file.path.name}"):
+                read_project(config)
+
+
+def test_training_does_not_see_the_data_sets(project):
+    options = project.tasks["antimicrobial_peptides"].train_options
+    assert {"datasets", "split", "features", "clean"}.isdisjoint(options)
+
+
+def test_weights_and_artifacts_are_fetched_to_places_named_by_checksum(project):
+    for path, source in project.remote_sources.items():
         assert path.split("/")[1] == source["sha256"][:12]
+
+
+def test_an_unknown_source_is_named(tmp_path):
+    text = "application: x\ndatasets: {training: {sequences: {source: modlmap, member: a}}}\n"
+    config = write_tasks(tmp_path, peptides=text) | {"sources": CONFIG["sources"]}
+    with pytest.raises(DataError, match="Unknown source 'modlmap'.*did you mean 'modlamp'"):
+        read_project(config)
 
 
 def test_the_files_of_a_folder_count_and_not_its_age(tmp_path):
@@ -109,7 +182,7 @@ def test_the_files_of_a_folder_count_and_not_its_age(tmp_path):
     for name in ("b.pdb", "a.pdb"):
         (tmp_path / "chains" / name).touch()
     sources = {"structures": str(tmp_path / "chains"), "sequences": "my.fasta"}
-    task = {"application": "protein_structure", "datasets": {"training": sources}}
-    files = raw_files(task, "training")
+    task = Task("chains", "protein_structure", {"training": sources}, {}, {}, {})
+    files = task.raw_files("training")
     assert [Path(file).name for file in files if "chains" in file] == ["a.pdb", "b.pdb"]
     assert "my.fasta" in files

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bioloom.pipeline.dvc import dvc_stages, planned_jobs
+from bioloom.pipeline.lock import read_lock
 from tests.tiny_project import PARTS, ROOT, Project, patients
 
 VERSIONED = (".dvc/config", ".dvc/.gitignore", ".dvc/plots", ".dvcignore", ".gitignore")
@@ -48,19 +48,16 @@ def make_stages(project: Project) -> None:
     project.run(*script, "--config", "config.yaml", "--stages", "dvc.yaml")
 
 
-def test_dvc_yaml_is_up_to_date(tmp_path: Path, monkeypatch) -> None:
-    for part in (*PARTS, "config.yaml", "data"):
+def test_dvc_yaml_is_up_to_date(tmp_path: Path) -> None:
+    for part in (*PARTS, "config.yaml", "tasks", "data"):
         (tmp_path / part).symlink_to(ROOT / part)
-    monkeypatch.chdir(tmp_path)
-    config = yaml.safe_load(Path("config.yaml").read_text())
-    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())
-    assert stages == dvc_stages(config, planned_jobs()), "run `make dvc.yaml`"
+    make_stages(Project(tmp_path))
+    assert (tmp_path / "dvc.yaml").read_text() == (ROOT / "dvc.yaml").read_text(), "make dvc.yaml"
 
 
-def test_every_output_belongs_to_one_stage(published: Project, monkeypatch) -> None:
-    monkeypatch.chdir(published.folder)
-    made = [file for job in planned_jobs() for file in job.outputs]
-    stages = yaml.safe_load(Path("dvc.yaml").read_text())["stages"].values()
+def test_every_output_belongs_to_one_stage(published: Project) -> None:
+    made = read_lock(published.path("snakemake.lock"))
+    stages = yaml.safe_load(published.path("dvc.yaml").read_text())["stages"].values()
     outs = [
         name
         for stage in stages
@@ -117,12 +114,12 @@ def test_the_model_alone_is_enough_to_predict(clone: Project) -> None:
 
 def test_an_experiment_reruns_its_task_and_is_compared(clone: Project) -> None:
     clone.run("dvc", "pull")
-    change = "config.yaml:tasks.heart.model.width=16"
+    change = "tasks/heart.yaml:model.width=16"
     output = clone.run("dvc", "exp", "run", "--temp", "--name", "wide", "--set-param", change)
     rules = [line.split()[1][:-1] for line in output.splitlines() if line.startswith("localrule")]
     assert sorted(rules) == ["evaluate", "explain", "predict", "report", "train"]
     params = json.loads(clone.run("dvc", "params", "diff", "--json", "HEAD", "wide"))
-    assert params == {"config.yaml": {"tasks.heart.model.width": {"old": 8, "new": 16, "diff": 8}}}
+    assert params == {"tasks/heart.yaml": {"model.width": {"old": 8, "new": 16, "diff": 8}}}
     metrics = json.loads(clone.run("dvc", "metrics", "diff", "--json", "HEAD", "wide"))
     assert list(metrics) == ["results/heart/metrics.json"]
     plots = json.loads(clone.run("dvc", "plots", "diff", "--json", "HEAD", "wide"))
@@ -150,7 +147,10 @@ def test_a_new_task_needs_no_editing(project: Project) -> None:
             }
         }
     )
+    project.path("dvc.yaml").write_text("results/heart/metrics.json, results/liver/metrics.json")
+    assert "has not the tasks of this run (lung): `make dvc.yaml`" in project.snakemake("-n")
     make_stages(project)
+    assert "has not the tasks" not in project.snakemake("-n")
     stages = yaml.safe_load(project.path("dvc.yaml").read_text())
     assert {"results/lung/model": {"persist": True}} in stages["stages"]["train"]["outs"]
     assert stages["artifacts"]["lung"]["path"] == "results/lung/model"

@@ -589,12 +589,17 @@ def test_a_corpus_too_small_to_hold_out_is_refused():
 
 
 def test_a_task_names_a_network_that_pretrain_makes():
-    from bioloom.pipeline.check import _unmade_models
-    from bioloom.pipeline.config import weights_file
+    from bioloom.pipeline.check import task_mistakes
+    from bioloom.pipeline.tasks import Task
 
-    features = {"embedder": "huggingface", "model": "results/pretrained/ecoli"}
-    task = {"features": features}
-    assert weights_file(task, "features") == ["results/pretrained/ecoli"]
-    assert _unmade_models({"pretrain": {"ecoli": {}}}, task) == []
-    (mistake,) = _unmade_models({"pretrain": {"ecoly": {}}}, task)
+    content = {
+        "application": "gene_expression",
+        "datasets": {"training": {"sequences": __file__}},
+        "split": {"method": "holdout"},
+        "features": {"embedder": "huggingface", "model": "results/pretrained/ecoli"},
+        "model": {"name": "svm"},
+    }
+    assert Task("promoters", **content).weights("features") == ["results/pretrained/ecoli"]
+    assert task_mistakes("promoters", content, made=["ecoli"]) == []
+    (mistake,) = task_mistakes("promoters", content, made=["ecoly"])
     assert "did you mean 'results/pretrained/ecoly'" in mistake

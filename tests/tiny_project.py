@@ -19,36 +19,36 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 PARTS = ("Snakefile", "workflow", "scripts", "src", "profiles", "envs", "pyproject.toml")
-CONFIG = """
-seed: 1
-tasks:
-  heart:
-    title: Heart disease
-    application: disease_diagnosis
-    datasets:
-      training: {clinical: data/heart.csv, columns: {id: patient, label: disease}}
-      ward: {clinical: data/ward.csv, columns: {id: patient}}
-    split: {method: holdout, test: 0.25, valid: 0.2}
-    leakage: {limit: null}
-    features: {embedder: table}
-    model: {name: dnn, width: 8, layers: 1, epochs: 3}
-    evaluate: {primary: auroc, resamples: 100}
-    explain: {repeats: 1}
-  liver:
-    application: disease_diagnosis
-    datasets:
-      training: {clinical: data/liver.csv, columns: {id: patient, label: disease}}
-    split: {method: holdout, test: 0.25, valid: 0.2}
-    leakage: {limit: null}
-    features: {embedder: table}
-    model: {name: logistic_regression}
-    evaluate: {primary: auroc, resamples: 100}
-    explain: {repeats: 1}
-"""
+TASKS = {
+    "heart": """
+title: Heart disease
+application: disease_diagnosis
+datasets:
+  training: {clinical: data/heart.csv, columns: {id: patient, label: disease}}
+  ward: {clinical: data/ward.csv, columns: {id: patient}}
+split: {method: holdout, test: 0.25, valid: 0.2}
+leakage: {limit: null}
+features: {embedder: table}
+model: {name: dnn, width: 8, layers: 1, epochs: 3}
+evaluate: {primary: auroc, resamples: 100}
+explain: {repeats: 1}
+""",
+    "liver": """
+application: disease_diagnosis
+datasets:
+  training: {clinical: data/liver.csv, columns: {id: patient, label: disease}}
+split: {method: holdout, test: 0.25, valid: 0.2}
+leakage: {limit: null}
+features: {embedder: table}
+model: {name: logistic_regression}
+evaluate: {primary: auroc, resamples: 100}
+explain: {repeats: 1}
+""",
+}
 
 
 class Project:
-    """A folder with Snakefile, workflow, scripts, src, profiles, data and config.yaml."""
+    """A folder with Snakefile, workflow, scripts, src, profiles, data, config.yaml and tasks."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -62,7 +62,10 @@ class Project:
                 shutil.copytree(ROOT / part, folder / part, ignore=unwanted)
             else:
                 shutil.copy2(ROOT / part, folder / part)
-        (folder / "config.yaml").write_text(CONFIG)
+        (folder / "config.yaml").write_text("seed: 1\ntasks: tasks\n")
+        (folder / "tasks").mkdir()
+        for name, content in TASKS.items():
+            (folder / f"tasks/{name}.yaml").write_text(content.lstrip())
         (folder / "data").mkdir()
         for seed, (name, labelled) in enumerate(
             {"heart": True, "ward": False, "liver": True}.items()
@@ -113,15 +116,20 @@ class Project:
         return jobs - {"all"}
 
     def configure(self, **changes: Any) -> None:
-        """Change config.yaml: `configure(**{"tasks.heart.model.layers": 2})`."""
-        config = yaml.safe_load(self.path("config.yaml").read_text())
+        """Change config.yaml or a task file: `configure(**{"tasks.heart.model.layers": 2})`."""
         for place, value in changes.items():
-            *parents, last = place.split(".")
-            section = config
-            for parent in parents:
-                section = section[parent]
-            section[last] = value
-        self.path("config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+            file, keys = self.path("config.yaml"), place.split(".")
+            if keys[0] == "tasks" and self.path("tasks").is_dir():
+                file, keys = self.path(f"tasks/{keys[1]}.yaml"), keys[2:]
+            content = yaml.safe_load(file.read_text()) if file.exists() else {}
+            file.write_text(yaml.safe_dump(changed(content, keys, value), sort_keys=False))
+
+
+def changed(content: Any, keys: list[str], value: Any) -> Any:
+    """Nested content with another value at the end of `keys`."""
+    if not keys:
+        return value
+    return content | {keys[0]: changed(content.get(keys[0], {}), keys[1:], value)}
 
 
 def environment() -> dict[str, str]:

@@ -1,53 +1,41 @@
 """The only place that reads the config: checks it, and says which file belongs to which task.
 
-Requires: config.yaml. Makes: wildcard constraints, input and params functions for the rules.
+Requires: config.yaml and task files. Makes: wildcard constraints, input and params functions for the rules.
 """
 
 import os
 import sys
+from pathlib import Path
 
 # Jobs run the Python that runs Snakemake, also where its environment is not activated, and this
-# folder's own code, also where another copy is installed (git worktree, `dvc exp run --temp`).
+# workflow's own code, also where another copy is installed (git worktree, `dvc exp run --temp`).
+# Data, tasks and results are the working folder's, which may be another one.
 SOURCES = os.path.join(workflow.basedir, "src")
+SCRIPTS = os.path.join(workflow.basedir, "scripts")
 sys.path.insert(0, SOURCES)
 for name, first in {"PATH": os.path.dirname(sys.executable), "PYTHONPATH": SOURCES}.items():
     os.environ[name] = os.pathsep.join(filter(None, [first, os.environ.get(name)]))
 
-from bioloom.application import get_application
-from bioloom.pipeline.config import (
-    corpus_files,
-    dataset_section,
-    features_names,
-    features_section,
-    finetune_section,
-    finetuned_embedder,
-    has_nodes,
-    is_finetuned,
-    nodes_files,
-    pretrain_section,
-    raw_files,
-    remote_sources,
-    report_files,
-    section_json,
-    source_files,
-    train_section,
-    weights_file,
-    weights_parts,
-    with_frozen,
-)
-from bioloom.pipeline.check import check_config
 from bioloom.errors import DataError
 from bioloom.pipeline.code import code_hash
+from bioloom.pipeline.dvc import other_tasks
+from bioloom.pipeline.project import read_project
+from bioloom.pipeline.steps import STEPS
+from bioloom.pipeline.tasks import to_json
 
 try:
-    check_config(config, workflow.source_path("../schemas/config.schema.yaml"))
-    REMOTE = remote_sources(config)
+    PROJECT = read_project(config)
+    REMOTE = PROJECT.remote_sources
 except DataError as error:
     print(f"ERROR: {error}", file=sys.stderr)
     sys.exit(2)
 
-config.setdefault("seed", 1)
-TASKS = {name: with_frozen(task) for name, task in config["tasks"].items()}
+TASKS = PROJECT.tasks
+
+# Tasks of another folder, named in the call, are none of dvc.yaml's business.
+if workflow.is_main_process and "tasks" not in workflow.config_settings.overwrite_config:
+    if message := other_tasks(TASKS, Path("dvc.yaml")):
+        print(message, file=sys.stderr)
 
 
 # The longer what follows a step, the earlier it starts: first all samples, then features and models,
@@ -76,9 +64,22 @@ def task_of(wildcards):
     return TASKS[wildcards.task]
 
 
-def section(name):
-    """A params function: one section of the task's config as sorted JSON."""
-    return lambda wildcards: section_json(task_of(wildcards).get(name))
+def application(wildcards):
+    return task_of(wildcards).application
+
+
+def section(step, name):
+    """A params function: one section of the task that a step may see, as sorted JSON."""
+    assert name in STEPS[step].sections, f"{step} does not see {name}: see pipeline/steps.py"
+    return lambda wildcards: to_json(getattr(task_of(wildcards), name))
+
+
+def source_files(wildcards):
+    return to_json(task_of(wildcards).source_files(wildcards.dataset))
+
+
+def dataset_options(wildcards):
+    return to_json(task_of(wildcards).dataset_options(wildcards.dataset))
 
 
 def code(step):
@@ -88,60 +89,53 @@ def code(step):
 
 def pretrained_weights(wildcards, name="features"):
     """The weights as they came; the age of a folder of the user's says nothing."""
-    files = weights_file(task_of(wildcards), name)
-    return ancient(files) if weights_parts(task_of(wildcards), name) else files
+    files = task_of(wildcards).weights(name)
+    return ancient(files) if pretrained_parts(wildcards, name) else files
 
 
 def pretrained_parts(wildcards, name="features"):
-    return weights_parts(task_of(wildcards), name)
+    return task_of(wildcards).weights_parts(name)
 
 
 def weights(wildcards):
     """The weights of a features file: as they came, or as `finetune` leaves them."""
-    name = getattr(wildcards, "features", "features")
-    if is_finetuned(task_of(wildcards), name):
-        return f"results/{wildcards.task}/finetuned"
+    task, name = task_of(wildcards), getattr(wildcards, "features", "features")
+    if task.is_finetuned(name):
+        return task.path("finetuned")
     return pretrained_weights(wildcards, name)
 
 
 def parts(wildcards):
     name = getattr(wildcards, "features", "features")
-    return [] if is_finetuned(task_of(wildcards), name) else pretrained_parts(wildcards, name)
+    return [] if task_of(wildcards).is_finetuned(name) else pretrained_parts(wildcards, name)
 
 
 def nodes_of(wildcards, dataset="{dataset}"):
     """An input function: the nodes of a data set whose samples are pairs, else nothing."""
-    name = dataset.format(**wildcards)
-    return nodes_files(task_of(wildcards), wildcards.task, name)
+    return task_of(wildcards).nodes(dataset.format(**wildcards))
 
 
-def ranked_links():
+def of_new_data(name, made=lambda task: True):
+    """A file of each new data set, of those tasks that have such."""
     return [
-        path.replace("predictions.parquet", f"links.{form}")
-        for path in predictions()
-        if has_nodes(TASKS[path.split("/")[1]])
-        for form in ("tsv", "graphml")
-    ]
-
-
-def new_data():
-    """Tasks and their new data sets."""
-    return [
-        (task, dataset)
-        for task in TASKS
-        for dataset in TASKS[task]["datasets"]
-        if dataset != "training"
+        task.path(dataset, name)
+        for task in filter(made, TASKS.values())
+        for dataset in task.new_data
     ]
 
 
 def predictions():
-    return [f"results/{task}/{dataset}/predictions.parquet" for task, dataset in new_data()]
+    return of_new_data("predictions.parquet")
+
+
+def ranked_links():
+    return [
+        file
+        for form in ("tsv", "graphml")
+        for file in of_new_data(f"links.{form}", made=lambda task: task.has_nodes)
+    ]
 
 
 def exports():
-    """The same in the forms of the field, of applications that have such."""
-    return [
-        f"results/{task}/{dataset}/export"
-        for task, dataset in new_data()
-        if get_application(TASKS[task]["application"]).write is not None
-    ]
+    """Predictions in the forms of the field, of applications that have such."""
+    return of_new_data("export", made=lambda task: task.code.write is not None)

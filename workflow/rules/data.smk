@@ -18,30 +18,28 @@ rule fetch:
     conda:
         "../../envs/bioloom.yaml"
     params:
-        source=lambda wildcards, output: section_json(REMOTE[output[0]]),
+        source=lambda wildcards, output: to_json(REMOTE[output[0]]),
     shell:
-        "python scripts/fetch.py --source {params.source:q} --output {output:q} 2>&1 | tee {log}"
+        "python {SCRIPTS:q}/fetch.py --source {params.source:q} --output {output:q} 2>&1 | tee {log}"
 
 
 rule ingest:
     input:
-        lambda wildcards: raw_files(task_of(wildcards), wildcards.dataset),
+        lambda wildcards: task_of(wildcards).raw_files(wildcards.dataset),
     output:
         raw="results/{task}/{dataset}/raw.parquet",
     log:
         "logs/{task}/{dataset}/ingest.log",
+    priority: PRIORITY["ingest"]
     conda:
         "../../envs/bioloom.yaml"
-    priority: PRIORITY["ingest"]
     params:
-        application=lambda wildcards: task_of(wildcards)["application"],
-        files=lambda wildcards: section_json(source_files(task_of(wildcards), wildcards.dataset)),
-        options=lambda wildcards: section_json(
-            dataset_section(task_of(wildcards), wildcards.dataset)
-        ),
+        application=application,
+        files=source_files,
+        options=dataset_options,
         code=code("ingest"),
     shell:
-        "python scripts/ingest.py --application {params.application} --files {params.files:q}"
+        "python {SCRIPTS:q}/ingest.py --application {params.application} --files {params.files:q}"
         " --options {params.options:q} --raw {output.raw} 2>&1 | tee {log}"
 
 
@@ -54,15 +52,15 @@ rule clean:
         quality="results/{task}/{dataset}/quality.json",
     log:
         "logs/{task}/{dataset}/clean.log",
+    priority: PRIORITY["clean"]
     conda:
         "../../envs/bioloom.yaml"
-    priority: PRIORITY["clean"]
     params:
-        application=lambda wildcards: task_of(wildcards)["application"],
-        options=section("clean"),
+        application=application,
+        options=section("clean", "clean"),
         code=code("clean"),
     shell:
-        "python scripts/clean.py --application {params.application}"
+        "python {SCRIPTS:q}/clean.py --application {params.application}"
         " --dataset {wildcards.dataset} --raw {input.raw} --options {params.options:q}"
         " --samples {output.samples} --dropped {output.dropped} --quality {output.quality}"
         " 2>&1 | tee {log}"
@@ -78,17 +76,17 @@ rule split:
         nearest="results/{task}/leakage.parquet",
     log:
         "logs/{task}/split.log",
+    priority: PRIORITY["split"]
     conda:
         "../../envs/bioloom.yaml"
-    priority: PRIORITY["split"]
     params:
-        application=lambda wildcards: task_of(wildcards)["application"],
-        options=section("split"),
-        audit=section("leakage"),
-        seed=config["seed"],
+        application=application,
+        options=section("split", "split"),
+        audit=section("split", "leakage"),
+        seed=PROJECT.seed,
         code=code("split"),
     shell:
-        "python scripts/split.py --application {params.application} --samples {input.samples}"
+        "python {SCRIPTS:q}/split.py --application {params.application} --samples {input.samples}"
         " --nodes {input.nodes:q} --options {params.options:q} --audit {params.audit:q} --seed {params.seed}"
         " --splits {output.splits} --leakage {output.leakage} --nearest {output.nearest}"
         " 2>&1 | tee {log}"

@@ -16,8 +16,8 @@ rule export:
     conda:
         "../../envs/bioloom.yaml"
     params:
-        application=lambda wildcards: task_of(wildcards)["application"],
+        application=application,
         code=code("export"),
     shell:
-        "python scripts/export.py --application {params.application} --samples {input.samples}"
+        "python {SCRIPTS:q}/export.py --application {params.application} --samples {input.samples}"
         " --predictions {input.predictions} --folder {output.folder} 2>&1 | tee {log}"

@@ -21,25 +21,23 @@ rule extract_features:
     log:
         text="logs/{task}/{dataset}/{features}.log",
         run="logs/{task}/{dataset}/{features}.json",
+    priority: PRIORITY["extract_features"]
     conda:
         "../../envs/bioloom.yaml"
-    priority: PRIORITY["extract_features"]
     # Half of the machine: two such jobs side by side beat one on all cores.
     threads: max(1, workflow.cores // 2)
     resources:
         device="auto",
     params:
-        application=lambda wildcards: task_of(wildcards)["application"],
-        options=lambda wildcards: section_json(
-            features_section(task_of(wildcards), wildcards.features)
-        ),
+        application=application,
+        options=lambda wildcards: to_json(task_of(wildcards).features_sections[wildcards.features]),
         code=lambda wildcards: code_hash(
             "extract_features",
             task_of(wildcards),
-            features_section(task_of(wildcards), wildcards.features),
+            features=task_of(wildcards).features_sections[wildcards.features],
         ),
     shell:
-        "python scripts/extract_features.py --application {params.application}"
+        "python {SCRIPTS:q}/extract_features.py --application {params.application}"
         " --samples {input.samples} --nodes {input.nodes:q} --options {params.options:q}"
         " --weights {input.weights:q} --device {resources.device}"
         " --features {output.features} --record {output.record} --run-record {log.run}"

@@ -16,18 +16,18 @@ rule finetune:
         model=directory("results/{task}/finetuned"),
     log:
         "logs/{task}/finetune.log",
+    priority: PRIORITY["finetune"]
     conda:
         "../../envs/bioloom.yaml"
-    priority: PRIORITY["finetune"]
     threads: max(1, workflow.cores // 2)
     params:
-        application=lambda wildcards: task_of(wildcards)["application"],
-        embedder=lambda wildcards: section_json(finetuned_embedder(task_of(wildcards))),
-        options=lambda wildcards: section_json(finetune_section(task_of(wildcards))),
-        seed=config["seed"],
+        application=application,
+        embedder=lambda wildcards: to_json(task_of(wildcards).finetuned_embedder),
+        options=lambda wildcards: to_json(task_of(wildcards).finetune_options),
+        seed=PROJECT.seed,
         code=code("finetune"),
     shell:
-        "python scripts/finetune.py --task {wildcards.task} --application {params.application}"
+        "python {SCRIPTS:q}/finetune.py --task {wildcards.task} --application {params.application}"
         " --samples {input.samples} --splits {input.splits} --weights {input.weights:q}"
         " --embedder {params.embedder:q} --options {params.options:q} --seed {params.seed}"
         " --model {output.model} 2>&1 | tee {log}"

@@ -10,24 +10,21 @@ rule train:
     input:
         samples="results/{task}/training/samples.parquet",
         splits="results/{task}/splits.parquet",
-        features=lambda wildcards: [
-            f"results/{wildcards.task}/training/{name}.npz"
-            for name in features_names(task_of(wildcards))
-        ],
+        features=lambda wildcards: task_of(wildcards).features_files,
     output:
         model=directory("results/{task}/model"),
         held_out="results/{task}/held_out.parquet",
     log:
         "logs/{task}/train.log",
+    priority: PRIORITY["train"]
     conda:
         "../../envs/bioloom.yaml"
-    priority: PRIORITY["train"]
     params:
-        options=lambda wildcards: section_json(train_section(task_of(wildcards))),
-        seed=config["seed"],
+        options=lambda wildcards: to_json(task_of(wildcards).train_options),
+        seed=PROJECT.seed,
         code=code("train"),
     shell:
-        "python scripts/train.py --samples {input.samples} --splits {input.splits}"
+        "python {SCRIPTS:q}/train.py --samples {input.samples} --splits {input.splits}"
         " --features {input.features:q} --options {params.options:q} --seed {params.seed}"
         " --model {output.model} --held-out {output.held_out} 2>&1 | tee {log}"
 
@@ -47,12 +44,12 @@ rule evaluate:
     conda:
         "../../envs/bioloom.yaml"
     params:
-        application=lambda wildcards: task_of(wildcards)["application"],
-        options=section("evaluate"),
-        seed=config["seed"],
+        application=application,
+        options=section("evaluate", "evaluate"),
+        seed=PROJECT.seed,
         code=code("evaluate"),
     shell:
-        "python scripts/evaluate.py --task {wildcards.task} --application {params.application}"
+        "python {SCRIPTS:q}/evaluate.py --task {wildcards.task} --application {params.application}"
         " --samples {input.samples} --splits {input.splits} --nodes {input.nodes:q}"
         " --nearest {input.nearest} --held-out {input.held_out} --options {params.options:q}"
         " --seed {params.seed} --metrics {output.metrics} --plots {output.plots} 2>&1 | tee {log}"
@@ -73,13 +70,13 @@ rule explain:
     conda:
         "../../envs/bioloom.yaml"
     params:
-        application=lambda wildcards: task_of(wildcards)["application"],
-        options=section("explain"),
-        embedder=lambda wildcards: section_json(features_section(task_of(wildcards), "features")),
-        seed=config["seed"],
+        application=application,
+        options=section("explain", "explain"),
+        embedder=lambda wildcards: to_json(task_of(wildcards).features_sections["features"]),
+        seed=PROJECT.seed,
         code=code("explain"),
     shell:
-        "python scripts/explain.py --application {params.application} --samples {input.samples}"
+        "python {SCRIPTS:q}/explain.py --application {params.application} --samples {input.samples}"
         " --splits {input.splits} --features {input.features} --weights {input.weights:q}"
         " --model {input.model} --options {params.options:q} --embedder {params.embedder:q}"
         " --seed {params.seed} --explanation {output.explanation} 2>&1 | tee {log}"
@@ -101,6 +98,6 @@ rule predict:
     params:
         code=code("predict"),
     shell:
-        "python scripts/predict.py --samples {input.samples} --dropped {input.dropped}"
+        "python {SCRIPTS:q}/predict.py --samples {input.samples} --dropped {input.dropped}"
         " --features {input.features} --model {input.model}"
         " --predictions {output.predictions} --table {output.table} 2>&1 | tee {log}"

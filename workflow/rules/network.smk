@@ -7,23 +7,21 @@ Makes: results/{task}/{dataset}/nodes.parquet, links.tsv (best first) and links.
 
 rule nodes:
     input:
-        lambda wildcards: raw_files(task_of(wildcards), wildcards.dataset),
+        lambda wildcards: task_of(wildcards).raw_files(wildcards.dataset),
     output:
         nodes="results/{task}/{dataset}/nodes.parquet",
     log:
         "logs/{task}/{dataset}/nodes.log",
+    priority: PRIORITY["nodes"]
     conda:
         "../../envs/bioloom.yaml"
-    priority: PRIORITY["nodes"]
     params:
-        application=lambda wildcards: task_of(wildcards)["application"],
-        files=lambda wildcards: section_json(source_files(task_of(wildcards), wildcards.dataset)),
-        options=lambda wildcards: section_json(
-            dataset_section(task_of(wildcards), wildcards.dataset)
-        ),
+        application=application,
+        files=source_files,
+        options=dataset_options,
         code=code("nodes"),
     shell:
-        "python scripts/nodes.py --application {params.application} --files {params.files:q}"
+        "python {SCRIPTS:q}/nodes.py --application {params.application} --files {params.files:q}"
         " --options {params.options:q} --nodes {output.nodes} 2>&1 | tee {log}"
 
 
@@ -40,9 +38,9 @@ rule rank_links:
     conda:
         "../../envs/bioloom.yaml"
     params:
-        application=lambda wildcards: task_of(wildcards)["application"],
+        application=application,
         code=code("rank_links"),
     shell:
-        "python scripts/rank_links.py --application {params.application} --samples {input.samples}"
+        "python {SCRIPTS:q}/rank_links.py --application {params.application} --samples {input.samples}"
         " --nodes {input.nodes} --predictions {input.predictions} --ranked {output.ranked}"
         " --graph {output.graph} 2>&1 | tee {log}"

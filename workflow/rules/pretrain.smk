@@ -7,30 +7,28 @@ compares. On a node with 4 GPUs, in the profile:
 `set-resources: {pretrain: {launcher: "torchrun --standalone --nproc-per-node=4"}}`.
 """
 
-PRETRAIN = config.get("pretrain", {})
-
 
 rule pretrain:
     input:
-        corpora=lambda wildcards: corpus_files(PRETRAIN[wildcards.pretrained]).values(),
+        corpora=lambda wildcards: PROJECT.corpus_files(wildcards.pretrained).values(),
     output:
         model=directory("results/pretrained/{pretrained}"),
     log:
         text="logs/pretrained/{pretrained}.log",
         run="logs/pretrained/{pretrained}.json",
+    priority: PRIORITY["pretrain"]
     conda:
         "../../envs/bioloom.yaml"
-    priority: PRIORITY["pretrain"]
     threads: 2
     resources:
         launcher="python",
     params:
-        files=lambda wildcards: section_json(corpus_files(PRETRAIN[wildcards.pretrained])),
-        options=lambda wildcards: section_json(pretrain_section(PRETRAIN[wildcards.pretrained])),
-        seed=lambda wildcards: PRETRAIN[wildcards.pretrained].get("seed", config["seed"]),
+        files=lambda wildcards: to_json(PROJECT.corpus_files(wildcards.pretrained)),
+        options=lambda wildcards: to_json(PROJECT.pretrain_options(wildcards.pretrained)),
+        seed=lambda wildcards: PROJECT.pretrain[wildcards.pretrained].get("seed", PROJECT.seed),
         code=code_hash("pretrain"),
     shell:
-        "{resources.launcher} scripts/pretrain.py --files {params.files:q}"
+        "{resources.launcher} {SCRIPTS:q}/pretrain.py --files {params.files:q}"
         " --options {params.options:q} --seed {params.seed} --threads {threads}"
         " --code {params.code} --model {output.model} --run-record {log.run}"
         " 2>&1 | tee {log.text}"

@@ -7,7 +7,7 @@ Makes: results/report.html.
 
 rule report:
     input:
-        [file for task in TASKS for file in report_files(task).values()],
+        [file for task in TASKS.values() for file in task.report_files.values()],
     output:
         "results/report.html",
     log:
@@ -15,14 +15,9 @@ rule report:
     conda:
         "../../envs/bioloom.yaml"
     params:
-        files=section_json({task: report_files(task) for task in TASKS}),
-        about=section_json(
-            {
-                task: {key: TASKS[task][key] for key in ("title", "about") if key in TASKS[task]}
-                for task in TASKS
-            }
-        ),
-        code=code_hash("report"),
+        files=to_json({name: task.report_files for name, task in TASKS.items()}),
+        about=to_json({name: task.described for name, task in TASKS.items()}),
+        code=code_hash("report", *TASKS.values()),
     shell:
-        "python scripts/report.py --files {params.files:q} --about {params.about:q}"
+        "python {SCRIPTS:q}/report.py --files {params.files:q} --about {params.about:q}"
         " --report {output} 2>&1 | tee {log}"

@@ -1,11 +1,13 @@
-"""What is wrong in config.yaml, told before any job runs: one readable line for each mistake.
+"""What is wrong in config.yaml and in task files: one readable sentence for each mistake.
 
 Imported by the Snakefile: nothing heavy is imported, and models are not imported at all.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
@@ -17,46 +19,88 @@ from bioloom.application import get_application
 from bioloom.embedders import complete, get_embedder
 from bioloom.errors import DataError, unknown_name
 from bioloom.features.extract import check_table_options
-from bioloom.kinds import get_kind
 from bioloom.models import check_parameters
 from bioloom.options import complete_options
-from bioloom.pipeline.config import (
+from bioloom.pipeline.tasks import (
     PRETRAINED,
     TABLE,
-    Config,
-    dataset_section,
-    embedder_section,
-    is_finetuned,
+    Section,
+    Task,
+    embedder_options,
     is_pretrained,
-    pretrain_section,
-    sections,
-    source_names,
+    without,
 )
 from bioloom.pretraining.settings import Settings
 from bioloom.sources import local_path
 from bioloom.splits.split import checked_options
 
+SCHEMAS = Path(__file__).parents[3] / "workflow/schemas"
 
-def check_config(config: Config, schema: str | Path) -> None:
-    """Raise one DataError with a readable line for each mistake in the config."""
-    described = yaml.safe_load(Path(schema).read_text())
-    validator = jsonschema.Draft202012Validator(described)
-    errors = sorted(validator.iter_errors(config), key=lambda error: error.json_path)
-    mistakes = [_sentence(error) for error in errors]
-    if not mistakes:
-        for name, task in config["tasks"].items():
-            mistakes += [f"tasks.{name}.{mistake}" for mistake in _task_mistakes(task)]
-            mistakes += [f"tasks.{name}.{mistake}" for mistake in _unmade_models(config, task)]
-        for name, section in config.get("pretrain", {}).items():
-            mistakes += [f"pretrain.{name}.{mistake}" for mistake in _pretrain_mistakes(section)]
+
+def config_mistakes(config: Section) -> list[str]:
+    """Mistakes in config.yaml, but in what its `tasks` folder holds."""
+    if isinstance(config.get("tasks"), dict):
+        example = next(iter(config["tasks"]), "my_task")
+        hint = f"move the block {example} to tasks/{example}.yaml and write `tasks: tasks`"
+        return [f"config: tasks names a folder with one file a task. Hint: {hint}"]
+    return [f"config: {mistake}" for mistake in _schema_mistakes(config, "config")]
+
+
+def task_mistakes(name: str, content: Section, made: Collection[str] = ()) -> list[str]:
+    """Mistakes in a task; `made` are the models that `pretrain` makes."""
+    if name == "pretrained" or not re.fullmatch("[a-z][a-z0-9_]*", name):
+        problem = "is taken" if name == "pretrained" else "is not of letters a to z, digits, _"
+        return [f"the name {name!r} {problem}: call the file otherwise"]
+    mistakes = _schema_mistakes(content, "task")
+    mistakes = mistakes or _mistakes("application", get_application, content["application"])
     if mistakes:
-        raise DataError("config: " + "\nERROR: config: ".join(mistakes))
+        return mistakes
+    task = Task(name, **content)
+    checks = (
+        _datasets_mistakes,
+        _features_mistakes,
+        _finetune_mistakes,
+        _model_mistakes,
+        _metric_mistakes,
+    )
+    mistakes = [mistake for check in checks for mistake in check(task)]
+    return (
+        mistakes
+        + _option_mistakes("clean", task, "CLEAN", task.clean)
+        + _mistakes("split", checked_options, task.split)
+        + _unmade_models(task, made)
+    )
+
+
+def pretrain_mistakes(section: Section) -> list[str]:
+    """Mistakes in a `pretrain` block."""
+    mistakes = [
+        mistake
+        for name, source in section["corpora"].items()
+        for mistake in _source_mistakes(f"corpora.{name}", source)
+    ]
+    try:
+        Settings.from_config(without(section, "corpora", "seed"))
+    except DataError as error:
+        mistakes.append(str(error))
+    return mistakes
+
+
+@cache
+def _validator(schema: str) -> jsonschema.Draft202012Validator:
+    described = yaml.safe_load((SCHEMAS / f"{schema}.schema.yaml").read_text())
+    return jsonschema.Draft202012Validator(described)
+
+
+def _schema_mistakes(content: Section, schema: str) -> list[str]:
+    errors = _validator(schema).iter_errors(content)
+    return [_sentence(error) for error in sorted(errors, key=lambda error: error.json_path)]
 
 
 def _sentence(error: jsonschema.ValidationError) -> str:
     place = ".".join(str(part) for part in error.absolute_path) or "top level"
     if error.validator == "additionalProperties" and isinstance(error.instance, dict):
-        known = sorted(cast(Config, error.schema).get("properties", {}))
+        known = sorted(cast(Section, error.schema).get("properties", {}))
         unknown = [unknown_name("key", key, known) for key in error.instance if key not in known]
         return f"{place}: {'; '.join(map(str, unknown))}"
     if "propertyNames" in error.schema_path:
@@ -77,36 +121,42 @@ def _mistakes(place: str, check: Callable[..., Any], *arguments: Any) -> list[st
     return []
 
 
-def _task_mistakes(task: Config) -> list[str]:
-    mistakes = _mistakes("application", get_application, task["application"])
-    if mistakes:
-        return mistakes
-    application = get_application(task["application"])
-    for dataset in task["datasets"]:
-        mistakes += _dataset_mistakes(task, dataset)
-    mistakes += _option_mistakes("clean", task, "CLEAN", task.get("clean", {}))
-    mistakes += _mistakes("split", checked_options, task["split"])
-    for place, section in sections(task, "features"):
+def _datasets_mistakes(task: Task) -> list[str]:
+    return [mistake for name in task.datasets for mistake in _dataset_mistakes(task, name)]
+
+
+def _features_mistakes(task: Task) -> list[str]:
+    mistakes = []
+    for place, section in task.sections("features"):
         check = check_table_options if section["embedder"] == TABLE else _check_embedder
-        mistakes += _mistakes(place, check, embedder_section(section))
-    mistakes += _finetune_mistakes(task)
-    for place, section in sections(task, "model"):
-        chosen = {key: value for key, value in section.items() if key not in ("name", "search")}
-        searched = section.get("search", {}).items()
-        tried = [chosen, *({name: value} for name, values in searched for value in values)]
-        for parameters in tried:
-            mistakes += _mistakes(place, check_parameters, section["name"], parameters)
-    if primary := task.get("evaluate", {}).get("primary"):
-        metrics = [m.name for name in application.kinds for m in get_kind(name).metrics]
-        known = [m for m in metrics if "by" in task["evaluate"] or not m.endswith("_macro")]
-        mistakes += _mistakes("evaluate.primary", _check_name, "metric", primary, known)
+        mistakes += _mistakes(place, check, embedder_options(section))
     return mistakes
 
 
-def _finetune_mistakes(task: Config) -> list[str]:
+def _model_mistakes(task: Task) -> list[str]:
+    mistakes = []
+    for place, section in task.sections("model"):
+        searched = section.get("search", {}).items()
+        tried = [without(section, "name", "search")]
+        tried += [{name: value} for name, values in searched for value in values]
+        for parameters in tried:
+            mistakes += _mistakes(place, check_parameters, section["name"], parameters)
+    return mistakes
+
+
+def _metric_mistakes(task: Task) -> list[str]:
+    primary = task.evaluate.get("primary")
+    if not primary:
+        return []
+    metrics = [metric.name for kind in task.kinds for metric in kind.metrics]
+    known = [name for name in metrics if "by" in task.evaluate or not name.endswith("_macro")]
+    return _mistakes("evaluate.primary", _check_name, "metric", primary, known)
+
+
+def _finetune_mistakes(task: Task) -> list[str]:
     """What keeps the embedder of a task, or of one of its baselines, from being fine-tuned."""
-    application, wrong = get_application(task["application"]), []
-    for place, section in sections(task, "features"):
+    wrong = []
+    for place, section in task.sections("features"):
         if "finetune" not in section:
             continue
         if place != "features":
@@ -115,36 +165,44 @@ def _finetune_mistakes(task: Config) -> list[str]:
         elif section["embedder"] != "huggingface":
             problem = f"the embedder {section['embedder']} cannot be fine-tuned"
             wrong.append((place, problem, "`embedder: huggingface` can"))
-        elif get_kind(application.kinds[0]).unit != "sample" or application.nodes is not None:
-            problem = f"{task['application']} has no single label a sequence to fine-tune on"
+        elif task.kinds[0].unit != "sample" or task.has_nodes:
+            problem = f"{task.application} has no single label a sequence to fine-tune on"
             wrong.append((place, problem, "leave `finetune` out"))
-        elif task["split"]["method"] == "cross_validation":
+        elif task.split["method"] == "cross_validation":
             problem = "cross-validation would need a network for each fold"
             wrong.append((place, problem, "split by `method: holdout` or `column`"))
-    if is_finetuned(task, "features"):
-        if "frozen" in task.get("baselines", {}):
-            problem = "`frozen` is the name of the run without"
-            wrong.append(("features", problem, "call that baseline otherwise"))
-        for name, model in {"model": task, **task.get("baselines", {})}.items():
-            fitted = name == "model" or "features" not in model
-            if fitted and "search" in model.get("model", task["model"]):
-                problem = f"the search of {name} would score rows on whose labels they were fitted"
-                wrong.append(("features", problem, "leave `search` out"))
+    wrong += _searches_of_finetuned(task) if task.is_finetuned() else []
     return [f"{place}.finetune: {problem}. Hint: {hint}" for place, problem, hint in wrong]
 
 
-def _dataset_mistakes(task: Config, dataset: str) -> list[str]:
-    application, place = get_application(task["application"]), f"datasets.{dataset}"
-    options = task["datasets"][dataset]
-    lacking = [name for name in application.sources if name not in options]
+def _searches_of_finetuned(task: Task) -> list[tuple[str, str, str]]:
+    wrong = []
+    if "frozen" in task.baselines:
+        problem = "`frozen` is the name of the run without"
+        wrong.append(("features", problem, "call that baseline otherwise"))
+    models = {"model": task.model} | {
+        name: baseline.get("model", task.model)
+        for name, baseline in task.baselines.items()
+        if "features" not in baseline
+    }
+    for name, model in models.items():
+        if "search" in model:
+            problem = f"the search of {name} would score rows on whose labels they were fitted"
+            wrong.append(("features", problem, "leave `search` out"))
+    return wrong
+
+
+def _dataset_mistakes(task: Task, dataset: str) -> list[str]:
+    application, place = task.code, f"datasets.{dataset}"
+    lacking = [name for name in application.sources if name not in task.datasets[dataset]]
     mistakes = [f"{place}: the source {name!r} is missing" for name in lacking]
-    for source in source_names(task, dataset):
-        mistakes += _source_mistakes(f"{place}.{source}", options[source])
-    others = dataset_section(task, dataset)
+    for name, source in task.sources(dataset).items():
+        mistakes += _source_mistakes(f"{place}.{name}", source)
+    others = task.dataset_options(dataset)
     known = [*application.sources, *application.optional_sources]
     wrong = _option_mistakes(place, task, "OPTIONS", others)
     if any("Unknown option" in mistake for mistake in wrong):
-        wrong.append(f"{place}: sources of {task['application']} are {', '.join(known)}")
+        wrong.append(f"{place}: sources of {task.application} are {', '.join(known)}")
     if not wrong:
         wrong += _option_mistakes(f"{place}.columns", task, "COLUMNS", others.get("columns", {}))
         for source in others.get("read", {}):
@@ -152,9 +210,9 @@ def _dataset_mistakes(task: Config, dataset: str) -> list[str]:
     return mistakes + wrong
 
 
-def _option_mistakes(place: str, task: Config, name: str, options: Config) -> list[str]:
+def _option_mistakes(place: str, task: Task, name: str, options: Section) -> list[str]:
     """Misspelt options and wrong types, where the application's module has such options."""
-    module = import_module(f"bioloom.applications.{task['application']}")
+    module = import_module(f"bioloom.applications.{task.application}")
     defaults = getattr(module, name, None)
     if defaults is None:
         return []
@@ -166,34 +224,21 @@ def _check_name(what: str, name: str, known: Collection[str]) -> None:
         raise unknown_name(what, name, known)
 
 
-def _check_embedder(section: Config) -> None:
+def _check_embedder(section: Section) -> None:
     options = complete(section)
     check_model = getattr(get_embedder(options["embedder"]), "check_model", None)
     if check_model and not is_pretrained(section):
         check_model(options)
 
 
-def _pretrain_mistakes(section: Config) -> list[str]:
-    mistakes = [
-        mistake
-        for name, source in section["corpora"].items()
-        for mistake in _source_mistakes(f"corpora.{name}", source)
-    ]
-    try:
-        Settings.from_config(pretrain_section(section))
-    except DataError as error:
-        mistakes.append(str(error))
-    return mistakes
-
-
-def _unmade_models(config: Config, task: Config) -> list[str]:
+def _unmade_models(task: Task, made: Collection[str]) -> list[str]:
     """Mistakes in the names of models that `pretrain` should make."""
-    made = [f"{PRETRAINED}/{name}" for name in config.get("pretrain", {})]
+    paths = [f"{PRETRAINED}/{name}" for name in made]
     return [
         mistake
-        for place, section in sections(task, "features")
+        for place, section in task.sections("features")
         if is_pretrained(section)
-        for mistake in _mistakes(f"{place}.model", _check_name, "model", section["model"], made)
+        for mistake in _mistakes(f"{place}.model", _check_name, "model", section["model"], paths)
     ]
 
 
@@ -202,7 +247,8 @@ def _source_mistakes(place: str, source: Any) -> list[str]:
         return [] if Path(source).exists() else [f"{place}: no such file {source!r}"]
     keys = ({"artifact", "sha256", "member"}, {"url", "sha256"}, {"url", "sha256", "member"})
     if not isinstance(source, dict) or set(source) not in keys:
-        return [f"{place}: a source is a path; artifact, sha256, member; or url, sha256 (, member)"]
+        forms = "a path; source, member; artifact, sha256, member; or url, sha256 (, member)"
+        return [f"{place}: a source is {forms}"]
     if wrong := [key for key, value in source.items() if not isinstance(value, str)]:
         return [f"{place}.{key}: expected text, got {source[key]!r}" for key in wrong]
     return _mistakes(place, local_path, source)

@@ -1,47 +1,35 @@
-"""What a result was made from: the hash of a step's code."""
+"""What a result was made from: the hash of a step's code.
+
+The modules of `bioloom.pipeline` are left out: they say how a job is run and not what it makes.
+"""
 
 from __future__ import annotations
 
 import ast
 import hashlib
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-from bioloom.application import get_application
-from bioloom.kinds import get_kind
-from bioloom.pipeline.config import TABLE, has_nodes
+from bioloom.pipeline.steps import STEPS
+from bioloom.pipeline.tasks import TABLE, Section, Task
 
 PACKAGE = Path(__file__).parents[1]
 SCRIPTS = PACKAGE.parents[1] / "scripts"
 
-# Which of a task's named modules a step runs, beyond what its script imports.
-_NAMED = {
-    "ingest": ("application",),
-    "nodes": ("application",),
-    "clean": ("application",),
-    "split": ("application",),
-    "finetune": ("application", "kinds"),
-    "extract_features": ("application", "embedder", "network"),
-    "train": ("application", "kinds", "model", "baselines"),
-    "evaluate": ("application", "kinds"),
-    "explain": ("application", "kinds", "embedder", "model"),
-    "predict": ("kinds", "model"),
-    "export": ("application",),
-}
 
-
-def code_hash(step: str, task: dict[str, Any] | None = None, features: Any = None) -> str:
-    """A hash of the modules that a step of a task imports, so that an edit reruns just its users.
+def code_hash(step: str, *tasks: Task, features: Section | None = None) -> str:
+    """A hash of the modules that a step of these tasks imports: an edit reruns just its users.
 
     `features` is the section whose embedder is meant, the task's own by default. Applications,
-    embedders, models and what only some tasks need are imported by name at run time: of these
-    only what the task names counts.
+    kinds, embedders, models and what only some tasks need are imported by name at run time: of
+    these only what the tasks name counts.
     """
     modules = [
         module
-        for kind in _NAMED.get(step, ())
-        for module in _named_modules(kind, task or {}, features)
+        for task in tasks
+        for what in STEPS[step].modules
+        for module in _NAMED[what](task, features or task.features)
     ]
     files = _closure(SCRIPTS / f"{step}.py").union(
         *(_closure(file) for file in map(_module_file, modules) if file)
@@ -52,26 +40,26 @@ def code_hash(step: str, task: dict[str, Any] | None = None, features: Any = Non
     return digest.hexdigest()[:16]
 
 
-def _named_modules(kind: str, task: dict[str, Any], features: Any) -> list[str]:
-    if kind == "application":
-        return [f"bioloom.applications.{task['application']}"]
-    if kind == "embedder":
-        embedder = (features or task["features"])["embedder"]
-        return (
-            []
-            if embedder == TABLE
-            else ["bioloom.features.engine", f"bioloom.embedders.{embedder}"]
-        )
-    if kind == "network":
-        return ["bioloom.links.features"] if has_nodes(task) else []
-    if kind == "kinds":
-        return [f"bioloom.kinds.{name}" for name in get_application(task["application"]).kinds]
-    if kind == "model":
-        return [f"bioloom.models.{task['model']['name']}"]
-    kinds = get_application(task["application"]).kinds
-    floors = sorted({get_kind(name).floor for name in kinds})
-    chosen = [b["model"]["name"] for b in task.get("baselines", {}).values() if "model" in b]
+def _embedder(task: Task, features: Section) -> list[str]:
+    name = features["embedder"]
+    return [] if name == TABLE else ["bioloom.features.engine", f"bioloom.embedders.{name}"]
+
+
+def _baselines(task: Task, features: Section) -> list[str]:
+    floors = sorted({kind.floor for kind in task.kinds})
+    chosen = [b["model"]["name"] for b in task.baselines.values() if "model" in b]
     return [f"bioloom.models.{name}" for name in floors + chosen]
+
+
+_NAMED: dict[str, Callable[[Task, Section], list[str]]] = {
+    "application": lambda task, _: [f"bioloom.applications.{task.application}"],
+    "kinds": lambda task, _: [f"bioloom.kinds.{kind.name}" for kind in task.kinds],
+    "embedder": _embedder,
+    "links": lambda task, _: ["bioloom.links.features"] if task.has_nodes else [],
+    "model": lambda task, _: [f"bioloom.models.{task.model['name']}"],
+    "baselines": _baselines,
+}
+"""What `Step.modules` names -> the modules of a task and one of its features sections."""
 
 
 @cache
@@ -96,7 +84,11 @@ def _imports(file: Path) -> list[str]:
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return [name for name in names if name.startswith("bioloom.")]
+    return [
+        name
+        for name in names
+        if name.startswith("bioloom.") and not name.startswith("bioloom.pipeline")
+    ]
 
 
 def _module_file(module: str) -> Path | None:

@@ -6,46 +6,30 @@ metrics and plots between commits. A stage's files come from Snakemake's own pla
 
 from __future__ import annotations
 
+import io
+import os
 import re
-import subprocess
-import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
-from bioloom.application import get_application
-from bioloom.kinds import get_kind
+from bioloom.pipeline.project import Project
+from bioloom.pipeline.steps import STEPS
+from bioloom.pipeline.tasks import Task
 
 Config = dict[str, Any]
 
 HEADER = """\
-# Made from config.yaml by `make dvc.yaml`. Each stage runs Snakemake up to one step, for all tasks.
+# Made from config.yaml and tasks by `make dvc.yaml`. Each stage runs Snakemake up to one step, for
+# all tasks.
 """
 CODE = ("Snakefile", "src/bioloom", "workflow/rules")
 # Downloads are checked by their sha256 when they are fetched, so they need no version.
 DOWNLOADS = "resources/"
 NO_STAGE = ("all", "fetch")
-# The steps in running order, and which sections of a task's config each depends on.
-SECTIONS: dict[str, tuple[str, ...]] = {
-    "ingest": ("application", "datasets"),
-    "nodes": ("application", "datasets"),
-    "clean": ("application", "clean"),
-    "split": ("application", "split", "leakage"),
-    "pretrain": (),
-    "finetune": ("application", "features"),
-    "extract_features": ("application", "features", "baselines"),
-    "train": ("application", "model", "baselines", "preprocess", "positive", "high_above"),
-    "evaluate": ("application", "evaluate"),
-    "explain": ("application", "features", "explain"),
-    "predict": (),
-    "rank_links": ("application",),
-    "export": ("application",),
-    "report": ("title", "about"),
-}
-# What a step depends on beyond the tasks.
-SHARED = {step: ["seed"] for step in ("split", "finetune", "train", "evaluate", "explain")} | {
-    "pretrain": ["seed", "pretrain"]
-}
 # Tables of plots/ that DVC draws: template, x, y. "models" is .dvc/plots/models.json.
 _CURVES = {
     "roc": ("models", "false_positive_rate", "true_positive_rate"),
@@ -68,67 +52,84 @@ class Job:
 
 
 def planned_jobs() -> list[Job]:
-    """All jobs of the workflow in the working directory, as if nothing had run."""
-    command = [sys.executable, "-m", "snakemake", "--dry-run", "--forceall", "--quiet", "host"]
-    plan = subprocess.run(
-        command, check=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    jobs: list[Job] = []
-    for line in plan.stdout.splitlines():
-        if match := re.fullmatch(r"(?:local)?rule (\w+):", line):
-            jobs.append(Job(match[1]))
-        elif match := re.fullmatch(r" {4}(input|output): (.+)", line):
-            setattr(jobs[-1], f"{match[1]}s", match[2].split(", "))
-    return jobs
+    """All jobs of the workflow in the working directory, as if nothing had run.
+
+    Snakemake runs in this process, and holds the folder until the process ends.
+    """
+    from snakemake.api import SnakemakeApi
+    from snakemake.settings.types import DAGSettings, OutputSettings, Quietness, ResourceSettings
+
+    with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
+        workflow = api.workflow(
+            resource_settings=ResourceSettings(cores=1), snakefile=Path("Snakefile")
+        )
+        with redirect_stdout(io.StringIO()):
+            workflow.dag(DAGSettings(forceall=True)).summary()  # which builds the DAG
+        jobs = workflow._workflow.dag.jobs
+        return [Job(job.rule.name, [*map(str, job.input)], [*map(str, job.output)]) for job in jobs]
 
 
-def dvc_stages(config: Config, jobs: Sequence[Job]) -> Config:
-    """The content of dvc.yaml for a config and the jobs of its workflow."""
+def other_tasks(tasks: Collection[str], stages: Path) -> str | None:
+    """What to tell where dvc.yaml is there and has not just these tasks."""
+    if not stages.exists():
+        return None
+    # A look at its lines: to parse the file takes half a second.
+    known = set(re.findall(r"\bresults/(\w+)/metrics\.json\b", stages.read_text()))
+    if different := sorted(known.symmetric_difference(tasks)):
+        return f"{stages} has not the tasks of this run ({', '.join(different)}): `make dvc.yaml`"
+    return None
+
+
+def dvc_stages(project: Project, config: Config, jobs: Sequence[Job]) -> Config:
+    """The content of dvc.yaml for a project, its config and the jobs of its workflow."""
     rules = {job.rule for job in jobs} - {*NO_STAGE}
-    tasks = config["tasks"]
     return {
         "stages": {
-            rule: _stage(rule, config, [job for job in jobs if job.rule == rule])
-            for rule in sorted(rules, key=list(SECTIONS).index)
+            rule: _stage(rule, project, config, [job for job in jobs if job.rule == rule])
+            for rule in sorted(rules, key=list(STEPS).index)
         },
-        "plots": [plot for name, task in tasks.items() for plot in _plots(name, task)],
+        "plots": [plot for task in project.tasks.values() for plot in _plots(task)],
         "artifacts": {
-            name.replace("_", "-"): {
-                "path": f"results/{name}/model",
+            task.name.replace("_", "-"): {
+                "path": task.path("model"),
                 "type": "model",
-                "desc": f"{task.get('title', name)}: {task['model']['name']}",
-                "labels": [task["application"]],
+                "desc": f"{task.title or task.name}: {task.model['name']}",
+                "labels": [task.application],
             }
-            for name, task in tasks.items()
+            for task in project.tasks.values()
         },
     }
 
 
-def _stage(rule: str, config: Config, jobs: Sequence[Job]) -> Config:
+def _stage(rule: str, project: Project, config: Config, jobs: Sequence[Job]) -> Config:
     inputs = {file for job in jobs for file in job.inputs if not file.startswith(DOWNLOADS)}
     outputs = sorted(file for job in jobs for file in job.outputs)
     metrics = [file for file in outputs if file.endswith("/metrics.json")]
-    params = [
-        f"tasks.{name}.{section}"
-        for name, task in config["tasks"].items()
-        for section in SECTIONS[rule]
-        if section in task
-    ] + [key for key in SHARED.get(rule, []) if key in config]
     stage = {
         "cmd": f"snakemake --until {rule}",
         "deps": [*CODE, f"scripts/{rule}.py", *sorted(inputs)],
-        "params": [{"config.yaml": params}] if params else [],
+        "params": _params(rule, project, config),
         "outs": [{file: {"persist": True}} for file in outputs if file not in metrics],
         "metrics": [{file: {"cache": False, "persist": True}} for file in metrics],
     }
     return {key: value for key, value in stage.items() if value}
 
 
-def _plots(name: str, task: Config) -> list[Config]:
+def _params(rule: str, project: Project, config: Config) -> list[Config]:
+    """The keys of each file that a step depends on; of a file that a task is like, too."""
+    step = STEPS[rule]
+    params = {"config.yaml": [key for key in step.shared if key in config]}
+    sections = ("like", *step.sections) if step.sections else ()
+    for file in chain.from_iterable(file.files for file in project.files.values()):
+        params[os.path.normpath(file.path)] = [key for key in sections if key in file.own]
+    return [{file: keys} for file, keys in params.items() if keys]
+
+
+def _plots(task: Task) -> list[Config]:
     """What `dvc plots` draws of a task's tables."""
     return [
-        {f"results/{name}/plots/{table}.csv": {"template": template, "x": x, "y": y}}
-        for table in get_kind(get_application(task["application"]).kinds[0]).plots
+        {task.path("plots", f"{table}.csv"): {"template": template, "x": x, "y": y}}
+        for table in task.kinds[0].plots
         if table in PLOTS
         for template, x, y in [PLOTS[table]]
     ]

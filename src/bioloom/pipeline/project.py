@@ -1,0 +1,101 @@
+"""config.yaml with the tasks that it names, read and checked: what the rules work on.
+
+Imported by the Snakefile, so nothing heavy is imported here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bioloom.errors import DataError, unknown_name
+from bioloom.pipeline.check import config_mistakes, pretrain_mistakes, task_mistakes
+from bioloom.pipeline.task_files import Content, TaskFile, read_task_files
+from bioloom.pipeline.tasks import Section, Source, Task, features_weights, without
+from bioloom.sources import local_path
+
+
+@dataclass(frozen=True)
+class Project:
+    """All tasks, the seed, and the `pretrain` blocks, their named sources looked up."""
+
+    seed: int
+    tasks: dict[str, Task]
+    files: dict[str, TaskFile]
+    pretrain: dict[str, Section]
+
+    @property
+    def remote_sources(self) -> dict[str, Section]:
+        """Local path -> source, for everything that the fetch rule may have to bring."""
+        sources: list[Any] = []
+        for task in self.tasks.values():
+            sources += [s for dataset in task.datasets for s in task.sources(dataset).values()]
+            sources += map(features_weights, task.features_sections.values())
+        for section in self.pretrain.values():
+            sources += section["corpora"].values()
+        return {local_path(source): source for source in sources if isinstance(source, dict)}
+
+    def corpus_files(self, pretrained: str) -> dict[str, str]:
+        """Corpus name -> local path of a `pretrain` block, fetched or the user's own."""
+        corpora = self.pretrain[pretrained]["corpora"]
+        return {name: local_path(source) for name, source in corpora.items()}
+
+    def pretrain_options(self, pretrained: str) -> Section:
+        """What pretrain may know beyond its corpora and the seed."""
+        return without(self.pretrain[pretrained], "corpora", "seed")
+
+
+def read_project(config: Content) -> Project:
+    """The project of a config; one DataError with a readable line for each mistake in it."""
+    _refuse(config_mistakes(config))
+    files = read_task_files(Path(config.get("tasks", "tasks")))
+    named = config.get("sources", {})
+    blocks = config.get("pretrain", {})
+    mistakes, tasks = list[str](), dict[str, Task]()
+    for name, file in files.items():
+        try:
+            content = with_sources(file.content, named)
+        except DataError as error:
+            mistakes.append(f"{file.path}: {error}")
+            continue
+        wrong = task_mistakes(name, content, made=blocks)
+        mistakes += [f"{file.path}: {mistake}" for mistake in wrong]
+        if not wrong:
+            tasks[name] = Task(name, **content).with_frozen()
+    pretrain = dict[str, Section]()
+    for name, section in blocks.items():
+        corpora = {key: _looked_up(s, named) for key, s in section["corpora"].items()}
+        pretrain[name] = section | {"corpora": corpora}
+        wrong = pretrain_mistakes(pretrain[name])
+        mistakes += [f"config: pretrain.{name}.{mistake}" for mistake in wrong]
+    _refuse(mistakes)
+    return Project(config.get("seed", 1), tasks, files, pretrain)
+
+
+def with_sources(content: Content, named: dict[str, Section]) -> Content:
+    """A task's content with `{source: <name>}` of its data sets as the config spells it out."""
+    datasets = content.get("datasets")
+    if not isinstance(datasets, dict):
+        return content
+    spelt = {
+        name: {key: _looked_up(value, named) for key, value in dataset.items()}
+        if isinstance(dataset, dict)
+        else dataset
+        for name, dataset in datasets.items()
+    }
+    return content | {"datasets": spelt}
+
+
+def _looked_up(source: Source | Any, named: dict[str, Section]) -> Any:
+    if not isinstance(source, dict) or not isinstance(source.get("source"), str):
+        return source
+    if source["source"] not in named:
+        where = " (`sources` in config.yaml)"
+        raise unknown_name("source", source["source"], named, where)
+    return named[source["source"]] | without(source, "source")
+
+
+def _refuse(mistakes: list[str]) -> None:
+    if mistakes:
+        raise DataError("\nERROR: ".join(mistakes))

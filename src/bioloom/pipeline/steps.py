@@ -1,0 +1,70 @@
+"""The steps of the pipeline: what each depends on, and what of it the report shows.
+
+One table for all who ask: the rules (which sections of a task a step may see), code hashes (which
+modules it runs), DVC (which params it has) and the report (which files it reads).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step; its name is that of its rule and its script."""
+
+    sections: tuple[str, ...] = ()
+    """Keys of a task's file."""
+    shared: tuple[str, ...] = ()
+    """Keys of config.yaml."""
+    modules: tuple[str, ...] = ()
+    """What it imports by the names in a task, beyond what its script imports: see `code`."""
+    shown: dict[str, str] = field(default_factory=dict)
+    """What the report shows: what it is -> file or folder in the task's results."""
+
+
+STEPS: dict[str, Step] = {
+    "ingest": Step(("application", "datasets"), ("sources",), ("application",)),
+    "nodes": Step(("application", "datasets"), ("sources",), ("application",)),
+    "clean": Step(
+        ("application", "clean"),
+        modules=("application",),
+        shown={"quality": "training/quality.json"},
+    ),
+    "split": Step(
+        ("application", "split", "leakage"),
+        ("seed",),
+        ("application",),
+        {"leakage": "leakage.json"},
+    ),
+    "pretrain": Step(shared=("seed", "pretrain", "sources")),
+    "finetune": Step(("application", "features"), ("seed",), ("application", "kinds")),
+    "extract_features": Step(
+        ("application", "features", "baselines"),
+        modules=("application", "embedder", "links"),
+        shown={"features": "training/features.json"},
+    ),
+    "train": Step(
+        ("application", "model", "baselines", "preprocess", "positive", "high_above"),
+        ("seed",),
+        ("application", "kinds", "model", "baselines"),
+        {"model": "model"},
+    ),
+    "evaluate": Step(
+        ("application", "evaluate"),
+        ("seed",),
+        ("application", "kinds"),
+        {"metrics": "metrics.json", "plots": "plots"},
+    ),
+    "explain": Step(
+        ("application", "features", "explain"),
+        ("seed",),
+        ("application", "kinds", "embedder", "model"),
+        {"explanation": "explanation.parquet"},
+    ),
+    "predict": Step(modules=("kinds", "model")),
+    "rank_links": Step(("application",), modules=("application",)),
+    "export": Step(("application",), modules=("application",)),
+    "report": Step(("title", "about"), modules=("kinds",)),
+}
+"""In running order."""

@@ -1,0 +1,113 @@
+"""Task files: YAML, one task each; `like:` names another task whose content a file changes.
+
+A mapping is merged into that of the other file, key by key; anything else takes its place, and null
+takes it away. The name of a file is that of its task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bioloom.errors import DataError, unknown_name
+
+Content = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class TaskFile:
+    """A file, what it says by itself, and the file that it is like."""
+
+    path: Path
+    own: Content
+    like: TaskFile | None = None
+
+    @property
+    def content(self) -> Content:
+        """The whole task: the other file's content under this one's."""
+        own = {key: value for key, value in self.own.items() if key != "like"}
+        return merged(self.like.content, own) if self.like else own
+
+    @property
+    def files(self) -> list[TaskFile]:
+        """The file and all that it is like, nearest first."""
+        return [self, *(self.like.files if self.like else [])]
+
+
+def read_task_files(folder: Path) -> dict[str, TaskFile]:
+    """Task name -> its file, for all of a folder in the order of their names."""
+    if not folder.is_dir():
+        hint = "`tasks` in config.yaml names the folder with one file a task"
+        raise DataError(f"There is no folder {str(folder)!r} with tasks", hint=hint)
+    paths = sorted(folder.glob("*.yaml"))
+    if not paths:
+        raise DataError("No task here", file=folder, hint="a task is a file <name>.yaml")
+    return {path.stem: read_task_file(path) for path in paths}
+
+
+def read_task_file(path: Path, likes: tuple[Path, ...] = ()) -> TaskFile:
+    """A task file with those that it is like; `likes` are the files that led here."""
+    own = _read_yaml(path)
+    name = own.get("like")
+    if name is None:
+        return TaskFile(path, own)
+    if not isinstance(name, str):
+        raise DataError(f"`like` takes the name of one task, got {name!r}", file=path)
+    # A path that ends in .yaml is relative to the file; a name is that of a file beside it.
+    other = path.parent / (name if name.endswith(".yaml") else f"{name}.yaml")
+    if not other.is_file():
+        known = sorted(file.stem for file in path.parent.glob("*.yaml") if file != path)
+        error = unknown_name("task", name, known, " after `like:`")
+        raise DataError(f"{path}: {error} ({other} is not there)")
+    led = (*likes, path)
+    if other.resolve() in [file.resolve() for file in led]:
+        circle = " is like ".join(file.stem for file in (*led, other))
+        raise DataError(f"{circle}: a circle", file=path, hint="one of them must say all")
+    return TaskFile(path, own, read_task_file(other, led))
+
+
+def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> Content:
+    """`over` merged into `under`; null removes a key."""
+    result = dict(under)
+    for key, value in over.items():
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, Mapping):
+            below = result.get(key)
+            result[key] = merged(below if isinstance(below, Mapping) else {}, value)
+        else:
+            result[key] = value
+    return result
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that a mapping has twice: YAML would take the last and say nothing."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.tag != "tag:yaml.org,2002:merge" and key.value in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"the key {key.value!r} is there twice", problem_mark=key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _read_yaml(path: Path) -> Content:
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        row = mark.line + 1 if mark else None
+        raise DataError(f"Not YAML: {error.problem}", file=path, row=row) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        problem = " ".join(str(error).split())
+        raise DataError(f"Not YAML in UTF-8: {problem}", file=path) from error
+    if not isinstance(content, dict):
+        raise DataError("A task is a mapping, key: value", file=path)
+    return content

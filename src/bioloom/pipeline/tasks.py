@@ -1,0 +1,222 @@
+"""A task: what one file of `tasks` says, and which files and options each step gets of it.
+
+Imported by the Snakefile, so nothing heavy is imported here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from bioloom.application import Application, get_application
+from bioloom.embedders import model_files, weights_source
+from bioloom.kinds import Kind, get_kind
+from bioloom.pipeline.steps import STEPS
+from bioloom.sources import local_path
+
+Section = dict[str, Any]
+Source = str | dict[str, str]
+
+TABLE = "table"
+"""The embedder of an application whose samples are a table: the columns themselves."""
+
+RESULTS = "results"
+PRETRAINED = f"{RESULTS}/pretrained"
+"""Where the networks of the `pretrain` blocks lie: `features: model` names them by it."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task, all that its file says and what that means for its steps.
+
+    A features file is called `features`, or `features.<baseline>` where a baseline has its own.
+    """
+
+    name: str
+    application: str
+    datasets: dict[str, Section]
+    split: Section
+    features: Section
+    model: Section
+    clean: Section = field(default_factory=dict)
+    leakage: Section = field(default_factory=dict)
+    preprocess: Section = field(default_factory=dict)
+    baselines: dict[str, Section] = field(default_factory=dict)
+    evaluate: Section = field(default_factory=dict)
+    explain: Section = field(default_factory=dict)
+    positive: str | None = None
+    high_above: float | str | None = None
+    title: str | None = None
+    about: Section = field(default_factory=dict)
+
+    def path(self, *parts: str) -> str:
+        """A file or folder of the task's results."""
+        return "/".join((RESULTS, self.name, *parts))
+
+    @property
+    def code(self) -> Application:
+        """The application's functions."""
+        return get_application(self.application)
+
+    @property
+    def kinds(self) -> list[Kind]:
+        """What it may predict; the first is what it is taken to be before data are seen."""
+        return [get_kind(name) for name in self.code.kinds]
+
+    def sections(self, key: str) -> list[tuple[str, Section]]:
+        """The task's own section `key` and those of its baselines, each with its place."""
+        return [(key, getattr(self, key))] + [
+            (f"baselines.{name}.{key}", baseline[key])
+            for name, baseline in self.baselines.items()
+            if key in baseline
+        ]
+
+    # Data sets --------------------------------------------------------------------------------
+
+    @property
+    def new_data(self) -> list[str]:
+        """The data sets that get predictions."""
+        return [dataset for dataset in self.datasets if dataset != "training"]
+
+    def sources(self, dataset: str) -> dict[str, Source]:
+        """The sources that a data set gives, by name, in the application's order."""
+        known = (*self.code.sources, *self.code.optional_sources)
+        options = self.datasets[dataset]
+        return {name: options[name] for name in known if name in options}
+
+    def source_files(self, dataset: str) -> dict[str, str]:
+        """Source name -> local path of a data set, fetched or the user's own."""
+        return {name: local_path(source) for name, source in self.sources(dataset).items()}
+
+    def raw_files(self, dataset: str) -> list[str]:
+        """All files of a data set's sources; of a folder those in it, whose content then counts."""
+        return [
+            str(file)
+            for path in map(Path, self.source_files(dataset).values())
+            for file in (sorted(filter(Path.is_file, path.rglob("*"))) if path.is_dir() else [path])
+        ]
+
+    def dataset_options(self, dataset: str) -> Section:
+        """What ingest may know beyond its files: how to read them."""
+        sources = self.sources(dataset)
+        return {k: value for k, value in self.datasets[dataset].items() if k not in sources}
+
+    @property
+    def has_nodes(self) -> bool:
+        """Whether the samples are pairs of nodes."""
+        return self.code.nodes is not None
+
+    def nodes(self, dataset: str) -> list[str]:
+        """The table of nodes that a data set of pairs comes with, as a list of none or one path."""
+        return [self.path(dataset, "nodes.parquet")] if self.has_nodes else []
+
+    # Features ---------------------------------------------------------------------------------
+
+    @property
+    def features_sections(self) -> dict[str, Section]:
+        """Features file -> its options, but `finetune`: its weights alone concern the features."""
+        sections = {"features": self.features} | {
+            f"features.{name}": baseline["features"]
+            for name, baseline in self.baselines.items()
+            if "features" in baseline
+        }
+        return {name: without(section, "finetune") for name, section in sections.items()}
+
+    @property
+    def features_files(self) -> list[str]:
+        """The features that training needs: the task's, and those of its baselines."""
+        return [self.path("training", f"{name}.npz") for name in self.features_sections]
+
+    def weights(self, features: str) -> list[str]:
+        """The weights of a features file before any fine-tuning: a list of none or one path."""
+        source = features_weights(self.features_sections[features])
+        return [local_path(source)] if source else []
+
+    def weights_parts(self, features: str) -> list[str]:
+        """The files of a model folder of the user's: Snakemake compares them, not its age.
+
+        Folders that Snakemake made, and fetched files, are none of these.
+        """
+        return [
+            str(part)
+            for folder in map(Path, self.weights(features))
+            if folder.is_dir() and not folder.is_relative_to(RESULTS)
+            for part in model_files(folder)
+        ]
+
+    # Fine-tuning ------------------------------------------------------------------------------
+
+    def is_finetuned(self, features: str = "features") -> bool:
+        """Whether features come from the network that `finetune` leaves: the task's own alone."""
+        return features == "features" and "finetune" in self.features
+
+    @property
+    def finetune_options(self) -> Section:
+        """The `finetune` options; their short form names the method alone."""
+        given = self.features["finetune"]
+        return {"method": given} if isinstance(given, str) else given
+
+    @property
+    def finetuned_embedder(self) -> Section:
+        """What finetune may know of the embedder: not how its states are pooled afterwards."""
+        return without(embedder_options(self.features), "pooling", "segments", "dtype")
+
+    def with_frozen(self) -> Task:
+        """The task; where its embedder is fine-tuned, with the run without that as a baseline."""
+        if not self.is_finetuned():
+            return self
+        frozen = {"frozen": {"features": self.features_sections["features"]}}
+        return replace(self, baselines=frozen | self.baselines)
+
+    # Model and report -------------------------------------------------------------------------
+
+    @property
+    def train_options(self) -> Section:
+        """What train may know."""
+        options = {key: getattr(self, key) for key in STEPS["train"].sections}
+        return {key: value for key, value in options.items() if value not in (None, {})}
+
+    @property
+    def described(self) -> Section:
+        """What the report says of the task in words."""
+        words = {key: getattr(self, key) for key in STEPS["report"].sections}
+        return {key: value for key, value in words.items() if value}
+
+    @property
+    def report_files(self) -> dict[str, str]:
+        """What the report shows, by what it is."""
+        return {
+            what: self.path(file) for step in STEPS.values() for what, file in step.shown.items()
+        }
+
+
+def is_pretrained(features: Section) -> bool:
+    """Whether a `pretrain` block makes the model of a `features` section."""
+    return features.get("model", "").startswith(f"{PRETRAINED}/")
+
+
+def embedder_options(features: Section) -> Section:
+    """What of a `features` section is for its embedder."""
+    return without(features, "network", "finetune")
+
+
+def features_weights(features: Section) -> Source | None:
+    """Where the weights of a `features` section come from, if it has any."""
+    if features["embedder"] == TABLE:
+        return None
+    if is_pretrained(features) or Path(features.get("model") or "-").is_dir():
+        return features["model"]
+    return weights_source(embedder_options(features))
+
+
+def without(section: Mapping[str, Any], *keys: str) -> Section:
+    """A section without some of its keys."""
+    return {key: value for key, value in section.items() if key not in keys}
+
+
+def to_json(section: Mapping[str, Any]) -> str:
+    """A section as sorted JSON: the form in which a rule's params carry it."""
+    return json.dumps(section, sort_keys=True)

@@ -1,0 +1,51 @@
+"""The code in one folder, the user's data in another."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.tiny_project import PARTS, ROOT, Project, patients
+
+TASK = """\
+application: disease_diagnosis
+datasets: {training: {clinical: data/heart.csv, columns: {id: patient, label: disease}}}
+split: {method: holdout}
+features: {embedder: table}
+model: {name: logistic_regression}
+"""
+TARGET = "results/heart/leakage.json"
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Project:
+    """A folder with a table and a task, and nothing else."""
+    folder = tmp_path / "my lab"
+    for name in ("data", "tasks"):
+        (folder / name).mkdir(parents=True)
+    patients(80, labelled=True, seed=0).to_csv(folder / "data/heart.csv", index=False)
+    (folder / "tasks/heart.yaml").write_text(TASK)
+    return Project(folder)
+
+
+def test_a_users_folder_holds_data_and_results_alone(lab: Project) -> None:
+    command = ("--snakefile", str(ROOT / "Snakefile"), TARGET)
+    lab.snakemake(*command)
+    made = {".snakemake", "data", "logs", "results", "snakemake.lock", "tasks"}
+    assert {file.name for file in lab.folder.iterdir()} == made
+    assert lab.planned(*command) == set()
+
+
+def test_results_do_not_depend_on_where_code_and_data_lie(lab: Project, tmp_path: Path) -> None:
+    other = lab.copy(tmp_path / "other")
+    lab.snakemake("--snakefile", str(ROOT / "Snakefile"), TARGET)
+    clone = Project(tmp_path / "clone")
+    clone.folder.mkdir()
+    for part in PARTS:
+        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copyfile
+        copy(ROOT / part, clone.path(part))
+    clone.snakemake("--directory", str(other.folder), TARGET)
+    for name in ("snakemake.lock", TARGET):
+        assert other.path(name).read_bytes() == lab.path(name).read_bytes()
