@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from bioloom.application import get_application, measure_of
+from bioloom.application import get_application
 from bioloom.files import write_json
 from bioloom.pipeline.command import json_object, run
 from bioloom.samples import read_samples, write_table
+from bioloom.similarity import measure_of
 from bioloom.splits import write_splits
 from bioloom.splits.leakage import audit as audit_leakage
 from bioloom.splits.split import split_samples
@@ -32,7 +33,7 @@ def main(
         table,
         parts,
         audit,
-        measure=measure_of(chosen, table),
+        measure=measure_of(chosen.measures, table),
         private=chosen.private,
         nodes=pd.read_parquet(nodes[0]) if nodes else None,
         directed=chosen.directed,

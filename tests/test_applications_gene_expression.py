@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bioloom.application import get_application, measure_of
+from bioloom.application import get_application
 from bioloom.errors import DataError
 from bioloom.evaluation.evaluate import evaluate
 from bioloom.explanation.explain import explain
@@ -18,6 +18,7 @@ from bioloom.fitted import Fitted
 from bioloom.predictions.predict import predict
 from bioloom.samples import check_samples, feature_columns, label_columns, write_table
 from bioloom.samples.cleaning import Cleaned
+from bioloom.similarity import measure_of
 from bioloom.splits.leakage import audit
 from bioloom.splits.split import split_samples
 from bioloom.training.train import train_task
@@ -121,7 +122,7 @@ def test_one_gene_of_a_matrix_is_predicted_from_the_others(tmp_path):
     samples = prepare(tmp_path, {"columns": {"label": "lacZ"}}, expression=path).samples
     assert samples["label"].tolist() == [5, 1, 2]
     assert feature_columns(samples) == ["expression.lacI"]
-    assert measure_of(APPLICATION, samples) == "table"
+    assert measure_of(APPLICATION.measures, samples) == "table"
     assert isinstance(APPLICATION.inputs(samples), pd.DataFrame)
     refused(
         lambda: APPLICATION.ingest({"expression": path}, {"columns": {"label": "lacA"}}),
@@ -200,7 +201,7 @@ def test_from_a_table_to_predictions_and_logo(tmp_path):
     options = {"columns": {"sequence": "x", "label": "y", "weight": "reads"}}
     samples = prepare(tmp_path, options, sequences=library(tmp_path / "s.csv")).samples
     splits = split_samples(samples, {"method": "holdout", "test": 0.2, "valid": 0.15}, 1)
-    measure = measure_of(APPLICATION, samples)
+    measure = measure_of(APPLICATION.measures, samples)
     report, nearest = audit(samples, splits, {"limit": 0.95}, measure=measure)
     assert measure == "variants"
     assert report["largest"] <= 15 / 16

@@ -69,7 +69,7 @@ def test_no_protein_is_in_two_parts_of_a_split(files):
         rows = ends.loc[part["sample_id"]].assign(split=part["split"].to_numpy())
         long = rows.melt(id_vars="split", value_vars=["source", "target"])
         assert (long.groupby("value")["split"].nunique() == 1).all()
-    report, items = audit(samples, splits, {"limit": 0.4}, measure="pairs", nodes=nodes(files))
+    report, items = audit(samples, splits, {"limit": 0.4}, measure="links", nodes=nodes(files))
     assert report["largest"] < 0.4
     assert set(items["sample_id"]) == set(samples["sample_id"])
 

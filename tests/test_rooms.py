@@ -15,9 +15,9 @@ SOURCE = ROOT / "src/bioloom"
 FLOORS = (
     {"files", "errors", "arrays"},
     {"structures"},
-    {"options", "devices", "sources", "similarity", "metrics", "privacy"},
+    {"options", "devices", "sources", "metrics", "privacy"},
     {"formats", "samples", "embedders"},
-    {"kinds"},
+    {"kinds", "similarity"},
     {"application", "pretraining", "reads", "clinical"},
     {"splits", "links", "models", "evaluation", "report", "finetuning", "variants"},
     {"features", "fitted", "applications"},

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from bioloom.errors import DataError
 from bioloom.similarity.alignment import DNA, PROTEIN, count_identities, scoring_for
-from bioloom.similarity.sequences import nearest_sequences, nearest_variants, sequence_clusters
-from bioloom.similarity.tables import nearest_rows
+from bioloom.similarity.sequence import nearest_sequences, sequence_clusters
+from bioloom.similarity.table import nearest_rows
+from bioloom.similarity.variants import nearest_variants
 
 RESIDUES = "ARNDCQEGHILKMFPSTWYV"
 sequences = st.text(RESIDUES[:6] + "X", min_size=1, max_size=14)

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from bioloom.errors import DataError
-from bioloom.similarity.tables import nearest_rows
+from bioloom.similarity import get_measure
+from bioloom.similarity.table import nearest_rows
 from bioloom.splits.leakage import audit, shortcuts
 from bioloom.splits.split import split_samples
 
@@ -151,24 +152,24 @@ def test_group_in_two_splits_fails():
 def test_shortcuts_of_sequences():
     samples = proteins(200)
     positive = samples["label"] == "yes"
-    chance = shortcuts(samples, "sequence")
+    chance = shortcuts(samples, get_measure("sequence"))
     assert chance["length"] == 0.5
     assert chance["starts with M"] < 0.6
     samples.loc[positive, "sequence"] = "M" + samples.loc[positive, "sequence"].str[1:40]
-    assert shortcuts(samples, "sequence")["length"] == 1
-    assert shortcuts(samples, "sequence")["starts with M"] > 0.9
+    assert shortcuts(samples, get_measure("sequence"))["length"] == 1
+    assert shortcuts(samples, get_measure("sequence"))["starts with M"] > 0.9
     splits = split_samples(samples, {}, 1)
     report, _ = audit(samples, splits, {}, measure="sequence")
     assert "length alone separates the classes: AUROC 1.00" in report["flags"]
-    assert shortcuts(samples.drop(columns="label"), "sequence") == {}
-    assert shortcuts(samples.assign(label=samples["sample_id"]), "sequence") == {}
+    assert shortcuts(samples.drop(columns="label"), get_measure("sequence")) == {}
+    assert shortcuts(samples.assign(label=samples["sample_id"]), get_measure("sequence")) == {}
 
 
 def test_shortcut_of_a_table_is_its_best_column():
     samples = patients(200)
-    assert max(shortcuts(samples, "table").values()) < 0.65
+    assert max(shortcuts(samples, get_measure("table")).values()) < 0.65
     samples["outcome"] = np.where(samples["label"] == "ill", "died", "alive")
-    (name, score), = shortcuts(samples, "table").items()  # fmt: skip
+    (name, score), = shortcuts(samples, get_measure("table")).items()  # fmt: skip
     assert name.startswith("outcome_")
     assert score == 1
 

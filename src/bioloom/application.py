@@ -14,8 +14,6 @@ import pandas as pd
 from bioloom.errors import unknown_name
 from bioloom.samples.cleaning import Cleaned
 
-Measure = Literal["sequence", "variants", "table", "pairs", "ends"]
-
 
 @dataclass(frozen=True)
 class Application:
@@ -27,9 +25,9 @@ class Application:
     `ingest(files, options)` reads the data set's source files (name in config -> local path;
     options are the data set's other keys) into a table with `sample_id`;
     `clean(raw, options)` standardises it; `inputs(samples)` gives what an embedder takes:
-    a list of sequences or a table. `measure` is how alike two samples are in the leakage audit
-    (`measure_of` says when it falls back). `write(samples, predictions, folder)` puts predictions
-    of new data into files of the field.
+    a list of sequences or a table. `measures` are how alike two samples are in the leakage audit,
+    by their names in `bioloom.similarity`: the first that fits the samples is taken.
+    `write(samples, predictions, folder)` puts predictions of new data into files of the field.
     Where samples are persons `private` is true: no value of a row appears in logs or reports.
     Where samples are pairs (`source`, `target`), `nodes(files, options)` gives the table of their
     ends (`node_id`, inputs, `expression.<condition>`), and `inputs` is asked of that; `directed`
@@ -43,25 +41,12 @@ class Application:
     inputs: Callable[[pd.DataFrame], list[str] | pd.DataFrame]
     sources: tuple[str, ...]
     optional_sources: tuple[str, ...] = ()
-    measure: Measure = "table"
+    measures: tuple[str, ...] = ("table",)
     private: bool = False
     nodes: Callable[[dict[str, Path], dict[str, Any]], pd.DataFrame] | None = None
     directed: bool = False
     alphabet: Literal["protein", "dna"] | None = None
     write: Callable[[pd.DataFrame, pd.DataFrame, Path], None] | None = None
-
-
-def measure_of(application: Application, samples: pd.DataFrame) -> Measure:
-    """How alike two samples are.
-
-    Variants of one sequence are compared letter by letter; sequences of different lengths by
-    alignment, and where there is none, the columns of the table.
-    """
-    if application.measure != "variants":
-        return application.measure
-    if "sequence" not in samples:
-        return "table"
-    return "variants" if samples["sequence"].str.len().nunique() == 1 else "sequence"
 
 
 def application_names() -> list[str]:

@@ -248,6 +248,6 @@ application = Application(
     inputs=inputs,
     sources=(),
     optional_sources=("sequences", "windows", "genome", "expression", "values"),
-    measure="variants",
+    measures=("variants", "sequence", "table"),
     alphabet="dna",
 )

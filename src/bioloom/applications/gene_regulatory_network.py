@@ -293,6 +293,6 @@ application = Application(
     nodes=nodes,
     sources=("expression",),
     optional_sources=("edges", "genes", "genome", "regulators"),
-    measure="ends",
+    measures=("ends",),
     directed=True,
 )

@@ -183,6 +183,6 @@ application = Application(
     inputs=inputs,
     sources=("sequences",),
     optional_sources=("table",),
-    measure="sequence",
+    measures=("sequence",),
     alphabet="protein",
 )

@@ -157,7 +157,7 @@ def _families(
     pairs: pd.DataFrame, sequences: pd.Series, identity: float, prefix: str
 ) -> dict[str, list[str]]:
     """The family of both proteins of each pair: clusters at `identity`, numbered."""
-    from bioloom.similarity.sequences import sequence_clusters
+    from bioloom.similarity.sequence import sequence_clusters
 
     used = sequences[sequences.index.isin(pairs[["source", "target"]].to_numpy().ravel())]
     clusters = sequence_clusters(used.tolist(), identity)
@@ -258,5 +258,5 @@ application = Application(
         "test_complexes",
         "test_expression",
     ),
-    measure="pairs",
+    measures=("links",),
 )

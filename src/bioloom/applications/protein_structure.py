@@ -191,7 +191,7 @@ application = Application(
     inputs=inputs,
     sources=(),
     optional_sources=(*SOURCES, "states"),
-    measure="sequence",
+    measures=("sequence",),
     alphabet="protein",
     write=write,
 )

@@ -54,6 +54,7 @@ def _baselines(task: Task, features: Section) -> list[str]:
 _NAMED: dict[str, Callable[[Task, Section], list[str]]] = {
     "application": lambda task, _: [f"bioloom.applications.{task.application}"],
     "kinds": lambda task, _: [f"bioloom.kinds.{kind.name}" for kind in task.kinds],
+    "measures": lambda task, _: [f"bioloom.similarity.{name}" for name in task.code.measures],
     "embedder": _embedder,
     "links": lambda task, _: ["bioloom.links.features"] if task.has_nodes else [],
     "model": lambda task, _: [f"bioloom.models.{task.model['name']}"],

@@ -34,7 +34,7 @@ STEPS: dict[str, Step] = {
     "split": Step(
         ("application", "split", "leakage"),
         ("seed",),
-        ("application",),
+        ("application", "measures"),
         {"leakage": "leakage.json"},
     ),
     "pretrain": Step(shared=("seed", "pretrain", "sources")),

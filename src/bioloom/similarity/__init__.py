@@ -1,10 +1,55 @@
-"""How alike two samples are, 0 to 1; one module a measure."""
+"""How alike two samples are, 0 to 1: one module a measure, found by its name.
+
+A measure answers for itself, as a kind does: which samples it fits, what is compared of them, and
+which trivial features of theirs should not tell the classes.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+
 import numpy as np
+import pandas as pd
+
+from bioloom.errors import DataError
 
 BLOCK = 2_000_000  # pairs held in memory at a time
+
+Nearest = tuple[np.ndarray, np.ndarray]
+"""Similarity to the nearest of some rows, (Q,), and its place among them, (Q,); -1 if none."""
+Compare = Callable[[np.ndarray, np.ndarray], Nearest]
+"""Row numbers of queries (Q,) and targets (T,) to the nearest target of each query."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How alike samples are.
+
+    `compare(samples, nodes, directed)` prepares what is compared once, and gives a function of row
+    numbers. `shortcuts(samples, positive)` are AUROCs of trivial features, of which one from
+    `alarm` on is worth a warning. `distance` is what a similarity says in the measure's own unit,
+    where it has one.
+    """
+
+    name: str
+    description: str
+    fits: Callable[[pd.DataFrame], bool]
+    compare: Callable[[pd.DataFrame, pd.DataFrame | None, bool], Compare]
+    shortcuts: Callable[[pd.DataFrame, np.ndarray], dict[str, float]]
+    alarm: float
+    distance: Callable[[pd.Series], pd.Series] | None = None
+
+
+def get_measure(name: str) -> Measure:
+    """The measure of that name."""
+    return import_module(f"bioloom.similarity.{name}").measure
+
+
+def measure_of(names: Sequence[str], samples: pd.DataFrame) -> str:
+    """The first of these measures that fits the samples."""
+    return next(name for name in names if get_measure(name).fits(samples))
 
 
 def connected(i: np.ndarray, j: np.ndarray, size: int) -> np.ndarray:
@@ -14,3 +59,23 @@ def connected(i: np.ndarray, j: np.ndarray, size: int) -> np.ndarray:
 
     edges = coo_array((np.ones(len(i), dtype=bool), (i, j)), shape=(size, size))
     return connected_components(edges, directed=False)[1]
+
+
+def auroc(values: pd.Series, positive: np.ndarray) -> float:
+    """Area under the ROC curve of one column, turned to be 0.5 or more; missing rows left out."""
+    known = values.notna().to_numpy()
+    values, positive = values[known], positive[known]
+    n_positive, n_negative = positive.sum(), (~positive).sum()
+    if not n_positive or not n_negative:
+        return 0.5
+    ranks = values.astype(float).rank().to_numpy()
+    above = ranks[positive].sum() - n_positive * (n_positive + 1) / 2
+    area = above / (n_positive * n_negative)
+    return float(max(area, 1 - area))
+
+
+def sequences(samples: pd.DataFrame) -> np.ndarray:
+    """The sequences of the samples, (N,)."""
+    if "sequence" not in samples:
+        raise DataError("the leakage audit of sequences needs them", column="sequence")
+    return samples["sequence"].to_numpy(dtype=object)

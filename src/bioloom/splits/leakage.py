@@ -14,27 +14,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bioloom.application import Measure
 from bioloom.errors import DataError
-from bioloom.samples import feature_columns
-from bioloom.similarity.links import nearest_links
-from bioloom.similarity.sequences import identities, nearest_sequences, nearest_variants
-from bioloom.similarity.tables import nearest_rows
+from bioloom.similarity import Measure, get_measure
 from bioloom.splits import SPLITS, check_splits
 
-MEASURES = {
-    "sequence": "identity of the best local alignment / length of the shorter sequence",
-    "variants": "identical letters at the same positions / length",
-    "table": "1 / (1 + distance between rows), robustly scaled",
-    "pairs": "mean over both ends of the identity with the ends of a training pair",
-    "ends": "share of the ends that a training pair has at the same place",
-}
 OPTIONS: dict[str, Any] = {"limit": None}
 BINS = 20
-CATEGORIES = 100
 NEAR = 0.9  # a near-duplicate
-# AUROC of one trivial feature worth a warning.
-SHORTCUT = {"sequence": 0.75, "variants": 0.75, "table": 0.98, "pairs": 0.75, "ends": 0.75}
 
 
 def audit(
@@ -42,7 +28,7 @@ def audit(
     splits: pd.DataFrame,
     options: dict[str, Any],
     *,
-    measure: Measure,
+    measure: str,
     private: bool = False,
     nodes: pd.DataFrame | None = None,
     directed: bool = False,
@@ -54,22 +40,22 @@ def audit(
     `private`, and for groups in two splits. `nodes` are the ends of pairs: without sequences a node
     is like itself alone.
     """
-    limit = _limit(options)
+    limit, measured_by = _limit(options), get_measure(measure)
     check_splits(splits, samples)
-    items = nearest_training(samples, splits, measure, nodes, directed)
+    items = nearest_training(samples, splits, measured_by, nodes, directed)
     if limit is not None:
         _check_limit(items, limit, private)
     report = {
-        "measure": MEASURES[measure],
+        "measure": measured_by.description,
         "limit": limit,
-        **_summary(items, measure),
+        **_summary(items, measured_by),
         **_near_duplicates(items, samples),
         "groups": int(samples["group"].nunique()) if "group" in samples else len(samples),
         "groups_across_splits": 0,  # check_splits refuses any
         "sizes": _sizes(splits),
-        "shortcuts": shortcuts(samples, measure),
+        "shortcuts": shortcuts(samples, measured_by),
     }
-    report["flags"] = _flags(report, samples, splits, measure)
+    report["flags"] = _flags(report, samples, splits, measured_by)
     counts, edges = np.histogram(items["similarity"], BINS, (0, 1))
     report["histogram"] = {"edges": edges.round(2).tolist(), "counts": counts.tolist()}
     return report, items
@@ -89,24 +75,14 @@ def nearest_training(
     """
     ids = samples["sample_id"].to_numpy()
     row_of = pd.Series(np.arange(len(ids)), index=ids)
-    alike = _alike(nodes, measure) if nodes is not None else None
-    values = _ends(samples, nodes) if nodes is not None else _values(samples, measure)
-    nearest_of = nearest_variants if measure == "variants" else nearest_sequences
+    compare = measure.compare(samples, nodes, directed)
     parts = []
     for (repeat, fold), part in splits.groupby(["repeat", "fold"]):
         rows, is_test = row_of[part["sample_id"]].to_numpy(), (part["split"] == "test").to_numpy()
         if not is_test.any():
             continue
         test, training = rows[is_test], rows[~is_test]
-        if alike is not None:
-            similarity, index = nearest_links(
-                values[test], values[training], alike, directed=directed
-            )
-        elif measure == "table":
-            distance, index = nearest_rows(values[test], values[training])
-            similarity = 1 / (1 + distance)
-        else:
-            similarity, index = nearest_of(list(values[test]), list(values[training]))
+        similarity, index = compare(test, training)
         nearest = np.where(index >= 0, ids[training][index], "")
         columns = {"sample_id": ids[test], "repeat": repeat, "fold": fold, "nearest": nearest}
         parts.append(pd.DataFrame({**columns, "similarity": similarity}))
@@ -116,27 +92,13 @@ def nearest_training(
 def shortcuts(samples: pd.DataFrame, measure: Measure) -> dict[str, float]:
     """AUROC of features that should not decide alone, over all samples with two classes.
 
-    For sequences their length and an initial methionine (fragments and mature peptides lack it);
-    for pairs how often their ends occur, whatever the label; for tables the best single column,
-    which is suspect where it decides all: it may be a result of the label. Either direction counts,
-    so 0.5 is the lowest.
+    Either direction counts, so 0.5 is the lowest.
     """
     if "label" not in samples or samples["label"].nunique() != 2:
         return {}
     positive = pd.factorize(samples["label"], sort=True)[0] == 1
-    if measure in ("sequence", "variants"):
-        texts = samples["sequence"].str.upper()
-        features = pd.DataFrame({"length": texts.str.len(), "starts with M": texts.str[0] == "M"})
-    elif measure in ("pairs", "ends"):
-        ends = [samples[name].map(samples[name].value_counts()) for name in ("source", "target")]
-        features = pd.DataFrame({"how often its ends occur": ends[0] + ends[1]})
-    else:
-        features = _flagged(samples)
-    scores = {name: _auroc(column, positive) for name, column in features.items()}
-    if measure == "table" and scores:
-        best = max(scores, key=lambda name: scores[name])
-        scores = {best: scores[best]}
-    return {str(name): round(score, 4) for name, score in scores.items()}
+    scores = measure.shortcuts(samples, positive)
+    return {name: round(score, 4) for name, score in scores.items()}
 
 
 def _limit(options: dict[str, Any]) -> float | None:
@@ -167,7 +129,7 @@ def _check_limit(items: pd.DataFrame, limit: float, private: bool) -> None:
     )
 
 
-def _summary(items: pd.DataFrame, measure: str) -> dict[str, Any]:
+def _summary(items: pd.DataFrame, measure: Measure) -> dict[str, Any]:
     """The distribution over all partitions, and the partition that comes nearest."""
     similarity = items["similarity"]
     summary: dict[str, Any] = {
@@ -175,8 +137,8 @@ def _summary(items: pd.DataFrame, measure: str) -> dict[str, Any]:
         "largest": round(float(similarity.max()), 4),
         "quantiles": _quantiles(similarity),
     }
-    if measure == "table":
-        summary["distance"] = _quantiles(1 / similarity[similarity > 0] - 1)
+    if measure.distance is not None:
+        summary["distance"] = _quantiles(measure.distance(similarity[similarity > 0]))
     fifths = np.histogram(similarity, 5, (0, 1))[0] / len(similarity)
     summary["shares"] = {f"{i / 5:.1f} to {(i + 1) / 5:.1f}": round(float(share), 4)
                          for i, share in enumerate(fifths)}  # fmt: skip
@@ -212,13 +174,13 @@ def _sizes(splits: pd.DataFrame) -> dict[str, float]:
 
 
 def _flags(
-    report: dict[str, Any], samples: pd.DataFrame, splits: pd.DataFrame, measure: str
+    report: dict[str, Any], samples: pd.DataFrame, splits: pd.DataFrame, measure: Measure
 ) -> list[str]:
     """What a reader should doubt, in words."""
     flags = [
         f"{name} alone separates the classes: AUROC {score:.2f}"
         for name, score in report["shortcuts"].items()
-        if score >= SHORTCUT[measure]
+        if score >= measure.alarm
     ]
     if report["near_duplicates"]:
         flags.append(f"{report['near_duplicates']} test samples are near-duplicates of training")
@@ -228,67 +190,3 @@ def _flags(
         if absent:
             flags.append(f"no test sample of class {', '.join(sorted(absent))}")
     return flags
-
-
-def _values(samples: pd.DataFrame, measure: Measure) -> np.ndarray:
-    return _numbers(samples) if measure == "table" else _sequences(samples)
-
-
-def _alike(nodes: pd.DataFrame, measure: Measure) -> np.ndarray:
-    """How alike all nodes are, (M, M): identity of their sequences, or 1 with itself alone."""
-    matrix = np.eye(len(nodes), dtype=np.float32)
-    if measure == "pairs" and "sequence" in nodes:
-        known = np.flatnonzero(nodes["sequence"].notna())
-        matrix[np.ix_(known, known)] = identities(nodes["sequence"].iloc[known].tolist())
-    return matrix
-
-
-def _ends(samples: pd.DataFrame, nodes: pd.DataFrame) -> np.ndarray:
-    """Rows of the nodes at both ends of each sample, (N, 2)."""
-    index = pd.Index(nodes["node_id"])
-    ends = np.stack([index.get_indexer(pd.Index(samples[e])) for e in ("source", "target")], axis=1)
-    if (ends < 0).any():
-        raise DataError(f"{(ends < 0).any(axis=1).sum()} pairs have an end that is no node")
-    return ends
-
-
-def _sequences(samples: pd.DataFrame) -> np.ndarray:
-    if "sequence" not in samples:
-        raise DataError("the leakage audit of sequences needs them", column="sequence")
-    return samples["sequence"].to_numpy(dtype=object)
-
-
-def _flagged(samples: pd.DataFrame) -> pd.DataFrame:
-    """Feature columns as numbers: a category becomes one flag a value, all missing where it is.
-
-    Text of more than `CATEGORIES` values is no category and is left out.
-    """
-    table = samples[feature_columns(samples)]
-    numeric = table.select_dtypes(["number", "bool"]).astype(float)
-    flags = []
-    for name in table.columns.difference(numeric.columns, sort=False):
-        if table[name].nunique() <= CATEGORIES:
-            flag = pd.get_dummies(table[name], prefix=name, dtype=float)
-            flag.loc[table[name].isna()] = np.nan
-            flags.append(flag)
-    return pd.concat([numeric, *flags], axis=1)
-
-
-def _numbers(samples: pd.DataFrame) -> np.ndarray:
-    numbers = _flagged(samples).to_numpy(dtype=float)
-    if not numbers.shape[1]:
-        raise DataError("the leakage audit of a table needs feature columns")
-    return numbers
-
-
-def _auroc(values: pd.Series, positive: np.ndarray) -> float:
-    """Area under the ROC curve of one column, turned to be 0.5 or more; missing rows left out."""
-    known = values.notna().to_numpy()
-    values, positive = values[known], positive[known]
-    n_positive, n_negative = positive.sum(), (~positive).sum()
-    if not n_positive or not n_negative:
-        return 0.5
-    ranks = values.astype(float).rank().to_numpy()
-    above = ranks[positive].sum() - n_positive * (n_positive + 1) / 2
-    area = above / (n_positive * n_negative)
-    return float(max(area, 1 - area))

@@ -129,7 +129,7 @@ def _units(samples: pd.DataFrame, by: str, identity: float | None) -> np.ndarray
     if "sequence" not in samples:
         raise DataError("split by cluster needs a sequence column", column="sequence")
     from bioloom.similarity import connected
-    from bioloom.similarity.sequences import sequence_clusters
+    from bioloom.similarity.sequence import sequence_clusters
 
     clusters = sequence_clusters(samples["sequence"].tolist(), identity)
     # A graph of groups and clusters with one edge a sample: its components share neither.

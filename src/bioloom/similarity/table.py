@@ -5,8 +5,13 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+import pandas as pd
 
-from bioloom.similarity import BLOCK
+from bioloom.errors import DataError
+from bioloom.samples import feature_columns
+from bioloom.similarity import BLOCK, Compare, Measure, Nearest, auroc
+
+CATEGORIES = 100
 
 
 def nearest_rows(queries: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -59,3 +64,56 @@ def _robust_scale(values: np.ndarray) -> np.ndarray:
 def _fill_missing(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     has = np.isfinite(values)
     return np.where(has, values, 0.0), has.astype(float)
+
+
+def flagged(samples: pd.DataFrame) -> pd.DataFrame:
+    """Feature columns as numbers: a category becomes one flag a value, all missing where it is.
+
+    Text of more than `CATEGORIES` values is no category and is left out.
+    """
+    table = samples[feature_columns(samples)]
+    numeric = table.select_dtypes(["number", "bool"]).astype(float)
+    flags = []
+    for name in table.columns.difference(numeric.columns, sort=False):
+        if table[name].nunique() <= CATEGORIES:
+            flag = pd.get_dummies(table[name], prefix=name, dtype=float)
+            flag.loc[table[name].isna()] = np.nan
+            flags.append(flag)
+    return pd.concat([numeric, *flags], axis=1)
+
+
+def numbers(samples: pd.DataFrame) -> np.ndarray:
+    """The feature columns as numbers, (N, D); DataError where there are none."""
+    values = flagged(samples).to_numpy(dtype=float)
+    if not values.shape[1]:
+        raise DataError("the leakage audit of a table needs feature columns")
+    return values
+
+
+def compare(samples: pd.DataFrame, nodes: pd.DataFrame | None, directed: bool) -> Compare:
+    """Scales are fitted on the targets: the training rows of each partition."""
+    values = numbers(samples)
+
+    def nearest(queries: np.ndarray, targets: np.ndarray) -> Nearest:
+        distance, index = nearest_rows(values[queries], values[targets])
+        return 1 / (1 + distance), index
+
+    return nearest
+
+
+def shortcuts(samples: pd.DataFrame, positive: np.ndarray) -> dict[str, float]:
+    """The best single column: where it decides all, it may be a result of the label."""
+    scores = {str(name): auroc(column, positive) for name, column in flagged(samples).items()}
+    best = max(scores, key=lambda name: scores[name], default=None)
+    return {} if best is None else {best: scores[best]}
+
+
+measure = Measure(
+    name="table",
+    description="1 / (1 + distance between rows), robustly scaled",
+    fits=lambda samples: True,
+    compare=compare,
+    shortcuts=shortcuts,
+    alarm=0.98,
+    distance=lambda similarity: 1 / similarity - 1,
+)

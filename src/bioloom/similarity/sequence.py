@@ -1,4 +1,4 @@
-"""Nearest sequences and variants, and sequence clusters.
+"""Nearest sequences, and sequence clusters.
 
 Sequence similarity is identity: identical letters in the best local alignment (BLOSUM62 for
 proteins, match and mismatch for DNA on the given strand; affine gaps) / length of the shorter one,
@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pandas as pd
 
-from bioloom.similarity import BLOCK, connected
+from bioloom.similarity import BLOCK, Compare, Measure, Nearest, auroc, connected, sequences
 
 SHORT = 80
 
@@ -39,33 +39,6 @@ def nearest_sequences(queries: list[str], targets: list[str]) -> tuple[np.ndarra
         similarity[query[best]] = identity[best]
         nearest[query[best]] = target[best] - len(queries)
     return similarity, nearest
-
-
-def nearest_variants(queries: list[str], targets: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Like `nearest_sequences` for sequences of one length, compared letter by letter.
-
-    The similarity is 1 - Hamming distance / length. All pairs are compared, as a product of
-    one-hot matrices.
-    """
-    letters = sorted(set("".join([*queries, *targets]).upper()))
-    query, target = (_one_hot(texts, letters) for texts in (queries, targets))
-    similarity, nearest = np.zeros(len(queries)), np.full(len(queries), -1)
-    if not len(queries) or not len(targets):
-        return similarity, nearest
-    size = max(1, BLOCK // len(targets))
-    for start in range(0, len(queries), size):
-        equal = query[start : start + size] @ target.T
-        best = equal.argmax(axis=1)
-        similarity[start : start + size] = equal[np.arange(len(best)), best]
-        nearest[start : start + size] = best
-    return similarity / len(queries[0]), np.where(similarity > 0, nearest, -1)
-
-
-def _one_hot(texts: list[str], letters: list[str]) -> np.ndarray:
-    """Letters of equally long texts as flags, (N, length * letters) float32."""
-    codes = np.array([list(text.upper()) for text in texts])
-    flags = codes[..., None] == np.array(letters)
-    return flags.reshape(len(texts), -1).astype(np.float32)
 
 
 def sequence_clusters(sequences: list[str], identity: float) -> np.ndarray:
@@ -126,3 +99,33 @@ def _aligned(
             i, j = i[needed], j[needed]
         identities = count_identities(codes, offsets, i, j, scoring)
         yield i, j, identities / np.minimum(lengths[i], lengths[j])
+
+
+def compare(samples: pd.DataFrame, nodes: pd.DataFrame | None, directed: bool) -> Compare:
+    """Each query is aligned to the targets that may be alike."""
+    texts = sequences(samples)
+
+    def nearest(queries: np.ndarray, targets: np.ndarray) -> Nearest:
+        return nearest_sequences(list(texts[queries]), list(texts[targets]))
+
+    return nearest
+
+
+def shortcuts(samples: pd.DataFrame, positive: np.ndarray) -> dict[str, float]:
+    """Length, and an initial methionine: fragments and mature peptides lack it."""
+    texts = samples["sequence"].str.upper()
+    starts = texts.str[0] == "M"
+    return {
+        "length": auroc(texts.str.len(), positive),
+        "starts with M": auroc(starts, positive),
+    }
+
+
+measure = Measure(
+    name="sequence",
+    description="identity of the best local alignment / length of the shorter sequence",
+    fits=lambda samples: "sequence" in samples,
+    compare=compare,
+    shortcuts=shortcuts,
+    alarm=0.75,
+)

@@ -1,0 +1,56 @@
+"""How alike two variants of one sequence are: letter by letter."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from bioloom.similarity import BLOCK, Compare, Nearest, sequence, sequences
+
+
+def nearest_variants(queries: list[str], targets: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Like `sequence.nearest_sequences` for sequences of one length, compared letter by letter.
+
+    The similarity is 1 - Hamming distance / length. All pairs are compared, as a product of
+    one-hot matrices.
+    """
+    letters = sorted(set("".join([*queries, *targets]).upper()))
+    query, target = (_one_hot(texts, letters) for texts in (queries, targets))
+    similarity, nearest = np.zeros(len(queries)), np.full(len(queries), -1)
+    if not len(queries) or not len(targets):
+        return similarity, nearest
+    size = max(1, BLOCK // len(targets))
+    for start in range(0, len(queries), size):
+        equal = query[start : start + size] @ target.T
+        best = equal.argmax(axis=1)
+        similarity[start : start + size] = equal[np.arange(len(best)), best]
+        nearest[start : start + size] = best
+    return similarity / len(queries[0]), np.where(similarity > 0, nearest, -1)
+
+
+def _one_hot(texts: list[str], letters: list[str]) -> np.ndarray:
+    """Letters of equally long texts as flags, (N, length * letters) float32."""
+    codes = np.array([list(text.upper()) for text in texts])
+    flags = codes[..., None] == np.array(letters)
+    return flags.reshape(len(texts), -1).astype(np.float32)
+
+
+def compare(samples: pd.DataFrame, nodes: pd.DataFrame | None, directed: bool) -> Compare:
+    """Each query is compared with all targets."""
+    texts = sequences(samples)
+
+    def nearest(queries: np.ndarray, targets: np.ndarray) -> Nearest:
+        return nearest_variants(list(texts[queries]), list(texts[targets]))
+
+    return nearest
+
+
+measure = replace(
+    sequence.measure,
+    name="variants",
+    description="identical letters at the same positions / length",
+    fits=lambda samples: "sequence" in samples and samples["sequence"].str.len().nunique() == 1,
+    compare=compare,
+)
