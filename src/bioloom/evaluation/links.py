@@ -37,11 +37,11 @@ def macro_scores(
     if by not in samples:
         raise DataError(f"`evaluate: by: {by}` is no column of the samples", column=by)
     column = samples.set_index("sample_id", drop=False)[by]
-    parts = [macro_mean(rows, column.loc[rows.sample_id].to_numpy(), draws) for rows in repeats]
+    parts = [_macro(rows, column.loc[rows.sample_id].to_numpy(), draws) for rows in repeats]
     return {name: np.mean([part[name] for part in parts], axis=0) for name in parts[0]}
 
 
-def macro_mean(rows: HeldOut, values: np.ndarray, draws: np.ndarray) -> Scores:
+def _macro(rows: HeldOut, values: np.ndarray, draws: np.ndarray) -> Scores:
     if rows.p.shape[1] != 2:
         raise DataError("`evaluate: by` is for two classes")
     scores: list[Scores] = []

@@ -54,6 +54,7 @@ def weighting(model: Any, labels: Labels, rows: np.ndarray) -> dict[str, np.ndar
 
 
 def build_model(name: str, labels: Labels, seed: int, parameters: dict[str, Any]) -> Any:
+    """The untrained model of this name for these labels; a parameter it lacks is refused."""
     check_parameters(name, parameters)
     model = get_model(name)
     if labels.kind == "per_pair" and not model.per_pair:
