@@ -14,8 +14,8 @@ from bioloom.features.engine import embed
 from bioloom.files import read_json
 from bioloom.finetuning import finetune
 from bioloom.pipeline.check import check_config
-from tests.test_pipeline_config import SCHEMA
 from tests.tiny_models import configs, protein_bert
+from tests.toys import SCHEMA
 
 OPTIONS = {"rank": 4, "epochs": 3, "learning_rate": 0.01}
 PARTS = ["train", "train", "train", "valid", "test"]

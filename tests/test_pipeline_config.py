@@ -9,9 +9,8 @@ import yaml
 from bioloom.errors import DataError
 from bioloom.pipeline.check import check_config
 from bioloom.pipeline.config import raw_files, remote_sources, train_section
-
-ROOT = Path(__file__).parents[1]
-SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
+from tests.tiny_project import ROOT
+from tests.toys import SCHEMA
 
 
 @pytest.fixture

@@ -13,8 +13,7 @@ import pandas as pd
 
 from bioloom.errors import unknown_name
 from bioloom.kinds import Kind
-from bioloom.samples import COORDINATES
-from bioloom.samples.cleaning import Cleaned
+from bioloom.samples import COORDINATES, Cleaned
 
 Measure = Literal["sequence", "variants", "table", "pairs", "ends"]
 
