@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from bench.timing import Goal, Suite
+from bench.timing import Goal, Size, Suite
 from bioloom.models.svm import Model
 
 C = 1.0
 
 
-def suite(tiny: bool, folder: Path) -> Suite:
+def suite(size: Size, folder: Path) -> Suite:
     """Cell lines x flags of the shape of GDSC v17, simulated; a tenth of the drugs not measured."""
-    n, columns, drugs = (500, 400, 40) if tiny else (800, 678, 265)
+    n, columns, drugs = (500, 400, 40) if size == "tiny" else (800, 678, 265)
     rng = np.random.default_rng(0)
     X = (rng.random((n, columns)) < 0.1).astype(np.float32)
     y = X @ rng.normal(size=(columns, drugs)) + rng.normal(size=(n, drugs))

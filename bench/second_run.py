@@ -6,12 +6,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from bench.timing import Goal, Suite
+from bench.timing import Goal, Size, Suite
 from tests.tiny_project import Project
 
 
-def suite(tiny: bool, folder: Path) -> Suite:
-    """Two clinical tasks, the same project at both sizes."""
+def suite(size: Size, folder: Path) -> Suite:
+    """Two clinical tasks, the same project at each size."""
     numbers = count()
 
     def first() -> Project:

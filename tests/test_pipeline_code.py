@@ -20,8 +20,8 @@ def edit(project: Project, name: str) -> None:
         stream.write("# edited\n")
 
 
-def test_a_second_run_has_no_jobs(tiny_project: Project) -> None:
-    assert tiny_project.planned() == set()
+def test_a_second_run_has_no_jobs(project: Project) -> None:
+    assert project.planned() == set()
 
 
 def test_touching_every_input_runs_nothing(project: Project) -> None:
