@@ -34,7 +34,7 @@ def suite(size: Size, folder: Path) -> Suite:
         return cpu_suite("tiny", make_proteins(40, median=120), folder, {"naive": 7, "sorted": 1.4})
     goals = {"naive": 7, "sorted": 1.4, "rate": 0.45}
     few = size == "usual"
-    return cpu_suite("35M", make_proteins(50 if few else 200), folder, goals, 2 if few else ROUNDS)
+    return cpu_suite("35M", make_proteins(40 if few else 200), folder, goals, 2 if few else ROUNDS)
 
 
 def cpu_suite(

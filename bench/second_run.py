@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +11,18 @@ from tests.tiny_project import Project
 
 def suite(size: Size, folder: Path) -> Suite:
     """Two clinical tasks, the same project at each size."""
-    numbers = count()
+    done: list[Project] = []
 
     def first() -> Project:
-        path = folder / str(next(numbers))
+        path = folder / str(len(done))
         path.mkdir()
-        project = Project.create(path)
-        project.snakemake()
-        return project
-
-    done = first()
+        done.append(Project.create(path))
+        done[-1].snakemake()
+        return done[-1]
 
     def second() -> set[str]:
-        done.snakemake()
-        return done.planned()
+        done[0].snakemake()
+        return done[0].planned()
 
     goals = [Goal("second run", "second run and its plan", "first run")]
     cases = {"first run": first, "second run and its plan": second}

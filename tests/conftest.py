@@ -14,14 +14,15 @@ from hypothesis import settings
 
 from tests.tiny_project import Project
 
-PROJECTS = {"tiny_project", "project", "published", "finished", "clone"}
+# Tests of a project run Snakemake, DVC or git; those of `fasta` pretrain; a `report` has all kinds.
+SLOW_FIXTURES = {"tiny_project", "project", "published", "finished", "clone", "fasta", "report"}
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of a project run Snakemake, DVC or git: they are slow without saying so."""
+    """A test that uses a slow fixture is slow without saying so."""
     for item in items:
-        if PROJECTS & set(getattr(item, "fixturenames", ())):
+        if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker("slow")
 
 

@@ -182,6 +182,7 @@ def library(path: Path, n: int = 400) -> Path:
     return write(path, "\n".join(["x,y,reads", *rows, ""]))
 
 
+@pytest.mark.slow
 def test_from_a_table_to_predictions_and_logo(tmp_path):
     options = {"columns": {"sequence": "x", "label": "y", "weight": "reads"}}
     samples = prepare(tmp_path, options, sequences=library(tmp_path / "s.csv")).samples

@@ -17,6 +17,8 @@ from bioloom.pipeline.check import check_config
 from tests.tiny_models import configs, protein_bert
 from tests.toys import SCHEMA
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = {"rank": 4, "epochs": 3, "learning_rate": 0.01}
 PARTS = ["train", "train", "train", "valid", "test"]
 

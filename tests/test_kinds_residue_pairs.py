@@ -24,6 +24,8 @@ from bioloom.structures.folding import handedness
 from bioloom.training.train import train
 from tests.toys import helix, partition, recipe
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"trunk_width": 8, "trunk_layers": 1, "width": 8, "layers": 1, "epochs": 6}
 APPLICATION = get_application("protein_structure")
 

@@ -21,6 +21,8 @@ from bioloom.training.recipe import Recipe
 from bioloom.training.train import train
 from tests.toys import partition, recipe
 
+pytestmark = pytest.mark.slow
+
 CNN = {"width": 16, "layers": 2, "epochs": 8, "learning_rate": 5e-3, "batch_size": 8}
 
 

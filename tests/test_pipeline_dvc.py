@@ -50,6 +50,7 @@ def make_stages(project: Project) -> None:
     project.run(*script, "--config", "config.yaml", "--stages", "dvc.yaml")
 
 
+@pytest.mark.slow
 def test_dvc_yaml_is_up_to_date(tmp_path: Path, monkeypatch) -> None:
     for part in (*PARTS, "config.yaml", "data"):
         (tmp_path / part).symlink_to(ROOT / part)
