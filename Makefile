@@ -1,5 +1,5 @@
 # Needs Python 3.11 or newer, pip and make; the rest comes from PyPI into .venv.
-.PHONY: run test check lint bench times verify report clean
+.PHONY: run test check lint style types fast bench times verify report clean
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
@@ -12,15 +12,28 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 run: .venv/installed  ## from raw data to predictions and results/report.html
 	$(BIN)/snakemake
 
-test: .venv/installed-test
-	$(BIN)/python -m pytest
+# A worker for each core takes tests from the others when it has run out of its own.
+PYTEST := $(BIN)/python -m pytest -n logical --dist worksteal
 
-lint: .venv/installed-lint
+test: .venv/installed-test
+	$(PYTEST)
+
+check: .venv/installed-test .venv/installed-lint  ## in a minute: lint, types and the fast tests
+	@$(MAKE) --no-print-directory -j 2 --output-sync=target style types fast
+
+lint: .venv/installed-lint style types
+	$(BIN)/snakemake --lint
+
+style:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/snakefmt --check --line-length 100 Snakefile workflow
-	$(BIN)/snakemake --lint
+
+types:
+	$(BIN)/mypy
+
+fast:
+	$(PYTEST) -m "not slow"
 
 bench: .venv/installed
 	$(BIN)/python -m bench

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from transformers import AutoModel, AutoTokenizer, EsmConfig, EsmModel, EsmTokenizer
 
-from bench.timing import Goal, Suite
+from bench.timing import Goal, Size, Suite
 from bioloom.devices import fast_dtype
 from bioloom.embedders import complete, huggingface
 from bioloom.embedders._pooling import pool
@@ -28,16 +28,21 @@ NAIVE = "huggingface, input order, fp32"
 LONG = {"fp32": "float32", "bf16": "bfloat16"}
 
 
-def suite(tiny: bool, folder: Path) -> Suite:
-    """A 35M-shape ESM-2 with random weights over 200 proteins of log-normal length."""
-    if tiny:  # a model of two layers is mostly overhead: no fraction of the matrix rate
+def suite(size: Size, folder: Path) -> Suite:
+    """A 35M-shape ESM-2 with random weights over proteins of log-normal length."""
+    if size == "tiny":  # a model of two layers is mostly overhead: no fraction of the matrix rate
         return cpu_suite("tiny", make_proteins(40, median=120), folder, {"naive": 7, "sorted": 1.4})
     goals = {"naive": 7, "sorted": 1.4, "rate": 0.45}
-    return cpu_suite("35M", make_proteins(200), folder, goals)
+    few = size == "usual"
+    return cpu_suite("35M", make_proteins(40 if few else 200), folder, goals, 2 if few else ROUNDS)
 
 
 def cpu_suite(
-    shape: str, proteins: list[str], folder: Path, goals: dict[str, float | None]
+    shape: str,
+    proteins: list[str],
+    folder: Path,
+    goals: dict[str, float | None],
+    rounds: int = ROUNDS,
 ) -> Suite:
     """Ours in fp32 and, where that is faster, in bf16, against padded and sorted batches.
 
@@ -70,7 +75,7 @@ def cpu_suite(
         skipped = {"bf16": "this processor multiplies bf16 no faster than fp32"}
     work = work_of(model, proteins, cases, PRODUCT_SIZE)
     check = partial(agree, NAIVE)
-    return Suite(f"embedding, {shape} shape", cases, check, judged, work, ROUNDS, skipped=skipped)
+    return Suite(f"embedding, {shape} shape", cases, check, judged, work, rounds, skipped=skipped)
 
 
 def make_model(folder: Path, shape: str) -> Path:

@@ -21,17 +21,17 @@ from bench.embedding import (
     work_of,
 )
 from bench.embedding import product as matrix_product
-from bench.timing import Goal, Suite
+from bench.timing import Goal, Size, Suite
 
 ORACLE = "huggingface, sorted, fp32"
 
 
-def suite(tiny: bool, folder: Path) -> Suite:
+def suite(size: Size, folder: Path) -> Suite:
     """A 650M-shape ESM-2 over 2,000 proteins, where there is a GPU."""
     if not torch.cuda.is_available():
         skipped = {"650M shape on a GPU": "there is none here"}
         return Suite("embedding on a GPU", {}, lambda _: {}, [], skipped=skipped)
-    shape, n = ("tiny", 200) if tiny else ("650M", 2000)
+    shape, n = ("tiny", 200) if size == "tiny" else ("650M", 2000)
     return gpu_suite(shape, make_proteins(n), folder, "cuda")
 
 

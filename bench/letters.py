@@ -10,16 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from bench.timing import Goal, Suite
+from bench.timing import Goal, Size, Suite
 from bioloom.embedders import BASES, complete, get_embedder
 
 K = 4
 
 
-def suite(tiny: bool, folder: Path) -> Suite:
+def suite(size: Size, folder: Path) -> Suite:
     """Promoter- to gene-sized DNA; Python works on a twentieth of it, speeds are per letter."""
     rng = np.random.default_rng(0)
-    genes = ["".join(rng.choice(list(BASES), 1000)) for _ in range(2_000 if tiny else 4_000)]
+    genes = [
+        "".join(rng.choice(list(BASES), 1000)) for _ in range(2_000 if size == "tiny" else 4_000)
+    ]
     few = genes[: len(genes) // 20]
     cases: dict[str, Callable[[], Any]] = {
         "one-hot, ours": partial(features, "one_hot", genes),

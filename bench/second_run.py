@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from itertools import count
 from pathlib import Path
 from typing import Any
 
-from bench.timing import Goal, Suite
+from bench.timing import Goal, Size, Suite
 from tests.tiny_project import Project
 
 
-def suite(tiny: bool, folder: Path) -> Suite:
-    """Two clinical tasks, the same project at both sizes."""
-    numbers = count()
+def suite(size: Size, folder: Path) -> Suite:
+    """Two clinical tasks, the same project at each size."""
+    done: list[Project] = []
 
     def first() -> Project:
-        path = folder / str(next(numbers))
+        path = folder / str(len(done))
         path.mkdir()
-        project = Project.create(path)
-        project.snakemake()
-        return project
-
-    done = first()
+        done.append(Project.create(path))
+        done[-1].snakemake()
+        return done[-1]
 
     def second() -> set[str]:
-        done.snakemake()
-        return done.planned()
+        done[0].snakemake()
+        return done[0].planned()
 
     goals = [Goal("second run", "second run and its plan", "first run")]
     cases = {"first run": first, "second run and its plan": second}

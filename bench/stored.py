@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from bench.timing import Goal, Suite
+from bench.timing import Goal, Size, Suite
 from bioloom.arrays import Ragged
 from bioloom.features.store import Space, content_keys
 
 WIDTH = 480
 
 
-def suite(tiny: bool, folder: Path) -> Suite:
+def suite(size: Size, folder: Path) -> Suite:
     """Look up and read 20,000 vectors of 480 numbers by the content of their sequences."""
     rng = np.random.default_rng(0)
-    n = 2_000 if tiny else 20_000
+    n = 2_000 if size == "tiny" else 20_000
     texts = ["".join(rng.choice(list("ACDEFGHIKLMNPQRSTVWY"), 50)) for _ in range(n)]
     vectors = rng.normal(size=(n, WIDTH)).astype(np.float32)
     keys = content_keys(texts)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import resource
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+Size = Literal["tiny", "usual", "full"]
 
 
 def cpu_seconds() -> float:
@@ -50,13 +53,21 @@ class Suite:
 
 def measure(suite: Suite, rounds: int) -> dict[str, Any]:
     """Check every case once against the oracle, then time them in alternating order."""
-    agreement = suite.check({name: case() for name, case in suite.cases.items()})
+    rounds = min(rounds, suite.rounds or rounds)
+    outputs = {}
+    for name, case in suite.cases.items():
+        outputs[name] = case()
+        _tell(f"{suite.name}: {name}, for the check")
+    agreement = suite.check(outputs)
+    del outputs
     seconds = dict.fromkeys(suite.cases, float("inf"))
-    for turn in range(min(rounds, suite.rounds or rounds)):
+    for turn in range(rounds):
         for name in list(suite.cases)[:: 1 if turn % 2 == 0 else -1]:
             start = suite.clock()
             suite.cases[name]()
-            seconds[name] = min(seconds[name], suite.clock() - start)
+            took = suite.clock() - start
+            seconds[name] = min(seconds[name], took)
+            _tell(f"{suite.name}: {name}, round {turn + 1} of {rounds}, {took:.3f} s")
     speed = {name: suite.work.get(name, 1.0) / max(s, 1e-9) for name, s in seconds.items()}
     ratios = [
         {"name": g.name, "value": speed[g.ours] / speed[g.peer], "goal": g.at_least}
@@ -65,3 +76,8 @@ def measure(suite: Suite, rounds: int) -> dict[str, Any]:
     ]
     measured = {"suite": suite.name, "seconds": seconds, "agreement": agreement, "ratios": ratios}
     return measured | {"skipped": suite.skipped}
+
+
+def _tell(line: str) -> None:
+    """Progress: a large case takes a minute."""
+    print(line, file=sys.stderr, flush=True)

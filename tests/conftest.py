@@ -1,12 +1,29 @@
-"""Fixtures for all tests."""
+"""Fixtures for all tests; which tests are slow."""
 
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
+# A test has one core: the others belong to the workers beside it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 
 from tests.tiny_project import Project
+
+# Tests of a project run Snakemake, DVC or git; those of `fasta` pretrain; a `report` has all kinds.
+SLOW_FIXTURES = {"tiny_project", "project", "published", "finished", "clone", "fasta", "report"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test that uses a slow fixture is slow without saying so."""
+    for item in items:
+        if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker("slow")
 
 
 @pytest.fixture(params=["cpu", "cuda"])
@@ -21,11 +38,31 @@ def device(request, monkeypatch) -> str:
 
 
 @pytest.fixture(scope="session")
-def tiny_project(tmp_path_factory) -> Project:
-    """The tiny project after a complete run; not to be changed."""
-    project = Project.create(tmp_path_factory.mktemp("tiny"))
-    project.snakemake()
-    return project
+def made_once(tmp_path_factory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """`made_once(name, make)`: a folder that `make(folder)` fills, not to be changed.
+
+    The first of the workers of pytest-xdist makes it, the others wait and read.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def folder_of(name: str, make: Callable[[Path], object]) -> Path:
+        folder, is_made = shared / name, shared / f"{name}.made"
+        with FileLock(shared / f"{name}.lock"):
+            if not is_made.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                make(folder)
+                is_made.touch()
+        return folder
+
+    return folder_of
+
+
+@pytest.fixture(scope="session")
+def tiny_project(made_once) -> Project:
+    """The tiny project after a complete run; to be copied, not to be changed."""
+    return Project(made_once("tiny", lambda folder: Project.create(folder).snakemake()))
 
 
 @pytest.fixture

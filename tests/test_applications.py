@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -11,25 +10,20 @@ import pandas as pd
 import pytest
 
 from bioloom.application import application_names, get_application
-from bioloom.errors import DataError
 from bioloom.pipeline.check import task_mistakes
 from bioloom.samples import (
+    Cleaned,
     check_samples,
     feature_columns,
     label_columns,
     write_samples,
     write_table,
 )
-from bioloom.samples.cleaning import Cleaned
 from bioloom.samples.quality import quality
+from tests.tiny_project import ROOT
+from tests.toys import refused, write
 
-ROOT = Path(__file__).parents[1]
 DATA = ROOT / "data"
-
-
-def write(path: Path, content: str) -> Path:
-    path.write_text(content)
-    return path
 
 
 def ingest(name: str, options: dict[str, Any], **files: Path) -> pd.DataFrame:
@@ -42,14 +36,6 @@ def prepare(name: str, options: dict, clean: dict, folder: Path, **files: Path) 
     cleaned = get_application(name).clean(pd.read_parquet(folder / "raw.parquet"), clean)
     write_samples(cleaned.samples, folder / "samples.parquet")
     return cleaned
-
-
-def refused(call, *expected: str) -> str:
-    with pytest.raises(DataError) as error:
-        call()
-    for part in expected:
-        assert re.search(part, str(error.value)), str(error.value)
-    return str(error.value)
 
 
 # Small data sets: for each application a labelled and a new one -------------------------------

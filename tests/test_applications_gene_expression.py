@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -10,26 +9,20 @@ import pandas as pd
 import pytest
 
 from bioloom.application import get_application
-from bioloom.errors import DataError
 from bioloom.evaluation.evaluate import evaluate
 from bioloom.explanation.explain import explain
 from bioloom.features.extract import extract_features
 from bioloom.fitted import Fitted
 from bioloom.predictions.predict import predict
-from bioloom.samples import check_samples, feature_columns, label_columns, write_table
-from bioloom.samples.cleaning import Cleaned
+from bioloom.samples import Cleaned, check_samples, feature_columns, label_columns, write_table
 from bioloom.similarity import measure_of
 from bioloom.splits.leakage import audit
 from bioloom.splits.split import split_samples
 from bioloom.training.train import train_task
+from tests.toys import refused, write
 
 APPLICATION = get_application("gene_expression")
 MATRIX = "gene\ta\tb\tc\nlacZ\t5\t1\t2\nlacI\t0\t2\t1\n"
-
-
-def write(path: Path, content: str) -> Path:
-    path.write_text(content)
-    return path
 
 
 def prepare(folder: Path, options: dict, clean: dict | None = None, **files: Path) -> Cleaned:
@@ -38,13 +31,6 @@ def prepare(folder: Path, options: dict, clean: dict | None = None, **files: Pat
     cleaned = APPLICATION.clean(pd.read_parquet(folder / "raw.parquet"), clean or {})
     check_samples(cleaned.samples, "samples")
     return cleaned
-
-
-def refused(call, *expected: str) -> None:
-    with pytest.raises(DataError) as error:
-        call()
-    for part in expected:
-        assert re.search(part, str(error.value)), str(error.value)
 
 
 def test_bins_give_the_mean_bin_weighted_by_reads(tmp_path):
@@ -197,6 +183,7 @@ def library(path: Path, n: int = 400) -> Path:
     return write(path, "\n".join(["x,y,reads", *rows, ""]))
 
 
+@pytest.mark.slow
 def test_from_a_table_to_predictions_and_logo(tmp_path):
     options = {"columns": {"sequence": "x", "label": "y", "weight": "reads"}}
     samples = prepare(tmp_path, options, sequences=library(tmp_path / "s.csv")).samples

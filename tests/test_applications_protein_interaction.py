@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 
 from bioloom.application import get_application
-from bioloom.errors import DataError
 from bioloom.fitted.signature import check_signature, make_signature, reasons_to_abstain
 from bioloom.formats.edges import read_complexes, read_links
 from bioloom.samples import feature_columns, is_links, write_table
 from bioloom.samples.quality import quality
 from bioloom.splits.leakage import audit
 from bioloom.splits.split import split_samples
+from tests.toys import refused
 
 APPLICATION = get_application("protein_interaction")
 COMPLEXES, SUBUNITS = 20, 3
@@ -41,11 +41,6 @@ def prepared(files, options=None, **clean):
     raw = APPLICATION.ingest(files, options or {})
     write_table(raw, files["sequences"].parent / "raw.parquet")
     return APPLICATION.clean(pd.read_parquet(files["sequences"].parent / "raw.parquet"), clean)
-
-
-def refused(call, expected):
-    with pytest.raises(DataError, match=expected):
-        call()
 
 
 def test_complexes_become_pairs_with_as_many_negatives(files):

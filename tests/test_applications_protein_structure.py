@@ -10,23 +10,13 @@ import pandas as pd
 import pytest
 
 from bioloom.applications.protein_structure import application
-from bioloom.errors import DataError
 from bioloom.formats.chains import read_chains
 from bioloom.formats.structures import beta_carbons, read_structures
 from bioloom.samples import check_samples, write_samples
+from tests.toys import refused, write
 
 DATA = Path(__file__).parents[1] / "data/protein_structure"
 FASTA = ">a one\nmkvla\n>b\nGGSAW\n"
-
-
-def write(path: Path, content: str) -> Path:
-    path.write_text(content)
-    return path
-
-
-def refused(call, pattern: str) -> None:
-    with pytest.raises(DataError, match=pattern):
-        call()
 
 
 def helix(length: int, chain: str = "A") -> list[str]:

@@ -99,6 +99,7 @@ def test_unirep_refuses_weights_of_another_size(unirep_weights):
         embed(PROTEINS, {"embedder": "unirep"}, weights=unirep_weights)
 
 
+@pytest.mark.slow
 def test_unirep_takes_30000_residues(unirep_weights):
     options = {"embedder": "unirep", "size": 64, "pooling": "segments", "segments": 10}
     X = embed(["MKTAYIAKQR" * 3000, "MKT"], options, weights=unirep_weights).X

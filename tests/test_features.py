@@ -9,7 +9,7 @@ from bioloom.arrays import Ragged
 from bioloom.errors import DataError
 from bioloom.features import Features, read_features, write_features
 from bioloom.features.extract import extract_features
-from bioloom.samples.cleaning import Cleaned
+from bioloom.samples import Cleaned
 
 
 def application(inputs):

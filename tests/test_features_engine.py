@@ -157,6 +157,7 @@ def test_the_error_of_a_sequence_comes_whole_from_another_process():
     assert (str(copy), copy.sequence) == (str(error), "MKT")
 
 
+@pytest.mark.slow
 def test_several_devices_share_the_work(tmp_path, weights):
     sequences = _random_proteins(9)
     one = embed(sequences, OPTIONS, weights=weights)
@@ -167,6 +168,7 @@ def test_several_devices_share_the_work(tmp_path, weights):
     assert embed(sequences, OPTIONS, weights=weights, store=tmp_path).run["encoded"] == 0
 
 
+@pytest.mark.slow
 def test_a_killed_process_ends_the_run(tmp_path, weights):
     def kill_one():
         while not multiprocessing.active_children():
@@ -192,6 +194,7 @@ def _embed_shuffled(seed: int, weights: Path, store: Path, results: multiprocess
     results.put({int(i): row.tobytes() for i, row in zip(order, X, strict=True)})
 
 
+@pytest.mark.slow
 def test_four_jobs_at_once_give_identical_features(tmp_path, weights):
     context = multiprocessing.get_context("spawn")
     results = context.Queue()
@@ -225,6 +228,7 @@ def _embed_slowly(weights: Path, store: Path, batches: Path) -> None:
     embed(_random_proteins(4000, longest=200), OPTIONS, weights=weights, store=store)
 
 
+@pytest.mark.slow
 def test_kill_9_loses_one_batch_at_most(tmp_path, weights):
     store, batches = tmp_path / "store", tmp_path / "batches"
     job = multiprocessing.get_context("spawn").Process(

@@ -17,6 +17,8 @@ from bioloom.finetuning import finetune
 from bioloom.pipeline.check import task_mistakes
 from tests.tiny_models import configs, protein_bert
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = {"rank": 4, "epochs": 3, "learning_rate": 0.01}
 PARTS = ["train", "train", "train", "valid", "test"]
 

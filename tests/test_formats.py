@@ -31,20 +31,9 @@ from bioloom.formats.genbank import read_proteins
 from bioloom.formats.table import MISSING, read_source, read_table
 from bioloom.formats.text import open_text
 from bioloom.privacy.identifiers import identifying
+from tests.toys import refused, write
 
 HERE = Path("table.csv")
-
-
-def write(path: Path, content: str | bytes) -> Path:
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return path
-
-
-def refused(call, *expected: str) -> None:
-    with pytest.raises(DataError) as error:
-        call()
-    for part in expected:
-        assert re.search(part, str(error.value)), str(error.value)
 
 
 # Text ----------------------------------------------------------------------------------------

@@ -10,13 +10,9 @@ from hypothesis import strategies as st
 from bioloom.errors import DataError
 from bioloom.formats.dna import is_dna, reverse_complement, standard_dna
 from bioloom.formats.intervals import read_genome, read_windows, window_sequences
+from tests.toys import write
 
 dna = st.text(alphabet="ACGTRYSWKMBDHVN", max_size=60)
-
-
-def write(path: Path, content: str) -> Path:
-    path.write_text(content)
-    return path
 
 
 @given(dna)

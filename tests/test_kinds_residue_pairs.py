@@ -22,9 +22,9 @@ from bioloom.predictions.predict import predict
 from bioloom.structures.distances import BINS
 from bioloom.structures.folding import handedness
 from bioloom.training.train import train
-from tests.test_kinds_residues import recipe
-from tests.test_structures_folding import helix
-from tests.test_training import partition
+from tests.toys import helix, partition, recipe
+
+pytestmark = pytest.mark.slow
 
 SMALL = {"trunk_width": 8, "trunk_layers": 1, "width": 8, "layers": 1, "epochs": 6}
 APPLICATION = get_application("protein_structure")

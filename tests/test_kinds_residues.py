@@ -19,7 +19,9 @@ from bioloom.models import get_model
 from bioloom.predictions.predict import predict, with_dropped
 from bioloom.training.recipe import Recipe
 from bioloom.training.train import train
-from tests.test_training import partition
+from tests.toys import partition, recipe
+
+pytestmark = pytest.mark.slow
 
 CNN = {"width": 16, "layers": 2, "epochs": 8, "learning_rate": 5e-3, "batch_size": 8}
 
@@ -36,10 +38,6 @@ def chains(n: int = 60, seed: int = 0) -> tuple[pd.DataFrame, Features]:
     offsets = np.concatenate([[0], np.cumsum([len(s) for s in sequences])])
     features = Features(ids, Ragged(X.astype(np.float16), offsets), np.array(list("agx")), "toy")
     return pd.DataFrame(columns), features
-
-
-def recipe(features: Features, model: str, **parameters) -> Recipe:
-    return Recipe(features, model, parameters, {"scale": False}, {})
 
 
 @pytest.fixture(scope="module")

@@ -51,6 +51,7 @@ def test_dense_says_the_same_of_both_orders_unless_directed(directed):
     assert X[np.array([3, 1])].edges.tolist() == X.edges[[3, 1]].tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["gnn", "logistic_regression", "gradient_boosting", "svm", "dnn"])
 @pytest.mark.parametrize("directed", [False, True])
 def test_models_learn_from_pairs(name, directed):

@@ -17,23 +17,25 @@ VERSIONED = (".dvc/config", ".dvc/.gitignore", ".dvc/plots", ".dvcignore", ".git
 HEART = {"train heart", "evaluate heart", "explain heart", "predict heart ward", "report"}
 
 
-@pytest.fixture(scope="module")
-def published(tiny_project: Project, tmp_path_factory) -> Project:
-    """The tiny project in git, its results pushed to a folder."""
-    project = tiny_project.copy(tmp_path_factory.mktemp("published") / "project")
+@pytest.fixture(scope="session")
+def published(tiny_project: Project, made_once) -> Project:
+    """The tiny project in git, its results pushed to a folder; not to be changed."""
+    return Project(made_once("published", lambda folder: publish(tiny_project, folder)) / "project")
+
+
+def publish(tiny_project: Project, folder: Path) -> None:
+    project = tiny_project.copy(folder / "project")
     for name in VERSIONED:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
         project.path(name).parent.mkdir(exist_ok=True)
         copy(ROOT / name, project.path(name))
     make_stages(project)
     project.run("git", "init", "--quiet", "--initial-branch", "main")
-    remote = tmp_path_factory.mktemp("remote")
-    project.run("dvc", "remote", "add", "--default", "folder", str(remote))
+    project.run("dvc", "remote", "add", "--default", "folder", str(folder / "remote"))
     project.run("dvc", "commit", "--force")
     project.run("git", "add", ".")
     project.run("git", "commit", "--quiet", "--message", "first run")
     project.run("dvc", "push")
-    return project
 
 
 @pytest.fixture
@@ -48,6 +50,7 @@ def make_stages(project: Project) -> None:
     project.run(*script, "--config", "config.yaml", "--stages", "dvc.yaml")
 
 
+@pytest.mark.slow
 def test_dvc_yaml_is_up_to_date(tmp_path: Path) -> None:
     for part in (*PARTS, "config.yaml", "tasks", "data"):
         (tmp_path / part).symlink_to(ROOT / part)

@@ -70,19 +70,20 @@ CONFIG = {
 INPUTS = ("Snakefile", "config.yaml", "data", "profiles", "snakemake.lock")
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> Project:
-    """The toy after a complete run."""
-    folder = tmp_path_factory.mktemp("toy")
+@pytest.fixture(scope="session")
+def finished(made_once) -> Project:
+    """The toy after a complete run; not to be changed."""
+    return Project(made_once("toy", make_toy))
+
+
+def make_toy(folder: Path) -> None:
     (folder / "Snakefile").write_text(SNAKEFILE)
     (folder / "config.yaml").write_text(json.dumps(CONFIG))
     shutil.copytree(ROOT / "profiles", folder / "profiles")
     (folder / "data").mkdir()
     for name in ("a.training", "a.ward", "b.training"):
         (folder / f"data/{name}.txt").write_text(f"{name}\n")
-    project = Project(folder)
-    project.snakemake()
-    return project
+    Project(folder).snakemake()
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from bioloom.fitted.signature import (
     unknown_columns,
 )
 from bioloom.predictions.predict import predict, summary, with_dropped
-from tests.test_training import fit_once, table
+from tests.toys import fit_once, table
 
 FILE = Path("new.parquet")
 

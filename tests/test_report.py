@@ -16,7 +16,7 @@ from bioloom.files import write_json
 from bioloom.kinds import get_kind
 from bioloom.report.page import build_report
 from bioloom.samples import write_table
-from tests.test_structures_folding import helix
+from tests.toys import helix
 
 N = 300
 SEQUENCE = "GIGKFLHSAKKFGKAFVGEIMNS"

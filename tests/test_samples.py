@@ -11,13 +11,13 @@ import pytest
 
 from bioloom.errors import DataError
 from bioloom.samples import (
+    Cleaned,
     check_samples,
     feature_columns,
     label_columns,
     read_samples,
     write_samples,
 )
-from bioloom.samples.cleaning import Cleaned
 from bioloom.samples.quality import quality
 
 ROOT = Path(__file__).parents[1]

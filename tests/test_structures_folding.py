@@ -25,14 +25,9 @@ from bioloom.structures.folding import (
     random_coil,
     trace_distances,
 )
+from tests.toys import helix
 
 MIRROR = np.array([1, 1, -1])
-
-
-def helix(length: int) -> np.ndarray:
-    """An ideal right-handed alpha helix of C-alphas: 100 degrees and 1.5 A a residue."""
-    angle = np.radians(100) * np.arange(length)
-    return np.stack([2.3 * np.cos(angle), 2.3 * np.sin(angle), 1.5 * np.arange(length)], axis=1)
 
 
 @settings(max_examples=30, deadline=None)

@@ -1,7 +1,6 @@
 """What is fitted comes from train and valid rows; held-out rows are predicted, never fitted."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from bioloom.errors import DataError
@@ -11,29 +10,7 @@ from bioloom.fitted.preprocess import Preprocess
 from bioloom.kinds import encode_labels, get_kind
 from bioloom.training.recipe import Recipe
 from bioloom.training.train import Partition, fit, train, train_task
-
-LOGISTIC = {"model": "logistic_regression", "parameters": {}, "preprocess": {}, "search": {}}
-
-
-def table(n=120, seed=0, classes=("no", "yes")):
-    rng = np.random.default_rng(seed)
-    X = rng.normal(size=(n, 5)).astype(np.float32)
-    label = np.array(classes)[(X[:, 0] + 0.3 * rng.normal(size=n) > 0).astype(int)]
-    ids = np.array([f"s{i}" for i in range(n)])
-    samples = pd.DataFrame({"sample_id": ids, "label": label, "group": ids})
-    return samples, Features(ids, X, np.array(list("abcde")), "table")
-
-
-def partition(samples, train=70, valid=25):
-    split = ["train"] * train + ["valid"] * valid + ["test"] * (len(samples) - train - valid)
-    place = {"unit": range(len(samples)), "repeat": 0, "fold": 0}
-    return pd.DataFrame({"sample_id": samples["sample_id"], **place, "split": split})
-
-
-def fit_once(samples, features):
-    labels = encode_labels(samples, get_kind("binary"))
-    recipe = Recipe(features=features, **LOGISTIC)
-    return train(samples, partition(samples), labels, {"model": recipe}, seed=1)
+from tests.toys import LOGISTIC, fit_once, partition, table
 
 
 def test_the_positive_class_is_last():

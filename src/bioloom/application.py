@@ -12,7 +12,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from bioloom.errors import unknown_name
-from bioloom.samples.cleaning import Cleaned
+from bioloom.samples import Cleaned
 
 
 @dataclass(frozen=True)

@@ -29,9 +29,8 @@ from bioloom.formats.table import read_source
 from bioloom.options import column_names, complete_options
 from bioloom.privacy.identifiers import identifying
 from bioloom.privacy.small_cells import count_shown
-from bioloom.samples import feature_columns
+from bioloom.samples import Cleaned, feature_columns
 from bioloom.samples.cleaning import (
-    Cleaned,
     drop_columns,
     drop_rows,
     rare_class,

@@ -25,8 +25,8 @@ from bioloom.formats.columns import (
 )
 from bioloom.formats.table import read_source
 from bioloom.options import column_names, complete_options
-from bioloom.samples import feature_columns, label_columns
-from bioloom.samples.cleaning import Cleaned, drop_columns, drop_rows
+from bioloom.samples import Cleaned, feature_columns, label_columns
+from bioloom.samples.cleaning import drop_columns, drop_rows
 
 OPTIONS: dict[str, Any] = {
     "columns": {},

@@ -34,8 +34,8 @@ from bioloom.formats.h5ad import is_h5ad, read_h5ad
 from bioloom.formats.intervals import read_genome, read_windows, window_sequences
 from bioloom.formats.table import is_table, read_source
 from bioloom.options import column_names, complete_options
-from bioloom.samples import feature_columns
-from bioloom.samples.cleaning import Cleaned, drop_rows, merge_copies, unlabelled
+from bioloom.samples import Cleaned, feature_columns
+from bioloom.samples.cleaning import drop_rows, merge_copies, unlabelled
 
 # `bins` maps columns of read counts to the value of their bin: the label is the mean over the
 # reads, its weight their number. `columns` maps our names to the user's.

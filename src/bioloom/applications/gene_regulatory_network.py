@@ -23,7 +23,8 @@ from bioloom.formats.expression import read_expression_source
 from bioloom.formats.fasta import read_fasta
 from bioloom.formats.table import READ_OPTIONS, read_source
 from bioloom.options import column_names, complete_options
-from bioloom.samples.cleaning import Cleaned, drop_rows, require_classes
+from bioloom.samples import Cleaned
+from bioloom.samples.cleaning import drop_rows, require_classes
 
 REGULATES, NO_EDGE = "regulates", "no known edge"
 # `columns` maps our names to the user's; `aliases`: regulator -> the gene it is made of, several

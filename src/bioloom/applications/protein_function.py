@@ -26,7 +26,8 @@ from bioloom.formats.proteins import read_sequences
 from bioloom.formats.residues import AMBIGUOUS, spelling_notes, standard_sequences
 from bioloom.formats.table import is_table, read_source
 from bioloom.options import column_names, complete_options
-from bioloom.samples.cleaning import Cleaned, drop_rows, rare_class, require_classes, unlabelled
+from bioloom.samples import Cleaned
+from bioloom.samples.cleaning import drop_rows, rare_class, require_classes, unlabelled
 
 # `columns` maps our names to the user's; `read` says, for each source that is a table, how to read
 # it; `keep` and `exclude` choose rows of a table; `classes` renames labels.

@@ -24,7 +24,8 @@ from bioloom.formats.proteins import read_sequences
 from bioloom.formats.residues import standard_sequences
 from bioloom.formats.table import READ_OPTIONS
 from bioloom.options import column_names, complete_options
-from bioloom.samples.cleaning import Cleaned, drop_rows, require_classes, unlabelled
+from bioloom.samples import Cleaned
+from bioloom.samples.cleaning import drop_rows, require_classes, unlabelled
 
 INTERACTS, SEPARATE = "interacts", "does not interact"
 # `columns` maps our names to the user's; `locus` is the GenBank qualifier that has the ids;

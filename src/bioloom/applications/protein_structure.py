@@ -21,8 +21,8 @@ from bioloom.formats.fasta import read_fasta
 from bioloom.formats.residues import AMBIGUOUS, standard_sequences
 from bioloom.formats.structures import file_name, read_structures, write_trace
 from bioloom.options import complete_options
-from bioloom.samples import COORDINATES, RESIDUE_LABELS
-from bioloom.samples.cleaning import Cleaned, drop_rows
+from bioloom.samples import COORDINATES, RESIDUE_LABELS, Cleaned
+from bioloom.samples.cleaning import drop_rows
 from bioloom.structures.distances import square
 from bioloom.structures.folding import confidence, fold
 

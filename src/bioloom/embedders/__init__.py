@@ -118,7 +118,8 @@ class Encoder(Protocol):
 
 def embedder_names() -> list[str]:
     """The names that `features: embedder` takes."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    modules = pkgutil.iter_modules(__path__)
+    return sorted(module.name for module in modules if module.name[0] != "_")
 
 
 def get_embedder(name: str) -> ModuleType:

@@ -78,7 +78,9 @@ def _closure(file: Path) -> frozenset[Path]:
     return frozenset(found)
 
 
+@cache
 def _imports(file: Path) -> list[str]:
+    """The bioloom modules that a file imports; parsed once, many steps ask for the same files."""
     names: list[str] = []
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):

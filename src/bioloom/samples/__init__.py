@@ -9,6 +9,7 @@ in training and in the scores, its number of reads for example) and `split` (a s
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -20,6 +21,24 @@ NO_FEATURES = ("sample_id", "group", "sample_weight", "split")
 LINK_COLUMNS = ("source", "target", "block")
 
 RESIDUE_LABELS = "label.residues"
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """What `clean` gives: the kept samples, and the dropped rows with the reason of each.
+
+    `dropped` has `sample_id, reason`; of new data each such row appears in the predictions, without
+    one. `notes` are facts about the data set that a reader of quality.json should know.
+    """
+
+    samples: pd.DataFrame
+    dropped: pd.DataFrame
+    notes: list[str] = field(default_factory=list)
+
+    def counts(self) -> dict[str, int]:
+        """How many rows were dropped for each reason."""
+        counts = self.dropped["reason"].value_counts(sort=False)
+        return {str(reason): int(count) for reason, count in counts.items()}
 
 
 def label_columns(samples: pd.DataFrame) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -72,21 +71,3 @@ def require_classes(samples: pd.DataFrame) -> None:
             column="label",
             hint="look at the label column, and at what quality.json and `clean` drop",
         )
-
-
-@dataclass(frozen=True)
-class Cleaned:
-    """What `clean` gives: the kept samples, and the dropped rows with the reason of each.
-
-    `dropped` has `sample_id, reason`; of new data each such row appears in the predictions, without
-    one. `notes` are facts about the data set that a reader of quality.json should know.
-    """
-
-    samples: pd.DataFrame
-    dropped: pd.DataFrame
-    notes: list[str] = field(default_factory=list)
-
-    def counts(self) -> dict[str, int]:
-        """How many rows were dropped for each reason."""
-        counts = self.dropped["reason"].value_counts(sort=False)
-        return {str(reason): int(count) for reason, count in counts.items()}

@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bioloom.privacy.small_cells import FEW, FEWEST_PERSONS, HIDDEN, count_shown
-from bioloom.samples import feature_columns, label_columns
-from bioloom.samples.cleaning import Cleaned
+from bioloom.samples import Cleaned, feature_columns, label_columns
 
 # A block wider than this is summarised as a whole in quality.json.
 WIDE_BLOCK = 60

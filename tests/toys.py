@@ -1,0 +1,74 @@
+"""Small inputs and checks that several test files share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bioloom.errors import DataError
+from bioloom.features import Features
+from bioloom.fitted import Fitted
+from bioloom.kinds import encode_labels, get_kind
+from bioloom.training.recipe import Recipe
+from bioloom.training.train import train
+
+LOGISTIC = {"model": "logistic_regression", "parameters": {}, "preprocess": {}, "search": {}}
+
+
+def write(path: Path, content: str | bytes) -> Path:
+    """The path, with this content."""
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def refused(call: Callable[[], Any], *expected: str) -> str:
+    """The message of the DataError that the call ends with; each pattern is found in it."""
+    with pytest.raises(DataError) as error:
+        call()
+    for pattern in expected:
+        assert re.search(pattern, str(error.value)), str(error.value)
+    return str(error.value)
+
+
+def table(
+    n: int = 120, seed: int = 0, classes: Sequence[str] = ("no", "yes")
+) -> tuple[pd.DataFrame, Features]:
+    """Samples of two classes, and five columns of which the first tells them apart, nearly."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, 5)).astype(np.float32)
+    label = np.array(classes)[(X[:, 0] + 0.3 * rng.normal(size=n) > 0).astype(int)]
+    ids = np.array([f"s{i}" for i in range(n)])
+    samples = pd.DataFrame({"sample_id": ids, "label": label, "group": ids})
+    return samples, Features(ids, X, np.array(list("abcde")), "table")
+
+
+def partition(samples: pd.DataFrame, train: int = 70, valid: int = 25) -> pd.DataFrame:
+    """Splits: the first samples train, the next validate, the rest test."""
+    split = ["train"] * train + ["valid"] * valid + ["test"] * (len(samples) - train - valid)
+    place = {"unit": range(len(samples)), "repeat": 0, "fold": 0}
+    return pd.DataFrame({"sample_id": samples["sample_id"], **place, "split": split})
+
+
+def recipe(features: Features, model: str, **parameters: Any) -> Recipe:
+    """A model of these features as they are."""
+    return Recipe(features, model, parameters, {"scale": False}, {})
+
+
+def fit_once(samples: pd.DataFrame, features: Features) -> tuple[Fitted, pd.DataFrame]:
+    """A logistic regression on the `partition`, and its held-out answers."""
+    recipes = {"model": Recipe(features=features, **LOGISTIC)}
+    return train(
+        samples, partition(samples), encode_labels(samples, get_kind("binary")), recipes, seed=1
+    )
+
+
+def helix(length: int) -> np.ndarray:
+    """An ideal right-handed alpha helix of C-alphas: 100 degrees and 1.5 A a residue."""
+    angle = np.radians(100) * np.arange(length)
+    return np.stack([2.3 * np.cos(angle), 2.3 * np.sin(angle), 1.5 * np.arange(length)], axis=1)
