@@ -16,9 +16,9 @@ import pandas as pd
 from bioloom.application import Application
 from bioloom.errors import DataError, in_yaml
 from bioloom.formats.columns import (
-    class_labels,
     feature_names,
     infer_types,
+    labels,
     require_columns,
     select_rows,
     text,
@@ -33,9 +33,8 @@ from bioloom.samples import Cleaned, feature_columns
 from bioloom.samples.cleaning import (
     drop_columns,
     drop_rows,
-    rare_class,
-    require_classes,
-    unlabelled,
+    label_rules,
+    require_labels,
 )
 
 # `identifiers` names further columns that must not be read; `not_identifiers` those that only look
@@ -50,6 +49,7 @@ OPTIONS: dict[str, Any] = {
     "unlabelled": [],
     "identifiers": [],
     "not_identifiers": [],
+    "kind": None,
 }
 COLUMNS: dict[str, str | None] = {"id": None, "patient": None, "label": None}
 CLEAN: dict[str, Any] = {"drop": [], "ranges": {}, "max_categories": 50, "min_class_size": 1}
@@ -70,7 +70,8 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
     samples = _identity(table, columns, path)
     if columns["label"]:
         require_columns(table, [columns["label"]], path)
-        samples["label"] = class_labels(table[columns["label"]], options, path)
+        samples["label"], taken = labels(table[columns["label"]], options, path)
+        notes += taken
     clinical, removed = _clinical(table, [name for name in columns.values() if name], options, path)
     if removed:
         notes.append(f"Columns that identify a person were not read: {', '.join(removed)}")
@@ -146,13 +147,10 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
     samples = drop_columns(raw, options["drop"], training=labelled)
     samples, out_of_range = _within(samples, options["ranges"])
     notes += out_of_range
-    rules = {
-        "no label": unlabelled,
-        "class smaller than min_class_size": rare_class(options["min_class_size"]),
-    }
-    samples, dropped = drop_rows(samples, rules if labelled else {})
+    rules = label_rules(samples, options["min_class_size"]) if labelled else {}
+    samples, dropped = drop_rows(samples, rules)
     if labelled:
-        require_classes(samples)
+        require_labels(samples)
     features = feature_columns(samples)
     _check_categories(samples, features, options["max_categories"])
     copies = samples.duplicated(features).sum() if features else 0

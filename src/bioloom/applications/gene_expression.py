@@ -35,7 +35,7 @@ from bioloom.formats.intervals import read_genome, read_windows, window_sequence
 from bioloom.formats.table import is_table, read_source
 from bioloom.options import column_names, complete_options
 from bioloom.samples import Cleaned, feature_columns
-from bioloom.samples.cleaning import drop_rows, merge_copies, unlabelled
+from bioloom.samples.cleaning import drop_rows, merge_copies, require_labels, unlabelled
 
 # `bins` maps columns of read counts to the value of their bin: the label is the mean over the
 # reads, its weight their number. `columns` maps our names to the user's.
@@ -210,12 +210,8 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
             "sequence"
         ].duplicated()
     samples, dropped = drop_rows(samples, rules)
-    if labelled and samples["label"].nunique() < 2:
-        raise DataError(
-            f"All {len(samples)} labels are equal",
-            column="label",
-            hint="look at the label column, and at what quality.json and `clean` drop",
-        )
+    if labelled:
+        require_labels(samples)
     beside = [name for name in ("label", "group", "sample_weight", "split") if name in samples]
     samples = samples[["sample_id", *beside, *feature_columns(samples)]]
     samples.attrs = {}

@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bioloom.application import Application
 from bioloom.errors import DataError
 from bioloom.formats.columns import (
-    class_labels,
     ids_or_rows,
+    labels,
     require_columns,
     select_rows,
     text,
@@ -27,7 +28,15 @@ from bioloom.formats.residues import AMBIGUOUS, spelling_notes, standard_sequenc
 from bioloom.formats.table import is_table, read_source
 from bioloom.options import column_names, complete_options
 from bioloom.samples import Cleaned
-from bioloom.samples.cleaning import drop_rows, rare_class, require_classes, unlabelled
+from bioloom.samples.cleaning import (
+    Rules,
+    drop_rows,
+    is_number,
+    label_rules,
+    merge_copies,
+    require_labels,
+    unlabelled,
+)
 
 # `columns` maps our names to the user's; `read` says, for each source that is a table, how to read
 # it; `keep` and `exclude` choose rows of a table; `classes` renames labels.
@@ -38,6 +47,7 @@ OPTIONS: dict[str, Any] = {
     "exclude": {},
     "classes": {},
     "unlabelled": [],
+    "kind": None,
 }
 COLUMNS: dict[str, str | None] = {"id": None, "sequence": None, "label": None, "group": None}
 CLEAN: dict[str, Any] = {
@@ -70,8 +80,9 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
     samples["group"] = samples["sample_id"]
     if table is not None:
         table, selected = select_rows(table, options, path)
-        samples = samples.loc[table.index].assign(**_annotations(table, names, options, path))
-        notes += selected
+        annotated, taken = _annotations(table, names, options, path)
+        samples = samples.loc[table.index].assign(**annotated)
+        notes += [*selected, *taken]
     elif options["keep"] or options["exclude"] or {"label", "group"} & set(names):
         raise DataError(
             "`columns`, `keep` or `exclude` name columns, but there is no table",
@@ -121,23 +132,25 @@ def _join(
 
 def _annotations(
     table: pd.DataFrame, names: Mapping[str, str], options: Mapping[str, Any], path: Path
-) -> dict[str, pd.Series]:
+) -> tuple[dict[str, pd.Series], list[str]]:
+    """Label and group where they are named, and how the label was taken."""
     require_columns(table, [names[role] for role in ("label", "group") if role in names], path)
-    columns = {}
+    columns, notes = dict[str, pd.Series](), list[str]()
     if "label" in names:
-        columns["label"] = class_labels(table[names["label"]], options, path)
+        columns["label"], notes = labels(table[names["label"]], options, path)
     if "group" in names:
         groups = text(table[names["group"]])
         # A group of its own; text is trimmed, so no group of the user's begins with a space.
         alone = pd.Series([f" row {row}" for row in table.index], index=table.index)
         columns["group"] = groups.fillna(alone)
-    return columns
+    return columns, notes
 
 
 def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
     """Drop what cannot be learnt from, with the reasons counted.
 
-    A sequence with two labels is dropped with all its copies; of other copies the first is kept.
+    A sequence of two classes is dropped with all its copies; of other copies the first is kept, and
+    has the mean of their labels where these are numbers.
     New data keep their copies: each row of the user's file is to get a prediction.
     """
     options = complete_options(options, CLEAN, "clean")
@@ -156,20 +169,31 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
         ),
     }
     labelled = "label" in raw
+    if labelled and is_number(raw):
+        usable = ~np.any([is_bad(raw) for is_bad in (*rules.values(), unlabelled)], axis=0)
+        raw = merge_copies(raw, usable)
     if labelled:
-        rules |= {
-            "no label": unlabelled,
+        rules |= _label_rules(raw, options["min_class_size"])
+    samples, dropped = drop_rows(raw, rules)
+    if labelled:
+        require_labels(samples)
+    columns = ["sample_id", *(["label"] if labelled else []), "group", "sequence"]
+    return Cleaned(samples[columns], dropped, notes)
+
+
+def _label_rules(samples: pd.DataFrame, min_class_size: int) -> Rules:
+    """Rules for labelled sequences: each once, with one label."""
+    copies: Rules = {"duplicate sequence": lambda s: s["sequence"].duplicated()}
+    if not is_number(samples):
+        copies = {
             "sequence with contradicting labels": lambda s: (
                 s.groupby("sequence")["label"].transform("nunique") > 1
             ),
-            "duplicate sequence": lambda s: s["sequence"].duplicated(),
-            "class smaller than min_class_size": rare_class(options["min_class_size"]),
+            **copies,
         }
-    samples, dropped = drop_rows(raw, rules)
-    if labelled:
-        require_classes(samples)
-    columns = ["sample_id", *(["label"] if labelled else []), "group", "sequence"]
-    return Cleaned(samples[columns], dropped, notes)
+    # A class is rare by what is left of it.
+    last = label_rules(samples, min_class_size)
+    return {"no label": last["no label"], **copies, **last}
 
 
 def inputs(samples: pd.DataFrame) -> list[str]:

@@ -18,6 +18,8 @@ from bioloom.errors import DataError, in_yaml
 
 TYPES = ("number", "category")
 FEW = 50  # a column with more values may hold ids, which no message shows
+VALUE = "value"  # the kind whose label is a number
+MOST_CODES = 20  # whole numbers up to here may be codes of classes
 RESERVED = ("sample_id", "label", "group", "sequence", "sample_weight", "split")
 
 
@@ -194,6 +196,29 @@ def select_rows(
             notes.append(f"`{verb}: {name}` left {chosen.sum()} of {len(table)} rows")
             table = table[chosen]
     return table, notes
+
+
+def labels(
+    column: pd.Series, options: Mapping[str, Any], file: Path
+) -> tuple[pd.Series, list[str]]:
+    """The label column as class names or as numbers, and a note where it was taken as numbers.
+
+    The task says which by its `kind`. Else numbers that look measured are: a fraction, or more than
+    `MOST_CODES` different ones, where no `classes` are named.
+    """
+    kind = options["kind"]
+    if kind == VALUE or (not kind and not options["classes"] and _is_measured(column)):
+        note = f"The label {column.name} is taken as a number; `kind: multiclass` makes it classes"
+        return numbers(column, file), [] if kind else [note]
+    return class_labels(column, options, file), []
+
+
+def _is_measured(column: pd.Series) -> bool:
+    values = _parsed(column)
+    if values.isna().any() and column[values.isna()].notna().any():
+        return False
+    known = values.dropna()
+    return bool(known.mod(1).ne(0).any()) or known.nunique() > MOST_CODES
 
 
 def class_labels(column: pd.Series, options: Mapping[str, Any], file: Path) -> pd.Series:

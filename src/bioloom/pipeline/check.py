@@ -56,6 +56,10 @@ def task_mistakes(name: str, content: Section, made: Collection[str] = ()) -> li
     if mistakes:
         return mistakes
     task = Task(name, **content)
+    if task.kind:
+        mistakes = _mistakes("kind", _check_name, "kind", task.kind, task.code.kinds)
+    if mistakes:
+        return mistakes
     checks = (
         _datasets_mistakes,
         _features_mistakes,

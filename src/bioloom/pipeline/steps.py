@@ -24,7 +24,7 @@ class Step:
 
 
 STEPS: dict[str, Step] = {
-    "ingest": Step(("application", "datasets"), ("sources",), ("application",)),
+    "ingest": Step(("application", "datasets", "kind"), ("sources",), ("application",)),
     "nodes": Step(("application", "datasets"), ("sources",), ("application",)),
     "clean": Step(
         ("application", "clean"),

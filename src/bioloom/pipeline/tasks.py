@@ -41,6 +41,8 @@ class Task:
     split: Section
     features: Section
     model: Section
+    kind: str | None = None
+    """What is predicted, of `Application.kinds`, where the labels do not tell."""
     clean: Section = field(default_factory=dict)
     leakage: Section = field(default_factory=dict)
     preprocess: Section = field(default_factory=dict)
@@ -64,7 +66,7 @@ class Task:
     @property
     def kinds(self) -> list[Kind]:
         """What it may predict; the first is what it is taken to be before data are seen."""
-        return [get_kind(name) for name in self.code.kinds]
+        return [get_kind(name) for name in ([self.kind] if self.kind else self.code.kinds)]
 
     def sections(self, key: str) -> list[tuple[str, Section]]:
         """The task's own section `key` and those of its baselines, each with its place."""
@@ -102,7 +104,8 @@ class Task:
     def dataset_options(self, dataset: str) -> Section:
         """What ingest may know beyond its files: how to read them."""
         sources = self.sources(dataset)
-        return {k: value for k, value in self.datasets[dataset].items() if k not in sources}
+        given = {k: value for k, value in self.datasets[dataset].items() if k not in sources}
+        return given | ({"kind": self.kind} if self.kind else {})
 
     @property
     def has_nodes(self) -> bool:

@@ -56,9 +56,34 @@ def unlabelled(samples: pd.DataFrame) -> pd.Series:
     return samples["label"].isna()
 
 
+def is_number(samples: pd.DataFrame) -> bool:
+    """Whether the label is a number, not a class."""
+    return pd.api.types.is_numeric_dtype(samples["label"])
+
+
+def label_rules(samples: pd.DataFrame, min_class_size: int) -> Rules:
+    """Rules that drop rows without a label, and of classes rows of a rare one."""
+    rules: dict[str, Callable[[pd.DataFrame], pd.Series]] = {"no label": unlabelled}
+    if not is_number(samples):
+        rules["class smaller than min_class_size"] = rare_class(min_class_size)
+    return rules
+
+
 def rare_class(min_class_size: int) -> Callable[[pd.DataFrame], pd.Series]:
     """A rule: rows of a class with fewer than `min_class_size` rows."""
     return lambda samples: samples["label"].map(samples["label"].value_counts()) < min_class_size
+
+
+def require_labels(samples: pd.DataFrame) -> None:
+    """Raise DataError unless there are at least two classes, or different numbers."""
+    if not is_number(samples):
+        require_classes(samples)
+    elif samples["label"].nunique() < 2:
+        raise DataError(
+            f"All {len(samples)} labels are equal",
+            column="label",
+            hint="look at the label column, and at what quality.json and `clean` drop",
+        )
 
 
 def require_classes(samples: pd.DataFrame) -> None:
