@@ -34,7 +34,8 @@ class Fitted:
     parameters: dict[str, Any]
     model: Any
     preprocess: Preprocess
-    novelty: Novelty
+    novelty: Novelty | None
+    """Of a model for new data; those that only predict held-out rows have none."""
     outputs: list[str]
     """Class names, or target names, or ["label"]."""
     calibration: Calibration = field(default_factory=Calibration)
@@ -55,6 +56,12 @@ class Fitted:
         """The model's answers before calibration, (A, outputs)."""
         return raw_answers(self.kind, self.model, prepared)
 
+    def outside(self, X: Shaped) -> np.ndarray:
+        """Whether each sample is unlike the training data, (N,) bool."""
+        if self.novelty is None:
+            raise ValueError("only a model for new data knows what is unlike its training data")
+        return self.novelty.outside(self.preprocess.transform(X))
+
     def answer(self, scores: np.ndarray) -> pd.DataFrame:
         """The columns of predictions."""
         return self.kind.answer(scores, self.outputs, self.calibration)
@@ -64,6 +71,8 @@ class Fitted:
         folder.mkdir(parents=True, exist_ok=True)
         self.model.save(folder)
         self.preprocess.save(folder)
+        if self.novelty is None:
+            raise ValueError("only a model for new data is saved")
         self.novelty.save(folder)
         calibration = self.calibration
         described = {

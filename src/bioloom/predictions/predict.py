@@ -32,7 +32,7 @@ def predict(samples: pd.DataFrame, features: Features, fitted: Fitted, file: Pat
     keys = kind.rows(samples, fitted.outputs)
     answers = fitted.answer(fitted.scores(X)).drop(columns=FITTED, errors="ignore")
     at = pd.Index(samples["sample_id"]).get_indexer(pd.Index(keys["sample_id"]))
-    outside = fitted.novelty.outside(fitted.preprocess.transform(X))[at]
+    outside = fitted.outside(X)[at]
     doubts = reasons_to_abstain(samples, settings["signature"]).to_numpy(dtype=object)[at]
     reasons = [doubts, np.where(outside, FAR, "")]
     if "prediction_set" in answers:

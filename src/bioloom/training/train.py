@@ -91,7 +91,7 @@ def train(
     partitions = list(_partitions(samples, splits))
     tested = [partition for partition in partitions if len(partition.rows["test"])]
     # Cross-validation has a partition without test rows, hold-out has but one: it comes first.
-    final = fit(recipes["model"], labels, partitions[0], samples, seed)
+    final = fit(recipes["model"], labels, partitions[0], samples, seed, keep=True)
     tables = []
     for name, recipe in recipes.items():
         print(f"train {name}: {len(tested)} partitions", file=sys.stderr, flush=True)
@@ -110,8 +110,13 @@ def fit(
     partition: Partition,
     samples: pd.DataFrame,
     seed: int,
+    *,
+    keep: bool = False,
 ) -> Fitted:
-    """Fit one recipe on the train rows of one partition, and the rest on its valid rows."""
+    """Fit one recipe on the train rows of one partition, and the rest on its valid rows.
+
+    A model to `keep`, for new data, also learns what is unlike its training data.
+    """
     kind, rows = labels.kind, partition.rows
     X = {part: recipe.features.rows(samples["sample_id"].iloc[rows[part]]) for part in FITTED_PARTS}
     y = {part: labels.y[rows[part]] for part in FITTED_PARTS}
@@ -134,7 +139,7 @@ def fit(
         parameters=parameters,
         model=model,
         preprocess=preprocess,
-        novelty=Novelty.fit(prepared["train"], prepared["valid"]),
+        novelty=Novelty.fit(prepared["train"], prepared["valid"]) if keep else None,
         outputs=labels.outputs,
     )
     raw, known = fitted.raw(prepared["valid"]), end_to_end(y["valid"])
