@@ -18,7 +18,7 @@ import yaml
 from bioloom.application import get_application
 from bioloom.embedders import complete, get_embedder
 from bioloom.errors import DataError, unknown_name
-from bioloom.features.extract import check_table_options
+from bioloom.features.extract import table_options
 from bioloom.metrics import MACRO_METRICS, METRICS
 from bioloom.models import check_parameters
 from bioloom.options import complete_options
@@ -129,7 +129,7 @@ def _datasets_mistakes(task: Task) -> list[str]:
 def _features_mistakes(task: Task) -> list[str]:
     mistakes = []
     for place, section in task.sections("features"):
-        check = check_table_options if section["embedder"] == TABLE else _check_embedder
+        check = table_options if section["embedder"] == TABLE else _check_embedder
         mistakes += _mistakes(place, check, embedder_options(section))
     return mistakes
 

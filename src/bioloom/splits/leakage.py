@@ -16,6 +16,7 @@ import pandas as pd
 
 from bioloom.application import Measure
 from bioloom.errors import DataError
+from bioloom.options import Option, complete_options
 from bioloom.samples import feature_columns
 from bioloom.similarity.links import nearest_links
 from bioloom.similarity.sequences import identities, nearest_sequences, nearest_variants
@@ -29,7 +30,7 @@ MEASURES = {
     "pairs": "mean over both ends of the identity with the ends of a training pair",
     "ends": "share of the ends that a training pair has at the same place",
 }
-OPTIONS: dict[str, Any] = {"limit": None}
+OPTIONS = {"limit": Option(None, type=float, minimum=0, maximum=1)}
 BINS = 20
 CATEGORIES = 100
 NEAR = 0.9  # a near-duplicate
@@ -54,7 +55,7 @@ def audit(
     `private`, and for groups in two splits. `nodes` are the ends of pairs: without sequences a node
     is like itself alone.
     """
-    limit = _limit(options)
+    limit = complete_options(options, OPTIONS, "leakage")["limit"]
     check_splits(splits, samples)
     items = nearest_training(samples, splits, measure, nodes, directed)
     if limit is not None:
@@ -137,16 +138,6 @@ def shortcuts(samples: pd.DataFrame, measure: Measure) -> dict[str, float]:
         best = max(scores, key=lambda name: scores[name])
         scores = {best: scores[best]}
     return {str(name): round(score, 4) for name, score in scores.items()}
-
-
-def _limit(options: dict[str, Any]) -> float | None:
-    unknown = sorted(set(options) - set(OPTIONS))
-    if unknown:
-        raise DataError(f"unknown leakage option {', '.join(unknown)}", hint="there is limit")
-    limit = options.get("limit")
-    if limit is not None and not (type(limit) in (int, float) and 0 <= limit <= 1):
-        raise DataError(f"leakage limit must be a similarity from 0 to 1 or null, got {limit!r}")
-    return limit
 
 
 def _check_limit(items: pd.DataFrame, limit: float, private: bool) -> None:

@@ -9,13 +9,23 @@ import numpy as np
 import pandas as pd
 
 from bioloom.errors import DataError, unknown_name
+from bioloom.options import Option, complete_options
 from bioloom.samples import label_columns
 from bioloom.splits import COLUMNS, FINAL, SPLITS, check_splits, is_classification
 
-DEFAULTS: dict[str, dict] = {
-    "holdout": {"by": "group", "identity": None, "test": 0.2, "valid": 0.1},
-    "cross_validation": {"by": "group", "identity": None, "folds": 5, "repeats": 1, "valid": 0.1},
-    "column": {"by": "group", "identity": None, "column": None, "valid": 0.1},
+_SHARED = {
+    "by": Option("group", choices=("group", "block", "cluster", "row")),
+    "identity": Option(None, type=float, above=0, maximum=1),
+    "valid": Option(0.1, above=0, maximum=1),
+}
+OPTIONS: dict[str, dict[str, Option]] = {
+    "holdout": {**_SHARED, "test": Option(0.2, above=0, maximum=1)},
+    "cross_validation": {
+        **_SHARED,
+        "folds": Option(5, minimum=2),
+        "repeats": Option(1, minimum=1),
+    },
+    "column": {**_SHARED, "column": Option(None, type=str)},
 }
 SPELLINGS = {"training": "train", "validation": "valid", "val": "valid", "dev": "valid"}
 
@@ -75,25 +85,14 @@ def _partition(
 def checked_options(options: dict) -> dict:
     """Options with defaults filled in; DataError for unknown keys and values out of range."""
     method = options.get("method", "holdout")
-    if method not in DEFAULTS:
-        raise unknown_name("split method", method, DEFAULTS)
-    for name in options:
-        if name not in ("method", *DEFAULTS[method]):
-            raise unknown_name("split option", name, DEFAULTS[method], f" of {method}")
-    full = {**DEFAULTS[method], **options, "method": method}
-    if full["by"] not in ("group", "block", "cluster", "row"):
-        raise DataError(f"split by {full['by']!r}: expected group, block, cluster or row")
+    if method not in OPTIONS:
+        raise unknown_name("split method", method, OPTIONS)
+    given = {name: value for name, value in options.items() if name != "method"}
+    full = complete_options(given, OPTIONS[method], f"split: {method}") | {"method": method}
     if (full["by"] == "cluster") != (full["identity"] is not None):
         raise DataError("split by cluster needs identity, and only split by cluster takes it")
-    if method == "column" and not isinstance(full["column"], str):
+    if method == "column" and full["column"] is None:
         raise DataError("split method column needs column: the name of the column that has it")
-    for key, least in (("folds", 2), ("repeats", 1)):
-        if key in full and (type(full[key]) is not int or full[key] < least):
-            raise DataError(f"{key} must be a whole number from {least} on, got {full[key]!r}")
-    for key in ("test", "valid", "identity"):
-        value = full.get(key)
-        if value is not None and not (type(value) in (int, float) and 0 < value <= 1):
-            raise DataError(f"{key} must be a number above 0 and at most 1, got {value!r}")
     test = full.get("test", 1 / full["folds"] if "folds" in full else 0)
     if test + full["valid"] >= 1:
         raise DataError(f"test {test:.3g} and valid {full['valid']} leave no training samples")
