@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bioloom.errors import DataError
 from bioloom.splits import COLUMNS, FINAL, check_splits, read_splits, write_splits
-from bioloom.splits.split import split_samples
+from bioloom.splits.split import checked_options, chosen_options, split_samples
 
 
 def table(groups, labels) -> pd.DataFrame:
@@ -205,3 +205,24 @@ def test_one_group_of_nearly_all_samples_is_refused():
     samples = table(["family"] * 90 + [f"g{i}" for i in range(10)], ["a", "b"] * 50)
     with pytest.raises(DataError, match=r"largest group or cluster holds 90.0%"):
         split_samples(samples, {"test": 0.2}, 1)
+
+
+def sequences(texts) -> pd.DataFrame:
+    return table(texts, texts).assign(sequence=texts)
+
+
+@pytest.mark.parametrize(
+    ("samples", "chosen"),
+    [
+        (table(["g"] * 499, ["a"] * 499), {"method": "cross_validation", "by": "group"}),
+        (table(["g"] * 500, ["a"] * 500), {"method": "holdout", "by": "group"}),
+        (sequences(["MKV" * 7, "MAL" * 8]), {"by": "cluster", "identity": 0.7}),
+        (sequences(["MKV" * 20, "MAL" * 30]), {"by": "cluster", "identity": 0.4}),
+        (sequences(["ACGT" * 20, "ACG" * 30]), {"by": "cluster", "identity": 0.7}),
+        (sequences(["MKV" * 20, "MAL" * 20]), {"by": "group"}),
+    ],
+)
+def test_auto_chooses_a_split_by_the_samples(samples, chosen):
+    options = chosen_options(samples, {"method": "auto"})
+    assert options.items() >= chosen.items()
+    assert checked_options(options)["method"] == options["method"] != "auto"

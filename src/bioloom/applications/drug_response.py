@@ -168,6 +168,22 @@ def inputs(samples: pd.DataFrame) -> pd.DataFrame:
     return samples[feature_columns(samples)]
 
 
+def defaults(task: dict[str, Any]) -> dict[str, Any]:
+    """One kernel on all features; where the tissue is known, what it alone tells."""
+    chosen: dict[str, Any] = {
+        "features": {"embedder": "table"},
+        "preprocess": {"scale": False},
+        "model": {"name": "svm"},
+    }
+    if "tissue" in task["datasets"]["training"].get("columns", {}):
+        tissue = {"embedder": "table", "columns": ["tissue"]}
+        chosen["baselines"] = {
+            "tissue_mean": {"features": tissue, "model": {"name": "category_mean"}},
+            "tissue_only": {"features": tissue},
+        }
+    return chosen
+
+
 application = Application(
     task="multiregression",
     ingest=ingest,
@@ -175,4 +191,5 @@ application = Application(
     inputs=inputs,
     sources=("features",),
     optional_sources=("response",),
+    defaults=defaults,
 )

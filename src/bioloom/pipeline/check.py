@@ -22,6 +22,7 @@ from bioloom.features.extract import table_options
 from bioloom.metrics import MACRO_METRICS, METRICS
 from bioloom.models import check_parameters
 from bioloom.options import complete_options
+from bioloom.pipeline.defaults import with_defaults
 from bioloom.pipeline.tasks import (
     PRETRAINED,
     TABLE,
@@ -56,7 +57,7 @@ def task_mistakes(name: str, content: Section, made: Collection[str] = ()) -> li
     mistakes = mistakes or _mistakes("application", get_application, content["application"])
     if mistakes:
         return mistakes
-    task = Task(name, **content)
+    task = Task(name, **with_defaults(content))
     checks = (
         _datasets_mistakes,
         _features_mistakes,
@@ -170,7 +171,7 @@ def _finetune_mistakes(task: Task) -> list[str]:
         elif task.code.task == "per_residue" or task.has_nodes:
             problem = f"{task.application} has no single label a sequence to fine-tune on"
             wrong.append((place, problem, "leave `finetune` out"))
-        elif task.split["method"] == "cross_validation":
+        elif task.split["method"] in ("auto", "cross_validation"):
             problem = "cross-validation would need a network for each fold"
             wrong.append((place, problem, "split by `method: holdout` or `column`"))
     wrong += _searches_of_finetuned(task) if task.is_finetuned() else []
