@@ -175,7 +175,8 @@ def defaults(task: dict[str, Any]) -> dict[str, Any]:
         "preprocess": {"scale": False},
         "model": {"name": "svm"},
     }
-    if "tissue" in task["datasets"]["training"].get("columns", {}):
+    columns = task["datasets"]["training"].get("columns")
+    if isinstance(columns, dict) and "tissue" in columns:
         tissue = {"embedder": "table", "columns": ["tissue"]}
         chosen["baselines"] = {
             "tissue_mean": {"features": tissue, "model": {"name": "category_mean"}},

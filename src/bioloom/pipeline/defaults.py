@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bioloom.application import get_application
-from bioloom.embedders import get_embedder
-from bioloom.pipeline.tasks import TABLE
+from bioloom.embedders import embedder_names, get_embedder
 
 Content = dict[str, Any]
 
@@ -39,9 +38,10 @@ def _baselines(task: Content) -> Content:
 
 def _cheap(features: Content) -> Content:
     """The baseline on letters in the same form: a row a token, a segment or a sequence."""
-    if features["embedder"] == TABLE or features.get("alphabet") == "text":
+    embedder = features["embedder"]
+    if embedder not in embedder_names() or features.get("alphabet") == "text":
         return {}
-    if not hasattr(get_embedder(features["embedder"]), "load"):
+    if not hasattr(get_embedder(embedder), "load"):
         return {}
     kept = {key: features[key] for key in ("alphabet", "network") if key in features}
     if features.get("pooling") in ("tokens", "segments"):
