@@ -11,7 +11,7 @@ from bioloom.samples import read_samples, write_table
 from bioloom.similarity import measure_of
 from bioloom.splits import write_splits
 from bioloom.splits.leakage import audit as audit_leakage
-from bioloom.splits.split import split_samples
+from bioloom.splits.split import chosen_options, split_samples
 
 
 def main(
@@ -28,7 +28,10 @@ def main(
     """Write splits.parquet, leakage.json and leakage.parquet."""
     chosen = get_application(application)
     table = read_samples(samples)
-    parts = split_samples(table, options, seed)
+    split = chosen_options(table, options)
+    if audit.get("limit") == "auto":  # what was kept apart stays apart; nothing else has a limit
+        audit = {"limit": split.get("identity")}
+    parts = split_samples(table, split, seed)
     report, items = audit_leakage(
         table,
         parts,
@@ -39,7 +42,8 @@ def main(
         directed=chosen.directed,
     )
     write_splits(parts, table, splits)
-    write_json(report, leakage)
+    described = ", ".join(f"{name} {value}" for name, value in split.items())
+    write_json({"split": described} | report, leakage)
     write_table(items, nearest)
 
 

@@ -140,7 +140,7 @@ def test_a_misspelt_option_is_refused(small):
     raw = ingest(name, options, **files)
     refused(lambda: get_application(name).clean(raw, {"min_lenth": 1}), "'min_lenth' under `clean`")
     wrong = options | {"keep": "all"}
-    refused(lambda: ingest(name, wrong, **files), "takes a dict, got str")
+    refused(lambda: ingest(name, wrong, **files), "takes a mapping, got 'all'")
 
 
 def test_every_application_has_its_options_checked_with_the_config(tmp_path, monkeypatch):

@@ -50,11 +50,11 @@ def test_embedders_import_without_heavy_packages():
     [
         ({}, "`embedder` is missing"),
         ({"embedder": "esm"}, "Unknown embedder 'esm'. Hint: known: composition"),
-        ({"embedder": "unirep", "sizes": 64}, "no option sizes"),
+        ({"embedder": "unirep", "sizes": 64}, "did you mean 'size'"),
         ({"embedder": "unirep", "size": 65}, "one of 64, 256, 1900"),
         ({"embedder": "unirep", "pooling": "cls"}, "one of mean, max"),
         ({"embedder": "kmer", "k": 0}, "at least 1"),
-        ({"embedder": "kmer", "k": True}, "must be int"),
+        ({"embedder": "kmer", "k": True}, "takes a whole number"),
     ],
 )
 def test_options_that_cannot_be_are_refused(options, message):

@@ -39,7 +39,7 @@ def test_touching_every_input_runs_nothing(project: Project) -> None:
 
 def test_a_model_parameter_reruns_the_model_of_its_task(project: Project) -> None:
     project.configure(**{"tasks.heart.model.layers": 2})
-    assert project.planned() == {*HEART, "report"}
+    assert project.planned() == {"describe heart", *HEART, "report"}
 
 
 def test_an_edited_network_retrains_only_who_uses_it(project: Project) -> None:
@@ -61,7 +61,7 @@ def test_an_edited_model_of_nobody_runs_nothing(project: Project) -> None:
 
 def test_changed_evaluation_trains_nothing(project: Project) -> None:
     project.configure(**{"tasks.liver.evaluate.primary": "mcc"})
-    assert project.planned() == {"evaluate liver", "report"}
+    assert project.planned() == {"describe liver", "evaluate liver", "report"}
 
 
 def test_new_data_are_prepared_and_predicted(project: Project) -> None:
@@ -70,10 +70,12 @@ def test_new_data_are_prepared_and_predicted(project: Project) -> None:
         **{"tasks.liver.datasets.icu": {"clinical": "data/icu.csv", "columns": {"id": "patient"}}}
     )
     assert project.planned() == {
+        "describe liver",
         "ingest liver icu",
         "clean liver icu",
         "extract_features liver icu features",
         "predict liver icu",
+        "report",
     }
 
 

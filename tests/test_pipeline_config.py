@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from bioloom.application import get_application
 from bioloom.errors import DataError
 from bioloom.pipeline.check import task_mistakes
+from bioloom.pipeline.defaults import with_defaults
 from bioloom.pipeline.project import read_project, with_sources
 from bioloom.pipeline.task_files import read_task_file
 from bioloom.pipeline.tasks import Task
@@ -51,15 +53,15 @@ def write_tasks(folder, **tasks):
             lambda t: t["features"].update(embedder="unirap"),
             "Unknown embedder 'unirap'. Hint: did you mean 'unirep'",
         ),
-        (lambda t: t["features"].update(pool="mean"), "has no option pool"),
+        (lambda t: t["features"].update(pool="mean"), "did you mean 'pooling'"),
         (lambda t: t["datasets"]["training"].update(sequences="no.csv"), "no such file 'no.csv'"),
         (lambda t: t["datasets"]["training"].pop("sequences"), "non-empty|'sequences' is missing"),
-        (lambda t: t.pop("split"), "'split' is a required property"),
+        (lambda t: t.pop("application"), "'application' is a required property"),
         (lambda t: t["baselines"].update(naive={"model": {"name": "svm"}}), "naive"),
         (lambda t: t["datasets"].pop("training"), "'training' is a required property"),
         (lambda t: t["clean"].update(min_lenght=3), "clean: .*did you mean 'min_length'"),
         (lambda t: t["split"].update(identiy=0.4), "split: .*did you mean 'identity'"),
-        (lambda t: t["split"].update(test=2), "split: test must be a number"),
+        (lambda t: t["split"].update(test=2), "split: .*test` is above 0"),
         (lambda t: t["model"].update(dropuot=0), "model: .*did you mean 'dropout'"),
         (lambda t: t["model"].update(search={"widht": [1]}), "model: .*did you mean 'width'"),
         (
@@ -68,7 +70,10 @@ def write_tasks(folder, **tasks):
         ),
         (lambda t: t["datasets"]["training"].update(colums={}), "did you mean 'columns'"),
         (lambda t: t["datasets"]["training"].update(columns={"lable": 1}), "mean 'label'"),
-        (lambda t: t["datasets"]["training"].update(columns=5), "`training: columns` takes a dict"),
+        (
+            lambda t: t["datasets"]["training"].update(columns=5),
+            "`training: columns` takes a mapping",
+        ),
         (lambda t: t["datasets"]["training"].update(read={"sequence": {}}), "mean 'sequences'"),
         (lambda t: t.update(evaluate={"primary": "aurco"}), "evaluate.primary: .*mean 'auroc'"),
         (lambda t: t.update(positive=True), 'write "yes" in quotes'),
@@ -106,7 +111,7 @@ def test_every_mistake_has_a_line(monkeypatch):
 def test_a_mistake_names_its_file(tmp_path):
     text = "application: disease_diagnosis\ndatasets: {training: {clinical: no.csv}}\n"
     config = write_tasks(tmp_path, heart=text)
-    with pytest.raises(DataError, match=r"heart.yaml: .*'split' is a required"):
+    with pytest.raises(DataError, match=r"heart.yaml: datasets.*no such file 'no.csv'"):
         read_project(config)
 
 
@@ -161,7 +166,7 @@ def test_each_shipped_task_can_be_deleted_unless_another_is_like_it(project, tmp
 
 
 def test_training_does_not_see_the_data_sets(project):
-    options = project.tasks["antimicrobial_peptides"].train_options
+    options = project.tasks["antimicrobial_peptides"].seen("train")
     assert {"datasets", "split", "features", "clean"}.isdisjoint(options)
 
 
@@ -171,7 +176,8 @@ def test_weights_and_artifacts_are_fetched_to_places_named_by_checksum(project):
 
 
 def test_an_unknown_source_is_named(tmp_path):
-    text = "application: x\ndatasets: {training: {sequences: {source: modlmap, member: a}}}\n"
+    text = "application: protein_function\n"
+    text += "datasets: {training: {sequences: {source: modlmap, member: a}}}\n"
     config = write_tasks(tmp_path, peptides=text) | {"sources": CONFIG["sources"]}
     with pytest.raises(DataError, match="Unknown source 'modlmap'.*did you mean 'modlamp'"):
         read_project(config)
@@ -186,3 +192,52 @@ def test_the_files_of_a_folder_count_and_not_its_age(tmp_path):
     files = task.raw_files("training")
     assert [Path(file).name for file in files if "chains" in file] == ["a.pdb", "b.pdb"]
     assert "my.fasta" in files
+
+
+@pytest.mark.parametrize(
+    ("application", "model"),
+    [
+        ("disease_diagnosis", "dnn"),
+        ("drug_response", "svm"),
+        ("gene_expression", "lstm"),
+        ("gene_regulatory_network", "gnn"),
+        ("protein_function", "transformer"),
+        ("protein_interaction", "gnn"),
+        ("protein_structure", "cnn"),
+    ],
+)
+def test_application_and_data_are_a_whole_task(application, model, tmp_path):
+    (tmp_path / "file").touch()
+    sources = get_application(application).sources or ("sequences",)
+    said = {"application": application}
+    said["datasets"] = {"training": {source: str(tmp_path / "file") for source in sources}}
+    assert task_mistakes("mine", said) == []
+    task = Task("mine", **with_defaults(said))
+    assert (task.model["name"], task.split, task.leakage["limit"]) == (
+        model,
+        {"method": "auto"},
+        "auto",
+    )
+    learnt = task.features["embedder"] == "unirep"
+    assert ("no_foundation_model" in task.baselines) == learnt
+
+
+def test_distances_have_a_network_of_their_own():
+    said = {"application": "protein_structure", "datasets": {"training": {}}}
+    filled = with_defaults(said | {"clean": {"target": "distances"}})
+    assert filled["model"] == {"name": "distance_cnn"}
+
+
+def test_what_a_task_says_is_not_filled_in():
+    said = {
+        "application": "protein_function",
+        "datasets": {"training": {}},
+        "split": {"method": "holdout"},
+        "features": {"embedder": "huggingface", "model": "my/esm2"},
+        "model": {"name": "logistic_regression"},
+    }
+    filled = with_defaults(said)
+    assert filled.items() >= said.items()
+    assert "leakage" not in filled
+    assert filled["baselines"].keys() == {"no_foundation_model", "dipeptides"}
+    assert with_defaults(said | {"baselines": {}})["baselines"] == {}

@@ -120,7 +120,7 @@ def test_an_experiment_reruns_its_task_and_is_compared(clone: Project) -> None:
     change = "tasks/heart.yaml:model.width=16"
     output = clone.run("dvc", "exp", "run", "--temp", "--name", "wide", "--set-param", change)
     rules = [line.split()[1][:-1] for line in output.splitlines() if line.startswith("localrule")]
-    assert sorted(rules) == ["evaluate", "explain", "predict", "report", "train"]
+    assert sorted(rules) == ["describe", "evaluate", "explain", "predict", "report", "train"]
     params = json.loads(clone.run("dvc", "params", "diff", "--json", "HEAD", "wide"))
     assert params == {"tasks/heart.yaml": {"model.width": {"old": 8, "new": 16, "diff": 8}}}
     metrics = json.loads(clone.run("dvc", "metrics", "diff", "--json", "HEAD", "wide"))

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.tiny_project import PARTS, ROOT, Project, patients
 
 TASK = """\
 application: disease_diagnosis
 datasets: {training: {clinical: data/heart.csv, columns: {id: patient, label: disease}}}
-split: {method: holdout}
-features: {embedder: table}
-model: {name: logistic_regression}
 """
-TARGET = "results/heart/leakage.json"
+TARGETS = ("results/heart/leakage.json", "results/heart/task.yaml")
 
 
 @pytest.fixture
@@ -31,21 +30,24 @@ def lab(tmp_path: Path) -> Project:
 
 
 def test_a_users_folder_holds_data_and_results_alone(lab: Project) -> None:
-    command = ("--snakefile", str(ROOT / "Snakefile"), TARGET)
+    command = ("--snakefile", str(ROOT / "Snakefile"), *TARGETS)
     lab.snakemake(*command)
     made = {".snakemake", "data", "logs", "results", "snakemake.lock", "tasks"}
     assert {file.name for file in lab.folder.iterdir()} == made
     assert lab.planned(*command) == set()
+    leakage = json.loads(lab.path("results/heart/leakage.json").read_text())
+    assert leakage["split"].startswith("method cross_validation, folds 5, repeats 3")
+    assert yaml.safe_load(lab.path("results/heart/task.yaml").read_text())["model"]["name"] == "dnn"
 
 
 def test_results_do_not_depend_on_where_code_and_data_lie(lab: Project, tmp_path: Path) -> None:
     other = lab.copy(tmp_path / "other")
-    lab.snakemake("--snakefile", str(ROOT / "Snakefile"), TARGET)
+    lab.snakemake("--snakefile", str(ROOT / "Snakefile"), *TARGETS)
     clone = Project(tmp_path / "clone")
     clone.folder.mkdir()
     for part in PARTS:
         copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copyfile
         copy(ROOT / part, clone.path(part))
-    clone.snakemake("--directory", str(other.folder), TARGET)
-    for name in ("snakemake.lock", TARGET):
+    clone.snakemake("--directory", str(other.folder), *TARGETS)
+    for name in ("snakemake.lock", *TARGETS):
         assert other.path(name).read_bytes() == lab.path(name).read_bytes()

@@ -508,8 +508,8 @@ def test_only_rank_0_tells_a_mistake_at_once(monkeypatch):
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"training": {"step": 10}}, "unknown key step"),
-        ({"training": {"steps": "many"}}, "steps must be int"),
+        ({"training": {"step": 10}}, "Unknown option 'step' under `training`.*'steps'"),
+        ({"training": {"steps": "many"}}, "steps` takes a whole number"),
         ({"training": {"mask": 1.5}}, "mask must lie between 0 and 1"),
         ({"training": {"learning_rate": 0.0}}, "learning_rate must be a number above 0"),
         ({"training": {"clip": -1.0}}, "clip must be a number above 0"),

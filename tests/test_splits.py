@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bioloom.errors import DataError
 from bioloom.splits import COLUMNS, FINAL, check_splits, read_splits, write_splits
-from bioloom.splits.split import split_samples
+from bioloom.splits.split import checked_options, chosen_options, split_samples
 
 
 def table(groups, labels) -> pd.DataFrame:
@@ -158,18 +158,18 @@ def test_bad_splits_are_refused(tmp_path, change, message):
     ("options", "message"),
     [
         ({"method": "random"}, "Unknown split method"),
-        ({"tset": 0.2}, "Unknown split option 'tset'.*did you mean 'test'"),
-        ({"folds": 5}, "Unknown split option 'folds' of holdout"),
-        ({"by": "family"}, "expected group, block, cluster or row"),
+        ({"tset": 0.2}, "Unknown option 'tset' under `split.*did you mean 'test'"),
+        ({"folds": 5}, "Unknown option 'folds' under `split: holdout`"),
+        ({"by": "family"}, "one of group, block, cluster, row"),
         ({"by": "cluster"}, "needs identity"),
         ({"identity": 0.4}, "only split by cluster"),
-        ({"by": "cluster", "identity": 40}, "identity must be"),
-        ({"test": 0}, "test must be"),
-        ({"test": "0.2"}, "test must be"),
+        ({"by": "cluster", "identity": 40}, "identity` is above 0 and at most 1"),
+        ({"test": 0}, "test` is above 0"),
+        ({"test": "0.2"}, "test` takes a number"),
         ({"test": 0.6, "valid": 0.4}, "no training samples"),
-        ({"method": "cross_validation", "folds": 1}, "folds must be"),
-        ({"method": "cross_validation", "folds": 2.0}, "folds must be"),
-        ({"method": "cross_validation", "repeats": 0}, "repeats must be"),
+        ({"method": "cross_validation", "folds": 1}, "folds` is at least 2"),
+        ({"method": "cross_validation", "folds": 2.0}, "folds` takes a whole number"),
+        ({"method": "cross_validation", "repeats": 0}, "repeats` is at least 1"),
         ({"method": "cross_validation", "folds": 2, "valid": 0.5}, "no training samples"),
         ({"method": "column"}, "needs column"),
         ({"method": "column", "column": "set"}, "not in the samples"),
@@ -205,3 +205,24 @@ def test_one_group_of_nearly_all_samples_is_refused():
     samples = table(["family"] * 90 + [f"g{i}" for i in range(10)], ["a", "b"] * 50)
     with pytest.raises(DataError, match=r"largest group or cluster holds 90.0%"):
         split_samples(samples, {"test": 0.2}, 1)
+
+
+def sequences(texts) -> pd.DataFrame:
+    return table(texts, texts).assign(sequence=texts)
+
+
+@pytest.mark.parametrize(
+    ("samples", "chosen"),
+    [
+        (table(["g"] * 499, ["a"] * 499), {"method": "cross_validation", "by": "group"}),
+        (table(["g"] * 500, ["a"] * 500), {"method": "holdout", "by": "group"}),
+        (sequences(["MKV" * 7, "MAL" * 8]), {"by": "cluster", "identity": 0.7}),
+        (sequences(["MKV" * 20, "MAL" * 30]), {"by": "cluster", "identity": 0.4}),
+        (sequences(["ACGT" * 20, "ACG" * 30]), {"by": "cluster", "identity": 0.7}),
+        (sequences(["MKV" * 20, "MAL" * 20]), {"by": "group"}),
+    ],
+)
+def test_auto_chooses_a_split_by_the_samples(samples, chosen):
+    options = chosen_options(samples, {"method": "auto"})
+    assert options.items() >= chosen.items()
+    assert checked_options(options)["method"] == options["method"] != "auto"

@@ -33,6 +33,8 @@ class Application:
     ends (`node_id`, inputs, `expression.<condition>`), and `inputs` is asked of that; `directed`
     says that (a, b) and (b, a) differ.
     Where samples have a `sequence`, `alphabet` says of which letters it is.
+    `defaults(task)` are the sections `features`, `preprocess`, `model` and `baselines` of a task
+    that leaves them out.
     """
 
     kinds: tuple[str, ...]
@@ -47,6 +49,7 @@ class Application:
     directed: bool = False
     alphabet: Literal["protein", "dna"] | None = None
     write: Callable[[pd.DataFrame, pd.DataFrame, Path], None] | None = None
+    defaults: Callable[[dict[str, Any]], dict[str, Any]] = lambda task: {}
 
 
 def application_names() -> list[str]:

@@ -1,29 +1,81 @@
-"""Options from config over their defaults."""
+"""Options from config over their defaults: the one way that a section of a task is read."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from bioloom.errors import DataError, unknown_name
+
+WORDS = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "text",
+    list: "a list",
+    dict: "a mapping",
+}
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option: its default and what it may be (None only if the default is)."""
+
+    default: Any
+    choices: tuple[Any, ...] = ()
+    minimum: float | None = None
+    above: float | None = None
+    maximum: float | None = None
+    type: Any = None  # where the default does not tell
+
+    def check(self, place: str, value: Any) -> None:
+        """Raise DataError when `value` is not allowed."""
+        expected = self.type or type(self.default)
+        if value is None and self.default is None or expected is type(None):
+            return
+        allowed = (int, float) if expected is float else (expected,)
+        if not isinstance(value, allowed) or (isinstance(value, bool) and expected is not bool):
+            number = expected in (int, float) and isinstance(value, str)
+            hint = "YAML takes 1e-3 as text: write 0.001 or 1.0e-3" if number else None
+            wanted = WORDS.get(expected, expected.__name__)
+            raise DataError(f"`{place}` takes {wanted}, got {value!r}", hint=hint)
+        if self.choices and value not in self.choices:
+            known = ", ".join(map(str, self.choices))
+            raise DataError(f"`{place}` is one of {known}, got {value!r}")
+        if not self._within(value):
+            raise DataError(f"`{place}` is {self._range()}, got {value!r}")
+
+    def _within(self, value: Any) -> bool:
+        return not (
+            (self.minimum is not None and value < self.minimum)
+            or (self.above is not None and value <= self.above)
+            or (self.maximum is not None and value > self.maximum)
+        )
+
+    def _range(self) -> str:
+        limits = {"at least": self.minimum, "above": self.above, "at most": self.maximum}
+        return " and ".join(f"{words} {n}" for words, n in limits.items() if n is not None)
 
 
 def complete_options(
     options: Mapping[str, Any], defaults: Mapping[str, Any], section: str
 ) -> dict[str, Any]:
-    """`options` over `defaults`; DataError for an unknown key or a value of another type."""
+    """`options` over `defaults`; DataError for an unknown key or a value that is not allowed.
+
+    A default is an `Option`, or a value whose type is asked for; None leaves any.
+    """
     if not isinstance(options, Mapping):
         raise DataError(f"`{section}` takes options by name, got {options!r}")
+    known = {
+        name: default if isinstance(default, Option) else Option(default)
+        for name, default in defaults.items()
+    }
     for key, value in options.items():
-        if key not in defaults:
-            raise unknown_name("option", key, defaults, f" under `{section}`")
-        expected = type(defaults[key])
-        allowed = (int, float) if expected is float else (expected,)
-        if defaults[key] is not None and not isinstance(value, allowed):
-            raise DataError(
-                f"`{section}: {key}` takes a {expected.__name__}, got {type(value).__name__}"
-            )
-    return {**defaults, **options}
+        if key not in known:
+            raise unknown_name("option", key, known, f" under `{section}`")
+        known[key].check(f"{section}: {key}", value)
+    return {name: option.default for name, option in known.items()} | dict(options)
 
 
 def column_names(

@@ -20,7 +20,7 @@ rule train:
     conda:
         "../../envs/bioloom.yaml"
     params:
-        options=lambda wildcards: to_json(task_of(wildcards).train_options),
+        options=lambda wildcards: to_json(task_of(wildcards).seen("train")),
         seed=PROJECT.seed,
         code=code("train"),
     shell:

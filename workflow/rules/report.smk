@@ -1,8 +1,27 @@
 """Everything measured, in one page that opens offline.
 
 Requires: metrics, plots, leakage, explanation, model and records of every task.
-Makes: results/report.html.
+Makes: results/{task}/task.yaml, the task with all that was filled in, and results/report.html.
 """
+
+
+localrules:
+    describe,
+
+
+rule describe:
+    output:
+        task="results/{task}/task.yaml",
+    log:
+        "logs/{task}/describe.log",
+    conda:
+        "../../envs/bioloom.yaml"
+    params:
+        content=lambda wildcards: to_json(task_of(wildcards).seen("describe")),
+        code=code("describe"),
+    shell:
+        "python {SCRIPTS:q}/describe.py --content {params.content:q} --task {output.task}"
+        " 2>&1 | tee {log}"
 
 
 rule report:
@@ -16,7 +35,7 @@ rule report:
         "../../envs/bioloom.yaml"
     params:
         files=to_json({name: task.report_files for name, task in TASKS.items()}),
-        about=to_json({name: task.described for name, task in TASKS.items()}),
+        about=to_json({name: task.seen("report") for name, task in TASKS.items()}),
         code=code_hash("report", *TASKS.values()),
     shell:
         "python {SCRIPTS:q}/report.py --files {params.files:q} --about {params.about:q}"

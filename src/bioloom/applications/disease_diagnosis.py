@@ -194,6 +194,23 @@ def inputs(samples: pd.DataFrame) -> pd.DataFrame:
     return samples[feature_columns(samples)]
 
 
+def defaults(task: dict[str, Any]) -> dict[str, Any]:
+    """A network on all columns; with expression on the genes that tell most, and without them."""
+    chosen: dict[str, Any] = {
+        "features": {"embedder": "table"},
+        "model": {"name": "dnn"},
+        "baselines": {
+            "logistic_regression": {"model": {"name": "logistic_regression"}},
+            "gradient_boosting": {"model": {"name": "gradient_boosting"}},
+        },
+    }
+    if "expression" in task["datasets"]["training"]:
+        clinical = {"embedder": "table", "blocks": ["table"]}
+        chosen["preprocess"] = {"select": 200}
+        chosen["baselines"]["clinical_only"] = {"features": clinical}
+    return chosen
+
+
 application = Application(
     kinds=("binary", "multiclass", "value"),
     ingest=ingest,
@@ -202,4 +219,5 @@ application = Application(
     sources=("clinical",),
     optional_sources=("expression",),
     private=True,
+    defaults=defaults,
 )

@@ -168,6 +168,23 @@ def inputs(samples: pd.DataFrame) -> pd.DataFrame:
     return samples[feature_columns(samples)]
 
 
+def defaults(task: dict[str, Any]) -> dict[str, Any]:
+    """One kernel on all features; where the tissue is known, what it alone tells."""
+    chosen: dict[str, Any] = {
+        "features": {"embedder": "table"},
+        "preprocess": {"scale": False},
+        "model": {"name": "svm"},
+    }
+    columns = task["datasets"]["training"].get("columns")
+    if isinstance(columns, dict) and "tissue" in columns:
+        tissue = {"embedder": "table", "columns": ["tissue"]}
+        chosen["baselines"] = {
+            "tissue_mean": {"features": tissue, "model": {"name": "category_mean"}},
+            "tissue_only": {"features": tissue},
+        }
+    return chosen
+
+
 application = Application(
     kinds=("targets",),
     ingest=ingest,
@@ -175,4 +192,5 @@ application = Application(
     inputs=inputs,
     sources=("features",),
     optional_sources=("response",),
+    defaults=defaults,
 )

@@ -237,6 +237,28 @@ def inputs(samples: pd.DataFrame) -> list[str] | pd.DataFrame:
     return samples[feature_columns(samples)]
 
 
+def defaults(task: dict[str, Any]) -> dict[str, Any]:
+    """A recurrent network on letters, or on a table of expression; simple models on less."""
+    if "expression" in task["datasets"]["training"]:
+        return {
+            "features": {"embedder": "table"},
+            "model": {"name": "lstm"},
+            "baselines": {
+                "ridge": {"model": {"name": "logistic_regression"}},
+                "gradient_boosting": {"model": {"name": "gradient_boosting"}},
+            },
+        }
+    kmers = {"embedder": "kmer", "alphabet": "dna", "k": 4}
+    return {
+        "features": {"embedder": "one_hot", "alphabet": "dna", "pooling": "tokens"},
+        "model": {"name": "lstm"},
+        "baselines": {
+            "ridge": {"features": kmers, "model": {"name": "logistic_regression"}},
+            "gradient_boosting": {"features": kmers, "model": {"name": "gradient_boosting"}},
+        },
+    }
+
+
 application = Application(
     kinds=("value",),
     ingest=ingest,
@@ -246,4 +268,5 @@ application = Application(
     optional_sources=("sequences", "windows", "genome", "expression", "values"),
     measures=("variants", "sequence", "table"),
     alphabet="dna",
+    defaults=defaults,
 )

@@ -286,6 +286,29 @@ def inputs(table: pd.DataFrame) -> list[str]:
     return table["sequence"].tolist()
 
 
+def defaults(task: dict[str, Any]) -> dict[str, Any]:
+    """A graph network on expression and, with a genome, on promoters; co-expression by itself."""
+    network = {"profile": True, "context": 10, "pairs": ["correlation", "strength", "clr"]}
+    letters = {"embedder": "kmer", "k": 4, "alphabet": "dna"}
+    genome = "genome" in task["datasets"]["training"]
+    features = letters if genome else {"embedder": "table", "columns": []}
+    linear = {"name": "logistic_regression"}
+
+    def alone(pair: str) -> dict[str, Any]:
+        pairs = {"embedder": "table", "columns": [], "network": {"pairs": [pair]}}
+        return {"features": pairs, "model": linear}
+
+    return {
+        "features": features | {"network": network},
+        "model": {"name": "gnn", "width": 32, "weight_decay": 0.1, "hide": 1.0},
+        "baselines": {
+            "degree": {"model": {"name": "degree"}},
+            "correlation": alone("strength"),
+            "clr": alone("clr"),
+        },
+    }
+
+
 application = Application(
     kinds=("links",),
     ingest=ingest,
@@ -296,4 +319,5 @@ application = Application(
     optional_sources=("edges", "genes", "genome", "regulators"),
     measures=("ends",),
     directed=True,
+    defaults=defaults,
 )

@@ -201,6 +201,19 @@ def inputs(samples: pd.DataFrame) -> list[str]:
     return samples["sequence"].tolist()
 
 
+def defaults(task: dict[str, Any]) -> dict[str, Any]:
+    """A Transformer on UniRep, linear models of that and of dipeptides."""
+    linear = {"name": "logistic_regression"}
+    return {
+        "features": {"embedder": "unirep", "size": 256, "pooling": "segments", "segments": 16},
+        "model": {"name": "transformer"},
+        "baselines": {
+            "logistic_regression": {"model": linear},
+            "dipeptides": {"features": {"embedder": "kmer", "k": 2}, "model": linear},
+        },
+    }
+
+
 application = Application(
     kinds=("binary", "multiclass", "value"),
     ingest=ingest,
@@ -210,4 +223,5 @@ application = Application(
     optional_sources=("table",),
     measures=("sequence",),
     alphabet="protein",
+    defaults=defaults,
 )

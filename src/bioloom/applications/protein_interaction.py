@@ -243,6 +243,22 @@ def inputs(table: pd.DataFrame) -> list[str]:
     return table["sequence"].tolist()
 
 
+def defaults(task: dict[str, Any]) -> dict[str, Any]:
+    """A graph network on UniRep and, where there is expression, on co-expression."""
+    known = "expression" in task["datasets"]["training"]
+    network = {"network": {"context": 10, "pairs": ["correlation"]}} if known else {}
+    unirep = {"embedder": "unirep", "size": 256, "pooling": "mean"}
+    linear = {"name": "logistic_regression", "C": 0.01}
+    return {
+        "features": unirep | network,
+        "model": {"name": "gnn", "hide": 1.0, "width": 16, "weight_decay": 0.1},
+        "baselines": {
+            "sequence_only": {"features": unirep, "model": linear},
+            "degree": {"model": {"name": "degree"}},
+        },
+    }
+
+
 application = Application(
     kinds=("links",),
     ingest=ingest,
@@ -260,4 +276,5 @@ application = Application(
         "test_expression",
     ),
     measures=("links",),
+    defaults=defaults,
 )

@@ -184,6 +184,20 @@ def write(samples: pd.DataFrame, predictions: pd.DataFrame, folder: Path) -> Non
         )
 
 
+def defaults(task: dict[str, Any]) -> dict[str, Any]:
+    """A convolutional network on UniRep; of states also each residue by itself."""
+    features = {"embedder": "unirep", "size": 256, "pooling": "tokens"}
+    if task.get("clean", {}).get("target") == "distances":
+        return {"features": features, "model": {"name": "distance_cnn"}}
+    letters = {"embedder": "one_hot", "pooling": "tokens"}
+    linear = {"name": "logistic_regression"}
+    return {
+        "features": features,
+        "model": {"name": "cnn"},
+        "baselines": {"residue_frequencies": {"features": letters, "model": linear}},
+    }
+
+
 application = Application(
     kinds=("residues", "residue_pairs"),
     ingest=ingest,
@@ -194,4 +208,5 @@ application = Application(
     measures=("sequence",),
     alphabet="protein",
     write=write,
+    defaults=defaults,
 )

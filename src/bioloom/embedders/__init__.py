@@ -27,7 +27,6 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -35,6 +34,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 
 from bioloom.errors import DataError, unknown_name
+from bioloom.options import complete_options
 
 if TYPE_CHECKING:
     import torch
@@ -46,29 +46,6 @@ PROTEIN_LETTERS = AMINO_ACIDS.encode() + b"BJOUXZ"
 DNA_LETTERS = BASES.encode() + b"UNRYSWKMBDHV"
 
 POOLINGS = ("mean", "cls", "max", "tokens", "segments")
-
-
-@dataclass(frozen=True)
-class Option:
-    """One option of an embedder: its default and what it may be (None only if the default is)."""
-
-    default: Any
-    choices: tuple[Any, ...] = ()
-    minimum: int | None = None
-    type: Any = None  # where the default does not tell
-
-    def check(self, name: str, value: Any) -> None:
-        """Raise DataError when `value` is not allowed."""
-        expected: Any = self.type or type(self.default)
-        if value is None and self.default is None:
-            return
-        if not isinstance(value, expected) or (isinstance(value, bool) and expected is not bool):
-            raise DataError(f"features: {name} must be {expected.__name__}, got {value!r}")
-        if self.choices and value not in self.choices:
-            known = ", ".join(map(str, self.choices))
-            raise DataError(f"features: {name} must be one of {known}, got {value!r}")
-        if self.minimum is not None and value < self.minimum:
-            raise DataError(f"features: {name} must be at least {self.minimum}, got {value!r}")
 
 
 class States(NamedTuple):
@@ -117,9 +94,8 @@ class Encoder(Protocol):
 
 
 def embedder_names() -> list[str]:
-    """The names that `features: embedder` takes."""
-    modules = pkgutil.iter_modules(__path__)
-    return sorted(module.name for module in modules if module.name[0] != "_")
+    """The names that `features: embedder` takes; a module with an underscore is shared by them."""
+    return sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name[0] != "_")
 
 
 def get_embedder(name: str) -> ModuleType:
@@ -133,25 +109,18 @@ def complete(options: Mapping[str, Any]) -> dict[str, Any]:
     """The `features:` block with every default filled in; DataError on unknown keys or values."""
     if "embedder" not in options:
         raise DataError("features: `embedder` is missing")
-    known: dict[str, Option] = get_embedder(options["embedder"]).OPTIONS
+    embedder = options["embedder"]
     given = {name: value for name, value in options.items() if name != "embedder"}
-    if unknown := sorted(set(given) - set(known)):
-        raise DataError(
-            f"features: {options['embedder']} has no option {', '.join(unknown)}",
-            hint=f"it takes {', '.join(sorted(known)) or 'none'}",
-        )
-    for name, value in given.items():
-        known[name].check(name, value)
-    defaults = {name: option.default for name, option in known.items()}
-    return {"embedder": options["embedder"], **defaults, **given}
+    known = get_embedder(embedder).OPTIONS
+    return {"embedder": embedder, **complete_options(given, known, f"features of {embedder}")}
 
 
 def weights_source(options: Mapping[str, Any]) -> dict[str, str] | None:
     """Where the weights of a `features:` block come from by default; None: no pinned source."""
     if options.get("embedder") == "table":  # the samples' own columns: nothing is embedded
         return None
-    complete_options = complete(options)
-    return get_embedder(complete_options["embedder"]).weights_source(complete_options)
+    section = complete(options)
+    return get_embedder(section["embedder"]).weights_source(section)
 
 
 def model_files(folder: Path) -> list[Path]:

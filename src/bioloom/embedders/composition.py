@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from bioloom.embedders import Option
 from bioloom.embedders.kmer import ALPHABETS, letter_codes, letters_end_to_end
 from bioloom.embedders.kmer import normalise as normalise  # the same rule
+from bioloom.options import Option
 
 OPTIONS = {"alphabet": Option("protein", choices=tuple(ALPHABETS))}
 

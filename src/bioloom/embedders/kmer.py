@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from bioloom.embedders import AMINO_ACIDS, BASES, Option, normalise_dna, normalise_protein
+from bioloom.embedders import AMINO_ACIDS, BASES, normalise_dna, normalise_protein
 from bioloom.errors import DataError
+from bioloom.options import Option
 
 ALPHABETS = {"protein": AMINO_ACIDS, "dna": BASES}
 MAX_COLUMNS = 200_000

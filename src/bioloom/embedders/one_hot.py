@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from bioloom.arrays import Ragged
-from bioloom.embedders import Option
 from bioloom.embedders.kmer import ALPHABETS, letter_codes, letters_end_to_end
 from bioloom.embedders.kmer import normalise as normalise  # the same rule
 from bioloom.errors import DataError
+from bioloom.options import Option
 
 OPTIONS = {
     "alphabet": Option("protein", choices=tuple(ALPHABETS)),

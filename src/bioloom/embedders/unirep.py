@@ -17,9 +17,10 @@ from zipfile import BadZipFile
 import numpy as np
 
 from bioloom.devices import is_out_of_memory
-from bioloom.embedders import Option, SequenceError, States, normalise_protein
+from bioloom.embedders import SequenceError, States, normalise_protein
 from bioloom.errors import DataError
 from bioloom.files import sha256
+from bioloom.options import Option
 
 if TYPE_CHECKING:
     import torch

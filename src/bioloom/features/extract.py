@@ -16,15 +16,20 @@ import pandas as pd
 
 from bioloom.application import Application
 from bioloom.arrays import Ragged, end_to_end, shape_of
-from bioloom.errors import DataError, unknown_name
+from bioloom.errors import DataError
 from bioloom.features import Features
+from bioloom.options import Option, complete_options
 from bioloom.samples import feature_columns
 
 Section = dict[str, Any]
 Vectors = tuple[np.ndarray | Ragged, list[str], dict[str, Any], dict[str, Any]]
 """Features of sequences or of a table, their names, and both records."""
 
-TABLE_OPTIONS = {"columns": list, "blocks": list, "weights": dict}
+TABLE_OPTIONS = {
+    "columns": Option(None, type=list),
+    "blocks": Option(None, type=list),
+    "weights": Option({}),
+}
 
 
 def extract_features(
@@ -97,15 +102,12 @@ def _identity(options: dict[str, Any], info: dict[str, Any]) -> str:
     return " ".join(part for part in (options["embedder"], settings, tuned, weights) if part)
 
 
-def check_table_options(options: dict[str, Any]) -> None:
-    """Raise DataError unless a `features` section is one for the samples' own columns."""
+def table_options(options: dict[str, Any]) -> dict[str, Any]:
+    """The options of a `features` section for the samples' own columns, all of them."""
     if options["embedder"] != "table":
         raise DataError(f"A table takes `embedder: table`, got {options['embedder']!r}")
-    for name, value in options.items():
-        if name not in ("embedder", *TABLE_OPTIONS):
-            raise unknown_name("option", name, TABLE_OPTIONS, " of a table's features")
-        if name != "embedder" and not isinstance(value, kind := TABLE_OPTIONS[name]):
-            raise DataError(f"`features: {name}` takes a {kind.__name__}, got {value!r}")
+    given = {name: value for name, value in options.items() if name != "embedder"}
+    return complete_options(given, TABLE_OPTIONS, "features of table")
 
 
 def _table(
@@ -117,10 +119,11 @@ def _table(
     values with what it learnt from its training rows. `weights` (column -> factor) make a column
     count for more in a kernel's distances, where one category stands against hundreds of flags.
     """
+    options = table_options(options)
     chosen = _chosen_columns(table, options)
     columns: dict[str, np.ndarray] = {}
     for name in chosen:
-        column, weight = table[name], options.get("weights", {}).get(name, 1)
+        column, weight = table[name], options["weights"].get(name, 1)
         if pd.api.types.is_numeric_dtype(column):
             columns[name] = weight * column.to_numpy(dtype=np.float32, na_value=np.nan)
         else:
@@ -132,14 +135,13 @@ def _table(
 
 
 def _chosen_columns(table: pd.DataFrame, options: dict[str, Any]) -> list[str]:
-    check_table_options(options)
     columns = feature_columns(table)
     for key in ("columns", "weights"):
-        if missing := sorted(set(options.get(key, ())) - set(columns)):
+        if missing := sorted(set(options[key] or ()) - set(columns)):
             raise DataError(f"`features: {key}` names columns that are not there: {missing}")
-    if "columns" in options:
+    if options["columns"] is not None:
         return list(options["columns"])
-    if "blocks" in options:
+    if options["blocks"] is not None:
         blocks = set(options["blocks"])
         chosen = [c for c in columns if (c.split(".", 1)[0] if "." in c else "table") in blocks]
         if not chosen:

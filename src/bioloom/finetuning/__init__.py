@@ -24,6 +24,7 @@ from bioloom.files import replacing_folder, write_json
 from bioloom.finetuning.card import model_card
 from bioloom.finetuning.lora import Settings, Tuner
 from bioloom.finetuning.rows import labelled_rows, outputs_of
+from bioloom.options import complete_options
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -49,7 +50,8 @@ def finetune(
     DataError: labels that are not one a sequence, several partitions, a loss that diverges, too
     little memory.
     """
-    settings, section = Settings(**options), complete(embedder)
+    given = complete_options(options, asdict(Settings()), "features: finetune")
+    settings, section = Settings(**given), complete(embedder)
     kind, train, valid = labelled_rows(samples, splits, application, section)
     with claim_devices(None) as [device], repeatable(seed, device, warn_only=True):
         encoder = huggingface.load(section, weights, device, "float32")

@@ -18,9 +18,10 @@ import yaml
 from bioloom.application import get_application
 from bioloom.embedders import complete, get_embedder
 from bioloom.errors import DataError, unknown_name
-from bioloom.features.extract import check_table_options
+from bioloom.features.extract import table_options
 from bioloom.models import check_parameters
 from bioloom.options import complete_options
+from bioloom.pipeline.defaults import with_defaults
 from bioloom.pipeline.tasks import (
     PRETRAINED,
     TABLE,
@@ -55,7 +56,7 @@ def task_mistakes(name: str, content: Section, made: Collection[str] = ()) -> li
     mistakes = mistakes or _mistakes("application", get_application, content["application"])
     if mistakes:
         return mistakes
-    task = Task(name, **content)
+    task = Task(name, **with_defaults(content))
     if task.kind:
         mistakes = _mistakes("kind", _check_name, "kind", task.kind, task.code.kinds)
     if mistakes:
@@ -132,7 +133,7 @@ def _datasets_mistakes(task: Task) -> list[str]:
 def _features_mistakes(task: Task) -> list[str]:
     mistakes = []
     for place, section in task.sections("features"):
-        check = check_table_options if section["embedder"] == TABLE else _check_embedder
+        check = table_options if section["embedder"] == TABLE else _check_embedder
         mistakes += _mistakes(place, check, embedder_options(section))
     return mistakes
 
@@ -172,7 +173,7 @@ def _finetune_mistakes(task: Task) -> list[str]:
         elif task.kinds[0].unit != "sample" or task.has_nodes:
             problem = f"{task.application} has no single label a sequence to fine-tune on"
             wrong.append((place, problem, "leave `finetune` out"))
-        elif task.split["method"] == "cross_validation":
+        elif task.split["method"] in ("auto", "cross_validation"):
             problem = "cross-validation would need a network for each fold"
             wrong.append((place, problem, "split by `method: holdout` or `column`"))
     wrong += _searches_of_finetuned(task) if task.is_finetuned() else []

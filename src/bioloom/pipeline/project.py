@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bioloom.application import application_names, get_application
 from bioloom.errors import DataError, unknown_name
 from bioloom.pipeline.check import config_mistakes, pretrain_mistakes, task_mistakes
+from bioloom.pipeline.defaults import with_defaults
 from bioloom.pipeline.task_files import Content, TaskFile, read_task_files
-from bioloom.pipeline.tasks import Section, Source, Task, features_weights, without
+from bioloom.pipeline.tasks import Section, Task, features_weights, without
 from bioloom.sources import local_path
 
 
@@ -62,7 +64,7 @@ def read_project(config: Content) -> Project:
         wrong = task_mistakes(name, content, made=blocks)
         mistakes += [f"{file.path}: {mistake}" for mistake in wrong]
         if not wrong:
-            tasks[name] = Task(name, **content).with_frozen()
+            tasks[name] = Task(name, **with_defaults(content)).with_frozen()
     pretrain = dict[str, Section]()
     for name, section in blocks.items():
         corpora = {key: _looked_up(s, named) for key, s in section["corpora"].items()}
@@ -75,11 +77,13 @@ def read_project(config: Content) -> Project:
 
 def with_sources(content: Content, named: dict[str, Section]) -> Content:
     """A task's content with `{source: <name>}` of its data sets as the config spells it out."""
-    datasets = content.get("datasets")
-    if not isinstance(datasets, dict):
+    datasets, application = content.get("datasets"), content.get("application")
+    if not isinstance(datasets, dict) or application not in application_names():
         return content
+    code = get_application(application)
+    known = (*code.sources, *code.optional_sources)
     spelt = {
-        name: {key: _looked_up(value, named) for key, value in dataset.items()}
+        name: {k: _looked_up(v, named) if k in known else v for k, v in dataset.items()}
         if isinstance(dataset, dict)
         else dataset
         for name, dataset in datasets.items()
@@ -87,7 +91,7 @@ def with_sources(content: Content, named: dict[str, Section]) -> Content:
     return content | {"datasets": spelt}
 
 
-def _looked_up(source: Source | Any, named: dict[str, Section]) -> Any:
+def _looked_up(source: Any, named: dict[str, Section]) -> Any:
     if not isinstance(source, dict) or not isinstance(source.get("source"), str):
         return source
     if source["source"] not in named:

@@ -24,6 +24,13 @@ class Step:
 
 
 STEPS: dict[str, Step] = {
+    "describe": Step(
+        ("application", "kind", "title", "about", "datasets", "clean", "split", "leakage")
+        + ("features", "preprocess", "model", "baselines", "positive", "high_above")
+        + ("evaluate", "explain"),
+        ("sources",),
+        shown={"task": "task.yaml"},
+    ),
     "ingest": Step(("application", "datasets", "kind"), ("sources",), ("application",)),
     "nodes": Step(("application", "datasets"), ("sources",), ("application",)),
     "clean": Step(

@@ -176,17 +176,10 @@ class Task:
 
     # Model and report -------------------------------------------------------------------------
 
-    @property
-    def train_options(self) -> Section:
-        """What train may know."""
-        options = {key: getattr(self, key) for key in STEPS["train"].sections}
-        return {key: value for key, value in options.items() if value not in (None, {})}
-
-    @property
-    def described(self) -> Section:
-        """What the report says of the task in words."""
-        words = {key: getattr(self, key) for key in STEPS["report"].sections}
-        return {key: value for key, value in words.items() if value}
+    def seen(self, step: str) -> Section:
+        """What a step may know of all sections: those that say anything."""
+        sections = {key: getattr(self, key) for key in STEPS[step].sections}
+        return {key: value for key, value in sections.items() if value not in (None, {})}
 
     @property
     def report_files(self) -> dict[str, str]:

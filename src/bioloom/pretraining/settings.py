@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, Self, get_args
 
 from bioloom.errors import DataError
+from bioloom.options import complete_options
 
 Alphabet = Literal["dna", "protein"]
 TokenizerKind = Literal["characters", "kmer", "bpe"]
@@ -115,21 +116,8 @@ class Settings:
 
 
 def _build(kind: type, place: str, given: Mapping[str, Any]) -> Any:
-    known = {field.name: field for field in fields(kind)}
-    if unknown := sorted(set(given) - set(known)):
-        raise DataError(
-            f"{place}: unknown key {', '.join(unknown)}", hint=f"it takes {', '.join(known)}"
-        )
-    for name, value in given.items():
-        default = known[name].default
-        expected = (int, float) if isinstance(default, float) else (type(default),)
-        if not isinstance(value, expected) or isinstance(value, bool):
-            text = "YAML takes 1e-3 for a text: write 0.001 or 1.0e-3"
-            raise DataError(
-                f"{place}: {name} must be {expected[-1].__name__}, got {value!r}",
-                hint=text if isinstance(value, str) and expected[-1] is not str else None,
-            )
-    return kind(**given)
+    defaults = {field.name: field.default for field in fields(kind)}
+    return kind(**complete_options(given, defaults, place))
 
 
 def _one_of(place: str, value: Any, known: tuple[str, ...]) -> None:

@@ -37,7 +37,7 @@ def build_report(
     """Write the page for `tasks`: name -> its files, of which only `metrics` is needed.
 
     Files: `metrics`, `quality`, `leakage`, `features` (JSON), `explanation` (Parquet), `plots`
-    (folder of CSV), `model` (folder). `config` has each task's `title` and `about` (source,
+    (folder of CSV), `model` (folder), `task` (YAML). `config` has each task's `title` and `about` (source,
     licence, limits).
     """
     from jinja2 import Environment, FileSystemLoader
@@ -67,6 +67,7 @@ def task_view(name: str, files: dict[str, Path], config: dict[str, Any]) -> dict
     outcome = _outcome(metrics.get("difference", {}))
     return {
         "name": name,
+        "task": files["task"].read_text(encoding="utf-8") if "task" in files else "",
         "title": config.get("title", words(name)),
         "metrics": metrics,
         "label": primary.label,

@@ -15,10 +15,11 @@ import numpy as np
 import pandas as pd
 
 from bioloom.errors import DataError
+from bioloom.options import Option, complete_options
 from bioloom.similarity import Measure, get_measure
 from bioloom.splits import SPLITS, check_splits
 
-OPTIONS: dict[str, Any] = {"limit": None}
+OPTIONS = {"limit": Option(None, type=float, minimum=0, maximum=1)}
 BINS = 20
 NEAR = 0.9  # a near-duplicate
 
@@ -40,7 +41,8 @@ def audit(
     `private`, and for groups in two splits. `nodes` are the ends of pairs: without sequences a node
     is like itself alone.
     """
-    limit, measured_by = _limit(options), get_measure(measure)
+    limit = complete_options(options, OPTIONS, "leakage")["limit"]
+    measured_by = get_measure(measure)
     check_splits(splits, samples)
     items = nearest_training(samples, splits, measured_by, nodes, directed)
     if limit is not None:
@@ -99,16 +101,6 @@ def shortcuts(samples: pd.DataFrame, measure: Measure) -> dict[str, float]:
     positive = pd.factorize(samples["label"], sort=True)[0] == 1
     scores = measure.shortcuts(samples, positive)
     return {name: round(score, 4) for name, score in scores.items()}
-
-
-def _limit(options: dict[str, Any]) -> float | None:
-    unknown = sorted(set(options) - set(OPTIONS))
-    if unknown:
-        raise DataError(f"unknown leakage option {', '.join(unknown)}", hint="there is limit")
-    limit = options.get("limit")
-    if limit is not None and not (type(limit) in (int, float) and 0 <= limit <= 1):
-        raise DataError(f"leakage limit must be a similarity from 0 to 1 or null, got {limit!r}")
-    return limit
 
 
 def _check_limit(items: pd.DataFrame, limit: float, private: bool) -> None:

@@ -9,14 +9,27 @@ import numpy as np
 import pandas as pd
 
 from bioloom.errors import DataError, unknown_name
+from bioloom.options import Option, complete_options
 from bioloom.samples import label_columns
 from bioloom.splits import COLUMNS, FINAL, SPLITS, check_splits, is_classification
 
-DEFAULTS: dict[str, dict] = {
-    "holdout": {"by": "group", "identity": None, "test": 0.2, "valid": 0.1},
-    "cross_validation": {"by": "group", "identity": None, "folds": 5, "repeats": 1, "valid": 0.1},
-    "column": {"by": "group", "identity": None, "column": None, "valid": 0.1},
+_SHARED = {
+    "by": Option("group", choices=("group", "block", "cluster", "row")),
+    "identity": Option(None, type=float, above=0, maximum=1),
+    "valid": Option(0.1, above=0, maximum=1),
 }
+OPTIONS: dict[str, dict[str, Option]] = {
+    "holdout": {**_SHARED, "test": Option(0.2, above=0, maximum=1)},
+    "cross_validation": {
+        **_SHARED,
+        "folds": Option(5, minimum=2),
+        "repeats": Option(1, minimum=1),
+    },
+    "column": {**_SHARED, "column": Option(None, type=str)},
+    "auto": {},
+}
+FEW = 500
+"""Samples: below, all of them are tested in turn, and more than once."""
 SPELLINGS = {"training": "train", "validation": "valid", "val": "valid", "dev": "valid"}
 
 
@@ -27,10 +40,10 @@ def split_samples(samples: pd.DataFrame, options: dict, seed: int) -> pd.DataFra
     (`column` holds a shipped split; `valid` is carved from train where it has none). `test` and
     `valid` are fractions of all samples. What stays together: `by: group` (the group column),
     `by: block` (the block column: sets of groups), `by: cluster` (also sequences linked at
-    `identity` or above) or `by: row` (only where no group repeats). Raises DataError for options or
-    data that allow no such split.
+    `identity` or above) or `by: row` (only where no group repeats). `method: auto` chooses by the
+    samples (`chosen_options`). Raises DataError for options or data that allow no such split.
     """
-    options = checked_options(options)
+    options = checked_options(chosen_options(samples, options))
     if samples.empty:
         raise DataError("there are no samples to split")
     if not label_columns(samples):
@@ -72,28 +85,52 @@ def _partition(
     return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
 
 
+def chosen_options(samples: pd.DataFrame, options: dict) -> dict:
+    """The `split:` options where `method: auto` is decided by the samples; others as they are.
+
+    Few samples are cross-validated, many held out once. What stays together: blocks where there are
+    any, sequences that are alike, else groups.
+    """
+    if options.get("method") != "auto":
+        return options
+    checked_options(options)
+    if len(samples) < FEW:
+        method = {"method": "cross_validation", "folds": 5, "repeats": 3, "valid": 0.15}
+    else:
+        method = {"method": "holdout", "test": 0.2, "valid": 0.15}
+    if "block" in samples:
+        return method | {"by": "block"}
+    identity = _identity(samples)
+    if identity is not None:
+        return method | {"by": "cluster", "identity": identity}
+    return method | {"by": "group" if "group" in samples else "row"}
+
+
+def _identity(samples: pd.DataFrame) -> float | None:
+    """The identity above which sequences are alike; None where there are none, or variants of one.
+
+    Unrelated peptides of 20 residues are 45 % identical by chance, and DNA has four letters: a
+    lower identity would link all to one giant cluster.
+    """
+    if "sequence" not in samples or samples["sequence"].str.len().nunique() == 1:
+        return None
+    dna = samples["sequence"].str.fullmatch("[ACGTN]*").all()
+    return 0.7 if dna or samples["sequence"].str.len().median() < 50 else 0.4
+
+
 def checked_options(options: dict) -> dict:
     """Options with defaults filled in; DataError for unknown keys and values out of range."""
     method = options.get("method", "holdout")
-    if method not in DEFAULTS:
-        raise unknown_name("split method", method, DEFAULTS)
-    for name in options:
-        if name not in ("method", *DEFAULTS[method]):
-            raise unknown_name("split option", name, DEFAULTS[method], f" of {method}")
-    full = {**DEFAULTS[method], **options, "method": method}
-    if full["by"] not in ("group", "block", "cluster", "row"):
-        raise DataError(f"split by {full['by']!r}: expected group, block, cluster or row")
+    if method not in OPTIONS:
+        raise unknown_name("split method", method, OPTIONS)
+    given = {name: value for name, value in options.items() if name != "method"}
+    full = complete_options(given, OPTIONS[method], f"split: {method}") | {"method": method}
+    if method == "auto":
+        return full
     if (full["by"] == "cluster") != (full["identity"] is not None):
         raise DataError("split by cluster needs identity, and only split by cluster takes it")
-    if method == "column" and not isinstance(full["column"], str):
+    if method == "column" and full["column"] is None:
         raise DataError("split method column needs column: the name of the column that has it")
-    for key, least in (("folds", 2), ("repeats", 1)):
-        if key in full and (type(full[key]) is not int or full[key] < least):
-            raise DataError(f"{key} must be a whole number from {least} on, got {full[key]!r}")
-    for key in ("test", "valid", "identity"):
-        value = full.get(key)
-        if value is not None and not (type(value) in (int, float) and 0 < value <= 1):
-            raise DataError(f"{key} must be a number above 0 and at most 1, got {value!r}")
     test = full.get("test", 1 / full["folds"] if "folds" in full else 0)
     if test + full["valid"] >= 1:
         raise DataError(f"test {test:.3g} and valid {full['valid']} leave no training samples")

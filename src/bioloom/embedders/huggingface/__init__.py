@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from bioloom.devices import fast_dtype
-from bioloom.embedders import POOLINGS, Option
+from bioloom.embedders import POOLINGS
 from bioloom.embedders.huggingface.encoder import HuggingFace
 from bioloom.embedders.huggingface.letters import normalise as normalise
 from bioloom.errors import DataError
+from bioloom.options import Option
 
 OPTIONS = {
     "model": Option(None, type=str),

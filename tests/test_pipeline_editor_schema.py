@@ -1,0 +1,56 @@
+"""The JSON schemas that editors check by."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from bioloom.pipeline.editor_schema import as_text, config_schema, task_schema
+
+ROOT = Path(__file__).parents[1]
+SCHEMAS = ROOT / "workflow/schemas"
+TASKS = sorted([*ROOT.glob("tasks/*.yaml"), *ROOT.glob("examples/*/tasks/*.yaml")])
+CONFIGS = sorted([ROOT / "config.yaml", *ROOT.glob("examples/*/config.yaml")])
+
+
+def mistakes(kind: str, content: dict) -> list[str]:
+    schema = json.loads((SCHEMAS / f"{kind}.schema.json").read_text())
+    errors = jsonschema.Draft202012Validator(schema).iter_errors(content)
+    return [f"{error.json_path}: {error.message}" for error in errors]
+
+
+def test_the_schemas_are_current():
+    for name, schema in {"task": task_schema(), "config": config_schema()}.items():
+        committed = (SCHEMAS / f"{name}.schema.json").read_text()
+        assert committed == as_text(schema), f"python scripts/schemas.py --folder {SCHEMAS}"
+
+
+@pytest.mark.parametrize("file", [*TASKS, *CONFIGS], ids=lambda file: file.stem)
+def test_shipped_files_fit_and_name_their_schema(file: Path):
+    kind = "config" if file.name == "config.yaml" else "task"
+    assert mistakes(kind, yaml.safe_load(file.read_text())) == []
+    words = file.read_text().splitlines()[0].split("$schema=")
+    assert words[0] == "# yaml-language-server: "
+    assert (file.parent / words[1]).resolve() == SCHEMAS / f"{kind}.schema.json"
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"application": "protein"}, "'protein' is not one of"),
+        ({"datasets": {"training": {"clinical": "a.csv", "colums": {}}}}, "'colums'"),
+        ({"clean": {"rangs": {}}}, "'rangs'"),
+        ({"split": {"method": "holdout", "folds": 5}}, "'folds'"),
+        ({"features": {"embedder": "kmer", "k": 0}}, "less than the minimum"),
+        ({"model": {"name": "dnn", "depth": 2}}, "'depth'"),
+        ({"like": "heart", "modell": {}}, "'modell'"),
+    ],
+)
+def test_an_editor_sees_the_mistake(change: dict, expected: str):
+    task = {"application": "disease_diagnosis", "datasets": {"training": {"clinical": "a.csv"}}}
+    assert mistakes("task", task) == []
+    assert any(expected in mistake for mistake in mistakes("task", task | change))
