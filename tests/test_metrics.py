@@ -7,13 +7,14 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics as sk
 
-from bioloom.metrics import METRICS, SCORES, coverage
+from bioloom.metrics import METRICS, SCORES
 from bioloom.metrics.classification import (
     HIGH_CALL,
     binary_scores,
     high_call_scores,
     multiclass_scores,
 )
+from bioloom.metrics.coverage import coverage
 from bioloom.metrics.regression import multiregression_scores, regression_scores, target_scores
 
 seeds = st.integers(0, 2**32 - 1)

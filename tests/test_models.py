@@ -199,6 +199,7 @@ def test_every_parameter_is_named_and_has_a_default(name):
         assert parameter.default is not parameter.empty
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LEARNERS)
 def test_balanced_classes_raise_the_rare_class(name):
     X, (y, _) = dense(), labels(dense() - 0.8, "binary")
