@@ -18,7 +18,7 @@ from bioloom.metrics.coverage import coverage
 from bioloom.metrics.regression import multiregression_scores, regression_scores, target_scores
 
 seeds = st.integers(0, 2**32 - 1)
-few = settings(max_examples=40, deadline=None)
+few = settings(max_examples=20, deadline=None)  # each is three weightings
 
 
 def drawn(rng: np.random.Generator, n: int) -> np.ndarray:

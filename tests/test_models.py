@@ -423,6 +423,7 @@ WEIGHTED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["binary", "regression"])
 @pytest.mark.parametrize("name", WEIGHTED)
 def test_rows_of_no_weight_teach_nothing(name, kind):
