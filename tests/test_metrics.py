@@ -18,7 +18,7 @@ from bioloom.metrics.regression import multiregression_scores, regression_scores
 from bioloom.models import get_model
 
 seeds = st.integers(0, 2**32 - 1)
-few = settings(max_examples=40, deadline=None)
+few = settings(max_examples=20, deadline=None)  # each is three weightings
 
 
 def drawn(rng: np.random.Generator, n: int) -> np.ndarray:

@@ -7,6 +7,7 @@ import ast
 import inspect
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +27,9 @@ OUTPUT = {"binary": "classes", "multiclass": "classes", "value": "values", "targ
 # Models that are meant to look at no features, or at categories only.
 FLOORS = {"naive", "category_mean"}
 ONE_LABEL = {"logistic_regression", "gradient_boosting"}
-# Models of pairs of nodes: tests/test_link_models.py.
+# Models of pairs of nodes: tests/test_models_links.py.
 LINKS = {"gnn", "degree"}
-PAIRS = {"distance_cnn", "separation"}  # test_per_pair.py
+PAIRS = {"distance_cnn", "separation"}  # tests/test_kinds_residue_pairs.py
 TABLES = [name for name in model_names() if name not in LINKS | PAIRS]
 LEARNERS = [name for name in TABLES if name not in FLOORS]
 ROWS = 200
@@ -87,6 +88,12 @@ def fit(name: str, kind: str, make=dense):
     return model, make(200, seed=2), labels(dense(200, seed=2), kind)[0]
 
 
+@cache
+def fit_once(name: str, kind: str, make, device: str):
+    """The same for tests that change nothing about the model; on each device another."""
+    return fit(name, kind, make)
+
+
 def score(model, X, y: np.ndarray) -> float:
     """Accuracy, or the median squared correlation over targets."""
     if model.classes:
@@ -106,12 +113,14 @@ def cases(names):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "kind", "make"), cases(LEARNERS))
 def test_learns_a_signal(name, kind, make, device):
-    model, X, y = fit(name, kind, make)
+    model, X, y = fit_once(name, kind, make, device)
     assert score(model, X, y) > 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LEARNERS)
 def test_shuffled_labels_give_chance(name):
     """On average: with few columns a single shuffle may point along the signal, or against it."""
@@ -125,9 +134,10 @@ def test_shuffled_labels_give_chance(name):
     assert 0.38 < np.mean(aurocs) < 0.62
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "kind", "make"), cases(TABLES))
 def test_answers_have_the_shape_and_survive_saving(name, kind, make, device, tmp_path):
-    model, X, y = fit(name, kind, make)
+    model, X, y = fit_once(name, kind, make, device)
     before = answers(model, X)
     assert before.shape == ((len(y), model.n_outputs) if kind != "value" else (len(y),))
     assert before.dtype == np.float64
@@ -142,6 +152,7 @@ def test_answers_have_the_shape_and_survive_saving(name, kind, make, device, tmp
     assert suffixes <= {".json", ".safetensors", ".skops"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TABLES)
 def test_the_same_seed_gives_the_same_model(name, device):
     make = inputs_of(name)[-1]
@@ -200,6 +211,7 @@ def test_every_parameter_is_named_and_has_a_default(name):
         assert parameter.default is not parameter.empty
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LEARNERS)
 def test_balanced_classes_raise_the_rare_class(name):
     X, (y, _) = dense(), labels(dense() - 0.8, "binary")
@@ -412,6 +424,7 @@ WEIGHTED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["binary", "value"])
 @pytest.mark.parametrize("name", WEIGHTED)
 def test_rows_of_no_weight_teach_nothing(name, kind):

@@ -60,6 +60,7 @@ def test_models_learn_from_pairs(name, directed):
     assert roc_auc_score(y, model.predict_proba(X)[:, 1]) > 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["gnn", "degree"])
 @pytest.mark.parametrize("directed", [False, True])
 def test_models_of_links_repeat_and_survive_saving(name, directed, device, tmp_path):

@@ -261,6 +261,7 @@ def test_names_are_text_and_never_markup(report):
     assert "<b>" not in text
 
 
+@pytest.mark.slow
 def test_equal_results_give_an_equal_page(tmp_path):
     files = task_files(tmp_path / "binary", "binary")
     for name in ("first", "second"):

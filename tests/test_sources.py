@@ -223,6 +223,7 @@ def test_an_unknown_artifact_names_close_ones(index, tmp_path):
         fetch(source, tmp_path / "a", tmp_path / "cache")
 
 
+@pytest.mark.slow
 def test_transient_failures_are_retried_and_lasting_ones_reported(index, tmp_path):
     index.failures = 2
     fetch(_source(WHEEL, "some_data/table.csv"), tmp_path / "table.csv", tmp_path / "cache")
@@ -232,6 +233,7 @@ def test_transient_failures_are_retried_and_lasting_ones_reported(index, tmp_pat
     assert "b" not in _left(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_password_in_the_index_url_is_not_shown(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", "http://me:secret@127.0.0.1:9/simple")
     monkeypatch.setattr(sources.time, "sleep", lambda seconds: None)

@@ -37,8 +37,8 @@ def build_report(
     """Write the page for `tasks`: name -> its files, of which only `metrics` is needed.
 
     Files: `metrics`, `quality`, `leakage`, `features` (JSON), `explanation` (Parquet), `plots`
-    (folder of CSV), `model` (folder), `task` (YAML). `config` has each task's `title` and `about` (source,
-    licence, limits).
+    (folder of CSV), `model` (folder), `task` (YAML). `config` has each task's `title` and `about`
+    (source, licence, limits).
     """
     from jinja2 import Environment, FileSystemLoader
 
