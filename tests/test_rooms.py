@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src/bioloom"
 FLOORS = (
     {"files", "errors", "arrays"},
-    {"structures"},
+    {"structures", "registry"},
     {"options", "devices", "sources", "metrics", "privacy"},
     {"formats", "samples", "embedders"},
     {"kinds", "similarity"},

@@ -101,7 +101,7 @@ def test_missing_values_are_filled_from_training_rows():
 
 
 def test_a_constant_score_says_the_common_class():
-    from bioloom.kinds.calibration import fit_threshold
+    from bioloom.kinds._calibration import fit_threshold
 
     assert fit_threshold(np.full(10, 0.3), np.array([1, 1, 1] + [0] * 7)) == 0.5
 

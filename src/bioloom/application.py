@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
 from typing import Any, Literal
 
 import pandas as pd
 
-from bioloom.errors import unknown_name
+from bioloom.registry import find, names_in
 from bioloom.samples import Cleaned
 
 
@@ -54,12 +52,9 @@ class Application:
 
 def application_names() -> list[str]:
     """The names of all applications: the modules in `bioloom.applications`."""
-    package = import_module("bioloom.applications")
-    return sorted(module.name for module in iter_modules(package.__path__))
+    return names_in("bioloom.applications")
 
 
 def get_application(name: str) -> Application:
     """The application that a task in config.yaml names."""
-    if name not in application_names():
-        raise unknown_name("application", name, application_names())
-    return import_module(f"bioloom.applications.{name}").application
+    return find("bioloom.applications", name, "application").application

@@ -24,8 +24,6 @@ What becomes of letters:
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -33,8 +31,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
-from bioloom.errors import DataError, unknown_name
+from bioloom.errors import DataError
 from bioloom.options import complete_options
+from bioloom.registry import find, names_in
 
 if TYPE_CHECKING:
     import torch
@@ -95,14 +94,12 @@ class Encoder(Protocol):
 
 def embedder_names() -> list[str]:
     """The names that `features: embedder` takes; a module with an underscore is shared by them."""
-    return sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name[0] != "_")
+    return names_in(__name__)
 
 
 def get_embedder(name: str) -> ModuleType:
     """The module of an embedder; DataError names the known ones."""
-    if name not in embedder_names():
-        raise unknown_name("embedder", name, embedder_names())
-    return importlib.import_module(f"{__name__}.{name}")
+    return find(__name__, name, "embedder")
 
 
 def complete(options: Mapping[str, Any]) -> dict[str, Any]:

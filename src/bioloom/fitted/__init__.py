@@ -21,7 +21,7 @@ from bioloom.files import sha256
 from bioloom.fitted.novelty import Novelty
 from bioloom.fitted.preprocess import Preprocess
 from bioloom.kinds import Calibration, Kind, get_kind
-from bioloom.kinds.calibration import COVERAGE
+from bioloom.kinds._calibration import COVERAGE
 from bioloom.models import get_model
 
 

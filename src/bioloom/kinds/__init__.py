@@ -9,16 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
-from importlib import import_module
-from pkgutil import iter_modules
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from bioloom.arrays import Ragged
-from bioloom.errors import DataError, unknown_name
+from bioloom.errors import DataError
 from bioloom.metrics import Metric, Scores
+from bioloom.registry import find, names_in
 
 Output = Literal["classes", "values"]
 """What a model answers with: class probabilities, or numbers."""
@@ -162,17 +161,13 @@ class Labels:
 
 
 def kind_names() -> list[str]:
-    """The names of all kinds: the modules in `bioloom.kinds` that are one."""
-    modules = {module.name for module in iter_modules(__path__) if module.name[0] != "_"}
-    return sorted(modules - {"calibration"})
+    """The names of all kinds: the modules in `bioloom.kinds`."""
+    return names_in(__name__)
 
 
 def get_kind(name: str) -> Kind:
     """The kind of that name."""
-    try:
-        return import_module(f"bioloom.kinds.{name}").kind
-    except (ModuleNotFoundError, AttributeError) as error:
-        raise unknown_name("kind", name, kind_names()) from error
+    return find(__name__, name, "kind").kind
 
 
 def kind_of(names: Sequence[str], samples: pd.DataFrame) -> Kind:

@@ -9,8 +9,8 @@ import pandas as pd
 
 from bioloom.errors import DataError
 from bioloom.kinds import RERUN, Calibration, Labels, TestSet
+from bioloom.kinds._calibration import COVERAGE, conformal_quantile, fit_temperature, soften
 from bioloom.kinds._rows import Truth, join
-from bioloom.kinds.calibration import COVERAGE, conformal_quantile, fit_temperature, soften
 
 MOST_CALIBRATED = 50_000
 """Rows for the temperature, one number: pairs of residues are many more."""

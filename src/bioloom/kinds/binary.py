@@ -10,7 +10,7 @@ import pandas as pd
 
 from bioloom.errors import DataError
 from bioloom.kinds import Calibration, HeldOut, Kind, Labels, TestSet, _classes
-from bioloom.kinds.calibration import fit_threshold
+from bioloom.kinds._calibration import fit_threshold
 from bioloom.metrics import Scores, classification, coverage, links
 
 

@@ -9,8 +9,8 @@ import pandas as pd
 
 from bioloom.errors import DataError
 from bioloom.kinds import RERUN, ROW, Calibration, HeldOut, Kind, Labels, TestSet, _classes
+from bioloom.kinds._calibration import COVERAGE, conformal_quantile
 from bioloom.kinds._rows import Truth, join
-from bioloom.kinds.calibration import COVERAGE, conformal_quantile
 from bioloom.metrics import Scores, classification, coverage, regression
 
 

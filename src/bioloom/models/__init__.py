@@ -9,13 +9,12 @@ import ast
 import operator
 from collections.abc import Callable, Mapping
 from functools import cache, partial
-from importlib import import_module
 from math import isfinite
 from pathlib import Path
-from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
 from bioloom.errors import DataError, unknown_name
+from bioloom.registry import find, names_in
 
 if TYPE_CHECKING:
     from bioloom.models._estimator import Estimator
@@ -27,7 +26,7 @@ GIVEN = {"output", "n_outputs", "seed", "unit"}
 
 def model_names() -> list[str]:
     """The names of all models; nothing is imported to list them."""
-    return sorted(module.name for module in iter_modules(__path__) if module.name[0] != "_")
+    return names_in(__name__)
 
 
 def models_of(unit: str) -> list[str]:
@@ -37,9 +36,7 @@ def models_of(unit: str) -> list[str]:
 
 def get_model(name: str) -> type[Estimator]:
     """The class of the model that a task in config.yaml names."""
-    if name not in model_names():
-        raise unknown_name("model", name, model_names())
-    return import_module(f"bioloom.models.{name}").Model
+    return find(__name__, name, "model").Model
 
 
 def check_parameters(name: str, parameters: Mapping[str, Any]) -> None:

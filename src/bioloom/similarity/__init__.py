@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 
 import numpy as np
 import pandas as pd
 
 from bioloom.errors import DataError
+from bioloom.registry import find
 
 BLOCK = 2_000_000  # pairs held in memory at a time
 
@@ -44,7 +44,7 @@ class Measure:
 
 def get_measure(name: str) -> Measure:
     """The measure of that name."""
-    return import_module(f"bioloom.similarity.{name}").measure
+    return find(__name__, name, "measure").measure
 
 
 def measure_of(names: Sequence[str], samples: pd.DataFrame) -> str:
