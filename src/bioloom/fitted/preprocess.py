@@ -10,7 +10,6 @@ import numpy as np
 
 from bioloom.arrays import Shaped, shape_of, tables, with_tables
 from bioloom.errors import DataError
-from bioloom.files import write_skops
 from bioloom.options import complete_options
 
 DEFAULTS: dict[str, Any] = {"scale": True, "select": None}
@@ -18,45 +17,59 @@ DEFAULTS: dict[str, Any] = {"scale": True, "select": None}
 
 @dataclass(frozen=True)
 class Columns:
-    """How the columns of one table are prepared: those in `keep`, by a scikit-learn pipeline."""
+    """How the columns of one table are prepared, as plain arrays.
 
-    pipeline: Any
+    `keep (K,)` are the input columns that vary, `median (K,)` fills their gaps, `mean` and `scale
+    (K,)` standardise them, `chosen (S,)` are those of the K that a selection left.
+    """
+
     keep: np.ndarray
+    median: np.ndarray
+    mean: np.ndarray
+    scale: np.ndarray
+    chosen: np.ndarray
 
     @classmethod
     def fit(
         cls, values: np.ndarray, y: np.ndarray, options: dict[str, Any], *, gaps: bool
     ) -> Columns:
         """Fit on a table (N, D); `gaps` says whether values may be missing."""
-        from sklearn.feature_selection import SelectKBest, f_classif, f_regression
         from sklearn.impute import SimpleImputer
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import FunctionTransformer, StandardScaler
+        from sklearn.preprocessing import StandardScaler
 
         # A column that is empty or constant in the training rows says nothing: drop it here, so
         # that neither the imputer nor the F test meets it.
         keep = np.flatnonzero(_varies(values))
-        steps: list[Any] = [SimpleImputer(strategy="median")] if gaps else []
-        steps.append(StandardScaler() if options["scale"] else FunctionTransformer())
+        median, mean, scale = np.zeros(len(keep)), np.zeros(len(keep)), np.ones(len(keep))
+        if not len(keep):  # nodes, or links, may have no features of their own
+            return cls(keep, median, mean, scale, keep)
+        values = values[:, keep]
+        if gaps:
+            imputer = SimpleImputer(strategy="median").fit(values)
+            median, values = imputer.statistics_, imputer.transform(values)
+        if options["scale"]:
+            scaler = StandardScaler().fit(values)
+            mean, scale, values = scaler.mean_, scaler.scale_, scaler.transform(values)
+        chosen = np.arange(len(keep))
         if options["select"]:
-            test = f_classif if np.issubdtype(y.dtype, np.integer) else f_regression
-            steps.append(SelectKBest(test, k=min(options["select"], len(keep))))
-        # Nodes, or links, may have no features of their own, which scikit-learn refuses.
-        pipeline = make_pipeline(*steps)
-        return cls(pipeline.fit(values[:, keep], y) if len(keep) else pipeline, keep)
+            chosen = _best_columns(values, y, min(options["select"], len(keep)))
+        return cls(keep, median, mean, scale, chosen)
 
     def transform(self, values: np.ndarray) -> np.ndarray:
         """The table as a model takes it, float32."""
-        if not len(self.keep):
-            return np.zeros((len(values), 0), dtype=np.float32)
-        prepared = self.pipeline.transform(values[:, self.keep].astype(np.float32))
-        return np.asarray(prepared, dtype=np.float32)
+        columns = self.keep[self.chosen]
+        median, mean, scale = (
+            statistic[self.chosen].astype(np.float32)
+            for statistic in (self.median, self.mean, self.scale)
+        )
+        prepared = values[:, columns].astype(np.float32)
+        prepared = np.where(np.isnan(prepared), median, prepared)
+        return (prepared - mean) / scale
 
     @property
     def support(self) -> np.ndarray:
         """Indices of the input columns that the model really sees."""
-        last = self.pipeline[-1]
-        return self.keep[last.get_support()] if hasattr(last, "get_support") else self.keep
+        return self.keep[self.chosen]
 
 
 class Preprocess:
@@ -100,20 +113,34 @@ class Preprocess:
         return self.tables[0].support
 
     def save(self, folder: Path) -> None:
-        """Write preprocess.skops."""
-        fitted = [{"pipeline": table.pipeline, "keep": table.keep} for table in self.tables]
-        write_skops(fitted, folder / "preprocess.skops")
+        """Write preprocess.safetensors."""
+        from safetensors.numpy import save_file
+
+        arrays = {
+            f"{number}.{name}": np.ascontiguousarray(values)
+            for number, table in enumerate(self.tables)
+            for name, values in vars(table).items()
+        }
+        save_file(arrays, folder / "preprocess.safetensors")
 
     @classmethod
     def load(cls, folder: Path) -> Preprocess:
-        """Read preprocess.skops."""
-        from skops.io import load
+        """Read preprocess.safetensors."""
+        from safetensors.numpy import load_file
 
-        # Plain types and the two F tests: nothing that runs code of its own when loaded.
-        module = "sklearn.feature_selection._univariate_selection"
-        trusted = ["numpy.dtype", f"{module}.f_classif", f"{module}.f_regression"]
-        fitted = load(folder / "preprocess.skops", trusted=trusted)
-        return cls([Columns(**table) for table in fitted])
+        tables: dict[str, dict[str, np.ndarray]] = {}
+        for name, values in load_file(folder / "preprocess.safetensors").items():
+            number, _, part = name.partition(".")
+            tables.setdefault(number, {})[part] = values
+        return cls([Columns(**tables[number]) for number in sorted(tables)])
+
+
+def _best_columns(values: np.ndarray, y: np.ndarray, size: int) -> np.ndarray:
+    """The columns with the highest F, in their order."""
+    from sklearn.feature_selection import SelectKBest, f_classif, f_regression
+
+    test = f_classif if np.issubdtype(y.dtype, np.integer) else f_regression
+    return np.flatnonzero(SelectKBest(test, k=size).fit(values, y).get_support())
 
 
 def _varies(values: np.ndarray) -> np.ndarray:
