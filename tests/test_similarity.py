@@ -153,7 +153,7 @@ def test_blocks_of_pairs_change_nothing(monkeypatch):
     rng = np.random.default_rng(3)
     items = ["".join(rng.choice(list("ACDE"), rng.integers(5, 20))) for _ in range(40)]
     whole = sequence_clusters(items, 0.7), *nearest_sequences(items[:9], items[9:])
-    monkeypatch.setattr("bioloom.similarity.sequences.BLOCK", 100)
+    monkeypatch.setattr("bioloom.similarity.sequence.BLOCK", 100)
     parts = sequence_clusters(items, 0.7), *nearest_sequences(items[:9], items[9:])
     for one, other in zip(whole, parts, strict=True):
         assert (one == other).all()

@@ -36,6 +36,7 @@ from bioloom.samples.cleaning import (
     label_rules,
     require_labels,
 )
+from bioloom.samples.columns import is_number
 
 # `identifiers` names further columns that must not be read; `not_identifiers` those that only look
 # like one.
@@ -165,7 +166,7 @@ def _within(samples: pd.DataFrame, ranges: Mapping[str, Any]) -> tuple[pd.DataFr
     """Values outside `ranges` (column -> [lowest, highest]) made missing, and how many."""
     notes = []
     for name, (low, high) in ranges.items():
-        if name not in samples or not pd.api.types.is_numeric_dtype(samples[name]):
+        if name not in samples or not is_number(samples[name]):
             raise DataError("`clean: ranges` needs a column of numbers", column=name)
         outside = samples[name].notna() & ~samples[name].between(low, high)
         samples = samples.assign(**{name: samples[name].mask(outside)})
@@ -178,7 +179,7 @@ def _within(samples: pd.DataFrame, ranges: Mapping[str, Any]) -> tuple[pd.DataFr
 def _check_categories(samples: pd.DataFrame, features: list[str], most: int) -> None:
     """A text with many different values is no category, and may identify a person."""
     for name in features:
-        if pd.api.types.is_numeric_dtype(samples[name]):
+        if is_number(samples[name]):
             continue
         if (different := samples[name].nunique()) > most:
             raise DataError(

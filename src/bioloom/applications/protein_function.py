@@ -31,12 +31,12 @@ from bioloom.samples import Cleaned
 from bioloom.samples.cleaning import (
     Rules,
     drop_rows,
-    is_number,
     label_rules,
     merge_copies,
     require_labels,
     unlabelled,
 )
+from bioloom.samples.columns import has_classes
 
 # `columns` maps our names to the user's; `read` says, for each source that is a table, how to read
 # it; `keep` and `exclude` choose rows of a table; `classes` renames labels.
@@ -169,7 +169,7 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
         ),
     }
     labelled = "label" in raw
-    if labelled and is_number(raw):
+    if labelled and not has_classes(raw):
         usable = ~np.any([is_bad(raw) for is_bad in (*rules.values(), unlabelled)], axis=0)
         raw = merge_copies(raw, usable)
     if labelled:
@@ -184,7 +184,7 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
 def _label_rules(samples: pd.DataFrame, min_class_size: int) -> Rules:
     """Rules for labelled sequences: each once, with one label."""
     copies: Rules = {"duplicate sequence": lambda s: s["sequence"].duplicated()}
-    if not is_number(samples):
+    if has_classes(samples):
         copies = {
             "sequence with contradicting labels": lambda s: (
                 s.groupby("sequence")["label"].transform("nunique") > 1

@@ -13,6 +13,7 @@ import pandas as pd
 from bioloom.arrays import EXPRESSION, Links, end_to_end
 from bioloom.features import Features
 from bioloom.fitted import Fitted
+from bioloom.samples.columns import column_of
 
 
 def permute(
@@ -30,7 +31,7 @@ def permute(
     base = fitted.kind.loss(fitted.scores_of_prepared(X), y)
     columns: dict[str, list[int]] = {}
     for place, index in enumerate(fitted.preprocess.support):
-        columns.setdefault(str(features.names[index]).split("=", 1)[0], []).append(place)
+        columns.setdefault(column_of(str(features.names[index])), []).append(place)
     found = []
     for name, places in columns.items():
         rises = []
@@ -89,7 +90,7 @@ def _block(name: str, embedder: str) -> str:
     """What a feature of nodes is shuffled with: a table's columns are shuffled one by one."""
     if name.startswith(EXPRESSION):
         return EXPRESSION.rstrip(".")
-    return name.split("=", 1)[0] if embedder == "table" else embedder
+    return column_of(name) if embedder == "table" else embedder
 
 
 def _other_nodes(X: Links, columns: np.ndarray, rng: np.random.Generator) -> Links:

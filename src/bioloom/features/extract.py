@@ -20,6 +20,7 @@ from bioloom.errors import DataError
 from bioloom.features import Features
 from bioloom.options import Option, complete_options
 from bioloom.samples import feature_columns
+from bioloom.samples.columns import as_features
 
 Section = dict[str, Any]
 Vectors = tuple[np.ndarray | Ragged, list[str], dict[str, Any], dict[str, Any]]
@@ -123,12 +124,8 @@ def _table(
     chosen = _chosen_columns(table, options)
     columns: dict[str, np.ndarray] = {}
     for name in chosen:
-        column, weight = table[name], options["weights"].get(name, 1)
-        if pd.api.types.is_numeric_dtype(column):
-            columns[name] = weight * column.to_numpy(dtype=np.float32, na_value=np.nan)
-        else:
-            for value in sorted(column.dropna().astype(str).unique()):
-                columns[f"{name}={value}"] = weight * (column == value).to_numpy(np.float32)
+        weight = options["weights"].get(name, 1)
+        columns |= {key: weight * values for key, values in as_features(table[name]).items()}
     X = np.column_stack(list(columns.values())) if columns else np.zeros((len(table), 0))
     info = {"embedder": "table", "sequences": len(table), "columns": len(chosen)}
     return X.astype(np.float32), list(columns), info

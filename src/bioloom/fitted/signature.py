@@ -15,6 +15,7 @@ import pandas as pd
 from bioloom.errors import DataError, in_yaml
 from bioloom.formats.dna import is_dna
 from bioloom.samples import feature_columns
+from bioloom.samples.columns import categories, is_number
 
 MAX_UNKNOWN_RESIDUES = 0.2
 MAX_LENGTH_RATIO = 1.5
@@ -32,11 +33,10 @@ def make_signature(samples: pd.DataFrame) -> dict[str, Any]:
             longest = int(column.str.len().max())
             unknown = "N" if is_dna(column) else "X"
             signature[name] = {"type": "sequence", "max_length": longest, "unknown": unknown}
-        elif pd.api.types.is_numeric_dtype(column):
+        elif is_number(column):
             signature[name] = {"type": "number"}
         else:
-            values = sorted(column.dropna().astype(str).unique())
-            signature[name] = {"type": "category", "values": values}
+            signature[name] = {"type": "category", "values": categories(column)}
     return signature
 
 
@@ -51,7 +51,7 @@ def check_signature(samples: pd.DataFrame, signature: dict[str, Any], file: Path
             hint="new data need the columns of the training data; a missing value may stay empty",
         )
     for name, described in signature.items():
-        numeric = pd.api.types.is_numeric_dtype(samples[name])
+        numeric = is_number(samples[name])
         empty = samples[name].isna().all()
         if not empty and numeric != (described["type"] == "number"):
             raise DataError(

@@ -17,11 +17,6 @@ MOST_CALIBRATED = 50_000
 PLOTS = ("roc", "pr", "calibration", "confusion")
 
 
-def has_classes(samples: pd.DataFrame) -> bool:
-    """Whether `label` is a text."""
-    return "label" in samples and not pd.api.types.is_numeric_dtype(samples["label"])
-
-
 def outputs(samples: pd.DataFrame, positive: str | None) -> list[str]:
     """The classes in order, the positive one last."""
     classes = sorted(samples["label"].unique())

@@ -12,11 +12,12 @@ from bioloom.errors import DataError
 from bioloom.kinds import Calibration, HeldOut, Kind, Labels, TestSet, _classes
 from bioloom.kinds._calibration import fit_threshold
 from bioloom.metrics import Scores, classification, coverage, links
+from bioloom.samples.columns import has_classes
 
 
 def fits(samples: pd.DataFrame) -> bool:
     """Whether `label` has two different texts."""
-    return _classes.has_classes(samples) and samples["label"].nunique() == 2
+    return has_classes(samples) and samples["label"].nunique() == 2
 
 
 def outputs(samples: pd.DataFrame, positive: str | None) -> list[str]:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from bioloom.kinds import Calibration, HeldOut, _classes, binary
 from bioloom.metrics import Scores, classification, coverage
+from bioloom.samples.columns import has_classes
 
 
 def answer(scores: np.ndarray, classes: list[str], calibration: Calibration) -> pd.DataFrame:
@@ -27,7 +28,7 @@ def score(rows: HeldOut, weights: np.ndarray) -> Scores:
 kind = replace(
     binary.kind,
     name="multiclass",
-    fits=_classes.has_classes,
+    fits=has_classes,
     outputs=_classes.outputs,
     calibrate=_classes.calibrate,
     decide=_classes.decide,

@@ -13,6 +13,7 @@ from bioloom.kinds import HeldOut, TestSet, value
 from bioloom.kinds._rows import Truth, join
 from bioloom.metrics import Scores, coverage, regression
 from bioloom.samples import label_columns
+from bioloom.samples.columns import is_number
 
 LABEL = "label."
 
@@ -20,7 +21,7 @@ LABEL = "label."
 def fits(samples: pd.DataFrame) -> bool:
     """Whether there are columns `label.<target>` of numbers."""
     columns = [name for name in label_columns(samples) if name.startswith(LABEL)]
-    return bool(columns) and all(pd.api.types.is_numeric_dtype(samples[c]) for c in columns)
+    return bool(columns) and all(is_number(samples[c]) for c in columns)
 
 
 def outputs(samples: pd.DataFrame, positive: str | None) -> list[str]:

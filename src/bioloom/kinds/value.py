@@ -12,11 +12,12 @@ from bioloom.kinds import RERUN, ROW, Calibration, HeldOut, Kind, Labels, TestSe
 from bioloom.kinds._calibration import COVERAGE, conformal_quantile
 from bioloom.kinds._rows import Truth, join
 from bioloom.metrics import Scores, classification, coverage, regression
+from bioloom.samples.columns import is_number
 
 
 def fits(samples: pd.DataFrame) -> bool:
     """Whether `label` is a number."""
-    return "label" in samples and pd.api.types.is_numeric_dtype(samples["label"])
+    return "label" in samples and is_number(samples["label"])
 
 
 def outputs(samples: pd.DataFrame, positive: str | None) -> list[str]:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from bioloom.errors import DataError, unknown_name
 from bioloom.samples import feature_columns
+from bioloom.samples.columns import has_classes
 
 Rules = Mapping[str, Callable[[pd.DataFrame], pd.Series]]
 
@@ -56,15 +57,10 @@ def unlabelled(samples: pd.DataFrame) -> pd.Series:
     return samples["label"].isna()
 
 
-def is_number(samples: pd.DataFrame) -> bool:
-    """Whether the label is a number, not a class."""
-    return pd.api.types.is_numeric_dtype(samples["label"])
-
-
 def label_rules(samples: pd.DataFrame, min_class_size: int) -> Rules:
     """Rules that drop rows without a label, and of classes rows of a rare one."""
     rules: dict[str, Callable[[pd.DataFrame], pd.Series]] = {"no label": unlabelled}
-    if not is_number(samples):
+    if has_classes(samples):
         rules["class smaller than min_class_size"] = rare_class(min_class_size)
     return rules
 
@@ -76,7 +72,7 @@ def rare_class(min_class_size: int) -> Callable[[pd.DataFrame], pd.Series]:
 
 def require_labels(samples: pd.DataFrame) -> None:
     """Raise DataError unless there are at least two classes, or different numbers."""
-    if not is_number(samples):
+    if has_classes(samples):
         require_classes(samples)
     elif samples["label"].nunique() < 2:
         raise DataError(

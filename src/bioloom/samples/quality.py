@@ -10,6 +10,7 @@ import pandas as pd
 
 from bioloom.privacy.small_cells import FEW, FEWEST_PERSONS, HIDDEN, count_shown
 from bioloom.samples import Cleaned, feature_columns, label_columns
+from bioloom.samples.columns import has_classes, is_number
 
 # A block wider than this is summarised as a whole in quality.json.
 WIDE_BLOCK = 60
@@ -34,8 +35,8 @@ def quality(raw: pd.DataFrame, cleaned: Cleaned, *, private: bool) -> dict[str, 
         "groups": int(samples["group"].nunique()),
     }
     if "label" in samples:
-        numeric = pd.api.types.is_numeric_dtype(samples["label"])
-        report["labels"] = (_describe if numeric else _counts)(samples["label"], private)
+        describe = _counts if has_classes(samples) else _describe
+        report["labels"] = describe(samples["label"], private)
     if "sample_weight" in samples:
         report["weights"] = _describe(samples["sample_weight"], private)
     targets = [name for name in label_columns(samples) if name != "label"]
@@ -64,7 +65,7 @@ def _describe_columns(samples: pd.DataFrame, private: bool) -> dict[str, Any]:
 
 def _describe(column: pd.Series, private: bool) -> dict[str, Any]:
     """Type, missing values and what there is of one column; its index says whose a row is."""
-    if pd.api.types.is_numeric_dtype(column):
+    if is_number(column):
         return _describe_numbers(column.to_frame(), private)
     if column.nunique() > 30 or column.name == "sequence":
         lengths = _describe_numbers(column.astype("str").str.len().to_frame(), private)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from bioloom.errors import DataError
+from bioloom.samples.columns import has_classes
 
 COLUMNS = ["sample_id", "unit", "repeat", "fold", "split"]
 SPLITS = ("train", "valid", "test")
@@ -73,14 +74,9 @@ def _problem(part: pd.DataFrame, samples: pd.DataFrame, final: bool) -> tuple[st
         if straddling.any():
             problem = f"{straddling.sum()} groups are in more than one split"
             return problem, "samples of one group must stay together, or the test is not honest"
-    if is_classification(samples):
+    if has_classes(samples):
         lacking = set(rows["label"]) - set(rows["label"][split == "train"])
         if lacking:
             problem = f"no training sample of class {', '.join(sorted(lacking))}"
             return problem, "drop or merge classes of very few groups, or use fewer folds"
     return "", ""
-
-
-def is_classification(samples: pd.DataFrame) -> bool:
-    """Whether samples have a class each, rather than values or several labels."""
-    return "label" in samples and not pd.api.types.is_numeric_dtype(samples["label"])

@@ -16,6 +16,7 @@ import pandas as pd
 
 from bioloom.errors import DataError
 from bioloom.options import Option, complete_options
+from bioloom.samples.columns import has_classes
 from bioloom.similarity import Measure, get_measure
 from bioloom.splits import SPLITS, check_splits
 
@@ -150,7 +151,7 @@ def _near_duplicates(items: pd.DataFrame, samples: pd.DataFrame) -> dict[str, in
     """Test samples equal to a training sample, or nearly so, and those with another class."""
     near = items[items["similarity"] >= NEAR]
     counts = {"identical": int((near["similarity"] == 1).sum()), "near_duplicates": len(near)}
-    if "label" in samples and not pd.api.types.is_numeric_dtype(samples["label"]):
+    if has_classes(samples):
         label = samples.set_index("sample_id")["label"]
         own, other = label[near["sample_id"]].to_numpy(), label[near["nearest"]].to_numpy()
         counts["near_duplicates_of_another_class"] = int((own != other).sum())
@@ -176,7 +177,7 @@ def _flags(
     ]
     if report["near_duplicates"]:
         flags.append(f"{report['near_duplicates']} test samples are near-duplicates of training")
-    if "label" in samples and not pd.api.types.is_numeric_dtype(samples["label"]):
+    if has_classes(samples):
         tested = splits.loc[splits["split"] == "test", "sample_id"]
         absent = set(samples["label"]) - set(samples["label"][samples["sample_id"].isin(tested)])
         if absent:

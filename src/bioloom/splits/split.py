@@ -11,7 +11,8 @@ import pandas as pd
 from bioloom.errors import DataError, unknown_name
 from bioloom.options import Option, complete_options
 from bioloom.samples import label_columns
-from bioloom.splits import COLUMNS, FINAL, SPLITS, check_splits, is_classification
+from bioloom.samples.columns import has_classes
+from bioloom.splits import COLUMNS, FINAL, SPLITS, check_splits
 
 _SHARED = {
     "by": Option("group", choices=("group", "block", "cluster", "row")),
@@ -143,7 +144,7 @@ def _strata(samples: pd.DataFrame) -> np.ndarray:
         return np.zeros(len(samples), dtype=int)
     if samples["label"].isna().any():
         raise DataError(f"{samples['label'].isna().sum()} samples have no label", column="label")
-    if is_classification(samples):
+    if has_classes(samples):
         return pd.factorize(samples["label"])[0]
     return pd.qcut(samples["label"], 5, labels=False, duplicates="drop").fillna(0).to_numpy(int)
 
