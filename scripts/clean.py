@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 
 from bioloom.application import get_application
-from bioloom.files import write_json
+from bioloom.files import read_json, write_json
 from bioloom.pipeline.command import json_object, run
-from bioloom.samples import label_columns, write_samples, write_table
+from bioloom.samples import Raw, label_columns, write_samples, write_table
 from bioloom.samples.quality import quality as describe_quality
 
 
@@ -15,6 +15,7 @@ def main(
     application: str,
     dataset: str,
     raw: Path,
+    notes: Path,
     options: dict,
     samples: Path,
     dropped: Path,
@@ -28,10 +29,10 @@ def main(
     rows = pd.read_parquet(raw)
     if dataset != "training":
         rows = rows.drop(columns=label_columns(rows))
-    cleaned = chosen.clean(rows, options)
+    read, cleaned = Raw(rows, read_json(notes)), chosen.clean(rows, options)
     write_samples(cleaned.samples, samples)
     write_table(cleaned.dropped, dropped)
-    write_json(describe_quality(rows, cleaned, private=chosen.private), quality)
+    write_json(describe_quality(read, cleaned, private=chosen.private), quality)
 
 
 if __name__ == "__main__":
@@ -39,6 +40,7 @@ if __name__ == "__main__":
         "application": str,
         "dataset": str,
         "raw": Path,
+        "notes": Path,
         "options": json_object,
         "samples": Path,
         "dropped": Path,

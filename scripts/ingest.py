@@ -1,18 +1,31 @@
-"""Read a data set's source files into one raw table."""
+"""Read a data set's source files into raw tables: samples, and the nodes that links join."""
 
 from pathlib import Path
 
+import pandas as pd
+
 from bioloom.application import get_application
+from bioloom.files import write_json
 from bioloom.pipeline.command import json_object, run
 from bioloom.samples import write_table
 
 
-def main(application: str, files: dict, options: dict, raw: Path) -> None:
-    """Write raw.parquet."""
+def main(application: str, files: dict, options: dict, raw: Path, nodes: Path, notes: Path) -> None:
+    """Write raw.parquet, nodes.parquet (empty where samples are no links) and notes.json."""
     paths = {name: Path(file) for name, file in files.items()}
-    write_table(get_application(application).ingest(paths, options), raw)
+    read = get_application(application).ingest(paths, options)
+    write_table(read.samples, raw)
+    write_table(pd.DataFrame() if read.nodes is None else read.nodes, nodes)
+    write_json(read.notes, notes)
 
 
 if __name__ == "__main__":
-    arguments = {"application": str, "files": json_object, "options": json_object, "raw": Path}
+    arguments = {
+        "application": str,
+        "files": json_object,
+        "options": json_object,
+        "raw": Path,
+        "nodes": Path,
+        "notes": Path,
+    }
     run(__doc__, arguments, main)

@@ -13,6 +13,7 @@ from bioloom.application import application_names, get_application
 from bioloom.pipeline.check import task_mistakes
 from bioloom.samples import (
     Cleaned,
+    Raw,
     check_samples,
     feature_columns,
     label_columns,
@@ -27,7 +28,11 @@ DATA = ROOT / "data"
 
 
 def ingest(name: str, options: dict[str, Any], **files: Path) -> pd.DataFrame:
-    return get_application(name).ingest(files, options)
+    return get_application(name).ingest(files, options).samples
+
+
+def notes(name: str, options: dict[str, Any], **files: Path) -> list[str]:
+    return get_application(name).ingest(files, options).notes
 
 
 def prepare(name: str, options: dict, clean: dict, folder: Path, **files: Path) -> Cleaned:
@@ -128,7 +133,7 @@ def test_every_row_is_kept_or_counted(small, tmp_path):
     raw = ingest(name, options, **files)
     cleaned = get_application(name).clean(raw, {"min_cell_lines": 1} if "drug" in name else {})
     assert len(raw) == len(cleaned.samples) + len(cleaned.dropped)
-    assert quality(raw, cleaned, private=get_application(name).private)["rows_in"] == len(raw)
+    assert quality(Raw(raw), cleaned, private=get_application(name).private)["rows_in"] == len(raw)
 
 
 def test_a_misspelt_option_is_refused(small):
@@ -253,7 +258,7 @@ def test_a_fasta_takes_its_labels_from_a_table(tmp_path):
     assert raw["sample_id"].tolist() == ["a", "b", "c"]
     assert raw["label"].fillna("-").tolist() == ["K", "-", "T"]
     assert raw["group"].tolist() == ["1", "2", "2"]
-    assert raw.attrs["notes"] == [
+    assert notes("protein_function", options, sequences=fasta, table=table) == [
         "1 sequences without a row in the table are left out",
         "1 rows of the table without a sequence are left out",
     ]
@@ -305,7 +310,7 @@ def test_cell_lines_drugs_and_features(tmp_path):
     assert samples["tissue"].tolist() == ["lung", "lung"]
     assert samples["msi"].tolist() == ["0", "0"]
     assert samples["loss, 10q (PTEN)"].tolist() == [0.0, 1.0]
-    assert cleaned.notes == [
+    assert notes("drug_response", options, **files) == [
         "`exclude: line` left 3 of 4 rows",
         "2 cell lines of the response table have no selected features row",
     ]
@@ -370,7 +375,7 @@ def test_clinical_columns_and_expression_are_joined_on_the_patient(tmp_path):
     ]  # fmt: skip
     np.testing.assert_array_equal(cleaned.samples["age"], [39.5, 34, np.nan, 70])
     np.testing.assert_array_equal(cleaned.samples["expression.FLT3"], [1.5, -2, np.nan, 0.25])
-    assert cleaned.notes == [
+    assert notes("disease_diagnosis", options, **files) == [
         "Columns that identify a person were not read: Name",
         "fewer than 5 rows have no expression",
         "fewer than 5 samples of the expression matrix are not used",
@@ -397,9 +402,11 @@ def test_persons_are_not_identified_by_columns(tmp_path):
         "identifiers": ["hospital_room"],
         "not_identifiers": ["Name"],
     }
-    raw = ingest("disease_diagnosis", options, clinical=write(tmp_path / "c.csv", content))
+    path = write(tmp_path / "c.csv", content)
+    raw = ingest("disease_diagnosis", options, clinical=path)
     assert feature_columns(raw) == ["Name", "age", "PB_Blasts", "group_"]
-    assert "hospital_room, visit_date" in raw.attrs["notes"][0]
+    said = notes("disease_diagnosis", options, clinical=path)
+    assert "hospital_room, visit_date" in said[0]
 
 
 def test_visits_of_a_patient_stay_in_one_group(tmp_path):
@@ -480,7 +487,8 @@ def test_shipped_patients_are_whole(clinical, expression, labels, rows):
     names = {"id": "patient_id"} | ({"label": column[path.parent.name]} if labels else {})
     raw = ingest("disease_diagnosis", {"columns": names}, **files)
     assert len(raw) == rows
-    assert not any("identify" in note for note in raw.attrs["notes"])
+    said = notes("disease_diagnosis", {"columns": names}, **files)
+    assert not any("identify" in note for note in said)
     if labels:
         assert raw["label"].value_counts().to_dict() == labels
     if expression:

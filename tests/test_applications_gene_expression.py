@@ -27,7 +27,7 @@ MATRIX = "gene\ta\tb\tc\nlacZ\t5\t1\t2\nlacI\t0\t2\t1\n"
 
 def prepare(folder: Path, options: dict, clean: dict | None = None, **files: Path) -> Cleaned:
     """Ingest and clean as the workflow does: with a file between them."""
-    write_table(APPLICATION.ingest(files, options), folder / "raw.parquet")
+    write_table(APPLICATION.ingest(files, options).samples, folder / "raw.parquet")
     cleaned = APPLICATION.clean(pd.read_parquet(folder / "raw.parquet"), clean or {})
     check_samples(cleaned.samples, "samples")
     return cleaned
@@ -77,11 +77,12 @@ def test_a_fasta_takes_its_values_from_a_table(tmp_path):
     fasta = write(tmp_path / "p.fa", ">a strong\nACGT\n>b\nAAAA\n>c\nCCCC\n")
     values = write(tmp_path / "v.tsv", "id\ttpm\tgene\nc\t3\tg\na\t1.5\tg\nz\t1\th\n")
     options = {"columns": {"label": "tpm", "group": "gene"}}
-    raw = APPLICATION.ingest({"sequences": fasta, "values": values}, options)
+    read = APPLICATION.ingest({"sequences": fasta, "values": values}, options)
+    raw = read.samples
     assert raw["sample_id"].tolist() == ["a", "c"]
     assert raw["label"].tolist() == [1.5, 3]
     assert raw["group"].tolist() == ["g", "g"]
-    assert [note.split()[0] for note in raw.attrs["notes"]] == ["1", "1"]
+    assert [note.split()[0] for note in read.notes] == ["1", "1"]
     refused(
         lambda: APPLICATION.ingest({"sequences": fasta}, options), "no table", "source `values`"
     )
@@ -98,7 +99,7 @@ def test_windows_are_cut_out_of_the_genome_and_grouped_by_chromosome(tmp_path):
     assert samples["sequence"].tolist() == ["AACC", "GGTT", "GTAC"]
     assert samples["group"].tolist() == ["chr1", "chr1", "chr2"]
     assert samples["label"].tolist() == [7, 2.5, 1]
-    new = APPLICATION.ingest({"windows": bed, "genome": genome}, {})
+    new = APPLICATION.ingest({"windows": bed, "genome": genome}, {}).samples
     assert new["sample_id"].tolist() == ["chr1:0-4(+)", "chr1:0-4(-)", "chr2:2-6(+)"]
     refused(lambda: APPLICATION.ingest({"windows": bed}, {}), "need the source `genome`")
 
@@ -150,7 +151,7 @@ def test_a_mistake_names_its_place(tmp_path, content, options, expected):
 def test_what_cannot_be_learnt_from_is_refused(tmp_path):
     path = write(tmp_path / "s.csv", "x,y,n\nACGT,1,1\nACGA,1,1\n")
     columns = {"sequence": "x", "label": "y"}
-    raw = APPLICATION.ingest({"sequences": path}, {"columns": columns})
+    raw = APPLICATION.ingest({"sequences": path}, {"columns": columns}).samples
     refused(lambda: APPLICATION.clean(raw, {}), "All 2 labels are equal")
     both = {"columns": columns, "bins": {"n": 1}}
     refused(lambda: APPLICATION.ingest({"sequences": path}, both), "`bins` gives label and weight")

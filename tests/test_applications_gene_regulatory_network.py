@@ -47,7 +47,7 @@ def options(**more):
 
 
 def cleaned(files, **more):
-    return APPLICATION.clean(APPLICATION.ingest(files, options(**more)), {})
+    return APPLICATION.clean(APPLICATION.ingest(files, options(**more)).samples, {})
 
 
 def test_known_edges_and_as_many_drawn_as_asked(files):
@@ -79,14 +79,14 @@ def test_what_is_held_out_is_never_in_training(files, hold_out):
         unit = ends.str[1:].astype(int) // 3 if hold_out == "operons" else ends
         apart = pd.DataFrame({"unit": unit.to_numpy(), "split": part["split"].to_numpy()})
         assert (apart.groupby("unit")["split"].nunique() == 1).all()
-    nodes = APPLICATION.nodes(files, options())
+    nodes = APPLICATION.ingest(files, options()).nodes
     report, _ = audit(samples, splits, {"limit": 0.5}, measure="ends", nodes=nodes)
     assert report["largest"] == 0.5  # the other end is known
 
 
 def test_promoters_lie_before_the_gene_on_its_own_strand(files):
     genome = files["genome"].read_text().split("\n")[1]
-    nodes = APPLICATION.nodes(files, options()).set_index("node_id")
+    nodes = APPLICATION.ingest(files, options()).nodes.set_index("node_id")
     assert nodes.loc["g2", "name"] == "abc2"
     start = 2 * LENGTH + 300
     assert nodes.loc["g2", "sequence"] == genome[start - 200 : start + 50]
@@ -127,9 +127,9 @@ def test_an_expression_table_and_edges_are_enough(files):
     edges["regulator"] = edges["regulator"].str.replace("abc", "g")
     edges.to_csv(files["edges"], index=False)
     few = {key: files[key] for key in ("expression", "edges")}
-    samples = APPLICATION.clean(APPLICATION.ingest(few, {}), {}).samples
+    samples = APPLICATION.clean(APPLICATION.ingest(few, {}).samples, {}).samples
     assert (samples["label"] == "regulates").sum() == 45
-    assert "sequence" not in APPLICATION.nodes(few, {})
+    assert "sequence" not in APPLICATION.ingest(few, {}).nodes
 
 
 def test_a_regulator_of_several_genes_gives_an_edge_for_each(files):

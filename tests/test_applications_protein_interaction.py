@@ -7,7 +7,7 @@ import pytest
 from bioloom.application import get_application
 from bioloom.fitted.signature import check_signature, make_signature, reasons_to_abstain
 from bioloom.formats.edges import read_complexes, read_links
-from bioloom.samples import feature_columns, is_links, write_table
+from bioloom.samples import Raw, feature_columns, is_links, write_table
 from bioloom.samples.quality import quality
 from bioloom.splits.leakage import audit
 from bioloom.splits.split import split_samples
@@ -38,7 +38,7 @@ def files(tmp_path):
 
 
 def prepared(files, options=None, **clean):
-    raw = APPLICATION.ingest(files, options or {})
+    raw = APPLICATION.ingest(files, options or {}).samples
     write_table(raw, files["sequences"].parent / "raw.parquet")
     return APPLICATION.clean(pd.read_parquet(files["sequences"].parent / "raw.parquet"), clean)
 
@@ -52,7 +52,7 @@ def test_complexes_become_pairs_with_as_many_negatives(files):
     complex_of = {f"p{i}": i // SUBUNITS for i in range(COMPLEXES * SUBUNITS)}
     same = samples["source"].map(complex_of) == samples["target"].map(complex_of)
     assert (same == (samples["label"] == "interacts")).all()
-    assert quality(samples, cleaned, private=False)["rows_kept"] == len(samples)
+    assert quality(Raw(samples), cleaned, private=False)["rows_kept"] == len(samples)
 
 
 def test_no_protein_is_in_two_parts_of_a_split(files):
@@ -80,13 +80,13 @@ def test_relatives_are_held_out_together(files):
 
 
 def nodes(files):
-    return APPLICATION.nodes(files, {})
+    return APPLICATION.ingest(files, {}).nodes
 
 
 def test_nodes_have_sequences_and_expression(files, tmp_path):
     expression = tmp_path / "expression.csv"
     expression.write_text("gene,a,b\np0,1,2\np5,3,4\n")
-    table = APPLICATION.nodes({**files, "expression": expression}, {})
+    table = APPLICATION.ingest({**files, "expression": expression}, {}).nodes
     assert len(table) == COMPLEXES * SUBUNITS
     assert table.set_index("node_id").loc["p5", ["expression.a", "expression.b"]].tolist() == [3, 4]
     assert table["expression.a"].notna().sum() == 2
@@ -110,7 +110,7 @@ def test_another_organism_is_the_test_set(files, tmp_path):
         samples, {"method": "column", "column": "split", "by": "block", "valid": 0.2}, seed=1
     )
     assert set(splits["split"]) == {"train", "valid", "test"}
-    assert len(APPLICATION.nodes(both, {})) == COMPLEXES * SUBUNITS + 12
+    assert len(APPLICATION.ingest(both, {}).nodes) == COMPLEXES * SUBUNITS + 12
 
 
 def test_new_pairs_keep_their_rows_and_are_never_refused_for_their_ids(files, tmp_path):
@@ -199,4 +199,4 @@ def test_broken_files_are_told(files, tmp_path):
 
 def test_an_id_in_both_organisms_is_refused(files):
     both = {**files, "test_sequences": files["sequences"], "test_complexes": files["complexes"]}
-    refused(lambda: APPLICATION.nodes(both, {}), "in both organisms")
+    refused(lambda: APPLICATION.ingest(both, {}).nodes, "in both organisms")

@@ -60,14 +60,14 @@ def test_shipped_helices_are_right_handed():
 
 def test_new_chains_are_not_in_training():
     trained = {chain.sequence for chain in read_chains(DATA / "chains.npz")}
-    raw = application.ingest({"sequences": DATA / "new_chains.fasta"}, {})
+    raw = application.ingest({"sequences": DATA / "new_chains.fasta"}, {}).samples
     assert len(raw) == 30
     assert not trained & set(raw["sequence"])
 
 
 @pytest.mark.parametrize(("target", "states"), [("three_states", 3), ("eight_states", 8)])
 def test_cleaning_chooses_the_label(target, states, tmp_path):
-    raw = application.ingest({"chains": DATA / "chains.npz"}, {})
+    raw = application.ingest({"chains": DATA / "chains.npz"}, {}).samples
     cleaned = application.clean(raw, {"target": target, "max_samples": 200, "max_length": 150})
     samples = check_samples(cleaned.samples, "samples")
     write_samples(samples, tmp_path / "samples.parquet")
@@ -83,13 +83,14 @@ def test_cleaning_chooses_the_label(target, states, tmp_path):
 def test_sequences_take_states_from_a_second_fasta(tmp_path):
     sequences = write(tmp_path / "s.fasta", FASTA + ">c\nAAA\n")
     states = write(tmp_path / "t.fasta", ">b\nhh-EG\n>a\nCCEEB\n>z\nH\n")
-    raw = application.ingest({"sequences": sequences, "states": states}, {})
+    read = application.ingest({"sequences": sequences, "states": states}, {})
+    raw = read.samples
     assert raw["sample_id"].tolist() == ["a", "b"]
-    assert raw.attrs["notes"] == ["1 sequences without states are left out"]
+    assert read.notes == ["1 sequences without states are left out"]
     samples = application.clean(raw, {}).samples
     assert samples["label.residues"].tolist() == ["CCEEE", "HHCEH"]
     assert samples["sequence"].tolist() == ["MKVLA", "GGSAW"]
-    new = application.clean(application.ingest({"sequences": sequences}, {}), {}).samples
+    new = application.clean(application.ingest({"sequences": sequences}, {}).samples, {}).samples
     assert list(new) == ["sample_id", "group", "sequence"]
 
 
@@ -115,7 +116,7 @@ def test_bad_options_and_sources_are_refused(tmp_path):
     refused(lambda: application.ingest({}, {}), "one of the sources sequences, structures, chains")
     refused(lambda: application.ingest({"sequences": fasta, "chains": fasta}, {}), "got sequences,")
     refused(lambda: application.ingest({"sequences": fasta}, {"stats": 1}), "'stats'")
-    raw = application.ingest({"sequences": fasta}, {})
+    raw = application.ingest({"sequences": fasta}, {}).samples
     refused(lambda: application.clean(raw, {"target": "helix"}), "three_states, eight_states")
     bad = write(tmp_path / "b.fasta", ">a\nMK1\n")
     refused(lambda: application.ingest({"sequences": bad}, {}), "'1' at position 3")
@@ -136,11 +137,12 @@ def test_structure_files_become_labelled_samples(tmp_path):
     write(tmp_path / "one.pdb", "\n".join([*lines, "END"]) + "\n")
     (tmp_path / "two.pdb.gz").write_bytes(gzip.compress("\n".join(helix(8)).encode()))
     write(tmp_path / "readme.md", "no structure")
-    raw = application.ingest({"structures": tmp_path}, {})
+    read = application.ingest({"structures": tmp_path}, {})
+    raw = read.samples
     assert raw["sample_id"].tolist() == ["one_A", "one_B", "two_A"]
     assert raw["sequence"].tolist() == ["A" * 20, "A" * 20, "A" * 8]
     assert set(raw["label.residues"][0][2:-2]) == {"H"}
-    assert "P-SEA" in raw.attrs["notes"][0]
+    assert "P-SEA" in read.notes[0]
 
 
 def test_mmcif_and_pdb_say_the_same(tmp_path):

@@ -44,10 +44,10 @@ def test_matrix_and_observations_are_read(path):
 
 def test_an_observation_column_or_a_gene_is_the_label(path):
     ingest = get_application("gene_expression").ingest
-    raw = ingest({"expression": path}, {"columns": {"label": "dose"}})
+    raw = ingest({"expression": path}, {"columns": {"label": "dose"}}).samples
     assert raw["label"].tolist() == [0.5, 2]
     assert raw["expression.lacZ"].tolist() == [0, 1]
-    raw = ingest({"expression": path}, {"columns": {"label": "HLA.A"}})
+    raw = ingest({"expression": path}, {"columns": {"label": "HLA.A"}}).samples
     assert raw["label"].tolist() == [0, 0.5]
     assert "expression.HLA.A" not in raw
 

@@ -12,6 +12,7 @@ import pytest
 from bioloom.errors import DataError
 from bioloom.samples import (
     Cleaned,
+    Raw,
     check_samples,
     feature_columns,
     label_columns,
@@ -63,14 +64,14 @@ def dropped(count):
 
 
 def test_quality_counts_rows_and_reasons():
-    report = quality(cohort(50), Cleaned(cohort(40), dropped(10)), private=False)
+    report = quality(Raw(cohort(50)), Cleaned(cohort(40), dropped(10)), private=False)
     assert (report["rows_in"], report["rows_kept"]) == (50, 40)
     assert report["dropped"] == {"duplicate": 10}
     assert report["columns"]["age"]["range"] == [20.0, 90.0]
 
 
 def test_quality_of_persons_shows_no_single_value():
-    report = quality(cohort(), Cleaned(cohort(), dropped(0)), private=True)
+    report = quality(Raw(cohort()), Cleaned(cohort(), dropped(0)), private=True)
     assert report["labels"]["sick"] == "fewer than 5"
     assert report["columns"]["sex"]["counts"] == {"f": 38, "other (1 category)": "fewer than 5"}
     low, high = report["columns"]["age"]["range"]
@@ -89,7 +90,7 @@ def test_quality_of_persons_says_nothing_of_a_few():
     block = pd.DataFrame(9.5, index=table.index, columns=[f"expression.g{i}" for i in range(61)])
     block.iloc[2:] = np.nan
     table = pd.concat([table, block], axis=1)
-    report = quality(table, Cleaned(table, dropped(3), []), private=True)
+    report = quality(Raw(table), Cleaned(table, dropped(3), []), private=True)
     columns = report["columns"]
     for name in ("marker", "visits", "expression (61 columns)"):
         assert (columns[name]["median"], columns[name]["range"]) == (None, None)
@@ -99,9 +100,9 @@ def test_quality_of_persons_says_nothing_of_a_few():
     assert columns["expression (61 columns)"]["rows_without_block"] == 58
     assert report["dropped"] == {"duplicate": "fewer than 5"}
     lacking = table.assign(age=[np.nan] + [50.0] * 59)
-    report = quality(lacking, Cleaned(lacking, dropped(0)), private=True)
+    report = quality(Raw(lacking), Cleaned(lacking, dropped(0)), private=True)
     assert report["columns"]["age"]["missing"] == "fewer than 5"
-    shown = quality(table, Cleaned(table, dropped(3)), private=False)
+    shown = quality(Raw(table), Cleaned(table, dropped(3)), private=False)
     assert shown["columns"]["marker"]["range"] == [7.25, 7.25]
     assert shown["columns"]["stage"]["counts"]["rare one"] == 8
     assert shown["dropped"] == {"duplicate": 3}
@@ -111,9 +112,10 @@ def test_labels_of_new_data_are_not_looked_at(tmp_path):
     ids = ["a", "b", "c"]
     raw = pd.DataFrame({"sample_id": ids, "group": ids, "sequence": "MKVLA", "label": "x"})
     raw.to_parquet(tmp_path / "raw.parquet")
+    (tmp_path / "notes").write_text("[]")
 
     def clean(dataset):
-        files = ("raw", "samples", "dropped", "quality")
+        files = ("raw", "notes", "samples", "dropped", "quality")
         paths = [part for name in files for part in (f"--{name}", str(tmp_path / name))]
         paths[1] += ".parquet"
         options = ["--application", "protein_function", "--dataset", dataset, "--options", "{}"]

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from bioloom.registry import find, names_in
-from bioloom.samples import Cleaned
+from bioloom.samples import Cleaned, Raw
 
 
 @dataclass(frozen=True)
@@ -21,29 +21,29 @@ class Application:
     its labelled samples say (`kind_of`). The first is what plots and metrics are taken to be
     where nothing else is said.
     `ingest(files, options)` reads the data set's source files (name in config -> local path;
-    options are the data set's other keys) into a table with `sample_id`;
+    options are the data set's other keys) into named tables: samples with `sample_id`, and where
+    samples are `links` (`source`, `target`) the nodes that they join (`node_id`, inputs,
+    `expression.<condition>`), of which `inputs` is asked then;
     `clean(raw, options)` standardises it; `inputs(samples)` gives what an embedder takes:
     a list of sequences or a table. `measures` are how alike two samples are in the leakage audit,
     by their names in `bioloom.similarity`: the first that fits the samples is taken.
     `write(samples, predictions, folder)` puts predictions of new data into files of the field.
     Where samples are persons `private` is true: no value of a row appears in logs or reports.
-    Where samples are pairs (`source`, `target`), `nodes(files, options)` gives the table of their
-    ends (`node_id`, inputs, `expression.<condition>`), and `inputs` is asked of that; `directed`
-    says that (a, b) and (b, a) differ.
+    `directed` says that the links (a, b) and (b, a) differ.
     Where samples have a `sequence`, `alphabet` says of which letters it is.
     `defaults(task)` are the sections `features`, `preprocess`, `model` and `baselines` of a task
     that leaves them out.
     """
 
     kinds: tuple[str, ...]
-    ingest: Callable[[dict[str, Path], dict[str, Any]], pd.DataFrame]
+    ingest: Callable[[dict[str, Path], dict[str, Any]], Raw]
     clean: Callable[[pd.DataFrame, dict[str, Any]], Cleaned]
     inputs: Callable[[pd.DataFrame], list[str] | pd.DataFrame]
     sources: tuple[str, ...]
     optional_sources: tuple[str, ...] = ()
     measures: tuple[str, ...] = ("table",)
     private: bool = False
-    nodes: Callable[[dict[str, Path], dict[str, Any]], pd.DataFrame] | None = None
+    links: bool = False
     directed: bool = False
     alphabet: Literal["protein", "dna"] | None = None
     write: Callable[[pd.DataFrame, pd.DataFrame, Path], None] | None = None

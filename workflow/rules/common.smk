@@ -42,7 +42,6 @@ if workflow.is_main_process and "tasks" not in workflow.config_settings.overwrit
 # so that no long job is left for the end. Rules that are not named here follow.
 PRIORITY = {
     "ingest": 6,
-    "nodes": 6,
     "clean": 5,
     "finetune": 4,
     "extract_features": 3,

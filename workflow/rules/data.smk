@@ -1,8 +1,8 @@
 """Raw data to split samples.
 
 Requires: the sources named under `datasets` in the config.
-Makes: resources/* (remote sources), results/{task}/{dataset}/{raw,samples,dropped}.parquet
-and quality.json, results/{task}/splits.parquet, leakage.json and leakage.parquet.
+Makes: resources/* (remote sources), results/{task}/{dataset}/{raw,nodes,samples,dropped}.parquet,
+notes.json and quality.json, results/{task}/splits.parquet, leakage.json and leakage.parquet.
 """
 
 
@@ -28,6 +28,8 @@ rule ingest:
         lambda wildcards: task_of(wildcards).raw_files(wildcards.dataset),
     output:
         raw="results/{task}/{dataset}/raw.parquet",
+        nodes="results/{task}/{dataset}/nodes.parquet",
+        notes="results/{task}/{dataset}/notes.json",
     log:
         "logs/{task}/{dataset}/ingest.log",
     priority: PRIORITY["ingest"]
@@ -40,12 +42,14 @@ rule ingest:
         code=code("ingest"),
     shell:
         "python {SCRIPTS:q}/ingest.py --application {params.application} --files {params.files:q}"
-        " --options {params.options:q} --raw {output.raw} 2>&1 | tee {log}"
+        " --options {params.options:q} --raw {output.raw} --nodes {output.nodes}"
+        " --notes {output.notes} 2>&1 | tee {log}"
 
 
 rule clean:
     input:
         raw="results/{task}/{dataset}/raw.parquet",
+        notes="results/{task}/{dataset}/notes.json",
     output:
         samples="results/{task}/{dataset}/samples.parquet",
         dropped="results/{task}/{dataset}/dropped.parquet",
@@ -61,7 +65,7 @@ rule clean:
         code=code("clean"),
     shell:
         "python {SCRIPTS:q}/clean.py --application {params.application}"
-        " --dataset {wildcards.dataset} --raw {input.raw} --options {params.options:q}"
+        " --dataset {wildcards.dataset} --raw {input.raw} --notes {input.notes} --options {params.options:q}"
         " --samples {output.samples} --dropped {output.dropped} --quality {output.quality}"
         " 2>&1 | tee {log}"
 

@@ -1,28 +1,8 @@
-"""Networks: the nodes that pairs are made of, and predicted pairs in the forms of the field.
+"""Networks: predicted links in the forms of the field.
 
-Requires: the sources named under `datasets` of a task whose samples are pairs; its predictions.
-Makes: results/{task}/{dataset}/nodes.parquet, links.tsv (best first) and links.graphml.
+Requires: samples, nodes and predictions of a task whose samples are links.
+Makes: results/{task}/{dataset}/links.tsv (best first) and links.graphml.
 """
-
-
-rule nodes:
-    input:
-        lambda wildcards: task_of(wildcards).raw_files(wildcards.dataset),
-    output:
-        nodes="results/{task}/{dataset}/nodes.parquet",
-    log:
-        "logs/{task}/{dataset}/nodes.log",
-    priority: PRIORITY["nodes"]
-    conda:
-        "../../envs/bioloom.yaml"
-    params:
-        application=application,
-        files=source_files,
-        options=dataset_options,
-        code=code("nodes"),
-    shell:
-        "python {SCRIPTS:q}/nodes.py --application {params.application} --files {params.files:q}"
-        " --options {params.options:q} --nodes {output.nodes} 2>&1 | tee {log}"
 
 
 rule rank_links:

@@ -29,7 +29,7 @@ from bioloom.formats.table import read_source
 from bioloom.options import column_names, complete_options
 from bioloom.privacy.identifiers import identifying
 from bioloom.privacy.small_cells import count_shown
-from bioloom.samples import Cleaned, feature_columns
+from bioloom.samples import Cleaned, Raw, feature_columns
 from bioloom.samples.cleaning import (
     drop_columns,
     drop_rows,
@@ -57,7 +57,7 @@ CLEAN: dict[str, Any] = {"drop": [], "ranges": {}, "max_categories": 50, "min_cl
 BLOCK = "expression."
 
 
-def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
+def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     """Raw samples `sample_id, group, label?, <clinical> ..., expression.<gene> ...`.
 
     `columns` names the `id` of a row, the `patient` where one has several rows, and the `label`.
@@ -82,8 +82,7 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
         blocks.append(expression.set_axis(samples.index, axis=0))
         notes += facts
     raw = pd.concat(blocks, axis=1).reset_index(drop=True)
-    raw.attrs["notes"] = notes
-    return raw
+    return Raw(raw, notes)
 
 
 def _identity(table: pd.DataFrame, columns: Mapping[str, Any], path: Path) -> pd.DataFrame:
@@ -143,7 +142,7 @@ def _expression(
 def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
     """Leave out rows without label and the `drop` columns; what is out of range becomes missing."""
     options = complete_options(options, CLEAN, "clean")
-    notes = list(raw.attrs.get("notes", []))
+    notes: list[str] = []
     labelled = "label" in raw
     samples = drop_columns(raw, options["drop"], training=labelled)
     samples, out_of_range = _within(samples, options["ranges"])
@@ -158,7 +157,6 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
     if copies:
         notes.append(f"{count_shown(copies)} rows have the same values as an earlier one")
     samples = samples[["sample_id", *(["label"] if labelled else []), "group", *features]]
-    samples.attrs = {}
     return Cleaned(samples, dropped, notes)
 
 

@@ -25,7 +25,7 @@ from bioloom.formats.columns import (
 )
 from bioloom.formats.table import read_source
 from bioloom.options import column_names, complete_options
-from bioloom.samples import Cleaned, feature_columns, label_columns
+from bioloom.samples import Cleaned, Raw, feature_columns, label_columns
 from bioloom.samples.cleaning import drop_columns, drop_rows
 
 OPTIONS: dict[str, Any] = {
@@ -49,7 +49,7 @@ CLEAN: dict[str, Any] = {"min_cell_lines": 50, "drugs": [], "drop": []}
 LABEL = "label."
 
 
-def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
+def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     """Raw samples `sample_id, group, label.<drug> ..., <feature> ...`, one row a cell line."""
     options = complete_options(options, OPTIONS, "datasets")
     columns = column_names(options["columns"], COLUMNS)
@@ -74,8 +74,7 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
         blocks.append(response.reindex(ids.to_numpy()).add_prefix(LABEL).reset_index(drop=True))
     blocks.append(_features(table, columns, options["types"], path))
     raw = pd.concat(blocks, axis=1)
-    raw.attrs["notes"] = notes
-    return raw
+    return Raw(raw, notes)
 
 
 def _features(
@@ -130,7 +129,7 @@ def _pivot(table: pd.DataFrame, columns: Mapping[str, Any], path: Path) -> pd.Da
 def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
     """Leave out drugs measured in few cell lines, and cell lines without any measurement."""
     options = complete_options(options, CLEAN, "clean")
-    notes = list(raw.attrs.get("notes", []))
+    notes: list[str] = []
     drugs = label_columns(raw)
     samples = drop_columns(raw, options["drop"], training=bool(drugs))
     if drugs:
@@ -142,7 +141,6 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
         samples, dropped = drop_rows(samples, rules)
     else:
         samples, dropped = drop_rows(samples, {})
-    samples.attrs = {}
     return Cleaned(samples, dropped, notes)
 
 

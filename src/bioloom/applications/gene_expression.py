@@ -34,7 +34,7 @@ from bioloom.formats.h5ad import is_h5ad, read_h5ad
 from bioloom.formats.intervals import read_genome, read_windows, window_sequences
 from bioloom.formats.table import is_table, read_source
 from bioloom.options import column_names, complete_options
-from bioloom.samples import Cleaned, feature_columns
+from bioloom.samples import Cleaned, Raw, feature_columns
 from bioloom.samples.cleaning import drop_rows, merge_copies, require_labels, unlabelled
 
 # `bins` maps columns of read counts to the value of their bin: the label is the mean over the
@@ -54,7 +54,7 @@ SOURCES = ("sequences", "windows", "expression")
 BLOCK = "expression."
 
 
-def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
+def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     """Raw samples; without `columns: {label: ...}` and `bins` they are new data."""
     options = complete_options(options, OPTIONS, "datasets")
     columns = column_names(options["columns"], COLUMNS)
@@ -82,12 +82,11 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
     else:
         table, selected = select_rows(table, options, path)
         items = items.loc[table.index]
-        if names.get("label") in items.attrs.get("genes", ()) and names["label"] not in table:
+        if f"{BLOCK}{names.get('label')}" in items and names["label"] not in table:
             items, table = _take_gene(items, table, names["label"])
         items = items.assign(**_measured(table, names, options["bins"], path))
         notes += selected
-    items.attrs = {"notes": notes}
-    return items.reset_index(drop=True)
+    return Raw(items.reset_index(drop=True), notes)
 
 
 Items = tuple[pd.DataFrame, pd.DataFrame | None]
@@ -149,9 +148,7 @@ def _read_matrix(
         table = pd.DataFrame(index=matrix.index)
     ids = pd.Series(matrix.index.astype(str), index=matrix.index)
     frame = pd.DataFrame({"sample_id": ids, "group": ids})
-    items = pd.concat([frame, matrix.add_prefix(BLOCK)], axis=1)
-    items.attrs["genes"] = [str(gene) for gene in matrix.columns]
-    return items, table
+    return pd.concat([frame, matrix.add_prefix(BLOCK)], axis=1), table
 
 
 def _take_gene(
@@ -194,7 +191,6 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
     data keep their copies: each row of the user's file is to get a prediction.
     """
     options = complete_options(options, CLEAN, "clean")
-    notes = list(raw.attrs.get("notes", []))
     samples = raw.drop(columns=options["drop"], errors="ignore")
     rules: dict[str, Any] = _sequence_rules(options) if "sequence" in raw else {}
     if labelled := "label" in samples:
@@ -214,8 +210,7 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
         require_labels(samples)
     beside = [name for name in ("label", "group", "sample_weight", "split") if name in samples]
     samples = samples[["sample_id", *beside, *feature_columns(samples)]]
-    samples.attrs = {}
-    return Cleaned(samples, dropped, notes)
+    return Cleaned(samples, dropped)
 
 
 def _sequence_rules(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from bioloom.formats.expression import read_expression_source
 from bioloom.formats.fasta import read_fasta
 from bioloom.formats.table import READ_OPTIONS, read_source
 from bioloom.options import column_names, complete_options
-from bioloom.samples import Cleaned
+from bioloom.samples import Cleaned, Raw
 from bioloom.samples.cleaning import drop_rows, require_classes
 
 REGULATES, NO_EDGE = "regulates", "no known edge"
@@ -56,7 +56,7 @@ UPSTREAM, INTO_GENE = 200, 50  # bases of a promoter before the start codon and 
 COMPLEMENT = str.maketrans("ACGTN", "TGCAN")
 
 
-def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
+def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     """Raw pairs `sample_id, source, target, operon, measured, listed`, and `label` of known edges.
 
     `measured` says whether both ends have expression; only then they are nodes. `listed` says
@@ -93,7 +93,9 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
     pairs["operon"] = np.where(pd.isna(operon), pairs["target"], operon)
     held = {"operons": "operon", "regulators": "source"}[options["hold_out"]]
     pairs["group"] = pairs[held]
-    return pairs[["sample_id", "group", *(c for c in pairs if c not in ("sample_id", "group"))]]
+    first = ["sample_id", "group"]
+    ordered = pairs[[*first, *pairs.columns.difference(first, sort=False)]]
+    return Raw(ordered, nodes=nodes(files, options))
 
 
 def nodes(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
@@ -314,7 +316,7 @@ application = Application(
     ingest=ingest,
     clean=clean,
     inputs=inputs,
-    nodes=nodes,
+    links=True,
     sources=("expression",),
     optional_sources=("edges", "genes", "genome", "regulators"),
     measures=("ends",),

@@ -27,7 +27,7 @@ from bioloom.formats.proteins import read_sequences
 from bioloom.formats.residues import AMBIGUOUS, spelling_notes, standard_sequences
 from bioloom.formats.table import is_table, read_source
 from bioloom.options import column_names, complete_options
-from bioloom.samples import Cleaned
+from bioloom.samples import Cleaned, Raw
 from bioloom.samples.cleaning import (
     Rules,
     drop_rows,
@@ -60,7 +60,7 @@ CLEAN: dict[str, Any] = {
 }
 
 
-def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
+def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     """Raw samples `sample_id, sequence, group` and `label` where `columns` names one.
 
     Sequences are upper case without a closing stop. With a source `table` they are those that have
@@ -89,8 +89,7 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
             file=path,
             hint="add the source `table`, or remove them",
         )
-    samples.attrs["notes"] = notes
-    return samples.reset_index(drop=True)
+    return Raw(samples.reset_index(drop=True), notes)
 
 
 def _read_sequences(
@@ -155,7 +154,7 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
     """
     options = complete_options(options, CLEAN, "clean")
     longest = options["max_length"] or float("inf")
-    notes = list(raw.attrs.get("notes", []))
+    notes: list[str] = []
     if options["remove_initiator"]:
         starts = raw["sequence"].str.startswith("M").fillna(False)
         raw = raw.assign(sequence=raw["sequence"].str.removeprefix("M"))

@@ -24,7 +24,7 @@ from bioloom.formats.proteins import read_sequences
 from bioloom.formats.residues import standard_sequences
 from bioloom.formats.table import READ_OPTIONS
 from bioloom.options import column_names, complete_options
-from bioloom.samples import Cleaned
+from bioloom.samples import Cleaned, Raw
 from bioloom.samples.cleaning import drop_rows, require_classes, unlabelled
 
 INTERACTS, SEPARATE = "interacts", "does not interact"
@@ -53,7 +53,7 @@ CLEAN: dict[str, Any] = {"blocks": 5, "negatives": 1, "seed": 1}
 FAMILIES = ["source_family", "target_family"]
 
 
-def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
+def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     """Raw pairs `sample_id, source, target`, and `label` and the families of both where known."""
     options = complete_options(options, OPTIONS, "datasets")
     parts = []
@@ -74,7 +74,7 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
         parts.append(pairs)
     raw = pd.concat(parts, ignore_index=True)
     raw.insert(0, "sample_id", raw["source"] + "|" + raw["target"])
-    return raw.assign(group=raw["sample_id"])
+    return Raw(raw.assign(group=raw["sample_id"]), nodes=nodes(files, options))
 
 
 def nodes(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
@@ -264,7 +264,7 @@ application = Application(
     ingest=ingest,
     clean=clean,
     inputs=inputs,
-    nodes=nodes,
+    links=True,
     sources=("sequences",),
     optional_sources=(
         "pairs",

@@ -21,7 +21,7 @@ from bioloom.formats.fasta import read_fasta
 from bioloom.formats.residues import AMBIGUOUS, standard_sequences
 from bioloom.formats.structures import file_name, read_structures, write_trace
 from bioloom.options import complete_options
-from bioloom.samples import COORDINATES, RESIDUE_LABELS, Cleaned
+from bioloom.samples import COORDINATES, RESIDUE_LABELS, Cleaned, Raw
 from bioloom.samples.cleaning import drop_rows
 from bioloom.structures.distances import square
 from bioloom.structures.folding import confidence, fold
@@ -46,7 +46,7 @@ CLEAN: dict[str, Any] = {
 SEED = 1
 
 
-def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
+def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     """Raw samples `sample_id, sequence, group`, and `label.residues` where they are known."""
     complete_options(options, OPTIONS, "datasets")
     given = [source for source in SOURCES if source in files]
@@ -73,8 +73,7 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
         samples, left_out = _with_states(samples, files["states"])
         notes += left_out
     samples["group"] = samples["sample_id"]
-    samples.attrs["notes"] = notes
-    return samples.reset_index(drop=True)
+    return Raw(samples.reset_index(drop=True), notes)
 
 
 def _table(chains: list[Chain]) -> pd.DataFrame:
@@ -150,7 +149,7 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
         if options["target"] == "three_states":
             samples[label] = samples[label].str.translate(THREE)
         columns.insert(1, label)
-    return Cleaned(samples[columns], dropped, list(raw.attrs.get("notes", [])))
+    return Cleaned(samples[columns], dropped)
 
 
 def _chosen(samples: pd.DataFrame, size: int | None) -> pd.Series:

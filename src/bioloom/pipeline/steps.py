@@ -32,7 +32,6 @@ STEPS: dict[str, Step] = {
         shown={"task": "task.yaml"},
     ),
     "ingest": Step(("application", "datasets", "kind"), ("sources",), ("application",)),
-    "nodes": Step(("application", "datasets"), ("sources",), ("application",)),
     "clean": Step(
         ("application", "clean"),
         modules=("application",),

@@ -110,7 +110,7 @@ class Task:
     @property
     def has_nodes(self) -> bool:
         """Whether the samples are pairs of nodes."""
-        return self.code.nodes is not None
+        return self.code.links
 
     def nodes(self, dataset: str) -> list[str]:
         """The table of nodes that a data set of pairs comes with, as a list of none or one path."""

@@ -24,6 +24,18 @@ RESIDUE_LABELS = "label.residues"
 
 
 @dataclass(frozen=True)
+class Raw:
+    """What `ingest` reads: a row a sample, and of links the table of the `nodes` that they join.
+
+    `notes` are facts about the files that a reader of quality.json should know.
+    """
+
+    samples: pd.DataFrame
+    notes: list[str] = field(default_factory=list)
+    nodes: pd.DataFrame | None = None
+
+
+@dataclass(frozen=True)
 class Cleaned:
     """What `clean` gives: the kept samples, and the dropped rows with the reason of each.
 

@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 
 from bioloom.privacy.small_cells import FEW, FEWEST_PERSONS, HIDDEN, count_shown
-from bioloom.samples import Cleaned, feature_columns, label_columns
+from bioloom.samples import Cleaned, Raw, feature_columns, label_columns
 from bioloom.samples.columns import has_classes, is_number
 
 # A block wider than this is summarised as a whole in quality.json.
 WIDE_BLOCK = 60
 
 
-def quality(raw: pd.DataFrame, cleaned: Cleaned, *, private: bool) -> dict[str, Any]:
+def quality(raw: Raw, cleaned: Cleaned, *, private: bool) -> dict[str, Any]:
     """What quality.json says: rows in, kept, dropped and why; labels; missing values and ranges.
 
     For persons (`private`; a group is one) nothing is told of a few: a range is the 5th to the 95th
@@ -26,12 +26,12 @@ def quality(raw: pd.DataFrame, cleaned: Cleaned, *, private: bool) -> dict[str, 
     """
     samples = cleaned.samples.set_index("group", drop=False)
     report: dict[str, Any] = {
-        "rows_in": len(raw),
+        "rows_in": len(raw.samples),
         "rows_kept": len(samples),
         "dropped": {
             reason: count_shown(count, private) for reason, count in cleaned.counts().items()
         },
-        "notes": cleaned.notes,
+        "notes": [*raw.notes, *cleaned.notes],
         "groups": int(samples["group"].nunique()),
     }
     if "label" in samples:
