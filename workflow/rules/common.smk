@@ -1,6 +1,7 @@
 """The only place that reads the config: checks it, and says which file belongs to which task.
 
-Requires: config.yaml and task files. Makes: wildcard constraints, input and params functions for the rules.
+Requires: config.yaml and task files.
+Makes: wildcard constraints, input and params functions for the rules.
 """
 
 import os
@@ -36,6 +37,14 @@ TASKS = PROJECT.tasks
 if workflow.is_main_process and "tasks" not in workflow.config_settings.overwrite_config:
     if message := other_tasks(TASKS, Path("dvc.yaml")):
         print(message, file=sys.stderr)
+
+
+onstart:
+    # Each job that ends leaves Snakemake (9.27) a timer that wakes its scheduler once a second from
+    # then on, to see how many more may be submitted: 15 % of a core after 200 jobs. Jobs that are
+    # started here need no such limit.
+    if workflow.local_exec:
+        workflow.scheduler.job_rate_limiter = None
 
 
 # The longer what follows a step, the earlier it starts: first all samples, then features and models,
