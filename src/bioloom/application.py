@@ -27,7 +27,8 @@ class Application:
     `clean(raw, options)` standardises it; `inputs(samples)` gives what an embedder takes:
     a list of sequences or a table. `measures` are how alike two samples are in the leakage audit,
     by their names in `bioloom.similarity`: the first that fits the samples is taken.
-    `write(samples, predictions, folder)` puts predictions of new data into files of the field.
+    `write(samples, predictions, files, folder)` puts predictions of new data into files of the
+    field; `files` are the data set's sources, for what a header or a reference must say.
     Where samples are persons `private` is true: no value of a row appears in logs or reports.
     `directed` says that the links (a, b) and (b, a) differ.
     Where samples have a `sequence`, `alphabet` says of which letters it is.
@@ -46,7 +47,7 @@ class Application:
     links: bool = False
     directed: bool = False
     alphabet: Literal["protein", "dna"] | None = None
-    write: Callable[[pd.DataFrame, pd.DataFrame, Path], None] | None = None
+    write: Callable[[pd.DataFrame, pd.DataFrame, dict[str, Path], Path], None] | None = None
     defaults: Callable[[dict[str, Any]], dict[str, Any]] = lambda task: {}
 
 

@@ -1,6 +1,7 @@
 """Predictions in the forms of the field: states as FASTA, structures as mmCIF and PDB.
 
-Requires: results/{task}/{dataset}/predictions.parquet of an application that has `write`.
+Requires: results/{task}/{dataset}/predictions.parquet of an application that has `write`;
+the sources of the data set, for what a header or a reference must say.
 Makes: results/{task}/{dataset}/export/.
 """
 
@@ -9,6 +10,7 @@ rule export:
     input:
         samples="results/{task}/{dataset}/samples.parquet",
         predictions="results/{task}/{dataset}/predictions.parquet",
+        sources=lambda wildcards: task_of(wildcards).raw_files(wildcards.dataset),
     output:
         folder=directory("results/{task}/{dataset}/export"),
     log:
@@ -17,7 +19,9 @@ rule export:
         "../../envs/bioloom.yaml"
     params:
         application=application,
+        files=source_files,
         code=code("export"),
     shell:
-        "python {SCRIPTS:q}/export.py --application {params.application} --samples {input.samples}"
-        " --predictions {input.predictions} --folder {output.folder} 2>&1 | tee {log}"
+        "python {SCRIPTS:q}/export.py --application {params.application} --files {params.files:q}"
+        " --samples {input.samples} --predictions {input.predictions}"
+        " --folder {output.folder} 2>&1 | tee {log}"

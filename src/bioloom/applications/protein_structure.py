@@ -162,7 +162,9 @@ def inputs(samples: pd.DataFrame) -> list[str]:
     return samples["sequence"].tolist()
 
 
-def write(samples: pd.DataFrame, predictions: pd.DataFrame, folder: Path) -> None:
+def write(
+    samples: pd.DataFrame, predictions: pd.DataFrame, files: dict[str, Path], folder: Path
+) -> None:
     """Chains with their states (states.fasta), or structures as mmCIF and PDB, one file a chain.
 
     A structure is a C-alpha trace; its B-factor is the confidence of `folding.confidence`.
