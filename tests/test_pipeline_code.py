@@ -43,8 +43,10 @@ def test_a_model_parameter_reruns_the_model_of_its_task(project: Project) -> Non
 
 
 def test_an_edited_network_retrains_only_who_uses_it(project: Project) -> None:
-    edit(project, "src/bioloom/models/dnn.py")
-    assert project.planned() == {*HEART, "report"}
+    for file in ("models/dnn.py", "models/_networks/dnn.py"):
+        edit(project, f"src/bioloom/{file}")
+        assert project.planned() == {*HEART, "report"}
+        project.path(f"src/bioloom/{file}").write_bytes((ROOT / f"src/bioloom/{file}").read_bytes())
 
 
 def test_an_edited_engine_leaves_tables_alone(project: Project) -> None:
@@ -129,6 +131,9 @@ def sources(monkeypatch, tmp_path: Path) -> Path:
     ("edited", "steps"),
     [
         ("models/dnn.py", {"train", "explain", "predict"}),
+        ("models/_networks/dnn.py", {"train", "explain", "predict"}),
+        ("models/_networks/_loop.py", {"train", "explain", "predict"}),
+        ("models/_networks/transformer.py", set()),
         ("models/svm.py", {"train"}),
         ("models/transformer.py", set()),
         ("embedders/unirep.py", {"extract_features", "explain"}),
