@@ -1,0 +1,96 @@
+"""The smallest task of each application, from files to samples: see tests/examples/README.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from bioloom.application import application_names
+from bioloom.kinds import kind_of
+from bioloom.pipeline.check import task_mistakes
+from bioloom.pipeline.defaults import with_defaults
+from bioloom.pipeline.task_files import read_task_file
+from bioloom.pipeline.tasks import Task
+from bioloom.samples import check_samples, feature_columns, label_columns, write_table
+from scripts import clean, ingest
+
+EXAMPLES = Path(__file__).parent / "examples"
+
+
+@pytest.fixture(params=application_names())
+def content(request, monkeypatch) -> dict[str, Any]:
+    """What the task file of an application's example says; its folder is the one at work."""
+    folder = EXAMPLES / request.param
+    assert (folder / "task.yaml").exists(), f"{folder} is missing: see {EXAMPLES}/README.md"
+    monkeypatch.chdir(folder)
+    content = read_task_file(Path("task.yaml")).content
+    assert content["application"] == request.param
+    return content
+
+
+@pytest.fixture
+def task(content: dict[str, Any]) -> Task:
+    return Task("example", **with_defaults(content))
+
+
+def make(task: Task, dataset: str, folder: Path) -> dict[str, pd.DataFrame]:
+    """The tables that the steps ingest and clean write of a data set."""
+    names = ("raw", "samples", "dropped")
+    tables = {name: folder / f"{dataset}.{name}.parquet" for name in names}
+    files, options = task.source_files(dataset), task.dataset_options(dataset)
+    ingest.main(task.application, files, options, tables["raw"])
+    quality = folder / f"{dataset}.quality.json"
+    clean.main(task.application, dataset, options=task.clean, quality=quality, **tables)
+    return {name: pd.read_parquet(table) for name, table in tables.items()}
+
+
+def compare(samples: pd.DataFrame, expected: str, folder: Path) -> None:
+    """Both as a CSV file has them; floats approximately."""
+    write_table(samples, folder / expected)
+    pd.testing.assert_frame_equal(pd.read_csv(folder / expected), pd.read_csv(expected))
+
+
+def test_an_example_passes_the_check_of_its_config(content, task):
+    assert task_mistakes("example", content) == []
+    assert "training" in content["datasets"]
+    assert len(task.new_data) == 1
+
+
+def test_training_data_become_these_samples(task, tmp_path):
+    samples = make(task, "training", tmp_path)["samples"]
+    compare(samples, "samples.csv", tmp_path)
+    assert kind_of(task.code.kinds, samples).name in task.code.kinds
+
+
+def test_new_data_keep_their_rows_in_order_and_have_no_label(task, tmp_path):
+    [dataset] = task.new_data
+    made = make(task, dataset, tmp_path)
+    samples, raw = made["samples"], made["raw"]
+    assert not label_columns(samples)
+    gone = set(made["dropped"]["sample_id"]) - set(samples["sample_id"])
+    ids = raw["sample_id"].drop_duplicates()
+    assert samples["sample_id"].tolist() == ids[~ids.isin(gone)].tolist()
+    assert len(raw) == len(samples) + len(made["dropped"])
+    if Path("new.csv").exists():
+        compare(samples, "new.csv", tmp_path)
+
+
+def test_samples_keep_the_contract(task, tmp_path):
+    for dataset in task.datasets:
+        samples = check_samples(make(task, dataset, tmp_path)["samples"], dataset)
+        for column in feature_columns(samples):
+            values = samples[column]
+            assert values.dtype.kind == "f" or pd.api.types.is_string_dtype(values), column
+        embedded = nodes_of(task, dataset, samples) if task.has_nodes else samples
+        assert len(task.code.inputs(embedded)) == len(embedded)
+
+
+def nodes_of(task: Task, dataset: str, samples: pd.DataFrame) -> pd.DataFrame:
+    """The table of nodes, all ends of the pairs among them."""
+    files = {name: Path(file) for name, file in task.source_files(dataset).items()}
+    nodes = task.code.nodes(files, task.dataset_options(dataset))
+    assert set(samples["source"]) | set(samples["target"]) <= set(nodes["node_id"])
+    return nodes
