@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from bioloom.application import application_names
+from bioloom.files import read_json
 from bioloom.kinds import kind_of
 from bioloom.pipeline.check import task_mistakes
 from bioloom.pipeline.defaults import with_defaults
@@ -16,6 +17,7 @@ from bioloom.pipeline.task_files import read_task_file
 from bioloom.pipeline.tasks import Task
 from bioloom.samples import check_samples, feature_columns, label_columns, write_table
 from scripts import clean, ingest
+from tests.toys import refused
 
 EXAMPLES = Path(__file__).parent / "examples"
 
@@ -73,9 +75,17 @@ def test_new_data_keep_their_rows_in_order_and_have_no_label(task, tmp_path):
     gone = set(made["dropped"]["sample_id"]) - set(samples["sample_id"])
     ids = raw["sample_id"].drop_duplicates()
     assert samples["sample_id"].tolist() == ids[~ids.isin(gone)].tolist()
-    assert len(raw) == len(samples) + len(made["dropped"])
     if Path("new.csv").exists():
         compare(samples, "new.csv", tmp_path)
+
+
+def test_every_row_is_kept_or_counted(task, tmp_path):
+    for dataset in task.datasets:
+        made = make(task, dataset, tmp_path)
+        # Pairs that are drawn as negatives are no rows.
+        kept = made["samples"]["sample_id"].isin(made["raw"]["sample_id"]).sum()
+        assert len(made["raw"]) == kept + len(made["dropped"])
+        assert read_json(tmp_path / f"{dataset}.quality.json")["rows_in"] == len(made["raw"])
 
 
 def test_samples_keep_the_contract(task, tmp_path):
@@ -88,9 +98,36 @@ def test_samples_keep_the_contract(task, tmp_path):
         assert len(task.code.inputs(embedded)) == len(embedded)
 
 
+def test_a_misspelt_option_is_refused(task):
+    options = task.dataset_options("training")
+    refused(lambda: read(task, options | {"colums": {}}), "Unknown option 'colums'")
+    raw = read(task, options)
+    refused(lambda: task.code.clean(raw, {"min_lenth": 1}), "'min_lenth' under `clean`")
+
+
+def test_a_wrong_role_or_column_is_named(task):
+    options = task.dataset_options("training")
+    columns = options.get("columns", {})
+    for role in columns:
+        for changed, message in (
+            ({f"{role}s": "x"}, f"'{role}s' under `columns`"),
+            ({role: "Line"}, "no such column.*column Line"),
+        ):
+            wrong = options | {"columns": columns | changed}
+            refused(lambda wrong=wrong: read(task, wrong), message)
+
+
+def read(task: Task, options: dict[str, Any]) -> pd.DataFrame:
+    """The raw rows of the training data, by these options."""
+    return task.code.ingest(paths(task, "training"), options)
+
+
+def paths(task: Task, dataset: str) -> dict[str, Path]:
+    return {name: Path(file) for name, file in task.source_files(dataset).items()}
+
+
 def nodes_of(task: Task, dataset: str, samples: pd.DataFrame) -> pd.DataFrame:
     """The table of nodes, all ends of the pairs among them."""
-    files = {name: Path(file) for name, file in task.source_files(dataset).items()}
-    nodes = task.code.nodes(files, task.dataset_options(dataset))
+    nodes = task.code.nodes(paths(task, dataset), task.dataset_options(dataset))
     assert set(samples["source"]) | set(samples["target"]) <= set(nodes["node_id"])
     return nodes
