@@ -16,9 +16,6 @@ from bioloom.errors import DataError, unknown_name
 from bioloom.models._estimator import Estimator, Share
 from bioloom.registry import find, names_in
 
-GIVEN = {"output", "n_outputs", "seed", "unit"}
-"""Fields of a model that training gives, and no config."""
-
 
 def model_names() -> list[str]:
     """The names of all models; nothing is imported to list them."""
@@ -55,11 +52,14 @@ def check_parameters(name: str, parameters: Mapping[str, Any]) -> None:
 
 
 def parameters_of(name: str) -> dict[str, Any]:
-    """The parameters of a model and their types: its fields, but those that training gives."""
+    """The parameters of a model and their types.
+
+    They are its own fields; those that every model has are given by training, and by no config.
+    """
     model = get_model(name)
+    own = {field.name for field in fields(model)} - {field.name for field in fields(Estimator)}
     types = get_type_hints(model, include_extras=True)
-    names = sorted({field.name for field in fields(model)} - GIVEN)
-    return {parameter: types[parameter] for parameter in names}
+    return {parameter: types[parameter] for parameter in sorted(own)}
 
 
 def alternatives(kind: Any) -> tuple[Any, ...]:
