@@ -80,18 +80,13 @@ def test_cleaning_chooses_the_label(target, states, tmp_path):
     pd.testing.assert_frame_equal(samples, again.samples)
 
 
-def test_sequences_take_states_from_a_second_fasta(tmp_path):
+def test_sequences_without_states_are_left_out(tmp_path):
     sequences = write(tmp_path / "s.fasta", FASTA + ">c\nAAA\n")
     states = write(tmp_path / "t.fasta", ">b\nhh-EG\n>a\nCCEEB\n>z\nH\n")
     read = application.ingest({"sequences": sequences, "states": states}, {})
     raw = read.samples
     assert raw["sample_id"].tolist() == ["a", "b"]
     assert read.notes == ["1 sequences without states are left out"]
-    samples = application.clean(raw, {}).samples
-    assert samples["label.residues"].tolist() == ["CCEEE", "HHCEH"]
-    assert samples["sequence"].tolist() == ["MKVLA", "GGSAW"]
-    new = application.clean(application.ingest({"sequences": sequences}, {}).samples, {}).samples
-    assert list(new) == ["sample_id", "group", "sequence"]
 
 
 @pytest.mark.parametrize(

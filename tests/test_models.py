@@ -19,7 +19,7 @@ from sklearn.metrics import roc_auc_score
 import bioloom.models
 from bioloom.arrays import Ragged
 from bioloom.errors import DataError
-from bioloom.models import GIVEN, check_parameters, get_model, model_names, parameters_of
+from bioloom.models import check_parameters, get_model, model_names, parameters_of
 
 KINDS = ["binary", "multiclass", "value", "targets"]
 CLASSES = ("binary", "multiclass")
@@ -265,9 +265,11 @@ def test_possible_values_of_parameters_are_taken():
 
 
 @pytest.mark.parametrize("name", model_names())
-def test_parameters_are_known_without_an_import(name):
-    known = set(inspect.signature(get_model(name)).parameters) - GIVEN
-    assert set(parameters_of(name)) == known
+def test_each_default_is_a_possible_value(name):
+    model = get_model(name)(output="classes", n_outputs=2, seed=1)
+    check_parameters(
+        name, {parameter: getattr(model, parameter) for parameter in parameters_of(name)}
+    )
 
 
 def test_a_shared_module_is_no_model():
@@ -275,9 +277,10 @@ def test_a_shared_module_is_no_model():
         get_model("_network")
 
 
-def test_listing_imports_neither_torch_nor_scikit_learn():
+def test_parameters_are_known_without_torch_and_scikit_learn():
     code = (
-        "import sys; from bioloom.models import model_names; assert 'dnn' in model_names(); "
+        "import sys; from bioloom.models import model_names, parameters_of; "
+        "assert all(parameters_of(name) is not None for name in model_names()); "
         "assert not {'torch', 'sklearn'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -380,21 +383,21 @@ def test_width_must_be_shared_by_the_heads():
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(0, 300), min_size=1, max_size=200), st.integers(1, 64))
 def test_batches_hold_each_row_once_within_the_budget(lengths, size):
-    from bioloom.models import _network
+    from bioloom.models._networks import _loop
 
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     X = Ragged(np.zeros((offsets[-1], 1), dtype=np.float16), offsets)
-    batches = _network.shuffled_batches(X, size, np.random.default_rng(0))
+    batches = _loop.shuffled_batches(X, size, np.random.default_rng(0))
     assert sorted(np.concatenate(batches)) == list(range(len(lengths)))
     for rows in batches:
         assert len(rows) <= size
-        assert len(rows) == 1 or len(rows) * X.lengths[rows].max() <= _network.TOKENS_PER_BATCH
+        assert len(rows) == 1 or len(rows) * X.lengths[rows].max() <= _loop.TOKENS_PER_BATCH
 
 
 def test_the_weights_of_the_best_epoch_are_kept():
     import torch
 
-    from bioloom.models._network import EarlyStopping
+    from bioloom.models._networks._loop import EarlyStopping
 
     network = torch.nn.Linear(1, 1)
     stop = EarlyStopping(network, patience=2)

@@ -42,8 +42,9 @@ def test_a_model_parameter_reruns_the_model_of_its_task(project: Project) -> Non
     assert project.planned() == {"describe heart", *HEART, "report"}
 
 
-def test_an_edited_network_retrains_only_who_uses_it(project: Project) -> None:
-    edit(project, "src/bioloom/models/dnn.py")
+@pytest.mark.parametrize("folder", ["models", "models/_networks"])
+def test_an_edited_network_retrains_only_who_uses_it(project: Project, folder: str) -> None:
+    edit(project, f"src/bioloom/{folder}/dnn.py")
     assert project.planned() == {*HEART, "report"}
 
 
@@ -129,6 +130,9 @@ def sources(monkeypatch, tmp_path: Path) -> Path:
     ("edited", "steps"),
     [
         ("models/dnn.py", {"train", "explain", "predict"}),
+        ("models/_networks/dnn.py", {"train", "explain", "predict"}),
+        ("models/_networks/_loop.py", {"train", "explain", "predict"}),
+        ("models/_networks/transformer.py", set()),
         ("models/svm.py", {"train"}),
         ("models/transformer.py", set()),
         ("embedders/unirep.py", {"extract_features", "explain"}),

@@ -13,7 +13,8 @@ from bioloom.pipeline.editor_schema import as_text, config_schema, task_schema
 
 ROOT = Path(__file__).parents[1]
 SCHEMAS = ROOT / "workflow/schemas"
-TASKS = sorted([*ROOT.glob("tasks/*.yaml"), *ROOT.glob("examples/*/tasks/*.yaml")])
+PLACES = ("tasks/*.yaml", "examples/*/tasks/*.yaml", "tests/examples/*/task.yaml")
+TASKS = sorted(file for place in PLACES for file in ROOT.glob(place))
 CONFIGS = sorted([ROOT / "config.yaml", *ROOT.glob("examples/*/config.yaml")])
 
 
@@ -29,7 +30,7 @@ def test_the_schemas_are_current():
         assert committed == as_text(schema), f"python scripts/schemas.py --folder {SCHEMAS}"
 
 
-@pytest.mark.parametrize("file", [*TASKS, *CONFIGS], ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", [*TASKS, *CONFIGS], ids=lambda file: str(file.relative_to(ROOT)))
 def test_shipped_files_fit_and_name_their_schema(file: Path):
     kind = "config" if file.name == "config.yaml" else "task"
     assert mistakes(kind, yaml.safe_load(file.read_text())) == []

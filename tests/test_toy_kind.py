@@ -33,7 +33,7 @@ from bioloom.training.train import train_task
 
 LABELS = ["label.time", "label.event"]
 
-# --------------------------------------------------------------------------------- kinds/survival.py
+# -------------------------------------------------------------------------------- kinds/survival.py
 
 
 def encode(samples: pd.DataFrame, names: list[str]) -> np.ndarray:
@@ -56,7 +56,7 @@ def loss(values: np.ndarray, y: np.ndarray) -> float:
     return float(((values[:, 0] - y[:, 0]) ** 2)[y[:, 1] == 1].mean())
 
 
-def test_set_of(test: pd.DataFrame, held_out: pd.DataFrame, options) -> TestSet:
+def seen_and_said(test: pd.DataFrame, held_out: pd.DataFrame, options) -> TestSet:
     """Test rows with time and event."""
     return join(Truth(test, encode(test, []), ["time"]), held_out, said)
 
@@ -86,7 +86,7 @@ survival = replace(
     calibrate=calibrate,
     answer=answer,
     loss=loss,
-    test_set=test_set_of,
+    test_set=seen_and_said,
     score=score,
     metrics=(Metric("concordance", "Concordance (Harrell's C)"),),
     primary="concordance",
@@ -114,7 +114,7 @@ class Model(Estimator):
         self.mean = arrays["mean"]
 
 
-# ---------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 APPLICATION = Application(
     kinds=("survival",),

@@ -1,27 +1,20 @@
 """Models: one file each, with a class `Model` (see `_estimator`); the name in config is the file's.
 
-A module whose name begins with an underscore is shared by models and is none itself.
+A module whose name begins with an underscore is shared by models and is none itself. Importing a
+model imports neither torch nor scikit-learn: a config is checked against its fields in no time.
 """
 
 from __future__ import annotations
 
-import ast
-import operator
 from collections.abc import Callable, Mapping
-from functools import cache, partial
+from dataclasses import fields
 from math import isfinite
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from bioloom.errors import DataError, unknown_name
+from bioloom.models._estimator import Estimator, Share
 from bioloom.registry import find, names_in
-
-if TYPE_CHECKING:
-    from bioloom.models._estimator import Estimator
-
-SHARES = ("dropout", "hide")
-GIVEN = {"output", "n_outputs", "seed", "unit"}
-"""Fields of a model that training gives, and no config."""
 
 
 def model_names() -> list[str]:
@@ -48,9 +41,7 @@ def check_parameters(name: str, parameters: Mapping[str, Any]) -> None:
     for parameter, value in parameters.items():
         if parameter not in known:
             raise unknown_name("parameter", parameter, sorted(known), f" of the model {name}")
-        wanted = _wanted(known[parameter])
-        if parameter in SHARES:
-            wanted = {"a share from 0 to 1": lambda v: _is_number(v) and 0 <= v <= 1}
+        wanted = dict(map(_wanted, alternatives(known[parameter])))
         if not any(fits(value) for fits in wanted.values()):
             hint = "YAML takes 1e-3 as text: write 0.001 or 1.0e-3"
             raise DataError(
@@ -60,53 +51,38 @@ def check_parameters(name: str, parameters: Mapping[str, Any]) -> None:
             )
 
 
-def parameters_of(name: str) -> dict[str, str]:
-    """The parameters of a model, and their types as they are written in its source.
+def parameters_of(name: str) -> dict[str, Any]:
+    """The parameters of a model and their types.
 
-    They are read and not imported: to import a model could import torch.
+    They are its own fields; those that every model has are given by training, and by no config.
     """
-    if name not in model_names():
-        raise unknown_name("model", name, model_names())
-    fields = _fields(name, "Model")
-    return {field: fields[field] for field in sorted(fields.keys() - GIVEN)}
+    model = get_model(name)
+    own = {field.name for field in fields(model)} - {field.name for field in fields(Estimator)}
+    types = get_type_hints(model, include_extras=True)
+    return {parameter: types[parameter] for parameter in sorted(own)}
 
 
-def _wanted(written: str) -> dict[str, Callable[[Any], bool]]:
+def alternatives(kind: Any) -> tuple[Any, ...]:
+    """The types that a type consists of: `int | None` are two, any other is itself."""
+    return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+
+
+def _wanted(kind: Any) -> tuple[str, Callable[[Any], bool]]:
     """What a type takes, in words, and the test for it."""
-    wanted: dict[str, Callable[[Any], bool]] = {}
-    for part in written.split(" | "):
-        if part == "int":
-            wanted["a whole number above 0"] = lambda v: type(v) is int and v > 0
-        elif part == "float":
-            wanted["a number of 0 or more"] = lambda v: _is_number(v) and v >= 0
-        elif part == "bool":
-            wanted["true or false"] = lambda v: isinstance(v, bool)
-        elif part == "None":
-            wanted["null"] = lambda v: v is None
-        elif part.startswith("Literal["):
-            names = ast.literal_eval(part.removeprefix("Literal").replace("'", '"'))
-            wanted[" or ".join(names)] = partial(operator.contains, names)
-    return wanted
+    if get_origin(kind) is Literal:
+        return " or ".join(get_args(kind)), lambda value: value in get_args(kind)
+    return _WANTED[kind]
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
 
 
-@cache
-def _fields(module: str, class_name: str) -> dict[str, str]:
-    """The fields of a dataclass in `bioloom.models`, its bases' among them, and their types."""
-    tree = ast.parse(Path(__path__[0], f"{module}.py").read_text())
-    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
-    place = dict.fromkeys(classes, module)
-    for node in tree.body:
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{__name__}."):
-            place |= {alias.name: str(node.module).rpartition(".")[2] for alias in node.names}
-    fields = dict[str, str]()
-    for node in classes[class_name].body:
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            fields[node.target.id] = ast.unparse(node.annotation)
-    bases = [ast.unparse(base) for base in classes[class_name].bases]
-    for base in bases:
-        fields = _fields(place[base], base) | fields if base in place else fields
-    return fields
+_WANTED: dict[Any, tuple[str, Callable[[Any], bool]]] = {
+    int: ("a whole number above 0", lambda value: type(value) is int and value > 0),
+    float: ("a number of 0 or more", lambda value: _is_number(value) and value >= 0),
+    Share: ("a share from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1),
+    bool: ("true or false", lambda value: isinstance(value, bool)),
+    str: ("text", lambda value: isinstance(value, str)),
+    NoneType: ("null", lambda value: value is None),
+}

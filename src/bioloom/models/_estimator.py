@@ -12,7 +12,7 @@ import json
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import ClassVar, Self, cast
+from typing import Annotated, ClassVar, Self, cast
 
 import numpy as np
 
@@ -25,6 +25,9 @@ SHAPES = {
     "links": "it is for samples that are pairs of nodes; for a table take dnn",
 }
 """Where a shape comes from, for a model that takes no other."""
+
+Share = Annotated[float, "share"]
+"""The type of a parameter that lies between 0 and 1."""
 
 
 @dataclass(kw_only=True)

@@ -1,144 +1,28 @@
 """Graph neural network for links: nodes send messages over context and over training edges.
 
-The encoder adds to a node's own features those of its context (co-expressed genes) and of its
-known partners (the graph convolution of Morris et al. 2019, mean over neighbours); the decoder
-reads both ends and the features of the pair. Known partners are the positive pairs of the training
-rows, and they are saved by node id, so that a new network meets those of them that are in it.
+Known partners are the positive pairs of the training rows, and they are saved by node id, so that a
+new network meets those of them that are in it.
 """
 
 from __future__ import annotations
 
 import json
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 import pandas as pd
-import torch
-from torch import nn
 
 from bioloom.arrays import Links, Shaped
 from bioloom.arrays import Network as LinkNetwork
-from bioloom.models._estimator import links_of_two_classes
+from bioloom.models._estimator import Share, links_of_two_classes
 from bioloom.models._network import NetworkModel
 
+if TYPE_CHECKING:
+    import torch
 
-class Means(NamedTuple):
-    """A sparse matrix (M, M) that takes means over the neighbours of each node, and its transpose.
-
-    The matrix is constant, so the way back is a product with its transpose.
-    """
-
-    matrix: torch.Tensor
-    transposed: torch.Tensor
-
-    def of(self, hidden: torch.Tensor) -> torch.Tensor:
-        """The means of the neighbours' states, (M, width); zeros for a node without any."""
-        return _Product.apply(hidden.float(), self.matrix, self.transposed)
-
-
-class _Product(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, hidden: torch.Tensor, matrix: torch.Tensor, transposed: torch.Tensor):  # noqa: D102
-        ctx.transposed = transposed
-        return matrix @ hidden
-
-    @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor):  # noqa: D102
-        return ctx.transposed @ gradient, None, None
-
-
-class Graph(NamedTuple):
-    """The nodes' features (M, D), and means over context, known partners, and the way back.
-
-    Of undirected networks `back` is None: partners are heard both ways at once.
-    """
-
-    x: torch.Tensor
-    context: Means
-    partners: Means
-    back: Means | None
-
-
-class Convolution(nn.Module):
-    """What the neighbours' mean and the node itself say, (M, width) -> (M, width)."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.neighbours = nn.Linear(width, width)
-        self.own = nn.Linear(width, width, bias=False)
-
-    def forward(self, hidden: torch.Tensor, means: Means) -> torch.Tensor:
-        """The message to each node."""
-        return self.neighbours(means.of(hidden)) + self.own(hidden)
-
-
-class Messages(nn.Module):
-    """One round of messages, (M, width) -> (M, width): from context and from known partners.
-
-    Partners of a regulator are targets, those of a target regulators: directed known edges carry
-    two kinds of message.
-    """
-
-    def __init__(self, width: int, dropout: float, directed: bool) -> None:
-        super().__init__()
-        self.context = Convolution(width)
-        self.partners = Convolution(width)
-        self.back = Convolution(width) if directed else None
-        self.dropout, self.norm = nn.Dropout(dropout), nn.LayerNorm(width)
-
-    def forward(self, hidden: torch.Tensor, graph: Graph) -> torch.Tensor:
-        """The nodes after they have heard their neighbours."""
-        message = self.context(hidden, graph.context) + self.partners(hidden, graph.partners)
-        if self.back is not None and graph.back is not None:
-            message = message + self.back(hidden, graph.back)
-        return self.norm(hidden + self.dropout(message.relu()))
-
-
-class Network(nn.Module):
-    """Link prediction: (Graph, pairs (B, 2), pair features (B, F)) -> (B, n_outputs)."""
-
-    def __init__(
-        self,
-        n_features: int,
-        n_pair_features: int,
-        n_outputs: int,
-        *,
-        width: int,
-        layers: int,
-        dropout: float,
-        directed: bool,
-    ) -> None:
-        super().__init__()
-        self.directed = directed
-        self.project = nn.Sequential(nn.Linear(n_features, width), nn.ReLU(), nn.Dropout(dropout))
-        self.layers = nn.ModuleList(Messages(width, dropout, directed) for _ in range(layers))
-        read = (3 if directed else 2) * width + n_pair_features
-        self.decode = nn.Sequential(
-            nn.Linear(read, width), nn.ReLU(), nn.Dropout(dropout), nn.Linear(width, n_outputs)
-        )
-        # What says much by itself, such as co-expression, need not pass through hidden layers.
-        self.skip = nn.Linear(n_pair_features, n_outputs, bias=False) if n_pair_features else None
-
-    def forward(self, graph: Graph, pairs: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
-        """Logits of the pairs."""
-        hidden = self.encode(graph)
-        source, target = hidden[pairs[:, 0]], hidden[pairs[:, 1]]
-        if self.directed:
-            ends = [source, target, source * target]
-        else:
-            ends = [source * target, (source - target).abs()]
-        logits = self.decode(torch.cat([*ends, features], dim=1))
-        return logits if self.skip is None else logits + self.skip(features)
-
-    def encode(self, graph: Graph) -> torch.Tensor:
-        """Hidden states of all nodes, (M, width)."""
-        hidden = self.project(graph.x)
-        for layer in self.layers:
-            hidden = layer(hidden, graph)
-        return hidden
+    from bioloom.models._networks.gnn import Means, Network
 
 
 @dataclass(kw_only=True)
@@ -151,8 +35,8 @@ class Model(NetworkModel):
 
     width: int = 64
     layers: int = 1
-    dropout: float = 0.3
-    hide: float = 0.5
+    dropout: Share = 0.3
+    hide: Share = 0.5
     """Share of training pairs whose ends are shown without any known partner, as new nodes are.
 
     The others only lose the edges of their own batch, so that no edge is seen by itself.
@@ -182,6 +66,8 @@ class Model(NetworkModel):
 
     def build(self, n_features: int) -> Network:
         """The untrained network."""
+        from bioloom.models._networks.gnn import Network
+
         return Network(
             n_features,
             self.n_pair_features,
@@ -194,11 +80,15 @@ class Model(NetworkModel):
 
     def batch(self, X: Shaped, rows: np.ndarray, device: torch.device) -> tuple[Any, ...]:
         """The graph with the known edges that these pairs may see, the pairs, their features."""
+        import torch
+
+        from bioloom.models._networks.gnn import graph_of
+
         links = cast(Links, X)
         x, context, known = self._fixed(links.network, device)
         if self.network.training:
             known = self._masked(known, links.edges[rows], len(x))
-        graph = Graph(x, context, *self._partners(known, len(x), device))
+        graph = graph_of(x, context, known, self.directed)
         pairs = torch.from_numpy(links.edges[rows]).to(device)
         return graph, pairs, torch.from_numpy(links.X[rows]).to(device)
 
@@ -206,22 +96,15 @@ class Model(NetworkModel):
         self, network: LinkNetwork, device: torch.device
     ) -> tuple[torch.Tensor, Means, np.ndarray]:
         """What all batches of a network share: features, context, known edges (2, E)."""
+        import torch
+
+        from bioloom.models._networks.gnn import means_of
+
         if self._seen[0] is not network:
             x = torch.from_numpy(np.ascontiguousarray(network.X)).to(device)
             context = means_of(network.context, network.weight, len(x), device)
             self._seen = network, (x, context, self._known(network.node_id))
         return self._seen[1]
-
-    def _partners(
-        self, known: np.ndarray, n_nodes: int, device: torch.device
-    ) -> tuple[Means, Means | None]:
-        if self.directed:
-            return (
-                means_of(known, None, n_nodes, device),
-                means_of(known[::-1], None, n_nodes, device),
-            )
-        both_ways = np.hstack([known, known[::-1]])
-        return means_of(both_ways, None, n_nodes, device), None
 
     def state(self) -> dict[str, np.ndarray]:
         """Weights and sizes."""
@@ -259,28 +142,6 @@ class Model(NetworkModel):
         # Of a directed pair the regulator stays known: it is the target that is new.
         hidden[pairs[chosen, 1] if self.directed else pairs[chosen].ravel()] = True
         return known[:, ~(among | hidden[known].any(axis=0))]
-
-
-def means_of(
-    edges: np.ndarray, weight: np.ndarray | None, n_nodes: int, device: torch.device
-) -> Means:
-    """Means over the nodes that edges (2, E) lead from, times their `weight (E,)`."""
-    from scipy.sparse import csr_array
-
-    source, target = edges
-    counts = np.bincount(target, minlength=n_nodes)
-    share = np.float32(1) / counts[target] if weight is None else weight / counts[target]
-    matrix = csr_array((share.astype(np.float32), (target, source)), shape=(n_nodes, n_nodes))
-    return Means(*(_tensor(side, device) for side in (matrix, matrix.T.tocsr())))
-
-
-def _tensor(matrix: Any, device: torch.device) -> torch.Tensor:
-    starts, columns, values = map(torch.from_numpy, (matrix.indptr, matrix.indices, matrix.data))
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
-        return torch.sparse_csr_tensor(
-            starts, columns, values, matrix.shape, check_invariants=False, device=device
-        )
 
 
 def _codes(edges: np.ndarray, n_nodes: int) -> np.ndarray:

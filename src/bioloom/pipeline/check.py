@@ -1,6 +1,6 @@
 """What is wrong in config.yaml and in task files: one readable sentence for each mistake.
 
-Imported by the Snakefile: nothing heavy is imported, and models are not imported at all.
+Imported by the Snakefile, so nothing heavy is imported: no torch, no scikit-learn.
 """
 
 from __future__ import annotations

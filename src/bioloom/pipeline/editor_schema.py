@@ -9,14 +9,16 @@ from __future__ import annotations
 import json
 from dataclasses import fields
 from importlib import import_module
-from typing import Any
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
 
 import yaml
 
 from bioloom.application import application_names, get_application
 from bioloom.embedders import embedder_names, get_embedder
 from bioloom.features.extract import TABLE_OPTIONS
-from bioloom.models import model_names, parameters_of
+from bioloom.models import alternatives, model_names, parameters_of
+from bioloom.models._estimator import Share
 from bioloom.options import Option
 from bioloom.pipeline.check import SCHEMAS
 from bioloom.pipeline.tasks import TABLE
@@ -32,6 +34,14 @@ TYPES = {
     str: "string",
     list: "array",
     dict: "object",
+}
+PARAMETERS: dict[Any, Schema] = {
+    int: {"type": "integer", "minimum": 1},
+    float: {"type": "number", "minimum": 0},
+    Share: {"type": "number", "minimum": 0, "maximum": 1},
+    bool: {"type": "boolean"},
+    str: {"type": "string"},
+    NoneType: {"type": "null"},
 }
 
 
@@ -153,11 +163,15 @@ def _of_option(given: Any) -> Schema:
 
 
 def _parameters(model: str) -> Schema:
-    """The parameters of a model by their types as they are written."""
-    words = {"int": {"type": "integer"}, "float": {"type": "number"}, "bool": {"type": "boolean"}}
+    """The parameters of a model, by their types."""
     return {
-        name: {
-            "anyOf": [words.get(part, {"type": ["string", "null"]}) for part in kind.split(" | ")]
-        }
+        name: {"anyOf": [_of_type(part) for part in alternatives(kind)]}
         for name, kind in parameters_of(model).items()
     }
+
+
+def _of_type(kind: Any) -> Schema:
+    """What a parameter of a type may be, as `check_parameters` has it."""
+    if get_origin(kind) is Literal:
+        return {"enum": [*get_args(kind)]}
+    return PARAMETERS[kind]
