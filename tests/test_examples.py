@@ -40,15 +40,13 @@ def task(content: dict[str, Any]) -> Task:
 
 def make(task: Task, dataset: str, folder: Path) -> dict[str, pd.DataFrame]:
     """The tables that the steps ingest and clean write of a data set."""
-    names = ("raw", "samples", "dropped")
-    tables = {name: folder / f"{dataset}.{name}.parquet" for name in names}
+    names = ("raw", "nodes", "samples", "dropped")
+    raw, nodes, samples, dropped = (folder / f"{dataset}.{name}.parquet" for name in names)
+    notes, quality = (folder / f"{dataset}.{name}.json" for name in ("notes", "quality"))
     files, options = task.source_files(dataset), task.dataset_options(dataset)
-    nodes, notes = folder / f"{dataset}.nodes.parquet", folder / f"{dataset}.notes.json"
-    ingest.main(task.application, files, options, tables["raw"], nodes, notes)
-    quality = folder / f"{dataset}.quality.json"
-    beside = {"notes": notes, "options": task.clean, "quality": quality}
-    clean.main(task.application, dataset, **beside, **tables)
-    return {name: pd.read_parquet(table) for name, table in tables.items()}
+    ingest.main(task.application, files, options, raw, nodes, notes)
+    clean.main(task.application, dataset, raw, notes, task.clean, samples, dropped, quality)
+    return {name: pd.read_parquet(folder / f"{dataset}.{name}.parquet") for name in names}
 
 
 def compare(samples: pd.DataFrame, expected: str, folder: Path) -> None:
@@ -92,11 +90,14 @@ def test_every_row_is_kept_or_counted(task, tmp_path):
 
 def test_samples_keep_the_contract(task, tmp_path):
     for dataset in task.datasets:
-        samples = check_samples(make(task, dataset, tmp_path)["samples"], dataset)
+        made = make(task, dataset, tmp_path)
+        samples = check_samples(made["samples"], dataset)
         for column in feature_columns(samples):
             values = samples[column]
             assert values.dtype.kind == "f" or pd.api.types.is_string_dtype(values), column
-        embedded = nodes_of(task, dataset, samples) if task.has_nodes else samples
+        if task.has_nodes:
+            assert set(samples["source"]) | set(samples["target"]) <= set(made["nodes"]["node_id"])
+        embedded = made["nodes"] if task.has_nodes else samples
         assert len(task.code.inputs(embedded)) == len(embedded)
 
 
@@ -121,15 +122,5 @@ def test_a_wrong_role_or_column_is_named(task):
 
 def read(task: Task, options: dict[str, Any]) -> pd.DataFrame:
     """The raw rows of the training data, by these options."""
-    return task.code.ingest(paths(task, "training"), options).samples
-
-
-def paths(task: Task, dataset: str) -> dict[str, Path]:
-    return {name: Path(file) for name, file in task.source_files(dataset).items()}
-
-
-def nodes_of(task: Task, dataset: str, samples: pd.DataFrame) -> pd.DataFrame:
-    """The table of nodes, all ends of the pairs among them."""
-    nodes = task.code.ingest(paths(task, dataset), task.dataset_options(dataset)).nodes
-    assert set(samples["source"]) | set(samples["target"]) <= set(nodes["node_id"])
-    return nodes
+    files = {name: Path(file) for name, file in task.source_files("training").items()}
+    return task.code.ingest(files, options).samples

@@ -85,8 +85,8 @@ def _features(
     require_columns(table, [*roles, *types], path)
     table = table.drop(columns=columns["id"]).rename(columns=roles)
     names = feature_names(table.columns, path)
-    kinds = {roles.get(name, name): kind for name, kind in types.items()}
-    typed = infer_types(table, kinds | dict.fromkeys(roles.values(), "category"), path)
+    chosen = {roles.get(name, name): type_ for name, type_ in types.items()}
+    typed = infer_types(table, chosen | dict.fromkeys(roles.values(), "category"), path)
     features = {names[name]: column for name, column in typed.items()}
     return pd.DataFrame(features).reset_index(drop=True)
 

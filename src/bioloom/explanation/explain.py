@@ -30,6 +30,7 @@ from bioloom.explanation.mutagenesis import (
 from bioloom.explanation.permutation import permute, permute_links
 from bioloom.features import Features, align
 from bioloom.fitted import Fitted
+from bioloom.options import complete_options
 
 DEFAULTS: dict[str, Any] = {"items": 4, "window": 1, "repeats": 5, "mean_over": 0, "sites": {}}
 
@@ -47,7 +48,7 @@ def explain(
     seed: int,
 ) -> pd.DataFrame:
     """The explanation that fits the inputs: of columns for a table, of letters for sequences."""
-    options = DEFAULTS | options
+    options = complete_options(options, DEFAULTS, "explain")
     fold = splits[["repeat", "fold"]].min()
     chosen = splits[(splits["fold"] == fold["fold"]) & (splits["repeat"] == fold["repeat"])]
     valid = chosen.loc[chosen["split"] == "valid", "sample_id"]

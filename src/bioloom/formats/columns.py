@@ -150,10 +150,10 @@ def infer_types(table: pd.DataFrame, types: Mapping[str, str], file: Path) -> di
     require_columns(table, types, file)
     columns: dict[str, pd.Series] = {}
     for name in map(str, table.columns):
-        kind = types.get(name) or _likely_type(table[name])
-        if kind not in TYPES:
-            raise DataError(f"A type is one of {', '.join(TYPES)}, got {kind}", column=name)
-        columns[name] = numbers(table[name], file) if kind == "number" else text(table[name])
+        type_ = types.get(name) or _likely_type(table[name])
+        if type_ not in TYPES:
+            raise DataError(f"A type is one of {', '.join(TYPES)}, got {type_}", column=name)
+        columns[name] = numbers(table[name], file) if type_ == "number" else text(table[name])
     return columns
 
 

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from bioloom.errors import DataError
 from bioloom.pipeline.running import join_jobs
@@ -27,12 +28,12 @@ def run(
     """
     started = time.monotonic()
     parser = argparse.ArgumentParser(description=description)
-    for name, kind in arguments.items():
+    for name, type_ in arguments.items():
         flag = f"--{name.replace('_', '-')}"
-        if isinstance(kind, list):
-            parser.add_argument(flag, type=kind[0], nargs="*", default=[])
+        if isinstance(type_, list):
+            parser.add_argument(flag, type=type_[0], nargs="*", default=[])
         else:
-            parser.add_argument(flag, type=kind, required=True)
+            parser.add_argument(flag, type=type_, required=True)
     chosen = vars(parser.parse_args())
     join_jobs()
     try:
@@ -58,6 +59,6 @@ def optional_path(paths: list[Path]) -> Path | None:
     return paths[0] if paths else None
 
 
-def json_object(text: str) -> dict:
+def json_object(text: str) -> dict[str, Any]:
     """A JSON object given as an argument."""
-    return json.loads(text)
+    return dict(json.loads(text))

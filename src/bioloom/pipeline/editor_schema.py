@@ -83,7 +83,7 @@ def as_text(schema: Schema) -> str:
 
 
 def _structure(name: str) -> Schema:
-    return yaml.safe_load((SCHEMAS / f"{name}.schema.yaml").read_text())
+    return dict(yaml.safe_load((SCHEMAS / f"{name}.schema.yaml").read_text()))
 
 
 def _application(name: str) -> Schema:
@@ -110,7 +110,7 @@ def _models() -> Schema:
     return _choice("name", cases, {"search": {"type": "object"}})
 
 
-def _by_name(key: str, options: dict[str, dict], shared: Schema | None = None) -> Schema:
+def _by_name(key: str, options: dict[str, Schema], shared: Schema | None = None) -> Schema:
     """A section whose `key` says which options it takes."""
     cases = {name: _closed(known) for name, known in options.items()}
     return _choice(key, cases, shared or {})

@@ -162,7 +162,7 @@ def _let_content_decide(store: FilePersistence, restored: list[str]) -> None:
         recorded = (known[output].input_checksums or {}).get(folder)
         if recorded is None:
             return folder in restored or _newer(folder, known[output])
-        return recorded != checksum(folder)
+        return bool(recorded != checksum(folder))
 
     times = {}
     for output in filter(os.path.exists, inputs):

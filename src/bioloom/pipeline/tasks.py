@@ -191,7 +191,7 @@ class Task:
 
 def is_pretrained(features: Section) -> bool:
     """Whether a `pretrain` block makes the model of a `features` section."""
-    return features.get("model", "").startswith(f"{PRETRAINED}/")
+    return str(features.get("model", "")).startswith(f"{PRETRAINED}/")
 
 
 def embedder_options(features: Section) -> Section:
@@ -204,7 +204,7 @@ def features_weights(features: Section) -> Source | None:
     if features["embedder"] == TABLE:
         return None
     if is_pretrained(features) or Path(features.get("model") or "-").is_dir():
-        return features["model"]
+        return str(features["model"])
     return weights_source(embedder_options(features))
 
 

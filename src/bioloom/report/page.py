@@ -117,6 +117,7 @@ def model_card(
     coverage = model.get("coverage")
     card = [
         *((key, about.get(key)) for key in ("source", "licence", "limits")),
+        ("predicts", words(model.get("kind", ""))),
         ("model", words(model.get("model", ""))),
         *((key, model.get(key)) for key in ("parameters", "features", "seed")),
         ("classes", classes),

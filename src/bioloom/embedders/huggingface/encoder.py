@@ -45,7 +45,7 @@ class Batching(NamedTuple):
     `first` is the number of the first position of a packed sequence.
     """
 
-    kind: Literal["packed", "padded", "equal lengths"]
+    way: Literal["packed", "padded", "equal lengths"]
     first: int = 0
 
 
@@ -104,8 +104,8 @@ class HuggingFace:
 
     def encode(self, sequences: Sequence[str]) -> Iterator[States]:
         """Whole sequences in batches of `budget` tokens, longest first; long ones by windows."""
-        self.info["batching"] = self._batching.kind
-        padded = self._batching.kind == "padded"
+        self.info["batching"] = self._batching.way
+        padded = self._batching.way == "padded"
         yield from self.states(sequences, self._forward, padded=padded)
 
     def reference(self, sequences: Sequence[str]) -> list[np.ndarray]:
@@ -284,10 +284,10 @@ class HuggingFace:
         """The states of these chunks, in one batch where that leaves them as they are alone."""
         import torch
 
-        kind, first = self._batching
-        if kind == "padded":
+        way, first = self._batching
+        if way == "padded":
             return self._pad(chunks, self.model)
-        if kind == "equal lengths":
+        if way == "equal lengths":
             return torch.cat([self._pad(list(c), self.model) for _, c in groupby(chunks, key=len)])
         # ESM scales a row by its share of masks, so a masked sequence needs its own row
         mask = self.tokens.tokenizer.mask_token_id
