@@ -35,7 +35,7 @@ def suite(size: Size, folder: Path) -> Suite:
 
 def ours(X: np.ndarray, y: np.ndarray, X_test: np.ndarray) -> np.ndarray:
     """Predictions (N, drugs) of the package's model."""
-    model = Model(kind="multiregression", n_outputs=y.shape[1], seed=1, C=C)
+    model = Model(output="values", n_outputs=y.shape[1], seed=1, C=C)
     return model.fit(X, y, X[:0], y[:0]).predict(X_test)
 
 

@@ -16,6 +16,7 @@ from bioloom.splits import read_splits
 def main(
     task: str,
     application: str,
+    kinds: list[str],
     samples: Path,
     splits: Path,
     nodes: list[Path],
@@ -34,12 +35,13 @@ def main(
         pd.read_parquet(held_out),
         task=task,
         application=application,
-        kind=kind_of(described.kinds, table),
+        kind=kind_of(kinds, table),
         options=options,
         seed=seed,
         nearest=pd.read_parquet(nearest),
         nodes=pd.read_parquet(nodes[0]) if nodes else None,
         directed=described.directed,
+        private=described.private,
     )
     write_json(measured, metrics)
     for name, curve in curves.items():
@@ -50,6 +52,7 @@ if __name__ == "__main__":
     arguments = {
         "task": str,
         "application": str,
+        "kinds": [str],
         "samples": Path,
         "splits": Path,
         "nodes": [Path],

@@ -1,5 +1,6 @@
 """Fine-tune a task's embedder on its training rows."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from bioloom.application import get_application
@@ -12,6 +13,7 @@ from bioloom.splits import read_splits
 def main(
     task: str,
     application: str,
+    kinds: list[str],
     samples: Path,
     splits: Path,
     weights: list[Path],
@@ -25,7 +27,7 @@ def main(
     finetune(
         table,
         read_splits(splits, table),
-        get_application(application),
+        replace(get_application(application), kinds=tuple(kinds)),
         embedder,
         options,
         model,
@@ -39,6 +41,7 @@ if __name__ == "__main__":
     arguments = {
         "task": str,
         "application": str,
+        "kinds": [str],
         "samples": Path,
         "splits": Path,
         "weights": [Path],

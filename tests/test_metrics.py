@@ -14,7 +14,7 @@ from bioloom.metrics.classification import (
     multiclass_scores,
 )
 from bioloom.metrics.coverage import coverage
-from bioloom.metrics.regression import multiregression_scores, regression_scores, target_scores
+from bioloom.metrics.regression import regression_scores, target_scores, targets_scores
 from bioloom.models import get_model
 
 seeds = st.integers(0, 2**32 - 1)
@@ -130,13 +130,13 @@ def test_regression_scores_equal_scipy_at_any_scale(seed, scale, shift):
         assert {n: v[b] for n, v in scores.items()} == pytest.approx(expected, rel=1e-5)
 
 
-def test_multiregression_takes_each_target_alone_and_then_the_median():
+def test_targets_take_each_target_alone_and_then_the_median():
     rng = np.random.default_rng(0)
     y = rng.normal(size=(60, 5)) + 10 * np.arange(5)
     y[rng.random(y.shape) < 0.3] = np.nan
     said = np.nan_to_num(y, nan=3.0) + rng.normal(size=y.shape)
     weights = drawn(rng, 60)
-    scores = multiregression_scores(y, said, weights)
+    scores = targets_scores(y, said, weights)
     rows = np.repeat(np.arange(60), weights[:, 1].astype(int))
     measured = np.isfinite(y[rows])
     targets = [

@@ -57,5 +57,5 @@ def application_names() -> list[str]:
 
 
 def get_application(name: str) -> Application:
-    """The application that a task in config.yaml names."""
+    """The application that a task names."""
     return find("bioloom.applications", name, "application").application

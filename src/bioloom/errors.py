@@ -32,7 +32,7 @@ class DataError(ValueError):
 
 
 def in_yaml(name: str) -> str:
-    """A column's name as it must be written in config.yaml: quoted where YAML needs that."""
+    """A column's name as it must be written in a task file: quoted where YAML needs that."""
     return name if re.fullmatch(r"[A-Za-z_][\w.]*", name) else json.dumps(name, ensure_ascii=False)
 
 

@@ -1,6 +1,6 @@
 """Raw data to split samples.
 
-Requires: the sources named under `datasets` in the config.
+Requires: the sources named under `datasets` in the task files.
 Makes: resources/* (remote sources), results/{task}/{dataset}/{raw,nodes,samples,dropped}.parquet,
 notes.json and quality.json, results/{task}/splits.parquet, leakage.json and leakage.parquet.
 """

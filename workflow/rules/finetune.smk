@@ -22,12 +22,14 @@ rule finetune:
     threads: max(1, workflow.cores // 2)
     params:
         application=application,
+        kinds=lambda wildcards: task_of(wildcards).kind_names,
         embedder=lambda wildcards: to_json(task_of(wildcards).finetuned_embedder),
         options=lambda wildcards: to_json(task_of(wildcards).finetune_options),
         seed=PROJECT.seed,
         code=code("finetune"),
     shell:
         "python {SCRIPTS:q}/finetune.py --task {wildcards.task} --application {params.application}"
+        " --kinds {params.kinds}"
         " --samples {input.samples} --splits {input.splits} --weights {input.weights:q}"
         " --embedder {params.embedder:q} --options {params.options:q} --seed {params.seed}"
         " --model {output.model} 2>&1 | tee {log}"

@@ -45,11 +45,13 @@ rule evaluate:
         "../../envs/bioloom.yaml"
     params:
         application=application,
+        kinds=lambda wildcards: task_of(wildcards).kind_names,
         options=section("evaluate", "evaluate"),
         seed=PROJECT.seed,
         code=code("evaluate"),
     shell:
         "python {SCRIPTS:q}/evaluate.py --task {wildcards.task} --application {params.application}"
+        " --kinds {params.kinds}"
         " --samples {input.samples} --splits {input.splits} --nodes {input.nodes:q}"
         " --nearest {input.nearest} --held-out {input.held_out} --options {params.options:q}"
         " --seed {params.seed} --metrics {output.metrics} --plots {output.plots} 2>&1 | tee {log}"

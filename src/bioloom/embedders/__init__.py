@@ -1,4 +1,4 @@
-"""Foundation models and cheap features behind one contract; the name in config.yaml is the file.
+"""Foundation models and cheap features behind one contract; the name in a task is the file.
 
 An embedder is a module that imports cheaply (no torch at its top) and has
 - `OPTIONS`: what the `features:` block may hold, name -> `Option`;

@@ -14,6 +14,7 @@ import pandas as pd
 from bioloom.evaluation.intervals import drawn_scores, interval
 from bioloom.kinds import HeldOut, Kind, TestSet
 from bioloom.metrics.regression import target_scores
+from bioloom.privacy.small_cells import FEW
 
 GRID = np.linspace(0, 1, 199)
 ROC_GRID = np.append(0.0, GRID)  # the curve starts at the origin, whatever its first step
@@ -25,11 +26,20 @@ DISTANCE_RESAMPLES = 200  # enough for a plot
 
 
 def plot_tables(
-    test: TestSet, kind: Kind, primary: str, draws: np.ndarray, nearest: pd.DataFrame | None
+    test: TestSet,
+    kind: Kind,
+    primary: str,
+    draws: np.ndarray,
+    nearest: pd.DataFrame | None,
+    *,
+    private: bool,
 ) -> dict[str, pd.DataFrame]:
-    """The plot tables that a kind has, by name."""
+    """The plot tables that a kind has, by name; of persons without cells of fewer than five."""
     drawn = test.drawn or test
     tables = {name: PLOTS[name](drawn, draws) for name in kind.plots if name in PLOTS}
+    if private and "predicted_observed" in tables:
+        cells = tables["predicted_observed"]
+        tables["predicted_observed"] = cells[cells["count"] >= FEW].reset_index(drop=True)
     if nearest is not None:
         tables["metric_by_distance"] = metric_by_distance(test, kind, primary, draws, nearest)
     return tables | test.tables
@@ -141,7 +151,7 @@ def metric_by_distance(
     few = draws[:, : 1 + DISTANCE_RESAMPLES]
     tables = []
     for model, repeats in test.models.items():
-        values = [similarity.reindex(_keys(part)).to_numpy() for part in repeats]
+        values = [similarity.reindex(part.keys()).to_numpy() for part in repeats]
         bins = [np.searchsorted(edges[1:-1], v, side="right") for v in values]
         for b in range(max(len(edges) - 1, 1)):
             inside = [part[i == b] for part, i in zip(repeats, bins, strict=True)]
@@ -156,11 +166,6 @@ def metric_by_distance(
 
 def _bins(rows: int) -> int:
     return max(1, min(DISTANCE_BINS, rows // SMALL_BIN))
-
-
-def _keys(part: HeldOut) -> pd.MultiIndex:
-    repeat = np.full(len(part.fold), part.repeat)
-    return pd.MultiIndex.from_arrays([repeat, part.fold, part.sample_id])
 
 
 def _certainty(part: HeldOut) -> dict[str, np.ndarray]:

@@ -47,6 +47,7 @@ def evaluate(
     nearest: pd.DataFrame | None = None,
     nodes: pd.DataFrame | None = None,
     directed: bool = False,
+    private: bool = False,
 ) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
     """(metrics.json, plot tables by name) of one task.
 
@@ -54,7 +55,8 @@ def evaluate(
     a target needs), `by` (a column over whose values scores are averaged, too), `structures` (test
     chains that are folded from their distances). `nearest` has the similarity of each test row to
     its nearest training row: `repeat, fold, sample_id, similarity`. Of links, `nodes` has the names
-    of their ends, and `directed` says that these differ in role. In repeated cross-validation the
+    of their ends, and `directed` says that these differ in role. Of persons
+    (`private`) no plot has a cell of a few. In repeated cross-validation the
     folds of a repeat are pooled and the metric is the mean over repeats.
     """
     settings = complete_options(options, OPTIONS, "evaluate")
@@ -85,7 +87,7 @@ def evaluate(
     metrics["flags"] = _flags(metrics, test, kind.metric(primary))
     # A bin of distance has too few rows of each value of `by`, and pooled they say another thing.
     distance = nearest if settings["by"] is None else None
-    plots = plot_tables(test, kind, primary, draws, distance)
+    plots = plot_tables(test, kind, primary, draws, distance, private=private)
     if "seen" in kind.plots:
         plots["seen"] = by_seen(test, samples, splits, draws, kind, directed)
         metrics["flags"] += doubts(plots["seen"])

@@ -49,7 +49,9 @@ def _macro(rows: HeldOut, values: np.ndarray, draws: np.ndarray) -> Scores:
         part = rows[values == value]
         positives = int(part.y.sum())
         if min(positives, len(part.y) - positives) >= FEWEST:
-            scores.append(ranking_scores(part.y, part.p[:, 1], draws[part.group].astype(float)))
+            drawn = draws[part.group].astype(float)
+            drawn = drawn if part.weight is None else drawn * part.weight[:, None]
+            scores.append(ranking_scores(part.y, part.p[:, 1], drawn))
     if not scores:
         raise DataError(
             f"No value of `by` has {FEWEST} positive and {FEWEST} negative test rows",
@@ -103,7 +105,7 @@ def by_seen(
     seen = seen_ends(samples, splits, directed)
     tables = []
     for model, repeats in test.models.items():
-        counts = [seen.reindex(_keys(part)).to_numpy() for part in repeats]
+        counts = [seen.reindex(part.keys()).to_numpy() for part in repeats]
         for ends, name in SEEN.items():
             parts = [part[count == ends] for part, count in zip(repeats, counts, strict=True)]
             parts = [part for part in parts if len(part.y)]
@@ -144,8 +146,3 @@ def doubts(seen: pd.DataFrame) -> list[str]:
         for value in new["value"]
         if value > SUSPICIOUS
     ]
-
-
-def _keys(part: HeldOut) -> pd.MultiIndex:
-    repeat = np.full(len(part.fold), part.repeat)
-    return pd.MultiIndex.from_arrays([repeat, part.fold, part.sample_id])

@@ -59,7 +59,7 @@ def explain(
         return permute(rows, features, fitted, options["repeats"], seed)
 
     def score(sequences: list[str]) -> np.ndarray:
-        # by name: explaining a table is not made anew when the engine changes (see `provenance`)
+        # by name: explaining a table is not made anew when the engine changes (see `pipeline.code`)
         embed = import_module("bioloom.features.engine").embed
         embedding = embed(sequences, embedder, weights=weights)
         ids, names = np.array(sequences), np.array(embedding.names)

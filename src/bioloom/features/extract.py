@@ -1,7 +1,7 @@
 """Samples to features, through a foundation model, cheap ones, or the samples' own columns.
 
 The engine and networks are imported by name: a task that needs neither is not made anew when they
-change (see `provenance`).
+change (see `pipeline.code`).
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ MEMORY_HINT = (
 
 @dataclass(frozen=True)
 class Settings:
-    """The `finetune` options; the schema of config.yaml says what each is."""
+    """The `finetune` options; the schema of a task says what each is."""
 
     method: Literal["lora"] = "lora"
     rank: int = 8

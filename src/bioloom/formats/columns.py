@@ -114,7 +114,7 @@ def numbers(column: pd.Series, file: Path) -> pd.Series:
     The value itself is not shown: it may be a person's.
     """
     if pd.api.types.is_numeric_dtype(column):
-        return column.astype(float)
+        return _parsed(column)
     values = _parsed(column)
     wrong = column.index[column.notna() & values.isna()]
     if len(wrong):
@@ -206,10 +206,13 @@ def labels(
     The task says which by its `kind`. Else numbers that look measured are: a fraction, or more than
     `MOST_CODES` different ones, where no `classes` are named.
     """
-    kind = options["kind"]
-    if kind == VALUE or (not kind and not options["classes"] and _is_measured(column)):
+    kind, classes = options["kind"], options["classes"]
+    if kind == VALUE and classes:
+        raise DataError("`classes` names classes, but `kind: value` says that labels are numbers")
+    known = column.mask(text(column).isin([str(value) for value in options["unlabelled"]]))
+    if kind == VALUE or (not kind and not classes and _is_measured(known)):
         note = f"The label {column.name} is taken as a number; `kind: multiclass` makes it classes"
-        return numbers(column, file), [] if kind else [note]
+        return numbers(known, file), [] if kind else [note]
     return class_labels(column, options, file), []
 
 
@@ -244,15 +247,15 @@ def class_labels(column: pd.Series, options: Mapping[str, Any], file: Path) -> p
 
 
 def feature_names(names: Iterable[str], file: Path) -> dict[str, str]:
-    """The user's column names -> ours: a dot would start a block, some names are taken."""
+    """The user's column names -> ours: a dot would start a block, = a category; some are taken."""
     given = list(names)
-    ours = [name.replace(".", "_") for name in given]
+    ours = [name.replace(".", "_").replace("=", "_") for name in given]
     ours = [f"{name}_" if name in RESERVED else name for name in ours]
     repeated = sorted({name for name in ours if ours.count(name) > 1})
     if repeated:
         raise DataError(
             f"Several columns become {repeated[0]!r}",
             file=file,
-            hint="dots in names are read as '_'; rename one of them",
+            hint="dots and '=' in names are read as '_'; rename one of them",
         )
     return dict(zip(given, ours, strict=True))

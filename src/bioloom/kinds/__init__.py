@@ -75,6 +75,11 @@ class HeldOut:
         own = {name: values[rows] for name, values in self.own.items()}
         return HeldOut(self.repeat, **chosen, own=own)
 
+    def keys(self) -> pd.MultiIndex:
+        """`repeat, fold, sample_id` of each row."""
+        repeat = np.full(len(self.fold), self.repeat)
+        return pd.MultiIndex.from_arrays([repeat, self.fold, self.sample_id], names=ROW)
+
     def by_repeat(self, repeat: np.ndarray) -> list[HeldOut]:
         """The rows of each repeat by themselves; `repeat (N,)` says whose each is."""
         return [replace(self[repeat == n], repeat=int(n)) for n in np.unique(repeat)]

@@ -74,7 +74,7 @@ def said(table: pd.DataFrame, truth: Truth, model: str) -> dict[str, np.ndarray]
 
 def score(rows: HeldOut, weights: np.ndarray) -> Scores:
     """Medians over the targets of the metrics of each, and how often intervals hold the truth."""
-    found = regression.multiregression_scores(rows.y, rows.call, weights)
+    found = regression.targets_scores(rows.y, rows.call, weights)
     return found | coverage.coverage(rows.y, rows.call, rows.p, rows.quantile, weights)
 
 

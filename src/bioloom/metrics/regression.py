@@ -45,7 +45,7 @@ def regression_scores(y: np.ndarray, prediction: np.ndarray, weights: np.ndarray
     }
 
 
-def multiregression_scores(y: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> Scores:
+def targets_scores(y: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> Scores:
     """Scores of T targets: `y`, `prediction (N, T)`, NaN in `y` where not measured.
 
     Each target is scored alone, which takes its mean out, and the median over targets is

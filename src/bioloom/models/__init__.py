@@ -28,7 +28,7 @@ def models_of(unit: str) -> list[str]:
 
 
 def get_model(name: str) -> type[Estimator]:
-    """The class of the model that a task in config.yaml names."""
+    """The class of the model that a task names."""
     return find(__name__, name, "model").Model
 
 

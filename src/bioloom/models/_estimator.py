@@ -47,7 +47,7 @@ class Estimator(ABC):
 
     @property
     def name(self) -> str:
-        """The name of the model in config.yaml: its module's."""
+        """The name of the model in a task: its module's."""
         return type(self).__module__.rpartition(".")[2]
 
     @abstractmethod

@@ -47,7 +47,7 @@ class Model(NetworkModel):
     learning_rate: float = 1e-3
 
     def __post_init__(self) -> None:
-        self._seen: tuple[Any, Any] = (None, None)
+        self._seen: tuple[Any, ...] = (None, None)
 
     def fit(
         self,
@@ -62,6 +62,7 @@ class Model(NetworkModel):
         self.n_pair_features, self.directed = X.X.shape[1], X.directed
         self.edges = X.node_ids[np.asarray(y) == 1].astype(str)
         self._hidden_nodes = np.random.default_rng(self.seed)
+        self._seen = (None, None)  # of another fit: other known edges
         return super().fit(X, y, X_valid, y_valid, sample_weight)
 
     def build(self, n_features: int) -> Network:
@@ -100,11 +101,11 @@ class Model(NetworkModel):
 
         from bioloom.models._networks.gnn import means_of
 
-        if self._seen[0] is not network:
+        if self._seen[0] is not network or self._seen[1] != device:
             x = torch.from_numpy(np.ascontiguousarray(network.X)).to(device)
             context = means_of(network.context, network.weight, len(x), device)
-            self._seen = network, (x, context, self._known(network.node_id))
-        return self._seen[1]
+            self._seen = network, device, (x, context, self._known(network.node_id))
+        return self._seen[2]
 
     def state(self) -> dict[str, np.ndarray]:
         """Weights and sizes."""

@@ -1,6 +1,6 @@
 """Support vector machines for classes, values and many targets, all on one kernel matrix.
 
-The kernel of the training rows is computed once and shared: by the targets of a multiregression
+The kernel of the training rows is computed once and shared: by all targets
 (each fitted on its measured rows) and by the one-against-rest machines of several classes. All
 of them together are one matrix of coefficients, so that a prediction is one matrix product.
 """

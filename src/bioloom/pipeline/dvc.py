@@ -126,10 +126,10 @@ def _params(rule: str, project: Project, config: Config) -> list[Config]:
 
 
 def _plots(task: Task) -> list[Config]:
-    """What `dvc plots` draws of a task's tables."""
+    """What `dvc plots` draws of a task: the tables that it has, whatever its kind proves to be."""
     return [
         {task.path("plots", f"{table}.csv"): {"template": template, "x": x, "y": y}}
         for table in task.kinds[0].plots
-        if table in PLOTS
+        if table in PLOTS and all(table in kind.plots for kind in task.kinds)
         for template, x, y in [PLOTS[table]]
     ]

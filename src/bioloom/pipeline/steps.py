@@ -44,20 +44,20 @@ STEPS: dict[str, Step] = {
         {"leakage": "leakage.json"},
     ),
     "pretrain": Step(shared=("seed", "pretrain", "sources")),
-    "finetune": Step(("application", "features"), ("seed",), ("application", "kinds")),
+    "finetune": Step(("application", "kind", "features"), ("seed",), ("application", "kinds")),
     "extract_features": Step(
         ("application", "features", "baselines"),
         modules=("application", "embedder", "links"),
         shown={"features": "training/features.json"},
     ),
     "train": Step(
-        ("application", "model", "baselines", "preprocess", "positive", "high_above"),
+        ("application", "kind", "model", "baselines", "preprocess", "positive", "high_above"),
         ("seed",),
         ("application", "kinds", "model", "baselines"),
         {"model": "model"},
     ),
     "evaluate": Step(
-        ("application", "evaluate"),
+        ("application", "kind", "evaluate"),
         ("seed",),
         ("application", "kinds"),
         {"metrics": "metrics.json", "plots": "plots"},

@@ -66,7 +66,12 @@ class Task:
     @property
     def kinds(self) -> list[Kind]:
         """What it may predict; the first is what it is taken to be before data are seen."""
-        return [get_kind(name) for name in ([self.kind] if self.kind else self.code.kinds)]
+        return [get_kind(name) for name in self.kind_names]
+
+    @property
+    def kind_names(self) -> list[str]:
+        """The names of these: what the task says, else all of its application."""
+        return [self.kind] if self.kind else list(self.code.kinds)
 
     def sections(self, key: str) -> list[tuple[str, Section]]:
         """The task's own section `key` and those of its baselines, each with its place."""

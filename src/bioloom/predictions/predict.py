@@ -47,7 +47,7 @@ def with_dropped(predictions: pd.DataFrame, dropped: pd.DataFrame, fitted: Fitte
     """The predictions and, after them, the rows that cleaning dropped: no value, but the reason."""
     if dropped.empty:
         return predictions
-    rows = fitted.kind.unanswered(dropped["sample_id"].to_numpy(), fitted.outputs)
+    rows = fitted.kind.unanswered(dropped["sample_id"].unique(), fitted.outputs)
     reasons = dropped.rename(columns={"reason": "abstain"})
     rows = rows.merge(reasons, on="sample_id", how="left")
     rows = rows.assign(model_id=fitted.settings["id"], out_of_distribution=False)  # not looked at

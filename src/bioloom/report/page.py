@@ -63,7 +63,8 @@ def task_view(name: str, files: dict[str, Path], config: dict[str, Any]) -> dict
     records = {key: _json(files.get(key)) for key in ("quality", "leakage", "features")}
     described = files.get("model", Path()) / "model.yaml"
     model = yaml.safe_load(described.read_text()) if described.is_file() else {}
-    primary = get_kind(metrics["kind"]).metric(metrics["primary"])
+    kind = get_kind(metrics["kind"])
+    primary = kind.metric(metrics["primary"])
     outcome = _outcome(metrics.get("difference", {}))
     return {
         "name": name,
@@ -71,6 +72,7 @@ def task_view(name: str, files: dict[str, Path], config: dict[str, Any]) -> dict
         "title": config.get("title", words(name)),
         "metrics": metrics,
         "label": primary.label,
+        "output": kind.output,
         "outcome": outcome,
         "verdict": VERDICTS[outcome] if "difference" in metrics else words(metrics["verdict"]),
         "bounded": primary.bounded,

@@ -49,7 +49,10 @@ def get_measure(name: str) -> Measure:
 
 def measure_of(names: Sequence[str], samples: pd.DataFrame) -> str:
     """The first of these measures that fits the samples."""
-    return next(name for name in names if get_measure(name).fits(samples))
+    for name in names:
+        if get_measure(name).fits(samples):
+            return name
+    raise DataError(f"None of the measures {', '.join(names)} fits the samples")
 
 
 def connected(i: np.ndarray, j: np.ndarray, size: int) -> np.ndarray:

@@ -58,10 +58,12 @@ def train_task(
     """Train what a task's config asks for: its model, the naive baseline and its own baselines.
 
     `features` are by file name: `features`, and `features.<baseline>` where a baseline has its
-    own; `options` are the config keys application, model, baselines, preprocess, positive,
-    high_above.
+    own; `options` are the task's keys application, kind, model, baselines, preprocess, positive
+    and high_above.
     """
-    kind = kind_of(get_application(options["application"]).kinds, samples)
+    declared = options.get("kind")
+    application = get_application(options["application"])
+    kind = kind_of([declared] if declared else application.kinds, samples)
     labels = encode_labels(samples, kind, options.get("positive"), options.get("high_above"))
     recipes = make_recipes(features, options, kind)
     fitted, held_out = train(samples, splits, labels, recipes, seed)

@@ -26,18 +26,19 @@ class Means(NamedTuple):
 
     def of(self, hidden: torch.Tensor) -> torch.Tensor:
         """The means of the neighbours' states, (M, width); zeros for a node without any."""
-        return _Product.apply(hidden.float(), self.matrix, self.transposed)
+        return _Product.apply(hidden, self.matrix, self.transposed)
 
 
 class _Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden: torch.Tensor, matrix: torch.Tensor, transposed: torch.Tensor):  # noqa: D102
         ctx.transposed = transposed
-        return matrix @ hidden
+        with torch.autocast(hidden.device.type, enabled=False):  # sparse products have no bf16
+            return matrix @ hidden.float()
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor):  # noqa: D102
-        return ctx.transposed @ gradient, None, None
+        return ctx.transposed @ gradient.float(), None, None
 
 
 class Graph(NamedTuple):
