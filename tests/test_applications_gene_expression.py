@@ -13,6 +13,7 @@ from bioloom.evaluation.evaluate import evaluate
 from bioloom.explanation.explain import explain
 from bioloom.features.extract import extract_features
 from bioloom.fitted import Fitted
+from bioloom.kinds import get_kind
 from bioloom.predictions.predict import predict
 from bioloom.samples import Cleaned, check_samples, feature_columns, label_columns, write_table
 from bioloom.similarity import measure_of
@@ -204,7 +205,7 @@ def test_from_a_table_to_predictions_and_logo(tmp_path):
         held_out,
         task="tiny",
         application="gene_expression",
-        kind="regression",
+        kind=get_kind("value"),
         options={"primary": "r2", "resamples": 100},
         seed=1,
         nearest=nearest,

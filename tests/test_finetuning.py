@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -134,7 +135,8 @@ def test_several_values_with_gaps_and_windows(bert, tmp_path):
     samples = table(40).drop(columns="label")
     samples["label.a"] = samples["sequence"].str.count("K").astype(float)
     samples["label.b"] = np.where(np.arange(40) % 2, np.nan, 1.0)
-    splits, application = partition(samples), get_application("gene_expression")
+    splits = partition(samples)
+    application = replace(get_application("gene_expression"), kinds=("targets",))
     section = {"embedder": "huggingface", "model": str(bert), "max_length": 12, "overlap": 4}
     record = finetune(
         samples.assign(sequence="ACGT" * 5),
@@ -147,7 +149,7 @@ def test_several_values_with_gaps_and_windows(bert, tmp_path):
         seed=1,
         task="values",
     )
-    assert record["kind"] == "regression"
+    assert record["kind"] == "targets"
     assert np.isfinite([epoch["valid_loss"] for epoch in record["losses"]]).all()
 
 

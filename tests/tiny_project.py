@@ -23,6 +23,7 @@ TASKS = {
     "heart": """
 title: Heart disease
 application: disease_diagnosis
+kind: binary
 datasets:
   training: {clinical: data/heart.csv, columns: {id: patient, label: disease}}
   ward: {clinical: data/ward.csv, columns: {id: patient}}
