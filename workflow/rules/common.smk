@@ -12,7 +12,7 @@ from pathlib import Path
 # workflow's own code, also where another copy is installed (git worktree, `dvc exp run --temp`).
 # Data, tasks and results are the working folder's, which may be another one.
 SOURCES = os.path.join(workflow.basedir, "src")
-SCRIPTS = os.path.join(workflow.basedir, "scripts")
+os.environ.update(BIOLOOM_SCRIPTS=os.path.join(workflow.basedir, "scripts"))
 sys.path.insert(0, SOURCES)
 for name, first in {"PATH": os.path.dirname(sys.executable), "PYTHONPATH": SOURCES}.items():
     os.environ[name] = os.pathsep.join(filter(None, [first, os.environ.get(name)]))

@@ -20,7 +20,7 @@ rule fetch:
     params:
         source=lambda wildcards, output: to_json(REMOTE[output[0]]),
     shell:
-        "python {SCRIPTS:q}/fetch.py --source {params.source:q} --output {output:q} 2>&1 | tee {log}"
+        'python "$BIOLOOM_SCRIPTS/fetch.py" --source {params.source:q} --output {output:q} 2>&1 | tee {log}'
 
 
 rule ingest:
@@ -41,7 +41,7 @@ rule ingest:
         options=dataset_options,
         code=code("ingest"),
     shell:
-        "python {SCRIPTS:q}/ingest.py --application {params.application} --files {params.files:q}"
+        'python "$BIOLOOM_SCRIPTS/ingest.py" --application {params.application} --files {params.files:q}'
         " --options {params.options:q} --raw {output.raw} --nodes {output.nodes}"
         " --notes {output.notes} 2>&1 | tee {log}"
 
@@ -64,7 +64,7 @@ rule clean:
         options=section("clean", "clean"),
         code=code("clean"),
     shell:
-        "python {SCRIPTS:q}/clean.py --application {params.application}"
+        'python "$BIOLOOM_SCRIPTS/clean.py" --application {params.application}'
         " --dataset {wildcards.dataset} --raw {input.raw} --notes {input.notes} --options {params.options:q}"
         " --samples {output.samples} --dropped {output.dropped} --quality {output.quality}"
         " 2>&1 | tee {log}"
@@ -90,7 +90,7 @@ rule split:
         seed=PROJECT.seed,
         code=code("split"),
     shell:
-        "python {SCRIPTS:q}/split.py --application {params.application} --samples {input.samples}"
+        'python "$BIOLOOM_SCRIPTS/split.py" --application {params.application} --samples {input.samples}'
         " --nodes {input.nodes:q} --options {params.options:q} --audit {params.audit:q} --seed {params.seed}"
         " --splits {output.splits} --leakage {output.leakage} --nearest {output.nearest}"
         " 2>&1 | tee {log}"

@@ -22,6 +22,6 @@ rule export:
         files=source_files,
         code=code("export"),
     shell:
-        "python {SCRIPTS:q}/export.py --application {params.application} --files {params.files:q}"
+        'python "$BIOLOOM_SCRIPTS/export.py" --application {params.application} --files {params.files:q}'
         " --samples {input.samples} --predictions {input.predictions}"
         " --folder {output.folder} 2>&1 | tee {log}"

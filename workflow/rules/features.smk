@@ -37,7 +37,7 @@ rule extract_features:
             features=task_of(wildcards).features_sections[wildcards.features],
         ),
     shell:
-        "python {SCRIPTS:q}/extract_features.py --application {params.application}"
+        'python "$BIOLOOM_SCRIPTS/extract_features.py" --application {params.application}'
         " --samples {input.samples} --nodes {input.nodes:q} --options {params.options:q}"
         " --weights {input.weights:q} --device {resources.device}"
         " --features {output.features} --record {output.record} --run-record {log.run}"

@@ -28,7 +28,7 @@ rule finetune:
         seed=PROJECT.seed,
         code=code("finetune"),
     shell:
-        "python {SCRIPTS:q}/finetune.py --task {wildcards.task} --application {params.application}"
+        'python "$BIOLOOM_SCRIPTS/finetune.py" --task {wildcards.task} --application {params.application}'
         " --kinds {params.kinds}"
         " --samples {input.samples} --splits {input.splits} --weights {input.weights:q}"
         " --embedder {params.embedder:q} --options {params.options:q} --seed {params.seed}"

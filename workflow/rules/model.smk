@@ -24,7 +24,7 @@ rule train:
         seed=PROJECT.seed,
         code=code("train"),
     shell:
-        "python {SCRIPTS:q}/train.py --samples {input.samples} --splits {input.splits}"
+        'python "$BIOLOOM_SCRIPTS/train.py" --samples {input.samples} --splits {input.splits}'
         " --features {input.features:q} --options {params.options:q} --seed {params.seed}"
         " --model {output.model} --held-out {output.held_out} 2>&1 | tee {log}"
 
@@ -50,7 +50,7 @@ rule evaluate:
         seed=PROJECT.seed,
         code=code("evaluate"),
     shell:
-        "python {SCRIPTS:q}/evaluate.py --task {wildcards.task} --application {params.application}"
+        'python "$BIOLOOM_SCRIPTS/evaluate.py" --task {wildcards.task} --application {params.application}'
         " --kinds {params.kinds}"
         " --samples {input.samples} --splits {input.splits} --nodes {input.nodes:q}"
         " --nearest {input.nearest} --held-out {input.held_out} --options {params.options:q}"
@@ -78,7 +78,7 @@ rule explain:
         seed=PROJECT.seed,
         code=code("explain"),
     shell:
-        "python {SCRIPTS:q}/explain.py --application {params.application} --samples {input.samples}"
+        'python "$BIOLOOM_SCRIPTS/explain.py" --application {params.application} --samples {input.samples}'
         " --splits {input.splits} --features {input.features} --weights {input.weights:q}"
         " --model {input.model} --options {params.options:q} --embedder {params.embedder:q}"
         " --seed {params.seed} --explanation {output.explanation} 2>&1 | tee {log}"
@@ -100,6 +100,6 @@ rule predict:
     params:
         code=code("predict"),
     shell:
-        "python {SCRIPTS:q}/predict.py --samples {input.samples} --dropped {input.dropped}"
+        'python "$BIOLOOM_SCRIPTS/predict.py" --samples {input.samples} --dropped {input.dropped}'
         " --features {input.features} --model {input.model}"
         " --predictions {output.predictions} --table {output.table} 2>&1 | tee {log}"

@@ -21,6 +21,6 @@ rule rank_links:
         application=application,
         code=code("rank_links"),
     shell:
-        "python {SCRIPTS:q}/rank_links.py --application {params.application} --samples {input.samples}"
+        'python "$BIOLOOM_SCRIPTS/rank_links.py" --application {params.application} --samples {input.samples}'
         " --nodes {input.nodes} --predictions {input.predictions} --ranked {output.ranked}"
         " --graph {output.graph} 2>&1 | tee {log}"

@@ -28,7 +28,7 @@ rule pretrain:
         seed=lambda wildcards: PROJECT.pretrain[wildcards.pretrained].get("seed", PROJECT.seed),
         code=code_hash("pretrain"),
     shell:
-        "{resources.launcher} {SCRIPTS:q}/pretrain.py --files {params.files:q}"
+        '{resources.launcher} "$BIOLOOM_SCRIPTS/pretrain.py" --files {params.files:q}'
         " --options {params.options:q} --seed {params.seed} --threads {threads}"
         " --code {params.code} --model {output.model} --run-record {log.run}"
         " 2>&1 | tee {log.text}"

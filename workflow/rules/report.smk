@@ -20,7 +20,7 @@ rule describe:
         content=lambda wildcards: to_json(task_of(wildcards).seen("describe")),
         code=code("describe"),
     shell:
-        "python {SCRIPTS:q}/describe.py --content {params.content:q} --task {output.task}"
+        'python "$BIOLOOM_SCRIPTS/describe.py" --content {params.content:q} --task {output.task}'
         " 2>&1 | tee {log}"
 
 
@@ -38,5 +38,5 @@ rule report:
         about=to_json({name: task.seen("report") for name, task in TASKS.items()}),
         code=code_hash("report", *TASKS.values()),
     shell:
-        "python {SCRIPTS:q}/report.py --files {params.files:q} --about {params.about:q}"
+        'python "$BIOLOOM_SCRIPTS/report.py" --files {params.files:q} --about {params.about:q}'
         " --report {output} 2>&1 | tee {log}"
