@@ -457,3 +457,9 @@ def test_lstm_an_item_does_not_depend_on_its_batch(device):
 def test_lstm_a_stride_that_skips_tokens_is_refused():
     with pytest.raises(DataError, match="skips tokens"):
         build("lstm", "binary", 2, kernel=3, stride=4)
+
+
+def test_a_label_within_epsilon_is_answered_by_its_intercept():
+    X, y = dense(30), np.full(30, 2.0) + 1e-3 * np.arange(30)
+    model = get_model("svm")(output="values", n_outputs=1, seed=1).fit(X, y, X[:0], y[:0])
+    assert model.predict(X) == pytest.approx(np.full(30, y.mean()), abs=0.1)

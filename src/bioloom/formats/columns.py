@@ -209,18 +209,25 @@ def labels(
     kind, classes = options["kind"], options["classes"]
     if kind == VALUE and classes:
         raise DataError("`classes` names classes, but `kind: value` says that labels are numbers")
-    known = column.mask(text(column).isin([str(value) for value in options["unlabelled"]]))
+    known = column.mask(_stands_for_none(column, options["unlabelled"]))
     if kind == VALUE or (not kind and not classes and _is_measured(known)):
         note = f"The label {column.name} is taken as a number; `kind: multiclass` makes it classes"
         return numbers(known, file), [] if kind else [note]
     return class_labels(column, options, file), []
 
 
+def _stands_for_none(column: pd.Series, unlabelled: Iterable[Any]) -> pd.Series:
+    """Rows whose label is a word, or by its value a number, for no label."""
+    words = [str(value) for value in unlabelled]
+    codes = pd.to_numeric(pd.Series(words, dtype="str"), errors="coerce").dropna()
+    return text(column).isin(words) | pd.to_numeric(column, errors="coerce").isin(codes)
+
+
 def _is_measured(column: pd.Series) -> bool:
-    values = _parsed(column)
-    if values.isna().any() and column[values.isna()].notna().any():
+    # More than half are numbers: what is none among them, or infinite, is then told by its row.
+    known = pd.to_numeric(column, errors="coerce").dropna()
+    if 2 * len(known) <= column.notna().sum():
         return False
-    known = values.dropna()
     return bool(known.mod(1).ne(0).any()) or known.nunique() > MOST_CODES
 
 

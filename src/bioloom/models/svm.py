@@ -58,6 +58,8 @@ class Model(Estimator):
 
     def decision(self, X: Shaped) -> np.ndarray:
         """Signed distance to each class boundary, or the values: (N, machines)."""
+        if not len(self.vectors):  # every training row is within epsilon of the intercept
+            return np.tile(self.intercepts, (len(X), 1))
         kernel = self._kernel(vectors(X).astype(np.float64), self.vectors)
         return kernel @ self.coefficients + self.intercepts
 

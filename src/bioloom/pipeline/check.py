@@ -153,7 +153,7 @@ def _metric_mistakes(task: Task) -> list[str]:
     primary = task.evaluate.get("primary")
     if not primary:
         return []
-    metrics = [metric.name for kind in task.kinds for metric in kind.metrics]
+    metrics = dict.fromkeys(metric.name for kind in task.kinds for metric in kind.metrics)
     known = [name for name in metrics if "by" in task.evaluate or not name.endswith("_macro")]
     return _mistakes("evaluate.primary", _check_name, "metric", primary, known)
 
