@@ -18,7 +18,7 @@ PYTEST := $(BIN)/python -m pytest -n logical --dist worksteal
 test: .venv/installed-test
 	$(PYTEST)
 
-check: .venv/installed-test .venv/installed-lint  ## in a minute: lint, types and the fast tests
+check: .venv/installed-test .venv/installed-lint  ## before each commit: lint, types and the fast tests
 	@$(MAKE) --no-print-directory -j 2 --output-sync=target style types fast
 
 lint: .venv/installed-lint style types

@@ -120,6 +120,13 @@ def test_a_mistake_names_its_file(tmp_path):
     [
         ("a: 1\nb: [1\nc: 2\n", "row 3"),
         ("title: a\nmodel: {name: svm}\ntitle: b\n", "'title' is there twice .*row 3"),
+        ("1: a\n1: b\n", "'1' is there twice .*row 2"),
+        ("? [a]\n: b\n", "unhashable key .*row 1"),
+        ("title: a\nsplit: &a\n  b: *a\n", "recursive .*row 2"),
+        ("title: a\nsplit: 2026-02-30\n", "'2026-02-30' is no timestamp.*row 2"),
+        ("title: !!bool maybe\n", "'maybe' is no bool.*row 1"),
+        ("title: !!python/object/apply:os.getcwd []\n", "constructor for the tag .*row 1"),
+        ("title: " + "[" * 9999, "brackets in brackets"),
         ("- a\n", "a mapping"),
         ("like: hart\n", "t.yaml: Unknown task 'hart'.* did you mean 'heart'"),
         ("like: [a]\n", "the name of one task"),

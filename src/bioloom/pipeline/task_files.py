@@ -84,23 +84,39 @@ def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> Content:
     return result
 
 
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that a mapping has twice: YAML would take the last and say nothing."""
+class _TaskLoader(yaml.SafeLoader):
+    """Plain values alone, as of SafeLoader; what cannot be one has a row in the message.
+
+    Refuses a key that a mapping has twice (YAML would take the last and say nothing), a mapping
+    that holds itself, and a scalar that is not of its type (2026-02-30 is read as a date).
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key, _ in node.value:
-            if key.tag != "tag:yaml.org,2002:merge" and key.value in seen:
+            # A list or a mapping as key is SafeLoader's to refuse, and `<<` may come again.
+            if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
+                continue
+            if (key.tag, key.value) in seen:
                 raise yaml.MarkedYAMLError(
                     problem=f"the key {key.value!r} is there twice", problem_mark=key.start_mark
                 )
-            seen.add(key.value)
+            seen.add((key.tag, key.value))
         return super().construct_mapping(node, deep)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            # Deep: the parts before the whole, which is how PyYAML sees a mapping in itself.
+            return super().construct_object(node, deep=True)
+        except (ValueError, LookupError, AttributeError) as error:  # of int(), datetime, ...
+            kind = node.tag.rpartition(":")[2]
+            problem = f"{node.value!r} is no {kind}; in quotes it is text"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from error
 
 
 def _read_yaml(path: Path) -> Content:
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        content = _TaskLoader(path.read_text(encoding="utf-8")).get_single_data()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         row = mark.line + 1 if mark else None
@@ -108,6 +124,8 @@ def _read_yaml(path: Path) -> Content:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         problem = " ".join(str(error).split())
         raise DataError(f"Not YAML in UTF-8: {problem}", file=path) from error
+    except RecursionError as error:
+        raise DataError("Not a task: brackets in brackets without end", file=path) from error
     if not isinstance(content, dict):
         raise DataError("A task is a mapping, key: value", file=path)
     return content
