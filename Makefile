@@ -1,5 +1,5 @@
 # Needs Python 3.11 or newer, pip and make; the rest comes from PyPI into .venv.
-.PHONY: run test check lint style types fast bench times verify report clean
+.PHONY: run test check lint style types fast bench times verify report schemas clean
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
@@ -47,6 +47,9 @@ verify: .venv/installed  ## is everything in results/ current?
 
 report: .venv/installed
 	$(BIN)/snakemake --until report
+
+schemas: .venv/installed  ## what editors check by: after a change of options or parameters
+	$(BIN)/python scripts/schemas.py --folder workflow/schemas
 
 clean:  ## all that runs made, with stored embeddings and checkpoints; keeps downloads and .venv
 	rm -rf results logs .snakemake

@@ -14,8 +14,9 @@ from hypothesis import settings
 
 from tests.tiny_project import Project
 
-# Tests of a project run Snakemake, DVC or git; those of `fasta` pretrain; a `report` has all kinds.
-SLOW_FIXTURES = {"tiny_project", "project", "published", "finished", "clone", "fasta", "report"}
+# Tests of a project, or a lab, run Snakemake, DVC or git; those of `fasta` pretrain; a `report` has
+# all kinds.
+SLOW_FIXTURES = {"tiny_project", "finished", "lab", "fasta", "report"}
 
 
 @pytest.hookimpl(tryfirst=True)

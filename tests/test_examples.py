@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from bioloom.application import application_names
+from bioloom.application import application_names, get_application
 from bioloom.files import read_json
 from bioloom.kinds import kind_of
 from bioloom.pipeline.check import task_mistakes
@@ -43,7 +43,7 @@ def make(task: Task, dataset: str, folder: Path) -> dict[str, pd.DataFrame]:
     names = ("raw", "nodes", "samples", "dropped")
     raw, nodes, samples, dropped = (folder / f"{dataset}.{name}.parquet" for name in names)
     notes, quality = (folder / f"{dataset}.{name}.json" for name in ("notes", "quality"))
-    files, options = task.source_files(dataset), task.dataset_options(dataset)
+    files, options = task.source_files(dataset), task.ingest_options(dataset)
     ingest.main(task.application, files, options, raw, nodes, notes)
     clean.main(task.application, dataset, raw, notes, task.clean, samples, dropped, quality)
     return {name: pd.read_parquet(folder / f"{dataset}.{name}.parquet") for name in names}
@@ -64,7 +64,6 @@ def test_an_example_passes_the_check_of_its_config(content, task):
 def test_training_data_become_these_samples(task, tmp_path):
     samples = make(task, "training", tmp_path)["samples"]
     compare(samples, "samples.csv", tmp_path)
-    assert kind_of(task.code.kinds, samples).name in task.code.kinds
 
 
 def test_new_data_keep_their_rows_in_order_and_have_no_label(task, tmp_path):
@@ -102,22 +101,44 @@ def test_samples_keep_the_contract(task, tmp_path):
 
 
 def test_a_misspelt_option_is_refused(task):
-    options = task.dataset_options("training")
+    options = task.ingest_options("training")
     refused(lambda: read(task, options | {"colums": {}}), "Unknown option 'colums'")
     raw = read(task, options)
     refused(lambda: task.code.clean(raw, {"min_lenth": 1}), "'min_lenth' under `clean`")
 
 
 def test_a_wrong_role_or_column_is_named(task):
-    options = task.dataset_options("training")
+    options = task.ingest_options("training")
     columns = options.get("columns", {})
+    if not task.code.columns:
+        refused(lambda: read(task, options | {"columns": {}}), "Unknown option 'columns'")
+    for role in task.code.columns:
+        wrong = options | {"columns": columns | {f"{role}s": "x"}}
+        refused(lambda wrong=wrong: read(task, wrong), f"'{role}s' under `columns`")
     for role in columns:
-        for changed, message in (
-            ({f"{role}s": "x"}, f"'{role}s' under `columns`"),
-            ({role: "Line"}, "no such column.*column Line"),
-        ):
-            wrong = options | {"columns": columns | changed}
-            refused(lambda wrong=wrong: read(task, wrong), message)
+        wrong = options | {"columns": columns | {role: "Line"}}
+        refused(lambda wrong=wrong: read(task, wrong), "no such column.*column Line")
+
+
+def test_a_task_may_say_each_kind_of_its_application(content):
+    for kind in get_application(content["application"]).kinds:
+        assert task_mistakes("example", content | {"kind": kind}) == []
+
+
+def test_a_task_may_say_the_kind_that_its_labels_are(content, task, tmp_path):
+    """Which is what the labels are taken for where the task says nothing."""
+    samples = make(task, "training", tmp_path)["samples"]
+    kind = kind_of(task.kind_names, samples).name
+    said = Task("example", **with_defaults(content | {"kind": kind}))
+    pd.testing.assert_frame_equal(make(said, "training", tmp_path)["samples"], samples)
+    assert kind_of(said.kind_names, samples).name == kind
+
+
+def test_the_kind_is_not_for_a_data_set_to_say(content):
+    training = content["datasets"]["training"] | {"kind": "value"}
+    datasets = content["datasets"] | {"training": training}
+    [first, *_] = task_mistakes("example", content | {"datasets": datasets})
+    assert "Unknown option 'kind'" in first
 
 
 def read(task: Task, options: dict[str, Any]) -> pd.DataFrame:

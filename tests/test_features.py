@@ -19,6 +19,7 @@ def application(inputs):
         clean=lambda raw, options: Cleaned(raw),
         inputs=inputs,
         sources=("table",),
+        defaults=lambda task: {},
     )
 
 

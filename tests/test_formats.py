@@ -455,6 +455,11 @@ def test_what_is_no_number_among_measured_labels_is_told_by_its_row(wrong):
     refused(lambda: labels(column, LABEL_OPTIONS, Path("t.csv")), "row 4, column y")
 
 
+def test_an_infinite_label_of_a_typed_column_is_told_by_its_row():
+    column = pd.Series([0.5, 1.25, np.inf, np.nan], index=[2, 3, 4, 5], name="y")
+    refused(lambda: labels(column, LABEL_OPTIONS, Path("t.parquet")), "row 4, column y")
+
+
 def test_a_missing_code_among_measured_labels_is_no_label():
     column = pd.Series([0.5, 1.5, -9, 3.2], name="y")
     known, notes = labels(column, LABEL_OPTIONS | {"unlabelled": [-9]}, Path("t.csv"))

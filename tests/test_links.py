@@ -20,6 +20,7 @@ APPLICATION = Application(
     clean=None,
     inputs=lambda t: list(t["sequence"]),
     sources=(),
+    defaults=lambda task: {},
 )
 
 

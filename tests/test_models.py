@@ -352,13 +352,6 @@ def test_boosting_damaged_trees_are_refused(tmp_path):
         get_model("gradient_boosting").load(tmp_path)
 
 
-def test_attention_is_a_share_of_each_token(device):
-    model, X, _ = fit("transformer", "binary", ragged)
-    weights = model.attention(X)
-    assert [len(w) for w in weights] == list(X.lengths)
-    np.testing.assert_allclose([w.sum() for w in weights], 1, atol=1e-2)
-
-
 @pytest.mark.parametrize("name", ["transformer", "lstm"])
 def test_order_of_tokens_matters(name):
     """The same tokens in another order are another class, which no mean could tell."""

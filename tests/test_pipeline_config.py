@@ -178,6 +178,7 @@ def test_training_does_not_see_the_data_sets(project):
 
 
 def test_weights_and_artifacts_are_fetched_to_places_named_by_checksum(project):
+    assert project.remote_sources
     for path, source in project.remote_sources.items():
         assert path.split("/")[1] == source["sha256"][:12]
 
@@ -248,3 +249,16 @@ def test_what_a_task_says_is_not_filled_in():
     assert "leakage" not in filled
     assert filled["baselines"].keys() == {"no_foundation_model", "dipeptides"}
     assert with_defaults(said | {"baselines": {}})["baselines"] == {}
+
+
+def test_all_mistakes_are_told_with_an_unknown_source_of_a_corpus(tmp_path):
+    config = write_tasks(tmp_path, heart="application: disease\ndatasets: {}\n")
+    config |= {
+        "pretrain": {
+            "dna": {"architecture": {"model_type": "bert"}, "corpora": {"a": {"source": "nothing"}}}
+        }
+    }
+    with pytest.raises(DataError) as error:
+        read_project(config)
+    assert "pretrain.dna.corpora: Unknown source 'nothing'" in str(error.value)
+    assert "heart.yaml" in str(error.value)

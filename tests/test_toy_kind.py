@@ -122,6 +122,7 @@ APPLICATION = Application(
     clean=lambda raw, options: raw,
     inputs=lambda samples: samples[feature_columns(samples)],
     sources=("patients",),
+    defaults=lambda task: {},
 )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,6 +32,9 @@ class Application:
     Where samples are persons `private` is true: no value of a row appears in logs or reports.
     `directed` says that the links (a, b) and (b, a) differ.
     Where samples have a `sequence`, `alphabet` says of which letters it is.
+    `options` (of a data set, beside its sources), `columns` (of its `columns`) and `clean_options`
+    say what `ingest` and `clean` take, each with its default: tasks are checked against them before
+    any job runs. An option `kind` is not for data sets to say: it gets what the task says.
     `defaults(task)` are the sections `features`, `preprocess`, `model` and `baselines` of a task
     that leaves them out.
     """
@@ -41,6 +44,7 @@ class Application:
     clean: Callable[[pd.DataFrame, dict[str, Any]], Cleaned]
     inputs: Callable[[pd.DataFrame], list[str] | pd.DataFrame]
     sources: tuple[str, ...]
+    defaults: Callable[[dict[str, Any]], dict[str, Any]]
     optional_sources: tuple[str, ...] = ()
     measures: tuple[str, ...] = ("table",)
     private: bool = False
@@ -48,7 +52,19 @@ class Application:
     directed: bool = False
     alphabet: Literal["protein", "dna"] | None = None
     write: Callable[[pd.DataFrame, pd.DataFrame, dict[str, Path], Path], None] | None = None
-    defaults: Callable[[dict[str, Any]], dict[str, Any]] = lambda task: {}
+    options: Mapping[str, Any] = field(default_factory=dict)
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    clean_options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def all_sources(self) -> tuple[str, ...]:
+        """What a data set may name files by."""
+        return self.sources + self.optional_sources
+
+    @property
+    def dataset_options(self) -> dict[str, Any]:
+        """What a data set may say beside its sources."""
+        return {name: default for name, default in self.options.items() if name != "kind"}
 
 
 def application_names() -> list[str]:

@@ -53,9 +53,8 @@ class Ragged:
     def mean(self) -> np.ndarray:
         """The mean vector of each item, (N, D) float32; an item without tokens gives zeros."""
         means = np.zeros((len(self), self.values.shape[1]), dtype=np.float32)
-        for i in range(len(self)):
-            if self.lengths[i]:
-                means[i] = self.item(i).mean(axis=0, dtype=np.float32)
+        for i in np.flatnonzero(self.lengths).tolist():
+            means[i] = self.item(i).mean(axis=0, dtype=np.float32)
         return means
 
 

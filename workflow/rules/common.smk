@@ -86,8 +86,8 @@ def source_files(wildcards):
     return to_json(task_of(wildcards).source_files(wildcards.dataset))
 
 
-def dataset_options(wildcards):
-    return to_json(task_of(wildcards).dataset_options(wildcards.dataset))
+def ingest_options(wildcards):
+    return to_json(task_of(wildcards).ingest_options(wildcards.dataset))
 
 
 def code(step):
@@ -118,9 +118,9 @@ def parts(wildcards):
     return [] if task_of(wildcards).is_finetuned(name) else pretrained_parts(wildcards, name)
 
 
-def nodes_of(wildcards, dataset="{dataset}"):
+def nodes_of(wildcards):
     """An input function: the nodes of a data set whose samples are pairs, else nothing."""
-    return task_of(wildcards).nodes(dataset.format(**wildcards))
+    return task_of(wildcards).nodes(getattr(wildcards, "dataset", "training"))
 
 
 def of_new_data(name, made=lambda task: True):

@@ -38,7 +38,7 @@ rule ingest:
     params:
         application=application,
         files=source_files,
-        options=dataset_options,
+        options=ingest_options,
         code=code("ingest"),
     shell:
         'python "$BIOLOOM_SCRIPTS/ingest.py" --application {params.application} --files {params.files:q}'
@@ -73,7 +73,7 @@ rule clean:
 rule split:
     input:
         samples="results/{task}/training/samples.parquet",
-        nodes=lambda wildcards: nodes_of(wildcards, "training"),
+        nodes=nodes_of,
     output:
         splits="results/{task}/splits.parquet",
         leakage="results/{task}/leakage.json",

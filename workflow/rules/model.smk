@@ -35,7 +35,7 @@ rule evaluate:
         splits="results/{task}/splits.parquet",
         nearest="results/{task}/leakage.parquet",
         held_out="results/{task}/held_out.parquet",
-        nodes=lambda wildcards: nodes_of(wildcards, "training"),
+        nodes=nodes_of,
     output:
         metrics="results/{task}/metrics.json",
         plots=directory("results/{task}/plots"),

@@ -218,5 +218,8 @@ application = Application(
     sources=("clinical",),
     optional_sources=("expression",),
     private=True,
+    options=OPTIONS,
+    columns=COLUMNS,
+    clean_options=CLEAN,
     defaults=defaults,
 )

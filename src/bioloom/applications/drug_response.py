@@ -190,5 +190,8 @@ application = Application(
     inputs=inputs,
     sources=("features",),
     optional_sources=("response",),
+    options=OPTIONS,
+    columns=COLUMNS,
+    clean_options=CLEAN,
     defaults=defaults,
 )

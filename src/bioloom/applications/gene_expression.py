@@ -263,5 +263,8 @@ application = Application(
     optional_sources=("sequences", "windows", "genome", "expression", "values"),
     measures=("variants", "sequence", "table"),
     alphabet="dna",
+    options=OPTIONS,
+    columns=COLUMNS,
+    clean_options=CLEAN,
     defaults=defaults,
 )

@@ -321,5 +321,8 @@ application = Application(
     optional_sources=("edges", "genes", "genome", "regulators"),
     measures=("ends",),
     directed=True,
+    options=OPTIONS,
+    columns=COLUMNS,
+    clean_options=CLEAN,
     defaults=defaults,
 )

@@ -222,5 +222,8 @@ application = Application(
     optional_sources=("table",),
     measures=("sequence",),
     alphabet="protein",
+    options=OPTIONS,
+    columns=COLUMNS,
+    clean_options=CLEAN,
     defaults=defaults,
 )

@@ -276,5 +276,8 @@ application = Application(
         "test_expression",
     ),
     measures=("links",),
+    options=OPTIONS,
+    columns=COLUMNS,
+    clean_options=CLEAN,
     defaults=defaults,
 )

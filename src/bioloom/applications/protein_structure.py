@@ -209,5 +209,7 @@ application = Application(
     measures=("sequence",),
     alphabet="protein",
     write=write,
+    options=OPTIONS,
+    clean_options=CLEAN,
     defaults=defaults,
 )

@@ -44,6 +44,9 @@ BASES = "ACGT"
 PROTEIN_LETTERS = AMINO_ACIDS.encode() + b"BJOUXZ"
 DNA_LETTERS = BASES.encode() + b"UNRYSWKMBDHV"
 
+TABLE = "table"
+"""The embedder of samples that are a table: their own columns. It has no module of its own."""
+
 POOLINGS = ("mean", "cls", "max", "tokens", "segments")
 
 
@@ -114,7 +117,7 @@ def complete(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def weights_source(options: Mapping[str, Any]) -> dict[str, str] | None:
     """Where the weights of a `features:` block come from by default; None: no pinned source."""
-    if options.get("embedder") == "table":  # the samples' own columns: nothing is embedded
+    if options.get("embedder") == TABLE:
         return None
     section = complete(options)
     return get_embedder(section["embedder"]).weights_source(section)

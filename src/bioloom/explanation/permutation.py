@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bioloom.arrays import EXPRESSION, Links, end_to_end
+from bioloom.embedders import TABLE
 from bioloom.features import Features
 from bioloom.fitted import Fitted
 from bioloom.samples.columns import column_of
@@ -90,7 +91,7 @@ def _block(name: str, embedder: str) -> str:
     """What a feature of nodes is shuffled with: a table's columns are shuffled one by one."""
     if name.startswith(EXPRESSION):
         return EXPRESSION.rstrip(".")
-    return column_of(name) if embedder == "table" else embedder
+    return column_of(name) if embedder == TABLE else embedder
 
 
 def _other_nodes(X: Links, columns: np.ndarray, rng: np.random.Generator) -> Links:

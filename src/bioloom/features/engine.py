@@ -32,7 +32,7 @@ from bioloom.embedders import (
 from bioloom.embedders._pooling import RAGGED_POOLINGS, pool
 from bioloom.errors import DataError
 from bioloom.features.self_check import LOWEST_COSINE, disagreement, self_check
-from bioloom.features.store import Space, concatenate, content_keys
+from bioloom.features.store import Space, concatenate, content_keys, joined
 
 VERSION = 2  # of the numbers: raise it when an embedder gives others for the same weights
 FLUSH_SECONDS = 10
@@ -137,7 +137,7 @@ def _embed_unique(
         items, exact, run = _embed_unique(missing, options, weights, store, device, "float32")
         run["float32_instead"] = len(missing)
         info = exact if len(missing) == len(texts) else info | {"dtype": "bfloat16, float32"}
-        return _joined([found.nonzero()[0], misses], [kept, items]), info, run
+        return joined([found.nonzero()[0], misses], [kept, items]), info, run
     places, pieces = [np.flatnonzero(found)], [kept]
     started = time.perf_counter()
     for place, items in _encode(encoder, texts, misses, options):
@@ -147,7 +147,7 @@ def _embed_unique(
     run["residues_per_second"] = round(sum(map(len, missing)) / (time.perf_counter() - started))
     run["peak_memory_mb"] = peak_memory_mb(device)
     run["self_check"] = {name: value for name, value in check.items() if name != "lowest"}
-    return _joined(places, pieces), info, run
+    return joined(places, pieces), info, run
 
 
 def _identity(options: Mapping[str, Any], encoder: Encoder) -> dict[str, Any]:
@@ -155,11 +155,6 @@ def _identity(options: Mapping[str, Any], encoder: Encoder) -> dict[str, Any]:
     segments = options["segments"] if options["pooling"] == "segments" else None
     settings = {"embedder": options["embedder"], "pooling": options["pooling"]}
     return settings | {"segments": segments} | encoder.identity | {"version": VERSION}
-
-
-def _joined(places: Sequence[np.ndarray], pieces: Sequence[Ragged]) -> Ragged:
-    """The items of all pieces in the order of their places."""
-    return concatenate(pieces)[np.argsort(np.concatenate(places))]
 
 
 def _encode(
@@ -245,4 +240,4 @@ def _embed_on_many(
         "peak_memory_mb": max(run["peak_memory_mb"] for run in runs),
         "self_check": min(checks, key=lambda check: check["centred_cosine"], default=None),
     }
-    return _joined(places, items), infos[0] | {"dtype": ", ".join(dtypes)}, run
+    return joined(places, items), infos[0] | {"dtype": ", ".join(dtypes)}, run

@@ -16,6 +16,7 @@ import pandas as pd
 
 from bioloom.application import Application
 from bioloom.arrays import Ragged, end_to_end, shape_of
+from bioloom.embedders import TABLE
 from bioloom.errors import DataError
 from bioloom.features import Features
 from bioloom.options import Option, complete_options
@@ -105,7 +106,7 @@ def _identity(options: dict[str, Any], info: dict[str, Any]) -> str:
 
 def table_options(options: dict[str, Any]) -> dict[str, Any]:
     """The options of a `features` section for the samples' own columns, all of them."""
-    if options["embedder"] != "table":
+    if options["embedder"] != TABLE:
         raise DataError(f"A table takes `embedder: table`, got {options['embedder']!r}")
     given = {name: value for name, value in options.items() if name != "embedder"}
     return complete_options(given, TABLE_OPTIONS, "features of table")
@@ -127,7 +128,7 @@ def _table(
         weight = options["weights"].get(name, 1)
         columns |= {key: weight * values for key, values in as_features(table[name]).items()}
     X = np.column_stack(list(columns.values())) if columns else np.zeros((len(table), 0))
-    info = {"embedder": "table", "sequences": len(table), "columns": len(chosen)}
+    info = {"embedder": TABLE, "sequences": len(table), "columns": len(chosen)}
     return X.astype(np.float32), list(columns), info
 
 

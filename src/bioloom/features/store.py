@@ -72,8 +72,7 @@ class Space:
             found, kept = self.read(keys)
             if not found.all():
                 self._add(keys[~found], items[~found])
-                merged = concatenate([kept, items[~found]])
-                kept = merged[np.argsort(np.concatenate([np.flatnonzero(found), _not(found)]))]
+                kept = joined([np.flatnonzero(found), _not(found)], [kept, items[~found]])
             if self.damaged:
                 log.warning("%s: damaged vectors are made anew", self.folder)
             if self.damaged or len(self._small()) >= COMPACT_AT:
@@ -110,7 +109,7 @@ class Space:
             found[place] = True
             places.append(place)
             pieces.append(items)
-        return found, concatenate(pieces)[np.argsort(np.concatenate(places))]
+        return found, joined(places, pieces)
 
     def _index(self, stem: str) -> np.ndarray:
         """The index of a shard; empty when its bytes are not those it is named after."""
@@ -194,6 +193,11 @@ class Space:
         with (self.folder / "lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def joined(places: Sequence[np.ndarray], pieces: Sequence[Ragged]) -> Ragged:
+    """The items of all pieces in the order of their places."""
+    return concatenate(pieces)[np.argsort(np.concatenate(places))]
 
 
 def concatenate(pieces: Sequence[Ragged]) -> Ragged:

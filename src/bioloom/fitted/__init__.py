@@ -56,11 +56,11 @@ class Fitted:
         """The model's answers before calibration, (A, outputs)."""
         return raw_answers(self.kind, self.model, prepared)
 
-    def outside(self, X: Shaped) -> np.ndarray:
+    def outside(self, prepared: Shaped) -> np.ndarray:
         """Whether each sample is unlike the training data, (N,) bool."""
         if self.novelty is None:
             raise ValueError("only a model for new data knows what is unlike its training data")
-        return self.novelty.outside(self.preprocess.transform(X))
+        return self.novelty.outside(prepared)
 
     def answer(self, scores: np.ndarray) -> pd.DataFrame:
         """The columns of predictions."""
@@ -68,11 +68,11 @@ class Fitted:
 
     def save(self, folder: Path) -> None:
         """Write the model folder."""
+        if self.novelty is None:
+            raise ValueError("only a model for new data is saved")
         folder.mkdir(parents=True, exist_ok=True)
         self.model.save(folder)
         self.preprocess.save(folder)
-        if self.novelty is None:
-            raise ValueError("only a model for new data is saved")
         self.novelty.save(folder)
         calibration = self.calibration
         described = {

@@ -113,13 +113,12 @@ def numbers(column: pd.Series, file: Path) -> pd.Series:
 
     The value itself is not shown: it may be a person's.
     """
-    if pd.api.types.is_numeric_dtype(column):
-        return _parsed(column)
     values = _parsed(column)
     wrong = column.index[column.notna() & values.isna()]
     if len(wrong):
         raise DataError(
-            f"Expected a number, got text, in {len(wrong)} rows; the first one",
+            "Expected a number, got text or an infinite value, "
+            f"in {len(wrong)} rows; the first one",
             file=file,
             row=wrong[0],
             column=str(column.name),

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from bioloom.errors import DataError
-from bioloom.kinds import RERUN, Calibration, Labels, TestSet
+from bioloom.kinds import Calibration, Labels, TestSet
 from bioloom.kinds._calibration import COVERAGE, conformal_quantile, fit_temperature, soften
-from bioloom.kinds._rows import Truth, join
+from bioloom.kinds._rows import Truth, check_complete, join
 
 MOST_CALIBRATED = 50_000
 """Rows for the temperature, one number: pairs of residues are many more."""
@@ -118,8 +118,5 @@ def said(table: pd.DataFrame, truth: Truth, model: str) -> dict[str, np.ndarray]
     call[at] = codes(table["prediction"], truth.outputs)
     quantile[at] = truth.quantiles(table)
     p[at] = table[[f"p.{name}" for name in truth.outputs]].to_numpy(float)
-    if (gaps := ~np.isfinite(p)).any():
-        raise DataError(
-            f"model {model} has no finite prediction for {gaps.sum()} test values", hint=RERUN
-        )
+    check_complete(~np.isfinite(p), model)
     return {"call": call, "p": truth.level(p), "quantile": quantile}

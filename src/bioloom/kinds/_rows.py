@@ -72,6 +72,14 @@ class Truth:
         return level.reshape(values.shape)
 
 
+def check_complete(gaps: np.ndarray, model: str) -> None:
+    """DataError where a test value has no finite prediction."""
+    if gaps.any():
+        raise DataError(
+            f"model {model} has no finite prediction for {gaps.sum()} test values", hint=RERUN
+        )
+
+
 Said = Callable[[pd.DataFrame, Truth, str], dict[str, np.ndarray]]
 """One model's held-out answers as `call, quantile` and more of `HeldOut`, in the truth's order."""
 

@@ -55,8 +55,8 @@ def test_set(test: pd.DataFrame, held_out: pd.DataFrame, options: dict[str, Any]
     """A row a residue, chain after chain, with the segment overlap of each chain at its first."""
     classes = _classes.classes_of(held_out)
     truth = encode(test, classes)
-    at = np.repeat(np.arange(len(test)), truth.lengths)
-    place = pd.DataFrame({"position": np.arange(len(at)) - truth.offsets[at] + 1})
+    placed = residues_of(np.arange(len(test)), truth.lengths)
+    at, place = placed["sample_id"], pd.DataFrame({"position": placed["position"]})
 
     def said(table: pd.DataFrame, joined: Truth, model: str) -> dict[str, Any]:
         columns = _classes.said(table, joined, model)

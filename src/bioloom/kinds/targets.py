@@ -10,7 +10,7 @@ import pandas as pd
 
 from bioloom.errors import DataError
 from bioloom.kinds import HeldOut, TestSet, value
-from bioloom.kinds._rows import Truth, join
+from bioloom.kinds._rows import Truth, check_complete, join
 from bioloom.metrics import Scores, coverage, regression
 from bioloom.samples import label_columns
 from bioloom.samples.columns import is_number
@@ -68,7 +68,7 @@ def said(table: pd.DataFrame, truth: Truth, model: str) -> dict[str, np.ndarray]
     call, quantile = np.full(truth.y.shape, np.nan), np.full(truth.y.shape, np.nan)
     call[place] = table["prediction"].to_numpy(float)
     quantile[place] = truth.quantiles(table)
-    value.check_complete(~np.isfinite(call) & np.isfinite(truth.y), model)
+    check_complete(~np.isfinite(call) & np.isfinite(truth.y), model)
     return {"call": truth.level(call), "quantile": quantile}
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from bioloom.errors import DataError
-from bioloom.kinds import RERUN, ROW, Calibration, HeldOut, Kind, Labels, TestSet, _classes
+from bioloom.kinds import Calibration, HeldOut, Kind, Labels, TestSet, _classes
 from bioloom.kinds._calibration import COVERAGE, conformal_quantile
-from bioloom.kinds._rows import Truth, join
+from bioloom.kinds._rows import Truth, check_complete, join
 from bioloom.metrics import Scores, classification, coverage, regression
 from bioloom.samples.columns import is_number
 
@@ -81,17 +81,9 @@ def said(table: pd.DataFrame, truth: Truth, model: str) -> dict[str, Any]:
     check_complete(~np.isfinite(call), model)
     threshold = None
     if "threshold" in table and table["threshold"].notna().any():
-        given = table.set_index(ROW)["threshold"]
-        threshold = given.reindex(pd.MultiIndex.from_frame(truth.rows)).to_numpy(float)
+        threshold = np.full(len(truth.y), np.nan)
+        threshold[at] = table["threshold"].to_numpy(float)
     return {"call": truth.level(call), "quantile": quantile, "threshold": threshold}
-
-
-def check_complete(gaps: np.ndarray, model: str) -> None:
-    """DataError where a test value has no finite prediction."""
-    if gaps.any():
-        raise DataError(
-            f"model {model} has no finite prediction for {gaps.sum()} test values", hint=RERUN
-        )
 
 
 def score(rows: HeldOut, weights: np.ndarray) -> Scores:

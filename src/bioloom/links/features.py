@@ -14,6 +14,7 @@ import pandas as pd
 
 from bioloom.application import Application
 from bioloom.arrays import EXPRESSION, Links, Network
+from bioloom.embedders import TABLE
 from bioloom.errors import DataError
 from bioloom.options import complete_options
 
@@ -28,7 +29,7 @@ def node_inputs(
     nodes: pd.DataFrame, application: Application, options: dict[str, Any]
 ) -> tuple[np.ndarray, list[str] | pd.DataFrame]:
     """Rows of the nodes that have an input, and their sequences; or all, and their own columns."""
-    if options["embedder"] == "table":
+    if options["embedder"] == TABLE:
         expressed = [name for name in map(str, nodes) if name.startswith(EXPRESSION)]
         other = nodes.drop(columns=["node_id", "name", "sequence", *expressed], errors="ignore")
         return np.arange(len(nodes)), other

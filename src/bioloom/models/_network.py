@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
-from bioloom.arrays import Shaped, tables
+from bioloom.arrays import Shaped, end_to_end
 from bioloom.devices import claim_devices, repeatable
 from bioloom.models._estimator import Estimator, column_means, target_matrix
 
@@ -53,7 +53,7 @@ class NetworkModel(Estimator):
         self.centre, self.spread = _standard(target, self.classes)
         target_valid = target_matrix(y_valid, self.output, self.n_outputs)
         X, X_valid = self.taken(X), self.taken(X_valid)
-        self.n_features = tables(X)[0].shape[1]
+        self.n_features = end_to_end(X).shape[1]
         with claim_devices(None) as [device], repeatable(self.seed, device):
             self.network = self.build(self.n_features).to(device)
             scaled, scaled_valid = self._scaled(target), self._scaled(target_valid)

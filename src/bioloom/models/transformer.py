@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from bioloom.arrays import Shaped
 from bioloom.errors import DataError
 from bioloom.models._estimator import Share
 from bioloom.models._network import NetworkModel
@@ -43,21 +40,3 @@ class Model(NetworkModel):
         return Network(
             n_features, self.n_outputs, self.width, self.layers, self.heads, self.dropout
         )
-
-    def attention(self, X: Shaped) -> list[np.ndarray]:
-        """The pooling weight of each token: one array (L,) a sample, sum 1, empty for no token."""
-        import torch
-
-        from bioloom.models._networks._loop import batches_by_length, take
-        from bioloom.models._networks.transformer import tokens
-
-        network = cast("Network", self.network)
-        device = network.score.weight.device
-        lengths = getattr(X, "lengths", np.ones(len(X), dtype=int))
-        weights = [np.empty(0, dtype=np.float32)] * len(X)
-        for rows in batches_by_length(X, np.arange(len(X)), size=1024):
-            with torch.inference_mode():
-                _, batch = network.attend(*tokens(*take(X, rows, device)))
-            for row, shares in zip(rows, batch.float().cpu().numpy(), strict=True):
-                weights[row] = shares[: lengths[row]].copy()
-        return weights

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +15,7 @@ import jsonschema
 import yaml
 
 from bioloom.application import get_application
-from bioloom.embedders import complete, get_embedder
+from bioloom.embedders import TABLE, complete, get_embedder
 from bioloom.errors import DataError, unknown_name
 from bioloom.features.extract import table_options
 from bioloom.models import check_parameters
@@ -24,7 +23,6 @@ from bioloom.options import complete_options
 from bioloom.pipeline.defaults import with_defaults
 from bioloom.pipeline.tasks import (
     PRETRAINED,
-    TABLE,
     Section,
     Task,
     embedder_options,
@@ -71,7 +69,7 @@ def task_mistakes(name: str, content: Section, made: Collection[str] = ()) -> li
     mistakes = [mistake for check in checks for mistake in check(task)]
     return (
         mistakes
-        + _option_mistakes("clean", task, "CLEAN", task.clean)
+        + _mistakes("clean", complete_options, task.clean, task.code.clean_options, "clean")
         + _mistakes("split", checked_options, task.split)
         + _unmade_models(task, made)
     )
@@ -86,7 +84,7 @@ def pretrain_mistakes(section: Section) -> list[str]:
     ]
     try:
         Settings.from_config(without(section, "corpora", "seed"))
-    except DataError as error:
+    except DataError as error:  # it says of which of the block's sections
         mistakes.append(str(error))
     return mistakes
 
@@ -204,24 +202,20 @@ def _dataset_mistakes(task: Task, dataset: str) -> list[str]:
     for name, source in task.sources(dataset).items():
         mistakes += _source_mistakes(f"{place}.{name}", source)
     others = task.dataset_options(dataset)
-    known = [*application.sources, *application.optional_sources]
-    wrong = _option_mistakes(place, task, "OPTIONS", others)
+    wrong = _mistakes(place, complete_options, others, application.dataset_options, dataset)
     if any("Unknown option" in mistake for mistake in wrong):
-        wrong.append(f"{place}: sources of {task.application} are {', '.join(known)}")
+        known = ", ".join(application.all_sources)
+        wrong.append(f"{place}: sources of {task.application} are {known}")
     if not wrong:
-        wrong += _option_mistakes(f"{place}.columns", task, "COLUMNS", others.get("columns", {}))
-        for source in others.get("read", {}):
-            wrong += _mistakes(f"{place}.read", _check_name, "source", source, known)
+        columns = others.get("columns", {})
+        wrong += _mistakes(
+            f"{place}.columns", complete_options, columns, application.columns, "columns"
+        )
+        for name in others.get("read", {}):
+            wrong += _mistakes(
+                f"{place}.read", _check_name, "source", name, application.all_sources
+            )
     return mistakes + wrong
-
-
-def _option_mistakes(place: str, task: Task, name: str, options: Section) -> list[str]:
-    """Misspelt options and wrong types, where the application's module has such options."""
-    module = import_module(f"bioloom.applications.{task.application}")
-    defaults = getattr(module, name, None)
-    if defaults is None:
-        return []
-    return _mistakes(place, complete_options, options, defaults, place.rpartition(".")[2])
 
 
 def _check_name(what: str, name: str, known: Collection[str]) -> None:

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+from bioloom.embedders import TABLE
 from bioloom.pipeline.steps import STEPS
-from bioloom.pipeline.tasks import TABLE, Section, Task
+from bioloom.pipeline.tasks import Section, Task
 
 PACKAGE = Path(__file__).parents[1]
 SCRIPTS = PACKAGE.parents[1] / "scripts"

@@ -7,21 +7,20 @@ applications, splits, embedders and models are added here from where they are de
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import fields
-from importlib import import_module
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
 import yaml
 
 from bioloom.application import application_names, get_application
-from bioloom.embedders import embedder_names, get_embedder
+from bioloom.embedders import TABLE, embedder_names, get_embedder
 from bioloom.features.extract import TABLE_OPTIONS
 from bioloom.models import alternatives, model_names, parameters_of
 from bioloom.models._estimator import Share
 from bioloom.options import Option
 from bioloom.pipeline.check import SCHEMAS
-from bioloom.pipeline.tasks import TABLE
 from bioloom.pretraining.settings import Tokenizer, Training
 from bioloom.splits.split import OPTIONS as SPLIT_OPTIONS
 
@@ -88,13 +87,12 @@ def _structure(name: str) -> Schema:
 
 def _application(name: str) -> Schema:
     """What `datasets` and `clean` take in an application."""
-    module, application = import_module(f"bioloom.applications.{name}"), get_application(name)
-    sources = dict.fromkeys((*application.sources, *application.optional_sources), None)
-    dataset = _closed({**sources, **module.OPTIONS})
-    if columns := getattr(module, "COLUMNS", None):
-        dataset["properties"]["columns"] = _closed(columns)
-    properties = {"datasets": {"additionalProperties": dataset}, "clean": _closed(module.CLEAN)}
-    return {"properties": properties}
+    application = get_application(name)
+    dataset = _closed({**dict.fromkeys(application.all_sources), **application.dataset_options})
+    if application.columns:
+        dataset["properties"]["columns"] = _closed(application.columns)
+    datasets = {"additionalProperties": dataset}
+    return {"properties": {"datasets": datasets, "clean": _closed(application.clean_options)}}
 
 
 def _features(section: Schema) -> Schema:
@@ -137,7 +135,7 @@ def _case(key: str, name: str, then: Schema) -> Schema:
     return {"if": {"properties": {key: {"const": name}}, "required": [key]}, "then": then}
 
 
-def _closed(options: dict[str, Any]) -> Schema:
+def _closed(options: Mapping[str, Any]) -> Schema:
     """A mapping of options, and of no other keys."""
     properties = {name: _of_option(option) for name, option in options.items()}
     return {"type": "object", "additionalProperties": False, "properties": properties}

@@ -67,7 +67,11 @@ def read_project(config: Content) -> Project:
             tasks[name] = Task(name, **with_defaults(content)).with_frozen()
     pretrain = dict[str, Section]()
     for name, section in blocks.items():
-        corpora = {key: _looked_up(s, named) for key, s in section["corpora"].items()}
+        try:
+            corpora = {key: _looked_up(s, named) for key, s in section["corpora"].items()}
+        except DataError as error:
+            mistakes.append(f"config: pretrain.{name}.corpora: {error}")
+            continue
         pretrain[name] = section | {"corpora": corpora}
         wrong = pretrain_mistakes(pretrain[name])
         mistakes += [f"config: pretrain.{name}.{mistake}" for mistake in wrong]
@@ -80,8 +84,7 @@ def with_sources(content: Content, named: dict[str, Section]) -> Content:
     datasets, application = content.get("datasets"), content.get("application")
     if not isinstance(datasets, dict) or application not in application_names():
         return content
-    code = get_application(application)
-    known = (*code.sources, *code.optional_sources)
+    known = get_application(application).all_sources
     spelt = {
         name: {k: _looked_up(v, named) if k in known else v for k, v in dataset.items()}
         if isinstance(dataset, dict)

@@ -20,9 +20,6 @@ from bioloom.sources import local_path
 Section = dict[str, Any]
 Source = str | dict[str, str]
 
-TABLE = "table"
-"""The embedder of an application whose samples are a table: the columns themselves."""
-
 RESULTS = "results"
 PRETRAINED = f"{RESULTS}/pretrained"
 """Where the networks of the `pretrain` blocks lie: `features: model` names them by it."""
@@ -90,9 +87,8 @@ class Task:
 
     def sources(self, dataset: str) -> dict[str, Source]:
         """The sources that a data set gives, by name, in the application's order."""
-        known = (*self.code.sources, *self.code.optional_sources)
         options = self.datasets[dataset]
-        return {name: options[name] for name in known if name in options}
+        return {name: options[name] for name in self.code.all_sources if name in options}
 
     def source_files(self, dataset: str) -> dict[str, str]:
         """Source name -> local path of a data set, fetched or the user's own."""
@@ -107,10 +103,13 @@ class Task:
         ]
 
     def dataset_options(self, dataset: str) -> Section:
-        """What ingest may know beyond its files: how to read them."""
-        sources = self.sources(dataset)
-        given = {k: value for k, value in self.datasets[dataset].items() if k not in sources}
-        return given | ({"kind": self.kind} if self.kind else {})
+        """What a data set says beyond its files: how to read them."""
+        return without(self.datasets[dataset], *self.sources(dataset))
+
+    def ingest_options(self, dataset: str) -> Section:
+        """The same with the task's kind, where it decides how labels are read."""
+        asked = self.kind and "kind" in self.code.options
+        return self.dataset_options(dataset) | ({"kind": self.kind} if asked else {})
 
     @property
     def has_nodes(self) -> bool:
@@ -206,10 +205,9 @@ def embedder_options(features: Section) -> Section:
 
 def features_weights(features: Section) -> Source | None:
     """Where the weights of a `features` section come from, if it has any."""
-    if features["embedder"] == TABLE:
-        return None
-    if is_pretrained(features) or Path(features.get("model") or "-").is_dir():
-        return str(features["model"])
+    model = features.get("model")
+    if model and (is_pretrained(features) or Path(model).is_dir()):
+        return str(model)
     return weights_source(embedder_options(features))
 
 

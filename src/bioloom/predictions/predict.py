@@ -28,11 +28,12 @@ def predict(samples: pd.DataFrame, features: Features, fitted: Fitted, file: Pat
     settings, kind = fitted.settings, fitted.kind
     check_signature(samples, settings["signature"], file)
     features = align(features, settings["feature_names"], settings["features"])
-    X = features.rows(samples["sample_id"])
+    prepared = fitted.preprocess.transform(features.rows(samples["sample_id"]))
     keys = kind.rows(samples, fitted.outputs)
-    answers = fitted.answer(fitted.scores(X)).drop(columns=FITTED, errors="ignore")
+    scores = fitted.scores_of_prepared(prepared)
+    answers = fitted.answer(scores).drop(columns=FITTED, errors="ignore")
     at = pd.Index(samples["sample_id"]).get_indexer(pd.Index(keys["sample_id"]))
-    outside = fitted.outside(X)[at]
+    outside = fitted.outside(prepared)[at]
     doubts = reasons_to_abstain(samples, settings["signature"]).to_numpy(dtype=object)[at]
     reasons = [doubts, np.where(outside, FAR, "")]
     if "prediction_set" in answers:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from bioloom.errors import DataError
+from bioloom.samples import write_table
 from bioloom.samples.columns import has_classes
 
 COLUMNS = ["sample_id", "unit", "repeat", "fold", "split"]
@@ -45,7 +46,7 @@ def check_splits(
 def write_splits(splits: pd.DataFrame, samples: pd.DataFrame, path: str | Path) -> None:
     """Check `splits` against their samples, then write them as parquet."""
     check_splits(splits, samples)
-    splits.to_parquet(path, index=False)
+    write_table(splits, path)
 
 
 def read_splits(path: str | Path, samples: pd.DataFrame) -> pd.DataFrame:

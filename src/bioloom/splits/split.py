@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bioloom.errors import DataError, unknown_name
+from bioloom.formats.dna import is_dna
 from bioloom.options import Option, complete_options
 from bioloom.samples import label_columns
 from bioloom.samples.columns import has_classes
@@ -115,7 +116,7 @@ def _identity(samples: pd.DataFrame) -> float | None:
     """
     if "sequence" not in samples or samples["sequence"].str.len().nunique() == 1:
         return None
-    dna = samples["sequence"].str.fullmatch("[ACGTN]*").all()
+    dna = is_dna(samples["sequence"])
     return 0.7 if dna or samples["sequence"].str.len().median() < 50 else 0.4
 
 

@@ -51,10 +51,9 @@ def answer_offsets(unit: str, X: Shaped) -> np.ndarray:
     What has no tokens counts as one residue.
     """
     lengths = token_lengths(X)
-    one = np.ones(len(X), dtype=int)
-    lengths = one if lengths is None else lengths
-    counts = {"sample": one, "residue": lengths, "residue_pair": pair_counts(lengths)}[unit]
-    return np.concatenate([[0], np.cumsum(counts)])
+    if unit == "sample" or lengths is None:
+        lengths = np.ones(len(X), dtype=int)
+    return pair_offsets(lengths) if unit == "residue_pair" else np.append(0, np.cumsum(lengths))
 
 
 def pairs_of(sample_ids: np.ndarray, lengths: np.ndarray) -> dict[str, np.ndarray]:

@@ -34,13 +34,19 @@ def select_parameters(
     ]
     if len(candidates) == 1:
         return candidates[0]
-    losses = [
-        sum(
-            _inner_loss(recipe, labels, candidate, rows, X, y, inside, outside, seed)
-            for inside, outside in _inner_folds(labels.kind, y["train"], units, seed)
-        )
-        for candidate in candidates
-    ]
+    losses = np.zeros(len(candidates))
+    for inside, outside in _inner_folds(labels.kind, y["train"], units, seed):
+        labelled = end_to_end(y["train"][inside])
+        preprocess = Preprocess.fit(X["train"][inside], labelled, recipe.preprocess)
+        # Fitted on `inside`, stopped on valid, judged by `outside`.
+        prepared = {
+            "inside": preprocess.transform(X["train"][inside]),
+            "valid": preprocess.transform(X["valid"]),
+            "outside": preprocess.transform(X["train"][outside]),
+        }
+        known = {"inside": y["train"][inside], "valid": y["valid"], "outside": y["train"][outside]}
+        models = (build_model(recipe.model, labels, seed, candidate) for candidate in candidates)
+        losses += [_inner_loss(model, labels, rows[inside], prepared, known) for model in models]
     if not np.isfinite(losses).any():
         raise DataError("No candidate of `search` could be fitted: all losses are no numbers")
     return candidates[int(np.nanargmin(losses))]
@@ -58,27 +64,11 @@ def _inner_folds(
 
 
 def _inner_loss(
-    recipe: Recipe,
-    labels: Labels,
-    parameters: dict[str, Any],
-    rows: np.ndarray,
-    X: dict[str, Any],
-    y: dict[str, Any],
-    inside: np.ndarray,
-    outside: np.ndarray,
-    seed: int,
+    model: Any, labels: Labels, rows: np.ndarray, X: dict[str, Any], y: dict[str, Any]
 ) -> float:
-    """Loss on an inner fold; preprocessing and model are fitted inside it, stopped on valid."""
-    labelled = end_to_end(y["train"][inside])
-    preprocess = Preprocess.fit(X["train"][inside], labelled, recipe.preprocess)
-    model = build_model(recipe.model, labels, seed, parameters)
-    sides = [
-        preprocess.transform(X["train"][inside]),
-        y["train"][inside],
-        preprocess.transform(X["valid"]),
-        y["valid"],
-    ]
-    weight = weighting(model, labels, rows[inside])
+    """Loss of a candidate on an inner fold, of which `rows` are those it is fitted on."""
+    sides = X["inside"], y["inside"], X["valid"], y["valid"]
+    weight = weighting(model, labels, rows)
     model.fit(*(model_rows(labels.kind, model, side) for side in sides), **weight)
-    raw = raw_answers(labels.kind, model, preprocess.transform(X["train"][outside]))
-    return labels.kind.loss(raw, end_to_end(y["train"][outside]))
+    raw = raw_answers(labels.kind, model, X["outside"])
+    return labels.kind.loss(raw, end_to_end(y["outside"]))

@@ -47,6 +47,7 @@ def train(
     y, y_valid = torch.from_numpy(target), torch.from_numpy(target_valid)
     share = None if weight is None else torch.from_numpy(weight).float()
     loss = _loss(model, y)
+    places = _places(model, X)
     stop = EarlyStopping(model.network, model.patience)
     optimizer = torch.optim.AdamW(
         model.network.parameters(), model.learning_rate, weight_decay=model.weight_decay, fused=True
@@ -54,7 +55,7 @@ def train(
     rng = np.random.default_rng(model.seed)
     told = time.monotonic()
     for epoch in range(model.epochs):
-        _train_epoch(model, X, y, share, loss, optimizer, epoch, rng)
+        _train_epoch(model, X, places, y, share, loss, optimizer, epoch, rng)
         if not torch.isfinite(y_valid).any():
             continue
         valid_loss = loss(forward(model, X_valid), y_valid, None).item()
@@ -76,6 +77,7 @@ def train(
 def _train_epoch(
     model: NetworkModel,
     X: Shaped,
+    places: Ragged,
     target: torch.Tensor,
     weight: torch.Tensor | None,
     loss: Loss,
@@ -94,7 +96,7 @@ def _train_epoch(
             raw = model.network(*model.batch(X, rows, device))
         optimizer.zero_grad()
         share = None if weight is None else weight[rows].to(device)
-        answers = target[_answers(model, X, rows)].to(device)
+        answers = target[places.tokens(rows)].to(device)
         loss(raw.float(), answers, share).backward()
         nn.utils.clip_grad_norm_(model.network.parameters(), 1.0)
         optimizer.step()
@@ -105,17 +107,18 @@ def forward(model: NetworkModel, X: Shaped) -> torch.Tensor:
     """Logits or standardised values of all rows on the CPU, (rows, n_outputs) float32."""
     device = next(model.network.parameters()).device
     model.network.eval()
-    raw = torch.zeros(answer_offsets(model.unit, X)[-1], model.n_outputs)
+    places = _places(model, X)
+    raw = torch.zeros(places.offsets[-1], model.n_outputs)
     for rows in batches_by_length(X, np.arange(len(X)), size=model.answered_at_once):
         with _mixed_precision(device):
             answered = model.network(*model.batch(X, rows, device))
-        raw[_answers(model, X, rows)] = answered.float().cpu()
+        raw[places.tokens(rows)] = answered.float().cpu()
     return raw
 
 
-def _answers(model: NetworkModel, X: Shaped, rows: np.ndarray) -> np.ndarray:
-    """Where the answers for these rows of X stand among all: one a sample, residue or pair."""
-    return Ragged(np.empty(0), answer_offsets(model.unit, X)).tokens(rows)
+def _places(model: NetworkModel, X: Shaped) -> Ragged:
+    """Where the answers for each row of X stand among all: one a sample, residue or pair."""
+    return Ragged(np.empty(0), answer_offsets(model.unit, X))
 
 
 def _loss(model: NetworkModel, target: torch.Tensor) -> Loss:
