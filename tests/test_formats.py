@@ -17,10 +17,8 @@ from hypothesis import strategies as st
 
 from bioloom.errors import DataError, in_yaml
 from bioloom.formats.columns import (
-    class_labels,
     feature_names,
     infer_types,
-    labels,
     numbers,
     select_rows,
     text,
@@ -360,18 +358,6 @@ def test_close_values_are_shown_of_no_id_and_no_person():
         assert "did you mean" not in str(error.value)
 
 
-def test_class_labels_are_renamed_and_some_are_no_label():
-    column = pd.Series(["1", "0", "?", None], index=[2, 3, 4, 5], dtype="str", name="y")
-    options = {"unlabelled": ["?"], "classes": {1: "yes", 0: "no"}}
-    labels = class_labels(column, options, HERE)
-    assert labels.tolist()[:2] == ["yes", "no"]
-    assert labels.isna().tolist() == [False, False, True, True]
-    refused(
-        lambda: class_labels(column, options | {"unlabelled": []}, HERE),
-        "1 rows have a label that `classes` does not name.*row 4, column y",
-    )
-
-
 def test_feature_names_have_no_dot_and_are_not_taken():
     assert feature_names(["PB.Blasts", "group"], HERE) == {
         "PB.Blasts": "PB_Blasts",
@@ -424,44 +410,3 @@ def test_expression_is_samples_by_genes_either_way_round(tmp_path):
 )
 def test_a_broken_matrix_names_the_place(tmp_path, content, expected):
     refused(lambda: read_expression(write(tmp_path / "e.csv", content)), expected)
-
-
-LABEL_OPTIONS = {"kind": None, "classes": {}, "unlabelled": []}
-
-
-@pytest.mark.parametrize(
-    ("values", "options", "number"),
-    [
-        (["0.5", "1.5", "2.25"], {}, True),
-        ([str(code) for code in range(30)], {}, True),
-        (["1", "2", "1"], {}, False),
-        (["1", "2", "other"], {}, False),
-        (["0.5", "1.5"], {"classes": {"0.5": "low", "1.5": "high"}}, False),
-        (["0.5", "1.5"], {"kind": "multiclass"}, False),
-        (["1", "2", "1"], {"kind": "value"}, True),
-        (["0.5", "unknown", "2.25"], {"unlabelled": ["unknown"]}, True),
-    ],
-)
-def test_a_label_that_was_measured_is_a_number(values, options, number):
-    column, _ = labels(
-        pd.Series(values, name="y", dtype="str"), LABEL_OPTIONS | options, Path("t.csv")
-    )
-    assert pd.api.types.is_numeric_dtype(column) == number
-
-
-@pytest.mark.parametrize("wrong", ["inf", "n.d."])
-def test_what_is_no_number_among_measured_labels_is_told_by_its_row(wrong):
-    column = pd.Series(["0.5", "1.25", wrong, "3.5"], index=[2, 3, 4, 5], name="y", dtype="str")
-    refused(lambda: labels(column, LABEL_OPTIONS, Path("t.csv")), "row 4, column y")
-
-
-def test_an_infinite_label_of_a_typed_column_is_told_by_its_row():
-    column = pd.Series([0.5, 1.25, np.inf, np.nan], index=[2, 3, 4, 5], name="y")
-    refused(lambda: labels(column, LABEL_OPTIONS, Path("t.parquet")), "row 4, column y")
-
-
-def test_a_missing_code_among_measured_labels_is_no_label():
-    column = pd.Series([0.5, 1.5, -9, 3.2], name="y")
-    known, notes = labels(column, LABEL_OPTIONS | {"unlabelled": [-9]}, Path("t.csv"))
-    assert known.isna().tolist() == [False, False, True, False]
-    assert "taken as a number" in notes[0]

@@ -19,11 +19,12 @@ from sklearn.metrics import roc_auc_score
 import bioloom.models
 from bioloom.arrays import Ragged
 from bioloom.errors import DataError
+from bioloom.kinds import get_kind
 from bioloom.models import check_parameters, get_model, model_names, parameters_of
 
-KINDS = ["binary", "multiclass", "value", "targets"]
+KINDS = ["binary", "multiclass", "value", "targets", "multilabel"]
 CLASSES = ("binary", "multiclass")
-OUTPUT = {"binary": "classes", "multiclass": "classes", "value": "values", "targets": "values"}
+OUTPUT = {kind: get_kind(kind).output for kind in KINDS}
 # Models that are meant to look at no features, or at categories only.
 FLOORS = {"naive", "category_mean"}
 ONE_LABEL = {"logistic_regression", "gradient_boosting"}
@@ -57,6 +58,8 @@ def labels(signal: np.ndarray, kind: str) -> tuple[np.ndarray, int]:
     if kind == "value":
         return 50 + 10 * signal[:, 0].astype(float), 1
     targets = signal[:, :4].astype(float) * [1, 10, 100, 1] + 5
+    if kind == "multilabel":
+        targets = (targets > 5).astype(float)
     targets[np.random.default_rng(1).random(targets.shape) < 0.2] = np.nan
     return targets, 4
 
@@ -71,7 +74,7 @@ def build(name: str, kind: str, n_outputs: int, seed: int = 1, **parameters):
 
 
 def answers(model, X) -> np.ndarray:
-    predict = model.predict_proba if model.classes else model.predict
+    predict = model.predict if model.output == "values" else model.predict_proba
     return predict(X)
 
 
@@ -144,7 +147,8 @@ def test_answers_have_the_shape_and_survive_saving(name, kind, make, device, tmp
     assert np.isfinite(before).all()
     if kind in CLASSES:
         np.testing.assert_allclose(before.sum(axis=1), 1, atol=1e-6)
-        assert (before >= 0).all()
+    if OUTPUT[kind] != "values":
+        assert ((before >= 0) & (before <= 1)).all()
     model.save(tmp_path / "model")
     loaded = get_model(name).load(tmp_path / "model")
     np.testing.assert_array_equal(answers(loaded, X), before)
@@ -195,10 +199,19 @@ def test_a_model_for_vectors_takes_the_mean_of_tokens(name):
     np.testing.assert_allclose(answers(model, X), answers(model, X.mean()))
 
 
+@pytest.mark.parametrize("name", [name for name in TABLES if name != "category_mean"])
+def test_a_label_that_all_rows_have_or_none_is_borne(name):
+    X, (y, n_outputs) = dense(40), labels(dense(40), "multilabel")
+    y[:, 0], y[:, 1], y[:, 2] = 1, 0, np.nan
+    p = answers(build(name, "multilabel", n_outputs).fit(X, y, X[:0], y[:0]), X)
+    assert np.isfinite(p).all()
+    assert p[:, 0].mean() > p[:, 1].mean()
+
+
 @pytest.mark.parametrize("name", sorted(ONE_LABEL))
 def test_several_targets_are_refused_by_models_for_one(name):
     X, (y, n_outputs) = dense(40), labels(dense(40), "targets")
-    with pytest.raises(DataError, match="predicts one label"):
+    with pytest.raises(DataError, match="predicts one value"):
         get_model(name)(output="values", n_outputs=n_outputs, seed=1).fit(X, y, X, y)
 
 
@@ -346,7 +359,7 @@ def test_svm_too_many_rows_for_a_kernel_are_refused(monkeypatch):
 
 def test_boosting_damaged_trees_are_refused(tmp_path):
     model, _, _ = fit("gradient_boosting", "binary")
-    model.estimator._predictors[0][0].nodes["left"][0] = 10_000
+    model.estimators[0]._predictors[0][0].nodes["left"][0] = 10_000
     model.save(tmp_path)
     with pytest.raises(DataError, match="damaged"):
         get_model("gradient_boosting").load(tmp_path)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.feature_selection import SelectKBest, f_classif, f_regression
 
 from bioloom.errors import DataError
 from bioloom.features import Features
@@ -113,10 +114,22 @@ def test_features_that_all_are_constant_are_refused():
         fit_once(samples, constant)
 
 
-def test_selection_needs_one_label():
-    X, y = np.random.default_rng(0).normal(size=(2, 20, 3))
-    with pytest.raises(DataError, match="select` ranks features by one label, the samples have 3"):
-        Preprocess.fit(X, y, {"select": 2})
+@pytest.mark.parametrize("classes", [True, False])
+def test_selection_is_that_of_scikit_learn(classes):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 12))
+    y = rng.integers(0, 3, 40) if classes else X[:, 3] + rng.normal(size=40)
+    test = f_classif if classes else f_regression
+    expected = SelectKBest(test, k=4).fit(X, y).get_support(indices=True)
+    np.testing.assert_array_equal(Preprocess.fit(X, y, {"select": 4}).support, expected)
+
+
+def test_selection_takes_what_tells_most_of_any_label():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 9))
+    y = (X[:, [2, 7]] > 0).astype(float)
+    y[:20, 0] = np.nan
+    assert Preprocess.fit(X, y, {"select": 2}).support.tolist() == [2, 7]
 
 
 def test_the_signature_is_of_training_rows_alone(tmp_path):

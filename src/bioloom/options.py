@@ -78,9 +78,19 @@ def complete_options(
     return {name: option.default for name, option in known.items()} | dict(options)
 
 
-def column_names(
-    options: Mapping[str, Any], defaults: Mapping[str, str | None]
-) -> dict[str, str | None]:
-    """The user's column for each of our roles; a number is the name of a column without one."""
+def column_names(options: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """The user's column, or list of columns, for each of our roles.
+
+    A number is the name of a column without one.
+    """
     names = complete_options(options, defaults, "columns")
-    return {role: None if name is None else str(name) for role, name in names.items()}
+    return {
+        role: [*map(str, name)] if isinstance(name, list) else None if name is None else str(name)
+        for role, name in names.items()
+    }
+
+
+def named_columns(names: Mapping[str, Any]) -> list[str]:
+    """All columns that have a role, of what `column_names` gives."""
+    given = [name if isinstance(name, list) else [name] for name in names.values() if name]
+    return [column for columns in given for column in columns]

@@ -18,23 +18,24 @@ from bioloom.errors import DataError, in_yaml
 from bioloom.formats.columns import (
     feature_names,
     infer_types,
-    labels,
     require_columns,
     select_rows,
     text,
     unique_ids,
 )
 from bioloom.formats.expression import read_expression_source
+from bioloom.formats.labels import read_labels
 from bioloom.formats.table import read_source
-from bioloom.options import column_names, complete_options
+from bioloom.options import column_names, complete_options, named_columns
 from bioloom.privacy.identifiers import identifying
 from bioloom.privacy.small_cells import count_shown
-from bioloom.samples import Cleaned, Raw, feature_columns
+from bioloom.samples import Cleaned, Raw, feature_columns, label_columns
 from bioloom.samples.cleaning import (
     drop_columns,
     drop_rows,
     label_rules,
     require_labels,
+    without_rare_labels,
 )
 from bioloom.samples.columns import is_number
 
@@ -52,15 +53,16 @@ OPTIONS: dict[str, Any] = {
     "not_identifiers": [],
     "kind": None,
 }
-COLUMNS: dict[str, str | None] = {"id": None, "patient": None, "label": None}
+COLUMNS: dict[str, Any] = {"id": None, "patient": None, "label": None}
 CLEAN: dict[str, Any] = {"drop": [], "ranges": {}, "max_categories": 50, "min_class_size": 1}
 BLOCK = "expression."
 
 
 def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
-    """Raw samples `sample_id, group, label?, <clinical> ..., expression.<gene> ...`.
+    """Raw samples `sample_id, group, label(s)?, <clinical> ..., expression.<gene> ...`.
 
-    `columns` names the `id` of a row, the `patient` where one has several rows, and the `label`.
+    `columns` names the `id` of a row, the `patient` where one has several rows, and the `label`, or
+    a list of them.
     A patient without expression has an empty block.
     """
     options = complete_options(options, OPTIONS, "datasets")
@@ -70,10 +72,9 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     table, notes = select_rows(table, options, path, private=True)
     samples = _identity(table, columns, path)
     if columns["label"]:
-        require_columns(table, [columns["label"]], path)
-        samples["label"], taken = labels(table[columns["label"]], options, path)
-        notes += taken
-    clinical, removed = _clinical(table, [name for name in columns.values() if name], options, path)
+        labels, taken = read_labels(table, columns["label"], options, path)
+        samples, notes = samples.join(labels), notes + taken
+    clinical, removed = _clinical(table, named_columns(columns), options, path)
     if removed:
         notes.append(f"Columns that identify a person were not read: {', '.join(removed)}")
     blocks = [samples, clinical]
@@ -143,20 +144,22 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
     """Leave out rows without label and the `drop` columns; what is out of range becomes missing."""
     options = complete_options(options, CLEAN, "clean")
     notes: list[str] = []
-    labelled = "label" in raw
+    labelled = bool(label_columns(raw))
     samples = drop_columns(raw, options["drop"], training=labelled)
     samples, out_of_range = _within(samples, options["ranges"])
     notes += out_of_range
     rules = label_rules(samples, options["min_class_size"]) if labelled else {}
     samples, dropped = drop_rows(samples, rules)
     if labelled:
+        samples, left_out = without_rare_labels(samples, options["min_class_size"])
+        notes += left_out
         require_labels(samples)
     features = feature_columns(samples)
     _check_categories(samples, features, options["max_categories"])
     copies = samples.duplicated(features).sum() if features else 0
     if copies:
         notes.append(f"{count_shown(copies)} rows have the same values as an earlier one")
-    samples = samples[["sample_id", *(["label"] if labelled else []), "group", *features]]
+    samples = samples[["sample_id", *label_columns(samples), "group", *features]]
     return Cleaned(samples, dropped, notes)
 
 
@@ -211,7 +214,7 @@ def defaults(task: dict[str, Any]) -> dict[str, Any]:
 
 
 application = Application(
-    kinds=("binary", "multiclass", "value"),
+    kinds=("binary", "multiclass", "value", "multilabel"),
     ingest=ingest,
     clean=clean,
     inputs=inputs,

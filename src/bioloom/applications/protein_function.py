@@ -1,7 +1,7 @@
-"""Function of proteins and peptides: sequences with a class label (antimicrobial, EC, COG ...).
+"""Function of proteins and peptides: sequences with one label or several (EC, COG, GO ...).
 
 Sources: `sequences` (FASTA, GenBank or a table) and, optionally, `table` (a table of labels joined
-by id). Samples: `sample_id, label, group, sequence`.
+by id). Samples: `sample_id, label (or label.<name> ...), group, sequence`.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from bioloom.application import Application
 from bioloom.errors import DataError
 from bioloom.formats.columns import (
     ids_or_rows,
-    labels,
     require_columns,
     select_rows,
     text,
     unique_ids,
 )
+from bioloom.formats.labels import read_labels
 from bioloom.formats.proteins import read_sequences
 from bioloom.formats.residues import AMBIGUOUS, spelling_notes, standard_sequences
 from bioloom.formats.table import is_table, read_source
 from bioloom.options import column_names, complete_options
-from bioloom.samples import Cleaned, Raw
+from bioloom.samples import Cleaned, Raw, label_columns
 from bioloom.samples.cleaning import (
     Rules,
     drop_rows,
@@ -35,6 +35,7 @@ from bioloom.samples.cleaning import (
     merge_copies,
     require_labels,
     unlabelled,
+    without_rare_labels,
 )
 from bioloom.samples.columns import has_classes
 
@@ -49,7 +50,7 @@ OPTIONS: dict[str, Any] = {
     "unlabelled": [],
     "kind": None,
 }
-COLUMNS: dict[str, str | None] = {"id": None, "sequence": None, "label": None, "group": None}
+COLUMNS: dict[str, Any] = {"id": None, "sequence": None, "label": None, "group": None}
 CLEAN: dict[str, Any] = {
     "min_length": 1,
     "max_length": None,
@@ -61,7 +62,7 @@ CLEAN: dict[str, Any] = {
 
 
 def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
-    """Raw samples `sample_id, sequence, group` and `label` where `columns` names one.
+    """Raw samples `sample_id, sequence, group` and label columns where `columns` names any.
 
     Sequences are upper case without a closing stop. With a source `table` they are those that have
     a row in it; what has no partner is noted.
@@ -133,11 +134,12 @@ def _annotations(
     table: pd.DataFrame, names: Mapping[str, str], options: Mapping[str, Any], path: Path
 ) -> tuple[dict[str, pd.Series], list[str]]:
     """Label and group where they are named, and how the label was taken."""
-    require_columns(table, [names[role] for role in ("label", "group") if role in names], path)
     columns, notes = dict[str, pd.Series](), list[str]()
     if "label" in names:
-        columns["label"], notes = labels(table[names["label"]], options, path)
+        labels, notes = read_labels(table, names["label"], options, path)
+        columns |= {str(name): label for name, label in labels.items()}
     if "group" in names:
+        require_columns(table, [names["group"]], path)
         groups = text(table[names["group"]])
         # A group of its own; text is trimmed, so no group of the user's begins with a space.
         alone = pd.Series([f" row {row}" for row in table.index], index=table.index)
@@ -148,8 +150,8 @@ def _annotations(
 def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
     """Drop what cannot be learnt from, with the reasons counted.
 
-    A sequence of two classes is dropped with all its copies; of other copies the first is kept, and
-    has the mean of their labels where these are numbers.
+    A sequence of two classes, or of labels that contradict, is dropped with all its copies; of
+    other copies the first is kept, and has the mean of their labels where these are numbers.
     New data keep their copies: each row of the user's file is to get a prediction.
     """
     options = complete_options(options, CLEAN, "clean")
@@ -167,26 +169,29 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
             s["sequence"].str.count(AMBIGUOUS) > options["max_unknown"] * s["sequence"].str.len()
         ),
     }
-    labelled = "label" in raw
-    if labelled and not has_classes(raw):
+    labels = label_columns(raw)
+    if "label" in raw and not has_classes(raw):
         usable = ~np.any([is_bad(raw) for is_bad in (*rules.values(), unlabelled)], axis=0)
         raw = merge_copies(raw, usable)
-    if labelled:
+    if labels:
         rules |= _label_rules(raw, options["min_class_size"])
     samples, dropped = drop_rows(raw, rules)
-    if labelled:
+    if labels:
+        samples, left_out = without_rare_labels(samples, options["min_class_size"])
+        notes += left_out
         require_labels(samples)
-    columns = ["sample_id", *(["label"] if labelled else []), "group", "sequence"]
+    columns = ["sample_id", *label_columns(samples), "group", "sequence"]
     return Cleaned(samples[columns], dropped, notes)
 
 
 def _label_rules(samples: pd.DataFrame, min_class_size: int) -> Rules:
     """Rules for labelled sequences: each once, with one label."""
     copies: Rules = {"duplicate sequence": lambda s: s["sequence"].duplicated()}
-    if has_classes(samples):
+    labels = label_columns(samples)
+    if has_classes(samples) or labels != ["label"]:
         copies = {
             "sequence with contradicting labels": lambda s: (
-                s.groupby("sequence")["label"].transform("nunique") > 1
+                s.groupby("sequence")[labels].transform("nunique").gt(1).any(axis=1)
             ),
             **copies,
         }
@@ -214,7 +219,7 @@ def defaults(task: dict[str, Any]) -> dict[str, Any]:
 
 
 application = Application(
-    kinds=("binary", "multiclass", "value"),
+    kinds=("binary", "multiclass", "value", "multilabel"),
     ingest=ingest,
     clean=clean,
     inputs=inputs,

@@ -17,9 +17,10 @@ import pandas as pd
 
 from bioloom.application import Application
 from bioloom.errors import DataError
-from bioloom.formats.columns import class_labels, require_columns
+from bioloom.formats.columns import require_columns
 from bioloom.formats.edges import pairs_of, read_complexes, read_links
 from bioloom.formats.expression import read_expression_source
+from bioloom.formats.labels import class_labels
 from bioloom.formats.proteins import read_sequences
 from bioloom.formats.residues import standard_sequences
 from bioloom.formats.table import READ_OPTIONS

@@ -13,6 +13,7 @@ import pandas as pd
 
 from bioloom.evaluation.intervals import drawn_scores, interval
 from bioloom.kinds import HeldOut, Kind, TestSet
+from bioloom.metrics.multilabel import label_scores
 from bioloom.metrics.regression import target_scores
 from bioloom.privacy.small_cells import FEW
 
@@ -125,6 +126,17 @@ def per_target(test: TestSet, draws: np.ndarray) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
+def per_label(test: TestSet, draws: np.ndarray) -> pd.DataFrame:
+    """`model, target, n` and the scores of two classes of each label, repeats averaged."""
+    tables = []
+    for model, repeats in test.models.items():
+        scores = [label_scores(p.y, p.call, p.p, np.ones((len(p.y), 1))) for p in repeats]
+        means = {name: np.mean([s[name][:, 0] for s in scores], axis=0) for name in scores[0]}
+        n = np.isfinite(repeats[0].y).sum(axis=0)
+        tables.append(pd.DataFrame({"model": model, "target": test.outputs, "n": n, **means}))
+    return pd.concat(tables, ignore_index=True)
+
+
 PLOTS: dict[str, Callable[[TestSet, np.ndarray], pd.DataFrame]] = {
     "roc": roc,
     "pr": precision_recall,
@@ -133,6 +145,7 @@ PLOTS: dict[str, Callable[[TestSet, np.ndarray], pd.DataFrame]] = {
     "per_class": per_class,
     "predicted_observed": predicted_observed,
     "per_target": per_target,
+    "per_label": per_label,
 }
 """Plot tables of test rows and draws of their groups, by the names that kinds list."""
 

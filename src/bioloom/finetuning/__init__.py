@@ -56,7 +56,7 @@ def finetune(
     with claim_devices(None) as [device], repeatable(seed, device, warn_only=True):
         encoder = huggingface.load(section, weights, device, "float32")
         encoder.budget = settings.batch_tokens
-        tuner = Tuner(encoder, settings, seed, outputs_of(kind, train))
+        tuner = Tuner(encoder, settings, seed, outputs_of(train))
         progress = tuner.fit(train, valid)
         record = {
             "task": task,

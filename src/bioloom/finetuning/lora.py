@@ -166,15 +166,18 @@ class Tuner:
     def _summed(self, raw: torch.Tensor, rows: Rows, chosen: np.ndarray) -> torch.Tensor:
         """Cross-entropy, or squared errors of what was measured, summed over weighted rows."""
         import torch
+        from torch.nn import functional as F
 
         y = torch.from_numpy(rows.y[chosen]).to(self.device)
         weight = torch.from_numpy(rows.weight[chosen]).float().to(self.device)
-        if rows.y.ndim == 1:
-            each = torch.nn.functional.cross_entropy(raw, y, reduction="none")
+        if rows.output == "classes":
+            return (weight * F.cross_entropy(raw, y, reduction="none")).sum()
+        measured, y = torch.isfinite(y), y.nan_to_num().float()
+        if rows.output == "labels":
+            each = F.binary_cross_entropy_with_logits(raw, y, reduction="none")
         else:
-            measured = torch.isfinite(y)
-            each = torch.where(measured, raw - y.nan_to_num().float(), 0.0).square().sum(dim=1)
-        return (weight * each).sum()
+            each = (raw - y).square()
+        return (weight * torch.where(measured, each, 0.0).sum(dim=1)).sum()
 
 
 class _Best:

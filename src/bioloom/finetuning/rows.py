@@ -12,15 +12,18 @@ from bioloom.application import Application
 from bioloom.arrays import end_to_end
 from bioloom.embedders import huggingface, normalise_all
 from bioloom.errors import DataError
-from bioloom.kinds import Kind, kind_of
+from bioloom.kinds import Kind, Output, kind_of
 
 
 @dataclass(frozen=True)
 class Rows:
     """Normalised sequences, their targets and how much each counts.
 
-    `y` has class codes (N,) int64, or standardised values (N, T) with NaN where not measured.
+    `y` has class codes (N,) int64, or standardised values (N, T), or labels (N, T) 0 and 1, both
+    with NaN where not known.
     """
+
+    output: Output
 
     texts: list[str]
     y: np.ndarray
@@ -57,14 +60,15 @@ def labelled_rows(
         chosen = np.flatnonzero(part == name)
         # as in training: weights are of mean 1, and each valid row counts once
         share = weight.to_numpy(float)[chosen] if name == "train" else np.ones(len(chosen))
-        rows[name] = Rows([texts[i] for i in chosen], y[chosen], share / share.mean())
+        chosen_texts = [texts[i] for i in chosen]
+        rows[name] = Rows(kind.output, chosen_texts, y[chosen], share / share.mean())
     return kind, rows["train"], rows["valid"]
 
 
 def _targets(samples: pd.DataFrame, kind: Kind, train: np.ndarray) -> np.ndarray:
-    """Class codes (N,), or values (N, T) less the mean of train rows, over their deviation."""
+    """Class codes, labels, or values (N, T) less the mean of train rows, over their deviation."""
     y = end_to_end(kind.encode(samples, kind.outputs(samples, None)))
-    if kind.output == "classes":
+    if kind.output != "values":
         return y
     values = y.reshape(len(y), -1)
     known = pd.DataFrame(values[train])
@@ -72,6 +76,6 @@ def _targets(samples: pd.DataFrame, kind: Kind, train: np.ndarray) -> np.ndarray
     return (values - centre.to_numpy()) / spread.to_numpy()
 
 
-def outputs_of(kind: Kind, rows: Rows) -> int:
+def outputs_of(rows: Rows) -> int:
     """How many numbers the head gives: one a class (every class has training rows), or a target."""
-    return rows.y.shape[1] if kind.output == "values" else int(rows.y.max()) + 1
+    return rows.y.shape[1] if rows.y.ndim > 1 else int(rows.y.max()) + 1

@@ -37,12 +37,12 @@ class Fitted:
     novelty: Novelty | None
     """Of a model for new data; those that only predict held-out rows have none."""
     outputs: list[str]
-    """Class names, or target names, or ["label"]."""
+    """Names of classes, labels or targets, or ["label"]."""
     calibration: Calibration = field(default_factory=Calibration)
     settings: dict[str, Any] = field(default_factory=dict)
 
     def scores(self, X: Shaped) -> np.ndarray:
-        """Calibrated class probabilities (A, C), or predicted values (A, targets).
+        """Calibrated probabilities of classes or labels (A, C), or predicted values (A, targets).
 
         A counts answers: residues, sample after sample, where the kind is of residues.
         """
@@ -74,14 +74,14 @@ class Fitted:
         self.model.save(folder)
         self.preprocess.save(folder)
         self.novelty.save(folder)
-        calibration = self.calibration
+        calibration, threshold = self.calibration, self.calibration.threshold
         described = {
             "model": self.model_name,
             "kind": self.kind.name,
             "parameters": self.parameters,
             "outputs": self.outputs,
             "temperature": float(calibration.temperature),
-            "threshold": None if calibration.threshold is None else float(calibration.threshold),
+            "threshold": None if threshold is None else np.asarray(threshold, float).tolist(),
             "quantile": [float(value) for value in calibration.quantile],
             "coverage": COVERAGE,
             **self.settings,
@@ -111,7 +111,7 @@ class Fitted:
 def raw_answers(kind: Kind, model: Any, prepared: Shaped) -> np.ndarray:
     """A model's answers before calibration, (A, outputs); what it sees are `model_rows`."""
     rows = model_rows(kind, model, prepared)
-    if kind.output == "classes":
+    if kind.output != "values":
         return model.predict_proba(rows)
     return np.asarray(model.predict(rows)).reshape(len(prepared), -1)
 

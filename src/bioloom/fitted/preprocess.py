@@ -76,7 +76,8 @@ class Preprocess:
     """Median imputation, standardisation and, with `select: k`, the k best columns by F test.
 
     Per-token features are only standardised, over all training tokens. An F test ranks columns
-    by the training labels alone (ANOVA for classes, correlation for a value). Of links, the nodes
+    by the training labels alone (ANOVA for classes, correlation for a value; of several labels or
+    targets the one that it tells most of). Of links, the nodes
     that end a training link are samples of one table, and the links' own features of another.
     """
 
@@ -89,11 +90,6 @@ class Preprocess:
         options = complete_options(options, DEFAULTS, "preprocess")
         if options["select"] and shape_of(X) != "vectors":
             raise DataError(f"`preprocess: select` is for tables, not for {shape_of(X)}")
-        if options["select"] and y.ndim > 1:
-            raise DataError(
-                f"`preprocess: select` ranks features by one label, the samples have {y.shape[1]}",
-                hint="remove it; `clean: drop` or `features: columns` leave columns out",
-            )
         gaps = shape_of(X) != "tokens"
         fitted = cls([Columns.fit(table, y, options, gaps=gaps) for table in tables(X)])
         if not any(len(table.keep) for table in fitted.tables):
@@ -136,11 +132,17 @@ class Preprocess:
 
 
 def _best_columns(values: np.ndarray, y: np.ndarray, size: int) -> np.ndarray:
-    """The columns with the highest F, in their order."""
-    from sklearn.feature_selection import SelectKBest, f_classif, f_regression
+    """The columns with the highest F for a label (of several, on the rows where it is known)."""
+    from sklearn.feature_selection import f_classif, f_regression
 
     test = f_classif if np.issubdtype(y.dtype, np.integer) else f_regression
-    return np.flatnonzero(SelectKBest(test, k=size).fit(values, y).get_support())
+    best = np.full(values.shape[1], -np.inf)
+    for label in y.reshape(len(y), -1).T:
+        rows = ~np.isnan(label)
+        if len(np.unique(label[rows])) > 1:
+            with np.errstate(divide="ignore", invalid="ignore"):  # constant in these rows
+                best = np.fmax(best, test(values[rows], label[rows])[0])
+    return np.sort(np.argsort(best, kind="stable")[-size:])
 
 
 def _varies(values: np.ndarray) -> np.ndarray:

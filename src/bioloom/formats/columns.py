@@ -1,4 +1,4 @@
-"""Columns of a table as read by `bioloom.formats.table`: present, of one type, ids and labels.
+"""Columns of a table as read by `bioloom.formats.table`: present, of one type, ids, numbers, text.
 
 Every message names the file, the row and the column, and shows no value of a feature: the rows may
 be persons.
@@ -18,8 +18,6 @@ from bioloom.errors import DataError, in_yaml
 
 TYPES = ("number", "category")
 FEW = 50  # a column with more values may hold ids, which no message shows
-VALUE = "value"  # the kind whose label is a number
-MOST_CODES = 20  # whole numbers up to here may be codes of classes
 RESERVED = ("sample_id", "label", "group", "sequence", "sample_weight", "split")
 
 
@@ -195,61 +193,6 @@ def select_rows(
             notes.append(f"`{verb}: {name}` left {chosen.sum()} of {len(table)} rows")
             table = table[chosen]
     return table, notes
-
-
-def labels(
-    column: pd.Series, options: Mapping[str, Any], file: Path
-) -> tuple[pd.Series, list[str]]:
-    """The label column as class names or as numbers, and a note where it was taken as numbers.
-
-    The task says which by its `kind`. Else numbers that look measured are: a fraction, or more than
-    `MOST_CODES` different ones, where no `classes` are named.
-    """
-    kind, classes = options["kind"], options["classes"]
-    if kind == VALUE and classes:
-        raise DataError("`classes` names classes, but `kind: value` says that labels are numbers")
-    known = column.mask(_stands_for_none(column, options["unlabelled"]))
-    if kind == VALUE or (not kind and not classes and _is_measured(known)):
-        note = f"The label {column.name} is taken as a number; `kind: multiclass` makes it classes"
-        return numbers(known, file), [] if kind else [note]
-    return class_labels(column, options, file), []
-
-
-def _stands_for_none(column: pd.Series, unlabelled: Iterable[Any]) -> pd.Series:
-    """Rows whose label is a word, or by its value a number, for no label."""
-    words = [str(value) for value in unlabelled]
-    codes = pd.to_numeric(pd.Series(words, dtype="str"), errors="coerce").dropna()
-    return text(column).isin(words) | pd.to_numeric(column, errors="coerce").isin(codes)
-
-
-def _is_measured(column: pd.Series) -> bool:
-    # More than half are numbers: what is none among them, or infinite, is then told by its row.
-    known = pd.to_numeric(column, errors="coerce").dropna()
-    if 2 * len(known) <= column.notna().sum():
-        return False
-    return bool(known.mod(1).ne(0).any()) or known.nunique() > MOST_CODES
-
-
-def class_labels(column: pd.Series, options: Mapping[str, Any], file: Path) -> pd.Series:
-    """Class labels as text: `unlabelled` values become missing, `classes` renames the others.
-
-    Raises DataError for a label that `classes` does not name, where it is given.
-    """
-    labels = text(column)
-    labels = labels.mask(labels.isin([str(value) for value in options["unlabelled"]]))
-    classes = {str(value): str(name) for value, name in options["classes"].items()}
-    if not classes:
-        return labels
-    unknown = labels[labels.notna() & ~labels.isin(list(classes))]
-    if len(unknown):
-        raise DataError(
-            f"{len(unknown)} rows have a label that `classes` does not name; the first one",
-            file=file,
-            row=unknown.index[0],
-            column=str(column.name),
-            hint=f"`classes` has {', '.join(classes)}",
-        )
-    return labels.map(classes)
 
 
 def feature_names(names: Iterable[str], file: Path) -> dict[str, str]:

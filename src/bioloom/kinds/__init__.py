@@ -19,8 +19,9 @@ from bioloom.errors import DataError
 from bioloom.metrics import Metric, Scores
 from bioloom.registry import find, names_in
 
-Output = Literal["classes", "values"]
-"""What a model answers with: class probabilities, or numbers."""
+Output = Literal["classes", "labels", "values"]
+"""What a model answers with: probabilities of classes, of which a sample has one, or of labels, of
+which it has any number, or numbers."""
 Unit = Literal["sample", "residue", "residue_pair"]
 """What one answer is about."""
 
@@ -32,13 +33,13 @@ RERUN = "run the train step again: held_out and splits do not belong together"
 class Calibration:
     """What is fitted on validation rows.
 
-    `temperature` of class probabilities; `threshold`, the probability of the positive class from
-    which it is called, or the value above which is high; `quantile`, the conformal quantile of
-    each output, or one for all classes.
+    `temperature` of probabilities; `threshold`, the probability of the positive class, or of each
+    label, from which it is called, or the value above which is high; `quantile`, the conformal
+    quantile of each output, or one for all classes.
     """
 
     temperature: float = 1.0
-    threshold: float | None = None
+    threshold: float | list[float] | None = None
     quantile: list[float] = field(default_factory=list)
 
 
@@ -47,7 +48,8 @@ class HeldOut:
     """What one model said of the test rows of one repeat (N rows, all folds together).
 
     Classes: `y`, `call (N,)` class indices, `p (N, K)` probabilities. Values: `y`, `call (N,)`, or
-    `(N, T)` with NaN in `y` where a target was not measured; `p` is empty. `group (N,)` indexes the
+    `(N, T)` with NaN in `y` where a target was not measured; `p` is empty. Labels: all three
+    `(N, T)`, `y` and `call` 0 or 1. `group (N,)` indexes the
     test units (`splits`), the same in all models and repeats. `quantile`, of the shape of `call`,
     is the conformal quantile: how far from the truth a set or an interval reaches; NaN where none
     was given. `weight (N,)` is how much a row counts, mean 1; `threshold (N,)` is where a value is
@@ -151,7 +153,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Labels:
-    """The labels as a model takes them: class codes (N,), values (N,) or (N, targets).
+    """The labels as a model takes them: class codes (N,), values (N,) or (N, targets), 0 and 1.
 
     Of residues or pairs of them: class codes as Ragged. `outputs` name the columns of an answer.
     `weight (N,)` is how much a sample counts; `high_above` is where a value starts to be called

@@ -78,11 +78,13 @@ def decide(scores: np.ndarray, calibration: Calibration) -> np.ndarray:
 
 
 def answer(
-    scores: np.ndarray, classes: list[str], chosen: np.ndarray, calibration: Calibration
+    scores: np.ndarray, classes: list[str], chosen: np.ndarray, quantile: float | np.ndarray
 ) -> pd.DataFrame:
-    """`prediction, probability, p.<class> ..., prediction_set, quantile` of the chosen classes."""
-    quantile = calibration.quantile[0]
-    inside = 1 - scores <= quantile
+    """`prediction, probability, p.<class> ..., prediction_set, quantile` of the chosen classes.
+
+    `quantile` is one for all answers, or one each (A,).
+    """
+    inside = 1 - scores <= np.reshape(quantile, (-1, 1))
     table = pd.DataFrame({"prediction": np.array(classes)[chosen]})
     table["probability"] = scores[np.arange(len(chosen)), chosen]
     for code, name in enumerate(classes):

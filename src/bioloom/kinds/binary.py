@@ -50,7 +50,7 @@ def decide(scores: np.ndarray, calibration: Calibration) -> np.ndarray:
 
 def answer(scores: np.ndarray, classes: list[str], calibration: Calibration) -> pd.DataFrame:
     """As of all classes, with the `threshold`."""
-    table = _classes.answer(scores, classes, decide(scores, calibration), calibration)
+    table = _classes.answer(scores, classes, decide(scores, calibration), calibration.quantile[0])
     return table.assign(threshold=calibration.threshold)
 
 

@@ -14,7 +14,8 @@ from bioloom.samples.columns import has_classes
 
 def answer(scores: np.ndarray, classes: list[str], calibration: Calibration) -> pd.DataFrame:
     """The most probable class, all probabilities and the set."""
-    return _classes.answer(scores, classes, _classes.decide(scores, calibration), calibration)
+    chosen = _classes.decide(scores, calibration)
+    return _classes.answer(scores, classes, chosen, calibration.quantile[0])
 
 
 def score(rows: HeldOut, weights: np.ndarray) -> Scores:

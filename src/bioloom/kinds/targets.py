@@ -13,7 +13,7 @@ from bioloom.kinds import HeldOut, TestSet, value
 from bioloom.kinds._rows import Truth, check_complete, join
 from bioloom.metrics import Scores, coverage, regression
 from bioloom.samples import label_columns
-from bioloom.samples.columns import is_number
+from bioloom.samples.columns import is_flag, is_number
 
 LABEL = "label."
 
@@ -21,7 +21,7 @@ LABEL = "label."
 def fits(samples: pd.DataFrame) -> bool:
     """Whether there are columns `label.<target>` of numbers."""
     columns = [name for name in label_columns(samples) if name.startswith(LABEL)]
-    return bool(columns) and all(is_number(samples[c]) for c in columns)
+    return bool(columns) and all(is_number(samples[c]) and not is_flag(samples[c]) for c in columns)
 
 
 def outputs(samples: pd.DataFrame, positive: str | None) -> list[str]:
@@ -31,7 +31,8 @@ def outputs(samples: pd.DataFrame, positive: str | None) -> list[str]:
 
 def encode(samples: pd.DataFrame, targets: list[str]) -> np.ndarray:
     """The values, (N, T), NaN where not measured."""
-    return samples[[f"{LABEL}{target}" for target in targets]].to_numpy(dtype=float)
+    columns = [f"{LABEL}{target}" for target in targets]
+    return samples[columns].to_numpy(dtype=float, na_value=np.nan)
 
 
 def rows(samples: pd.DataFrame, targets: list[str]) -> pd.DataFrame:
@@ -47,29 +48,39 @@ def unanswered(ids: np.ndarray, targets: list[str]) -> pd.DataFrame:
 
 def test_set(test: pd.DataFrame, held_out: pd.DataFrame, options: dict[str, Any]) -> TestSet:
     """Test rows with all targets that have enough measured values in every repeat (`min_test`)."""
-    columns = [name for name in map(str, test) if name.startswith(LABEL)]
-    repeats = test.groupby("repeat")[columns]
-    enough = (repeats.count().min() >= options["min_test"]) & (repeats.nunique().min() > 1)
+    chosen, skipped = scored(test, options["min_test"])
+    return join(Truth(test, encode(test, chosen), chosen, skipped), held_out, said)
+
+
+def scored(test: pd.DataFrame, min_test: int) -> tuple[list[str], list[str]]:
+    """The targets with `min_test` values in every repeat, which are not all equal; the others."""
+    repeats = test.groupby("repeat")[label_columns(test)]
+    enough = (repeats.count().min() >= min_test) & (repeats.nunique().min() > 1)
     if not enough.any():
         raise DataError(
-            f"no target has {options['min_test']} different test values",
-            hint="lower evaluate: min_test",
+            f"no target has {min_test} different test values", hint="lower evaluate: min_test"
         )
-    scored = list(enough.index[enough].str.removeprefix(LABEL))
-    skipped = list(enough.index[~enough].str.removeprefix(LABEL))
-    return join(Truth(test, encode(test, scored), scored, skipped), held_out, said)
+    names = enough.index.str.removeprefix(LABEL)
+    return list(names[enough]), list(names[~enough])
 
 
 def said(table: pd.DataFrame, truth: Truth, model: str) -> dict[str, np.ndarray]:
     """`call, quantile` (N, T) of one model in the order of the truth."""
     table = table[table["target"].isin(truth.outputs)]
-    at = truth.places(table, model, several="target")
-    place = at, pd.Index(truth.outputs).get_indexer(pd.Index(table["target"]))
+    place = places(table, truth, model)
     call, quantile = np.full(truth.y.shape, np.nan), np.full(truth.y.shape, np.nan)
     call[place] = table["prediction"].to_numpy(float)
     quantile[place] = truth.quantiles(table)
     check_complete(~np.isfinite(call) & np.isfinite(truth.y), model)
     return {"call": truth.level(call), "quantile": quantile}
+
+
+def places(
+    table: pd.DataFrame, truth: Truth, model: str
+) -> tuple[np.ndarray, np.ndarray | pd.Index]:
+    """The row and the target, both as numbers, that each answer belongs to."""
+    at = truth.places(table, model, several="target")
+    return at, pd.Index(truth.outputs).get_indexer(pd.Index(table["target"]))
 
 
 def score(rows: HeldOut, weights: np.ndarray) -> Scores:

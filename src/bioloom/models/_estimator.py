@@ -1,9 +1,10 @@
 """What every model is: parameters as dataclass fields, fit, predict, and two plain files.
 
 X is (N, D) float32 without NaN, Ragged, or Links. y is class codes (N,) int64, values (N,) or
-(N, T) with NaN where a target was not measured; a model that answers a residue, or a pair of
-residues, takes Ragged class codes and answers them end to end, (A, classes). A fitted model is its
-parameters (parameters.json) and its state (model.safetensors); nothing is pickled.
+(N, T), or labels (N, T) 0 and 1, both with NaN where one is not known; a model that answers a
+residue, or a pair of residues, takes Ragged class codes and answers them end to end, (A, classes).
+A fitted model is its parameters (parameters.json) and its state (model.safetensors); nothing is
+pickled.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Estimator(ABC):
 
     output: Output
     n_outputs: int
-    """Classes (two or more), targets, or 1."""
+    """Classes (two or more), labels, targets, or 1."""
     seed: int
     unit: Unit = "sample"
 
@@ -60,12 +61,17 @@ class Estimator(ABC):
 
     @abstractmethod
     def outputs(self, X: Shaped) -> np.ndarray:
-        """Class probabilities, not yet calibrated, or values: (N, n_outputs)."""
+        """Probabilities of classes or labels, not yet calibrated, or values: (N, n_outputs)."""
 
     @property
     def classes(self) -> bool:
-        """Whether it answers with class probabilities."""
+        """Whether it answers with the probabilities of classes, of which a sample has one."""
         return self.output == "classes"
+
+    @property
+    def labels(self) -> bool:
+        """Whether it answers with the probabilities of labels, each by itself."""
+        return self.output == "labels"
 
     def taken(self, X: Shaped) -> Shaped:
         """X in a shape that the model takes; DataError where it cannot be had."""
@@ -79,7 +85,7 @@ class Estimator(ABC):
         )
 
     def predict_proba(self, X: Shaped) -> np.ndarray:
-        """Class probabilities before calibration, (N, n_outputs) float64."""
+        """Probabilities before calibration, (N, n_outputs) float64."""
         return self._outputs(X)
 
     def predict(self, X: Shaped) -> np.ndarray:
@@ -136,7 +142,7 @@ def links_of_two_classes(model: Estimator, X: Shaped) -> Links:
 
 
 def target_matrix(y: Shaped, output: Output, n_outputs: int) -> np.ndarray:
-    """Labels as (A, n_outputs) float64: one-hot classes, or values with NaN where not measured."""
+    """Labels as (A, n_outputs) float64: one-hot classes, else as they are, NaN where not known."""
     if output == "classes":
         return np.eye(n_outputs)[end_to_end(y)]
     return np.asarray(y, dtype=np.float64).reshape(len(y), n_outputs)

@@ -50,7 +50,7 @@ class NetworkModel(Estimator):
         from bioloom.models._networks._loop import train
 
         target = target_matrix(y, self.output, self.n_outputs)
-        self.centre, self.spread = _standard(target, self.classes)
+        self.centre, self.spread = self._standard(target)
         target_valid = target_matrix(y_valid, self.output, self.n_outputs)
         X, X_valid = self.taken(X), self.taken(X_valid)
         self.n_features = end_to_end(X).shape[1]
@@ -61,7 +61,7 @@ class NetworkModel(Estimator):
         return self
 
     def outputs(self, X: Shaped) -> np.ndarray:
-        """Softmax probabilities, or values in the unit of the label."""
+        """Softmax or sigmoid probabilities, or values in the unit of the label."""
         from bioloom.models._networks._loop import forward
 
         with claim_devices(None) as [device]:
@@ -69,6 +69,8 @@ class NetworkModel(Estimator):
             raw = forward(self, self.taken(X)).double()
         if self.classes:
             return raw.softmax(dim=1).numpy()
+        if self.labels:
+            return raw.sigmoid().numpy()
         return raw.numpy() * self.spread + self.centre
 
     def state(self) -> dict[str, np.ndarray]:
@@ -95,15 +97,13 @@ class NetworkModel(Estimator):
 
         return take(X, rows, device)
 
+    def _standard(self, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and deviation of each value over its measured rows; 0 and 1 for probabilities."""
+        if self.output != "values":
+            return np.zeros(self.n_outputs), np.ones(self.n_outputs)
+        centre = column_means(target, empty=0.0)
+        spread = np.sqrt(column_means((target - centre) ** 2, empty=1.0))
+        return centre, np.where(spread > 0, spread, 1.0)
+
     def _scaled(self, target: np.ndarray) -> np.ndarray:
         return ((target - self.centre) / self.spread).astype(np.float32)
-
-
-def _standard(target: np.ndarray, classes: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each target over its measured rows; 0 and 1 for classes."""
-    n_outputs = target.shape[1]
-    if classes:
-        return np.zeros(n_outputs), np.ones(n_outputs)
-    centre = column_means(target, empty=0.0)
-    spread = np.sqrt(column_means((target - centre) ** 2, empty=1.0))
-    return centre, np.where(spread > 0, spread, 1.0)

@@ -1,4 +1,4 @@
-"""scikit-learn classifiers and regressors as models: one fit, stored by skops."""
+"""scikit-learn classifiers and regressors as models: one fit, or one a label, kept by skops."""
 
 from __future__ import annotations
 
@@ -32,35 +32,58 @@ class ScikitModel(Estimator):
         sample_weight: np.ndarray | None = None,
     ) -> Self:
         """Fit on the training rows; valid rows are not used."""
-        y = end_to_end(y)
+        X, y = vectors(X), end_to_end(y)
+        if self.labels:
+            self.estimators = [self._fit_label(X, label, sample_weight) for label in y.T]
+            return self
         if y.ndim > 1:
             raise DataError(
-                f"Model {self.name} predicts one label, the samples have {self.n_outputs}",
+                f"Model {self.name} predicts one value, the samples have {self.n_outputs}",
                 hint="take svm, dnn, category_mean or naive",
             )
-        self.estimator = self.build().fit(vectors(X), y, sample_weight=sample_weight)
+        self.estimators = [self.build().fit(X, y, sample_weight=sample_weight)]
         return self
+
+    def _fit_label(self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None) -> Any:
+        """A classifier of the rows where the label is known; where all have it, or none, that."""
+        from sklearn.dummy import DummyClassifier
+
+        rows = np.isfinite(y)
+        known = y[rows].astype(np.int64)
+        if len(np.unique(known)) < 2:
+            return DummyClassifier().fit(X[:1], [known.max(initial=0)])
+        weight = None if sample_weight is None else sample_weight[rows]
+        return self.build().fit(X[rows], known, sample_weight=weight)
 
     def outputs(self, X: Shaped) -> np.ndarray:
         """Probabilities or values, (N, n_outputs); a class without training rows gets 0."""
         X = vectors(X)
-        if not self.classes:
-            return self.estimator.predict(X)[:, None]
-        probabilities = np.zeros((len(X), self.n_outputs))
-        probabilities[:, self.estimator.classes_] = self.estimator.predict_proba(X)
-        return probabilities
+        if self.labels:
+            columns = [_probabilities(estimator, X, 2)[:, 1] for estimator in self.estimators]
+            return np.column_stack(columns)
+        [estimator] = self.estimators
+        if self.classes:
+            return _probabilities(estimator, X, self.n_outputs)
+        return estimator.predict(X)[:, None]
 
     def write_state(self, folder: Path) -> None:
         """Write model.skops."""
-        write_skops(self.estimator, folder / "model.skops")
+        write_skops(self.estimators, folder / "model.skops")
 
     def read_state(self, folder: Path) -> None:
         """Read model.skops; skops refuses every type but scikit-learn's and those `trusted`."""
         from skops.io import load
 
-        self.estimator = load(folder / "model.skops", trusted=self.trusted)
+        self.estimators = load(folder / "model.skops", trusted=self.trusted)
 
     @property
     def trusted(self) -> list[str]:
         """Further types in the file, which were looked at and only hold numbers."""
         return []
+
+
+def _probabilities(estimator: Any, X: np.ndarray, n_classes: int) -> np.ndarray:
+    """Class probabilities, (N, n_classes); 0 for a class that the estimator did not see."""
+    probabilities = np.zeros((len(X), n_classes))
+    probabilities[:, estimator.classes_] = estimator.predict_proba(X)
+    return probabilities

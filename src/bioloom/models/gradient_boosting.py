@@ -40,16 +40,18 @@ class Model(ScikitModel):
             "early_stopping": False,
             "random_state": self.seed,
         }
-        if not self.classes:
+        if self.output == "values":
             return HistGradientBoostingRegressor(**options)
         return HistGradientBoostingClassifier(class_weight=self.class_weight, **options)
 
     def read_state(self, folder: Path) -> None:
         """Read model.skops, and check the trees: scikit-learn walks them without bounds checks."""
         super().read_state(folder)
-        for tree in chain.from_iterable(self.estimator._predictors):
-            if not _is_tree(tree.nodes, self.estimator.n_features_in_):
-                raise DataError("The trees are damaged", file=folder / "model.skops")
+        for estimator in self.estimators:
+            # A label that all training rows have, or none, has no trees.
+            for tree in chain.from_iterable(getattr(estimator, "_predictors", [])):
+                if not _is_tree(tree.nodes, estimator.n_features_in_):
+                    raise DataError("The trees are damaged", file=folder / "model.skops")
 
     @property
     def trusted(self) -> list[str]:

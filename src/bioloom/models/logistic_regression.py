@@ -21,6 +21,6 @@ class Model(ScikitModel):
         """LogisticRegression or Ridge."""
         from sklearn.linear_model import LogisticRegression, Ridge
 
-        if not self.classes:
+        if self.output == "values":
             return Ridge(alpha=1 / self.C)
         return LogisticRegression(C=self.C, class_weight=self.class_weight, max_iter=self.max_iter)

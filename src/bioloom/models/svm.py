@@ -1,8 +1,8 @@
-"""Support vector machines for classes, values and many targets, all on one kernel matrix.
+"""Support vector machines for classes, labels, values and targets, all on one kernel matrix.
 
-The kernel of the training rows is computed once and shared: by all targets
-(each fitted on its measured rows) and by the one-against-rest machines of several classes. All
-of them together are one matrix of coefficients, so that a prediction is one matrix product.
+The kernel of the training rows is computed once and shared: by all targets or labels (each fitted
+on its measured rows) and by the one-against-rest machines of several classes. All of them together
+are one matrix of coefficients, so that a prediction is one matrix product.
 """
 
 from __future__ import annotations
@@ -64,12 +64,14 @@ class Model(Estimator):
         return kernel @ self.coefficients + self.intercepts
 
     def outputs(self, X: Shaped) -> np.ndarray:
-        """Sigmoid (binary) or softmax of the decision values, or the values: (N, n_outputs)."""
+        """Sigmoid (labels, two classes) or softmax of the decision, or values: (N, n_outputs)."""
         from scipy.special import expit, softmax
 
         decision = self.decision(X)
         if self._two_classes:
             return np.hstack([expit(-decision), expit(decision)])
+        if self.labels:
+            return expit(decision)
         return softmax(decision, axis=1) if self.classes else decision
 
     def state(self) -> dict[str, np.ndarray]:
@@ -104,7 +106,7 @@ class Model(Estimator):
     def _columns(self, y: Shaped) -> np.ndarray:
         """What each machine learns, (N, machines): +1 and -1, or values."""
         targets = target_matrix(y, self.output, self.n_outputs)
-        if not self.classes:
+        if self.output == "values":
             return targets
         signs = 2 * targets - 1
         return signs[:, 1:] if self._two_classes else signs
@@ -117,7 +119,7 @@ class Model(Estimator):
         rows = np.flatnonzero(~np.isnan(target))
         if len(np.unique(target[rows])) < 2:
             return coefficients, float(target[rows].mean()) if len(rows) else 0.0
-        if self.classes:
+        if self.output != "values":
             machine = SVC(C=self.C, kernel="precomputed", class_weight=self.class_weight)
         else:
             machine = SVR(C=self.C, kernel="precomputed", epsilon=self.epsilon)

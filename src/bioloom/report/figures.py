@@ -180,15 +180,17 @@ def predicted_observed(table: pd.DataFrame) -> Figure:
     return Figure(draw_svg(draw, SMALL), "Predicted and observed", caption)
 
 
-def per_target(table: pd.DataFrame, against: str | None) -> Figure:
-    """Pearson correlation of each target: model against a baseline, or the sorted model alone."""
-    wide = table.pivot(index="target", columns="model", values="pearson")
+def per_target(
+    table: pd.DataFrame, against: str | None, metric: str = "pearson", label: str = "Pearson r"
+) -> Figure:
+    """A metric of each target: model against a baseline, or the sorted model alone."""
+    wide = table.pivot(index="target", columns="model", values=metric)
     ours = wide["model"].sort_values()
 
     def draw(ax: Any) -> None:
         if against is None:
             ax.plot(np.arange(len(ours)) + 1, ours, ".", color=ACCENT, markersize=4)
-            ax.set(xlabel="Targets in order", ylabel="Pearson r")
+            ax.set(xlabel="Targets in order", ylabel=label)
             return
         ends = [
             min(0.0, wide[["model", against]].min().min()),
@@ -196,8 +198,8 @@ def per_target(table: pd.DataFrame, against: str | None) -> Figure:
         ]
         ax.plot(ends, ends, color=LINE, linewidth=1)
         ax.scatter(wide[against], wide["model"], s=10, color=ACCENT, alpha=0.6, lw=0)
-        ax.set(ylabel="Pearson r, model")
-        ax.set(aspect="equal", xlabel=f"Pearson r, {against.replace('_', ' ')}")
+        ax.set(ylabel=f"{label}, model")
+        ax.set(aspect="equal", xlabel=f"{label}, {against.replace('_', ' ')}")
 
     caption = "One dot a target."
     if against is not None:

@@ -123,6 +123,7 @@ def model_card(
         ("model", words(model.get("model", ""))),
         *((key, model.get(key)) for key in ("parameters", "features", "seed")),
         ("classes", classes),
+        ("labels", model.get("outputs") if output == "labels" else None),
         ("positive class", classes[-1] if len(classes) == 2 else None),
         *((key, model.get(key)) for key in ("threshold", "temperature")),
         ("sets and intervals", f"made to hold the truth for {coverage:.0%}" if coverage else ""),
@@ -161,6 +162,7 @@ def _json(path: Path | None) -> dict[str, Any]:
 
 
 def _curves(folder: Path | None, metrics: dict[str, Any], label: str) -> list[Figure]:
+    against = metrics.get("difference", {}).get("against")
     draw = {
         "roc": figures.roc,
         "pr": figures.precision_recall,
@@ -170,7 +172,8 @@ def _curves(folder: Path | None, metrics: dict[str, Any], label: str) -> list[Fi
         "strongest_links": figures.strongest_links,
         "distance_maps": figures.distance_maps,
         "predicted_observed": figures.predicted_observed,
-        "per_target": lambda t: figures.per_target(t, metrics.get("difference", {}).get("against")),
+        "per_target": lambda table: figures.per_target(table, against),
+        "per_label": lambda table: figures.per_target(table, against, "auroc", "AUROC"),
         "metric_by_distance": lambda table: figures.by_distance(table, label),
     }
     drawn = []

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from bioloom.errors import DataError, unknown_name
-from bioloom.samples import feature_columns
-from bioloom.samples.columns import has_classes
+from bioloom.samples import feature_columns, label_columns
+from bioloom.samples.columns import has_classes, is_flag
 
 Rules = Mapping[str, Callable[[pd.DataFrame], pd.Series]]
 
@@ -53,8 +53,8 @@ def merge_copies(samples: pd.DataFrame, usable: np.ndarray) -> pd.DataFrame:
 
 
 def unlabelled(samples: pd.DataFrame) -> pd.Series:
-    """Rows whose label is missing."""
-    return samples["label"].isna()
+    """Rows whose label is missing, or all of several labels."""
+    return samples[label_columns(samples)].isna().all(axis=1)
 
 
 def label_rules(samples: pd.DataFrame, min_class_size: int) -> Rules:
@@ -71,15 +71,32 @@ def rare_class(min_class_size: int) -> Callable[[pd.DataFrame], pd.Series]:
 
 
 def require_labels(samples: pd.DataFrame) -> None:
-    """Raise DataError unless there are at least two classes, or different numbers."""
+    """Raise DataError unless there are two classes, different numbers, or a label to tell apart."""
     if has_classes(samples):
         require_classes(samples)
-    elif samples["label"].nunique() < 2:
+    elif (samples[label_columns(samples)].nunique() < 2).all():
         raise DataError(
             f"All {len(samples)} labels are equal",
             column="label",
             hint="look at the label column, and at what quality.json and `clean` drop",
         )
+
+
+def without_rare_labels(
+    samples: pd.DataFrame, min_class_size: int
+) -> tuple[pd.DataFrame, list[str]]:
+    """The samples without labels that fewer than `min_class_size` have, or lack; and a note.
+
+    Of several labels alone: a sample keeps its others. A label that all have, or none, goes, too.
+    """
+    flags = [name for name in label_columns(samples) if is_flag(samples[name])]
+    counts = pd.DataFrame({name: samples[name].value_counts() for name in flags})
+    fewest = counts.reindex([True, False]).fillna(0).min()
+    rare = fewest.index[fewest < max(min_class_size, 1)]
+    if len(rare) == 0 or len(rare) == len(flags):  # none left: `require_labels` says so
+        return samples, []
+    note = f"{len(rare)} of {len(flags)} labels are left out: too few samples have, or lack, them"
+    return samples.drop(columns=rare), [note]
 
 
 def require_classes(samples: pd.DataFrame) -> None:

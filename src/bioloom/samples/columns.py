@@ -15,6 +15,11 @@ def is_number(column: pd.Series) -> bool:
     return pd.api.types.is_numeric_dtype(column)
 
 
+def is_flag(column: pd.Series) -> bool:
+    """Whether the column holds true and false, perhaps with gaps."""
+    return pd.api.types.is_bool_dtype(column)
+
+
 def has_classes(samples: pd.DataFrame) -> bool:
     """Whether samples have a class each, rather than values or several labels."""
     return "label" in samples and not is_number(samples["label"])

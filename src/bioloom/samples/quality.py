@@ -10,7 +10,7 @@ import pandas as pd
 
 from bioloom.privacy.small_cells import FEW, FEWEST_PERSONS, HIDDEN, count_shown
 from bioloom.samples import Cleaned, Raw, feature_columns, label_columns
-from bioloom.samples.columns import has_classes, is_number
+from bioloom.samples.columns import has_classes, is_flag, is_number
 
 # A block wider than this is summarised as a whole in quality.json.
 WIDE_BLOCK = 60
@@ -39,10 +39,12 @@ def quality(raw: Raw, cleaned: Cleaned, *, private: bool) -> dict[str, Any]:
         report["labels"] = describe(samples["label"], private)
     if "sample_weight" in samples:
         report["weights"] = _describe(samples["sample_weight"], private)
-    targets = [name for name in label_columns(samples) if name != "label"]
-    if targets:
-        measured = samples[targets].notna()
-        report["targets"] = {"count": len(targets), "measured": int(measured.to_numpy().sum())}
+    several = [name for name in label_columns(samples) if name != "label"]
+    if several:
+        measured = samples[several].notna()
+        report["targets"] = {"count": len(several), "measured": int(measured.to_numpy().sum())}
+    if several and all(is_flag(samples[name]) for name in several):
+        report["labels"] = _flag_counts(samples[several], private)
     report["columns"] = _describe_columns(samples, private)
     return report
 
@@ -105,6 +107,15 @@ def _counts(column: pd.Series, private: bool) -> dict[str, int | str]:
     return {
         str(name): HIDDEN if private and few[str(name)] else int(count)
         for name, count in filled.value_counts().items()
+    }
+
+
+def _flag_counts(flags: pd.DataFrame, private: bool) -> dict[str, int | str]:
+    """Samples that have each of several labels, the most frequent first."""
+    having = {str(name): flags.index[flags[name].fillna(False)] for name in flags}
+    return {
+        name.removeprefix("label."): HIDDEN if private and rows.nunique() < FEW else len(rows)
+        for name, rows in sorted(having.items(), key=lambda item: -len(item[1]))
     }
 
 

@@ -12,7 +12,7 @@ from bioloom.errors import DataError, unknown_name
 from bioloom.formats.dna import is_dna
 from bioloom.options import Option, complete_options
 from bioloom.samples import label_columns
-from bioloom.samples.columns import has_classes
+from bioloom.samples.columns import has_classes, is_flag
 from bioloom.splits import COLUMNS, FINAL, SPLITS, check_splits
 
 _SHARED = {
@@ -140,14 +140,22 @@ def checked_options(options: dict) -> dict:
 
 
 def _strata(samples: pd.DataFrame) -> np.ndarray:
-    """What to balance, (N,) int: class, fifth of a measured label, or nothing (several targets)."""
+    """What to balance, (N, S) of 0 and 1: the class, the fifth of a number, or all of many labels.
+
+    The first stratum of several labels is all samples; of several numbers it is the only one.
+    """
     if "label" not in samples:
-        return np.zeros(len(samples), dtype=int)
+        labels = [samples[name] for name in label_columns(samples) if is_flag(samples[name])]
+        flags = [label.to_numpy(dtype=float, na_value=0) for label in labels]
+        return np.column_stack([np.ones(len(samples)), *flags])
     if samples["label"].isna().any():
         raise DataError(f"{samples['label'].isna().sum()} samples have no label", column="label")
     if has_classes(samples):
-        return pd.factorize(samples["label"])[0]
-    return pd.qcut(samples["label"], 5, labels=False, duplicates="drop").fillna(0).to_numpy(int)
+        codes = pd.factorize(samples["label"])[0]
+    else:
+        fifths = pd.qcut(samples["label"], 5, labels=False, duplicates="drop")
+        codes = fifths.fillna(0).to_numpy(int)
+    return np.eye(codes.max() + 1)[codes]
 
 
 def _units(samples: pd.DataFrame, by: str, identity: float | None) -> np.ndarray:
@@ -181,14 +189,15 @@ def _assign(
 ) -> np.ndarray:
     """Part of each sample, (N,) int: whole units, in parts of about `fractions`, strata balanced.
 
+    `strata (N, S)` says with 0 and 1 in which strata a sample is.
     Greedy: units from the largest to the smallest (equal ones shuffled) each go where they least
     raise the chi-square of the stratum counts against those wanted; parts share large units first
     and small ones fill them up. The last units go to parts that are still empty.
     """
     _, unit = np.unique(units, return_inverse=True)
-    _, stratum = np.unique(strata, return_inverse=True)
-    counts = np.zeros((unit.max() + 1, stratum.max() + 1))
-    np.add.at(counts, (unit, stratum), 1)
+    strata = strata[:, strata.any(axis=0)]
+    counts = np.zeros((unit.max() + 1, strata.shape[1]))
+    np.add.at(counts, unit, strata)
     wanted = np.outer(fractions, counts.sum(axis=0))
     filled = np.zeros_like(wanted)
     order = rng.permutation(len(counts))

@@ -122,7 +122,9 @@ def _places(model: NetworkModel, X: Shaped) -> Ragged:
 
 
 def _loss(model: NetworkModel, target: torch.Tensor) -> Loss:
-    """Cross-entropy over classes, or the mean squared error over the measured targets."""
+    """Cross-entropy over classes or known labels, or the mean squared error of measured values."""
+    if model.labels:
+        return _label_loss(model, target)
     if not model.classes:
         return _measured_error
     weight = torch.ones(model.n_outputs)
@@ -138,6 +140,29 @@ def _loss(model: NetworkModel, target: torch.Tensor) -> Loss:
             return F.cross_entropy(raw, classes, by_class)
         losses = F.cross_entropy(raw, classes, by_class, reduction="none")
         return (share * losses).sum() / by_class[classes].sum()
+
+    return cross_entropy
+
+
+def _label_loss(model: NetworkModel, target: torch.Tensor) -> Loss:
+    """Cross-entropy of each label by itself, over those that are known."""
+    weight = None
+    if model.class_weight == "balanced":
+        positive = (target == 1).sum(dim=0)
+        weight = (target == 0).sum(dim=0) / positive.clamp(min=1)
+
+    def cross_entropy(
+        raw: torch.Tensor, target: torch.Tensor, share: torch.Tensor | None
+    ) -> torch.Tensor:
+        known = torch.isfinite(target)
+        losses = F.binary_cross_entropy_with_logits(
+            raw,
+            target.nan_to_num(),
+            known.float() if share is None else known * share[:, None],
+            pos_weight=None if weight is None else weight.to(raw.device),
+            reduction="sum",
+        )
+        return losses / known.sum().clamp(min=1)
 
     return cross_entropy
 

@@ -1,0 +1,100 @@
+"""Any of several labels a sample, each yes or no; some may not be known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bioloom.kinds import Calibration, HeldOut, Labels, TestSet, _classes, targets
+from bioloom.kinds._calibration import COVERAGE, conformal_quantile, fit_threshold
+from bioloom.kinds._rows import Truth, check_complete, join
+from bioloom.metrics import Scores, multilabel
+from bioloom.samples import label_columns
+from bioloom.samples.columns import is_flag
+
+NO_YES = ["no", "yes"]
+
+
+def fits(samples: pd.DataFrame) -> bool:
+    """Whether there are columns `label.<name>` of true and false."""
+    columns = label_columns(samples)
+    return bool(columns) and "label" not in columns and all(is_flag(samples[c]) for c in columns)
+
+
+def calibrate(raw: np.ndarray, y: np.ndarray, labels: Labels, y_train: np.ndarray) -> Calibration:
+    """One temperature for all labels; a threshold and a quantile for each."""
+    known = np.isfinite(y)
+    fitted = _classes.calibrate(_two(raw[known]), y[known].astype(int), labels, y_train)
+    p = scores(raw, fitted)
+    columns = [(p[rows, label], y[rows, label]) for label, rows in enumerate(known.T)]
+    thresholds = [fit_threshold(said, true) for said, true in columns]
+    quantile = [conformal_quantile(np.abs(true - said), COVERAGE) for said, true in columns]
+    return replace(fitted, threshold=thresholds, quantile=quantile)
+
+
+def scores(raw: np.ndarray, calibration: Calibration) -> np.ndarray:
+    """The calibrated probability of each label, (N, T)."""
+    return _classes.scores(_two(raw), calibration)[:, 1].reshape(raw.shape)
+
+
+def answer(scores: np.ndarray, labels: list[str], calibration: Calibration) -> pd.DataFrame:
+    """As of the two classes no and yes, a row a sample and label."""
+    threshold, quantile = (
+        np.tile(np.array(given, dtype=float), len(scores))
+        for given in (calibration.threshold, calibration.quantile)
+    )
+    called = (scores.ravel() >= threshold).astype(int)
+    return _classes.answer(_two(scores), NO_YES, called, quantile).assign(threshold=threshold)
+
+
+def loss(scores: np.ndarray, y: np.ndarray) -> float:
+    """Log loss over what is known, no label counting for more than 13.8."""
+    known = np.isfinite(y)
+    return _classes.loss(_two(scores[known]), y[known].astype(int))
+
+
+def _two(p: np.ndarray) -> np.ndarray:
+    """Probabilities of no and yes, a row a sample and label."""
+    return np.column_stack([1 - p.ravel(), p.ravel()])
+
+
+def test_set(test: pd.DataFrame, held_out: pd.DataFrame, options: dict[str, Any]) -> TestSet:
+    """Test rows with all labels of which enough is known in every repeat (`min_test`)."""
+    chosen, skipped = targets.scored(test, options["min_test"])
+    return join(Truth(test, targets.encode(test, chosen), chosen, skipped), held_out, said)
+
+
+def said(table: pd.DataFrame, truth: Truth, model: str) -> dict[str, np.ndarray]:
+    """`call, p, quantile` (N, T) of one model in the order of the truth."""
+    table = table[table["target"].isin(truth.outputs)]
+    place = targets.places(table, truth, model)
+    call, p, quantile = (np.full(truth.y.shape, np.nan) for _ in range(3))
+    call[place] = table["prediction"] == "yes"
+    p[place], quantile[place] = table["p.yes"].to_numpy(float), truth.quantiles(table)
+    check_complete(~np.isfinite(p) & np.isfinite(truth.y), model)
+    return {"call": call, "p": truth.level(p), "quantile": quantile}
+
+
+def score(rows: HeldOut, weights: np.ndarray) -> Scores:
+    """Means over the labels of the metrics of each, and metrics of all together."""
+    return multilabel.multilabel_scores(rows.y, rows.call, rows.p, rows.quantile, weights)
+
+
+kind = replace(
+    targets.kind,
+    name="multilabel",
+    output="labels",
+    fits=fits,
+    calibrate=calibrate,
+    scores=scores,
+    answer=answer,
+    loss=loss,
+    test_set=test_set,
+    score=score,
+    metrics=multilabel.METRICS,
+    primary="auroc",
+    plots=("per_label",),
+)
