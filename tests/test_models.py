@@ -101,6 +101,9 @@ def score(model, X, y: np.ndarray) -> float:
     """Accuracy, or the median squared correlation over targets."""
     if model.classes:
         return float((answers(model, X).argmax(axis=1) == y).mean())
+    if model.labels:
+        known = np.isfinite(y)
+        return float(((answers(model, X) > 0.5) == y)[known].mean())
     predicted, y = answers(model, X).reshape(len(y), -1), y.reshape(len(y), -1)
     pairs = zip(predicted.T, y.T, strict=True)
     return float(np.median([np.corrcoef(a[~np.isnan(b)], b[~np.isnan(b)])[0, 1] for a, b in pairs]))
