@@ -56,10 +56,7 @@ def explain(
     `embedder` is the task's `features` section, `weights` those of its parts by name.
     """
     options = complete_options(options, DEFAULTS, "explain")
-    fold = splits[["repeat", "fold"]].min()
-    chosen = splits[(splits["fold"] == fold["fold"]) & (splits["repeat"] == fold["repeat"])]
-    valid = chosen.loc[chosen["split"] == "valid", "sample_id"]
-    rows = samples[samples["sample_id"].isin(valid)].reset_index(drop=True)
+    rows = _valid_rows(samples, splits)
     parts = parts_of(embedder)
     if shape_of(features.X) == "links":
         [part] = parts.values()
@@ -83,6 +80,14 @@ def explain(
         mean = mean_map(list(rows["sequence"].iloc[chosen_rows]), fitted, score, LETTERS[alphabet])
         maps.insert(0, mark_sites(mean, options["sites"]))
     return pd.concat(maps, ignore_index=True)
+
+
+def _valid_rows(samples: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:
+    """Those of the partition that the saved model was fitted on."""
+    fold = splits[["repeat", "fold"]].min()
+    chosen = splits[(splits["fold"] == fold["fold"]) & (splits["repeat"] == fold["repeat"])]
+    valid = chosen.loc[chosen["split"] == "valid", "sample_id"]
+    return samples[samples["sample_id"].isin(valid)].reset_index(drop=True)
 
 
 def _embedded(

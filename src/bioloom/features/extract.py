@@ -2,8 +2,8 @@
 
 A `features` section is one part or a list of them, whose vectors then stand side by side. The
 `input` of a part is a column of texts, such as `text.note`; a part without one takes the
-application's inputs. A sample without a text has a gap there (NaN), as one without a number: it is
-filled with the median of the training rows, a text like any other.
+application's inputs. A sample without a text has a gap there (NaN), as one without a number has: it
+is filled with the median of the training rows, so that no model knows that a text was missing.
 
 The engine and networks are imported by name: a task that needs neither is not made anew when they
 change (see `pipeline.code`).
@@ -61,31 +61,33 @@ def extract_features(
     not fit its inputs or the other parts, and what the engine refuses.
     """
     ids = samples["sample_id"].to_numpy(dtype=str)
-    parts = parts_of(options)
-
-    def make(part: str, section: Section, inputs: Inputs, ids: np.ndarray) -> Made:
-        if isinstance(inputs, pd.DataFrame):
-            return Made(*_table(inputs, section), {})
-        if section["embedder"] == TABLE:
-            raise DataError("`embedder: table` takes a table, and these samples are sequences")
-        embed = import_module("bioloom.features.engine").embed
-        path = (weights or {}).get(part)
-        made = embed(inputs, section, weights=path, store=store, device=device, ids=ids)
-        return Made(made.X, made.names, made.info, made.run)
-
+    parts, paths = parts_of(options), weights or {}
+    makers = {
+        part: partial(_make, weights=paths.get(part), store=store, device=device) for part in parts
+    }
     if nodes is not None:
         if len(parts) > 1:
             raise DataError("features: pairs of nodes take one embedder, not a list")
         [(part, section)] = parts.items()
-        return _network(samples, nodes, application, section, partial(make, part))
+        return _network(samples, nodes, application, section, makers[part])
     made = {
-        part: _part(samples, application, section, partial(make, part))
-        for part, section in parts.items()
+        part: _part(samples, application, section, makers[part]) for part, section in parts.items()
     }
     X, names, info, run = side_by_side(made)
     identity = " + ".join(_identity(parts[part], made[part].info) for part in parts)
     features = Features(ids, X, np.array(names, dtype=str), identity)
     return features, info | {"identity": identity, "features": len(names)}, run
+
+
+def _make(section: Section, inputs: Inputs, ids: np.ndarray, **how: Any) -> Made:
+    """Features of a table, or of sequences or texts as `engine.embed` makes them."""
+    if isinstance(inputs, pd.DataFrame):
+        return Made(*_table(inputs, section), {})
+    if section["embedder"] == TABLE:
+        raise DataError("`embedder: table` takes a table, and these samples are sequences")
+    embed = import_module("bioloom.features.engine").embed
+    made = embed(inputs, section, ids=ids, **how)
+    return Made(made.X, made.names, made.info, made.run)
 
 
 def _part(
@@ -96,6 +98,7 @@ def _part(
 ) -> Made:
     """One part: of the application's inputs, or of the texts in the column that `input` names."""
     ids = samples["sample_id"].to_numpy(dtype=str)
+    section = dict(section)  # of which the identity tells all
     column = section.pop("input", None)
     if column is None:
         return make(section, application.inputs(samples), ids)

@@ -175,7 +175,8 @@ def _check_list(parts: dict[str, Section], task: Task) -> None:
                 raise DataError(
                     f"`{key}` of {name} cannot stand in a list", hint="make it the only part"
                 )
-        _check_pooled(part, f"{name}, as a part of a list,")
+        if "input" not in part:  # of which that is asked anyway
+            _check_pooled(part, f"{name}, as a part of a list,")
 
 
 def _check_pooled(part: Section, what: str) -> None:
