@@ -28,7 +28,7 @@ from bioloom.features import Features
 from bioloom.features.parts import Made, side_by_side
 from bioloom.options import Option, complete_options
 from bioloom.privacy.small_cells import count_shown
-from bioloom.samples import feature_columns, text_columns
+from bioloom.samples import TEXT, feature_columns, text_columns
 from bioloom.samples.columns import as_features, is_number
 
 Inputs = list[str] | pd.DataFrame
@@ -122,7 +122,9 @@ def _texts(samples: pd.DataFrame, column: str) -> pd.Series:
     """The texts of a column, missing where there is nothing but white space."""
     columns = [*feature_columns(samples), *text_columns(samples)]
     if column not in columns or is_number(samples[column]):
-        known = [name for name in columns if not is_number(samples[name])]
+        # A category of the same name is no answer to who asks for free text.
+        asked = text_columns(samples) if column.startswith(TEXT) else columns
+        known = [name for name in asked if not is_number(samples[name])]
         where = " under `features: input` (`types: {note: text}` of a data set makes text.note)"
         raise unknown_name("column of texts", column, known, where)
     texts = samples[column]

@@ -143,8 +143,8 @@ def _features_mistakes(task: Task) -> list[str]:
 def _check_input(part: Section, task: Task) -> None:
     """Raise DataError unless a part whose options are right fits what it takes."""
     if "input" not in part:
-        # Samples that are no links and have no alphabet have no sequences.
-        if part["embedder"] != TABLE and not (task.code.alphabet or task.has_nodes):
+        # Where samples are alike as rows of a table alone, they have no sequences.
+        if part["embedder"] != TABLE and task.code.measures == (TABLE,):
             raise DataError(
                 f"{task.application} has a table, which {part['embedder']} does not take",
                 hint="`input: text.note` names a column of texts, such as `types: {note: text}` of "
