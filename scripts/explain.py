@@ -6,7 +6,8 @@ from bioloom.application import get_application
 from bioloom.explanation.explain import explain
 from bioloom.features import read_features
 from bioloom.fitted import Fitted
-from bioloom.pipeline.command import json_object, optional_path, run
+from bioloom.pipeline.command import json_object, json_objects, run
+from bioloom.pipeline.tasks import Features, weights_by_part
 from bioloom.samples import read_samples, write_table
 from bioloom.splits import read_splits
 
@@ -19,7 +20,7 @@ def main(
     weights: list[Path],
     model: Path,
     options: dict,
-    embedder: dict,
+    embedder: Features,
     seed: int,
     explanation: Path,
 ) -> None:
@@ -33,7 +34,7 @@ def main(
         get_application(application),
         options,
         embedder=embedder,
-        weights=optional_path(weights),
+        weights=weights_by_part(embedder, weights),
         seed=seed,
     )
     write_table(explained, explanation)
@@ -48,7 +49,7 @@ if __name__ == "__main__":
         "weights": [Path],
         "model": Path,
         "options": json_object,
-        "embedder": json_object,
+        "embedder": json_objects,
         "seed": int,
         "explanation": Path,
     }

@@ -8,7 +8,8 @@ from bioloom.application import get_application
 from bioloom.features import write_features
 from bioloom.features.extract import extract_features
 from bioloom.files import write_json
-from bioloom.pipeline.command import json_object, optional_path, run
+from bioloom.pipeline.command import json_objects, run
+from bioloom.pipeline.tasks import Features, weights_by_part
 from bioloom.samples import read_samples
 
 STORE = Path(".bioloom/embeddings")
@@ -18,7 +19,7 @@ def main(
     application: str,
     samples: Path,
     nodes: list[Path],
-    options: dict,
+    options: Features,
     weights: list[Path],
     device: str,
     features: Path,
@@ -30,7 +31,7 @@ def main(
         read_samples(samples),
         get_application(application),
         options,
-        weights=optional_path(weights),
+        weights=weights_by_part(options, weights),
         store=STORE,
         device=device,
         nodes=pd.read_parquet(nodes[0]) if nodes else None,
@@ -45,7 +46,7 @@ if __name__ == "__main__":
         "application": str,
         "samples": Path,
         "nodes": [Path],
-        "options": json_object,
+        "options": json_objects,
         "weights": [Path],
         "device": str,
         "features": Path,

@@ -22,7 +22,7 @@ from bioloom.pipeline.code import code_hash
 from bioloom.pipeline.dvc import other_tasks
 from bioloom.pipeline.project import read_project
 from bioloom.pipeline.steps import STEPS
-from bioloom.pipeline.tasks import to_json
+from bioloom.pipeline.tasks import is_users_folder, to_json
 
 try:
     PROJECT = read_project(config)
@@ -98,7 +98,7 @@ def code(step):
 def pretrained_weights(wildcards, name="features"):
     """The weights as they came; the age of a folder of the user's says nothing."""
     files = task_of(wildcards).weights(name)
-    return ancient(files) if pretrained_parts(wildcards, name) else files
+    return [ancient(file) if is_users_folder(file) else file for file in files]
 
 
 def pretrained_parts(wildcards, name="features"):

@@ -1,7 +1,8 @@
 """Diagnosis of patients: a clinical table, with or without gene expression, and a class label.
 
 Sources: `clinical` (one row a patient or visit) and, optionally, `expression` (genes x patients).
-Samples: `sample_id, label, group` (the patient), clinical columns, `expression.<gene>` columns.
+Samples: `sample_id, label, group` (the patient), clinical columns, `text.<column>` of free text,
+`expression.<gene>` columns.
 Columns that identify a person are removed here, before anything is written.
 """
 
@@ -16,6 +17,7 @@ import pandas as pd
 from bioloom.application import Application
 from bioloom.errors import DataError, in_yaml
 from bioloom.formats.columns import (
+    TYPES,
     feature_names,
     infer_types,
     require_columns,
@@ -29,7 +31,7 @@ from bioloom.formats.table import read_source
 from bioloom.options import column_names, complete_options, named_columns
 from bioloom.privacy.identifiers import identifying
 from bioloom.privacy.small_cells import count_shown
-from bioloom.samples import Cleaned, Raw, feature_columns, label_columns
+from bioloom.samples import TEXT, Cleaned, Raw, feature_columns, label_columns, text_columns
 from bioloom.samples.cleaning import (
     drop_columns,
     drop_rows,
@@ -40,7 +42,7 @@ from bioloom.samples.cleaning import (
 from bioloom.samples.columns import is_number
 
 # `identifiers` names further columns that must not be read; `not_identifiers` those that only look
-# like one.
+# like one. Of `types`, text is free text: no feature, but what a part of the features may embed.
 OPTIONS: dict[str, Any] = {
     "columns": {},
     "read": {},
@@ -56,10 +58,11 @@ OPTIONS: dict[str, Any] = {
 COLUMNS: dict[str, Any] = {"id": None, "patient": None, "label": None}
 CLEAN: dict[str, Any] = {"drop": [], "ranges": {}, "max_categories": 50, "min_class_size": 1}
 BLOCK = "expression."
+FREE_TEXT = "text"
 
 
 def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
-    """Raw samples `sample_id, group, label(s)?, <clinical> ..., expression.<gene> ...`.
+    """Raw samples `sample_id, group, label(s)?, <clinical>, text.<name>, expression.<gene> ...`.
 
     `columns` names the `id` of a row, the `patient` where one has several rows, and the `label`, or
     a list of them.
@@ -104,15 +107,19 @@ def _identity(table: pd.DataFrame, columns: Mapping[str, Any], path: Path) -> pd
 def _clinical(
     table: pd.DataFrame, roles: list[str], options: Mapping[str, Any], path: Path
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Numbers and categories, and the columns that were left out as identifiers."""
+    """Numbers, categories and free text, and the columns that were left out as identifiers."""
     require_columns(table, [*options["identifiers"], *options["not_identifiers"]], path)
     others = [str(name) for name in table if name not in roles]
     suspects = {*identifying(others), *options["identifiers"]} - {*options["not_identifiers"]}
     removed = [name for name in others if name in suspects]
     features = table.drop(columns=[*dict.fromkeys(roles), *removed])
     names = feature_names(features.columns, path)
-    typed = infer_types(features, options["types"], path)
-    columns = {names[name]: column for name, column in typed.items()}
+    types = options["types"]
+    typed = infer_types(features, types, path, (*TYPES, FREE_TEXT))
+    columns = {
+        f"{TEXT}{names[name]}" if types.get(name) == FREE_TEXT else names[name]: column
+        for name, column in typed.items()
+    }
     return pd.DataFrame(columns, index=table.index), removed
 
 
@@ -154,12 +161,15 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
         samples, left_out = without_rare_labels(samples, options["min_class_size"])
         notes += left_out
         require_labels(samples)
-    features = feature_columns(samples)
+    features, texts = feature_columns(samples), text_columns(samples)
     _check_categories(samples, features, options["max_categories"])
-    copies = samples.duplicated(features).sum() if features else 0
+    if labelled:
+        _check_texts(samples, texts)
+    columns = [*features, *texts]
+    copies = samples.duplicated(columns).sum() if columns else 0
     if copies:
         notes.append(f"{count_shown(copies)} rows have the same values as an earlier one")
-    samples = samples[["sample_id", *label_columns(samples), "group", *features]]
+    samples = samples[["sample_id", *label_columns(samples), "group", *columns]]
     return Cleaned(samples, dropped, notes)
 
 
@@ -186,9 +196,16 @@ def _check_categories(samples: pd.DataFrame, features: list[str], most: int) -> 
             raise DataError(
                 f"{different} different texts are too many for a category",
                 column=name,
-                hint=f"leave it out with `clean: {{drop: [{in_yaml(name)}]}}`, or raise "
-                "max_categories",
+                hint=f"leave it out with `clean: {{drop: [{in_yaml(name)}]}}`, raise "
+                f"max_categories, or make it free text: `types: {{{in_yaml(name)}: {FREE_TEXT}}}`",
             )
+
+
+def _check_texts(samples: pd.DataFrame, texts: list[str]) -> None:
+    """Nothing can be learnt of free text that no patient has."""
+    for name in texts:
+        if samples[name].isna().all():
+            raise DataError("No row has a text", column=name, hint="leave it out by `clean: drop`")
 
 
 def inputs(samples: pd.DataFrame) -> pd.DataFrame:

@@ -38,6 +38,8 @@ from bioloom.registry import find, names_in
 if TYPE_CHECKING:
     import torch
 
+Section = dict[str, Any]
+
 AMINO_ACIDS = "ACDEFGHIKLMNPQRSTVWY"
 BASES = "ACGT"
 # IUPAC: B is D or N, Z is E or Q, J is I or L; U and O are selenocysteine and pyrrolysine.
@@ -103,6 +105,21 @@ def embedder_names() -> list[str]:
 def get_embedder(name: str) -> ModuleType:
     """The module of an embedder; DataError names the known ones."""
     return find(__name__, name, "embedder")
+
+
+def parts_of(features: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> dict[str, Section]:
+    """The parts of a `features:` section by name: a mapping is one part, a list may have several.
+
+    A part is called as its embedder is, with a number where several have it: `kmer_1`, `kmer_2`.
+    """
+    parts = [features] if isinstance(features, Mapping) else features
+    embedders = [str(part["embedder"]) for part in parts]
+    numbers = [embedders[: i + 1].count(name) for i, name in enumerate(embedders)]
+    names = [
+        f"{name}_{number}" if embedders.count(name) > 1 else name
+        for name, number in zip(embedders, numbers, strict=True)
+    ]
+    return {name: dict(part) for name, part in zip(names, parts, strict=True)}
 
 
 def complete(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,15 +1,17 @@
 """Say what the task's model looks at: permutation importance or in-silico mutagenesis.
 
-`explanation.parquet`: `item, position, feature, importance, low, high`. For tables a row a
-column (item and position empty): the loss in score when its values are shuffled; for pairs of
-nodes a row a block of features, or the context edges. For sequences a row an item, position and
-letter: how much the mutation lowers the predicted score. With `mean_over` an item "mean of N" comes
-first: the mean map of N sequences, with the `site` of each position.
+`explanation.parquet`: `item, position, feature, importance, low, high`. For tables a row a column
+(item and position empty): the loss in score when its values are shuffled, all of what an embedder
+says of a text together; for pairs of nodes a row a block of features, or the context edges. For
+sequences a row an item, position and letter: how much the mutation lowers the predicted score. With
+`mean_over` an item "mean of N" comes first: the mean map of N sequences, with the `site` of each
+position.
 All of it on validation rows of the partition that the saved model was fitted on.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,8 @@ import numpy as np
 import pandas as pd
 
 from bioloom.application import Application
-from bioloom.arrays import shape_of
+from bioloom.arrays import Shaped, shape_of
+from bioloom.embedders import Section, parts_of
 from bioloom.explanation.mutagenesis import (
     LETTERS,
     alphabet_of,
@@ -29,6 +32,7 @@ from bioloom.explanation.mutagenesis import (
 )
 from bioloom.explanation.permutation import permute, permute_links
 from bioloom.features import Features, align
+from bioloom.features.parts import Made, side_by_side
 from bioloom.fitted import Fitted
 from bioloom.options import complete_options
 
@@ -43,27 +47,27 @@ def explain(
     application: Application,
     options: dict[str, Any],
     *,
-    embedder: dict[str, Any],
-    weights: Path | None,
+    embedder: Section | list[Section],
+    weights: Mapping[str, Path] | None,
     seed: int,
 ) -> pd.DataFrame:
-    """The explanation that fits the inputs: of columns for a table, of letters for sequences."""
+    """The explanation that fits the inputs: of columns for a table, of letters for sequences.
+
+    `embedder` is the task's `features` section, `weights` those of its parts by name.
+    """
     options = complete_options(options, DEFAULTS, "explain")
-    fold = splits[["repeat", "fold"]].min()
-    chosen = splits[(splits["fold"] == fold["fold"]) & (splits["repeat"] == fold["repeat"])]
-    valid = chosen.loc[chosen["split"] == "valid", "sample_id"]
-    rows = samples[samples["sample_id"].isin(valid)].reset_index(drop=True)
+    rows = _valid_rows(samples, splits)
+    parts = parts_of(embedder)
     if shape_of(features.X) == "links":
-        return permute_links(rows, features, fitted, options["repeats"], seed, embedder)
-    if not isinstance(application.inputs(rows), list):
-        return permute(rows, features, fitted, options["repeats"], seed)
+        [part] = parts.values()
+        return permute_links(rows, features, fitted, options["repeats"], seed, part)
+    of_sequences = isinstance(application.inputs(rows), list)
+    if not of_sequences or any("input" in part for part in parts.values()):
+        return permute(rows, features, fitted, options["repeats"], seed, parts)
 
     def score(sequences: list[str]) -> np.ndarray:
-        # by name: explaining a table is not made anew when the engine changes (see `pipeline.code`)
-        embed = import_module("bioloom.features.engine").embed
-        embedding = embed(sequences, embedder, weights=weights)
-        ids, names = np.array(sequences), np.array(embedding.names)
-        made = Features(ids, embedding.X, names, features.embedder)
+        X, names = _embedded(sequences, parts, weights or {})
+        made = Features(np.array(sequences), X, np.array(names), features.embedder)
         return fitted.scores(align(made, list(features.names), features.embedder).X)
 
     alphabet = alphabet_of(embedder, application, list(rows["sequence"]))
@@ -76,3 +80,25 @@ def explain(
         mean = mean_map(list(rows["sequence"].iloc[chosen_rows]), fitted, score, LETTERS[alphabet])
         maps.insert(0, mark_sites(mean, options["sites"]))
     return pd.concat(maps, ignore_index=True)
+
+
+def _valid_rows(samples: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:
+    """Those of the partition that the saved model was fitted on."""
+    fold = splits[["repeat", "fold"]].min()
+    chosen = splits[(splits["fold"] == fold["fold"]) & (splits["repeat"] == fold["repeat"])]
+    valid = chosen.loc[chosen["split"] == "valid", "sample_id"]
+    return samples[samples["sample_id"].isin(valid)].reset_index(drop=True)
+
+
+def _embedded(
+    sequences: list[str], parts: Mapping[str, Section], weights: Mapping[str, Path]
+) -> tuple[Shaped, list[str]]:
+    """Features of other sequences, and their names."""
+    # by name: explaining a table is not made anew when the engine changes (see `pipeline.code`)
+    embed = import_module("bioloom.features.engine").embed
+    made = {}
+    for name, part in parts.items():
+        embedding = embed(sequences, part, weights=weights.get(name))
+        made[name] = Made(embedding.X, embedding.names, embedding.info, embedding.run)
+    joined = side_by_side(made)
+    return joined.X, joined.names

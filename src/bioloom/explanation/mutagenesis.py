@@ -10,7 +10,7 @@ import pandas as pd
 
 from bioloom.application import Application
 from bioloom.arrays import Ragged
-from bioloom.embedders import AMINO_ACIDS, BASES
+from bioloom.embedders import AMINO_ACIDS, BASES, Section, parts_of
 from bioloom.errors import DataError
 from bioloom.fitted import Fitted
 from bioloom.formats.dna import is_dna
@@ -23,9 +23,12 @@ Score = Callable[[list[str]], np.ndarray]
 """Sequences to the model's calibrated scores, (N, n_outputs)."""
 
 
-def alphabet_of(embedder: dict[str, Any], application: Application, sequences: list[str]) -> str:
+def alphabet_of(
+    embedder: Section | list[Section], application: Application, sequences: list[str]
+) -> str:
     """Of which letters sequences are: as the features say, or the application, else a guess."""
-    for said in (embedder.get("alphabet"), application.alphabet):
+    of_parts = [part.get("alphabet") for part in parts_of(embedder).values()]
+    for said in (*of_parts, application.alphabet):
         if said in LETTERS:
             return said
     return "dna" if is_dna(sequences) else "protein"

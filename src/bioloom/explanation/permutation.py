@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, cast
@@ -13,17 +13,24 @@ import pandas as pd
 from bioloom.arrays import EXPRESSION, Links, end_to_end
 from bioloom.embedders import TABLE
 from bioloom.features import Features
+from bioloom.features.parts import block_of
 from bioloom.fitted import Fitted
 from bioloom.samples.columns import column_of
 
 
 def permute(
-    samples: pd.DataFrame, features: Features, fitted: Fitted, repeats: int, seed: int
+    samples: pd.DataFrame,
+    features: Features,
+    fitted: Fitted,
+    repeats: int,
+    seed: int,
+    parts: Mapping[str, Mapping[str, Any]],
 ) -> pd.DataFrame:
     """Permutation importance (Breiman 2001): rise of the loss when one column is shuffled.
 
     The loss is log loss for classes and squared error for values; the columns of one category
-    are shuffled together. `low` and `high` are the extremes over the repeats.
+    are shuffled together, and so is all of a part of the features that is no table: single numbers
+    of an embedding mean nothing. `low` and `high` are the extremes over the repeats.
     """
     rng = np.random.default_rng(seed)
     # Preparing goes row by row, so shuffling what is prepared is shuffling what is measured.
@@ -32,7 +39,7 @@ def permute(
     base = fitted.kind.loss(fitted.scores_of_prepared(X), y)
     columns: dict[str, list[int]] = {}
     for place, index in enumerate(fitted.preprocess.support):
-        columns.setdefault(column_of(str(features.names[index])), []).append(place)
+        columns.setdefault(block_of(str(features.names[index]), parts), []).append(place)
     found = []
     for name, places in columns.items():
         rises = []

@@ -1,12 +1,18 @@
 """Samples to features, through a foundation model, cheap ones, or the samples' own columns.
 
+A `features` section is one part or a list of them, whose vectors then stand side by side. The
+`input` of a part is a column of texts, such as `text.note`; a part without one takes the
+application's inputs. A sample without a text has a gap there (NaN), as one without a number has: it
+is filled with the median of the training rows, so that no model knows that a text was missing.
+
 The engine and networks are imported by name: a task that needs neither is not made anew when they
 change (see `pipeline.code`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,17 +21,17 @@ import numpy as np
 import pandas as pd
 
 from bioloom.application import Application
-from bioloom.arrays import Ragged, end_to_end, shape_of
-from bioloom.embedders import TABLE
-from bioloom.errors import DataError
+from bioloom.arrays import end_to_end, shape_of, token_lengths, vectors
+from bioloom.embedders import TABLE, Section, parts_of
+from bioloom.errors import DataError, unknown_name
 from bioloom.features import Features
+from bioloom.features.parts import Made, side_by_side
 from bioloom.options import Option, complete_options
-from bioloom.samples import feature_columns
-from bioloom.samples.columns import as_features
+from bioloom.privacy.small_cells import count_shown
+from bioloom.samples import TEXT, feature_columns, text_columns
+from bioloom.samples.columns import as_features, is_number
 
-Section = dict[str, Any]
-Vectors = tuple[np.ndarray | Ragged, list[str], dict[str, Any], dict[str, Any]]
-"""Features of sequences or of a table, their names, and both records."""
+Inputs = list[str] | pd.DataFrame
 
 TABLE_OPTIONS = {
     "columns": Option(None, type=list),
@@ -37,9 +43,9 @@ TABLE_OPTIONS = {
 def extract_features(
     samples: pd.DataFrame,
     application: Application,
-    options: dict[str, Any],
+    options: Section | list[Section],
     *,
-    weights: Path | None = None,
+    weights: Mapping[str, Path] | None = None,
     store: Path | None = None,
     nodes: pd.DataFrame | None = None,
     device: str | None = None,
@@ -47,25 +53,82 @@ def extract_features(
     """Features of the samples, the record of what they are (features.json), and of the run.
 
     The run's record differs from run to run, as where the store knew some sequences already.
-    `options` is the task's `features` section; its `embedder` is the file name in
-    `bioloom.embedders`, or `table` for the samples' own columns. Where samples are pairs, `nodes`
-    is the table of their ends, whose sequences or columns are taken instead. `weights`, `store` and
-    `device` are those of `engine.embed`.
+    `options` is the task's `features` section, one part or a list of them; the `embedder` of a part
+    is the file name in `bioloom.embedders`, or `table` for the samples' own columns. Where samples
+    are pairs, `nodes` is the table of their ends, whose sequences or columns are taken instead.
+    `weights` are the paths of weights by the names of the parts (`parts_of`); `store` and `device`
+    are those of `engine.embed`. DataError: an `input` that is no column of texts, a part that does
+    not fit its inputs or the other parts, and what the engine refuses.
     """
     ids = samples["sample_id"].to_numpy(dtype=str)
-
-    def vectors(inputs: list[str] | pd.DataFrame, ids: np.ndarray, section: Section) -> Vectors:
-        if isinstance(inputs, pd.DataFrame):
-            return *_table(inputs, section), {}
-        embed = import_module("bioloom.features.engine").embed
-        made = embed(inputs, section, weights=weights, store=store, device=device, ids=ids)
-        return made.X, made.names, made.info, made.run
-
+    parts, paths = parts_of(options), weights or {}
+    makers = {
+        part: partial(_make, weights=paths.get(part), store=store, device=device) for part in parts
+    }
     if nodes is not None:
-        return _network(samples, nodes, application, options, vectors)
-    X, names, info, run = vectors(application.inputs(samples), ids, options)
-    features = Features(ids, X, np.array(names, dtype=str), _identity(options, info))
-    return features, info | {"identity": features.embedder, "features": len(names)}, run
+        if len(parts) > 1:
+            raise DataError("features: pairs of nodes take one embedder, not a list")
+        [(part, section)] = parts.items()
+        return _network(samples, nodes, application, section, makers[part])
+    made = {
+        part: _part(samples, application, section, makers[part]) for part, section in parts.items()
+    }
+    X, names, info, run = side_by_side(made)
+    identity = " + ".join(_identity(parts[part], made[part].info) for part in parts)
+    features = Features(ids, X, np.array(names, dtype=str), identity)
+    return features, info | {"identity": identity, "features": len(names)}, run
+
+
+def _make(section: Section, inputs: Inputs, ids: np.ndarray, **how: Any) -> Made:
+    """Features of a table, or of sequences or texts as `engine.embed` makes them."""
+    if isinstance(inputs, pd.DataFrame):
+        return Made(*_table(inputs, section), {})
+    if section["embedder"] == TABLE:
+        raise DataError("`embedder: table` takes a table, and these samples are sequences")
+    embed = import_module("bioloom.features.engine").embed
+    made = embed(inputs, section, ids=ids, **how)
+    return Made(made.X, made.names, made.info, made.run)
+
+
+def _part(
+    samples: pd.DataFrame,
+    application: Application,
+    section: Section,
+    make: Callable[[Section, Inputs, np.ndarray], Made],
+) -> Made:
+    """One part: of the application's inputs, or of the texts in the column that `input` names."""
+    ids = samples["sample_id"].to_numpy(dtype=str)
+    section = dict(section)  # of which the identity tells all
+    column = section.pop("input", None)
+    if column is None:
+        return make(section, application.inputs(samples), ids)
+    texts = _texts(samples, column)
+    known = texts.notna().to_numpy()
+    # No message shows the id of a person: rows are numbered.
+    called = np.arange(1, len(texts) + 1) if application.private else ids
+    X, names, info, run = make(section, texts[known].tolist(), called[known])
+    if token_lengths(X) is not None:
+        raise DataError("features: a text has one vector", hint="set `pooling: mean`")
+    own = vectors(X)
+    values = np.full((len(samples), own.shape[1]), np.nan, dtype=np.float32)
+    values[known] = own
+    # How many texts differ would tell how few have none.
+    info = {key: value for key, value in info.items() if key != "unique"}
+    missing = count_shown((~known).sum(), application.private)
+    return Made(values, names, info | {"sequences": len(samples), "without_text": missing}, run)
+
+
+def _texts(samples: pd.DataFrame, column: str) -> pd.Series:
+    """The texts of a column, missing where there is nothing but white space."""
+    columns = [*feature_columns(samples), *text_columns(samples)]
+    if column not in columns or is_number(samples[column]):
+        # A category of the same name is no answer to who asks for free text.
+        asked = text_columns(samples) if column.startswith(TEXT) else columns
+        known = [name for name in asked if not is_number(samples[name])]
+        where = " under `features: input` (`types: {note: text}` of a data set makes text.note)"
+        raise unknown_name("column of texts", column, known, where)
+    texts = samples[column]
+    return texts.mask(texts.isna() | (texts.str.strip() == ""))
 
 
 def _network(
@@ -73,7 +136,7 @@ def _network(
     nodes: pd.DataFrame,
     application: Application,
     options: Section,
-    vectors: Callable[[list[str] | pd.DataFrame, np.ndarray, Section], Vectors],
+    make: Callable[[Section, Inputs, np.ndarray], Made],
 ) -> tuple[Features, dict[str, Any], dict[str, Any]]:
     """Features of the nodes as of any samples, and what `network:` asks of their expression."""
     networks = import_module("bioloom.links.features")
@@ -81,7 +144,7 @@ def _network(
     settings = section.pop("network", {})
     known, inputs = networks.node_inputs(nodes, application, section)
     node_ids = nodes["node_id"].to_numpy(dtype=str)[known]
-    X, names, info, run = vectors(inputs, node_ids, section)
+    X, names, info, run = make(section, inputs, node_ids)
     if shape_of(X) != "vectors":
         raise DataError("A node of a network has one vector", hint="set `pooling: mean`")
     # What has no sequence keeps its place; its values are filled with those of training nodes.
@@ -107,7 +170,10 @@ def _identity(options: dict[str, Any], info: dict[str, Any]) -> str:
 def table_options(options: dict[str, Any]) -> dict[str, Any]:
     """The options of a `features` section for the samples' own columns, all of them."""
     if options["embedder"] != TABLE:
-        raise DataError(f"A table takes `embedder: table`, got {options['embedder']!r}")
+        raise DataError(
+            f"A table takes `embedder: table`, got {options['embedder']!r}",
+            hint="`input: <column>` names texts of it to embed, such as text.note",
+        )
     given = {name: value for name, value in options.items() if name != "embedder"}
     return complete_options(given, TABLE_OPTIONS, "features of table")
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from bioloom.errors import DataError, in_yaml
 from bioloom.formats.dna import is_dna
-from bioloom.samples import feature_columns
+from bioloom.samples import feature_columns, text_columns
 from bioloom.samples.columns import categories, is_number
 
 MAX_UNKNOWN_RESIDUES = 0.2
@@ -37,7 +37,7 @@ def make_signature(samples: pd.DataFrame) -> dict[str, Any]:
             signature[name] = {"type": "number"}
         else:
             signature[name] = {"type": "category", "values": categories(column)}
-    return signature
+    return signature | {name: {"type": "text"} for name in text_columns(samples)}
 
 
 def check_signature(samples: pd.DataFrame, signature: dict[str, Any], file: Path) -> None:
@@ -65,7 +65,8 @@ def check_signature(samples: pd.DataFrame, signature: dict[str, Any], file: Path
 
 def unknown_columns(samples: pd.DataFrame, signature: dict[str, Any]) -> list[str]:
     """Columns of new data that the model was not trained on; nothing reads them."""
-    return [name for name in feature_columns(samples) if name not in signature]
+    columns = [*feature_columns(samples), *text_columns(samples)]
+    return [name for name in columns if name not in signature]
 
 
 def reasons_to_abstain(samples: pd.DataFrame, signature: dict[str, Any]) -> pd.Series:

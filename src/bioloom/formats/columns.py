@@ -6,7 +6,7 @@ be persons.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -138,8 +138,10 @@ def _number_hint(value: str, name: str) -> str:
     return f"mend the value, leave it empty or list it as `missing` under `read`; {as_text}"
 
 
-def infer_types(table: pd.DataFrame, types: Mapping[str, str], file: Path) -> dict[str, pd.Series]:
-    """Column name -> floats or text, each by `types` (number, category) or by what it holds.
+def infer_types(
+    table: pd.DataFrame, types: Mapping[str, str], file: Path, known: Sequence[str] = TYPES
+) -> dict[str, pd.Series]:
+    """Column name -> floats or text, each by `types` (which may be `known`) or by what it holds.
 
     A column of numbers is a number. One in which more than half of the values are numbers must
     not hold text: a typing error would else turn a measurement into categories.
@@ -148,8 +150,8 @@ def infer_types(table: pd.DataFrame, types: Mapping[str, str], file: Path) -> di
     columns: dict[str, pd.Series] = {}
     for name in map(str, table.columns):
         type_ = types.get(name) or _likely_type(table[name])
-        if type_ not in TYPES:
-            raise DataError(f"A type is one of {', '.join(TYPES)}, got {type_}", column=name)
+        if type_ not in known:
+            raise DataError(f"A type is one of {', '.join(known)}, got {type_}", column=name)
         columns[name] = numbers(table[name], file) if type_ == "number" else text(table[name])
     return columns
 

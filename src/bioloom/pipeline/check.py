@@ -15,7 +15,8 @@ import jsonschema
 import yaml
 
 from bioloom.application import get_application
-from bioloom.embedders import TABLE, complete, get_embedder
+from bioloom.embedders import TABLE, complete, embedder_names, get_embedder, parts_of
+from bioloom.embedders._pooling import RAGGED_POOLINGS
 from bioloom.errors import DataError, unknown_name
 from bioloom.features.extract import table_options
 from bioloom.models import check_parameters
@@ -130,10 +131,64 @@ def _datasets_mistakes(task: Task) -> list[str]:
 
 def _features_mistakes(task: Task) -> list[str]:
     mistakes = []
-    for place, section in task.sections("features"):
-        check = table_options if section["embedder"] == TABLE else _check_embedder
-        mistakes += _mistakes(place, check, embedder_options(section))
+    for place, part in task.features_parts:
+        check = table_options if part["embedder"] == TABLE else _check_embedder
+        wrong = _mistakes(place, check, embedder_options(part))
+        mistakes += wrong or _mistakes(place, _check_input, part, task)
+    for place, features in task.sections("features"):
+        mistakes += _mistakes(place, _check_list, parts_of(features), task)
     return mistakes
+
+
+def _check_input(part: Section, task: Task) -> None:
+    """Raise DataError unless a part whose options are right fits what it takes."""
+    if "input" not in part:
+        # Where samples are alike as rows of a table alone, they have no sequences.
+        if part["embedder"] != TABLE and task.code.measures == (TABLE,):
+            raise DataError(
+                f"{task.application} has a table, which {part['embedder']} does not take",
+                hint="`input: text.note` names a column of texts, such as `types: {note: text}` of "
+                "a data set makes; `embedder: table` takes the table",
+            )
+        return
+    if task.has_nodes:
+        raise DataError("`input` is for samples, and those of this task are pairs of nodes")
+    if part["embedder"] == TABLE or complete(embedder_options(part)).get("alphabet") != "text":
+        raise DataError(
+            "`input` names a column of texts, which this embedder does not read",
+            hint="`{embedder: huggingface, alphabet: text, model: ...}` does",
+        )
+    if "finetune" in part:
+        raise DataError("the embedder of an `input` cannot be fine-tuned")
+    _check_pooled(part, "a text of `input`")
+
+
+def _check_list(parts: dict[str, Section], task: Task) -> None:
+    """Raise DataError for what cannot stand beside another part."""
+    if len(parts) == 1:
+        return
+    if task.has_nodes:
+        raise DataError("pairs of nodes take one embedder, not a list")
+    for name, part in parts.items():
+        for key in ("finetune", "network"):
+            if key in part:
+                raise DataError(
+                    f"`{key}` of {name} cannot stand in a list", hint="make it the only part"
+                )
+        if "input" not in part:  # of which that is asked anyway
+            _check_pooled(part, f"{name}, as a part of a list,")
+
+
+def _check_pooled(part: Section, what: str) -> None:
+    if part["embedder"] == TABLE or part["embedder"] not in embedder_names():
+        return
+    known = get_embedder(part["embedder"]).OPTIONS
+    pooling = part.get("pooling", known["pooling"].default if "pooling" in known else None)
+    if pooling in RAGGED_POOLINGS:
+        raise DataError(
+            f"{what} needs one vector a sample, and `pooling: {pooling}` gives several",
+            hint="set `pooling: mean`",
+        )
 
 
 def _model_mistakes(task: Task) -> list[str]:
@@ -160,7 +215,7 @@ def _finetune_mistakes(task: Task) -> list[str]:
     """What keeps the embedder of a task, or of one of its baselines, from being fine-tuned."""
     wrong = []
     for place, section in task.sections("features"):
-        if "finetune" not in section:
+        if "finetune" not in section:  # which a list never has, and no part of one may have
             continue
         if place != "features":
             problem = "only the features of the task itself are fine-tuned"
@@ -235,9 +290,9 @@ def _unmade_models(task: Task, made: Collection[str]) -> list[str]:
     paths = [f"{PRETRAINED}/{name}" for name in made]
     return [
         mistake
-        for place, section in task.sections("features")
-        if is_pretrained(section)
-        for mistake in _mistakes(f"{place}.model", _check_name, "model", section["model"], paths)
+        for place, part in task.features_parts
+        if is_pretrained(part)
+        for mistake in _mistakes(f"{place}.model", _check_name, "model", part["model"], paths)
     ]
 
 

@@ -11,18 +11,18 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from bioloom.embedders import TABLE
+from bioloom.embedders import TABLE, parts_of
 from bioloom.pipeline.steps import STEPS
-from bioloom.pipeline.tasks import Section, Task
+from bioloom.pipeline.tasks import Features, Task
 
 PACKAGE = Path(__file__).parents[1]
 SCRIPTS = PACKAGE.parents[1] / "scripts"
 
 
-def code_hash(step: str, *tasks: Task, features: Section | None = None) -> str:
+def code_hash(step: str, *tasks: Task, features: Features | None = None) -> str:
     """A hash of the modules that a step of these tasks imports: an edit reruns just its users.
 
-    `features` is the section whose embedder is meant, the task's own by default. Applications,
+    `features` is the section whose embedders are meant, the task's own by default. Applications,
     kinds, embedders, models and what only some tasks need are imported by name at run time: of
     these only what the tasks name counts.
     """
@@ -41,22 +41,23 @@ def code_hash(step: str, *tasks: Task, features: Section | None = None) -> str:
     return digest.hexdigest()[:16]
 
 
-def _embedder(task: Task, features: Section) -> list[str]:
-    name = features["embedder"]
-    return [] if name == TABLE else ["bioloom.features.engine", f"bioloom.embedders.{name}"]
+def _embedders(task: Task, features: Features) -> list[str]:
+    names = {part["embedder"] for part in parts_of(features).values()} - {TABLE}
+    engine = ["bioloom.features.engine"] if names else []
+    return engine + [f"bioloom.embedders.{name}" for name in sorted(names)]
 
 
-def _baselines(task: Task, features: Section) -> list[str]:
+def _baselines(task: Task, features: Features) -> list[str]:
     floors = sorted({kind.floor for kind in task.kinds})
     chosen = [b["model"]["name"] for b in task.baselines.values() if "model" in b]
     return [f"bioloom.models.{name}" for name in floors + chosen]
 
 
-_NAMED: dict[str, Callable[[Task, Section], list[str]]] = {
+_NAMED: dict[str, Callable[[Task, Features], list[str]]] = {
     "application": lambda task, _: [f"bioloom.applications.{task.application}"],
     "kinds": lambda task, _: [f"bioloom.kinds.{kind.name}" for kind in task.kinds],
     "measures": lambda task, _: [f"bioloom.similarity.{name}" for name in task.code.measures],
-    "embedder": _embedder,
+    "embedder": _embedders,
     "links": lambda task, _: ["bioloom.links.features"] if task.has_nodes else [],
     "model": lambda task, _: [f"bioloom.models.{task.model['name']}"],
     "baselines": _baselines,

@@ -62,3 +62,9 @@ def optional_path(paths: list[Path]) -> Path | None:
 def json_object(text: str) -> dict[str, Any]:
     """A JSON object given as an argument."""
     return dict(json.loads(text))
+
+
+def json_objects(text: str) -> dict[str, Any] | list[dict[str, Any]]:
+    """A JSON object given as an argument, or a list of them."""
+    given = json.loads(text)
+    return [dict(part) for part in given] if isinstance(given, list) else dict(given)

@@ -1,11 +1,14 @@
-"""What a task may leave out: filled in from its application, so that four lines are a task."""
+"""What a task may leave out: filled in from its application, so that four lines are a task.
+
+A `features` list of one part is that part.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from bioloom.application import get_application
-from bioloom.embedders import embedder_names, get_embedder
+from bioloom.embedders import embedder_names, get_embedder, parts_of
 
 Content = dict[str, Any]
 
@@ -17,6 +20,7 @@ def with_defaults(content: Content) -> Content:
 
     A split that is not said is chosen by the samples, and the leakage limit with it.
     """
+    content = _parts_alone(content)
     chosen = get_application(content["application"]).defaults(content)
     filled = {key: chosen[key] for key in SECTIONS if key in chosen} | content
     if "baselines" not in content:
@@ -24,6 +28,21 @@ def with_defaults(content: Content) -> Content:
     if "split" not in content:
         filled = {"split": {"method": "auto"}, "leakage": {"limit": "auto"}} | filled
     return filled
+
+
+def _parts_alone(content: Content) -> Content:
+    """The content with each `features` list of one part, also those of baselines, as the part."""
+    alone = dict(content)
+    if "features" in content:
+        alone["features"] = _alone(list(parts_of(content["features"]).values()))
+    if "baselines" in content:
+        baselines = content["baselines"].items()
+        alone["baselines"] = {name: _parts_alone(baseline) for name, baseline in baselines}
+    return alone
+
+
+def _alone(parts: list[Content]) -> Content | list[Content]:
+    return parts[0] if len(parts) == 1 else parts
 
 
 def _baselines(task: Content) -> Content:
@@ -36,15 +55,28 @@ def _baselines(task: Content) -> Content:
     return {name: baseline for name, baseline in others.items() if own | baseline != own}
 
 
-def _cheap(features: Content) -> Content:
-    """The baseline on letters in the same form: a row a token, a segment or a sequence."""
-    embedder = features["embedder"]
-    if embedder not in embedder_names() or features.get("alphabet") == "text":
-        return {}
-    if not hasattr(get_embedder(embedder), "load"):
-        return {}
-    kept = {key: features[key] for key in ("alphabet", "network") if key in features}
-    if features.get("pooling") in ("tokens", "segments"):
-        shape = {key: features[key] for key in ("pooling", "segments") if key in features}
-        return {"no_foundation_model": {"features": {"embedder": "one_hot", **shape, **kept}}}
-    return {"no_foundation_model": {"features": {"embedder": "composition", **kept}}}
+def _cheap(features: Content | list[Content]) -> Content:
+    """The baseline without foundation models: on letters in their place, or on the other parts."""
+    parts = list(parts_of(features).values())
+    kept: list[Content] = []
+    for part in parts:
+        other = _on_letters(part) if _is_learnt(part) else part
+        if other and other not in kept:
+            kept.append(other)
+    return {"no_foundation_model": {"features": _alone(kept)}} if kept and kept != parts else {}
+
+
+def _is_learnt(part: Content) -> bool:
+    embedder = part["embedder"]
+    return embedder in embedder_names() and hasattr(get_embedder(embedder), "load")
+
+
+def _on_letters(part: Content) -> Content | None:
+    """Letters in the same form, a row a token, a segment or a sequence; none of a text."""
+    if part.get("alphabet") == "text":
+        return None
+    kept: Content = {key: part[key] for key in ("alphabet", "network") if key in part}
+    if part.get("pooling") in ("tokens", "segments"):
+        shape = {key: part[key] for key in ("pooling", "segments") if key in part}
+        return {"embedder": "one_hot"} | shape | kept
+    return {"embedder": "composition"} | kept

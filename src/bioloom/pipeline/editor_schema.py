@@ -49,7 +49,7 @@ def task_schema() -> Schema:
     schema = _structure("task")
     definitions = schema.pop("$defs")
     definitions["split"] = _by_name("method", SPLIT_OPTIONS)
-    definitions["features"] = _features(definitions["features"])
+    definitions["part"] = _part(definitions["part"])
     definitions["model"] = _models()
     names = application_names()
     whole = schema | {"allOf": [_case("application", name, _application(name)) for name in names]}
@@ -95,9 +95,9 @@ def _application(name: str) -> Schema:
     return {"properties": {"datasets": datasets, "clean": _closed(application.clean_options)}}
 
 
-def _features(section: Schema) -> Schema:
-    """A features section: the options of each embedder, beside those of all."""
-    shared = {key: section["properties"][key] for key in ("finetune", "network")}
+def _part(section: Schema) -> Schema:
+    """A part of a features section: the options of each embedder, beside those of all."""
+    shared = {key: section["properties"][key] for key in ("input", "finetune", "network")}
     options = {name: get_embedder(name).OPTIONS for name in embedder_names()}
     return _by_name("embedder", {**options, TABLE: TABLE_OPTIONS}, shared)
 

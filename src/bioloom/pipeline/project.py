@@ -14,7 +14,7 @@ from bioloom.errors import DataError, unknown_name
 from bioloom.pipeline.check import config_mistakes, pretrain_mistakes, task_mistakes
 from bioloom.pipeline.defaults import with_defaults
 from bioloom.pipeline.task_files import Content, TaskFile, read_task_files
-from bioloom.pipeline.tasks import Section, Task, features_weights, without
+from bioloom.pipeline.tasks import Section, Task, without
 from bioloom.sources import local_path
 
 
@@ -33,7 +33,7 @@ class Project:
         sources: list[Any] = []
         for task in self.tasks.values():
             sources += [s for dataset in task.datasets for s in task.sources(dataset).values()]
-            sources += map(features_weights, task.features_sections.values())
+            sources += [s for name in task.features_sections for s in task.weights_sources(name)]
         for section in self.pretrain.values():
             sources += section["corpora"].values()
         return {local_path(source): source for source in sources if isinstance(source, dict)}

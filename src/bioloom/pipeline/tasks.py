@@ -6,18 +6,20 @@ Imported by the Snakefile, so nothing heavy is imported here.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from bioloom.application import Application, get_application
-from bioloom.embedders import model_files, weights_source
+from bioloom.embedders import model_files, parts_of, weights_source
 from bioloom.kinds import Kind, get_kind
 from bioloom.pipeline.steps import STEPS
 from bioloom.sources import local_path
 
 Section = dict[str, Any]
+Features = Section | list[Section]
+"""A `features` section: one part, or several side by side."""
 Source = str | dict[str, str]
 
 RESULTS = "results"
@@ -36,7 +38,7 @@ class Task:
     application: str
     datasets: dict[str, Section]
     split: Section
-    features: Section
+    features: Features
     model: Section
     kind: str | None = None
     """What is predicted, of `Application.kinds`, where the labels do not tell."""
@@ -70,7 +72,7 @@ class Task:
         """The names of these: what the task says, else all of its application."""
         return [self.kind] if self.kind else list(self.code.kinds)
 
-    def sections(self, key: str) -> list[tuple[str, Section]]:
+    def sections(self, key: str) -> list[tuple[str, Any]]:
         """The task's own section `key` and those of its baselines, each with its place."""
         return [(key, getattr(self, key))] + [
             (f"baselines.{name}.{key}", baseline[key])
@@ -123,36 +125,43 @@ class Task:
     # Features ---------------------------------------------------------------------------------
 
     @property
-    def features_sections(self) -> dict[str, Section]:
+    def features_sections(self) -> dict[str, Features]:
         """Features file -> its options, but `finetune`: its weights alone concern the features."""
-        sections = {"features": self.features} | {
+        frozen = without(self.finetuned, "finetune") if self.is_finetuned() else self.features
+        return {"features": frozen} | {
             f"features.{name}": baseline["features"]
             for name, baseline in self.baselines.items()
             if "features" in baseline
         }
-        return {name: without(section, "finetune") for name, section in sections.items()}
+
+    @property
+    def features_parts(self) -> list[tuple[str, Section]]:
+        """The parts of all features sections, each with its place: several are told by name."""
+        return [
+            (place if len(parts) == 1 else f"{place}.{name}", part)
+            for place, section in self.sections("features")
+            for parts in [parts_of(section)]
+            for name, part in parts.items()
+        ]
 
     @property
     def features_files(self) -> list[str]:
         """The features that training needs: the task's, and those of its baselines."""
         return [self.path("training", f"{name}.npz") for name in self.features_sections]
 
+    def weights_sources(self, features: str) -> list[Source]:
+        """Where the weights of a features file come from, of those parts that have any."""
+        sources = map(features_weights, parts_of(self.features_sections[features]).values())
+        return [source for source in sources if source]
+
     def weights(self, features: str) -> list[str]:
-        """The weights of a features file before any fine-tuning: a list of none or one path."""
-        source = features_weights(self.features_sections[features])
-        return [local_path(source)] if source else []
+        """The weights of a features file before any fine-tuning, in the order of its parts."""
+        return [local_path(source) for source in self.weights_sources(features)]
 
     def weights_parts(self, features: str) -> list[str]:
-        """The files of a model folder of the user's: Snakemake compares them, not its age.
-
-        Folders that Snakemake made, and fetched files, are none of these.
-        """
-        return [
-            str(part)
-            for folder in map(Path, self.weights(features))
-            if folder.is_dir() and not folder.is_relative_to(RESULTS)
-            for part in model_files(folder)
-        ]
+        """The files of model folders of the user's: Snakemake compares them, not their age."""
+        folders = filter(is_users_folder, self.weights(features))
+        return [str(part) for folder in folders for part in model_files(Path(folder))]
 
     # Fine-tuning ------------------------------------------------------------------------------
 
@@ -161,15 +170,21 @@ class Task:
         return features == "features" and "finetune" in self.features
 
     @property
+    def finetuned(self) -> Section:
+        """The features that are fine-tuned: one part, which a list cannot be."""
+        [part] = parts_of(self.features).values()
+        return part
+
+    @property
     def finetune_options(self) -> Section:
         """The `finetune` options; their short form names the method alone."""
-        given = self.features["finetune"]
+        given = self.finetuned["finetune"]
         return {"method": given} if isinstance(given, str) else given
 
     @property
     def finetuned_embedder(self) -> Section:
         """What finetune may know of the embedder: not how its states are pooled afterwards."""
-        return without(embedder_options(self.features), "pooling", "segments", "dtype")
+        return without(embedder_options(self.finetuned), "pooling", "segments", "dtype")
 
     def with_frozen(self) -> Task:
         """The task; where its embedder is fine-tuned, with the run without that as a baseline."""
@@ -193,22 +208,37 @@ class Task:
         }
 
 
-def is_pretrained(features: Section) -> bool:
-    """Whether a `pretrain` block makes the model of a `features` section."""
-    return str(features.get("model", "")).startswith(f"{PRETRAINED}/")
+def is_pretrained(part: Section) -> bool:
+    """Whether a `pretrain` block makes the model of a part of a `features` section."""
+    return str(part.get("model", "")).startswith(f"{PRETRAINED}/")
 
 
-def embedder_options(features: Section) -> Section:
-    """What of a `features` section is for its embedder."""
-    return without(features, "network", "finetune")
+def is_users_folder(weights: str) -> bool:
+    """Whether weights are a folder of the user's, not one that Snakemake made or a fetched file."""
+    return Path(weights).is_dir() and not Path(weights).is_relative_to(RESULTS)
 
 
-def features_weights(features: Section) -> Source | None:
-    """Where the weights of a `features` section come from, if it has any."""
-    model = features.get("model")
-    if model and (is_pretrained(features) or Path(model).is_dir()):
+def embedder_options(part: Section) -> Section:
+    """What of a part of a `features` section is for its embedder."""
+    return without(part, "input", "network", "finetune")
+
+
+def features_weights(part: Section) -> Source | None:
+    """Where the weights of a part of a `features` section come from, if it has any."""
+    model = part.get("model")
+    if model and (is_pretrained(part) or Path(model).is_dir()):
         return str(model)
-    return weights_source(embedder_options(features))
+    return weights_source(embedder_options(part))
+
+
+def weights_by_part(features: Features, files: Sequence[Path]) -> dict[str, Path]:
+    """The weights that a job is given, by the names of the parts, in whose order they come.
+
+    The one part of a section takes what there is: what `finetune` leaves lies elsewhere.
+    """
+    parts = parts_of(features)
+    named = [name for name, part in parts.items() if len(parts) == 1 or features_weights(part)]
+    return dict(zip(named, files, strict=False))
 
 
 def without(section: Mapping[str, Any], *keys: str) -> Section:
@@ -216,6 +246,6 @@ def without(section: Mapping[str, Any], *keys: str) -> Section:
     return {key: value for key, value in section.items() if key not in keys}
 
 
-def to_json(section: Mapping[str, Any]) -> str:
+def to_json(section: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> str:
     """A section as sorted JSON: the form in which a rule's params carry it."""
     return json.dumps(section, sort_keys=True)

@@ -1,10 +1,12 @@
 """The samples table: `sample_id` (unique), `label` or `label.<target>`, `group`, typed columns.
 
-A column `<block>.<name>` belongs to a block (`expression.FLT3`). New data have no label. Where each
-residue has a class, `label.residues` is a text as long as `sequence`. A pair has the ids of its
-ends in `source` and `target`, and may have a `block` of groups that are held out together. Two
-columns may come with the labels and are no features: `sample_weight` (how much a measurement counts
-in training and in the scores, its number of reads for example) and `split` (a shipped split).
+A column `<block>.<name>` belongs to a block (`expression.FLT3`). The block `text` is free text,
+which is read by those features alone that name its column as their `input`. New data have no label.
+Where each residue has a class, `label.residues` is a text as long as `sequence`. A pair has the ids
+of its ends in `source` and `target`, and may have a `block` of groups that are held out together.
+Two columns may come with the labels and are no features: `sample_weight` (how much a measurement
+counts in training and in the scores, its number of reads for example) and `split` (a shipped
+split).
 """
 
 from __future__ import annotations
@@ -19,6 +21,9 @@ from bioloom.files import replacing
 
 NO_FEATURES = ("sample_id", "group", "sample_weight", "split")
 LINK_COLUMNS = ("source", "target", "block")
+
+TEXT = "text."
+"""What the names of free text begin with: `text.note`. No value of it is told anywhere."""
 
 RESIDUE_LABELS = "label.residues"
 
@@ -58,9 +63,18 @@ def label_columns(samples: pd.DataFrame) -> list[str]:
     return [name for name in map(str, samples) if name == "label" or name.startswith("label.")]
 
 
+def text_columns(samples: pd.DataFrame) -> list[str]:
+    """The columns of free text: `text.<name>`."""
+    return [name for name in map(str, samples) if name.startswith(TEXT)]
+
+
 def feature_columns(samples: pd.DataFrame) -> list[str]:
-    """All columns that a model may see: no identifier, group, label, weight or split."""
-    others = {*NO_FEATURES, *label_columns(samples), *(LINK_COLUMNS if is_links(samples) else ())}
+    """The columns that are features as they are: no identifier, group, label, weight or split.
+
+    Nor free text, of which an embedder makes features.
+    """
+    others = {*NO_FEATURES, *label_columns(samples), *text_columns(samples)}
+    others |= {*(LINK_COLUMNS if is_links(samples) else ())}
     return [name for name in map(str, samples) if name not in others]
 
 

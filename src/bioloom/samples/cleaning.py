@@ -8,18 +8,18 @@ import numpy as np
 import pandas as pd
 
 from bioloom.errors import DataError, unknown_name
-from bioloom.samples import feature_columns, label_columns
+from bioloom.samples import feature_columns, label_columns, text_columns
 from bioloom.samples.columns import has_classes, is_flag
 
 Rules = Mapping[str, Callable[[pd.DataFrame], pd.Series]]
 
 
 def drop_columns(samples: pd.DataFrame, names: Sequence[str], *, training: bool) -> pd.DataFrame:
-    """The samples without the features `names`; DataError for what is none in training data.
+    """The samples without the features or texts `names`; DataError for what training data lack.
 
     New data may lack such a column.
     """
-    features = feature_columns(samples)
+    features = [*feature_columns(samples), *text_columns(samples)]
     for name in names if training else ():
         if name not in features:
             raise unknown_name("feature", name, features, " under `clean: drop`")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bioloom.privacy.small_cells import FEW, FEWEST_PERSONS, HIDDEN, count_shown
-from bioloom.samples import Cleaned, Raw, feature_columns, label_columns
+from bioloom.samples import TEXT, Cleaned, Raw, feature_columns, label_columns, text_columns
 from bioloom.samples.columns import has_classes, is_flag, is_number
 
 # A block wider than this is summarised as a whole in quality.json.
@@ -51,7 +51,7 @@ def quality(raw: Raw, cleaned: Cleaned, *, private: bool) -> dict[str, Any]:
 
 def _describe_columns(samples: pd.DataFrame, private: bool) -> dict[str, Any]:
     blocks: dict[str, list[str]] = {}
-    for column in feature_columns(samples):
+    for column in [*feature_columns(samples), *text_columns(samples)]:
         block = column.split(".", 1)[0] if "." in column else ""
         blocks.setdefault(block, []).append(column)
     described: dict[str, Any] = {}
@@ -69,7 +69,7 @@ def _describe(column: pd.Series, private: bool) -> dict[str, Any]:
     """Type, missing values and what there is of one column; its index says whose a row is."""
     if is_number(column):
         return _describe_numbers(column.to_frame(), private)
-    if column.nunique() > 30 or column.name == "sequence":
+    if column.nunique() > 30 or column.name == "sequence" or str(column.name).startswith(TEXT):
         lengths = _describe_numbers(column.astype("str").str.len().to_frame(), private)
         return {"type": "text", "missing": lengths["missing"], "length": lengths["range"]}
     missing = count_shown(column.isna().sum(), private)

@@ -1,0 +1,51 @@
+"""Several embedders or inputs side by side: the parts of a `features` section, in one row a sample.
+
+Of one part nothing is changed. Of several each feature is called `<part>.<name>`, so that names
+differ and tell their part; `bioloom.embedders.parts_of` says how parts are called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bioloom.arrays import Shaped, token_lengths, vectors
+from bioloom.embedders import TABLE
+from bioloom.errors import DataError
+from bioloom.samples.columns import column_of
+
+
+class Made(NamedTuple):
+    """Features of N samples by one part: their names, and the records of what and of the run."""
+
+    X: Shaped
+    names: list[str]
+    info: dict[str, Any]
+    run: dict[str, Any]
+
+
+def side_by_side(made: Mapping[str, Made]) -> Made:
+    """The parts as one: of several their vectors, (N, D1 + D2 + ...) float32, and records by part.
+
+    DataError for a part with a row a token where there are several.
+    """
+    if len(made) == 1:
+        return next(iter(made.values()))
+    for name, part in made.items():
+        if token_lengths(part.X) is not None:
+            raise DataError(
+                f"features: {name} has a row a token, which cannot stand beside another part",
+                hint="`pooling: mean` gives one vector a sample",
+            )
+    X = np.hstack([vectors(part.X) for part in made.values()]).astype(np.float32)
+    names = [f"{name}.{feature}" for name, part in made.items() for feature in part.names]
+    info = {name: part.info for name, part in made.items()}
+    return Made(X, names, info, {name: part.run for name, part in made.items() if part.run})
+
+
+def block_of(feature: str, parts: Mapping[str, Mapping[str, Any]]) -> str:
+    """What a feature is one with: a column of a table, or all that another part says."""
+    part = next(iter(parts)) if len(parts) == 1 else feature.split(".", 1)[0]
+    return column_of(feature) if parts[part]["embedder"] == TABLE else part
