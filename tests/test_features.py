@@ -42,8 +42,11 @@ def people():
 def test_a_table_keeps_missing_numbers_and_spreads_categories():
     features, record, _ = extract_features(people(), TABLE, {"embedder": "table"})
     assert list(features.names) == ["age", "sex=f", "sex=m", "expression.FLT3"]
-    assert np.isnan(features.X[1, 0])
-    assert features.X[:, 1:3].tolist() == [[1, 0], [0, 1], [0, 0]]
+    assert features.X.names == list(features.names)
+    np.testing.assert_array_equal(features.X.values[:, 1], np.float32([0, 1, np.nan]))
+    dense = features.X.dense()
+    assert np.isnan(dense[1, 0])
+    assert dense[:, 1:3].tolist() == [[1, 0], [0, 1], [0, 0]]
     assert record["identity"] == "table"
 
 
@@ -56,8 +59,9 @@ def test_a_block_can_be_chosen():
 def test_a_column_can_weigh_more():
     options = {"embedder": "table", "weights": {"sex": 8}}
     features, *_ = extract_features(people(), TABLE, options)
-    assert features.X[:, 1:3].tolist() == [[8, 0], [0, 8], [0, 0]]
-    assert features.X[0, 3] == np.float32(0.1)
+    dense = features.X.dense()
+    assert dense[:, 1:3].tolist() == [[8, 0], [0, 8], [0, 0]]
+    assert dense[0, 3] == np.float32(0.1)
 
 
 @pytest.mark.parametrize("options", [{"columns": ["weight"]}, {"blocks": ["mri"]}, {"size": 3}])

@@ -15,16 +15,17 @@ import numpy as np
 import pandas as pd
 
 from bioloom.application import Application
-from bioloom.arrays import Ragged, end_to_end, shape_of
+from bioloom.arrays import Ragged, Table, shape_of
+from bioloom.arrays import vectors as dissolved
 from bioloom.embedders import TABLE
 from bioloom.errors import DataError
 from bioloom.features import Features
 from bioloom.options import Option, complete_options
 from bioloom.samples import feature_columns
-from bioloom.samples.columns import as_features
+from bioloom.samples.columns import coded, is_number
 
 Section = dict[str, Any]
-Vectors = tuple[np.ndarray | Ragged, list[str], dict[str, Any], dict[str, Any]]
+Vectors = tuple[np.ndarray | Ragged | Table, list[str], dict[str, Any], dict[str, Any]]
 """Features of sequences or of a table, their names, and both records."""
 
 TABLE_OPTIONS = {
@@ -82,10 +83,10 @@ def _network(
     known, inputs = networks.node_inputs(nodes, application, section)
     node_ids = nodes["node_id"].to_numpy(dtype=str)[known]
     X, names, info, run = vectors(inputs, node_ids, section)
-    if shape_of(X) != "vectors":
+    if shape_of(X) == "tokens":
         raise DataError("A node of a network has one vector", hint="set `pooling: mean`")
     # What has no sequence keeps its place; its values are filled with those of training nodes.
-    own = end_to_end(X)
+    own = dissolved(X)
     values = np.full((len(nodes), own.shape[1]), np.nan, dtype=np.float32)
     values[known] = own
     pairs, names = networks.link_features(
@@ -112,10 +113,8 @@ def table_options(options: dict[str, Any]) -> dict[str, Any]:
     return complete_options(given, TABLE_OPTIONS, "features of table")
 
 
-def _table(
-    table: pd.DataFrame, options: dict[str, Any]
-) -> tuple[np.ndarray, list[str], dict[str, Any]]:
-    """Numbers as they are (NaN where missing), categories as one 0/1 column a value.
+def _table(table: pd.DataFrame, options: dict[str, Any]) -> tuple[Table, list[str], dict[str, Any]]:
+    """Numbers as they are, categories as codes, NaN where missing.
 
     Nothing is fitted here: a model aligns the columns of new data by name, and fills missing
     values with what it learnt from its training rows. `weights` (column -> factor) make a column
@@ -123,13 +122,17 @@ def _table(
     """
     options = table_options(options)
     chosen = _chosen_columns(table, options)
-    columns: dict[str, np.ndarray] = {}
-    for name in chosen:
-        weight = options["weights"].get(name, 1)
-        columns |= {key: weight * values for key, values in as_features(table[name]).items()}
-    X = np.column_stack(list(columns.values())) if columns else np.zeros((len(table), 0))
-    info = {"embedder": TABLE, "sequences": len(table), "columns": len(chosen)}
-    return X.astype(np.float32), list(columns), info
+    columns = {name: coded(table[name]) for name in chosen}
+    # a category of which all values are missing has no column when dissolved, and none here
+    columns = {name: found for name, found in columns.items() if found[1] or is_number(table[name])}
+    values = [column for column, _ in columns.values()]
+    X = Table(
+        np.column_stack(values) if values else np.zeros((len(table), 0), dtype=np.float32),
+        tuple(columns),
+        tuple(categories for _, categories in columns.values()),
+        np.array([options["weights"].get(name, 1) for name in columns], dtype=np.float32),
+    )
+    return X, X.names, {"embedder": TABLE, "sequences": len(table), "columns": len(chosen)}
 
 
 def _chosen_columns(table: pd.DataFrame, options: dict[str, Any]) -> list[str]:

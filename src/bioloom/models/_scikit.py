@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from bioloom.arrays import Shaped, end_to_end, vectors
+from bioloom.arrays import Shaped, cells, end_to_end
 from bioloom.errors import DataError
 from bioloom.files import write_skops
 from bioloom.models._estimator import Estimator
@@ -38,16 +38,16 @@ class ScikitModel(Estimator):
                 f"Model {self.name} predicts one label, the samples have {self.n_outputs}",
                 hint="take svm, dnn, category_mean or naive",
             )
-        self.estimator = self.build().fit(vectors(X), y, sample_weight=sample_weight)
+        self.estimator = self.build().fit(cells(self.taken(X)), y, sample_weight=sample_weight)
         return self
 
     def outputs(self, X: Shaped) -> np.ndarray:
         """Probabilities or values, (N, n_outputs); a class without training rows gets 0."""
-        X = vectors(X)
+        values = cells(self.taken(X))
         if not self.classes:
-            return self.estimator.predict(X)[:, None]
+            return self.estimator.predict(values)[:, None]
         probabilities = np.zeros((len(X), self.n_outputs))
-        probabilities[:, self.estimator.classes_] = self.estimator.predict_proba(X)
+        probabilities[:, self.estimator.classes_] = self.estimator.predict_proba(values)
         return probabilities
 
     def write_state(self, folder: Path) -> None:
