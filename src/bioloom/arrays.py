@@ -107,7 +107,8 @@ class Table:
     @property
     def owner(self) -> np.ndarray:
         """The column that each dissolved one is of, (F,)."""
-        return np.repeat(np.arange(len(self.columns)), [len(c) or 1 for c in self.categories])
+        sizes = np.array([len(names) or 1 for names in self.categories], dtype=np.int64)
+        return np.repeat(np.arange(len(sizes)), sizes)
 
     def dense(self) -> np.ndarray:
         """Numbers as they are and a column of 0 and 1 a category, times weight: (N, F) float32.
@@ -130,11 +131,11 @@ class Table:
             wanted.setdefault(column, []).extend(value)
         values = np.full((len(self), len(wanted)), np.nan, dtype=np.float32)
         weight = np.ones(len(wanted), dtype=np.float32)
+        position = {column: i for i, column in enumerate(self.columns)}
         for place, (column, categories) in enumerate(wanted.items()):
-            if column in self.columns:
-                own = self.columns.index(column)
-                values[:, place] = self._recoded(own, categories)
-                weight[place] = self.weight[own]
+            if column in position:
+                values[:, place] = self._recoded(position[column], categories)
+                weight[place] = self.weight[position[column]]
         return Table(values, tuple(wanted), tuple(map(tuple, wanted.values())), weight)
 
     def _recoded(self, column: int, categories: list[str]) -> np.ndarray:

@@ -1,8 +1,8 @@
 """Features: what a model takes of each sample, in the order of the samples table.
 
 `sample_id (N,)`, `X (N, D) float32`, a `Table`, per-token `Ragged` or the `Links` of a network,
-`names (D,)`, those of a table as dissolved, and the identity of the embedder that made them: a model
-refuses features of another.
+`names (D,)`, those of a table as dissolved, and the identity of the embedder that made them: a
+model refuses features of another.
 """
 
 from __future__ import annotations
