@@ -125,6 +125,14 @@ def test_only_a_model_that_takes_tables_sees_categories_and_gaps(tmp_path):
     assert np.array_equal(vectors(again), filled)
 
 
+def test_vectors_are_no_table():
+    samples, features = patients()
+    y = (samples["label"] == "yes").to_numpy().astype(np.int64)
+    whole = Preprocess.fit(features.X, y, {}, takes=("table",))
+    with pytest.raises(DataError, match="trained on a table, the features are vectors"):
+        whole.transform(features.X.dense())
+
+
 def test_a_column_is_selected_with_any_of_its_categories():
     samples, features = patients()
     y = (samples["label"] == "yes").to_numpy().astype(np.int64)

@@ -113,7 +113,12 @@ class Preprocess:
         return fitted
 
     def transform(self, X: Shaped) -> Shaped:
-        """The features as the model takes them, float32."""
+        """The features as the model takes them, float32; DataError for another shape."""
+        if self.whole and shape_of(X) != "table":
+            raise DataError(
+                f"The model was trained on a table, the features are {shape_of(X)}",
+                hint="extract the features anew",
+            )
         prepared = with_tables(X, [table.transform for table in self.tables])
         if self.whole:
             return cast(Table, X).with_prepared(cast(np.ndarray, prepared), self.support)
