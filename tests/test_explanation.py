@@ -11,14 +11,18 @@ from bioloom.arrays import Ragged
 from bioloom.embedders import AMINO_ACIDS
 from bioloom.explanation.explain import explain
 from bioloom.explanation.mutagenesis import alphabet_of, mask_residues, mutate
+from bioloom.explanation.permutation import permute
 from bioloom.features import engine
 from bioloom.features.extract import extract_features
 from bioloom.fitted import Fitted
 from bioloom.kinds import Calibration, get_kind
 from bioloom.training.train import train_task
+from tests.toys import partition, patients
 
 PROTEINS = get_application("protein_function")
 PROMOTERS = get_application("gene_expression")
+
+PARTS = {"table": {"embedder": "table"}}
 
 
 @dataclass
@@ -38,6 +42,26 @@ def alanines(sequences):
     """The positive class is as likely as alanine is frequent, at most 0.45."""
     positive = np.array([0.45 * s.count("A") / len(s) for s in sequences])
     return np.column_stack([1 - positive, positive])
+
+
+@pytest.mark.parametrize("model", ["gradient_boosting", "logistic_regression"])
+def test_a_category_is_shuffled_as_one_and_found(model):
+    samples, features = patients(200)
+    options = {"application": "disease_diagnosis", "model": {"name": model}}
+    fitted, _ = train_task(samples, partition(samples), {"features": features}, options, 1, [])
+    found = permute(samples[95:], features, fitted, repeats=3, seed=1, parts=PARTS).set_index(
+        "feature"
+    )
+    assert sorted(found.index) == ["age", "marker", "site"]
+    assert found.loc["site", "low"] > 0.05
+    if model == "gradient_boosting":  # only this one sees what is missing
+        assert found.loc["marker", "low"] > 0.05
+    pd.testing.assert_frame_equal(
+        permute(samples[95:], features, fitted, repeats=3, seed=1, parts=PARTS).set_index(
+            "feature"
+        ),
+        found,
+    )
 
 
 @pytest.mark.parametrize(

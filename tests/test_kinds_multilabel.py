@@ -106,7 +106,14 @@ def test_labels_go_from_training_to_scores_and_predictions(model, tmp_path):
 def test_what_tells_a_label_is_important():
     samples, features = table()
     fitted, _ = trained("logistic_regression")
-    found = permute(samples.tail(40), features, fitted, repeats=2, seed=1)
+    found = permute(
+        samples.tail(40),
+        features,
+        fitted,
+        repeats=2,
+        seed=1,
+        parts={"table": {"embedder": "table"}},
+    )
     assert set(found["feature"].head(3)) == set("abc")
 
 

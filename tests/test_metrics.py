@@ -39,7 +39,8 @@ def test_a_kind_lists_the_metrics_that_it_scores(name):
     y = np.array([[0.0], [1.0], [0.0]]) if "target" in kind.keys else np.array([0, 1, 0])
     none = np.zeros(3)
     quantile = np.full(y.shape, 0.5)
-    p = np.full((3, 0 if kind.output == "values" else 2), 0.5)
+    width = {"values": 0, "classes": 2, "labels": 1}[kind.output]
+    p = np.full((3, width), 0.5)
     rows = HeldOut(0, none, none, none, y, y, p, quantile, threshold=none)
     assert set(kind.score(rows, np.ones((3, 1)))) <= {metric.name for metric in kind.metrics}
     assert kind.primary in {metric.name for metric in kind.metrics}

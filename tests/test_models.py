@@ -7,6 +7,7 @@ import ast
 import inspect
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -17,10 +18,12 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 import bioloom.models
-from bioloom.arrays import Ragged
+from bioloom.arrays import Ragged, Table
 from bioloom.errors import DataError
+from bioloom.files import write_skops
 from bioloom.kinds import get_kind
 from bioloom.models import check_parameters, get_model, model_names, parameters_of
+from tests.toys import patients
 
 KINDS = ["binary", "multiclass", "value", "targets", "multilabel"]
 CLASSES = ("binary", "multiclass")
@@ -47,6 +50,16 @@ def ragged(rows: int = ROWS, seed: int = 0) -> Ragged:
     noise = rng.normal(size=(lengths.sum(), 6))
     values = np.repeat(dense(rows, seed), lengths, axis=0) + 0.3 * noise
     return Ragged(values.astype(np.float16), np.concatenate([[0], np.cumsum(lengths)]))
+
+
+def tabular(rows: int = ROWS, seed: int = 0) -> Table:
+    """The numbers of `dense`, one of them as a category without order, some of them missing."""
+    values = dense(rows, seed)
+    place = np.searchsorted([-1, -0.5, 0, 0.5, 1], values[:, 1])
+    values[:, 1] = np.array([3, 0, 5, 1, 4, 2])[place]
+    values[np.random.default_rng(seed).random(values.shape) < 0.03] = np.nan
+    categories = tuple(tuple("abcdef") if i == 1 else () for i in range(6))
+    return Table(values, tuple("uvwxyz"), categories, np.ones(6, dtype=np.float32))
 
 
 def labels(signal: np.ndarray, kind: str) -> tuple[np.ndarray, int]:
@@ -79,7 +92,8 @@ def answers(model, X) -> np.ndarray:
 
 
 def inputs_of(name: str) -> list:
-    return [dense, ragged] if "tokens" in get_model(name).takes else [dense]
+    makers = {"tokens": ragged, "table": tabular}
+    return [dense, *(make for shape, make in makers.items() if shape in get_model(name).takes)]
 
 
 def fit(name: str, kind: str, make=dense):
@@ -172,7 +186,7 @@ def test_the_same_seed_gives_the_same_model(name, device):
 @pytest.mark.parametrize(("name", "kind", "make"), cases(TABLES))
 def test_bears_a_constant_column_and_one_valid_row(name, kind, make):
     X = make(40)
-    (X.values if isinstance(X, Ragged) else X)[:, 3] = 2
+    getattr(X, "values", X)[:, 3] = 2
     y, n_outputs = labels(dense(40), kind)
     model = build(name, kind, n_outputs).fit(X, y, X[np.arange(1)], y[:1])
     assert np.isfinite(answers(model, X)).all()
@@ -366,6 +380,80 @@ def test_boosting_damaged_trees_are_refused(tmp_path):
     model.save(tmp_path)
     with pytest.raises(DataError, match="damaged"):
         get_model("gradient_boosting").load(tmp_path)
+
+
+def with_categories():
+    """Boosted trees, one that splits by a category, and the place of the split."""
+    model, _, _ = fit("gradient_boosting", "binary", tabular)
+    trees = [predictors[0] for predictors in model.estimators[0]._predictors]
+    tree = next(tree for tree in trees if tree.nodes["is_categorical"].any())
+    split = int(np.flatnonzero(tree.nodes["is_categorical"])[0])
+    return model, tree, split
+
+
+def damage_set(model, tree, split):
+    tree.nodes["bitset_idx"][split] = 1000
+
+
+def damage_sets(model, tree, split):
+    tree.raw_left_cat_bitsets = tree.raw_left_cat_bitsets[:, :1].copy()
+
+
+def damage_kind(model, tree, split):
+    tree.nodes["feature_idx"][split] = 5  # the category comes first
+
+
+def damage_known(model, tree, split):
+    mapper = model.estimators[0]._bin_mapper
+    mapper.is_categorical_ = mapper.is_categorical_[:1]
+
+
+def damage_encoder(model, tree, split):
+    model.estimators[0]._preprocessor.transformers_[1] = (
+        "numerical",
+        "drop",
+        np.zeros(0, dtype=int),
+    )
+
+
+@pytest.mark.parametrize(
+    "damage", [damage_set, damage_sets, damage_kind, damage_known, damage_encoder]
+)
+def test_boosting_damaged_sets_of_categories_are_refused(tmp_path, damage):
+    model, tree, split = with_categories()
+    model.save(tmp_path)
+    get_model("gradient_boosting").load(tmp_path)
+    damage(model, tree, split)
+    write_skops(model.estimators, tmp_path / "model.skops")
+    with pytest.raises(DataError, match="damaged"):
+        get_model("gradient_boosting").load(tmp_path)
+
+
+def test_boosting_learns_from_a_category_and_from_what_is_missing():
+    samples, features = patients(400)
+    y = (samples["label"] == "yes").to_numpy().astype(np.int64)
+    model = build("gradient_boosting", "binary", 2).fit(features.X, y, features.X[:0], y[:0])
+    new, made = patients(400, seed=1)
+    truth = new["label"] == "yes"
+    assert roc_auc_score(truth, model.predict_proba(made.X)[:, 1]) > 0.85
+
+
+def test_boosting_refuses_too_many_categories():
+    names = tuple(f"c{i:03d}" for i in range(300))
+    codes = np.arange(300, dtype=np.float32)[:, None]
+    X, y = Table(codes, ("site",), (names,), np.ones(1, dtype=np.float32)), np.arange(300) % 2
+    with pytest.raises(DataError, match="255 categories at most, got 300 .column site.. Hint"):
+        build("gradient_boosting", "binary", 2).fit(X, y, X, y)
+    few = X[np.arange(300) < 255]
+    build("gradient_boosting", "binary", 2, max_iter=2).fit(few, y[:255], few, y[:255])
+
+
+@pytest.mark.parametrize("name", [name for name in TABLES if tabular not in inputs_of(name)])
+def test_a_model_for_vectors_takes_the_dissolved_table(name):
+    X, y = tabular(40), labels(dense(40), "binary")[0]
+    X = replace(X, values=np.nan_to_num(X.values))
+    model = build(name, "binary", 2).fit(X, y, X, y)
+    np.testing.assert_array_equal(answers(model, X), answers(model, X.dense()))
 
 
 @pytest.mark.parametrize("name", ["transformer", "lstm"])

@@ -7,8 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bioloom.application import get_application
 from bioloom.errors import DataError
 from bioloom.features import Features, align
+from bioloom.features.extract import extract_features
+from bioloom.fitted import Fitted
 from bioloom.fitted.signature import (
     check_signature,
     make_signature,
@@ -16,15 +19,15 @@ from bioloom.fitted.signature import (
     unknown_columns,
 )
 from bioloom.predictions.predict import predict, summary, with_dropped
-from tests.toys import fit_once, table
+from bioloom.training.train import train_task
+from tests.toys import fit_once, partition, patients, table
 
 FILE = Path("new.parquet")
+TABLE = {"embedder": "table"}
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    from bioloom.fitted import Fitted
-
     samples, features = table(n=200)
     samples = pd.concat([samples, pd.DataFrame(features.X, columns=list(features.names))], axis=1)
     fitted, _ = fit_once(samples, features)
@@ -139,6 +142,34 @@ def test_a_category_absent_from_new_data_is_a_column_of_zeros():
     aligned = align(new, ["age", "sex=f", "weight"], "table")
     assert aligned.X[0, :2].tolist() == [2.0, 0.0]
     assert np.isnan(aligned.X[0, 2])
+
+
+@pytest.mark.parametrize("model", ["gradient_boosting", "logistic_regression"])
+def test_a_saved_model_of_a_table_answers_new_data_as_in_memory(tmp_path, model):
+    samples, features = patients(200)
+    options = {"application": "disease_diagnosis", "model": {"name": model}}
+    fitted, _ = train_task(samples, partition(samples), {"features": features}, options, 1, [])
+    fitted.save(tmp_path / "model")
+    loaded = Fitted.load(tmp_path / "model")
+    fitted.settings["id"] = loaded.settings["id"]
+    new, extracted = patients(50, seed=7, sites="zcaf")
+    turned = Features(
+        extracted.sample_id,
+        extracted.X.aligned(extracted.names[::-1]),
+        extracted.names[::-1],
+        "table",
+    )
+    said = predict(new, extracted, loaded, FILE)
+    pd.testing.assert_frame_equal(said, predict(new, extracted, fitted, FILE))
+    pd.testing.assert_frame_equal(said, predict(new, turned, loaded, FILE))
+    unseen = new["site"] == "z"
+    assert said.loc[unseen, "abstain"].str.contains("site: unknown category").all()
+    # to a model of tables a category that it does not know is a missing one
+    missing = extract_features(
+        new.assign(site=new["site"].mask(unseen)), get_application("disease_diagnosis"), TABLE
+    )[0]
+    columns = ["p.no", "p.yes"]
+    np.testing.assert_array_equal(said[columns], predict(new, missing, loaded, FILE)[columns])
 
 
 def test_columns_that_training_did_not_have_are_named():

@@ -1,9 +1,13 @@
 """What is fitted comes from train and valid rows; held-out rows are predicted, never fitted."""
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.feature_selection import SelectKBest, f_classif, f_regression
 
+from bioloom.arrays import Table, vectors
 from bioloom.errors import DataError
 from bioloom.features import Features
 from bioloom.fitted import Fitted
@@ -11,7 +15,7 @@ from bioloom.fitted.preprocess import Preprocess
 from bioloom.kinds import encode_labels, get_kind
 from bioloom.training.recipe import Recipe
 from bioloom.training.train import Partition, fit, train, train_task
-from tests.toys import LOGISTIC, fit_once, partition, table
+from tests.toys import LOGISTIC, fit_once, partition, patients, table
 
 
 def test_the_positive_class_is_last():
@@ -99,6 +103,76 @@ def test_missing_values_are_filled_from_training_rows():
     fitted, _ = fit_once(samples, Features(features.sample_id, X, features.names, "table"))
     empty = np.full((1, 5), np.nan, dtype=np.float32)
     assert np.isfinite(fitted.scores(empty)).all()
+
+
+def test_only_a_model_that_takes_tables_sees_categories_and_gaps(tmp_path):
+    samples, features = patients()
+    y = (samples["label"] == "yes").to_numpy().astype(np.int64)
+    whole = Preprocess.fit(features.X, y, {}, takes=("table", "vectors"))
+    filled = Preprocess.fit(features.X, y, {}, takes=("vectors",)).transform(features.X)
+    seen = whole.transform(features.X)
+    assert seen.columns == features.X.columns == ("age", "site", "marker")
+    assert np.array_equal(seen.values[:, 1], features.X.values[:, 1], equal_nan=True)
+    assert np.array_equal(np.isnan(seen.values), np.isnan(features.X.values))
+    assert np.array_equal(seen.values[:, 0], filled[:, 0])
+    assert np.isfinite(filled).all()
+    assert filled.shape[1] == 8
+    # what novelty looks at is the same
+    assert np.array_equal(vectors(seen), filled)
+    assert np.array_equal(vectors(seen[y == 1]), filled[y == 1])
+    whole.save(tmp_path)
+    again = Preprocess.load(tmp_path).transform(features.X)
+    assert np.array_equal(again.values, seen.values, equal_nan=True)
+    assert np.array_equal(vectors(again), filled)
+
+
+def test_vectors_are_no_table():
+    samples, features = patients()
+    y = (samples["label"] == "yes").to_numpy().astype(np.int64)
+    whole = Preprocess.fit(features.X, y, {}, takes=("table",))
+    with pytest.raises(DataError, match="trained on a table, the features are vectors"):
+        whole.transform(features.X.dense())
+
+
+def test_a_column_is_selected_with_any_of_its_categories():
+    samples, features = patients()
+    y = (samples["label"] == "yes").to_numpy().astype(np.int64)
+    seen = Preprocess.fit(features.X, y, {"select": 1}, takes=("table",)).transform(features.X)
+    assert seen.columns == ("site",)
+    assert seen.categories == (tuple("abcdef"),)
+    assert vectors(seen).shape[1] == 1
+
+
+def test_a_table_of_whole_numbers_is_answered_as_vectors_are():
+    samples, features = table()
+    size = features.X.shape[1]
+    whole = Table(features.X, tuple(features.names), ((),) * size, np.ones(size, np.float32))
+    labels = encode_labels(samples, get_kind("binary"))
+    for search in ({}, {"max_iter": [5, 20]}):
+        answers = [
+            train(
+                samples,
+                partition(samples),
+                labels,
+                {"model": Recipe(given, "gradient_boosting", {}, {}, search)},
+                seed=1,
+            )[1]
+            for given in (features, replace(features, X=whole))
+        ]
+        pd.testing.assert_frame_equal(*answers)
+
+
+@pytest.mark.parametrize("model", ["naive", "logistic_regression", "svm", "category_mean"])
+def test_models_for_vectors_see_the_dissolved_table(model):
+    samples, features = patients()
+    labels = encode_labels(samples, get_kind("binary"))
+    answers = [
+        train(samples, partition(samples), labels, {"model": Recipe(f, model, {}, {}, {})}, seed=1)[
+            1
+        ]
+        for f in (features, replace(features, X=features.X.dense()))
+    ]
+    pd.testing.assert_frame_equal(*answers)
 
 
 def test_a_constant_score_says_the_common_class():

@@ -11,8 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bioloom.application import get_application
 from bioloom.errors import DataError
 from bioloom.features import Features
+from bioloom.features.extract import extract_features
 from bioloom.fitted import Fitted
 from bioloom.kinds import encode_labels, get_kind
 from bioloom.training.recipe import Recipe
@@ -46,6 +48,23 @@ def table(
     ids = np.array([f"s{i}" for i in range(n)])
     samples = pd.DataFrame({"sample_id": ids, "label": label, "group": ids})
     return samples, Features(ids, X, np.array(list("abcde")), "table")
+
+
+def patients(n: int = 120, seed: int = 0, sites: str = "abcdef") -> tuple[pd.DataFrame, Features]:
+    """Samples of which a category and what is missing tell the classes apart, and their table.
+
+    The site has no order that tells it; the marker is measured in one class more than in the other.
+    """
+    rng = np.random.default_rng(seed)
+    site, positive = rng.choice(list(sites), n), rng.random(n) < 0.5
+    sick = np.isin(site, list("ace")) ^ (rng.random(n) < 0.1)
+    marker = np.where(rng.random(n) < np.where(positive, 0.9, 0.1), rng.normal(size=n), np.nan)
+    ids = np.array([f"s{i}" for i in range(n)])
+    samples = pd.DataFrame({"sample_id": ids, "group": ids, "age": rng.normal(60, 9, n).round()})
+    samples = samples.assign(site=pd.Series(site).mask(rng.random(n) < 0.05), marker=marker)
+    samples["label"] = np.where(sick & positive, "yes", "no")
+    application = get_application("disease_diagnosis")
+    return samples, extract_features(samples, application, {"embedder": "table"})[0]
 
 
 def partition(samples: pd.DataFrame, train: int = 70, valid: int = 25) -> pd.DataFrame:

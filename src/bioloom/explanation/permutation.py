@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from bioloom.arrays import EXPRESSION, Links, end_to_end
+from bioloom.arrays import EXPRESSION, Links, cells, end_to_end, shape_of
 from bioloom.embedders import TABLE
 from bioloom.features import Features
 from bioloom.features.parts import block_of
@@ -29,29 +29,34 @@ def permute(
     """Permutation importance (Breiman 2001): rise of the loss when one column is shuffled.
 
     The loss is log loss for classes and squared error for values; the columns of one category
-    are shuffled together, and so is all of a part of the features that is no table: single numbers
-    of an embedding mean nothing. `low` and `high` are the extremes over the repeats.
+    are shuffled together (a model that takes a table has but one), and so is all of a part of the
+    features that is no table: single numbers of an embedding mean nothing. `low` and `high` are the
+    extremes over the repeats.
     """
     rng = np.random.default_rng(seed)
     # Preparing goes row by row, so shuffling what is prepared is shuffling what is measured.
-    X = np.asarray(fitted.preprocess.transform(features.rows(samples["sample_id"])))
+    X = fitted.preprocess.transform(features.rows(samples["sample_id"]))
+    values = cells(X)
     y = end_to_end(fitted.kind.encode(samples, fitted.outputs))
     base = fitted.kind.loss(fitted.scores_of_prepared(X), y)
+    seen = [block_of(str(features.names[index]), parts) for index in fitted.preprocess.support]
+    if shape_of(X) == "table":
+        seen = list(dict.fromkeys(seen))
     columns: dict[str, list[int]] = {}
-    for place, index in enumerate(fitted.preprocess.support):
-        columns.setdefault(block_of(str(features.names[index]), parts), []).append(place)
+    for place, name in enumerate(seen):
+        columns.setdefault(name, []).append(place)
     found = []
     for name, places in columns.items():
         rises = []
-        own = X[:, places].copy()
+        own = values[:, places].copy()
         for _ in range(repeats):
-            other = own[rng.permutation(len(X))]
-            if np.array_equal(other, own):  # a flag that none of these rows has
+            other = own[rng.permutation(len(own))]
+            if np.array_equal(other, own, equal_nan=True):  # a flag that none of these rows has
                 rises.append(0.0)
                 continue
-            X[:, places] = other
+            values[:, places] = other
             rises.append(fitted.kind.loss(fitted.scores_of_prepared(X), y) - base)
-        X[:, places] = own
+        values[:, places] = own
         found.append((name, float(np.mean(rises)), float(np.min(rises)), float(np.max(rises))))
     table = pd.DataFrame(found, columns=["feature", "importance", "low", "high"])
     table = table.sort_values("importance", ascending=False, ignore_index=True)

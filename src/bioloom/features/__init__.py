@@ -1,7 +1,8 @@
 """Features: what a model takes of each sample, in the order of the samples table.
 
-`sample_id (N,)`, `X (N, D) float32`, per-token `Ragged` or the `Links` of a network, `names (D,)`,
-and the identity of the embedder that made them: a model refuses features of another.
+`sample_id (N,)`, `X (N, D) float32`, a `Table`, per-token `Ragged` or the `Links` of a network,
+`names (D,)`, those of a table as dissolved, and the identity of the embedder that made them: a
+model refuses features of another.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bioloom.arrays import Shaped, from_arrays, shape_of, to_arrays, vectors
+from bioloom.arrays import Shaped, aligned, from_arrays, shape_of, to_arrays
 from bioloom.errors import DataError
 from bioloom.files import replacing
 
@@ -66,7 +67,7 @@ def read_features(path: str | Path) -> Features:
 
 
 def align(features: Features, names: list[str], identity: str) -> Features:
-    """The features in the model's column order; a category that new data lack is a column of 0.
+    """The features in the model's column order; what new data lack is missing.
 
     Features of another embedder are refused.
     """
@@ -80,12 +81,5 @@ def align(features: Features, names: list[str], identity: str) -> Features:
     if shape_of(features.X) in FIXED:
         what, hint = FIXED[shape_of(features.X)]
         raise DataError(f"{what} than those of the training data", hint=hint)
-    given = vectors(features.X)
-    position = {name: i for i, name in enumerate(features.names)}
-    X = np.zeros((len(features.sample_id), len(names)), dtype=np.float32)
-    for i, name in enumerate(names):
-        if name in position:
-            X[:, i] = given[:, position[name]]
-        elif "=" not in name:
-            X[:, i] = np.nan
+    X = aligned(features.X, list(features.names), names)
     return Features(features.sample_id, X, np.array(names), identity)

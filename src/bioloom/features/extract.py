@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from bioloom.application import Application
-from bioloom.arrays import end_to_end, shape_of, token_lengths, vectors
+from bioloom.arrays import Table, shape_of, token_lengths, vectors
 from bioloom.embedders import TABLE, Section, parts_of
 from bioloom.errors import DataError, unknown_name
 from bioloom.features import Features
@@ -29,7 +29,7 @@ from bioloom.features.parts import Made, side_by_side
 from bioloom.options import Option, complete_options
 from bioloom.privacy.small_cells import count_shown
 from bioloom.samples import TEXT, feature_columns, text_columns
-from bioloom.samples.columns import as_features, is_number
+from bioloom.samples.columns import coded, is_number
 
 Inputs = list[str] | pd.DataFrame
 
@@ -145,10 +145,10 @@ def _network(
     known, inputs = networks.node_inputs(nodes, application, section)
     node_ids = nodes["node_id"].to_numpy(dtype=str)[known]
     X, names, info, run = make(section, inputs, node_ids)
-    if shape_of(X) != "vectors":
+    if shape_of(X) == "tokens":
         raise DataError("A node of a network has one vector", hint="set `pooling: mean`")
     # What has no sequence keeps its place; its values are filled with those of training nodes.
-    own = end_to_end(X)
+    own = vectors(X)
     values = np.full((len(nodes), own.shape[1]), np.nan, dtype=np.float32)
     values[known] = own
     pairs, names = networks.link_features(
@@ -178,10 +178,8 @@ def table_options(options: dict[str, Any]) -> dict[str, Any]:
     return complete_options(given, TABLE_OPTIONS, "features of table")
 
 
-def _table(
-    table: pd.DataFrame, options: dict[str, Any]
-) -> tuple[np.ndarray, list[str], dict[str, Any]]:
-    """Numbers as they are (NaN where missing), categories as one 0/1 column a value.
+def _table(table: pd.DataFrame, options: dict[str, Any]) -> tuple[Table, list[str], dict[str, Any]]:
+    """Numbers as they are, categories as codes, NaN where missing.
 
     Nothing is fitted here: a model aligns the columns of new data by name, and fills missing
     values with what it learnt from its training rows. `weights` (column -> factor) make a column
@@ -189,13 +187,17 @@ def _table(
     """
     options = table_options(options)
     chosen = _chosen_columns(table, options)
-    columns: dict[str, np.ndarray] = {}
-    for name in chosen:
-        weight = options["weights"].get(name, 1)
-        columns |= {key: weight * values for key, values in as_features(table[name]).items()}
-    X = np.column_stack(list(columns.values())) if columns else np.zeros((len(table), 0))
-    info = {"embedder": TABLE, "sequences": len(table), "columns": len(chosen)}
-    return X.astype(np.float32), list(columns), info
+    columns = {name: coded(table[name]) for name in chosen}
+    # a category of which all values are missing has no column when dissolved, and none here
+    columns = {name: found for name, found in columns.items() if found[1] or is_number(table[name])}
+    values = [column for column, _ in columns.values()]
+    X = Table(
+        np.column_stack(values) if values else np.zeros((len(table), 0), dtype=np.float32),
+        tuple(columns),
+        tuple(categories for _, categories in columns.values()),
+        np.array([options["weights"].get(name, 1) for name in columns], dtype=np.float32),
+    )
+    return X, X.names, {"embedder": TABLE, "sequences": len(table), "columns": len(chosen)}
 
 
 def _chosen_columns(table: pd.DataFrame, options: dict[str, Any]) -> list[str]:

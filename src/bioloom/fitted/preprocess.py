@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from bioloom.arrays import Shaped, shape_of, tables, with_tables
+from bioloom.arrays import Shaped, Table, shape_of, tables, with_tables
 from bioloom.errors import DataError
 from bioloom.options import complete_options
 
@@ -79,19 +80,27 @@ class Preprocess:
     by the training labels alone (ANOVA for classes, correlation for a value; of several labels or
     targets the one that it tells most of). Of links, the nodes
     that end a training link are samples of one table, and the links' own features of another.
+
+    A `Table` is dissolved first, unless the model takes it `whole`: then its categories and gaps
+    stay, and of its columns those are kept that are left of the dissolved ones.
     """
 
-    def __init__(self, tables: list[Columns]) -> None:
+    def __init__(self, tables: list[Columns], *, whole: bool = False) -> None:
         self.tables = tables
+        self.whole = whole
 
     @classmethod
-    def fit(cls, X: Shaped, y: np.ndarray, options: dict[str, Any]) -> Preprocess:
-        """Fit on training rows; `y` is used by the selection alone."""
+    def fit(
+        cls, X: Shaped, y: np.ndarray, options: dict[str, Any], takes: Sequence[str] = ()
+    ) -> Preprocess:
+        """Fit on training rows for a model that `takes` these shapes; `y` is for the selection."""
         options = complete_options(options, DEFAULTS, "preprocess")
-        if options["select"] and shape_of(X) != "vectors":
+        if options["select"] and shape_of(X) not in ("vectors", "table"):
             raise DataError(f"`preprocess: select` is for tables, not for {shape_of(X)}")
         gaps = shape_of(X) != "tokens"
-        fitted = cls([Columns.fit(table, y, options, gaps=gaps) for table in tables(X)])
+        whole = shape_of(X) == "table" and "table" in takes
+        columns = [Columns.fit(table, y, options, gaps=gaps) for table in tables(X)]
+        fitted = cls(columns, whole=whole)
         if not any(len(table.keep) for table in fitted.tables):
             raise DataError(
                 "No feature varies among the training rows, so there is nothing to learn from",
@@ -100,12 +109,20 @@ class Preprocess:
         return fitted
 
     def transform(self, X: Shaped) -> Shaped:
-        """The features as the model takes them, float32."""
-        return with_tables(X, [table.transform for table in self.tables])
+        """The features as the model takes them, float32; DataError for another shape."""
+        if self.whole and shape_of(X) != "table":
+            raise DataError(
+                f"The model was trained on a table, the features are {shape_of(X)}",
+                hint="extract the features anew",
+            )
+        prepared = with_tables(X, [table.transform for table in self.tables])
+        if self.whole:
+            return cast(Table, X).with_prepared(cast(np.ndarray, prepared), self.support)
+        return prepared
 
     @property
     def support(self) -> np.ndarray:
-        """Indices of the input columns of a table that the model really sees."""
+        """Indices of the (dissolved) columns of a table that the model really sees."""
         return self.tables[0].support
 
     def save(self, folder: Path) -> None:
@@ -117,6 +134,8 @@ class Preprocess:
             for number, table in enumerate(self.tables)
             for name, values in vars(table).items()
         }
+        if self.whole:
+            arrays["whole"] = np.array([1])
         save_file(arrays, folder / "preprocess.safetensors")
 
     @classmethod
@@ -125,10 +144,12 @@ class Preprocess:
         from safetensors.numpy import load_file
 
         tables: dict[str, dict[str, np.ndarray]] = {}
-        for name, values in load_file(folder / "preprocess.safetensors").items():
+        arrays = load_file(folder / "preprocess.safetensors")
+        whole = arrays.pop("whole", None) is not None
+        for name, values in arrays.items():
             number, _, part = name.partition(".")
             tables.setdefault(number, {})[part] = values
-        return cls([Columns(**tables[number]) for number in sorted(tables)])
+        return cls([Columns(**tables[number]) for number in sorted(tables)], whole=whole)
 
 
 def _best_columns(values: np.ndarray, y: np.ndarray, size: int) -> np.ndarray:

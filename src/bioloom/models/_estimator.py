@@ -1,10 +1,10 @@
 """What every model is: parameters as dataclass fields, fit, predict, and two plain files.
 
-X is (N, D) float32 without NaN, Ragged, or Links. y is class codes (N,) int64, values (N,) or
-(N, T), or labels (N, T) 0 and 1, both with NaN where one is not known; a model that answers a
-residue, or a pair of residues, takes Ragged class codes and answers them end to end, (A, classes).
-A fitted model is its parameters (parameters.json) and its state (model.safetensors); nothing is
-pickled.
+X is (N, D) float32 without NaN, Ragged, Links, or a Table, which alone has categories and gaps. y
+is class codes (N,) int64, values (N,) or (N, T), or labels (N, T) 0 and 1, both with NaN where one
+is not known; a model that answers a residue, or a pair of residues, takes Ragged class codes and
+answers them end to end, (A, classes). A fitted model is its parameters (parameters.json) and its
+state (model.safetensors); nothing is pickled.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from bioloom.errors import DataError
 from bioloom.kinds import Output, Unit
 
 SHAPES = {
+    "table": "set `features: {embedder: table}`",
     "tokens": "set `features: {pooling: tokens}`",
     "links": "it is for samples that are pairs of nodes; for a table take dnn",
 }

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from bioloom.arrays import Shaped, end_to_end, vectors
+from bioloom.arrays import Shaped, cells, end_to_end
 from bioloom.errors import DataError
 from bioloom.files import write_skops
 from bioloom.models._estimator import Estimator
@@ -32,16 +32,16 @@ class ScikitModel(Estimator):
         sample_weight: np.ndarray | None = None,
     ) -> Self:
         """Fit on the training rows; valid rows are not used."""
-        X, y = vectors(X), end_to_end(y)
+        values, y = cells(self.taken(X)), end_to_end(y)
         if self.labels:
-            self.estimators = [self._fit_label(X, label, sample_weight) for label in y.T]
+            self.estimators = [self._fit_label(values, label, sample_weight) for label in y.T]
             return self
         if y.ndim > 1:
             raise DataError(
                 f"Model {self.name} predicts one value, the samples have {self.n_outputs}",
                 hint="take svm, dnn, category_mean or naive",
             )
-        self.estimators = [self.build().fit(X, y, sample_weight=sample_weight)]
+        self.estimators = [self.build().fit(values, y, sample_weight=sample_weight)]
         return self
 
     def _fit_label(self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None) -> Any:
@@ -57,14 +57,14 @@ class ScikitModel(Estimator):
 
     def outputs(self, X: Shaped) -> np.ndarray:
         """Probabilities or values, (N, n_outputs); a class without training rows gets 0."""
-        X = vectors(X)
+        values = cells(self.taken(X))
         if self.labels:
-            columns = [_probabilities(estimator, X, 2)[:, 1] for estimator in self.estimators]
+            columns = [_probabilities(each, values, 2)[:, 1] for each in self.estimators]
             return np.column_stack(columns)
         [estimator] = self.estimators
         if self.classes:
-            return _probabilities(estimator, X, self.n_outputs)
-        return estimator.predict(X)[:, None]
+            return _probabilities(estimator, values, self.n_outputs)
+        return estimator.predict(values)[:, None]
 
     def write_state(self, folder: Path) -> None:
         """Write model.skops."""

@@ -5,17 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self, cast
 
 import numpy as np
 
+from bioloom.arrays import Shaped, Table, shape_of
 from bioloom.errors import DataError
 from bioloom.models._scikit import ScikitModel
+
+MOST_CATEGORIES = 255  # of a column: the bins that scikit-learn has
 
 
 @dataclass(kw_only=True)
 class Model(ScikitModel):
-    """Interactions and steps that a linear model misses; needs no scaling."""
+    """Interactions and steps that a linear model misses; needs no scaling.
+
+    A split of a table sends any set of categories to one side, and missing values to the side that
+    suits them. What training did not have counts as missing.
+    """
+
+    takes = ("table", "vectors")
 
     max_iter: int = 100
     learning_rate: float = 0.1
@@ -23,6 +32,18 @@ class Model(ScikitModel):
     min_samples_leaf: int = 10
     l2_regularization: float = 1.0
     class_weight: Literal["balanced"] | None = None
+
+    def fit(
+        self,
+        X: Shaped,
+        y: Shaped,
+        X_valid: Shaped,
+        y_valid: Shaped,
+        sample_weight: np.ndarray | None = None,
+    ) -> Self:
+        """Fit on the training rows; DataError where a column has too many categories."""
+        self.is_category = _categories(cast(Table, X)) if shape_of(X) == "table" else None
+        return super().fit(X, y, X_valid, y_valid, sample_weight)
 
     def build(self) -> Any:
         """HistGradientBoostingClassifier or HistGradientBoostingRegressor, a fixed number of trees.
@@ -37,6 +58,7 @@ class Model(ScikitModel):
             "max_leaf_nodes": self.max_leaf_nodes,
             "min_samples_leaf": self.min_samples_leaf,
             "l2_regularization": self.l2_regularization,
+            "categorical_features": self.is_category,
             "early_stopping": False,
             "random_state": self.seed,
         }
@@ -44,19 +66,65 @@ class Model(ScikitModel):
             return HistGradientBoostingRegressor(**options)
         return HistGradientBoostingClassifier(class_weight=self.class_weight, **options)
 
+    def write_state(self, folder: Path) -> None:
+        """Write model.skops."""
+        for estimator in self._boosted:
+            _drop_functions(estimator)
+        super().write_state(folder)
+
     def read_state(self, folder: Path) -> None:
         """Read model.skops, and check the trees: scikit-learn walks them without bounds checks."""
         super().read_state(folder)
-        for estimator in self.estimators:
-            # A label that all training rows have, or none, has no trees.
-            for tree in chain.from_iterable(getattr(estimator, "_predictors", [])):
-                if not _is_tree(tree.nodes, estimator.n_features_in_):
-                    raise DataError("The trees are damaged", file=folder / "model.skops")
+        if not all(map(_has_sound_trees, self._boosted)):
+            raise DataError("The trees are damaged", file=folder / "model.skops")
+
+    @property
+    def _boosted(self) -> list[Any]:
+        """The estimators that have trees: not those of a label that all training rows have."""
+        return [each for each in self.estimators if hasattr(each, "_predictors")]
 
     @property
     def trusted(self) -> list[str]:
         """A tree is arrays of numbers; `read_state` checks that they point inside it."""
         return ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
+
+
+def _categories(X: Table) -> np.ndarray:
+    """Which columns are categories, (D,) bool; DataError where one has too many."""
+    for column in np.flatnonzero(X.is_category):
+        codes = X.values[:, column]
+        size = len(np.unique(codes[~np.isnan(codes)]))
+        if size > MOST_CATEGORIES:
+            raise DataError(
+                f"Model gradient_boosting takes {MOST_CATEGORIES} categories at most, got {size}",
+                column=X.columns[column],
+                hint="leave it out by `features: columns` or `clean: drop`, or join rare values",
+            )
+    return X.is_category
+
+
+def _drop_functions(estimator: Any) -> None:
+    """Numbers pass by scikit-learn's encoder of categories unchecked: files hold no functions."""
+    if estimator._preprocessor is None:
+        return
+    for steps in (estimator._preprocessor.transformers, estimator._preprocessor.transformers_):
+        for name, step, _ in steps:
+            if name == "numerical":
+                step.set_params(func=None)
+
+
+def _has_sound_trees(estimator: Any) -> bool:
+    """Whether each tree stays inside itself, the columns of X and the sets of categories."""
+    row = np.full((1, estimator.n_features_in_), np.nan)
+    n_columns = estimator._preprocess_X(row, reset=False).shape[1]
+    known, place = estimator._bin_mapper.make_known_categories_bitsets()
+    # the set of known categories of each column, len(known) where it has none
+    place = np.where(estimator._bin_mapper.is_categorical_, place, len(known))[:n_columns]
+    trees = chain.from_iterable(estimator._predictors)
+    return len(place) == n_columns and all(
+        _is_tree(tree.nodes, n_columns) and _is_categorical(tree, place < len(known))
+        for tree in trees
+    )
 
 
 def _is_tree(nodes: np.ndarray, n_features: int) -> bool:
@@ -66,3 +134,12 @@ def _is_tree(nodes: np.ndarray, n_features: int) -> bool:
     columns = nodes["feature_idx"][splits]
     inside = (children > splits) & (children < len(nodes))
     return bool(inside.all() and (columns >= 0).all() and (columns < n_features).all())
+
+
+def _is_categorical(tree: Any, categorical: np.ndarray) -> bool:
+    """Whether each split by categories is of a column that has such, and has its set of them."""
+    nodes = tree.nodes[(tree.nodes["is_leaf"] == 0) & (tree.nodes["is_categorical"] == 1)]
+    sets = tree.raw_left_cat_bitsets, tree.binned_left_cat_bitsets
+    return bool(categorical[nodes["feature_idx"]].all()) and all(
+        bits.shape[1:] == (8,) and (nodes["bitset_idx"] < len(bits)).all() for bits in sets
+    )

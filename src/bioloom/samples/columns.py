@@ -1,7 +1,7 @@
 """What a column of the samples table holds: the one place where types are told apart.
 
-A number may be missing (NaN). A category is a text of few values; as features it is one column of
-0 and 1 a value, named `<column>=<value>`, with 0 in all of them where it is missing.
+A number may be missing (NaN). A category is a text of few values; dissolved (`arrays.Table`) it is
+one column of 0 and 1 a value, named `<column>=<value>`, with 0 in all of them where it is missing.
 """
 
 from __future__ import annotations
@@ -30,14 +30,18 @@ def categories(column: pd.Series) -> list[str]:
     return sorted(column.dropna().astype(str).unique())
 
 
-def as_features(column: pd.Series) -> dict[str, np.ndarray]:
-    """Feature name -> values (N,) float32 of a column: a number as it is, a category as flags."""
+def coded(column: pd.Series) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Values (N,) float32 of a column, NaN where missing, and its categories.
+
+    A number is as it is and has no categories; a category is its place among them.
+    """
     if is_number(column):
-        return {str(column.name): column.to_numpy(dtype=np.float32, na_value=np.nan)}
-    return {
-        f"{column.name}={value}": (column == value).to_numpy(np.float32)
-        for value in categories(column)
-    }
+        return column.to_numpy(dtype=np.float32, na_value=np.nan), ()
+    found = categories(column)
+    codes = np.full(len(column), np.nan, dtype=np.float32)
+    for code, value in enumerate(found):
+        codes[(column == value).to_numpy(dtype=bool, na_value=False)] = code
+    return codes, tuple(found)
 
 
 def column_of(feature: str) -> str:

@@ -24,6 +24,11 @@ class Recipe:
     preprocess: dict[str, Any]
     search: dict[str, list[Any]]
 
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """The shapes of features that the model takes."""
+        return get_model(self.model).takes
+
 
 def make_recipes(
     features: dict[str, Features], options: dict[str, Any], kind: Kind

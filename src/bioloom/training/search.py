@@ -37,7 +37,7 @@ def select_parameters(
     losses = np.zeros(len(candidates))
     for inside, outside in _inner_folds(labels.kind, y["train"], units, seed):
         labelled = end_to_end(y["train"][inside])
-        preprocess = Preprocess.fit(X["train"][inside], labelled, recipe.preprocess)
+        preprocess = Preprocess.fit(X["train"][inside], labelled, recipe.preprocess, recipe.takes)
         # Fitted on `inside`, stopped on valid, judged by `outside`.
         prepared = {
             "inside": preprocess.transform(X["train"][inside]),

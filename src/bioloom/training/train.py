@@ -128,7 +128,8 @@ def fit(
         raise DataError(
             "A class has no training row in a partition", hint="raise `clean: min_class_size`"
         )
-    preprocess = Preprocess.fit(X["train"], end_to_end(y["train"]), recipe.preprocess)
+    labelled = end_to_end(y["train"])
+    preprocess = Preprocess.fit(X["train"], labelled, recipe.preprocess, recipe.takes)
     prepared = {part: preprocess.transform(X[part]) for part in FITTED_PARTS}
     units = partition.units[rows["train"]]
     parameters = select_parameters(recipe, labels, rows["train"], X, y, units, seed)
