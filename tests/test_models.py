@@ -77,10 +77,10 @@ def labels(signal: np.ndarray, kind: str) -> tuple[np.ndarray, int]:
     return targets, 4
 
 
-def build(name: str, kind: str, n_outputs: int, seed: int = 1, **parameters):
+def build(name: str, kind: str, n_outputs: int, seed: int = 1, epochs: int = 15, **parameters):
     model = get_model(name)
     if "epochs" in inspect.signature(model).parameters:
-        parameters = {"epochs": 15, "learning_rate": 5e-3, **parameters}
+        parameters = {"epochs": epochs, "learning_rate": 5e-3, **parameters}
     if name == "svm" and kind not in CLASSES:
         parameters = {"C": 100.0, **parameters}
     return model(output=OUTPUT[kind], n_outputs=n_outputs, seed=seed, **parameters)
@@ -188,20 +188,21 @@ def test_bears_a_constant_column_and_one_valid_row(name, kind, make):
     X = make(40)
     getattr(X, "values", X)[:, 3] = 2
     y, n_outputs = labels(dense(40), kind)
-    model = build(name, kind, n_outputs).fit(X, y, X[np.arange(1)], y[:1])
+    model = build(name, kind, n_outputs, epochs=2).fit(X, y, X[np.arange(1)], y[:1])
     assert np.isfinite(answers(model, X)).all()
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_bears_no_valid_row_and_no_row_to_predict(name):
-    X = dense(40)
-    model = build(name, "binary", 2).fit(X, labels(X, "binary")[0], X[:0], np.zeros(0, np.int64))
+    X, none = dense(40), np.zeros(0, np.int64)
+    model = build(name, "binary", 2, epochs=2).fit(X, labels(X, "binary")[0], X[:0], none)
     assert answers(model, X[:0]).shape == (0, 2)
 
 
 @pytest.mark.parametrize("name", [name for name in TABLES if ragged in inputs_of(name)])
 def test_an_item_without_tokens_changes_no_other(name):
-    model, X, _ = fit(name, "multiclass", ragged)
+    X, (y, n_outputs) = ragged(60), labels(dense(60), "multiclass")
+    model = build(name, "multiclass", n_outputs, epochs=2).fit(X, y, X, y)
     lengths = np.concatenate([X.lengths[:5], [0], X.lengths[5:]])
     holed = Ragged(X.values, np.concatenate([[0], np.cumsum(lengths)]))
     with_hole = answers(model, holed)
@@ -212,7 +213,7 @@ def test_an_item_without_tokens_changes_no_other(name):
 @pytest.mark.parametrize("name", [n for n in TABLES if ragged not in inputs_of(n)])
 def test_a_model_for_vectors_takes_the_mean_of_tokens(name):
     X, y = ragged(40), labels(dense(40), "binary")[0]
-    model = build(name, "binary", 2).fit(X, y, X, y)
+    model = build(name, "binary", 2, epochs=2).fit(X, y, X, y)
     np.testing.assert_allclose(answers(model, X), answers(model, X.mean()))
 
 
@@ -452,7 +453,7 @@ def test_boosting_refuses_too_many_categories():
 def test_a_model_for_vectors_takes_the_dissolved_table(name):
     X, y = tabular(40), labels(dense(40), "binary")[0]
     X = replace(X, values=np.nan_to_num(X.values))
-    model = build(name, "binary", 2).fit(X, y, X, y)
+    model = build(name, "binary", 2, epochs=2).fit(X, y, X, y)
     np.testing.assert_array_equal(answers(model, X), answers(model, X.dense()))
 
 
@@ -560,3 +561,15 @@ def test_a_label_within_epsilon_is_answered_by_its_intercept():
     X, y = dense(30), np.full(30, 2.0) + 1e-3 * np.arange(30)
     model = get_model("svm")(output="values", n_outputs=1, seed=1).fit(X, y, X[:0], y[:0])
     assert model.predict(X) == pytest.approx(np.full(30, y.mean()), abs=0.1)
+
+
+@pytest.mark.parametrize(("kernel", "dilation"), [(5, 1), (5, 8), (4, 3), (1, 2)])
+def test_a_convolution_by_one_product_is_that_of_torch(kernel, dilation):
+    import torch
+    from torch import nn
+
+    from bioloom.models._networks.cnn import Convolution
+
+    ours, x = Convolution(6, kernel, dilation), torch.randn(3, 11, 6)
+    expected = nn.Conv1d.forward(ours, x.transpose(1, 2)).transpose(1, 2)
+    torch.testing.assert_close(ours(x), expected)

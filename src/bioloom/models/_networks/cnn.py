@@ -10,20 +10,40 @@ from torch import nn
 from torch.nn import functional as F
 
 
+class Convolution(nn.Conv1d):
+    """A convolution (B, L, width) to the same, zeros behind both ends, as one matrix product.
+
+    On a CPU it takes less than half the time of a convolution over (B, width, L), which is prepared
+    anew for each length and leaves the channels apart for what follows.
+    """
+
+    def __init__(self, width: int, kernel: int, dilation: int) -> None:
+        super().__init__(width, width, kernel, padding="same", dilation=dilation)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Hidden states (B, L, width) to the same."""
+        (kernel,), (step,), length = self.kernel_size, self.dilation, x.shape[1]
+        before = step * (kernel - 1) // 2
+        padded = F.pad(x, (0, 0, before, step * (kernel - 1) - before))
+        shifted = [padded[:, at * step : at * step + length] for at in range(kernel)]
+        weight = self.weight.transpose(1, 2).flatten(1)
+        return F.linear(torch.cat(shifted, dim=2), weight, self.bias)
+
+
 class Block(nn.Module):
     """Normalised, mixed over neighbours, mixed over channels, and added to the input."""
 
     def __init__(self, width: int, kernel: int, dilation: int, dropout: float) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
-        self.neighbours = nn.Conv1d(width, width, kernel, padding="same", dilation=dilation)
+        self.neighbours = Convolution(width, kernel, dilation)
         self.channels = nn.Linear(width, width)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Hidden states (B, L, width) to the same; `mask (B, L, 1)` is 0 where padded."""
         # What is behind the end of a sequence is zero, as what is behind the end of the batch is.
-        mixed = self.neighbours((self.norm(x) * mask).transpose(1, 2)).transpose(1, 2)
+        mixed = self.neighbours(self.norm(x) * mask)
         return x + self.dropout(self.channels(F.gelu(mixed)))
 
 
