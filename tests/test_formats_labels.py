@@ -12,7 +12,7 @@ import pytest
 from bioloom.formats.labels import class_labels, read_labels
 from tests.toys import refused
 
-OPTIONS = {"kind": None, "classes": {}, "unlabelled": []}
+OPTIONS = {"kind": None, "classes": {}, "unlabelled": [], "label_separator": ";|"}
 SEVERAL = {"kind": "multilabel"}
 HERE = Path("table.csv")
 
@@ -86,6 +86,13 @@ def test_one_column_lists_the_labels_of_a_sample(listed):
     assert table.iloc[:3].astype(bool).to_numpy().tolist() == [[1, 1], [1, 0], [0, 0]]
     assert table.iloc[3:].isna().all().all()  # an empty cell is not known, "none" is none of them
     assert notes == []
+
+
+def test_labels_may_stand_between_other_characters():
+    table, _ = read(cells("GO:1,GO:2", "GO:2"), **SEVERAL, label_separator=",")
+    assert list(table) == ["label.GO:1", "label.GO:2"]
+    table, _ = read(cells("a^b", "a-c"), **SEVERAL, label_separator="^-")
+    assert list(table) == ["label.a", "label.b", "label.c"]
 
 
 def test_listed_labels_are_renamed_and_unknown_ones_named_by_row():

@@ -51,6 +51,7 @@ OPTIONS: dict[str, Any] = {
     "types": {},
     "classes": {},
     "unlabelled": [],
+    "label_separator": ";|",
     "identifiers": [],
     "not_identifiers": [],
     "kind": None,

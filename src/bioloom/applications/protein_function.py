@@ -48,6 +48,7 @@ OPTIONS: dict[str, Any] = {
     "exclude": {},
     "classes": {},
     "unlabelled": [],
+    "label_separator": ";|",
     "kind": None,
 }
 COLUMNS: dict[str, Any] = {"id": None, "sequence": None, "label": None, "group": None}

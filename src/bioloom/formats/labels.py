@@ -19,7 +19,6 @@ from bioloom.formats.columns import numbers, require_columns, text
 VALUE = "value"  # the kind whose label is a number
 MULTILABEL = "multilabel"  # the kind whose samples have any number of labels
 MOST_CODES = 20  # whole numbers up to here may be codes of classes
-BETWEEN = re.compile("[;|]")  # the labels of a sample, where one column has them all
 NO_LABEL = "none"
 FLAGS = {
     **dict.fromkeys(("1", "1.0", "yes", "true"), True),
@@ -33,9 +32,10 @@ def read_labels(
     """`label`, a class name or number each row, or `label.<name>`, true or false; and notes.
 
     `named` is one column, or several that are a label each: 1 or 0, yes or no, true or false. With
-    `kind: multilabel` one column lists the labels of a row, as `a; b` or `a|b`; `none` is a row
-    that has none of them. Without a kind numbers that look measured are numbers: a fraction, or
-    more than `MOST_CODES` different ones, where no `classes` are named.
+    `kind: multilabel` one column lists the labels of a row, as `a; b` or `a|b`, or between other
+    characters that `label_separator` has; `none` is a row that has none of them. Without a kind
+    numbers that look measured are numbers: a fraction, or more than `MOST_CODES` different ones,
+    where no `classes` are named.
     A label is missing, not known, where the cell is empty or has one of the words `unlabelled`.
     """
     if isinstance(named, list):
@@ -100,7 +100,8 @@ def _renamed(labels: pd.Series, options: Mapping[str, Any], file: Path) -> pd.Se
 def _listed(column: pd.Series, options: Mapping[str, Any], file: Path) -> pd.DataFrame:
     """The labels that one column lists, as a column of true and false each."""
     cells = text(column).mask(_stands_for_none(column, options["unlabelled"]))
-    parts = cells.dropna().str.split(BETWEEN).explode().str.strip()
+    between = re.compile(f"[{re.escape(options['label_separator'])}]")
+    parts = cells.dropna().str.split(between).explode().str.strip()
     parts = parts[parts.ne("") & parts.str.lower().ne(NO_LABEL)]
     parts = _renamed(parts, options, file)
     if parts.empty:
