@@ -14,10 +14,11 @@ import pytest
 import yaml
 
 from bioloom.application import get_application
-from bioloom.arrays import Ragged, vectors
+from bioloom.arrays import Ragged, shape_of, vectors
 from bioloom.embedders import parts_of
 from bioloom.evaluation.evaluate import evaluate
 from bioloom.explanation.explain import explain
+from bioloom.explanation.permutation import permute
 from bioloom.features import align
 from bioloom.features.engine import embed
 from bioloom.features.extract import extract_features
@@ -156,13 +157,15 @@ def test_a_text_is_embedded_and_a_missing_one_is_a_gap(bert, tmp_path):
     features, record, _ = extract_features(samples, CLINICAL, section, device="cpu")
     table = extract_features(samples, CLINICAL, section[0])[0]
     assert list(features.names[:4]) == [f"table.{name}" for name in table.names]
-    assert np.array_equal(features.X[:, :4], vectors(table.X))
+    assert np.array_equal(vectors(features.X)[:, :4], vectors(table.X))
     known = samples["text.note"].str.strip().fillna("") != ""
     assert not known[0]
-    assert np.isnan(features.X[~known, 4:]).all()
+    assert np.isnan(vectors(features.X)[~known, 4:]).all()
     options = {key: value for key, value in section[1].items() if key != "input"}
     texts = samples.loc[known, "text.note"].tolist()
-    assert np.allclose(features.X[known, 4:], embed(texts, options, device="cpu").X, atol=1e-5)
+    assert np.allclose(
+        vectors(features.X)[known, 4:], embed(texts, options, device="cpu").X, atol=1e-5
+    )
     assert record["huggingface"]["without_text"] == "fewer than 5" or (~known).sum() > 4
     assert record["huggingface"]["sequences"] == len(samples)
     assert "unique" not in record["huggingface"]
@@ -176,8 +179,8 @@ def test_new_data_without_any_text_have_the_same_features(bert, tmp_path):
     new = samples.assign(**{"text.note": pd.Series([None] * len(samples), dtype="str")})
     features = extract_features(new, CLINICAL, section, store=store, device="cpu")[0]
     aligned = align(features, list(known.names), known.embedder)
-    assert np.isnan(aligned.X[:, 4:]).all()
-    assert np.array_equal(aligned.X[:, :4], known.X[:, :4])
+    assert np.isnan(vectors(aligned.X)[:, 4:]).all()
+    assert np.array_equal(vectors(aligned.X)[:, :4], vectors(known.X)[:, :4])
 
 
 @pytest.mark.parametrize(
@@ -473,3 +476,30 @@ def content_of(file: Path) -> str:
             texts = [arrays[name] for name in arrays if arrays[name].dtype.kind == "U"]
         return " ".join(str(text) for array in texts for text in np.ravel(array))
     return file.read_bytes().decode(errors="replace")
+
+
+def test_a_table_in_a_list_keeps_its_categories_and_gaps(bert, tmp_path):
+    samples, _ = samples_of(noted(40), tmp_path)
+    section = [{"embedder": "table"}, text_part(bert)]
+    features = extract_features(samples, CLINICAL, section, device="cpu")[0]
+    alone = extract_features(samples, CLINICAL, section[0])[0]
+    assert shape_of(features.X) == "table"
+    assert list(features.names) == features.X.names
+    assert features.X.categories[: len(alone.X.columns)] == alone.X.categories
+    np.testing.assert_array_equal(vectors(features.X)[:, :4], vectors(alone.X))
+    options = {"application": "disease_diagnosis", "model": {"name": "gradient_boosting"}}
+    fitted, _ = train_task(
+        samples, partition(samples, 20, 10), {"features": features}, options, 1, []
+    )
+    found = permute(samples.tail(20), features, fitted, 1, 1, parts_of(section))
+    assert set(found["feature"]) <= {*(f"table.{c}" for c in alone.X.columns), "huggingface"}
+
+
+def test_notes_alone_are_audited_by_equal_texts(tmp_path):
+    samples, _ = samples_of(noted(40), tmp_path)
+    samples = samples[["sample_id", "label", "group", "text.note"]]
+    samples["text.note"] = [f"note {i}" for i in range(39)] + ["note 3"]
+    _, items = audit(samples, partition(samples, 20, 10), {}, measure="table", private=True)
+    nearest = items.set_index("sample_id")
+    assert nearest.loc[samples["sample_id"].iloc[39], "nearest"] == samples["sample_id"].iloc[3]
+    assert nearest["similarity"].value_counts().to_dict() == {0.5: 9, 1.0: 1}

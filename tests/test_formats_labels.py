@@ -81,11 +81,17 @@ def test_class_labels_are_renamed_and_some_are_no_label():
     "listed", ["binding; transport", "transport|binding", "transport;binding;"]
 )
 def test_one_column_lists_the_labels_of_a_sample(listed):
-    table, notes = read(cells(listed, "binding", "none", None, "?"), **SEVERAL, unlabelled=["?"])
+    column = cells(listed, "binding; ?", "none", None, "?", ";")
+    table, notes = read(column, **SEVERAL, unlabelled=["?"])
     assert list(table) == ["label.binding", "label.transport"]
     assert table.iloc[:3].astype(bool).to_numpy().tolist() == [[1, 1], [1, 0], [0, 0]]
     assert table.iloc[3:].isna().all().all()  # an empty cell is not known, "none" is none of them
     assert notes == []
+
+
+def test_a_list_without_a_separator_is_noted_and_an_empty_one_refused():
+    assert "label_separator" in read(cells("a, b", "a"), **SEVERAL)[1][0]
+    refused(lambda: read(cells("a", "b"), **SEVERAL, label_separator=""), "label_separator")
 
 
 def test_labels_may_stand_between_other_characters():

@@ -23,6 +23,7 @@ from bioloom.privacy.small_cells import HIDDEN
 from bioloom.samples import Cleaned, Raw, read_samples, write_samples
 from bioloom.samples.cleaning import without_rare_labels
 from bioloom.samples.quality import quality
+from bioloom.splits.leakage import audit
 from bioloom.splits.split import split_samples
 from bioloom.training.train import train
 from tests.toys import partition, recipe, refused
@@ -145,10 +146,15 @@ def test_what_is_not_known_counts_nowhere():
     rng = np.random.default_rng(3)
     y, p = rng.integers(0, 2, (40, 2)).astype(float), rng.random((40, 2))
     ones, quantile = np.ones((40, 1)), np.full((40, 2), 0.5)
-    y[30:, 1] = np.nan
+    y[30:, 1], y[38:] = np.nan, np.nan
     before = multilabel_scores(y, (p > 0.5).astype(float), p, quantile, ones)
-    p[30:, 1] = 1 - p[30:, 1]
+    p[30:, 1], p[38:] = 1 - p[30:, 1], 1 - p[38:]
     after = multilabel_scores(y, (p > 0.5).astype(float), p, quantile, ones)
+    known = slice(0, 38)
+    alone = multilabel_scores(
+        y[known], (p[known] > 0.5).astype(float), p[known], quantile[known], ones[known]
+    )
+    np.testing.assert_allclose(after["exact"], alone["exact"])
     for name, value in before.items():
         np.testing.assert_allclose(after[name], value, err_msg=name)
 
@@ -164,11 +170,12 @@ def test_each_label_is_balanced_over_the_parts():
 
 def test_rare_labels_go_and_their_samples_stay():
     samples, _ = table(60)
-    rare = pd.Series([True] * 2 + [False] * 58, dtype="boolean")
-    left, notes = without_rare_labels(samples.assign(**{"label.rare": rare}), 3)
+    rare = pd.Series([True] * 7 + [False] * 53, dtype="boolean")
+    left, notes = without_rare_labels(samples.assign(**{"label.rare": rare}), 8)
     pd.testing.assert_frame_equal(left, samples)
     assert "1 of 4 labels" in notes[0]
-    assert without_rare_labels(samples.assign(**{"label.all": True}), 1)[0].equals(samples)
+    everyone = pd.Series([True] * 56 + [False] * 4, dtype="boolean")
+    assert without_rare_labels(samples.assign(**{"label.all": everyone}), 1)[0].equals(samples)
     assert without_rare_labels(samples, 1)[1] == []
 
 
@@ -182,29 +189,73 @@ def test_samples_keep_what_is_not_known_and_quality_counts_labels(tmp_path):
     raw = Raw(samples.assign(**{"label.rare": rare}))
     told = quality(raw, Cleaned(raw.samples, pd.DataFrame({"reason": []})), private=True)
     assert told["labels"]["binding"] == int(samples["label.binding"].sum())
-    assert told["labels"]["rare"] == HIDDEN
+    assert told["labels"]["other (1 labels)"] == HIDDEN
 
 
-def test_a_sequence_with_contradicting_labels_is_dropped():
-    application = get_application("protein_function")
-    flags = pd.array([True, False, True, True, False, pd.NA], dtype="boolean")
-    raw = pd.DataFrame(
-        {
-            "sample_id": list("abcdef"),
-            "group": list("abcdef"),
-            "sequence": ["MKT", "MKT", "MKL", "MKL", "MKV", "MKC"],
-            "label.x": flags,
-        }
+def peptides(x: list, y: list, sequences: list[str]) -> pd.DataFrame:
+    """Sequences with two labels, and ten further ones that make neither rare."""
+    ids = [f"p{i}" for i in range(len(sequences) + 10)]
+    others = [f"MKT{'A' * i}W" for i in range(10)]
+    table = pd.DataFrame({"sample_id": ids, "group": ids, "sequence": [*sequences, *others]})
+    for name, given in {"x": x, "y": y}.items():
+        table[f"label.{name}"] = pd.array([*given, *[True, False] * 5], dtype="boolean")
+    return table
+
+
+def test_copies_with_contradicting_labels_are_dropped_and_others_are_put_together():
+    raw = peptides(
+        [True, False, True, None, None, None],
+        [None, None, None, False, True, None],
+        ["MKD", "MKD", "MKE", "MKE", "MKF", "MKG"],
     )
-    cleaned = application.clean(raw, {})
-    assert cleaned.samples["sample_id"].tolist() == ["c", "e"]
+    cleaned = get_application("protein_function").clean(raw, {})
+    first = cleaned.samples.set_index("sample_id").loc[["p2", "p4"]]
+    assert first["label.x"].tolist() == [True, pd.NA]
+    assert first["label.y"].tolist() == [False, True]
+    assert len(cleaned.samples) == 12
     assert cleaned.counts() == {
         "no label": 1,
         "sequence with contradicting labels": 2,
         "duplicate sequence": 1,
     }
-    equal = raw.assign(**{"label.x": pd.array([True] * 6, dtype="boolean")})
-    refused(lambda: application.clean(equal, {}), "labels are equal")
+
+
+@pytest.mark.parametrize("least", [1, 8])
+def test_labels_that_are_all_rare_are_refused(least):
+    raw = peptides([True] * 2, [False] * 2, ["MKD", "MKE"])
+    if least == 1:
+        raw = raw.head(6)
+    options = {"min_class_size": least}
+    refused(lambda: get_application("protein_function").clean(raw, options), "no label that")
+
+
+def test_a_sample_known_by_a_rare_label_alone_is_counted_as_without_a_label():
+    raw = peptides([None], [None], ["MKD"])
+    raw["label.rare"] = pd.array([True] + [None] * 10, dtype="boolean")
+    cleaned = get_application("protein_function").clean(raw, {})
+    assert cleaned.counts() == {"no label": 1}
+    assert "1 of 3 labels" in cleaned.notes[0]
+
+
+def test_a_label_that_few_test_rows_have_is_not_scored():
+    samples, features = table()
+    samples["label.rare"] = pd.array([True] * 4 + [False] * 156, dtype="boolean")
+    splits = split_samples(samples, {"method": "cross_validation", "folds": 4}, 1)
+    recipes = {"model": recipe(features, "logistic_regression"), "naive": recipe(features, "naive")}
+    _, held_out = train(samples, splits, encode_labels(samples, KIND), recipes, seed=1)
+    test = KIND.test_set(
+        splits[splits["split"] == "test"].merge(samples), held_out, {"min_test": 10}
+    )
+    assert (test.outputs, test.skipped) == (NAMES, ["rare"])
+
+
+def test_a_feature_that_is_a_label_is_told():
+    samples, _ = table(60)
+    samples["leak"] = samples["label.binding"].fillna(False).astype(float)
+    splits = partition(samples, 30, 15)
+    report, _ = audit(samples, splits, {}, measure="table", private=True)
+    assert report["shortcuts"] == {"leak for binding": 1.0}
+    assert any("leak for binding" in flag for flag in report["flags"])
 
 
 def test_too_few_known_values_of_every_label_are_refused():

@@ -375,6 +375,18 @@ def test_svm_too_many_rows_for_a_kernel_are_refused(monkeypatch):
         build("svm", "binary", 2).fit(dense(40), labels(dense(40), "binary")[0], None, None)
 
 
+def test_boosting_takes_a_column_of_many_categories_as_vectors(monkeypatch, tmp_path):
+    monkeypatch.setattr("bioloom.models.gradient_boosting.MOST_CATEGORIES", 1)
+    X, y = tabular(), labels(dense(), "binary")[0]
+    X = replace(X, values=np.nan_to_num(X.values))
+    model = build("gradient_boosting", "binary", 2).fit(X, y, X, y)
+    dissolved = build("gradient_boosting", "binary", 2).fit(X.dense(), y, X, y)
+    np.testing.assert_array_equal(answers(model, X), answers(dissolved, X.dense()))
+    model.save(tmp_path)
+    loaded = get_model("gradient_boosting").load(tmp_path)
+    np.testing.assert_array_equal(answers(loaded, X), answers(model, X))
+
+
 def test_boosting_damaged_trees_are_refused(tmp_path):
     model, _, _ = fit("gradient_boosting", "binary")
     model.estimators[0]._predictors[0][0].nodes["left"][0] = 10_000
@@ -437,16 +449,6 @@ def test_boosting_learns_from_a_category_and_from_what_is_missing():
     new, made = patients(400, seed=1)
     truth = new["label"] == "yes"
     assert roc_auc_score(truth, model.predict_proba(made.X)[:, 1]) > 0.85
-
-
-def test_boosting_refuses_too_many_categories():
-    names = tuple(f"c{i:03d}" for i in range(300))
-    codes = np.arange(300, dtype=np.float32)[:, None]
-    X, y = Table(codes, ("site",), (names,), np.ones(1, dtype=np.float32)), np.arange(300) % 2
-    with pytest.raises(DataError, match="255 categories at most, got 300 .column site.. Hint"):
-        build("gradient_boosting", "binary", 2).fit(X, y, X, y)
-    few = X[np.arange(300) < 255]
-    build("gradient_boosting", "binary", 2, max_iter=2).fit(few, y[:255], few, y[:255])
 
 
 @pytest.mark.parametrize("name", [name for name in TABLES if tabular not in inputs_of(name)])

@@ -16,6 +16,7 @@ from bioloom.pipeline.defaults import with_defaults
 from bioloom.pipeline.project import read_project, with_sources
 from bioloom.pipeline.task_files import read_task_file
 from bioloom.pipeline.tasks import Task
+from tests.toys import refused
 
 ROOT = Path(__file__).parents[1]
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -262,3 +263,22 @@ def test_all_mistakes_are_told_with_an_unknown_source_of_a_corpus(tmp_path):
         read_project(config)
     assert "pretrain.dna.corpora: Unknown source 'nothing'" in str(error.value)
     assert "heart.yaml" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ("{id: [a, b]}", "`columns: id` names one column"),
+        ("{label: []}", "a column or a list of columns"),
+        ("{label: [[a]]}", "a column or a list of columns"),
+        ("{label: [a, b]}", None),
+    ],
+)
+def test_roles_that_may_have_several_columns(tmp_path, columns, expected):
+    training = f"{{training: {{clinical: c.csv, columns: {columns}}}}}"
+    content = f"application: disease_diagnosis\ndatasets: {training}\n"
+    config = write_tasks(tmp_path, heart=content)
+    if expected is None:
+        assert "heart" in read_project(config).tasks
+    else:
+        refused(lambda: read_project(config), expected)

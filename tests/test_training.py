@@ -203,6 +203,9 @@ def test_selection_takes_what_tells_most_of_any_label():
     X = rng.normal(size=(60, 9))
     y = (X[:, [2, 7]] > 0).astype(float)
     y[:20, 0] = np.nan
+    few = np.full((60, 1), np.nan)
+    few[:4, 0] = [0, 1, 0, 1]  # whatever a label of four rows says by chance
+    y = np.hstack([y, few])
     assert Preprocess.fit(X, y, {"select": 2}).support.tolist() == [2, 7]
 
 

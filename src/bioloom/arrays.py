@@ -116,6 +116,8 @@ class Table:
         A missing number stays NaN, a missing category has 0 in all its columns.
         """
         owner, is_category = self.owner, self.is_category
+        if not is_category.any() and (self.weight == 1).all():
+            return self.values.copy()
         flags = np.zeros((len(self), len(owner)), dtype=np.float32)
         flags[:, ~is_category[owner]] = self.values[:, ~is_category]
         for column in np.flatnonzero(is_category):
@@ -148,6 +150,13 @@ class Table:
         code = {value: float(i) for i, value in enumerate(categories)}
         codes = np.array([*(code.get(value, np.nan) for value in known), np.nan], dtype=np.float32)
         return codes[np.nan_to_num(self.values[:, column], nan=len(known)).astype(np.int64)]
+
+    def beside(self, other: Table) -> Table:
+        """The columns of both."""
+        values = np.hstack([self.values, other.values])
+        weight = np.concatenate([self.weight, other.weight])
+        columns, categories = self.columns + other.columns, self.categories + other.categories
+        return Table(values, columns, categories, weight)
 
     def with_prepared(self, prepared: np.ndarray, support: np.ndarray) -> Table:
         """The columns of which `prepared (N, S)` has some: it holds the dissolved ones `support`.
@@ -249,6 +258,14 @@ def vectors(X: Any) -> np.ndarray:
 
 
 @singledispatch
+def as_table(X: Any, names: Sequence[str]) -> Table:
+    """X as a table whose dissolved columns are called `names`; vectors (N, D) are numbers."""
+    values = X.astype(np.float32)
+    size = values.shape[1]
+    return Table(values, tuple(names), ((),) * size, np.ones(size, dtype=np.float32))
+
+
+@singledispatch
 def cells(X: Any) -> np.ndarray:
     """What a model for tables reads, (N, D): of a `Table` with codes and gaps, else the vectors."""
     return vectors(X)
@@ -323,6 +340,15 @@ cells.register(Table, lambda X: X.values)
 aligned.register(Table, lambda X, given, names: X.aligned(names))
 tables.register(Table, lambda X: [X.dense()])
 with_tables.register(Table, lambda X, prepare: prepare[0](X.dense()))
+
+
+@as_table.register
+def _(X: Table, names: Sequence[str]) -> Table:
+    first = np.unique(X.owner, return_index=True)[1]
+    pairs = zip(first, X.categories, strict=True)
+    # of a category without the value
+    columns = [names[i][: -len(f"={found[0]}")] if found else names[i] for i, found in pairs]
+    return replace(X, columns=tuple(columns))
 
 
 @vectors.register

@@ -28,6 +28,7 @@ class Option:
     above: float | None = None
     maximum: float | None = None
     type: Any = None  # where the default does not tell
+    several: bool = False  # of a role in `columns`: whether it may have a list of them
 
     def check(self, place: str, value: Any) -> None:
         """Raise DataError when `value` is not allowed."""
@@ -79,15 +80,25 @@ def complete_options(
 
 
 def column_names(options: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """The user's column, or list of columns, for each of our roles.
+    """The user's column for each of our roles, or a list of them where the role may have `several`.
 
     A number is the name of a column without one.
     """
     names = complete_options(options, defaults, "columns")
+    for role, name in names.items():
+        if isinstance(name, list | dict):
+            _check_names(role, name, getattr(defaults[role], "several", False))
     return {
         role: [*map(str, name)] if isinstance(name, list) else None if name is None else str(name)
         for role, name in names.items()
     }
+
+
+def _check_names(role: str, names: Any, several: bool) -> None:
+    if not several:
+        raise DataError(f"`columns: {role}` names one column, got {names!r}")
+    if not isinstance(names, list) or not names or not all(isinstance(n, str | int) for n in names):
+        raise DataError(f"`columns: {role}` takes a column or a list of columns, got {names!r}")
 
 
 def named_columns(names: Mapping[str, Any]) -> list[str]:

@@ -28,7 +28,7 @@ from bioloom.formats.columns import (
 from bioloom.formats.expression import read_expression_source
 from bioloom.formats.labels import read_labels
 from bioloom.formats.table import read_source
-from bioloom.options import column_names, complete_options, named_columns
+from bioloom.options import Option, column_names, complete_options, named_columns
 from bioloom.privacy.identifiers import identifying
 from bioloom.privacy.small_cells import count_shown
 from bioloom.samples import TEXT, Cleaned, Raw, feature_columns, label_columns, text_columns
@@ -56,7 +56,7 @@ OPTIONS: dict[str, Any] = {
     "not_identifiers": [],
     "kind": None,
 }
-COLUMNS: dict[str, Any] = {"id": None, "patient": None, "label": None}
+COLUMNS: dict[str, Any] = {"id": None, "patient": None, "label": Option(None, several=True)}
 CLEAN: dict[str, Any] = {"drop": [], "ranges": {}, "max_categories": 50, "min_class_size": 1}
 BLOCK = "expression."
 FREE_TEXT = "text"
@@ -145,6 +145,8 @@ def _expression(
     notes += (
         [f"{count_shown(extra)} samples of the expression matrix are not used"] if extra else []
     )
+    # = would be read as a category's value
+    matrix.columns = matrix.columns.astype(str).str.replace("=", "_")
     return matrix.reindex(patients.to_numpy()).add_prefix(BLOCK), notes
 
 
@@ -156,11 +158,11 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
     samples = drop_columns(raw, options["drop"], training=labelled)
     samples, out_of_range = _within(samples, options["ranges"])
     notes += out_of_range
+    samples, left_out = without_rare_labels(samples, options["min_class_size"])
+    notes += left_out
     rules = label_rules(samples, options["min_class_size"]) if labelled else {}
     samples, dropped = drop_rows(samples, rules)
     if labelled:
-        samples, left_out = without_rare_labels(samples, options["min_class_size"])
-        notes += left_out
         require_labels(samples)
     features, texts = feature_columns(samples), text_columns(samples)
     _check_categories(samples, features, options["max_categories"])

@@ -26,13 +26,14 @@ from bioloom.formats.labels import read_labels
 from bioloom.formats.proteins import read_sequences
 from bioloom.formats.residues import AMBIGUOUS, spelling_notes, standard_sequences
 from bioloom.formats.table import is_table, read_source
-from bioloom.options import column_names, complete_options
+from bioloom.options import Option, column_names, complete_options
 from bioloom.samples import Cleaned, Raw, label_columns
 from bioloom.samples.cleaning import (
     Rules,
     drop_rows,
     label_rules,
     merge_copies,
+    merge_labels,
     require_labels,
     unlabelled,
     without_rare_labels,
@@ -51,7 +52,12 @@ OPTIONS: dict[str, Any] = {
     "label_separator": ";|",
     "kind": None,
 }
-COLUMNS: dict[str, Any] = {"id": None, "sequence": None, "label": None, "group": None}
+COLUMNS: dict[str, Any] = {
+    "id": None,
+    "sequence": None,
+    "label": Option(None, several=True),
+    "group": None,
+}
 CLEAN: dict[str, Any] = {
     "min_length": 1,
     "max_length": None,
@@ -152,7 +158,8 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
     """Drop what cannot be learnt from, with the reasons counted.
 
     A sequence of two classes, or of labels that contradict, is dropped with all its copies; of
-    other copies the first is kept, and has the mean of their labels where these are numbers.
+    other copies the first is kept, and has the mean of their labels where these are numbers, or all
+    labels that one of them has known.
     New data keep their copies: each row of the user's file is to get a prediction.
     """
     options = complete_options(options, CLEAN, "clean")
@@ -174,12 +181,14 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
     if "label" in raw and not has_classes(raw):
         usable = ~np.any([is_bad(raw) for is_bad in (*rules.values(), unlabelled)], axis=0)
         raw = merge_copies(raw, usable)
+    if labels and "label" not in labels:
+        raw = merge_labels(raw)
     if labels:
+        raw, left_out = without_rare_labels(raw, options["min_class_size"])
+        notes += left_out
         rules |= _label_rules(raw, options["min_class_size"])
     samples, dropped = drop_rows(raw, rules)
     if labels:
-        samples, left_out = without_rare_labels(samples, options["min_class_size"])
-        notes += left_out
         require_labels(samples)
     columns = ["sample_id", *label_columns(samples), "group", "sequence"]
     return Cleaned(samples[columns], dropped, notes)

@@ -42,7 +42,7 @@ def macro_scores(
 
 
 def _macro(rows: HeldOut, values: np.ndarray, draws: np.ndarray) -> Scores:
-    if rows.p.shape[1] != 2:
+    if rows.y.ndim > 1 or rows.p.shape[1] != 2:
         raise DataError("`evaluate: by` is for two classes")
     scores: list[Scores] = []
     for value in pd.unique(values):

@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from bioloom.arrays import EXPRESSION, Links, cells, end_to_end, shape_of
+from bioloom.arrays import EXPRESSION, Links, Table, cells, end_to_end, shape_of
 from bioloom.embedders import TABLE
 from bioloom.features import Features
 from bioloom.features.parts import block_of
@@ -39,9 +39,10 @@ def permute(
     values = cells(X)
     y = end_to_end(fitted.kind.encode(samples, fitted.outputs))
     base = fitted.kind.loss(fitted.scores_of_prepared(X), y)
-    seen = [block_of(str(features.names[index]), parts) for index in fitted.preprocess.support]
+    names = [str(features.names[index]) for index in fitted.preprocess.support]
     if shape_of(X) == "table":
-        seen = list(dict.fromkeys(seen))
+        names = list(cast(Table, X).columns)
+    seen = [block_of(name, parts) for name in names]
     columns: dict[str, list[int]] = {}
     for place, name in enumerate(seen):
         columns.setdefault(name, []).append(place)

@@ -7,11 +7,12 @@ differ and tell their part; `bioloom.embedders.parts_of` says how parts are call
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from bioloom.arrays import Shaped, token_lengths, vectors
+from bioloom.arrays import Shaped, Table, as_table, shape_of, token_lengths, vectors
 from bioloom.embedders import TABLE
 from bioloom.errors import DataError
 from bioloom.samples.columns import column_of
@@ -29,6 +30,7 @@ class Made(NamedTuple):
 def side_by_side(made: Mapping[str, Made]) -> Made:
     """The parts as one: of several their vectors, (N, D1 + D2 + ...) float32, and records by part.
 
+    Beside a table vectors are further columns of it, so that its categories and gaps stay.
     DataError for a part with a row a token where there are several.
     """
     if len(made) == 1:
@@ -39,8 +41,12 @@ def side_by_side(made: Mapping[str, Made]) -> Made:
                 f"features: {name} has a row a token, which cannot stand beside another part",
                 hint="`pooling: mean` gives one vector a sample",
             )
-    X = np.hstack([vectors(part.X) for part in made.values()]).astype(np.float32)
-    names = [f"{name}.{feature}" for name, part in made.items() for feature in part.names]
+    called = {name: [f"{name}.{feature}" for feature in part.names] for name, part in made.items()}
+    if any(shape_of(part.X) == "table" for part in made.values()):
+        X: Shaped = reduce(Table.beside, (as_table(part.X, called[n]) for n, part in made.items()))
+    else:
+        X = np.hstack([vectors(part.X) for part in made.values()]).astype(np.float32)
+    names = [name for part in called.values() for name in part]
     info = {name: part.info for name, part in made.items()}
     return Made(X, names, info, {name: part.run for name, part in made.items() if part.run})
 

@@ -24,7 +24,6 @@ class Rows:
     """
 
     output: Output
-
     texts: list[str]
     y: np.ndarray
     weight: np.ndarray

@@ -153,17 +153,23 @@ class Preprocess:
 
 
 def _best_columns(values: np.ndarray, y: np.ndarray, size: int) -> np.ndarray:
-    """The columns with the highest F for a label (of several, on the rows where it is known)."""
+    """The columns with the least p for a label, each tested on the rows where it is known.
+
+    Of labels that are known for many and for few rows F alone would favour the latter.
+    """
     from sklearn.feature_selection import f_classif, f_regression
 
     test = f_classif if np.issubdtype(y.dtype, np.integer) else f_regression
-    best = np.full(values.shape[1], -np.inf)
+    best_f, best_p = np.full(values.shape[1], -np.inf), np.full(values.shape[1], np.inf)
     for label in y.reshape(len(y), -1).T:
         rows = ~np.isnan(label)
         if len(np.unique(label[rows])) > 1:
             with np.errstate(divide="ignore", invalid="ignore"):  # constant in these rows
-                best = np.fmax(best, test(values[rows], label[rows])[0])
-    return np.sort(np.argsort(best, kind="stable")[-size:])
+                f, p = test(values[rows], label[rows])
+            better = (p < best_p) | ((p == best_p) & (f > best_f))
+            best_f, best_p = np.where(better, f, best_f), np.where(better, p, best_p)
+    # p of the best ones may all be 0
+    return np.sort(np.lexsort((best_f, -best_p))[-size:])
 
 
 def _varies(values: np.ndarray) -> np.ndarray:

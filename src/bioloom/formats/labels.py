@@ -43,7 +43,7 @@ def read_labels(
     require_columns(table, [named], file)
     column, kind, classes = table[named], options["kind"], options["classes"]
     if kind == MULTILABEL:
-        return _listed(column, options, file), []
+        return _listed(column, options, file)
     if kind == VALUE and classes:
         raise DataError("`classes` names classes, but `kind: value` says that labels are numbers")
     known = column.mask(_stands_for_none(column, options["unlabelled"]))
@@ -88,7 +88,8 @@ def _renamed(labels: pd.Series, options: Mapping[str, Any], file: Path) -> pd.Se
     unknown = labels[labels.notna() & ~labels.isin(list(classes))]
     if len(unknown):
         raise DataError(
-            f"{len(unknown)} rows have a label that `classes` does not name; the first one",
+            f"{unknown.index.nunique()} rows have a label that `classes` does not name; "
+            "the first one",
             file=file,
             row=unknown.index[0],
             column=str(labels.name),
@@ -97,18 +98,24 @@ def _renamed(labels: pd.Series, options: Mapping[str, Any], file: Path) -> pd.Se
     return labels.map(classes)
 
 
-def _listed(column: pd.Series, options: Mapping[str, Any], file: Path) -> pd.DataFrame:
-    """The labels that one column lists, as a column of true and false each."""
-    cells = text(column).mask(_stands_for_none(column, options["unlabelled"]))
-    between = re.compile(f"[{re.escape(options['label_separator'])}]")
-    parts = cells.dropna().str.split(between).explode().str.strip()
-    parts = parts[parts.ne("") & parts.str.lower().ne(NO_LABEL)]
-    parts = _renamed(parts, options, file)
+def _listed(
+    column: pd.Series, options: Mapping[str, Any], file: Path
+) -> tuple[pd.DataFrame, list[str]]:
+    """The labels that one column lists, as a column of true and false each; and a note."""
+    if not (separator := options["label_separator"]):
+        raise DataError("`label_separator` has no character", hint="it is ';|' where left out")
+    parts = text(column).dropna().str.split(re.compile(f"[{re.escape(separator)}]")).explode()
+    parts = parts.str.strip()
+    parts = parts[parts.ne("") & ~_stands_for_none(parts, options["unlabelled"])]
+    known = pd.Series(column.index.isin(parts.index), index=column.index)
+    parts = _renamed(parts[parts.str.lower().ne(NO_LABEL)], options, file)
     if parts.empty:
         raise DataError("No row has a label", file=file, column=str(column.name))
     flags = pd.get_dummies(parts).groupby(level=0).any()
-    flags = flags.reindex(cells.index, fill_value=False).astype("boolean")
-    return flags.mask(cells.isna()).add_prefix("label.")
+    flags = flags.reindex(column.index, fill_value=False).astype("boolean")
+    alone = f"No row has two labels: `label_separator` is {separator!r}"
+    notes = [] if parts.index.has_duplicates else [alone]
+    return flags.mask(~known).add_prefix("label."), notes
 
 
 def _flags(

@@ -92,8 +92,9 @@ class TestSet:
     """The predictions of all models on the test rows: `models[name][repeat]`.
 
     `outputs` are the classes in the order of the probability columns, the positive one of two last,
-    or the targets that are scored; `skipped` have too few test values or no spread. `drawn` is
-    what curves are drawn of, where that is not the models' rows; `tables` are further plot tables.
+    or the targets or labels that are scored; `skipped` have too few test values or no spread.
+    `drawn` is what curves are drawn of, where that is not the models' rows; `tables` are further
+    plot tables.
     """
 
     models: dict[str, list[HeldOut]]

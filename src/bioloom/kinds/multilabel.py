@@ -53,7 +53,7 @@ def answer(scores: np.ndarray, labels: list[str], calibration: Calibration) -> p
 def loss(scores: np.ndarray, y: np.ndarray) -> float:
     """Log loss over what is known, no label counting for more than 13.8."""
     known = np.isfinite(y)
-    return _classes.loss(_two(scores[known]), y[known].astype(int))
+    return _classes.loss(_two(scores[known]), y[known].astype(int)) if known.any() else 0.0
 
 
 def _two(p: np.ndarray) -> np.ndarray:

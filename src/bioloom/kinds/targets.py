@@ -16,6 +16,8 @@ from bioloom.samples import label_columns
 from bioloom.samples.columns import is_flag, is_number
 
 LABEL = "label."
+FEW_OF_EACH = 5
+"""Test rows that have a label, and that lack it: of fewer, one row decides its score."""
 
 
 def fits(samples: pd.DataFrame) -> bool:
@@ -53,9 +55,18 @@ def test_set(test: pd.DataFrame, held_out: pd.DataFrame, options: dict[str, Any]
 
 
 def scored(test: pd.DataFrame, min_test: int) -> tuple[list[str], list[str]]:
-    """The targets with `min_test` values in every repeat, which are not all equal; the others."""
-    repeats = test.groupby("repeat")[label_columns(test)]
+    """The targets with `min_test` values in every repeat, which are not all equal; the others.
+
+    Of true and false there must be `FEW_OF_EACH` (or `min_test`, if that is less) of both.
+    """
+    columns = label_columns(test)
+    repeats = test.groupby("repeat")[columns]
     enough = (repeats.count().min() >= min_test) & (repeats.nunique().min() > 1)
+    for name in columns:
+        if not is_flag(test[name]):
+            continue
+        each = pd.crosstab(test["repeat"], test[name])
+        enough[name] &= each.to_numpy().min() >= min(FEW_OF_EACH, min_test)
     if not enough.any():
         raise DataError(
             f"no target has {min_test} different test values", hint="lower evaluate: min_test"

@@ -23,7 +23,8 @@ def multilabel_scores(
     """Scores of T labels: `y`, `call (N, T)` in {0, 1}, `y` NaN where not known, `p (N, T)`.
 
     Those of two classes are means (macro) over the labels that the drawn rows define them for.
-    `f1_micro` counts all labels as one; `exact` is the share of samples without a wrong label.
+    `f1_micro` counts all labels as one; `exact` is the share of samples, of
+    which a label is known, without a wrong one.
     """
     per_label = label_scores(y, call, p, weights)
     scores = {name: macro_mean(each, np.isfinite(each)) for name, each in per_label.items()}
@@ -31,7 +32,8 @@ def multilabel_scores(
     called = np.where(known, call, 0.0)
     hit, positive = (truth * called).sum(axis=1) @ weights, truth.sum(axis=1) @ weights
     scores["f1_micro"] = ratio(2 * hit, positive + called.sum(axis=1) @ weights)
-    scores["exact"] = (called == truth).all(axis=1) @ weights / weights.sum(axis=0)
+    right, any_known = (called == truth).all(axis=1), known.any(axis=1)
+    scores["exact"] = ratio((right & any_known) @ weights, any_known @ weights)
     if np.isfinite(quantile).any():
         held = (np.abs(truth - p) <= quantile) & known
         scores["coverage"] = held.sum(axis=1) @ weights / (known.sum(axis=1) @ weights)

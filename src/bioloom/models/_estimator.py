@@ -22,7 +22,6 @@ from bioloom.errors import DataError
 from bioloom.kinds import Output, Unit
 
 SHAPES = {
-    "table": "set `features: {embedder: table}`",
     "tokens": "set `features: {pooling: tokens}`",
     "links": "it is for samples that are pairs of nodes; for a table take dnn",
 }

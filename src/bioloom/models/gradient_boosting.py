@@ -9,7 +9,7 @@ from typing import Any, Literal, Self, cast
 
 import numpy as np
 
-from bioloom.arrays import Shaped, Table, shape_of
+from bioloom.arrays import Shaped, Table, shape_of, vectors
 from bioloom.errors import DataError
 from bioloom.models._scikit import ScikitModel
 
@@ -21,7 +21,8 @@ class Model(ScikitModel):
     """Interactions and steps that a linear model misses; needs no scaling.
 
     A split of a table sends any set of categories to one side, and missing values to the side that
-    suits them. What training did not have counts as missing.
+    suits them. What training did not have counts as missing. A table with a column of more than
+    `MOST_CATEGORIES` comes dissolved, as to other models.
     """
 
     takes = ("table", "vectors")
@@ -41,9 +42,18 @@ class Model(ScikitModel):
         y_valid: Shaped,
         sample_weight: np.ndarray | None = None,
     ) -> Self:
-        """Fit on the training rows; DataError where a column has too many categories."""
-        self.is_category = _categories(cast(Table, X)) if shape_of(X) == "table" else None
+        """Fit on the training rows; valid rows are not used."""
+        X = self.taken(X)
+        self.is_category = cast(Table, X).is_category if shape_of(X) == "table" else None
         return super().fit(X, y, X_valid, y_valid, sample_weight)
+
+    def taken(self, X: Shaped) -> Shaped:
+        """A table as it is, unless a column has too many categories; else vectors."""
+        X = super().taken(X)
+        if shape_of(X) != "table":
+            return X
+        most = max(map(len, cast(Table, X).categories), default=0)
+        return X if most <= MOST_CATEGORIES else vectors(X)
 
     def build(self) -> Any:
         """HistGradientBoostingClassifier or HistGradientBoostingRegressor, a fixed number of trees.
@@ -87,20 +97,6 @@ class Model(ScikitModel):
     def trusted(self) -> list[str]:
         """A tree is arrays of numbers; `read_state` checks that they point inside it."""
         return ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
-
-
-def _categories(X: Table) -> np.ndarray:
-    """Which columns are categories, (D,) bool; DataError where one has too many."""
-    for column in np.flatnonzero(X.is_category):
-        codes = X.values[:, column]
-        size = len(np.unique(codes[~np.isnan(codes)]))
-        if size > MOST_CATEGORIES:
-            raise DataError(
-                f"Model gradient_boosting takes {MOST_CATEGORIES} categories at most, got {size}",
-                column=X.columns[column],
-                hint="leave it out by `features: columns` or `clean: drop`, or join rare values",
-            )
-    return X.is_category
 
 
 def _drop_functions(estimator: Any) -> None:

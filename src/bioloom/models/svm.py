@@ -118,7 +118,9 @@ class Model(Estimator):
         coefficients = np.zeros(len(target))
         rows = np.flatnonzero(~np.isnan(target))
         if len(np.unique(target[rows])) < 2:
-            return coefficients, float(target[rows].mean()) if len(rows) else 0.0
+            mean = float(target[rows].mean()) if len(rows) else 0.0
+            # a label that all rows have, or none of which it is known
+            return coefficients, (np.inf if mean > 0 else -np.inf) if self.labels else mean
         if self.output != "values":
             machine = SVC(C=self.C, kernel="precomputed", class_weight=self.class_weight)
         else:

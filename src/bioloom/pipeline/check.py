@@ -20,7 +20,7 @@ from bioloom.embedders._pooling import RAGGED_POOLINGS
 from bioloom.errors import DataError, unknown_name
 from bioloom.features.extract import table_options
 from bioloom.models import check_parameters
-from bioloom.options import complete_options
+from bioloom.options import column_names, complete_options
 from bioloom.pipeline.defaults import with_defaults
 from bioloom.pipeline.tasks import (
     PRETRAINED,
@@ -263,9 +263,7 @@ def _dataset_mistakes(task: Task, dataset: str) -> list[str]:
         wrong.append(f"{place}: sources of {task.application} are {known}")
     if not wrong:
         columns = others.get("columns", {})
-        wrong += _mistakes(
-            f"{place}.columns", complete_options, columns, application.columns, "columns"
-        )
+        wrong += _mistakes(f"{place}.columns", column_names, columns, application.columns)
         for name in others.get("read", {}):
             wrong += _mistakes(
                 f"{place}.read", _check_name, "source", name, application.all_sources

@@ -39,6 +39,7 @@ _CURVES = {
 PLOTS = _CURVES | {
     "predicted_observed": ("scatter", "observed", "predicted"),
     "per_target": ("bar_horizontal", "spearman", "target"),
+    "per_label": ("bar_horizontal", "auroc", "target"),
 }
 
 

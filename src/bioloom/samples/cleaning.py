@@ -11,6 +11,9 @@ from bioloom.errors import DataError, unknown_name
 from bioloom.samples import feature_columns, label_columns, text_columns
 from bioloom.samples.columns import has_classes, is_flag
 
+FEWEST_OF_LABEL = 5
+"""Samples that have one of several labels, and that lack it: each part of a split needs both."""
+
 Rules = Mapping[str, Callable[[pd.DataFrame], pd.Series]]
 
 
@@ -52,6 +55,18 @@ def merge_copies(samples: pd.DataFrame, usable: np.ndarray) -> pd.DataFrame:
     return merged
 
 
+def merge_labels(samples: pd.DataFrame) -> pd.DataFrame:
+    """The same rows with all that any copy of their `sequence` knows of several labels.
+
+    A copy can then be dropped. Copies that contradict each other stay as they are.
+    """
+    labels = label_columns(samples)
+    copies = samples.groupby("sequence")[labels]
+    agree = copies.transform("nunique").max(axis=1) <= 1
+    known = copies.transform("first")
+    return samples.assign(**{name: samples[name].mask(agree, known[name]) for name in labels})
+
+
 def unlabelled(samples: pd.DataFrame) -> pd.Series:
     """Rows whose label is missing, or all of several labels."""
     return samples[label_columns(samples)].isna().all(axis=1)
@@ -87,16 +102,26 @@ def without_rare_labels(
 ) -> tuple[pd.DataFrame, list[str]]:
     """The samples without labels that fewer than `min_class_size` have, or lack; and a note.
 
-    Of several labels alone: a sample keeps its others. A label that all have, or none, goes, too.
+    Of several labels alone, of which a sample keeps the others. Fewer than `FEWEST_OF_LABEL` are
+    too few in any case. DataError where no label is left.
     """
     flags = [name for name in label_columns(samples) if is_flag(samples[name])]
+    if not flags:
+        return samples, []
+    least = max(min_class_size, FEWEST_OF_LABEL)
     counts = pd.DataFrame({name: samples[name].value_counts() for name in flags})
     fewest = counts.reindex([True, False]).fillna(0).min()
-    rare = fewest.index[fewest < max(min_class_size, 1)]
-    if len(rare) == 0 or len(rare) == len(flags):  # none left: `require_labels` says so
-        return samples, []
-    note = f"{len(rare)} of {len(flags)} labels are left out: too few samples have, or lack, them"
-    return samples.drop(columns=rare), [note]
+    rare = fewest.index[fewest < least]
+    if len(rare) == len(flags):
+        raise DataError(
+            f"There is no label that {least} samples have and {least} samples lack",
+            column="label",
+            hint="look at `label_separator`, at `clean: min_class_size`, or bring more samples",
+        )
+    note = (
+        f"{len(rare)} of {len(flags)} labels, which fewer than {least} have or lack, are left out"
+    )
+    return samples.drop(columns=rare), [note] if len(rare) else []
 
 
 def require_classes(samples: pd.DataFrame) -> None:

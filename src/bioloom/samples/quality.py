@@ -41,8 +41,8 @@ def quality(raw: Raw, cleaned: Cleaned, *, private: bool) -> dict[str, Any]:
         report["weights"] = _describe(samples["sample_weight"], private)
     several = [name for name in label_columns(samples) if name != "label"]
     if several:
-        measured = samples[several].notna()
-        report["targets"] = {"count": len(several), "measured": int(measured.to_numpy().sum())}
+        missing = int(samples[several].isna().to_numpy().sum())
+        report["targets"] = {"count": len(several), "missing": count_shown(missing, private)}
     if several and all(is_flag(samples[name]) for name in several):
         report["labels"] = _flag_counts(samples[several], private)
     report["columns"] = _describe_columns(samples, private)
@@ -111,12 +111,15 @@ def _counts(column: pd.Series, private: bool) -> dict[str, int | str]:
 
 
 def _flag_counts(flags: pd.DataFrame, private: bool) -> dict[str, int | str]:
-    """Samples that have each of several labels, the most frequent first."""
+    """Samples that have each of several labels, the most frequent first; rare ones as one."""
     having = {str(name): flags.index[flags[name].fillna(False)] for name in flags}
-    return {
-        name.removeprefix("label."): HIDDEN if private and rows.nunique() < FEW else len(rows)
+    rare = [name for name, rows in having.items() if private and rows.nunique() < FEW]
+    counts: dict[str, int | str] = {
+        name.removeprefix("label."): len(rows)
         for name, rows in sorted(having.items(), key=lambda item: -len(item[1]))
+        if name not in rare
     }
+    return counts | ({f"other ({len(rare)} labels)": HIDDEN} if rare else {})
 
 
 def _few_together(column: pd.Series) -> pd.Series:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bioloom.errors import DataError
-from bioloom.samples import feature_columns
+from bioloom.samples import feature_columns, text_columns
 from bioloom.similarity import BLOCK, Compare, Measure, Nearest, auroc
 
 CATEGORIES = 100
@@ -91,12 +91,27 @@ def numbers(samples: pd.DataFrame) -> np.ndarray:
 
 
 def compare(samples: pd.DataFrame, nodes: pd.DataFrame | None, directed: bool) -> Compare:
-    """Scales are fitted on the targets: the training rows of each partition."""
+    """Scales are fitted on the targets: the training rows of each partition.
+
+    Samples of nothing but free text are at a distance of 0 where all texts are equal, else of 1.
+    """
+    texts = text_columns(samples)
+    if texts and not feature_columns(samples):
+        return _equal_texts(samples.groupby(texts, dropna=False).ngroup().to_numpy())
     values = numbers(samples)
 
     def nearest(queries: np.ndarray, targets: np.ndarray) -> Nearest:
         distance, index = nearest_rows(values[queries], values[targets])
         return 1 / (1 + distance), index
+
+    return nearest
+
+
+def _equal_texts(code: np.ndarray) -> Compare:
+    def nearest(queries: np.ndarray, targets: np.ndarray) -> Nearest:
+        known, first = np.unique(code[targets], return_index=True)
+        at = pd.Index(known).get_indexer(pd.Index(code[queries]))
+        return np.where(at >= 0, 1.0, 0.5), np.where(at >= 0, first[at], 0)
 
     return nearest
 

@@ -16,7 +16,8 @@ import pandas as pd
 
 from bioloom.errors import DataError
 from bioloom.options import Option, complete_options
-from bioloom.samples.columns import has_classes
+from bioloom.samples import label_columns
+from bioloom.samples.columns import has_classes, is_flag
 from bioloom.similarity import Measure, get_measure
 from bioloom.splits import SPLITS, check_splits
 
@@ -95,13 +96,28 @@ def nearest_training(
 def shortcuts(samples: pd.DataFrame, measure: Measure) -> dict[str, float]:
     """AUROC of features that should not decide alone, over all samples with two classes.
 
-    Either direction counts, so 0.5 is the lowest.
+    Either direction counts, so 0.5 is the lowest. Of several labels the highest score is told, and
+    of which label it is.
     """
-    if "label" not in samples or samples["label"].nunique() != 2:
-        return {}
-    positive = pd.factorize(samples["label"], sort=True)[0] == 1
-    scores = measure.shortcuts(samples, positive)
+    if "label" in samples:
+        scores = _shortcuts(samples, "label", measure)
+    else:
+        flags = [name for name in label_columns(samples) if is_flag(samples[name])]
+        found = {
+            f"{name} for {flag.partition('.')[2]}": score
+            for flag in flags
+            for name, score in _shortcuts(samples, flag, measure).items()
+        }
+        highest = max(found, key=lambda name: found[name], default=None)
+        scores = {} if highest is None else {highest: found[highest]}
     return {name: round(score, 4) for name, score in scores.items()}
+
+
+def _shortcuts(samples: pd.DataFrame, label: str, measure: Measure) -> dict[str, float]:
+    known = samples[samples[label].notna()]
+    if known[label].nunique() != 2:
+        return {}
+    return measure.shortcuts(known, pd.factorize(known[label], sort=True)[0] == 1)
 
 
 def _check_limit(items: pd.DataFrame, limit: float, private: bool) -> None:

@@ -146,22 +146,20 @@ def _loss(model: NetworkModel, target: torch.Tensor) -> Loss:
 
 def _label_loss(model: NetworkModel, target: torch.Tensor) -> Loss:
     """Cross-entropy of each label by itself, over those that are known."""
-    weight = None
+    weights = torch.ones(2, model.n_outputs)
     if model.class_weight == "balanced":
-        positive = (target == 1).sum(dim=0)
-        weight = (target == 0).sum(dim=0) / positive.clamp(min=1)
+        counts = torch.stack([(target == side).sum(dim=0) for side in (0, 1)])
+        weights = counts.sum(dim=0) / (2 * counts.clamp(min=1))
 
     def cross_entropy(
         raw: torch.Tensor, target: torch.Tensor, share: torch.Tensor | None
     ) -> torch.Tensor:
-        known = torch.isfinite(target)
-        losses = F.binary_cross_entropy_with_logits(
-            raw,
-            target.nan_to_num(),
-            known.float() if share is None else known * share[:, None],
-            pos_weight=None if weight is None else weight.to(raw.device),
-            reduction="sum",
-        )
+        known, target = torch.isfinite(target), target.nan_to_num()
+        without, having = weights.to(raw.device)
+        weight = known * torch.where(target == 1, having, without)
+        if share is not None:
+            weight = weight * share[:, None]
+        losses = F.binary_cross_entropy_with_logits(raw, target, weight, reduction="sum")
         return losses / known.sum().clamp(min=1)
 
     return cross_entropy
