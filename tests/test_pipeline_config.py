@@ -275,7 +275,8 @@ def test_all_mistakes_are_told_with_an_unknown_source_of_a_corpus(tmp_path):
     ],
 )
 def test_roles_that_may_have_several_columns(tmp_path, columns, expected):
-    training = f"{{training: {{clinical: c.csv, columns: {columns}}}}}"
+    (tmp_path / "c.csv").touch()
+    training = f"{{training: {{clinical: {tmp_path}/c.csv, columns: {columns}}}}}"
     content = f"application: disease_diagnosis\ndatasets: {training}\n"
     config = write_tasks(tmp_path, heart=content)
     if expected is None:
