@@ -153,6 +153,21 @@ def test_several_values_with_gaps_and_windows(bert, tmp_path):
     assert np.isfinite([epoch["valid_loss"] for epoch in record["losses"]]).all()
 
 
+def test_several_labels_with_gaps(bert, tmp_path):
+    samples = table()
+    labels = {
+        "basic": samples["label"] == "basic",
+        "lysine": samples["sequence"].str.count("K") > 3,
+    }
+    for name, label in labels.items():
+        samples[f"label.{name}"] = label.astype("boolean").mask(samples.index % 7 == 0)
+    samples = samples.drop(columns="label")
+    record = tune(samples, partition(samples), bert, tmp_path / "tuned")
+    losses = [epoch["valid_loss"] for epoch in record["losses"]]
+    assert record["kind"] == "multilabel"
+    assert min(losses) < 0.6  # a coin has 0.69
+
+
 def test_a_failed_run_leaves_what_was_there(bert, tmp_path):
     samples, folder = table(20), tmp_path / "tuned"
     tune(samples, partition(samples), bert, folder, epochs=1)

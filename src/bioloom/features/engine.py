@@ -7,12 +7,9 @@ pool, store. A killed run loses what it did since the last write (FLUSH_SECONDS 
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +28,7 @@ from bioloom.embedders import (
 )
 from bioloom.embedders._pooling import RAGGED_POOLINGS, pool
 from bioloom.errors import DataError
+from bioloom.features.processes import ProcessKilledError, run_each
 from bioloom.features.self_check import LOWEST_COSINE, disagreement, self_check
 from bioloom.features.store import Space, concatenate, content_keys, joined
 
@@ -212,17 +210,14 @@ def _embed_on_many(
 ) -> Embedded:
     """Deal the texts, which are sorted by length, to one process a device."""
     shares = [texts[i :: len(devices)] for i in range(len(devices))]
-    # CUDA cannot be used in a forked process
-    context = multiprocessing.get_context("spawn")
+    jobs = [
+        (share, options, weights, store, device)
+        for share, device in zip(shares, devices, strict=True)
+        if share
+    ]
     try:
-        with ProcessPoolExecutor(len(devices), context) as processes:
-            jobs = [
-                processes.submit(_embed_unique, share, options, weights, store, device)
-                for share, device in zip(shares, devices, strict=True)
-                if share
-            ]
-            results = [job.result() for job in jobs]
-    except BrokenProcessPool as error:
+        results = run_each(_embed_unique, jobs)
+    except ProcessKilledError as error:
         raise DataError(
             "a process that embeds was killed",
             hint="if memory ran out, use fewer devices; what was stored is kept",
