@@ -77,4 +77,6 @@ class Bam:
 
     def _other(self) -> DataError:
         hint = "remove the index; a new one is made"
-        return DataError("The file is not the one that its index was made of", file=self.file, hint=hint)
+        return DataError(
+            "The file is not the one that its index was made of", file=self.file, hint=hint
+        )

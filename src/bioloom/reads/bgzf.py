@@ -118,5 +118,7 @@ def _damaged(what: str, file: Path, offset: int) -> DataError:
 
 
 def _cut(file: Path, offset: int) -> DataError:
-    message = f"The file is cut off: it ends at or after byte {offset} without the end-of-file block"
+    message = (
+        f"The file is cut off: it ends at or after byte {offset} without the end-of-file block"
+    )
     return DataError(message, file=file, hint=_COPY_AGAIN)

@@ -49,7 +49,9 @@ def read_header(file: Path) -> Header:
         header = _parse(raw)
         if header:
             return header
-    raise DataError("The file is no BAM: its header does not begin as one, or does not end", file=file)
+    raise DataError(
+        "The file is no BAM: its header does not begin as one, or does not end", file=file
+    )
 
 
 def _parse(raw: bytes) -> Header | None:

@@ -30,13 +30,13 @@ from bioloom.reads.records import (
 )
 
 # Codes of an observation. N and the other ambiguous letters are none.
-A, C, G, T, GAP, NOTHING, SAME = range(7)
-# By the letter's four bits in BAM, "=ACMGRSVTWYHKDBN".
+A, C, G, T, GAP, NOTHING = range(6)
+# By the letter's four bits in BAM, "=ACMGRSVTWYHKDBN". "=" is as the reference: it has to be refused.
 CODES = np.full(16, NOTHING, np.uint8)
 CODES[[1, 2, 4, 8]] = A, C, G, T
-CODES[0] = SAME  # "=", as the reference: nobody can tell without it
 UNKNOWN = -1  # the insertion after the last base of an alignment
 NO_QUALITY = 255  # in BAM
+u = np.uint64
 
 
 class Row(NamedTuple):
@@ -152,40 +152,32 @@ def letters_of(raw, at):
 
 
 @numba.njit(cache=True, inline="always")
-def code_at(raw, sequence, y):
-    """Code of letter `y` of the read."""
-    return CODES[raw[sequence + (y >> 1)] >> (4 if y & 1 == 0 else 0) & 15]
-
-
-@numba.njit(cache=True, inline="always")
-def quality_at(raw, qualities, y, unknown):
-    """Quality of letter `y`; `unknown` where the file has none."""
-    quality = raw[qualities + y]
-    return unknown if quality == NO_QUALITY else quality
+def bits_at(raw, sequence, y):
+    """The four bits of letter `y` of the read. Of unsigned numbers: signed indices take thrice as long."""
+    return raw[sequence + (y >> u(1))] >> np.uint8(u(4) - u(4) * (y & u(1))) & np.uint8(15)
 
 
 @numba.njit(cache=True)
-def gap_quality(raw, qualities, letters, y, unknown):
+def gap_quality(raw, qualities, letters, y):
     """Of a deletion before letter `y`: the lower one of its two neighbours in the read."""
-    left = quality_at(raw, qualities, max(y - 1, 0), unknown)
-    return min(left, quality_at(raw, qualities, min(y, letters - 1), unknown))
+    return min(raw[qualities + max(y - 1, 0)], raw[qualities + min(y, letters - 1)])
 
 
 @numba.njit(cache=True, nogil=True)
-def lay(raw, at, reverse, pieces, n, unknown, row):
-    """Lay the `n` pieces of a record on a Row. False if a letter is "=", which says nothing alone."""
+def lay(raw, at, reverse, pieces, unknown, row):
+    """Lay a record's pieces on a Row. False if a letter is "=", which says nothing by itself."""
     sequence, qualities, letters = letters_of(raw, at)
     clear = True
-    for p in range(n):
+    for p in range(len(pieces)):
         x, y, length, gap, after = pieces[p]
-        if gap:
-            quality = gap_quality(raw, qualities, letters, y, unknown)
         for j in range(length):
-            code = np.uint8(GAP)
-            if not gap:
-                code = code_at(raw, sequence, y + j)
-                quality = quality_at(raw, qualities, y + j, unknown)
-            clear &= code != SAME
+            if gap:
+                code, quality = np.uint8(GAP), gap_quality(raw, qualities, letters, y)
+            else:
+                bits = bits_at(raw, u(sequence), u(y + j))
+                code, quality = CODES[bits], raw[qualities + y + j]
+                clear &= bits != 0
+            quality = unknown if quality == NO_QUALITY else quality
             _place(row, x + j, code, quality, after if j == length - 1 else 0, reverse)
     return clear
 
@@ -193,7 +185,7 @@ def lay(raw, at, reverse, pieces, n, unknown, row):
 @numba.njit(cache=True)
 def _place(row, x, code, quality, insertion, reverse):
     """One more observation of place `x`."""
-    if code >= NOTHING:
+    if code == NOTHING:
         return
     same = row.code[x] == code and _agree(row.insertion[x], insertion)
     if same:
