@@ -39,14 +39,13 @@ class Bam:
                 self.index.save(path)
 
     def records(self, contig: str, start: int, end: int) -> Records:
-        """Records, of any flag, with an aligned base in [start, end) of a contig, in the file's order."""
+        """Records of any flag that are aligned over [start, end) of a contig, in the file's order."""
         number = contig_number(self.header, contig, start, end, self.file)
         raw = self._raw(number, start, end)
         records, following, fault = walk(raw, len(self.header.contigs))
         if fault != WHOLE or following != len(raw):
             raise self._other()
-        inside = (records.contig == number) & (records.start < end) & (records.end > start)
-        return records.take(inside & (records.end > records.start))
+        return records.over(number, start, end)
 
     def _raw(self, contig: int, start: int, end: int) -> np.ndarray:
         """Inflated bytes of all records that may overlap the region, and of few others."""

@@ -1,7 +1,7 @@
 """Blocks of a BGZF file (SAM specification, section 4.1): each is checked before it is given on.
 
-A BGZF file is gzip members ("blocks") of at most 64 KiB that say their own size. `isal` inflates them
-at twice the speed of zlib, and is used where it is installed.
+A BGZF file is gzip members ("blocks") of at most 64 KiB that say their own size. `isal` inflates
+them faster than zlib does, and is used where it is installed.
 """
 
 from __future__ import annotations
@@ -9,23 +9,27 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from bioloom.errors import DataError
-
-try:
-    from isal import isal_zlib
-except ImportError:  # the same answers, slower
-    decompress, crc32, ERRORS = zlib.decompress, zlib.crc32, (zlib.error,)
-else:
-    decompress, crc32 = isal_zlib.decompress, isal_zlib.crc32
-    ERRORS = (isal_zlib.error,)
 
 MAGIC = b"\x1f\x8b\x08\x04"
 END_BLOCK = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 LARGEST = 1 << 16  # bytes of a block, in the file and inflated
 _COPY_AGAIN = "copy or download the file again, and compare sizes or checksums"
+
+
+def _inflater() -> Any:
+    """The module that inflates."""
+    try:
+        return import_module("isal.isal_zlib")
+    except ImportError:  # the same answers, slower
+        return zlib
+
+
+inflater = _inflater()
 
 
 class Block(NamedTuple):
@@ -40,9 +44,9 @@ class Block(NamedTuple):
 def read_blocks(file: Path, begin: int = 0, end: int | None = None) -> Iterator[Block]:
     """Blocks that begin at byte `begin` of the file or later, before byte `end` (None: all).
 
-    DataError names the file and the byte of a block that is cut off, is no BGZF, does not inflate, or
-    has another length or CRC-32 than it says; without `end` also where the block is missing that
-    closes every file.
+    DataError names the file and the byte of a block that is cut off, is no BGZF, does not inflate,
+    or has another length or CRC-32 than it says; without `end` also where the block is missing
+    that closes every file.
     """
     with file.open("rb", buffering=1 << 20) as stream:
         stream.seek(begin)
@@ -103,12 +107,12 @@ def _inflated(packed: bytes, size: int, file: Path, offset: int) -> Block:
         raise _damaged(f"says that it holds {length} bytes, more than {LARGEST}", file, offset)
     try:
         # Two arguments by place: a keyword costs more than the call.
-        data = decompress(memoryview(packed)[:-8], -15, max(length, 1))
-    except ERRORS as error:
+        data = inflater.decompress(memoryview(packed)[:-8], -15, max(length, 1))
+    except inflater.error as error:
         raise _damaged("does not inflate", file, offset) from error
     if len(data) != length:
         raise _damaged(f"holds {len(data)} bytes in place of {length}", file, offset)
-    if crc32(data) != crc:
+    if inflater.crc32(data) != crc:
         raise _damaged("has another checksum (CRC-32) than it says", file, offset)
     return Block(offset, size, crc, data)
 

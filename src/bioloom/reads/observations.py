@@ -1,9 +1,12 @@
 """What the reads of one fragment say of each reference position, laid on a row.
 
 A fragment is a read name: one molecule is one witness, however many records show it. Where several
-cover a position, they are laid in the order of the file: equal observations keep the better quality;
-of different ones the better stays, with the difference as its quality; different ones of equal
-quality say nothing. A base and the insertion after it are one observation.
+cover a position, they are laid in the order of the file: equal observations keep the better
+quality; of different ones the better stays, with the difference as its quality; different ones of
+equal quality say nothing. A base and the insertion after it are one observation.
+
+Compiled loops that call each other stand in one file: numba renews its cache of a loop when the
+loop's file changes, not when a file does that the loop takes functions from.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from bioloom.reads.records import (
     INSERTION,
     MATCH,
     PADDING,
+    REVERSE,
     SKIP,
     SOFT_CLIP,
     int32,
@@ -31,9 +35,10 @@ from bioloom.reads.records import (
 
 # Codes of an observation. N and the other ambiguous letters are none.
 A, C, G, T, GAP, NOTHING = range(6)
-# By the letter's four bits in BAM, "=ACMGRSVTWYHKDBN". "=" is as the reference: it has to be refused.
+# By the letter's four bits in BAM, "=ACMGRSVTWYHKDBN". "=", as the reference, has to be refused.
 CODES = np.full(16, NOTHING, np.uint8)
 CODES[[1, 2, 4, 8]] = A, C, G, T
+CELLS = GAP + 2  # of a position: bases, deletion, and a last one for what is no observation
 UNKNOWN = -1  # the insertion after the last base of an alignment
 NO_QUALITY = 255  # in BAM
 u = np.uint64
@@ -52,53 +57,6 @@ def empty_rows(shape: tuple[int, ...]) -> Row:
     """Rows on which nothing lies yet."""
     code, insertion = np.full(shape, NOTHING, np.uint8), np.zeros(shape, np.int32)
     return Row(code, np.zeros(shape, np.uint8), insertion, np.zeros(shape, np.bool_))
-
-
-@numba.njit(cache=True, nogil=True)
-def link(raw, at, start, end):
-    """(following, leads): the next record of the same fragment that overlaps, or -1; who has none before.
-
-    An open-addressing table of names. "*" is no name. Records are in the order of the file.
-    """
-    n = len(at)
-    following, leads = np.full(n, -1, np.int64), np.ones(n, np.bool_)
-    mask = 1
-    while mask < 2 * n + 2:
-        mask *= 2
-    table, mask = np.full(mask, -1, np.int64), mask - 1
-    reach = end.copy()
-    for r in range(n):
-        first, letters = at[r] + FIXED, np.int64(raw[at[r] + 12]) - 1
-        if letters == 1 and raw[first] == ord("*"):
-            continue
-        slot = np.int64(_hash(raw, first, letters) & np.uint64(mask))
-        while table[slot] >= 0 and not _same_name(raw, at[table[slot]], first, letters):
-            slot = (slot + 1) & mask
-        before = table[slot]
-        table[slot] = r
-        if before >= 0 and start[r] < reach[before]:
-            following[before], leads[r] = r, False
-            reach[r] = max(reach[r], reach[before])
-    return following, leads
-
-
-@numba.njit(cache=True)
-def _hash(raw, first, letters):
-    """FNV-1a of a name, with its bits mixed at the end."""
-    value = np.uint64(0xCBF29CE484222325)
-    for i in range(first, first + letters):
-        value = (value ^ np.uint64(raw[i])) * np.uint64(0x100000001B3)
-    return value ^ value >> np.uint64(32)
-
-
-@numba.njit(cache=True)
-def _same_name(raw, at, first, letters):
-    if np.int64(raw[at + 12]) - 1 != letters:
-        return False
-    for i in range(letters):
-        if raw[at + FIXED + i] != raw[first + i]:
-            return False
-    return True
 
 
 @numba.njit(cache=True)
@@ -129,7 +87,7 @@ def aligned(raw, at, start, cigar, operations, first, width, pieces):
 
 @numba.njit(cache=True)
 def insertion_after(raw, cigar, operations, k):
-    """Inserted letters between operation `k` and the next on the reference; UNKNOWN if none is next."""
+    """Inserted letters between operation `k` and the next; UNKNOWN if the alignment ends."""
     length = np.int64(0)
     for j in range(k + 1, operations):
         word = uint32(raw, cigar + 4 * j)
@@ -153,7 +111,10 @@ def letters_of(raw, at):
 
 @numba.njit(cache=True, inline="always")
 def bits_at(raw, sequence, y):
-    """The four bits of letter `y` of the read. Of unsigned numbers: signed indices take thrice as long."""
+    """The four bits of letter `y` of the read.
+
+    Indices are unsigned, here and below: of signed ones numba asks whether they count back.
+    """
     return raw[sequence + (y >> u(1))] >> np.uint8(u(4) - u(4) * (y & u(1))) & np.uint8(15)
 
 
@@ -167,40 +128,127 @@ def gap_quality(raw, qualities, letters, y):
 def lay(raw, at, reverse, pieces, unknown, row):
     """Lay a record's pieces on a Row. False if a letter is "=", which says nothing by itself."""
     sequence, qualities, letters = letters_of(raw, at)
-    clear = True
+    codes, laid, insertions, strands = row  # in the loop that takes long
+    lowest = np.uint8(15)
     for p in range(len(pieces)):
-        x, y, length, gap, after = pieces[p]
-        for j in range(length):
-            if gap:
-                code, quality = np.uint8(GAP), gap_quality(raw, qualities, letters, y)
+        place, y, length, gap, after = pieces[p]
+        code, quality = np.uint8(GAP), np.int64(gap_quality(raw, qualities, letters, y))
+        for j in range(u(length)):
+            if not gap:
+                bits = bits_at(raw, u(sequence), u(y) + j)
+                lowest = min(lowest, bits)
+                code, quality = CODES[bits], np.int64(raw[u(qualities + y) + j])
+            if code == NOTHING:
+                continue
+            if quality == NO_QUALITY:
+                quality = unknown
+            x = u(place) + j
+            insertion = after if j == u(length - 1) else np.int64(0)
+            if codes[x] == NOTHING:
+                codes[x], laid[x], insertions[x], strands[x] = code, quality, insertion, reverse
+            elif codes[x] == code and not _differ(insertions[x], insertion):
+                insertions[x] = max(insertions[x], insertion)
+                if quality > laid[x]:
+                    laid[x], strands[x] = quality, reverse
+            elif quality > laid[x]:
+                codes[x], laid[x] = code, quality - laid[x]
+                insertions[x], strands[x] = insertion, reverse
+            elif quality < laid[x]:
+                laid[x] -= quality
             else:
-                bits = bits_at(raw, u(sequence), u(y + j))
-                code, quality = CODES[bits], raw[qualities + y + j]
-                clear &= bits != 0
-            quality = unknown if quality == NO_QUALITY else quality
-            _place(row, x + j, code, quality, after if j == length - 1 else 0, reverse)
+                codes[x] = NOTHING
+    return lowest > 0
+
+
+@numba.njit(cache=True, inline="always")
+def _differ(one, other):
+    """Whether two insertions are known and not of one length."""
+    return one != other and one != UNKNOWN and other != UNKNOWN
+
+
+@numba.njit(cache=True, nogil=True)
+def lay_fragments(columns, fragments, start, unknown, rows):
+    """Lay each fragment on the row of its first record in `rows`. False where a letter is "="."""
+    raw, at, begin, flag, cigar, operations = columns
+    following, leads = fragments
+    clear = True
+    pieces = np.empty((operations.max() if len(at) else 0, 5), np.int64)
+    for lead in range(len(at)):
+        r = lead if leads[lead] else -1
+        row = Row(rows.code[lead], rows.quality[lead], rows.insertion[lead], rows.reverse[lead])
+        while r >= 0:
+            width = len(row.code)
+            n = aligned(raw, at[r], begin[r], cigar[r], operations[r], start, width, pieces)
+            clear &= lay(raw, at[r], flag[r] & REVERSE != 0, pieces[:n], unknown, row)
+            r = following[r]
+    return clear
+
+
+@numba.njit(cache=True, nogil=True)
+def count(columns, fragments, start, weight, unknown, row, tally, insertions):
+    """Add every fragment to `tally`, flat of (positions, CELLS, 2), and `insertions`.
+
+    `weight` is what a quality adds. False where a letter is "=".
+    """
+    raw, at, begin, flag, cigar, operations = columns
+    following, leads = fragments
+    clear, width = True, len(row.code)
+    pieces = np.empty((operations.max() if len(at) else 0, 5), np.int64)
+    for lead in range(len(at)):
+        if not leads[lead]:
+            continue
+        r = lead
+        if following[r] < 0:
+            n = aligned(raw, at[r], begin[r], cigar[r], operations[r], start, width, pieces)
+            reverse = (flag[r] & REVERSE) // REVERSE
+            clear &= _count_alone(raw, at[r], reverse, pieces[:n], weight, tally, insertions)
+            continue
+        while r >= 0:
+            n = aligned(raw, at[r], begin[r], cigar[r], operations[r], start, width, pieces)
+            clear &= lay(raw, at[r], flag[r] & REVERSE != 0, pieces[:n], unknown, row)
+            r = following[r]
+        r = lead
+        while r >= 0:
+            n = aligned(raw, at[r], begin[r], cigar[r], operations[r], start, width, pieces)
+            _count_row(row, pieces[:n], weight, tally, insertions)
+            r = following[r]
     return clear
 
 
 @numba.njit(cache=True)
-def _place(row, x, code, quality, insertion, reverse):
-    """One more observation of place `x`."""
-    if code == NOTHING:
-        return
-    same = row.code[x] == code and _agree(row.insertion[x], insertion)
-    if same:
-        insertion = max(row.insertion[x], insertion)
-        row.insertion[x] = insertion
-    if row.code[x] == NOTHING or quality > row.quality[x]:
-        difference = 0 if same or row.code[x] == NOTHING else row.quality[x]
-        row.code[x], row.insertion[x] = code, insertion
-        row.quality[x], row.reverse[x] = quality - difference, reverse
-    elif not same and quality == row.quality[x]:
-        row.code[x] = NOTHING
-    elif not same:
-        row.quality[x] -= quality
+def _count_alone(raw, at, reverse, pieces, weight, tally, insertions):
+    """Count a record that is its fragment's only witness, without a row. False if it has a "="."""
+    sequence, qualities, letters = letters_of(raw, at)
+    lowest = 15  # four bits of a letter
+    for p in range(len(pieces)):
+        x, y, length, gap, after = pieces[p]
+        cell = u(CELLS * 2 * x + reverse)
+        code, worth = GAP, np.int64(0)
+        if gap:
+            worth = weight[gap_quality(raw, qualities, letters, y)]
+            for _ in range(length):
+                tally[cell + u(2 * GAP)] += worth
+                cell += u(2 * CELLS)
+        else:
+            for j in range(u(y), u(y + length)):
+                bits = bits_at(raw, u(sequence), j)
+                lowest = min(lowest, bits)
+                code, worth = CODES[bits], weight[raw[u(qualities) + j]]
+                tally[cell + u(2) * code] += worth
+                cell += u(2 * CELLS)
+        if after > 0 and worth and code < NOTHING:
+            insertions[x + length - 1, reverse] += 1
+    return lowest > 0
 
 
 @numba.njit(cache=True)
-def _agree(one, other):
-    return one == other or one == UNKNOWN or other == UNKNOWN
+def _count_row(row, pieces, weight, tally, insertions):
+    """Count what lies on the row under these pieces, and take it away."""
+    codes, qualities, inserted, strands = row
+    for p in range(len(pieces)):
+        for x in range(u(pieces[p, 0]), u(pieces[p, 0] + pieces[p, 2])):
+            code, reverse, worth = codes[x], u(strands[x]), weight[qualities[x]]
+            tally[u(2) * (u(CELLS) * x + code) + reverse] += worth
+            if inserted[x] > 0 and worth and code < NOTHING:
+                insertions[x, reverse] += 1
+            codes[x] = NOTHING

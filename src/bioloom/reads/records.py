@@ -7,7 +7,7 @@ through can be read without leaving the record. Positions are 0-based, ends are 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -33,6 +33,17 @@ FAULTS = {
 }
 
 
+class Columns(NamedTuple):
+    """Of Records."""
+
+    raw: np.ndarray
+    at: np.ndarray
+    start: np.ndarray
+    flag: np.ndarray
+    cigar: np.ndarray
+    operations: np.ndarray
+
+
 @dataclass(frozen=True)
 class Records:
     """Records in `raw`, a row each in the other arrays, in the order of the file."""
@@ -51,21 +62,25 @@ class Records:
         return len(self.at)
 
     @property
-    def kernel(self) -> tuple[np.ndarray, ...]:
-        """What the compiled loops take: raw, at, start, flag, cigar, operations."""
-        return self.raw, self.at, self.start, self.flag, self.cigar, self.operations
+    def columns(self) -> Columns:
+        """What the compiled loops take."""
+        return Columns(self.raw, self.at, self.start, self.flag, self.cigar, self.operations)
 
     def take(self, rows: Any) -> Records:
         """These rows (indices, mask or slice); the raw bytes stay."""
         columns = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "raw"}
         return Records(self.raw, **columns)
 
+    def over(self, contig: int, start: int, end: int) -> Records:
+        """Those with an aligned base, or a gap between two, on [start, end) of the contig."""
+        here = (self.contig == contig) & (self.start < end) & (self.end > start)
+        return self.take(here & (self.end > self.start))
+
     def name(self, row: int) -> str:
         """QNAME."""
         at = int(self.at[row])
-        return bytes(self.raw[at + FIXED : at + FIXED + int(self.raw[at + 12]) - 1]).decode(
-            "latin-1"
-        )
+        letters = self.raw[at + FIXED : at + FIXED + int(self.raw[at + 12]) - 1]
+        return letters.tobytes().decode("latin-1")
 
 
 def walk(raw: np.ndarray, n_contigs: int, begin: int = 0) -> tuple[Records, int, int]:
@@ -120,16 +135,19 @@ def _walk(raw, n_contigs, i, at, contig, start, end, flag, quality, cigar, opera
 
 @numba.njit(cache=True, inline="always")
 def uint16(raw, i):
+    """The number that begins at byte `i`, as int64."""
     return np.int64(raw[i]) | np.int64(raw[i + 1]) << 8
 
 
 @numba.njit(cache=True, inline="always")
 def uint32(raw, i):
+    """The number that begins at byte `i`, as int64."""
     return uint16(raw, i) | uint16(raw, i + 2) << 16
 
 
 @numba.njit(cache=True, inline="always")
 def int32(raw, i):
+    """The number that begins at byte `i`, as int64."""
     return (uint32(raw, i) ^ (1 << 31)) - (1 << 31)
 
 
@@ -160,7 +178,7 @@ def _stands_for_long(raw, first, letters):
 
 @numba.njit(cache=True)
 def _long_cigar(raw, i, after):
-    """First byte and operations of the CIGAR in the tag CG among bytes `i` to `after`; or -1, -1."""
+    """First byte and operations of the CIGAR in tag CG, of bytes `i` to `after`; or -1, -1."""
     while i + 3 <= after:
         is_cigar, kind = raw[i] == ord("C") and raw[i + 1] == ord("G"), raw[i + 2]
         i += 3

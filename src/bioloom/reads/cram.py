@@ -1,0 +1,143 @@
+"""Records of a region of a CRAM file, decoded by pysam: slower than BAM, with the same answers.
+
+htslib looks for a reference where the header or the environment says, and calls a wrong one a
+truncated file. Here it is given, and its checksums (M5) are compared before anything is decoded.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import md5
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pysam
+
+from bioloom.errors import DataError
+from bioloom.reads.bam import Bam
+from bioloom.reads.header import Header, contig_number
+from bioloom.reads.records import Records
+
+# What pysam raises. Its words are not passed on: they name the wrong cause.
+ERRORS = (OSError, ValueError, RuntimeError, pysam.SamtoolsError)
+
+
+class Cram:
+    """A coordinate-sorted CRAM file: `header`, and `records` of a region."""
+
+    def __init__(self, file: str | Path, reference: str | Path | None = None) -> None:
+        """Make an index in a temporary folder: the one beside the file may be of another.
+
+        `reference` is the FASTA that the reads were aligned to; only a file that holds its own can
+        be read without. DataError for a file that is damaged, cut off or not sorted.
+        """
+        self.file = Path(file)
+        self.reference = Path(reference) if reference else None
+        self._folder = TemporaryDirectory(prefix="bioloom-cram-")
+        self._index = Path(self._folder.name) / "index.crai"
+        self._fasta = self._link_reference()
+        self._checked: set[str] = set()
+        try:
+            with _quiet(), pysam.AlignmentFile(str(self.file), "rc") as reads:
+                self._contigs = reads.header.to_dict().get("SQ", [])
+                text = str(reads.header)
+                pysam.samtools.index("-o", str(self._index), str(self.file))
+        except ERRORS as error:
+            raise DataError(
+                "The CRAM file is cut off, damaged, or not sorted by coordinate",
+                file=self.file,
+                hint="compare its size or checksum with the original; sort it: samtools sort",
+            ) from error
+        names = tuple(contig["SN"] for contig in self._contigs)
+        self.header = Header(names, tuple(contig["LN"] for contig in self._contigs), text, 0)
+
+    def records(self, contig: str, start: int, end: int) -> Records:
+        """Records of any flag that are aligned over [start, end) of a contig, in the file's order."""
+        number = contig_number(self.header, contig, start, end, self.file)
+        self._check_reference(self._contigs[number])
+        part = Path(self._folder.name) / "part.bam"
+        try:
+            with _quiet():
+                count = self._write(part, contig, start, end)
+        except ERRORS as error:
+            raise self._not_decoded(contig) from error
+        bam = Bam(part)
+        if bam.index.records.sum() != count:
+            raise self._not_decoded(contig)
+        return bam.records(contig, start, end)
+
+    def _write(self, part: Path, contig: str, start: int, end: int) -> int:
+        """Write the region's records as BAM, not compressed; their number."""
+        names = {"index_filename": str(self._index), "reference_filename": self._fasta}
+        with pysam.AlignmentFile(str(self.file), "rc", **names) as reads:
+            with pysam.AlignmentFile(str(part), "wb0", header=reads.header) as out:
+                count = 0
+                for read in reads.fetch(contig, start, end) if start < end else ():
+                    out.write(read)
+                    count += 1
+        return count
+
+    def _link_reference(self) -> str | None:
+        """A link to the FASTA: an index is written beside it, which its own folder may not allow."""
+        if not self.reference:
+            return None
+        if not self.reference.is_file():
+            raise DataError("There is no such reference", file=self.reference)
+        link = Path(self._folder.name) / self.reference.name
+        link.symlink_to(self.reference.resolve())
+        return str(link)
+
+    def _check_reference(self, contig: dict[str, str]) -> None:
+        """DataError where the reference is needed or not the one of the header."""
+        name = contig["SN"]
+        if not self._fasta:
+            # htslib would take it from there in silence, on the machine of the sender only.
+            place = Path(contig.get("UR", "").removeprefix("file:"))
+            if place.is_file():
+                raise self._not_decoded(name)
+        elif name not in self._checked:
+            try:
+                with _quiet(), pysam.FastaFile(self._fasta) as fasta:
+                    letters = fasta.fetch(name).upper() if name in fasta.references else None
+            except ERRORS as error:
+                hint = "FASTA, as text or compressed by bgzip"
+                raise DataError("No reference", file=self.reference, hint=hint) from error
+            if letters is None:
+                message = f"The reference has no contig {name!r}, which the reads lie on"
+                raise DataError(message, file=self.reference)
+            found, wanted = md5(letters.encode()).hexdigest(), contig.get("M5", "")
+            if wanted and found != wanted:
+                raise DataError(
+                    f"Another reference: the M5 of {name} is {found}, in {self.file} {wanted}",
+                    file=self.reference,
+                    hint="give the FASTA that the reads were aligned to",
+                )
+            self._checked.add(name)
+
+    def _not_decoded(self, contig: str) -> DataError:
+        if self._fasta:
+            message = f"The CRAM file is damaged on {contig}, or aligned to another reference"
+            hint = "compare its size or checksum with the original"
+        else:
+            message = f"The CRAM file cannot be decoded on {contig} without its reference"
+            hint = "give `reference`, the FASTA that the reads were aligned to"
+        return DataError(message, file=self.file, hint=hint)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No messages of htslib, and no look for a reference on the net."""
+    before = {name: os.environ.get(name) for name in ("REF_PATH", "REF_CACHE")}
+    verbosity = pysam.set_verbosity(0)
+    os.environ.update(REF_PATH=os.devnull, REF_CACHE="")
+    try:
+        yield
+    finally:
+        pysam.set_verbosity(verbosity)
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
