@@ -39,7 +39,7 @@ class Bam:
                 self.index.save(path)
 
     def records(self, contig: str, start: int, end: int) -> Records:
-        """Records of any flag that are aligned over [start, end) of a contig, in the file's order."""
+        """Records of any flag aligned over [start, end) of a contig, in the file's order."""
         number = contig_number(self.header, contig, start, end, self.file)
         raw = self._raw(number, start, end)
         records, following, fault = walk(raw, len(self.header.contigs))
@@ -75,7 +75,5 @@ class Bam:
             yield block.data
 
     def _other(self) -> DataError:
-        hint = "remove the index; a new one is made"
-        return DataError(
-            "The file is not the one that its index was made of", file=self.file, hint=hint
-        )
+        message = "The file is not the one that its index was made of"
+        return DataError(message, file=self.file, hint="remove the index; a new one is made")

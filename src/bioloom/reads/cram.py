@@ -54,7 +54,7 @@ class Cram:
         self.header = Header(names, tuple(contig["LN"] for contig in self._contigs), text, 0)
 
     def records(self, contig: str, start: int, end: int) -> Records:
-        """Records of any flag that are aligned over [start, end) of a contig, in the file's order."""
+        """Records of any flag aligned over [start, end) of a contig, in the file's order."""
         number = contig_number(self.header, contig, start, end, self.file)
         self._check_reference(self._contigs[number])
         part = Path(self._folder.name) / "part.bam"
@@ -70,13 +70,16 @@ class Cram:
 
     def _write(self, part: Path, contig: str, start: int, end: int) -> int:
         """Write the region's records as BAM, not compressed; their number."""
-        names = {"index_filename": str(self._index), "reference_filename": self._fasta}
-        with pysam.AlignmentFile(str(self.file), "rc", **names) as reads:
-            with pysam.AlignmentFile(str(part), "wb0", header=reads.header) as out:
-                count = 0
-                for read in reads.fetch(contig, start, end) if start < end else ():
-                    out.write(read)
-                    count += 1
+        index, count = str(self._index), 0
+        with (
+            pysam.AlignmentFile(
+                str(self.file), "rc", index_filename=index, reference_filename=self._fasta
+            ) as reads,
+            pysam.AlignmentFile(str(part), "wb0", header=reads.header) as out,
+        ):
+            for read in reads.fetch(contig, start, end) if start < end else ():
+                out.write(read)
+                count += 1
         return count
 
     def _link_reference(self) -> str | None:
