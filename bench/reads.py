@@ -106,11 +106,13 @@ def pysam_loop(file: Path, n: int) -> np.ndarray:
         for column in columns:
             for read in column.pileups:
                 alignment, at = read.alignment, read.query_position
+                strand, qualities = int(alignment.is_reverse), alignment.query_qualities
                 if at is None:
-                    counts[column.reference_pos, 4, int(alignment.is_reverse)] += 1
-                elif alignment.query_qualities[at] >= 10:
-                    code = CODES[alignment.query_sequence[at]]
-                    counts[column.reference_pos, code, int(alignment.is_reverse)] += 1
+                    after = read.query_position_or_next
+                    if min(qualities[after - 1], qualities[after]) >= 10:
+                        counts[column.reference_pos, 4, strand] += 1
+                elif qualities[at] >= 10:
+                    counts[column.reference_pos, CODES[alignment.query_sequence[at]], strand] += 1
     return counts
 
 

@@ -69,7 +69,7 @@ class Cram:
         return bam.records(contig, start, end)
 
     def _write(self, part: Path, contig: str, start: int, end: int) -> int:
-        """Write the region's records as BAM, not compressed; their number."""
+        """Write the region's records as BAM, not compressed; how many."""
         index, count = str(self._index), 0
         with (
             pysam.AlignmentFile(
@@ -83,7 +83,7 @@ class Cram:
         return count
 
     def _link_reference(self) -> str | None:
-        """A link to the FASTA: an index is written beside it, which its own folder may not allow."""
+        """A link to the FASTA: beside it an index is written, which its folder may not allow."""
         if not self.reference:
             return None
         if not self.reference.is_file():

@@ -10,6 +10,9 @@ from pathlib import Path
 from bioloom.errors import DataError
 from bioloom.reads.bgzf import read_blocks
 
+MAGIC = b"BAM\1"
+LARGEST = 1 << 28  # bytes: a header that is larger is taken for damage
+
 
 @dataclass(frozen=True)
 class Header:
@@ -41,28 +44,32 @@ def contig_number(header: Header, contig: str, start: int, end: int, file: Path)
 
 def read_header(file: Path) -> Header:
     """The header; DataError for what is no BAM."""
-    raw = b""
+    raw, tried = bytearray(), 0
     for block in read_blocks(file):
         raw += block.data
-        if raw[:4] != b"BAM\1"[: len(raw)]:
+        if raw[:4] != MAGIC[: len(raw)] or len(raw) > LARGEST:
             break
-        header = _parse(raw)
-        if header:
-            return header
+        # From the front each time, so not after each block: some list a million contigs.
+        if len(raw) >= 2 * tried:
+            tried = len(raw)
+            if header := _parse(raw):
+                return header
+    if raw[:4] == MAGIC and (header := _parse(raw)):
+        return header
     raise DataError(
-        "The file is no BAM: its header does not begin as one, or does not end", file=file
+        "The file is no BAM: its header does not begin as one, or has no end", file=file
     )
 
 
-def _parse(raw: bytes) -> Header | None:
-    """The header, or None if `raw` holds less than all of it."""
+def _parse(raw: bytearray) -> Header | None:
+    """The header, or None if `raw` does not hold all of it."""
     names, lengths = [], []
     try:
-        (size,) = struct.unpack_from("<i", raw, 4)
-        (count,) = struct.unpack_from("<i", raw, 8 + size)
+        (size,) = struct.unpack_from("<I", raw, 4)
+        (count,) = struct.unpack_from("<I", raw, 8 + size)
         at = 12 + size
         for _ in range(count):
-            (letters,) = struct.unpack_from("<i", raw, at)
+            (letters,) = struct.unpack_from("<I", raw, at)
             (length,) = struct.unpack_from("<i", raw, at + 4 + letters)
             names.append(raw[at + 4 : at + 3 + letters].decode("latin-1"))
             lengths.append(length)
