@@ -17,7 +17,7 @@ import pysam
 
 from bioloom.errors import DataError
 from bioloom.reads.bam import Bam
-from bioloom.reads.header import Header, contig_number
+from bioloom.reads.header import Header, contig_number, not_sorted
 from bioloom.reads.records import Records
 
 # What pysam raises. Its words are not passed on: they name the wrong cause.
@@ -37,26 +37,46 @@ class Cram:
         self.reference = Path(reference) if reference else None
         self._folder = TemporaryDirectory(prefix="bioloom-cram-")
         self._index = Path(self._folder.name) / "index.crai"
-        self._fasta = self._link_reference()
-        self._checked: set[str] = set()
         try:
-            with _quiet(), pysam.AlignmentFile(str(self.file), "rc") as reads:
-                self._contigs = reads.header.to_dict().get("SQ", [])
-                text = str(reads.header)
+            with _quiet():
+                self.header, self._m5 = self._read_header()
+                self._check_order()
                 pysam.samtools.index("-o", str(self._index), str(self.file))
         except ERRORS as error:
+            if isinstance(error, DataError):
+                raise
             raise DataError(
-                "The CRAM file is cut off, damaged, or not sorted by coordinate",
+                "The CRAM file is cut off or damaged",
                 file=self.file,
-                hint="compare its size or checksum with the original; sort it: samtools sort",
+                hint="copy or download the file again, and compare sizes or checksums",
             ) from error
-        names = tuple(contig["SN"] for contig in self._contigs)
-        self.header = Header(names, tuple(contig["LN"] for contig in self._contigs), text, 0)
+        self._fasta = self._link_reference()
+        self._checked: set[str] = set()
+
+    def _read_header(self) -> tuple[Header, list[str]]:
+        """The header, and the M5 of each contig, empty where there is none."""
+        with pysam.AlignmentFile(str(self.file), "rc") as reads:
+            contigs = reads.header.to_dict().get("SQ", [])
+            text = str(reads.header)
+        names = tuple(contig["SN"] for contig in contigs)
+        header = Header(names, tuple(contig["LN"] for contig in contigs), text, 0)
+        return header, [contig.get("M5", "") for contig in contigs]
+
+    def _check_order(self) -> None:
+        """One pass over the places alone, which are decoded without a reference."""
+        last, name = (0, -1), b"required_fields=12"  # RNAME and POS
+        with pysam.AlignmentFile(str(self.file), "rc", format_options=[name]) as reads:
+            for number, read in enumerate(reads.fetch(until_eof=True), 1):
+                contig = read.reference_id if read.reference_id >= 0 else 1 << 31
+                place = (contig, read.reference_start)
+                if place < last:
+                    raise not_sorted(self.header, number, place, last, self.file)
+                last = place
 
     def records(self, contig: str, start: int, end: int) -> Records:
         """Records of any flag aligned over [start, end) of a contig, in the file's order."""
         number = contig_number(self.header, contig, start, end, self.file)
-        self._check_reference(self._contigs[number])
+        self._check_reference(contig, self._m5[number])
         part = Path(self._folder.name) / "part.bam"
         try:
             with _quiet():
@@ -82,45 +102,46 @@ class Cram:
                 count += 1
         return count
 
-    def _link_reference(self) -> str | None:
-        """A link to the FASTA: beside it an index is written, which its folder may not allow."""
+    def _link_reference(self) -> str:
+        """A FASTA in a folder where an index can be written beside it.
+
+        Without a reference it has each contig with one letter: htslib, which asks for the checksum,
+        does not accept it, and does not look where the header says, on the machine of the sender.
+        """
         if not self.reference:
-            return None
+            path = Path(self._folder.name) / "none.fasta"
+            path.write_text("".join(f">{name}\nN\n" for name in self.header.contigs))
+            return str(path)
         if not self.reference.is_file():
             raise DataError("There is no such reference", file=self.reference)
         link = Path(self._folder.name) / self.reference.name
         link.symlink_to(self.reference.resolve())
         return str(link)
 
-    def _check_reference(self, contig: dict[str, str]) -> None:
-        """DataError where the reference is needed or not the one of the header."""
-        name = contig["SN"]
-        if not self._fasta:
-            # htslib would take it from there in silence, on the machine of the sender only.
-            place = Path(contig.get("UR", "").removeprefix("file:"))
-            if place.is_file():
-                raise self._not_decoded(name)
-        elif name not in self._checked:
-            try:
-                with _quiet(), pysam.FastaFile(self._fasta) as fasta:
-                    letters = fasta.fetch(name).upper() if name in fasta.references else None
-            except ERRORS as error:
-                hint = "FASTA, as text or compressed by bgzip"
-                raise DataError("No reference", file=self.reference, hint=hint) from error
-            if letters is None:
-                message = f"The reference has no contig {name!r}, which the reads lie on"
-                raise DataError(message, file=self.reference)
-            found, wanted = md5(letters.encode()).hexdigest(), contig.get("M5", "")
-            if wanted and found != wanted:
-                raise DataError(
-                    f"Another reference: the M5 of {name} is {found}, in {self.file} {wanted}",
-                    file=self.reference,
-                    hint="give the FASTA that the reads were aligned to",
-                )
-            self._checked.add(name)
+    def _check_reference(self, contig: str, wanted: str) -> None:
+        """DataError where the reference lacks the contig, or has another sequence of it."""
+        if not self.reference or contig in self._checked:
+            return
+        try:
+            with _quiet(), pysam.FastaFile(self._fasta) as fasta:
+                letters = fasta.fetch(contig).upper() if contig in fasta.references else None
+        except ERRORS as error:
+            hint = "FASTA, as text or compressed by bgzip"
+            raise DataError("No reference", file=self.reference, hint=hint) from error
+        if letters is None:
+            message = f"The reference has no contig {contig!r}, which the reads lie on"
+            raise DataError(message, file=self.reference)
+        found = md5(letters.encode()).hexdigest()
+        if wanted and found != wanted:
+            raise DataError(
+                f"Another reference: the M5 of {contig} is {found}, in {self.file} {wanted}",
+                file=self.reference,
+                hint="give the FASTA that the reads were aligned to",
+            )
+        self._checked.add(contig)
 
     def _not_decoded(self, contig: str) -> DataError:
-        if self._fasta:
+        if self.reference:
             message = f"The CRAM file is damaged on {contig}, or aligned to another reference"
             hint = "compare its size or checksum with the original"
         else:

@@ -42,6 +42,19 @@ def contig_number(header: Header, contig: str, start: int, end: int, file: Path)
     return number
 
 
+def not_sorted(
+    header: Header, record: int | str, place: tuple[int, int], before: tuple[int, int], file: Path
+) -> DataError:
+    """The error for a record that comes after one that lies further on; places are 0-based."""
+    contigs = dict(enumerate(header.contigs))
+    here, there = (f"{contigs.get(c, 'no contig')}:{at + 1}" for c, at in (place, before))
+    return DataError(
+        f"The reads are not sorted: record {record} at {here} comes after {there}",
+        file=file,
+        hint="sort them by coordinate: samtools sort",
+    )
+
+
 def read_header(file: Path) -> Header:
     """The header; DataError for what is no BAM."""
     raw, tried = bytearray(), 0

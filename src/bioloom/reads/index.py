@@ -16,7 +16,7 @@ import numpy as np
 from bioloom.errors import DataError
 from bioloom.files import replacing
 from bioloom.reads.bgzf import Block, read_blocks
-from bioloom.reads.header import Header
+from bioloom.reads.header import Header, not_sorted
 from bioloom.reads.records import FAULTS, WHOLE, Records, walk
 
 BATCH = 64  # blocks that are walked at once: 4 MiB, so that a pass needs little memory
@@ -115,16 +115,10 @@ class _Pass:
         self.last = int(block[-1]) if len(block) else self.last
 
     def _unsorted(self, records: Records, row: int, before: int) -> DataError:
-        name, start = records.name(row), int(records.start[row])
-        number = int(self.counts.sum()) + row + 1
-        contigs = (*self.header.contigs, "no contig")
-        here = f"{contigs[records.contig[row]]}:{start + 1}"
-        there = f"{contigs[before >> 32]}:{before & 0xFFFFFFFF}"
-        return DataError(
-            f"The reads are not sorted: record {number}, {name!r} at {here}, comes after {there}",
-            file=self.file,
-            hint="sort them by coordinate: samtools sort",
-        )
+        place = int(records.contig[row]), int(records.start[row])
+        last = before >> 32, (before & 0xFFFFFFFF) - 1
+        number = f"{int(self.counts.sum()) + row + 1}, {records.name(row)!r},"
+        return not_sorted(self.header, number, place, last, self.file)
 
     def index(self) -> Index:
         """The index; DataError where the last record has no end."""
