@@ -39,7 +39,7 @@ class Cram:
         self._index = Path(self._folder.name) / "index.crai"
         try:
             with _quiet():
-                self.header, self._m5 = self._read_header()
+                self.header, self._contigs = self._read_header()
                 self._check_order()
                 pysam.samtools.index("-o", str(self._index), str(self.file))
         except ERRORS as error:
@@ -53,19 +53,18 @@ class Cram:
         self._fasta = self._link_reference()
         self._checked: set[str] = set()
 
-    def _read_header(self) -> tuple[Header, list[str]]:
-        """The header, and the M5 of each contig, empty where there is none."""
+    def _read_header(self) -> tuple[Header, list[dict[str, str]]]:
+        """The header, and the tags of each contig."""
         with pysam.AlignmentFile(str(self.file), "rc") as reads:
             contigs = reads.header.to_dict().get("SQ", [])
             text = str(reads.header)
         names = tuple(contig["SN"] for contig in contigs)
-        header = Header(names, tuple(contig["LN"] for contig in contigs), text, 0)
-        return header, [contig.get("M5", "") for contig in contigs]
+        return Header(names, tuple(contig["LN"] for contig in contigs), text, 0), contigs
 
     def _check_order(self) -> None:
         """One pass over the places alone, which are decoded without a reference."""
-        last, name = (0, -1), b"required_fields=12"  # RNAME and POS
-        with pysam.AlignmentFile(str(self.file), "rc", format_options=[name]) as reads:
+        last, fields = (0, -1), "required_fields=12"  # RNAME and POS
+        with pysam.AlignmentFile(str(self.file), "rc", format_options=[fields]) as reads:
             for number, read in enumerate(reads.fetch(until_eof=True), 1):
                 contig = read.reference_id if read.reference_id >= 0 else 1 << 31
                 place = (contig, read.reference_start)
@@ -76,11 +75,11 @@ class Cram:
     def records(self, contig: str, start: int, end: int) -> Records:
         """Records of any flag aligned over [start, end) of a contig, in the file's order."""
         number = contig_number(self.header, contig, start, end, self.file)
-        self._check_reference(contig, self._m5[number])
+        fasta = self._checked_reference(contig, self._contigs[number])
         part = Path(self._folder.name) / "part.bam"
         try:
             with _quiet():
-                count = self._write(part, contig, start, end)
+                count = self._write(part, fasta, contig, start, end)
         except ERRORS as error:
             raise self._not_decoded(contig) from error
         bam = Bam(part)
@@ -88,12 +87,12 @@ class Cram:
             raise self._not_decoded(contig)
         return bam.records(contig, start, end)
 
-    def _write(self, part: Path, contig: str, start: int, end: int) -> int:
+    def _write(self, part: Path, fasta: str | None, contig: str, start: int, end: int) -> int:
         """Write the region's records as BAM, not compressed; how many."""
         index, count = str(self._index), 0
         with (
             pysam.AlignmentFile(
-                str(self.file), "rc", index_filename=index, reference_filename=self._fasta
+                str(self.file), "rc", index_filename=index, reference_filename=fasta
             ) as reads,
             pysam.AlignmentFile(str(part), "wb0", header=reads.header) as out,
         ):
@@ -102,26 +101,31 @@ class Cram:
                 count += 1
         return count
 
-    def _link_reference(self) -> str:
-        """A FASTA in a folder where an index can be written beside it.
-
-        Without a reference it has each contig with one letter: htslib, which asks for the checksum,
-        does not accept it, and does not look where the header says, on the machine of the sender.
-        """
+    def _link_reference(self) -> str | None:
+        """A link to the FASTA: beside it an index is written, which its folder may not allow."""
         if not self.reference:
-            path = Path(self._folder.name) / "none.fasta"
-            path.write_text("".join(f">{name}\nN\n" for name in self.header.contigs))
-            return str(path)
+            return None
         if not self.reference.is_file():
             raise DataError("There is no such reference", file=self.reference)
         link = Path(self._folder.name) / self.reference.name
         link.symlink_to(self.reference.resolve())
         return str(link)
 
-    def _check_reference(self, contig: str, wanted: str) -> None:
-        """DataError where the reference lacks the contig, or has another sequence of it."""
-        if not self.reference or contig in self._checked:
-            return
+    def _checked_reference(self, contig: str, tags: dict[str, str]) -> str | None:
+        """The FASTA for htslib; DataError where it lacks the contig, or has another sequence of it.
+
+        None where nothing tells whether it is the right one: htslib would lay the reads of a file
+        that holds its own reference on any.
+        """
+        wanted = tags.get("M5")
+        if not self._fasta or not wanted:
+            # htslib would take it from there in silence, and on another machine from nowhere.
+            place = tags.get("UR", "").removeprefix("file:")
+            if Path(place).is_file():
+                raise self._not_decoded(contig, place)
+            return None
+        if contig in self._checked:
+            return self._fasta
         try:
             with _quiet(), pysam.FastaFile(self._fasta) as fasta:
                 letters = fasta.fetch(contig).upper() if contig in fasta.references else None
@@ -132,21 +136,26 @@ class Cram:
             message = f"The reference has no contig {contig!r}, which the reads lie on"
             raise DataError(message, file=self.reference)
         found = md5(letters.encode()).hexdigest()
-        if wanted and found != wanted:
+        if found != wanted:
             raise DataError(
                 f"Another reference: the M5 of {contig} is {found}, in {self.file} {wanted}",
                 file=self.reference,
                 hint="give the FASTA that the reads were aligned to",
             )
         self._checked.add(contig)
+        return self._fasta
 
-    def _not_decoded(self, contig: str) -> DataError:
-        if self.reference:
-            message = f"The CRAM file is damaged on {contig}, or aligned to another reference"
-            hint = "compare its size or checksum with the original"
+    def _not_decoded(self, contig: str, place: str = "the FASTA that they lie on") -> DataError:
+        tags = self._contigs[self.header.contigs.index(contig)]
+        if not self.reference:
+            message = f"The reads on {contig} cannot be decoded without their reference"
+            hint = f"give `reference`, {place}"
+        elif "M5" not in tags:
+            message = f"The header has no checksum (M5) of {contig} to know its reference by"
+            hint = "write the file again with one: samtools view -C -T <FASTA>"
         else:
-            message = f"The CRAM file cannot be decoded on {contig} without its reference"
-            hint = "give `reference`, the FASTA that the reads were aligned to"
+            message = f"The CRAM file is damaged on {contig}"
+            hint = "compare its size or checksum with the original"
         return DataError(message, file=self.file, hint=hint)
 
 
