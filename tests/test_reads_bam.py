@@ -275,7 +275,8 @@ def test_a_file_without_reads(tmp_path):
         (4, "<i", -2, "contig"),
         (8, "<i", -2, "before or beyond"),
         (12, "<B", 0, "shorter than"),
-        (12, "<B", 4, "name that does not end"),
+        (12, "<B", 4, "shorter than"),
+        (36 + 2, "<B", 65, "name that does not end"),
         (16, "<H", 60_000, "shorter than"),
         (20, "<i", -1, "shorter than"),
         (20, "<i", 1 << 30, "shorter than"),
@@ -307,5 +308,24 @@ def test_bytes_at_random_never_crash(tmp_path_factory, changes):
         for contig, length in zip(found.header.contigs, found.header.lengths, strict=True):
             end = min(length, 3000)
             pileup(found.records(contig, 0, end), 0, end)
+    except DataError:
+        pass
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.floats(0, 1), st.integers(1, 255), st.booleans())
+def test_one_wrong_byte_of_the_file_changes_no_answer(tmp_path_factory, place, change, cut):
+    """Refused, or a byte that says nothing, such as the time in a block's header."""
+    folder = tmp_path_factory.getbasetemp()
+    path = write_reads(folder / "flipped.bam", some_reads(12), CONTIGS)
+    data = inflated(path)
+    whole = bytearray(write_blocks(path, data, 700).read_bytes())
+    at = int(place * (len(whole) - 1))
+    whole[at] ^= change
+    path.write_bytes(whole[:at] if cut else whole)
+    try:
+        found = Bam(path)
+        assert b"".join(b.data for b in read_blocks(path)) == data
+        assert len(found.records("chr1", 0, 3000)) + len(found.records("chr2", 0, 500)) == 12
     except DataError:
         pass
