@@ -1,11 +1,29 @@
-"""Which records are of one fragment: those of one read name, as the SAM specification has it."""
+"""Which records are of one fragment, those of one read name as SAM has it; and the row of one."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numba
 import numpy as np
 
+from bioloom.reads.observations import NOTHING
 from bioloom.reads.records import FIXED
+
+
+class Row(NamedTuple):
+    """Observations of a fragment on the positions of a region; NOTHING in `code` where none is."""
+
+    code: np.ndarray  # uint8
+    quality: np.ndarray  # uint8
+    insertion: np.ndarray  # int32, letters after the position; UNKNOWN at the end of a read
+    reverse: np.ndarray  # bool, the strand of the record that the observation is of
+
+
+def empty_rows(shape: tuple[int, ...]) -> Row:
+    """Rows on which nothing lies yet."""
+    code, insertion = np.full(shape, NOTHING, np.uint8), np.zeros(shape, np.int32)
+    return Row(code, np.zeros(shape, np.uint8), insertion, np.zeros(shape, np.bool_))
 
 
 @numba.njit(cache=True, nogil=True)

@@ -11,8 +11,6 @@ loop's file changes, not when a file does that the loop takes functions from.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numba
 import numpy as np
 
@@ -42,21 +40,6 @@ CELLS = GAP + 2  # of a position: bases, deletion, and a last one for what is no
 UNKNOWN = -1  # the insertion after the last base of an alignment
 NO_QUALITY = 255  # in BAM
 u = np.uint64
-
-
-class Row(NamedTuple):
-    """Observations of a fragment on the positions of a region; NOTHING in `code` where none is."""
-
-    code: np.ndarray  # uint8
-    quality: np.ndarray  # uint8
-    insertion: np.ndarray  # int32, letters after the position; UNKNOWN at the end of a read
-    reverse: np.ndarray  # bool, the strand of the record that the observation is of
-
-
-def empty_rows(shape: tuple[int, ...]) -> Row:
-    """Rows on which nothing lies yet."""
-    code, insertion = np.full(shape, NOTHING, np.uint8), np.zeros(shape, np.int32)
-    return Row(code, np.zeros(shape, np.uint8), insertion, np.zeros(shape, np.bool_))
 
 
 @numba.njit(cache=True)
@@ -126,7 +109,7 @@ def gap_quality(raw, qualities, letters, y):
 
 @numba.njit(cache=True, nogil=True)
 def lay(raw, at, reverse, pieces, unknown, row):
-    """Lay a record's pieces on a Row. False if a letter is "=", which says nothing by itself."""
+    """Lay a record's pieces on a `Row`. False if a letter is "=", which says nothing by itself."""
     sequence, qualities, letters = letters_of(raw, at)
     codes, laid, insertions, strands = row  # in the loop that takes long
     lowest = np.uint8(15)
@@ -171,13 +154,12 @@ def lay_fragments(columns, fragments, start, unknown, rows):
     """Lay each fragment on the row of its first record in `rows`. False where a letter is "="."""
     raw, at, begin, flag, cigar, operations = columns
     following, leads = fragments
-    clear = True
+    clear, width = True, rows.code.shape[1]
     pieces = np.empty((operations.max() if len(at) else 0, 5), np.int64)
     for lead in range(len(at)):
         r = lead if leads[lead] else -1
-        row = Row(rows.code[lead], rows.quality[lead], rows.insertion[lead], rows.reverse[lead])
+        row = (rows.code[lead], rows.quality[lead], rows.insertion[lead], rows.reverse[lead])
         while r >= 0:
-            width = len(row.code)
             n = aligned(raw, at[r], begin[r], cigar[r], operations[r], start, width, pieces)
             clear &= lay(raw, at[r], flag[r] & REVERSE != 0, pieces[:n], unknown, row)
             r = following[r]

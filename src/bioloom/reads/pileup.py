@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from bioloom.errors import DataError
-from bioloom.reads.fragments import link
-from bioloom.reads.observations import CELLS, GAP, NO_QUALITY, count, empty_rows
+from bioloom.reads.fragments import empty_rows, link
+from bioloom.reads.observations import CELLS, GAP, NO_QUALITY, count
 from bioloom.reads.records import DUPLICATE, FAILED, SECONDARY, UNMAPPED, Records
 
 # Flags of records that never count. Supplementary ones do: each is a part of its read, and where it

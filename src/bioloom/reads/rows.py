@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bioloom.reads.observations import NOTHING, empty_rows, lay_fragments
+from bioloom.reads.fragments import empty_rows
+from bioloom.reads.observations import NOTHING, lay_fragments
 from bioloom.reads.pileup import COUNTING, Counting, letters_missing, linked
 from bioloom.reads.records import Records
 
