@@ -25,6 +25,7 @@ SUITES = (
     "letters",
     "stored",
     "drugs",
+    "reads",
     "embedding",
     "embedding_150m",
     "embedding_gpu",

@@ -18,7 +18,7 @@ FLOORS = (
     {"options", "devices", "sources", "metrics", "privacy"},
     {"formats", "samples", "embedders"},
     {"kinds", "similarity"},
-    {"application", "pretraining"},
+    {"application", "pretraining", "reads"},
     {"splits", "links", "models", "evaluation", "report", "finetuning"},
     {"features", "fitted", "applications"},
     {"training", "predictions", "explanation", "pipeline"},
