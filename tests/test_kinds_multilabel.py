@@ -62,6 +62,7 @@ def test_true_and_false_are_several_labels_and_numbers_are_not():
     assert not KIND.fits(numbers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["logistic_regression", "dnn"])
 def test_labels_go_from_training_to_scores_and_predictions(model, tmp_path):
     samples, features = table()

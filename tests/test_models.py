@@ -217,6 +217,7 @@ def test_a_model_for_vectors_takes_the_mean_of_tokens(name):
     np.testing.assert_allclose(answers(model, X), answers(model, X.mean()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in TABLES if name != "category_mean"])
 def test_a_label_that_all_rows_have_or_none_is_borne(name):
     X, (y, n_outputs) = dense(40), labels(dense(40), "multilabel")
@@ -459,6 +460,7 @@ def test_a_model_for_vectors_takes_the_dissolved_table(name):
     np.testing.assert_array_equal(answers(model, X), answers(model, X.dense()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["transformer", "lstm"])
 def test_order_of_tokens_matters(name):
     """The same tokens in another order are another class, which no mean could tell."""
@@ -509,6 +511,7 @@ def test_the_weights_of_the_best_epoch_are_kept():
     assert network.weight.item() == 1
 
 
+@pytest.mark.slow
 def test_training_leaves_the_random_state_of_others_alone():
     import torch
 
@@ -547,6 +550,7 @@ def test_rows_of_no_weight_teach_nothing(name, kind):
         assert score(model, new, truth) > 0.75
 
 
+@pytest.mark.slow
 def test_lstm_an_item_does_not_depend_on_its_batch(device):
     model, X, _ = fit("lstm", "value", ragged)
     alone = [answers(model, X[np.array([i])])[0] for i in range(20)]

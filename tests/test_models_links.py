@@ -74,6 +74,7 @@ def test_models_of_links_repeat_and_survive_saving(name, directed, device, tmp_p
     assert {path.suffix for path in tmp_path.iterdir()} <= {".json", ".safetensors"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["gnn", "degree"])
 def test_a_score_does_not_depend_on_the_other_pairs_asked(name):
     model, (X, _) = fit(name), pairs(50, seed=3)

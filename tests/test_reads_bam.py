@@ -294,6 +294,7 @@ def test_each_damage_of_a_record_is_named(tmp_path, at, form, value, message):
         Bam(write_blocks(path, bytes(data), 60_000))
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=6))
 def test_bytes_at_random_never_crash(tmp_path_factory, changes):

@@ -48,6 +48,7 @@ RULES = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.lists(reads(), min_size=1, max_size=8), RULES, st.integers(20, 400))
 def test_counts_are_those_of_pysam_cell_for_cell(tmp_path_factory, records, rules, size):
