@@ -1,5 +1,6 @@
 """Standardise raw rows to samples, and record what was kept, dropped and why."""
 
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -30,6 +31,8 @@ def main(
     if dataset != "training":
         rows = rows.drop(columns=label_columns(rows))
     read, cleaned = Raw(rows, read_json(notes)), chosen.clean(rows, options)
+    for note in [*read.notes, *cleaned.notes]:
+        print(note, file=sys.stderr)
     write_samples(cleaned.samples, samples)
     write_table(cleaned.dropped, dropped)
     write_json(describe_quality(read, cleaned, private=chosen.private), quality)

@@ -94,6 +94,10 @@ def test_a_list_without_a_separator_is_noted_and_an_empty_one_refused():
     refused(lambda: read(cells("a", "b"), **SEVERAL, label_separator=""), "label_separator")
 
 
+def test_none_beside_a_label_is_told_by_its_row():
+    refused(lambda: read(cells("a", "none; a"), **SEVERAL), "row 3, column y")
+
+
 def test_labels_may_stand_between_other_characters():
     table, _ = read(cells("GO:1,GO:2", "GO:2"), **SEVERAL, label_separator=",")
     assert list(table) == ["label.GO:1", "label.GO:2"]

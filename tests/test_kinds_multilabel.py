@@ -174,7 +174,12 @@ def test_rare_labels_go_and_their_samples_stay():
     rare = pd.Series([True] * 7 + [False] * 53, dtype="boolean")
     left, notes = without_rare_labels(samples.assign(**{"label.rare": rare}), 8)
     pd.testing.assert_frame_equal(left, samples)
-    assert "1 of 4 labels" in notes[0]
+    assert notes == ["1 of 4 labels, which fewer than 8 have or lack, are left out: rare"]
+    few = rare & (rare.index > 2)
+    hidden = without_rare_labels(samples.assign(**{"label.rare": few}), 8, private=True)[1]
+    assert hidden == ["1 of 4 labels, which fewer than 8 have or lack, are left out"]
+    nobody = samples.assign(**{"label.none": pd.array([False] * 60, dtype="boolean")})
+    assert "left out: none" in without_rare_labels(nobody, 1, private=True)[1][0]
     everyone = pd.Series([True] * 56 + [False] * 4, dtype="boolean")
     assert without_rare_labels(samples.assign(**{"label.all": everyone}), 1)[0].equals(samples)
     assert without_rare_labels(samples, 1)[1] == []

@@ -18,7 +18,15 @@ from bioloom.fitted.signature import (
     reasons_to_abstain,
     unknown_columns,
 )
-from bioloom.predictions.predict import predict, summary, with_dropped
+from bioloom.predictions.predict import (
+    EMPTY,
+    OTHER,
+    SEVERAL,
+    _unsure,
+    predict,
+    summary,
+    with_dropped,
+)
 from bioloom.training.train import train_task
 from tests.toys import fit_once, partition, patients, table
 
@@ -176,3 +184,9 @@ def test_columns_that_training_did_not_have_are_named():
     trained = pd.DataFrame({"sample_id": ["a"], "label": ["x"], "group": ["a"], "age": [1.0]})
     new = trained.drop(columns="label").assign(hospital="north")
     assert unknown_columns(new, make_signature(trained)) == ["hospital"]
+
+
+def test_reasons_say_what_is_wrong_with_the_prediction_set():
+    sets = pd.Series(["a", "a | b", "", "b"])
+    called = pd.Series(["a", "a", "a", "a"])
+    assert _unsure(sets, called).tolist() == ["", SEVERAL, EMPTY, OTHER]

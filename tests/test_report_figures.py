@@ -74,3 +74,12 @@ def test_targets_count_how_often_the_model_is_better():
     )
     assert "75% of 4 targets" in figures.per_target(table, "tissue").caption
     assert figures.per_target(table, None).caption == "One dot a target."
+
+
+@pytest.mark.parametrize("count", [3, 60])
+def test_labels_are_named_where_they_are_not_too_many(count):
+    names = [f"label {i}" for i in range(count)]
+    scores = {"target": names * 2, "auroc": np.linspace(0.4, 0.9, 2 * count)}
+    table = pd.DataFrame({"model": ["model"] * count + ["naive"] * count} | scores)
+    figure = figures.per_label(table, "naive")
+    assert ("label 1" in figure.svg) == (count == 3)

@@ -158,7 +158,7 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
     samples = drop_columns(raw, options["drop"], training=labelled)
     samples, out_of_range = _within(samples, options["ranges"])
     notes += out_of_range
-    samples, left_out = without_rare_labels(samples, options["min_class_size"])
+    samples, left_out = without_rare_labels(samples, options["min_class_size"], private=True)
     notes += left_out
     rules = label_rules(samples, options["min_class_size"]) if labelled else {}
     samples, dropped = drop_rows(samples, rules)

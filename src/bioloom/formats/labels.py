@@ -108,12 +108,18 @@ def _listed(
     parts = parts.str.strip()
     parts = parts[parts.ne("") & ~_stands_for_none(parts, options["unlabelled"])]
     known = pd.Series(column.index.isin(parts.index), index=column.index)
-    parts = _renamed(parts[parts.str.lower().ne(NO_LABEL)], options, file)
+    nothing = parts.str.lower().eq(NO_LABEL)
+    both = parts.index[nothing].intersection(parts.index[~nothing])
+    if len(both):
+        raise DataError(
+            f"`{NO_LABEL}` stands beside a label", file=file, row=both[0], column=str(column.name)
+        )
+    parts = _renamed(parts[~nothing], options, file)
     if parts.empty:
         raise DataError("No row has a label", file=file, column=str(column.name))
     flags = pd.get_dummies(parts).groupby(level=0).any()
     flags = flags.reindex(column.index, fill_value=False).astype("boolean")
-    alone = f"No row has two labels: `label_separator` is {separator!r}"
+    alone = f"No row has two labels; is `label_separator` right? It is {separator!r}"
     notes = [] if parts.index.has_duplicates else [alone]
     return flags.mask(~known).add_prefix("label."), notes
 
@@ -138,7 +144,8 @@ def _flag(column: pd.Series, options: Mapping[str, Any], file: Path) -> pd.Serie
     wrong = cells.index[cells.notna() & ~cells.isin(list(FLAGS))]
     if len(wrong):
         raise DataError(
-            f"Expected 1 or 0, yes or no, true or false; {len(wrong)} rows have none; the first",
+            "Expected 1 or 0, yes or no, true or false, got something else "
+            f"in {len(wrong)} rows; the first one",
             file=file,
             row=wrong[0],
             column=str(column.name),

@@ -12,7 +12,9 @@ from bioloom.fitted import Fitted
 from bioloom.fitted.signature import check_signature, reasons_to_abstain
 
 FAR = "unlike the training data"
-UNSURE = "the prediction set does not hold the predicted class alone"
+SEVERAL = "the prediction set holds several classes"
+EMPTY = "the prediction set is empty"
+OTHER = "the prediction set holds another class"
 FITTED = ["threshold", "quantile"]
 """Columns of an answer that only say how it was calibrated, as model.yaml does."""
 
@@ -37,11 +39,17 @@ def predict(samples: pd.DataFrame, features: Features, fitted: Fitted, file: Pat
     doubts = reasons_to_abstain(samples, settings["signature"]).to_numpy(dtype=object)[at]
     reasons = [doubts, np.where(outside, FAR, "")]
     if "prediction_set" in answers:
-        reasons.append(np.where(answers["prediction_set"] == answers["prediction"], "", UNSURE))
+        reasons.append(_unsure(answers["prediction_set"], answers["prediction"]))
     table = pd.concat([keys, answers], axis=1)
     table["out_of_distribution"] = outside
     table["abstain"] = np.array([_join(*row) for row in zip(*reasons, strict=True)], dtype=object)
     return table.assign(model_id=settings["id"])
+
+
+def _unsure(sets: pd.Series, called: pd.Series) -> np.ndarray:
+    """Why a prediction set, its classes joined by " | ", does not hold the called class alone."""
+    others = np.where(sets.str.contains(" | ", regex=False), SEVERAL, OTHER)
+    return np.where(sets == called, "", np.where(sets == "", EMPTY, others))
 
 
 def with_dropped(predictions: pd.DataFrame, dropped: pd.DataFrame, fitted: Fitted) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from bioloom.report.svg import ACCENT, INK, LINE, MUTED, SECOND, draw_svg
 BLUE, ORANGE = (46, 125, 190), (222, 112, 38)  # for images, which know no names
 DASHES = [(0, ()), (0, (4, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5))]
 SMALL, WIDE = (3.3, 2.9), (6.8, 2.6)  # inches
+MOST_LABELS = 40  # that are drawn by name
 BARS = 4.0
 HALF = 5.0  # wider ones take a row of the page
 # Amino acids from hydrophobic through polar to charged, then bases and the unknown letters.
@@ -206,6 +207,25 @@ def per_target(
         above = (wide["model"] > wide[against]).mean()
         caption += f" Above the line the model is better: {above:.0%} of {len(wide)} targets."
     return Figure(draw_svg(draw, SMALL), "Targets", caption)
+
+
+def per_label(table: pd.DataFrame, against: str | None) -> Figure:
+    """AUROC of each label by name: model in colour, baselines grey; of many as `per_target`."""
+    ours = table[table["model"] == "model"].sort_values("auroc", ignore_index=True)
+    if len(ours) > MOST_LABELS:
+        return per_target(table, against, "auroc", "AUROC")
+    others = table[table["model"] != "model"]
+
+    def draw(ax: Any) -> None:
+        for i, (name, value) in enumerate(zip(ours["target"], ours["auroc"], strict=True)):
+            known = others.loc[others["target"] == name, "auroc"]
+            ax.plot(known, [i] * len(known), "|", color=MUTED, markersize=9)
+            ax.plot(value, i, "o", color=ACCENT, markersize=6)
+        ax.set_yticks(range(len(ours)), ours["target"])
+        ax.set(xlim=(0, 1), ylim=(-0.6, len(ours) - 0.4), xlabel="AUROC")
+
+    caption = "Of each label; the grey strokes are the baselines. More in plots/per_label.csv."
+    return Figure(draw_svg(draw, (BARS, 0.9 + 0.22 * len(ours))), "Labels", caption)
 
 
 def by_distance(table: pd.DataFrame, label: str) -> Figure:

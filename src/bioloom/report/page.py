@@ -173,7 +173,7 @@ def _curves(folder: Path | None, metrics: dict[str, Any], label: str) -> list[Fi
         "distance_maps": figures.distance_maps,
         "predicted_observed": figures.predicted_observed,
         "per_target": lambda table: figures.per_target(table, against),
-        "per_label": lambda table: figures.per_target(table, against, "auroc", "AUROC"),
+        "per_label": lambda table: figures.per_label(table, against),
         "metric_by_distance": lambda table: figures.by_distance(table, label),
     }
     drawn = []

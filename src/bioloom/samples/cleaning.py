@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bioloom.errors import DataError, unknown_name
+from bioloom.privacy.small_cells import FEW
 from bioloom.samples import feature_columns, label_columns, text_columns
 from bioloom.samples.columns import has_classes, is_flag
 
@@ -98,9 +99,11 @@ def require_labels(samples: pd.DataFrame) -> None:
 
 
 def without_rare_labels(
-    samples: pd.DataFrame, min_class_size: int
+    samples: pd.DataFrame, min_class_size: int, *, private: bool = False
 ) -> tuple[pd.DataFrame, list[str]]:
     """The samples without labels that fewer than `min_class_size` have, or lack; and a note.
+
+    The note names them, of persons (`private`) but those that a few have or lack.
 
     Of several labels alone, of which a sample keeps the others. Fewer than `FEWEST_OF_LABEL` are
     too few in any case. DataError where no label is left.
@@ -118,8 +121,11 @@ def without_rare_labels(
             column="label",
             hint="look at `label_separator`, at `clean: min_class_size`, or bring more samples",
         )
+    told = [name for name in rare if not private or fewest[name] == 0 or fewest[name] >= FEW]
+    names = ", ".join(name.removeprefix("label.") for name in told)
     note = (
         f"{len(rare)} of {len(flags)} labels, which fewer than {least} have or lack, are left out"
+        + (f": {names}" if names else "")
     )
     return samples.drop(columns=rare), [note] if len(rare) else []
 
