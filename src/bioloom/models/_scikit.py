@@ -20,8 +20,8 @@ class ScikitModel(Estimator):
     """A model whose work is done by the scikit-learn estimator that `build` gives."""
 
     @abstractmethod
-    def build(self) -> Any:
-        """The unfitted scikit-learn estimator for this kind of label."""
+    def build(self, X: Shaped) -> Any:
+        """The unfitted scikit-learn estimator for this kind of label, and X of the shape taken."""
 
     def fit(
         self,
@@ -32,28 +32,28 @@ class ScikitModel(Estimator):
         sample_weight: np.ndarray | None = None,
     ) -> Self:
         """Fit on the training rows; valid rows are not used."""
-        values, y = cells(self.taken(X)), end_to_end(y)
+        X, y = self.taken(X), end_to_end(y)
         if self.labels:
-            self.estimators = [self._fit_label(values, label, sample_weight) for label in y.T]
+            self.estimators = [self._fit_label(X, label, sample_weight) for label in y.T]
             return self
         if y.ndim > 1:
             raise DataError(
                 f"Model {self.name} predicts one value, the samples have {self.n_outputs}",
                 hint="take svm, dnn, category_mean or naive",
             )
-        self.estimators = [self.build().fit(values, y, sample_weight=sample_weight)]
+        self.estimators = [self.build(X).fit(cells(X), y, sample_weight=sample_weight)]
         return self
 
-    def _fit_label(self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None) -> Any:
+    def _fit_label(self, X: Shaped, y: np.ndarray, sample_weight: np.ndarray | None) -> Any:
         """A classifier of the rows where the label is known; where all have it, or none, that."""
         from sklearn.dummy import DummyClassifier
 
         rows = np.isfinite(y)
         known = y[rows].astype(np.int64)
         if len(np.unique(known)) < 2:
-            return DummyClassifier().fit(X[:1], [known.max(initial=0)])
+            return DummyClassifier().fit(cells(X)[:1], [known.max(initial=0)])
         weight = None if sample_weight is None else sample_weight[rows]
-        return self.build().fit(X[rows], known, sample_weight=weight)
+        return self.build(X).fit(cells(X)[rows], known, sample_weight=weight)
 
     def outputs(self, X: Shaped) -> np.ndarray:
         """Probabilities or values, (N, n_outputs); a class without training rows gets 0."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -34,19 +34,6 @@ class Model(ScikitModel):
     l2_regularization: float = 1.0
     class_weight: Literal["balanced"] | None = None
 
-    def fit(
-        self,
-        X: Shaped,
-        y: Shaped,
-        X_valid: Shaped,
-        y_valid: Shaped,
-        sample_weight: np.ndarray | None = None,
-    ) -> Self:
-        """Fit on the training rows; valid rows are not used."""
-        X = self.taken(X)
-        self.is_category = cast(Table, X).is_category if shape_of(X) == "table" else None
-        return super().fit(X, y, X_valid, y_valid, sample_weight)
-
     def taken(self, X: Shaped) -> Shaped:
         """A table as it is, unless a column has too many categories; else vectors."""
         X = super().taken(X)
@@ -55,7 +42,7 @@ class Model(ScikitModel):
         most = max(map(len, cast(Table, X).categories), default=0)
         return X if most <= MOST_CATEGORIES else vectors(X)
 
-    def build(self) -> Any:
+    def build(self, X: Shaped) -> Any:
         """HistGradientBoostingClassifier or HistGradientBoostingRegressor, a fixed number of trees.
 
         scikit-learn would stop early on rows it draws by itself, whatever their group.
@@ -68,7 +55,7 @@ class Model(ScikitModel):
             "max_leaf_nodes": self.max_leaf_nodes,
             "min_samples_leaf": self.min_samples_leaf,
             "l2_regularization": self.l2_regularization,
-            "categorical_features": self.is_category,
+            "categorical_features": cast(Table, X).is_category if shape_of(X) == "table" else None,
             "early_stopping": False,
             "random_state": self.seed,
         }

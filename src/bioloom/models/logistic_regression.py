@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from bioloom.arrays import Shaped
 from bioloom.models._scikit import ScikitModel
 
 
@@ -17,7 +18,7 @@ class Model(ScikitModel):
     class_weight: Literal["balanced"] | None = None
     max_iter: int = 1000
 
-    def build(self) -> Any:
+    def build(self, X: Shaped) -> Any:
         """LogisticRegression or Ridge."""
         from sklearn.linear_model import LogisticRegression, Ridge
 
