@@ -103,10 +103,9 @@ def without_rare_labels(
 ) -> tuple[pd.DataFrame, list[str]]:
     """The samples without labels that fewer than `min_class_size` have, or lack; and a note.
 
-    The note names them, of persons (`private`) but those that a few have or lack.
-
-    Of several labels alone, of which a sample keeps the others. Fewer than `FEWEST_OF_LABEL` are
-    too few in any case. DataError where no label is left.
+    It concerns several labels alone; a sample keeps its others. Fewer than `FEWEST_OF_LABEL` are
+    too few in any case. The note names what is left out; of persons (`private`) not what one to
+    four of them have or lack. DataError where no label is left.
     """
     flags = [name for name in label_columns(samples) if is_flag(samples[name])]
     if not flags:
