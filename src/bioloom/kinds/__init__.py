@@ -54,7 +54,7 @@ class HeldOut:
     is the conformal quantile: how far from the truth a set or an interval reaches; NaN where none
     was given. `weight (N,)` is how much a row counts, mean 1; `threshold (N,)` is where a value is
     called high. `own` are scores that a row has by itself, NaN where it has none: the metric of
-    that name is their mean.
+    that name is their mean. `facts (N,)` of rows are what a kind's own metrics ask for beside.
     """
 
     repeat: int
@@ -68,14 +68,19 @@ class HeldOut:
     weight: np.ndarray | None = None
     threshold: np.ndarray | None = None
     own: dict[str, np.ndarray] = field(default_factory=dict)
+    facts: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __getitem__(self, rows: np.ndarray) -> HeldOut:
         """The rows at `rows` (integers or a boolean mask)."""
-        others = ("repeat", "own")
+        named = ("own", "facts")
+        others = ("repeat", *named)
         arrays = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in others}
         chosen = {name: a[rows] for name, a in arrays.items() if a is not None}
-        own = {name: values[rows] for name, values in self.own.items()}
-        return HeldOut(self.repeat, **chosen, own=own)
+        by_name = {
+            each: {name: values[rows] for name, values in getattr(self, each).items()}
+            for each in named
+        }
+        return HeldOut(self.repeat, **chosen, **by_name)
 
     def keys(self) -> pd.MultiIndex:
         """`repeat, fold, sample_id` of each row."""
