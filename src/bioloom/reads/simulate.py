@@ -15,9 +15,9 @@ import numpy as np
 
 from bioloom.errors import DataError
 from bioloom.files import replacing
+from bioloom.reads.sequences import LETTERS
 
 RIGHT, SUBSTITUTED, INSERTED, DELETED = range(4)  # DELETED: letters are missing before this one
-LETTERS = np.frombuffer(b"ACGTN", np.uint8)
 # P(letter read | letter, error): A>C and G>T, of oxidation, are read more than the other changes
 # (Schirmer et al. 2016, BMC Bioinformatics 17:125).
 SUBSTITUTIONS = np.array(
@@ -56,6 +56,8 @@ class Pairs(NamedTuple):
 
 
 PROFILE = Profile()
+# A run that went badly. Its errors are more, and so are its low qualities.
+NOISY = Profile(error_rate=0.015, worse=0.04, bad_reads=0.1)
 
 
 def simulate_pairs(
