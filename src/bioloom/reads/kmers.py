@@ -49,6 +49,16 @@ def _grown(table: Table) -> Table:
     return Table(table.k, keys, counts)
 
 
+def kmers_of(table: Table, least: int) -> np.ndarray:
+    """The canonical k-mers (n,) uint64 that occur at least so often."""
+    return table.keys[table.counts >= least]
+
+
+def look_up(table: Table, kmers: np.ndarray) -> np.ndarray:
+    """The counts (n,) of canonical k-mers in a table."""
+    return _look_up(table.keys, table.counts, kmers)
+
+
 @numba.njit(cache=True, inline="always")
 def first_slot(kmer, mask):
     """Where the search for a k-mer begins: the finaliser of MurmurHash3 mixes its bits."""
@@ -106,3 +116,11 @@ def _move(old_keys, old_counts, keys, counts):
         if old_keys[i] != EMPTY:
             slot = find(keys, old_keys[i])
             keys[slot], counts[slot] = old_keys[i], old_counts[i]
+
+
+@numba.njit(cache=True)
+def _look_up(keys, counts, kmers):
+    found = np.empty(len(kmers), np.uint32)
+    for i in range(len(kmers)):
+        found[i] = counts[find(keys, kmers[i])]
+    return found

@@ -30,16 +30,24 @@ class Spectrum:
 
     @property
     def threshold(self) -> int:
-        """From this count on a k-mer is solid: not all of its occurrences are errors.
-
-        A low valley wins, so that a second strain of a few copies is solid, too.
-        """
-        return max(2, min(self.valley, int(np.ceil(3 + self.coverage / 10))))
+        """From this count on a k-mer is solid: not all of its occurrences are errors."""
+        return _threshold(self.valley, self.coverage)
 
 
-def histogram(table: Table) -> np.ndarray:
-    """Distinct k-mers by count (HIGHEST + 1,)."""
-    counts = table.counts[table.counts > 0]
+def _threshold(valley: int, coverage: float) -> int:
+    """A low valley wins, so that a second strain of a few copies is solid, too."""
+    return max(2, min(valley, int(np.ceil(3 + coverage / 10))))
+
+
+def threshold_of(found: np.ndarray) -> int:
+    """The count from which on k-mers are solid, of a histogram."""
+    valley = _valley(found)
+    return _threshold(valley, valley + float(np.argmax(found[valley:-1])))
+
+
+def histogram(counts: np.ndarray) -> np.ndarray:
+    """Distinct k-mers by count (HIGHEST + 1,), of the counts in a table's slots."""
+    counts = counts[counts > 0]
     return np.bincount(np.minimum(counts, HIGHEST), minlength=HIGHEST + 1).astype(np.int64)
 
 
@@ -49,7 +57,7 @@ def spectrum_of(table: Table) -> Spectrum:
     DataError where reads show no genome: no k-mer occurs more often than errors do.
     """
     counts = table.counts[table.counts > 0].astype(np.int64)
-    found = histogram(table)
+    found = histogram(table.counts)
     valley = _valley(found)
     if not found[valley:].any():
         raise DataError(
