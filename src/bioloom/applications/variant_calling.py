@@ -74,13 +74,15 @@ def _candidates(
     theta: Theta,
     options: dict[str, Any],
 ) -> Iterator[pd.DataFrame]:
-    least = np.log1p(-options["min_probability"])
+    most = np.log1p(-options["min_probability"])
     for contig, first, last in regions:
         for start in range(first, last, TILE):
             end = min(start + TILE, last)
             rows = region_evidence([person], reference, contig, start, end, theta)
             if len(rows):
-                yield rows[rows[f"{PRIOR}.none"] < least]
+                # A site stays with all its alleles, if anybody may vary there.
+                none = rows[f"{VARIANT}posteriors"].map(lambda logs: logs[0])
+                yield rows[none.groupby(rows[f"{VARIANT}pos"]).transform("min") < most]
 
 
 def _labelled(

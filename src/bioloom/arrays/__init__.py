@@ -213,6 +213,7 @@ def _(X: Links) -> dict[str, np.ndarray]:
 
 shape_of.register(Images, lambda X: "images")
 vectors.register(Images, lambda X: X.table)
+end_to_end.register(Images, lambda X: X.table)
 aligned.register(Images, lambda X, given, names: X.with_table(aligned(X.table, given, names)))
 tables.register(Images, lambda X: [X.table])
 with_tables.register(Images, lambda X, prepare: X.with_table(prepare[0](X.table)))

@@ -149,6 +149,7 @@ class Kind:
     plots: tuple[str, ...]
     floor: str = "naive"
     high_call: bool = False  # whether `high_above` makes sense
+    facts: tuple[str, ...] = ()  # columns of samples that its scores ask for
     all_classes: bool = False  # whether each class needs a training row
 
     def metric(self, name: str) -> Metric:

@@ -18,6 +18,7 @@ from bioloom.metrics import Scores, coverage, variants
 from bioloom.samples import VARIANT
 from bioloom.samples.variants import FOUND, GENOTYPES
 
+REF, ALT = f"{VARIANT}ref", f"{VARIANT}alt"
 CERTAIN = 1 - 1e-9
 """A probability of no copy that a candidate never has: rows that are none say nothing of others."""
 
@@ -81,8 +82,7 @@ def test_set(test: pd.DataFrame, held_out: pd.DataFrame, options: dict[str, Any]
     # Rows that no model learns from are scored as all others.
     test = test.drop(columns="sample_weight", errors="ignore")
     truth = Truth(test, _classes.encode(test, list(GENOTYPES)), list(GENOTYPES))
-    lengths = [test[f"{VARIANT}{name}"].str.len() for name in ("ref", "alt")]
-    indel = (lengths[0] != lengths[1]).to_numpy()
+    indel = (test[REF].str.len() != test[ALT].str.len()).to_numpy()
     found = test[FOUND].to_numpy(bool)
 
     def said(table: pd.DataFrame, truth: Truth, model: str) -> dict[str, Any]:
@@ -112,5 +112,6 @@ kind = replace(
     score=score,
     metrics=(*variants.METRICS, *coverage.METRICS),
     primary="f1",
+    facts=(REF, ALT, FOUND),
     all_classes=False,
 )

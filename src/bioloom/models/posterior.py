@@ -8,6 +8,7 @@ from typing import Self, cast
 import numpy as np
 
 from bioloom.arrays import Images, Shaped
+from bioloom.arrays.images import NEVER
 from bioloom.errors import DataError
 from bioloom.models._estimator import Estimator
 
@@ -33,11 +34,13 @@ class Model(Estimator):
 
     def outputs(self, X: Shaped) -> np.ndarray:
         """The prior's probabilities, (N, n_outputs)."""
-        p = np.exp(cast(Images, self.taken(X)).prior.astype(np.float64))
+        prior = cast(Images, self.taken(X)).prior.astype(np.float64)
+        p = np.exp(prior)
         p /= p.sum(axis=1, keepdims=True)
         if self.quality is None:
             return p
         passed = -10 * np.log10(np.maximum(p[:, 0], 1e-300)) >= self.quality
+        passed &= prior[:, 1:].max(axis=1) > NEVER
         first = np.where(passed, 1 + p[:, 1:].argmax(axis=1), 0)
         return np.eye(self.n_outputs)[first]
 

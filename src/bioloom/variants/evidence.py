@@ -36,6 +36,7 @@ from bioloom.variants.reference import Reference
 TILE = 2000  # bases that are worked on at once
 MARGIN = 500  # bases beside them whose reads are read, too
 PROBABLE = 2e-3  # probability of a variant from which it is a candidate
+SURE = -25.0  # logarithm of the least probability that is told
 NEAR = 20  # bases within which a site may be the echo of an indel
 
 
@@ -210,7 +211,8 @@ def _rows(
     }
     for allele in range(1, size):
         logs = copies(posterior, allele, size, ploidy)
-        logs = np.maximum(np.insert(logs, 1, NEVER) if ploidy == 1 else logs, NEVER)
+        logs = np.maximum(logs, SURE)
+        logs = np.insert(logs, 1, NEVER) if ploidy == 1 else logs
         which = shared | {"alt": site.letters[allele], "allele": allele}
         yield (
             {f"{VARIANT}{name}": value for name, value in which.items()}

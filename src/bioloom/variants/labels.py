@@ -20,6 +20,7 @@ from bioloom.samples.variants import COPIES, FOUND, GENOTYPES, IMAGE, PEER, PRIO
 from bioloom.variants.alleles import left_aligned
 
 Allele = tuple[int, str, str]
+SURE = -25.0  # logarithm of the least probability that a peer is given
 UNSURE = 1e-3  # share of a peer's probability that is left to the genotype that it did not call
 
 
@@ -85,7 +86,7 @@ def _peer_answers(
     answers = {}
     copies = copies_of(calls, reference)
     for call in calls:
-        none = min(max(-call.quality * np.log(10) / 10, NEVER), -1e-4)
+        none = min(max(-call.quality * np.log(10) / 10, SURE), -1e-4)
         some = np.log1p(-np.exp(none))
         for a in set(call.genotype):
             for allele in _simple(call, a, reference):
