@@ -117,14 +117,19 @@ def read_batches(path: Path) -> Iterator[Batch]:
             return
 
 
+def is_gzip(path: Path) -> bool:
+    """Whether a file is compressed, whatever its name says."""
+    with path.open("rb") as stream:
+        return stream.read(2) == GZIP
+
+
 def _pieces(path: Path) -> Iterator[bytes]:
     """The text in pieces of at least one byte."""
+    is_compressed = is_gzip(path)
     with path.open("rb") as stream:
-        if stream.read(2) == GZIP:
-            stream.seek(0)
+        if is_compressed:
             yield from filter(None, read_members(stream))
         else:
-            stream.seek(0)
             while piece := stream.read(PIECE):
                 yield piece
 
