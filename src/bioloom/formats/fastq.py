@@ -186,7 +186,7 @@ class _Tally:
             self.empty,
             self.longest,
             quality_offset=64 if can_be_64 else 33,
-            is_offset_assumed=not self.first_33 and not self.first_64,
+            is_offset_assumed=self.bases > 0 and not self.first_33 and not self.first_64,
         )
 
 

@@ -44,6 +44,11 @@ class Lane:
         return self.sample.replace(" ", "_")
 
     @property
+    def number(self) -> str:
+        """The lane's name in file names."""
+        return self.lane.replace(" ", "_")
+
+    @property
     def files(self) -> list[str]:
         """The files that the row names."""
         return [file for file in (self.fastq_1, self.fastq_2, self.bam) if file]
@@ -56,7 +61,7 @@ class Lane:
     @property
     def read_group(self) -> dict[str, str]:
         """@RG: a lane's, so that lanes can be told apart after they are merged."""
-        group = {"ID": f"{self.folder}.{self.lane.replace(' ', '_')}", "SM": self.sample}
+        group = {"ID": f"{self.folder}.{self.number}", "SM": self.sample}
         return group | {"LB": self.library, "PL": self.platform.upper(), "PU": self.lane}
 
 

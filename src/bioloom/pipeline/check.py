@@ -22,6 +22,7 @@ from bioloom.features.extract import table_options
 from bioloom.models import check_parameters
 from bioloom.options import column_names, complete_options
 from bioloom.pipeline.defaults import with_defaults
+from bioloom.pipeline.reads import check_reads
 from bioloom.pipeline.tasks import (
     PRETRAINED,
     Section,
@@ -256,6 +257,7 @@ def _dataset_mistakes(task: Task, dataset: str) -> list[str]:
     mistakes = [f"{place}: the source {name!r} is missing" for name in lacking]
     for name, source in task.sources(dataset).items():
         mistakes += _source_mistakes(f"{place}.{name}", source)
+    mistakes = mistakes or _mistakes(f"{place}.reads", _check_reads, task, dataset)
     others = task.dataset_options(dataset)
     wrong = _mistakes(place, complete_options, others, application.dataset_options, dataset)
     if any("Unknown option" in mistake for mistake in wrong):
@@ -269,6 +271,11 @@ def _dataset_mistakes(task: Task, dataset: str) -> list[str]:
                 f"{place}.read", _check_name, "source", name, application.all_sources
             )
     return mistakes + wrong
+
+
+def _check_reads(task: Task, dataset: str) -> None:
+    if reads := task.reads(dataset):
+        check_reads(reads)
 
 
 def _check_name(what: str, name: str, known: Collection[str]) -> None:

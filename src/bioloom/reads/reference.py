@@ -1,7 +1,8 @@
 """A reference made ready for alignment, once, in a folder of the results.
 
 The folder has `reference.fa` (one record a contig, named by its first word) with its index,
-`reference.dict` (a SAM header with M5 of each contig), and what the aligners want.
+`reference.dict` (a SAM header with M5 of each contig), `facts.json` (bases, gc), and what the
+aligners want.
 """
 
 from __future__ import annotations
@@ -11,21 +12,22 @@ import subprocess
 from collections.abc import Iterable
 from hashlib import md5
 from pathlib import Path
+from typing import Any
 
 import pysam
 
 from bioloom.errors import DataError
-from bioloom.files import replacing_folder
+from bioloom.files import read_json, replacing_folder, write_json
 from bioloom.formats.fasta import iter_fasta
 
-FASTA, DICT, BWA = "reference.fa", "reference.dict", "bwa"
+FASTA, DICT, FACTS, BWA = "reference.fa", "reference.dict", "facts.json", "bwa"
 LINE = 60  # letters
 
 
 def index_reference(fasta: str | Path, aligners: Iterable[str], folder: Path) -> None:
     """Write the folder; DataError for a FASTA that names a contig twice or has an empty one."""
     with replacing_folder(folder) as new:
-        (new / DICT).write_text("@HD\tVN:1.6\tSO:unsorted\n" + _copy(fasta, new / FASTA))
+        _copy(fasta, new)
         pysam.faidx(str(new / FASTA))
         for aligner in aligners:
             if aligner == "bwa":
@@ -45,10 +47,18 @@ def program(name: str) -> str:
     raise DataError(f"There is no {name} on PATH", hint="install it, or leave `aligner` out")
 
 
-def _copy(fasta: str | Path, copy: Path) -> str:
-    """Write the sequences in lines of one length, as an index needs them; their @SQ lines."""
+def read_facts(folder: Path) -> dict[str, Any]:
+    """The number of `bases`, and the share of those that are G or C of A, C, G and T."""
+    facts: dict[str, Any] = read_json(folder / FACTS)
+    return facts
+
+
+def _copy(fasta: str | Path, folder: Path) -> None:
+    """Write the sequences in lines of one length, as an index needs them, and what is of them."""
     lines: dict[str, str] = {}
-    with copy.open("w") as out:
+    counts = dict.fromkeys("ACGT", 0)
+    bases = 0
+    with (folder / FASTA).open("w") as out:
         for record in iter_fasta(fasta):
             if record.id in lines or not record.id or not record.sequence:
                 what = "is there twice" if record.id in lines else "lacks a name or a sequence"
@@ -56,8 +66,13 @@ def _copy(fasta: str | Path, copy: Path) -> str:
                 hint = "a contig's name is the first word of its header"
                 raise DataError(message, file=fasta, row=record.row, hint=hint)
             letters = record.sequence
-            checksum = md5(letters.upper().encode()).hexdigest()
+            upper = letters.upper()
+            checksum = md5(upper.encode()).hexdigest()
             lines[record.id] = f"@SQ\tSN:{record.id}\tLN:{len(letters)}\tM5:{checksum}\n"
+            counts = {letter: count + upper.count(letter) for letter, count in counts.items()}
+            bases += len(letters)
             out.write(f">{record.id}\n")
             out.writelines(f"{letters[at : at + LINE]}\n" for at in range(0, len(letters), LINE))
-    return "".join(lines.values())
+    (folder / DICT).write_text("@HD\tVN:1.6\tSO:unsorted\n" + "".join(lines.values()))
+    gc = (counts["G"] + counts["C"]) / max(sum(counts.values()), 1)
+    write_json({"bases": bases, "gc": round(gc, 4)}, folder / FACTS)

@@ -1,0 +1,26 @@
+"""Align the trimmed reads of a lane."""
+
+from pathlib import Path
+
+from bioloom.formats.sample_sheet import Lane
+from bioloom.pipeline.command import json_object, run
+from bioloom.reads.align import align, chosen_aligner
+
+
+def main(lane: dict, options: dict, reads: Path, index: Path, threads: int, bam: Path) -> None:
+    """Write the sorted BAM of the lane."""
+    one = Lane(**lane)
+    aligner = chosen_aligner(options["aligner"], one.platform)
+    align(one, sorted(reads.glob("*.fastq.gz")), index, aligner, threads, bam)
+
+
+if __name__ == "__main__":
+    arguments = {
+        "lane": json_object,
+        "options": json_object,
+        "reads": Path,
+        "index": Path,
+        "threads": int,
+        "bam": Path,
+    }
+    run(__doc__, arguments, main)
