@@ -98,7 +98,7 @@ def _check_names(
     contigs: Mapping[str, Contig], known: Mapping[str, Contig], file: str, reference: Path
 ) -> None:
     """Refuse another spelling of names, and a reference that has none of the contigs."""
-    alike = {name: other for name in contigs if (other := _spelt(name, contigs, known))}
+    alike = {name: spelt for name in contigs if (spelt := _spelt(name, contigs, known))}
     if not alike and any(name in known for name in contigs):
         return
     here, there = (", ".join([*names][:10]) for names in (contigs, known))
