@@ -4,13 +4,14 @@ from pathlib import Path
 
 from bioloom.formats.sample_sheet import Lane
 from bioloom.pipeline.command import json_object, run
-from bioloom.reads.align import align, chosen_aligner
+from bioloom.reads.align import align
+from bioloom.reads.choices import aligner_of
 
 
 def main(lane: dict, options: dict, reads: Path, index: Path, threads: int, bam: Path) -> None:
     """Write the sorted BAM of the lane."""
     one = Lane(**lane)
-    aligner = chosen_aligner(options["aligner"], one.platform)
+    aligner = aligner_of(options["aligner"], one)
     align(one, sorted(reads.glob("*.fastq.gz")), index, aligner, threads, bam)
 
 

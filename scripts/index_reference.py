@@ -4,14 +4,13 @@ from pathlib import Path
 
 from bioloom.formats.sample_sheet import Lane
 from bioloom.pipeline.command import json_object, json_objects, run
-from bioloom.reads.align import chosen_aligner
+from bioloom.reads.choices import aligner_of
 from bioloom.reads.reference import index_reference
 
 
 def main(fasta: Path, lanes: list, options: dict, folder: Path) -> None:
     """Write the folder of the reference."""
-    platforms = [Lane(**lane).platform for lane in lanes]
-    aligners = {chosen_aligner(options["aligner"], platform) for platform in platforms}
+    aligners = {aligner_of(options["aligner"], Lane(**lane)) for lane in lanes}
     index_reference(fasta, sorted(aligners), folder)
 
 

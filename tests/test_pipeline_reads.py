@@ -152,6 +152,8 @@ def test_reads_that_are_aligned_are_taken_as_they_are(folder: Path):
     [
         ("toy_aligned", {}, None),
         ("toy_aligned", {"aligner": "star"}, "aligner.*is one of auto, bwa"),
+        ("toy_aligned", {"aligner": "mappy"}, "S 1 has pairs"),
+        ("toy_aligned", {"adapters": "trueseq"}, "Unknown adapters"),
         ("toy_aligned", {"min_read_length": 0}, "at least 1"),
         ("toy_aligned", {"adaptors": "none"}, "did you mean 'adapters'"),
         ("toy_aligned", {"reads": "data/bad.csv"}, "datasets.training.reads: .*row 3"),

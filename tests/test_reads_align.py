@@ -14,7 +14,8 @@ import pysam.bcftools
 import pytest
 
 from bioloom.formats.sample_sheet import Lane
-from bioloom.reads.align import align, chosen_aligner
+from bioloom.reads.align import align
+from bioloom.reads.choices import aligner_of
 from bioloom.reads.duplicates import merge_lanes
 from bioloom.reads.pairs import insert_bounds
 from bioloom.reads.reference import index_reference
@@ -176,7 +177,7 @@ def test_long_reads_by_mappy(genome: Genome, tmp_path: Path):
     chimera = c1[5000:6500] + complement(genome.contigs["c2"][200:1700])
     reads = [(deleted,), (complement(deleted),), (chimera,)]
     lane = Lane("s", lane="1", platform="ont")
-    assert chosen_aligner("auto", lane.platform) == "mappy"
+    assert aligner_of("auto", lane) == "mappy"
     bam = aligned(genome, tmp_path, reads, lane, "mappy")
     with pysam.AlignmentFile(str(bam)) as found:
         records = {(r.query_name, r.is_supplementary): r for r in found}
@@ -190,8 +191,7 @@ def test_long_reads_by_mappy(genome: Genome, tmp_path: Path):
     assert {first.reference_name, second.reference_name} == {"c1", "c2"}
     assert first.get_tag("SA").startswith(second.reference_name)
     assert first.infer_read_length() == second.infer_read_length() == 3000
-    pairs = sequenced(genome, 2, 0)
-    refused(lambda: aligned(genome, tmp_path, pairs, Lane("s", lane="2"), "mappy"), "single reads")
+    refused(lambda: aligner_of("mappy", Lane("s", "R1.fq", "R2.fq")), "single reads")
 
 
 def test_an_aligner_on_path(genome: Genome, tmp_path: Path, monkeypatch):

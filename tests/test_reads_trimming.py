@@ -11,8 +11,8 @@ import pytest
 from bioloom.files import read_json
 from bioloom.formats.fastq import check_fastq
 from bioloom.formats.sample_sheet import Lane
-from bioloom.reads.survey import KITS
-from bioloom.reads.trimming import chosen_adapters, trim
+from bioloom.reads.choices import KITS, adapters_of
+from bioloom.reads.trimming import trim
 from tests.tiny_reads import complement, write_fastq
 from tests.toys import refused, write
 
@@ -69,12 +69,9 @@ def test_adapters_may_be_given(lane: Lane, tmp_path: Path):
     assert not (tmp_path / "x").exists()
 
 
-def test_long_reads_have_no_adapters_of_illumina(lane: Lane):
-    from bioloom.reads.survey import survey
-
-    seen = survey([Path(file) for file in lane.fastq])
-    assert chosen_adapters("auto", seen, "illumina") == KITS["truseq"]
-    assert chosen_adapters("auto", seen, "ont") == ()
+def test_long_reads_have_no_adapters_of_illumina():
+    assert adapters_of("auto", "truseq", "illumina") == KITS["truseq"]
+    assert adapters_of("auto", "truseq", "ont") == adapters_of("auto", None, "illumina") == ()
 
 
 def test_the_same_reads_give_the_same_report(lane: Lane, tmp_path: Path):

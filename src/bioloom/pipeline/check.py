@@ -257,7 +257,6 @@ def _dataset_mistakes(task: Task, dataset: str) -> list[str]:
     mistakes = [f"{place}: the source {name!r} is missing" for name in lacking]
     for name, source in task.sources(dataset).items():
         mistakes += _source_mistakes(f"{place}.{name}", source)
-    mistakes = mistakes or _mistakes(f"{place}.reads", _check_reads, task, dataset)
     others = task.dataset_options(dataset)
     wrong = _mistakes(place, complete_options, others, application.dataset_options, dataset)
     if any("Unknown option" in mistake for mistake in wrong):
@@ -270,12 +269,13 @@ def _dataset_mistakes(task: Task, dataset: str) -> list[str]:
             wrong += _mistakes(
                 f"{place}.read", _check_name, "source", name, application.all_sources
             )
-    return mistakes + wrong
+    mistakes += wrong
+    return mistakes or _mistakes(f"{place}.reads", _check_reads, task, dataset)
 
 
 def _check_reads(task: Task, dataset: str) -> None:
     if reads := task.reads(dataset):
-        check_reads(reads)
+        check_reads(reads, task.reads_options(dataset))
 
 
 def _check_name(what: str, name: str, known: Collection[str]) -> None:

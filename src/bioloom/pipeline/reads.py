@@ -5,12 +5,15 @@ Imported by the Snakefile, so nothing heavy is imported here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from bioloom.errors import DataError
 from bioloom.formats.sample_sheet import Lane, is_sheet, read_sheet
+from bioloom.reads.choices import adapters_of, aligner_of
 
 
 @dataclass(frozen=True)
@@ -124,13 +127,16 @@ def _rows(_place: Path, _folder: Path, sheet: Path, _time: int) -> tuple[Lane, .
     return tuple(read_sheet(sheet))
 
 
-def check_reads(reads: Reads) -> None:
-    """Raise DataError for what no rule makes the goal of."""
+def check_reads(reads: Reads, options: Mapping[str, Any]) -> None:
+    """Raise DataError for what no rule makes the goal of, and for options that fit no lane."""
     if not Path(reads.source).exists():  # which is told elsewhere, or it is fetched later
         if is_sheet(reads.source):
             hint = "name a file here; what it names may be anywhere"
             raise DataError("A sample sheet is read before any job runs", hint=hint)
         return
     if reads.goal == "trimmed" and reads.given:
-        hint = "samtools fastq writes FASTQ from BAM" if reads.rows else "columns sample, fastq_1"
+        hint = "samtools fastq writes FASTQ" if reads.rows else "its columns: sample, fastq_1"
         raise DataError(f"Expected a sample sheet of FASTQ, got {reads.given[0]}", hint=hint)
+    for lane in reads.fastq:
+        adapters_of(options["adapters"], None, lane.platform)
+        aligner_of(options.get("aligner", "auto"), lane)

@@ -11,9 +11,8 @@ from typing import IO, TYPE_CHECKING, Any, cast
 import pysam
 
 from bioloom import __version__
-from bioloom.errors import DataError
 from bioloom.files import replacing
-from bioloom.formats.sample_sheet import LONG_READS, Lane
+from bioloom.formats.sample_sheet import Lane
 from bioloom.reads.pairs import mark_pairs
 from bioloom.reads.reference import BWA, DICT, FASTA, program
 
@@ -44,13 +43,6 @@ def align(
         pysam.samtools.fixmate("--no-PG", "-m", "-u", raw, fixed)
         more = ["-@", str(threads - 1), "-T", f"{work}/part", "-o", str(sorted_)]
         pysam.samtools.sort("--no-PG", *more, fixed)
-
-
-def chosen_aligner(option: str, platform: str) -> str:
-    """The aligner of a lane: `auto` is bwa for short reads, and mappy for long ones."""
-    if option != "auto":
-        return option
-    return "mappy" if platform in LONG_READS else "bwa"
 
 
 def _header(lane: Lane, index: Path, aligner: str) -> dict[str, Any]:
@@ -135,9 +127,6 @@ def _batches(queries: Iterable[Query]) -> Iterator[list[pysam.FastxRecord]]:
 def _by_mappy(lane: Lane, reads: Sequence[Path], index: Path) -> Iterator[pysam.AlignedSegment]:
     import mappy
 
-    if len(reads) == 2:
-        hint = "`aligner: bwa` takes pairs, or `minimap2` where it is on PATH"
-        raise DataError(f"mappy is for single reads, and {lane.sample} has pairs", hint=hint)
     preset = PRESETS.get(lane.platform, "sr")
     aligner = mappy.Aligner(str(index / FASTA), preset=preset)
     with pysam.AlignmentFile(str(index / DICT), check_sq=False) as reference:

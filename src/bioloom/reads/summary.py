@@ -11,9 +11,9 @@ from typing import Any
 from bioloom.errors import DataError
 from bioloom.files import read_json, replacing, write_json
 from bioloom.formats.sample_sheet import Lane, write_sheet
+from bioloom.reads.choices import KITS
 from bioloom.reads.reference import read_facts
 from bioloom.reads.statistics import read_statistics
-from bioloom.reads.survey import KITS
 
 Trimmed = Sequence[tuple[Lane, Path]]
 """Lanes with the folders of their trimmed reads."""

@@ -9,19 +9,10 @@ from pathlib import Path
 
 from bioloom.formats._fastq_records import LETTERS, SEQUENCE
 from bioloom.formats.fastq import Batch, read_batches
+from bioloom.reads.choices import KITS
 
 READS = 100_000  # of each file that are looked at
-# What is sequenced behind a short fragment, of the first and of the second mate, as the makers of
-# the kits publish it.
-KITS = {
-    "truseq": ("AGATCGGAAGAGCACACGTCTGAACTCCAGTCA", "AGATCGGAAGAGCGTCGTGTAGGGAAAGAGTGT"),
-    "nextera": ("CTGTCTCTTATACACATCT", "CTGTCTCTTATACACATCT"),
-    "small_rna": ("TGGAATTCTCGGGTGCCAAGG", "GATCGTCGGACTGTAGAACTCTGAAC"),
-    "dnbseq": ("AAGTCGGAGGCCAAGCGGTCTTAGGAAGACAA", "AAGTCGGATCGTAGCCATGTCGTTCTGTGAGCCAAGGAGTTG"),
-}
-SEED = (
-    12  # letters of an adapter that are looked for: in 150 random ones they are 1 time in 100,000
-)
+SEED = 12  # letters of an adapter: a read of 150 has them by chance 1 time in 100,000
 RARE = 5e-4  # share of reads with an adapter below which there is none
 # Two colours show no light as G: reads that end in so many, against those that end in C.
 RUN, RUNS_TIMES, RUNS_SHARE = 10, 10, 1e-3

@@ -12,12 +12,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from bioloom.errors import DataError
 from bioloom.files import replacing_folder, write_json
-from bioloom.formats._fastq_records import IS_NUCLEOTIDE
 from bioloom.formats.fastq import Fastq, check_fastq, is_gzip
-from bioloom.formats.sample_sheet import LONG_READS, Lane
-from bioloom.reads.survey import KITS, Survey, survey
+from bioloom.formats.sample_sheet import Lane
+from bioloom.reads.choices import adapters_of
+from bioloom.reads.survey import Survey, survey
 
 # A run of G at the end, of ten or more. As an adapter it is trimmed whatever its quality, and
 # counted apart.
@@ -36,7 +35,7 @@ def trim(lane: Lane, options: Mapping[str, Any], threads: int, folder: Path) -> 
     """
     found = check_fastq(lane.fastq)
     seen = survey(list(map(Path, lane.fastq)))
-    adapters = chosen_adapters(options["adapters"], seen, lane.platform)
+    adapters = adapters_of(options["adapters"], seen.kit, lane.platform)
     poly_g = seen.has_poly_g if options["poly_g"] is None else options["poly_g"]
     with replacing_folder(folder) as new, TemporaryDirectory(prefix="bioloom-trim-") as work:
         files = [_as_cutadapt_reads(fastq, Path(work), mate) for mate, fastq in enumerate(found, 1)]
@@ -48,23 +47,6 @@ def trim(lane: Lane, options: Mapping[str, Any], threads: int, folder: Path) -> 
         report = report.replace(str(new), str(folder))
         (new / "cutadapt.json").write_text(report)
         write_json(_record(found, seen, adapters, poly_g, json.loads(report)), new / "trimmed.json")
-
-
-def chosen_adapters(option: str, seen: Survey, platform: str) -> tuple[str, ...]:
-    """The adapters of both mates; DataError for an option that is neither a kit nor sequences."""
-    if option == "auto":
-        return KITS[seen.kit] if seen.kit and platform not in LONG_READS else ()
-    if option == "none":
-        return ()
-    if option in KITS:
-        return KITS[option]
-    sequences = tuple(option.upper().replace(",", " ").split())
-    letters = "".join(sequences).encode()
-    if not 1 <= len(sequences) <= 2 or not all(IS_NUCLEOTIDE[letter] for letter in letters):
-        known = ", ".join(("auto", "none", *KITS))
-        hint = f"{known}, or the sequences behind the first and the second mate"
-        raise DataError(f"Unknown adapters {option!r}", hint=hint)
-    return sequences * 2 if len(sequences) == 1 else sequences
 
 
 def _cutadapt(
