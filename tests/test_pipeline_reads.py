@@ -20,7 +20,6 @@ from bioloom.formats.sample_sheet import read_sheet
 from bioloom.pipeline.check import task_mistakes
 from bioloom.pipeline.defaults import with_defaults
 from bioloom.pipeline.tasks import Task
-from bioloom.reads.summary import hints
 from bioloom.samples import Cleaned, Raw
 from tests.tiny_project import ROOT, Project
 from tests.tiny_reads import Read, complement, write_fastq, write_reads
@@ -175,22 +174,6 @@ def test_mistakes_are_told_before_any_job(folder: Path, application, changes, ex
     assert bool(mistakes) == bool(expected), mistakes
     if expected:
         assert re.search(expected, mistakes[0]), mistakes
-
-
-def test_hints_name_what_is_odd():
-    usual = {
-        "fragments": 9, "fragments_kept": 9, "frequent": {}, "dimers": 0.0, "adapter_reads": 0.1,
-        "polyg_reads": 0.0, "gc": 0.41, "phred_64": [], "quality_offset_assumed": [],
-        "mapped": 0.99, "duplicates": 0.1,
-    }  # fmt: skip
-    assert hints(usual, 0.42) == []
-    odd = {
-        "dimers": 0.2, "polyg_reads": 0.1, "gc": 0.6, "mapped": 0.3, "frequent": {"ACGT" * 9: 0.1}
-    }  # fmt: skip
-    said = " ".join(hints(usual | odd, 0.42))
-    for word in ("dimers", "two colours", "GC", "another organism", "unknown origin"):
-        assert word in said
-    assert "unknown origin" not in " ".join(hints(usual | {"frequent": {"G" * 50: 0.1}}, 0.42))
 
 
 @pytest.mark.slow

@@ -14,7 +14,8 @@ from bioloom import __version__
 from bioloom.files import replacing
 from bioloom.formats.sample_sheet import Lane
 from bioloom.reads.pairs import mark_pairs
-from bioloom.reads.reference import BWA, DICT, FASTA, program
+from bioloom.reads.programs import program, require
+from bioloom.reads.reference import BWA, DICT, FASTA
 
 if TYPE_CHECKING:
     import mappy
@@ -125,6 +126,7 @@ def _batches(queries: Iterable[Query]) -> Iterator[list[pysam.FastxRecord]]:
 
 
 def _by_mappy(lane: Lane, reads: Sequence[Path], index: Path) -> Iterator[pysam.AlignedSegment]:
+    require("mappy")
     import mappy
 
     preset = PRESETS.get(lane.platform, "sr")

@@ -6,7 +6,8 @@ samtools markdup compares all reads of a file, or those of one read group: it ge
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import shutil
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,37 +16,39 @@ import pysam
 from bioloom.files import replacing
 from bioloom.formats.sample_sheet import LONG_READS, Lane
 
+LONGEST = "1000"  # letters of a short read: so far apart markdup looks for its copies
+
 
 def merge_lanes(lanes: Iterable[tuple[Lane, Path]], threads: int, bam: Path) -> None:
     """Write the sorted BAM of a sample from those of its lanes, and its index (`.csi`) beside it.
 
     Long reads are not compared: their libraries are not amplified as a rule.
     """
-    libraries: dict[tuple[str, bool], list[str]] = {}
+    libraries: dict[tuple[str, bool], list[Path]] = {}
     for lane, file in lanes:
         key = lane.library, lane.platform in LONG_READS
-        libraries.setdefault(key, []).append(str(file))
-    more = ["-@", str(threads - 1)]
+        libraries.setdefault(key, []).append(file)
     with replacing(bam) as merged, TemporaryDirectory(prefix=".merge-", dir=bam.parent) as work:
-        marked = []
+        parts = []
         for number, ((_, is_long), files) in enumerate(libraries.items()):
-            one = files[0]
-            if len(files) > 1:
-                one = f"{work}/{number}.bam"
-                pysam.samtools.merge("--no-PG", "-c", "-u", *more, "-o", one, *files)
+            library, marked = (Path(work) / f"{number}{end}.bam" for end in ("", ".marked"))
+            _merge(files, library, threads)
             if not is_long:
-                longest = ["-l", str(_longest(one))]
-                pysam.samtools.markdup(
-                    "--no-PG", *more, *longest, one, f"{work}/{number}.marked.bam"
-                )
-                one = f"{work}/{number}.marked.bam"
-            marked.append(one)
-        pysam.samtools.merge("--no-PG", "-c", *more, "-f", "-o", str(merged), *marked)
+                _mark(library, marked, threads)
+            parts.append(library if is_long else marked)
+        _merge(parts, merged, threads)
     # Unlike .bai, .csi has no longest contig.
-    pysam.samtools.index("-c", *more, str(bam), f"{bam}.csi")
+    pysam.samtools.index("-c", "-@", str(threads - 1), str(bam), f"{bam}.csi")
 
 
-def _longest(bam: str) -> int:
-    """The length of the longest read, which markdup has to know."""
-    with pysam.AlignmentFile(bam, check_sq=False) as reads:
-        return max((read.infer_read_length() or 0 for read in reads), default=0) or 1
+def _merge(files: Sequence[Path], out: Path, threads: int) -> None:
+    if len(files) == 1:
+        shutil.copyfile(files[0], out)
+    else:
+        options = ["--no-PG", "-c", "-@", str(threads - 1), "-f", "-o", str(out)]
+        pysam.samtools.merge(*options, *map(str, files))
+
+
+def _mark(bam: Path, out: Path, threads: int) -> None:
+    options = ["--no-PG", "-@", str(threads - 1), "-l", LONGEST]
+    pysam.samtools.markdup(*options, str(bam), str(out))

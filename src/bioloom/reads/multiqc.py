@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bioloom.files import read_json, replacing
 from bioloom.formats.sample_sheet import Lane
+from bioloom.reads.programs import module
 
 # MultiQC cuts what looks like a suffix off names, and samples whose names are alike then overwrite
 # each other: only our own suffixes go.
@@ -34,7 +34,7 @@ def multiqc(
             record = read_json(folder / "cutadapt.json")
             record["input"] |= {"path1": name, "path2": None}  # which it would name the lane by
             (Path(work) / f"{name}.json").write_text(json.dumps(record, indent=1))
-        command = [sys.executable, "-m", "multiqc", "--quiet", "--no-ansi", "--no-ai", "--force"]
+        command = [*module("multiqc"), "--quiet", "--no-ansi", "--no-ai", "--force"]
         command += ["--no-version-check", "--no-megaqc-upload", "--no-data-dir", "--title", title]
         command += ["--cl-config", json.dumps(CONFIG), "--outdir", str(page.parent.resolve())]
         command += ["--filename", page.name, work, *map(str, statistics)]

@@ -19,6 +19,7 @@ import pysam
 from bioloom.errors import DataError
 from bioloom.files import read_json, replacing_folder, write_json
 from bioloom.formats.fasta import iter_fasta
+from bioloom.reads.programs import program, require
 
 FASTA, DICT, FACTS, BWA = "reference.fa", "reference.dict", "facts.json", "bwa"
 LINE = 60  # letters
@@ -31,6 +32,7 @@ def index_reference(fasta: str | Path, aligners: Iterable[str], folder: Path) ->
         pysam.faidx(str(new / FASTA))
         for aligner in aligners:
             if aligner == "bwa":
+                require("pybwa")
                 from pybwa import BwaIndex
 
                 BwaIndex.index(new / FASTA, prefix=new / BWA)
@@ -38,13 +40,6 @@ def index_reference(fasta: str | Path, aligners: Iterable[str], folder: Path) ->
             elif aligner == "bwa-mem2":
                 run = [program(aligner), "index", "-p", f"{new / aligner}", f"{new / FASTA}"]
                 subprocess.run(run, check=True)
-
-
-def program(name: str) -> str:
-    """The path of a program that a task asks for; DataError if there is none."""
-    if path := shutil.which(name):
-        return path
-    raise DataError(f"There is no {name} on PATH", hint="install it, or leave `aligner` out")
 
 
 def read_facts(folder: Path) -> dict[str, Any]:

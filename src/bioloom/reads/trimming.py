@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +15,7 @@ from bioloom.files import replacing_folder, write_json
 from bioloom.formats.fastq import Fastq, check_fastq, is_gzip
 from bioloom.formats.sample_sheet import Lane
 from bioloom.reads.choices import adapters_of
+from bioloom.reads.programs import module
 from bioloom.reads.survey import Survey, survey
 
 # A run of G at the end, of ten or more. As an adapter it is trimmed whatever its quality, and
@@ -58,7 +58,7 @@ def _cutadapt(
     threads: int,
 ) -> None:
     """Write trimmed reads and `cutadapt.json`."""
-    command = [sys.executable, "-m", "cutadapt", "--quiet", f"--cores={threads}"]
+    command = [*module("cutadapt"), "--quiet", f"--cores={threads}"]
     command += [f"--json={folder}/cutadapt.json", "--compression-level=1", "--times=2"]
     command += [f"--minimum-length={options['min_read_length']}"]
     if options["trim_quality"]:
