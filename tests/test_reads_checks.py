@@ -6,6 +6,7 @@ from hashlib import md5
 from pathlib import Path
 
 import numpy as np
+import pysam
 import pytest
 
 from bioloom.reads.checks import check_alignments
@@ -73,6 +74,12 @@ def test_another_spelling_is_offered_where_it_is_proven(tmp_path: Path):
     said = refused(lambda: check_alignments([bam(tmp_path)], reference), "20, MT", "chr20, chrM")
     assert "20 is chr20" in said
     assert "MT (300 bases) is not proven to be chrM (302)" in said
+    command = said.split('-c "')[1].split('"')[0]
+    renamed = tmp_path / "renamed.bam"
+    pysam.samtools.reheader("-c", command, str(tmp_path / "r.bam"), save_stdout=str(renamed))
+    alone = fasta(tmp_path / "r.fa", chr20=SEQUENCES["20"])
+    assert check_alignments([renamed], alone)[str(renamed)]["contigs"] == 1
+    reference = fasta(tmp_path / "r.fa", chr20=SEQUENCES["20"], chrM=SEQUENCES["MT"] + "AC")
     unproven = refused(lambda: check_alignments([bam(tmp_path, m5=False)], reference), "not proven")
     assert "20 is chr20" not in unproven
     other = fasta(tmp_path / "r.fa", chrBig="ACGT")

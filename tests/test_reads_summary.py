@@ -12,6 +12,7 @@ import pytest
 from bioloom.files import read_json
 from bioloom.formats.sample_sheet import Lane, read_sheet
 from bioloom.reads import programs
+from bioloom.reads.multiqc import multiqc
 from bioloom.reads.statistics import read_statistics, write_statistics
 from bioloom.reads.summary import hints, list_reads, write_summary
 from bioloom.reads.trimming import trim
@@ -109,3 +110,21 @@ def test_hints_name_what_is_odd():
 def test_what_is_not_installed_is_named(monkeypatch):
     monkeypatch.setattr(programs, "find_spec", lambda package: None)
     refused(lambda: programs.module("cutadapt"), "package cutadapt", r"bioloom\[reads\]")
+
+
+@pytest.mark.slow
+def test_names_that_look_like_suffixes_stay_apart_in_multiqc(tmp_path: Path):
+    names = ("a", "a_1", "a_trimmed", "a.stats.b")
+    trimmed = [lane(tmp_path, name, "1", [50] * 9) for name in names]
+    statistics = []
+    for name in names:
+        reads = [Read(f"r{n}", n, "50M", "ACGTA" * 10) for n in range(9)]
+        bam = write_reads(tmp_path / f"{name}.bam", reads, {"c": 100})
+        statistics.append(tmp_path / f"statistics/{name}")
+        write_statistics(bam, statistics[-1])
+    multiqc("toy, ward", trimmed, statistics, tmp_path / "multiqc.html")
+    page = (tmp_path / "multiqc.html").read_text()
+    for name in names:
+        assert f'"{name}"' in page
+        assert f'"{name}.1"' in page
+    assert not list(tmp_path.glob("*multiqc_data"))

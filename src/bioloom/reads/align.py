@@ -5,13 +5,12 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Any, cast
 
 import pysam
 
 from bioloom import __version__
-from bioloom.files import replacing
+from bioloom.files import replacing, work_folder
 from bioloom.formats.sample_sheet import Lane
 from bioloom.reads.pairs import mark_pairs
 from bioloom.reads.programs import program, require
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 Query = tuple[str, str, str]
 BATCH = 10_000_000  # bases that bwa takes at once, whatever the threads: the answers are the same
 PRESETS = {"ont": "map-ont", "pacbio": "map-hifi"}  # of minimap2
+FAST = "level=1"  # compression of what is read once
 SUPPLEMENTARY, REVERSE, UNMAPPED = 0x800, 0x10, 0x4
 
 
@@ -34,16 +34,18 @@ def align(
     `aligner` is bwa (pybwa) or mappy (minimap2, for long reads), or a program on PATH: bwa-mem2 or
     minimap2. DataError where that is missing.
     """
-    with replacing(bam) as sorted_, TemporaryDirectory(prefix=".align-", dir=bam.parent) as work:
-        raw, fixed = f"{work}/raw.bam", f"{work}/fixed.bam"
-        with pysam.AlignmentFile(raw, "wb0", header=_header(lane, index, aligner)) as out:
+    group, header = lane.read_group["ID"], _header(lane, index, aligner)
+    with work_folder(bam) as work, replacing(bam) as sorted_:
+        raw, fixed = work / "raw.bam", work / "fixed.bam"
+        with pysam.AlignmentFile(str(raw), "wb", header=header, format_options=[FAST]) as out:
             for record in _records(lane, reads, index, aligner, threads):
-                record.set_tag("RG", lane.read_group["ID"])
+                record.set_tag("RG", group)
                 out.write(record)
         # Mates know each other's place, and by -m their qualities, which duplicates are chosen by.
-        pysam.samtools.fixmate("--no-PG", "-m", "-u", raw, fixed)
+        pysam.samtools.fixmate("--no-PG", "-m", "-O", f"bam,{FAST}", str(raw), str(fixed))
+        raw.unlink()
         more = ["-@", str(threads - 1), "-T", f"{work}/part", "-o", str(sorted_)]
-        pysam.samtools.sort("--no-PG", *more, fixed)
+        pysam.samtools.sort("--no-PG", *more, str(fixed))
 
 
 def _header(lane: Lane, index: Path, aligner: str) -> dict[str, Any]:

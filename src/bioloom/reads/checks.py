@@ -6,6 +6,7 @@ specification, section 1.3.2); where it is missing, the reads themselves are ask
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from hashlib import md5
 from pathlib import Path
@@ -102,21 +103,24 @@ def _check_names(
     if not alike and any(name in known for name in contigs):
         return
     here, there = (", ".join([*names][:10]) for names in (contigs, known))
-    same = [
-        f"{name} is {other}"
-        for name, other in alike.items()
-        if contigs[name].m5 and contigs[name] == known[other]
-    ]
-    other = [
+    same = {name: other for name, other in alike.items() if contigs[name] == known[other]}
+    unsure = [
         f"{name} ({contigs[name].length} bases) is not proven to be {o} ({known[o].length})"
         for name, o in alike.items()
-        if contigs[name] != known[o]
+        if name not in same
     ]
-    hint = "; ".join([*same, *other]) or "give the FASTA that the reads were aligned to"
+    hint = "; ".join([*(f"{name} is {other}" for name, other in same.items()), *unsure])
     if same:
-        hint += "; rename those that are the same: samtools reheader"
+        hint += f"; rename what is the same: {rename_command(same, file)}"
+    hint = hint or "give the FASTA that the reads were aligned to"
     message = f"The reads lie on {here}, and the reference {reference} has {there}"
     raise DataError(message, file=file, hint=hint)
+
+
+def rename_command(names: Mapping[str, str], file: str) -> str:
+    """The call of samtools that gives contigs of a BAM other names."""
+    edits = (f"s/SN:{re.escape(name)}\\t/SN:{other}\\t/" for name, other in names.items())
+    return f"samtools reheader -c \"sed '{'; '.join(edits)}'\" {file} > renamed.bam"
 
 
 def _spelt(name: str, contigs: Mapping[str, Contig], known: Mapping[str, Contig]) -> str | None:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pysam
 
-from bioloom.files import replacing
+from bioloom.files import replacing, work_folder
 from bioloom.formats.sample_sheet import LONG_READS, Lane
 
 LONGEST = "1000"  # letters of a short read: so far apart markdup looks for its copies
@@ -28,10 +27,10 @@ def merge_lanes(lanes: Iterable[tuple[Lane, Path]], threads: int, bam: Path) -> 
     for lane, file in lanes:
         key = lane.library, lane.platform in LONG_READS
         libraries.setdefault(key, []).append(file)
-    with replacing(bam) as merged, TemporaryDirectory(prefix=".merge-", dir=bam.parent) as work:
+    with work_folder(bam) as work, replacing(bam) as merged:
         parts = []
         for number, ((_, is_long), files) in enumerate(libraries.items()):
-            library, marked = (Path(work) / f"{number}{end}.bam" for end in ("", ".marked"))
+            library, marked = (work / f"{number}{end}.bam" for end in ("", ".marked"))
             _merge(files, library, threads)
             if not is_long:
                 _mark(library, marked, threads)
