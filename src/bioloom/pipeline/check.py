@@ -22,6 +22,7 @@ from bioloom.features.extract import table_options
 from bioloom.models import check_parameters
 from bioloom.options import column_names, complete_options
 from bioloom.pipeline.defaults import with_defaults
+from bioloom.pipeline.reads import check_reads
 from bioloom.pipeline.tasks import (
     PRETRAINED,
     Section,
@@ -268,7 +269,13 @@ def _dataset_mistakes(task: Task, dataset: str) -> list[str]:
             wrong += _mistakes(
                 f"{place}.read", _check_name, "source", name, application.all_sources
             )
-    return mistakes + wrong
+    mistakes += wrong
+    return mistakes or _mistakes(f"{place}.reads", _check_reads, task, dataset)
+
+
+def _check_reads(task: Task, dataset: str) -> None:
+    if reads := task.reads(dataset):
+        check_reads(reads, task.reads_options(dataset))
 
 
 def _check_name(what: str, name: str, known: Collection[str]) -> None:

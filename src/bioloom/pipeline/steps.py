@@ -31,6 +31,13 @@ STEPS: dict[str, Step] = {
         ("sources",),
         shown={"task": "task.yaml"},
     ),
+    "trim": Step(("application", "datasets"), ("sources",)),
+    "index_reference": Step(("application", "datasets"), ("sources",)),
+    "align": Step(("application", "datasets"), ("sources",)),
+    "merge_lanes": Step(("application", "datasets"), ("sources",)),
+    "list_reads": Step(("application", "datasets"), ("sources",)),
+    "check_alignments": Step(("application", "datasets"), ("sources",)),
+    "multiqc": Step(("application", "datasets"), ("sources",)),
     "ingest": Step(("application", "datasets", "kind"), ("sources",), ("application",)),
     "clean": Step(
         ("application", "clean"),

@@ -14,6 +14,8 @@ from typing import Any
 from bioloom.application import Application, get_application
 from bioloom.embedders import model_files, parts_of, weights_source
 from bioloom.kinds import Kind, get_kind
+from bioloom.options import complete_options
+from bioloom.pipeline.reads import Reads, reads_of
 from bioloom.pipeline.steps import STEPS
 from bioloom.sources import local_path
 
@@ -92,26 +94,47 @@ class Task:
         options = self.datasets[dataset]
         return {name: options[name] for name in self.code.all_sources if name in options}
 
-    def source_files(self, dataset: str) -> dict[str, str]:
+    def given_files(self, dataset: str) -> dict[str, str]:
         """Source name -> local path of a data set, fetched or the user's own."""
         return {name: local_path(source) for name, source in self.sources(dataset).items()}
 
+    def reads(self, dataset: str) -> Reads | None:
+        """The sequencing reads of a data set, and where the rules put what they make of them."""
+        files = self.given_files(dataset)
+        if not self.code.reads or "reads" not in files:
+            return None
+        return reads_of(files["reads"], self.code.reads, self.path(dataset, "reads"))
+
+    def source_files(self, dataset: str) -> dict[str, str]:
+        """What `ingest` gets: the files that are given, or what the rules make of reads."""
+        files, reads = self.given_files(dataset), self.reads(dataset)
+        return files | ({"reads": reads.ready} if reads else {})
+
     def raw_files(self, dataset: str) -> list[str]:
         """All files of a data set's sources; of a folder those in it, whose content then counts."""
-        return [
+        files, reads = self.source_files(dataset), self.reads(dataset)
+        found = [
             str(file)
-            for path in map(Path, self.source_files(dataset).values())
+            for path in map(Path, files.values())
             for file in (sorted(filter(Path.is_file, path.rglob("*"))) if path.is_dir() else [path])
         ]
+        return found + (reads.files if reads else [])
 
     def dataset_options(self, dataset: str) -> Section:
         """What a data set says beyond its files: how to read them."""
         return without(self.datasets[dataset], *self.sources(dataset))
 
     def ingest_options(self, dataset: str) -> Section:
-        """The same with the task's kind, where it decides how labels are read."""
+        """What of it is for `ingest`, with the task's kind where it decides how labels are read."""
         asked = self.kind and "kind" in self.code.options
-        return self.dataset_options(dataset) | ({"kind": self.kind} if asked else {})
+        options = without(self.dataset_options(dataset), *self.code.reads_options)
+        return options | ({"kind": self.kind} if asked else {})
+
+    def reads_options(self, dataset: str) -> Section:
+        """How the reads of a data set are trimmed and aligned."""
+        known = self.code.reads_options
+        given = {k: v for k, v in self.dataset_options(dataset).items() if k in known}
+        return complete_options(given, known, dataset)
 
     @property
     def has_nodes(self) -> bool:
@@ -203,9 +226,14 @@ class Task:
     @property
     def report_files(self) -> dict[str, str]:
         """What the report shows, by what it is."""
-        return {
+        shown = {
             what: self.path(file) for step in STEPS.values() for what, file in step.shown.items()
         }
+        for dataset in self.datasets:
+            reads = self.reads(dataset)
+            if reads and reads.fastq:
+                shown |= {f"multiqc.{dataset}": reads.report, f"reads.{dataset}": reads.summary}
+        return shown
 
 
 def is_pretrained(part: Section) -> bool:
