@@ -21,7 +21,9 @@ def call(start: int, alleles: str, genotype: str) -> Called:
     letters = tuple(alleles.split(","))
     assert LETTERS[start : start + len(letters[0])] == letters[0]
     phased = "|" in genotype
-    return Called("c", start, letters, tuple(map(int, genotype.replace("|", "/").split("/"))), phased)
+    return Called(
+        "c", start, letters, tuple(map(int, genotype.replace("|", "/").split("/"))), phased
+    )
 
 
 def shares(truth: list[Called], calls: list[Called]) -> tuple[list, list]:
@@ -39,7 +41,10 @@ def shares(truth: list[Called], calls: list[Called]) -> tuple[list, list]:
         # one record of two alternatives, or two records
         ([(42, "CAT,C,CA", "1/2")], [(42, "CAT,C", "0/1"), (43, "AT,A", "0/1")]),
         # on two chromosomes, with the mark of a spanning deletion and without
-        ([(58, "AGTCA,A", "0/1"), (60, "T,G", "0/1")], [(58, "AGTCA,A", "0/1"), (60, "T,G,*", "1/2")]),
+        (
+            [(58, "AGTCA,A", "0/1"), (60, "T,G", "0/1")],
+            [(58, "AGTCA,A", "0/1"), (60, "T,G,*", "1/2")],
+        ),
     ],
 )
 def test_the_same_haplotypes_in_other_records(truth, calls):

@@ -48,7 +48,7 @@ def test_letters_that_change_on_one_and_on_both_chromosomes(tmp_path):
 
 
 def test_an_indel_written_at_three_places_is_one_left_aligned_record(tmp_path):
-    """bcftools call gives two records of such a deletion."""
+    """Bcftools call gives two records of such a deletion."""
     letters = LETTERS[:400] + "G" + "CA" * 8 + "T" + LETTERS[417:]
     reads = reads_over(letters, [], 408, 9, "ref", length=100)
     for place in (400, 406, 412):
@@ -131,7 +131,7 @@ def test_two_alternatives_at_one_place(tmp_path):
     reads += reads_over(letters, [(800, "GCACA", "G")], 810, 11, "c", length=110)
     reads += reads_over(letters, [(800, "G", "GCA")], 810, 11, "d", length=110)
     both = called(tmp_path, reads, letters)
-    assert {alt for alt in both[0][2].split(",")} == {first, second}
+    assert set(both[0][2].split(",")) == {first, second}
     assert both[0][3:] == ((1, 2), (0, 11, 11))
     assert both[1][:2] == (801, "GCACA")
     assert set(both[1][2].split(",")) == {"G", "GCACACA"}
@@ -159,9 +159,7 @@ def test_the_echo_of_an_indel_is_no_variant_of_its_own(tmp_path):
         # The read ends four letters into the insertion, which are laid on the reference.
         letters = "".join(letter for letter, _ in places[430 + i : 505])
         reads.append(Read(f"echo{i}", 430 + i, f"{len(letters)}M", letters))
-    assert [(pos, alts) for pos, _, alts, _, _ in called(tmp_path, reads)] == [
-        (501, insertion[2])
-    ]
+    assert [(pos, alts) for pos, _, alts, _, _ in called(tmp_path, reads)] == [(501, insertion[2])]
 
 
 def test_ambiguous_and_masked_letters_of_the_reference(tmp_path):

@@ -62,7 +62,7 @@ def read(name: str, places: list[Place], **options) -> Read:
 def reads_over(
     reference: str, edits: list[Edit], site: int, n: int, name: str, length: int = 80, **options
 ) -> list[Read]:
-    """n reads of a haplotype that lie over a site, each begun a little further on."""
+    """N reads of a haplotype that lie over a site, each begun a little further on."""
     places = haplotype(reference, edits)
     centre = min(i for i, (_, at) in enumerate(places) if at is not None and at >= site)
     starts = np.linspace(centre - length + 25, centre - 25, n).astype(int)

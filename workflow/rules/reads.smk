@@ -1,11 +1,36 @@
 """FASTQ of a sample sheet to trimmed reads, or to one sorted BAM a sample; a sheet out of a sheet.
 
-Requires: the source `reads` of a data set (a sample sheet, or BAM or CRAM), and `reference`.
+Requires: the source `reads` of a data set (a sample sheet, or BAM or CRAM), and `reference`; or
+the latter alone, where a data set says `simulate`.
 Makes: results/{task}/{dataset}/reads/{trimmed,aligned}.csv, which `ingest` reads in place of the
 user's sheet, the files that it names, summary.json and multiqc.html. Files of aligned reads are
 checked against the reference (checked.json).
 Large genomes need more memory, in the profile: `set-resources: {align: {mem_mb: 12000}}`.
 """
+
+
+rule simulate:
+    input:
+        reference,
+    output:
+        fastq_1="results/{task}/{dataset}/reads/simulated/{sample}_1.fastq.gz",
+        fastq_2="results/{task}/{dataset}/reads/simulated/{sample}_2.fastq.gz",
+        truth="results/{task}/{dataset}/reads/simulated/{sample}.vcf.gz",
+    log:
+        "logs/{task}/{dataset}/simulate/{sample}.log",
+    priority: PRIORITY["ingest"]
+    conda:
+        "../../envs/bioloom.yaml"
+    resources:
+        mem_mb=4000,
+    params:
+        options=lambda wildcards: to_json(task_of(wildcards).simulation(wildcards.dataset)),
+        seed=PROJECT.seed,
+        code=code("simulate"),
+    shell:
+        'python "$BIOLOOM_SCRIPTS/simulate.py" --reference {input:q} --options {params.options:q}'
+        " --sample {wildcards.sample} --seed {params.seed} --fastq-1 {output.fastq_1}"
+        " --fastq-2 {output.fastq_2} --truth {output.truth} 2>&1 | tee {log}"
 
 
 rule trim:

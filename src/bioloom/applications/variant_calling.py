@@ -1,8 +1,9 @@
 """Variants of reads that are aligned to a reference: how many copies of each allele a sample has.
 
-Sources: `reads` (BAM or CRAM) and `reference` (FASTA); `truth` (VCF) labels them, inside the
-regions of `confident` (BED) if there are any; `regions` (BED) are all that is looked at. Samples
-are candidate alleles (`bioloom.samples.variants`); predictions become a VCF.
+Sources: `reads` (a sample sheet, BAM or CRAM) and `reference` (FASTA); `truth` (a VCF, or a folder
+with one a sample) labels them, inside the regions of `confident` (BED) if there are any; `regions`
+(BED) are all that is looked at. Instead of `reads` and `truth` the block `simulate` makes both.
+Samples are candidate alleles (`bioloom.samples.variants`); predictions become a VCF.
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ import pandas as pd
 from bioloom.application import Application
 from bioloom.errors import DataError
 from bioloom.formats.intervals import read_windows
-from bioloom.formats.vcf import read_calls, write_vcf
+from bioloom.formats.sample_sheet import is_sheet, read_sheet
+from bioloom.formats.vcf import Called, read_calls, samples_of, write_vcf
 from bioloom.options import Option, complete_options
 from bioloom.reads.alignments import open_reads
+from bioloom.reads.groups import samples_of_reads
 from bioloom.samples import VARIANT, Cleaned, Raw
 from bioloom.samples.cleaning import drop_rows
-from bioloom.samples.variants import FOUND, IMAGE, PEER, PRIOR
+from bioloom.samples.variants import FOUND, GENOTYPES, IMAGE, PEER, PRIOR
+from bioloom.variants import simulate
 from bioloom.variants.bcftools import SETTINGS, bcftools_calls
 from bioloom.variants.candidates import Theta
 from bioloom.variants.compare import inside
@@ -42,6 +46,8 @@ OPTIONS: dict[str, Any] = {
     "theta_indel": Option(1.25e-4, type=float, above=0, maximum=0.1),
     # Probability of a variant from which an allele is a candidate.
     "min_probability": Option(2e-3, type=float, above=0, maximum=0.5),
+    # Reads and their truth are simulated of the reference (`bioloom.variants.simulate`).
+    "simulate": Option(None, type=dict),
     # Bases whose candidates are held out together.
     "block": Option(20_000, minimum=1000),
 }
@@ -52,37 +58,61 @@ Region = tuple[str, int, int]
 def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     """Candidate alleles of the reads, a row each; with `truth` also their copies as `label`."""
     options = complete_options(options, OPTIONS, "datasets")
-    reference, reads = Reference(files["reference"]), open_reads(files["reads"], files["reference"])
-    _check_contigs(reads.header.contigs, reads.header.lengths, reference, files["reads"])
+    reference = Reference(files["reference"])
     ploidy = _ploidy(options["ploidy"], reference)
-    name = options["sample"] or _sample_of(reads.header.text, files["reads"])
-    person = Person(name, reads, error_rates(reads, reference), ploidy)
+    people, notes = _people(files["reads"], options["sample"], reference, ploidy)
+    regions = _regions(files.get("regions"), reference, options["simulate"])
+    covered = set.intersection(*(set(person.reads.header.contigs) for person in people))
+    regions = [region for region in regions if region[0] in covered]
     theta = Theta(options["theta"], options["theta_indel"])
-    regions = _regions(files.get("regions"), reference, reads.header.contigs)
-    rows = pd.concat(_candidates(person, reference, regions, theta, options), ignore_index=True)
-    notes = [f"{len(rows)} candidate alleles in {sum(e - s for _, s, e in regions):,} bases"]
+    rows = pd.concat(
+        _candidates(people, reference, regions, theta, options["min_probability"]),
+        ignore_index=True,
+    )
+    notes += [f"{len(rows)} candidate alleles in {sum(e - s for _, s, e in regions):,} bases"]
     if "truth" in files:
-        rows, known = _labelled(rows, files, reference, person, regions)
-        notes += known
+        sure = _intersection(_regions(files.get("confident"), reference), regions)
+        found = [_labelled(rows, files, reference, person, sure) for person in people]
+        rows = pd.concat([labelled for labelled, _ in found], ignore_index=True)
+        notes += [note for _, note in found] + [f"bcftools: {SETTINGS}"]
     return Raw(_named(rows, options["block"]), notes)
 
 
+def _people(
+    reads: Path, sample: str | None, reference: Reference, ploidy: dict[str, int]
+) -> tuple[list[Person], list[str]]:
+    """The samples of a sheet, or of one file; and notes on names that are given anew."""
+    people, notes = [], []
+    files: list[tuple[str | None, Path]] = [(sample, reads)]
+    if is_sheet(reads):
+        files = [(lane.sample, Path(lane.bam)) for lane in read_sheet(reads)]
+    for name, file in files:
+        opened = open_reads(file, reference.file)
+        known = samples_of_reads(opened.header)
+        names = [name] if name else known
+        if not names or (len(known) > 1 and not set(names) <= set(known)):
+            found = f"samples {', '.join(known)}" if known else "no sample"
+            hint = "say which by `sample: <name>` under the data set, or in a sample sheet"
+            raise DataError(f"The read groups name {found}", file=file, hint=hint)
+        if len(known) == 1 and names != known:
+            notes.append(f"{names[0]} is called {known[0]} in {file}")
+        error = error_rates(opened, reference)
+        people += [Person(own, opened, error, ploidy, len(known) < 2) for own in names]
+    return people, notes
+
+
 def _candidates(
-    person: Person,
-    reference: Reference,
-    regions: list[Region],
-    theta: Theta,
-    options: dict[str, Any],
+    people: list[Person], reference: Reference, regions: list[Region], theta: Theta, least: float
 ) -> Iterator[pd.DataFrame]:
-    most = np.log1p(-options["min_probability"])
     for contig, first, last in regions:
         for start in range(first, last, TILE):
             end = min(start + TILE, last)
-            rows = region_evidence([person], reference, contig, start, end, theta)
+            rows = region_evidence(people, reference, contig, start, end, theta)
             if len(rows):
                 # A site stays with all its alleles, if anybody may vary there.
                 none = rows[f"{VARIANT}posteriors"].map(lambda logs: logs[0])
-                yield rows[none.groupby(rows[f"{VARIANT}pos"]).transform("min") < most]
+                likely = none.groupby(rows[f"{VARIANT}pos"]).transform("min") < np.log1p(-least)
+                yield rows[likely]
 
 
 def _labelled(
@@ -91,35 +121,40 @@ def _labelled(
     reference: Reference,
     person: Person,
     regions: list[Region],
-) -> tuple[pd.DataFrame, list[str]]:
-    """The rows inside the confident regions, with their labels and the peer's answers."""
-    sure = _intersection(_regions(files.get("confident"), reference), regions)
-    truth = inside(read_calls(files["truth"]), sure)
-    peer = inside(
-        bcftools_calls(files["reads"], files["reference"], person.ploidy, reference.lengths), sure
-    )
-    rows = rows[_inside(rows, sure)]
+) -> tuple[pd.DataFrame, str]:
+    """One sample's rows inside the regions, with their labels and the peer's answers; a note."""
+    rows = rows[(rows[f"{VARIANT}person"] == person.name) & _inside(rows, regions)]
+    truth = inside(_truth(files["truth"], person.name), regions)
+    called = bcftools_calls(person.reads.file, person.name, reference, person.ploidy)
+    peer = inside(called, regions)
+    if not len(truth):
+        hint = "contigs may be spelled otherwise (chr20, 20), or positions be of another build"
+        message = f"No true variant of {person.name} lies in the regions"
+        raise DataError(message, file=files["truth"], hint=hint)
     parts = [
         label_rows(
             rows[rows[f"{VARIANT}chrom"] == contig],
             [call for call in truth if call.contig == contig],
             [call for call in peer if call.contig == contig],
             reference.codes(contig, 0, reference.lengths[contig]),
-            person.name,
+            person,
             contig,
         )
-        for contig in dict.fromkeys(contig for contig, _, _ in sure)
+        for contig in dict.fromkeys(contig for contig, _, _ in regions)
     ]
-    rows = pd.concat(parts, ignore_index=True)
-    if not len(truth):
-        hint = "names of contigs may be spelled otherwise (chr20, 20), or positions be of another build"
-        raise DataError("No true variant lies in the regions", file=files["truth"], hint=hint)
-    missed = int((~rows[FOUND] & (rows["label"] != "0/0")).sum())
-    return rows, [
-        f"{len(truth)} true variants in {sum(e - s for _, s, e in sure):,} bases; "
-        f"{missed} of their alleles are no candidates, and count as missed",
-        f"bcftools: {SETTINGS}",
-    ]
+    labelled = pd.concat(parts, ignore_index=True)
+    missed = int((~labelled[FOUND] & (labelled["label"] != GENOTYPES[0])).sum())
+    return labelled, (
+        f"{person.name}: {len(truth)} true variants in {sum(e - s for _, s, e in regions):,} "
+        f"bases; {missed} of their alleles are no candidates, and count as missed"
+    )
+
+
+def _truth(file: Path, name: str) -> list[Called]:
+    """The true variants of a sample; a VCF of one sample is of whom it is given for."""
+    if file.is_dir():
+        return read_calls(file / f"{name}.vcf.gz", name)
+    return read_calls(file, name if name in samples_of(file) else None)
 
 
 def _inside(rows: pd.DataFrame, regions: list[Region]) -> np.ndarray:
@@ -134,48 +169,11 @@ def _inside(rows: pd.DataFrame, regions: list[Region]) -> np.ndarray:
 
 def _named(rows: pd.DataFrame, block: int) -> pd.DataFrame:
     """The rows with `sample_id` and `group`, the block of the genome that they lie in."""
-    columns = [rows[f"{VARIANT}{name}"].astype(str) for name in ("person", "chrom", "pos", "ref")]
-    place = rows[f"{VARIANT}chrom"] + ":" + ((rows[f"{VARIANT}pos"] - 1) // block).astype(str)
-    ids = columns[0].str.cat([*columns[1:], rows[f"{VARIANT}alt"]], sep=":")
-    return rows.assign(sample_id=ids, group=place)
-
-
-def _sample_of(header: str, file: Path) -> str:
-    """The name of the one sample that the read groups are of."""
-    groups = [line for line in header.splitlines() if line.startswith("@RG")]
-    names = {
-        field.removeprefix("SM:")
-        for line in groups
-        for field in line.split("\t")
-        if field.startswith("SM:")
-    }
-    if len(names) != 1:
-        found = f"samples {', '.join(sorted(names))}" if names else "no sample"
-        hint = "say `sample: <name>` under the data set"
-        raise DataError(f"The read groups name {found}, not one", file=file, hint=hint)
-    return names.pop()
-
-
-def _check_contigs(
-    contigs: tuple[str, ...], lengths: tuple[int, ...], reference: Reference, file: Path
-) -> None:
-    """DataError for contigs that the reference has not, or of another length."""
-    for contig, length in zip(contigs, lengths, strict=True):
-        if contig not in reference.lengths:
-            near = [
-                name
-                for name, known in reference.lengths.items()
-                if known == length and name.removeprefix("chr") == contig.removeprefix("chr")
-            ]
-            hint = f"it has {near[0]!r} of the same length" if near else "align to this reference"
-            raise DataError(f"The reference has no contig {contig!r}", file=file, hint=hint)
-        if reference.lengths[contig] != length:
-            raise DataError(
-                f"{contig} has {length} bases in the reads, {reference.lengths[contig]} in "
-                f"{reference.file}",
-                file=file,
-                hint="the reads are aligned to another build",
-            )
+    names = ("person", "chrom", "pos", "ref", "alt")
+    columns = [rows[f"{VARIANT}{name}"].astype(str) for name in names]
+    ids = [":".join(values) for values in zip(*columns, strict=True)]
+    blocks = ((rows[f"{VARIANT}pos"] - 1) // block).astype(str)
+    return rows.assign(sample_id=ids, group=rows[f"{VARIANT}chrom"] + ":" + blocks)
 
 
 def _ploidy(given: Any, reference: Reference) -> dict[str, int]:
@@ -190,21 +188,18 @@ def _ploidy(given: Any, reference: Reference) -> dict[str, int]:
 
 
 def _regions(
-    file: Path | None, reference: Reference, contigs: tuple[str, ...] | None = None
+    file: Path | None, reference: Reference, simulated: dict[str, Any] | None = None
 ) -> list[Region]:
-    """The regions of a BED, or all contigs."""
+    """The regions of a BED, or all contigs; of simulated reads those that variants are in."""
     if file is None:
-        return [(name, 0, reference.lengths[name]) for name in contigs or reference.lengths]
+        most = (simulated or {}).get("bases") or float("inf")
+        return [(name, 0, int(min(n, most))) for name, n in reference.lengths.items()]
     windows = read_windows(file)
-    for row, (chrom, end) in windows[["chrom", "end"]].iterrows():
+    for row, chrom, end in zip(windows.index, windows["chrom"], windows["end"], strict=True):
         if end > reference.lengths.get(chrom, 0):
+            message = f"{chrom}, up to {end}, does not lie in the reference"
             hint = f"it has {', '.join(list(reference.lengths)[:3])}"
-            raise DataError(
-                f"{chrom}, up to {end}, does not lie in the reference",
-                file=file,
-                row=row,
-                hint=hint,
-            )
+            raise DataError(message, file=file, row=row, hint=hint)
     spans = windows.sort_values(["chrom", "start"])[["chrom", "start", "end"]]
     return list(spans.itertuples(index=False, name=None))
 
@@ -280,6 +275,8 @@ application = Application(
     clean=clean,
     inputs=inputs,
     sources=("reads", "reference"),
+    reads="aligned",
+    simulate=simulate.OPTIONS,
     optional_sources=("truth", "confident", "regions"),
     measures=("region",),
     private=True,

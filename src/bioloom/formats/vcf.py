@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -10,9 +11,10 @@ from typing import NamedTuple
 import pysam
 
 from bioloom.errors import DataError
+from bioloom.files import replacing
 
 SPANNED = "*"
-PASSED = ([], ["PASS"], ["."])
+PASSED: tuple[list[str], ...] = ([], ["PASS"], ["."])
 
 
 class Called(NamedTuple):
@@ -37,11 +39,24 @@ def read_calls(path: str | Path, sample: str | None = None) -> list[Called]:
     DataError for what is no VCF, and for a sample that the file does not have.
     """
     file = Path(path)
+    with _opened(file) as variants:
+        name = _sample(list(variants.header.samples), sample, file)
+        return [call for record in variants if (call := _call(record, name))]
+
+
+def samples_of(path: str | Path) -> list[str]:
+    """The samples of a file, in order; DataError for what is no VCF."""
+    with _opened(Path(path)) as variants:
+        return list(variants.header.samples)
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[pysam.VariantFile]:
+    """The file, without htslib's messages; what it raises as DataError."""
     verbosity = pysam.set_verbosity(0)
     try:
         with pysam.VariantFile(str(file)) as variants:
-            name = _sample(list(variants.header.samples), sample, file)
-            return [call for record in variants if (call := _call(record, name))]
+            yield variants
     except (OSError, ValueError) as error:
         if isinstance(error, DataError):
             raise
@@ -104,6 +119,7 @@ def write_vcf(
     filters: Mapping[str, str],
     info: list[Field],
     format: list[Field],
+    index: bool = True,
 ) -> None:
     """Write VCF 4.3, sorted in the order of `contigs`, bgzipped, with an index beside it.
 
@@ -129,7 +145,8 @@ def write_vcf(
         alternatives = ",".join(record.alleles[1:]) or "."
         values = [":".join(sample) for sample in record.samples]
         lines.append("\t".join([*fixed, alternatives, quality, chosen, record.info, keys, *values]))
-    with pysam.BGZFile(str(file), "wb") as out:
+    with replacing(file) as temporary, pysam.BGZFile(str(temporary), "wb", None) as out:
         out.write(("\n".join(lines) + "\n").encode())
-    long = max(contigs.values(), default=0) >= 1 << 29
-    pysam.tabix_index(str(file), preset="vcf", force=True, csi=long)
+    if index:
+        long = max(contigs.values(), default=0) >= 1 << 29
+        pysam.tabix_index(str(file), preset="vcf", force=True, csi=long)

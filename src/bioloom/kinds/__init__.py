@@ -72,15 +72,12 @@ class HeldOut:
 
     def __getitem__(self, rows: np.ndarray) -> HeldOut:
         """The rows at `rows` (integers or a boolean mask)."""
-        named = ("own", "facts")
-        others = ("repeat", *named)
+        others = ("repeat", "own", "facts")
         arrays = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in others}
-        chosen = {name: a[rows] for name, a in arrays.items() if a is not None}
-        by_name = {
-            each: {name: values[rows] for name, values in getattr(self, each).items()}
-            for each in named
-        }
-        return HeldOut(self.repeat, **chosen, **by_name)
+        chosen: dict[str, Any] = {name: a[rows] for name, a in arrays.items() if a is not None}
+        own = {name: values[rows] for name, values in self.own.items()}
+        facts = {name: values[rows] for name, values in self.facts.items()}
+        return HeldOut(self.repeat, **chosen, own=own, facts=facts)
 
     def keys(self) -> pd.MultiIndex:
         """`repeat, fold, sample_id` of each row."""

@@ -24,6 +24,7 @@ class Reads:
     goal: str  # "aligned" or "trimmed"
     folder: str
     rows: tuple[Lane, ...]  # of the sample sheet, if it is one
+    simulated: tuple[str, ...] = ()  # files with the truth of reads that rules simulate
 
     @property
     def fastq(self) -> list[Lane]:
@@ -65,9 +66,10 @@ class Reads:
         """The files behind the sheet that `ingest` gets, which it opens, too."""
         if self.goal == "trimmed":
             return [self.trimmed(lane) for lane in self.fastq]
+        truth = list(self.simulated)
         given = [*self.given, self.checked] if self.given else []
         indices = [f"{bam}.csi" for bam in self.bams]
-        return [*self.bams, *indices, *(file for file in given if file != self.source)]
+        return [*self.bams, *indices, *truth, *(file for file in given if file != self.source)]
 
     @property
     def bams(self) -> list[str]:
@@ -121,6 +123,20 @@ def reads_of(source: str, goal: str, folder: str) -> Reads:
     return Reads(source, goal, folder, _rows(path.resolve(), Path.cwd(), path, status.st_mtime_ns))
 
 
+def simulated_reads(options: Mapping[str, Any], goal: str, folder: str) -> Reads:
+    """The reads that rules simulate: a sample of each of the `depths`."""
+    names = [f"simulated_{number}" for number in range(1, len(options["depths"]) + 1)]
+    files = [
+        [f"{folder}/simulated/{name}{end}" for end in ("_1.fastq.gz", "_2.fastq.gz", ".vcf.gz")]
+        for name in names
+    ]
+    lanes = tuple(
+        Lane(name, one, two, lane="1", library=name)
+        for name, (one, two, _) in zip(names, files, strict=True)
+    )
+    return Reads("", goal, folder, lanes, tuple(truth for _, _, truth in files))
+
+
 @cache
 def _rows(_place: Path, _folder: Path, sheet: Path, _time: int) -> tuple[Lane, ...]:
     """The rows: jobs ask for them again and again."""
@@ -129,6 +145,8 @@ def _rows(_place: Path, _folder: Path, sheet: Path, _time: int) -> tuple[Lane, .
 
 def check_reads(reads: Reads, options: Mapping[str, Any]) -> None:
     """Raise DataError for what no rule makes the goal of, and for options that fit no lane."""
+    if reads.simulated:
+        return
     if not Path(reads.source).exists():  # which is told elsewhere, or it is fetched later
         if is_sheet(reads.source):
             hint = "name a file here; what it names may be anywhere"

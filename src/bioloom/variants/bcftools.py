@@ -9,7 +9,9 @@ from tempfile import TemporaryDirectory
 import pysam
 import pysam.bcftools
 
-from bioloom.formats.vcf import Called, read_calls
+from bioloom.formats.vcf import Called, read_calls, samples_of
+from bioloom.variants.alleles import decode, encode
+from bioloom.variants.reference import Reference
 
 # All reads however deep, none that may lie elsewhere, and pairs without the flag of a proper one.
 PILEUP = ("-d", "100000", "-q", "1", "-A", "-a", "FORMAT/AD")
@@ -18,13 +20,13 @@ SETTINGS = "mpileup " + " ".join(PILEUP) + " | call " + " ".join(CALL) + " | nor
 
 
 def bcftools_calls(
-    bam: Path, reference: Path, ploidy: Mapping[str, int], lengths: Mapping[str, int]
+    bam: Path, sample: str, reference: Reference, ploidy: Mapping[str, int]
 ) -> list[Called]:
-    """What bcftools calls in a BAM, unfiltered; its reference has a copy without ambiguity."""
+    """What bcftools calls of a sample, unfiltered; its reference is a copy without ambiguity."""
     with TemporaryDirectory(prefix="bioloom-bcftools-") as folder:
         work = Path(folder)
-        fasta, copies = _plain(reference, work), work / "ploidy.tsv"
-        lines = [f"{name} 1 {lengths[name]} . {n}\n" for name, n in ploidy.items()]
+        fasta, copies = _plain(reference.file, work), work / "ploidy.tsv"
+        lines = [f"{name} 1 {reference.lengths[name]} . {n}\n" for name, n in ploidy.items()]
         copies.write_text("".join(lines) + "* * * . 2\n")
         piled, called, normal = (str(work / name) for name in ("piled", "called", "normal"))
         verbosity = pysam.set_verbosity(0)
@@ -34,7 +36,8 @@ def bcftools_calls(
             _run("norm", "-f", str(fasta), "-Ob", "-o", normal, called)
         finally:
             pysam.set_verbosity(verbosity)
-        return read_calls(normal)
+        known = samples_of(normal)
+        return read_calls(normal, sample if sample in known else known[0])
 
 
 def _run(command: str, *options: str) -> None:
@@ -43,10 +46,8 @@ def _run(command: str, *options: str) -> None:
 
 def _plain(reference: Path, folder: Path) -> Path:
     """The reference with each ambiguous letter as VCF writes it, in upper case."""
-    from bioloom.variants.alleles import decode, encode
-
     copy = folder / "reference.fa"
     with pysam.FastxFile(str(reference)) as records, copy.open("w") as out:
         for record in records:
-            out.write(f">{record.name}\n{decode(encode(record.sequence))}\n")
+            out.write(f">{record.name}\n{decode(encode(str(record.sequence)))}\n")
     return copy

@@ -209,7 +209,7 @@ def haplotypes(
 
 
 def _edit(site: Site, allele: int) -> tuple[int, int, bytes]:
-    """[start, end) of the reference that an allele replaces, and by what, without shared letters."""
+    """What an allele replaces, [start, end), and by what; without letters that both share."""
     ref, alt = site.alleles[0].tobytes(), site.alleles[allele].tobytes()
     back = len(commonprefix([ref[::-1], alt[::-1]]))
     ref, alt = ref[: len(ref) - back], alt[: len(alt) - back]

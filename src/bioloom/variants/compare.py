@@ -180,9 +180,9 @@ def _haplotypes(
         ]
     made: dict[tuple[str, str], list[int]] = {}
     for used, first, second in states:
-        one, other = sorted(_replay(edits, reference, low, high) for edits in (first, second))
-        if len(used) >= len(made.get((one, other), ())):
-            made[one, other] = used
+        smaller, larger = sorted(_replay(edits, reference, low, high) for edits in (first, second))
+        if len(used) >= len(made.get((smaller, larger), ())):
+            made[smaller, larger] = used
     return made
 
 

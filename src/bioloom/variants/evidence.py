@@ -15,6 +15,7 @@ import pandas as pd
 from bioloom.arrays.images import HALF, NEVER
 from bioloom.reads.bam import Bam
 from bioloom.reads.cram import Cram
+from bioloom.reads.groups import of_sample
 from bioloom.reads.pileup import COUNTING, linked
 from bioloom.reads.records import Records
 from bioloom.samples import VARIANT
@@ -42,12 +43,16 @@ NEAR = 20  # bases within which a site may be the echo of an indel
 
 @dataclass(frozen=True)
 class Person:
-    """One sample: its reads, how often bases of each quality are wrong in them, and its ploidy."""
+    """One sample: its reads, how often bases of each quality are wrong in them, and its ploidy.
+
+    `alone` is whether all reads of the file are its, whatever their groups are called.
+    """
 
     name: str
     reads: Bam | Cram
     error: np.ndarray
     ploidy: Mapping[str, int] = field(default_factory=dict)
+    alone: bool = True
 
     def copies(self, contig: str) -> int:
         """Copies of a contig: two unless said otherwise."""
@@ -89,8 +94,10 @@ class Reads(NamedTuple):
     @classmethod
     def of(cls, person: Person, window: Window) -> Reads:
         """Those of a window."""
-        found = person.reads.records(window.contig, window.origin, window.end)
-        records = COUNTING.keep(found)
+        records = person.reads.records(window.contig, window.origin, window.end)
+        if not person.alone:
+            records = of_sample(records, person.reads.header, person.name, person.reads.file)
+        records = COUNTING.keep(records)
         following, _ = linked(records, COUNTING)
         return cls(person, records, following, fragments_of(following))
 
@@ -131,7 +138,7 @@ def region_evidence(
 def _look(
     reads: Reads, sites: list[Site], beside: list[list[Site]], window: Window
 ) -> list[Evidence]:
-    """What the sample's fragments say of each site; of an allele's haplotypes the likeliest counts."""
+    """What a sample's fragments say of each site; of an allele's haplotypes the best counts."""
     arrays, owners = haplotypes(sites, beside, window.letters, window.origin)
     seen = observe(
         reads.records,

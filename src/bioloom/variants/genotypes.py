@@ -1,4 +1,4 @@
-"""Likelihoods and posteriors of genotypes from what fragments say (Li 2011, Bioinformatics 27:2987).
+"""Likelihoods and posteriors of genotypes from what fragments say (Li 2011, Bioinformatics 27).
 
 Genotypes are in the order of VCF: of alleles 0, 1, 2 they are 00, 01, 11, 02, 12, 22.
 """

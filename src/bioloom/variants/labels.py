@@ -18,6 +18,7 @@ from bioloom.formats.vcf import SPANNED, Called
 from bioloom.samples import VARIANT
 from bioloom.samples.variants import COPIES, FOUND, GENOTYPES, IMAGE, PEER, PRIOR
 from bioloom.variants.alleles import left_aligned
+from bioloom.variants.evidence import Person
 
 Allele = tuple[int, str, str]
 SURE = -25.0  # logarithm of the least probability that a peer is given
@@ -29,7 +30,7 @@ def label_rows(
     truth: list[Called],
     peer: list[Called],
     reference: np.ndarray,
-    person: str,
+    person: Person,
     contig: str,
 ) -> pd.DataFrame:
     """The rows of one sample on one contig with `label`, the peer's answer and `sample_weight`.
@@ -44,7 +45,9 @@ def label_rows(
         ].itertuples(index=False)
     ]
     beside = sorted((true.keys() | called.keys()) - set(mine))
-    others = pd.DataFrame([_row_beside(allele, person, contig) for allele in beside])
+    others = pd.DataFrame(
+        [_row_beside(allele, person.name, person.copies(contig), contig) for allele in beside]
+    )
     table = pd.concat([rows, others.reindex(columns=rows.columns)], ignore_index=True)
     alleles = [*mine, *beside]
     table["label"] = [GENOTYPES[min(true[allele], 2)] for allele in alleles]
@@ -96,11 +99,11 @@ def _peer_answers(
     return answers
 
 
-def _row_beside(allele: Allele, person: str, contig: str) -> dict[str, Any]:
+def _row_beside(allele: Allele, person: str, ploidy: int, contig: str) -> dict[str, Any]:
     """The row of an allele that is no candidate."""
     start, ref, alt = allele
     which = {"person": person, "chrom": contig, "pos": start + 1, "ref": ref, "alts": alt}
-    which |= {"alt": alt, "allele": 1, "ploidy": 2, "depth": 0}
+    which |= {"alt": alt, "allele": 1, "ploidy": ploidy, "depth": 0}
     row: dict[str, Any] = {f"{VARIANT}{name}": value for name, value in which.items()}
     row |= {f"{PRIOR}.{name}": p for name, p in zip(COPIES, NOT_CALLED, strict=True)}
     row |= {"site.is_indel": float(len(ref) != len(alt)), "site.length": float(len(alt) - len(ref))}

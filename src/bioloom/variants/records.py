@@ -42,7 +42,8 @@ def vcf_records(
     sites = table.groupby(
         [f"{VARIANT}{name}" for name in ("chrom", "pos", "ref", "alts")], sort=False
     )
-    for (chrom, pos, ref, alts), rows in sites:
+    for place, rows in sites:
+        chrom, pos, ref, alts = cast(tuple[str, int, str, str], place)
         alleles = [ref, *alts.split(",")]
         if not (rows["prediction"] != GENOTYPES[0]).any():
             continue
@@ -51,7 +52,7 @@ def vcf_records(
             for name, mine in rows.groupby(f"{VARIANT}person")
         }
         used = sorted({0, *(a for one in own.values() for a in one.genotype)})
-        yield _record(str(chrom), int(pos) - 1, alleles, used, own, people)
+        yield _record(chrom, pos - 1, alleles, used, own, people)
 
 
 class _Genotype:

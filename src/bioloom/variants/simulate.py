@@ -7,13 +7,18 @@ are heterozygous (as in Montgomery et al. 2013, Genome Res. 23:749, of human ind
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from bioloom.formats.vcf import Called
+from bioloom.errors import DataError
+from bioloom.formats.vcf import Called, Field, Record, write_vcf
+from bioloom.options import Option
+from bioloom.reads.simulate import PROFILE, simulate_pairs, write_fastq
 from bioloom.variants.alleles import N, decode, encode, left_aligned
 from bioloom.variants.candidates import Theta
+from bioloom.variants.reference import Reference
 
 HETEROZYGOUS = 2 / 3
 TRANSITION = np.array([2, 3, 0, 1])
@@ -23,11 +28,72 @@ IN_REPEATS = 0.7  # of indels
 LONGEST = 30
 
 
+# What a data set's `simulate` may say.
+OPTIONS: dict[str, Any] = {
+    # Reads over each base on average, a sample each.
+    "depths": Option([6, 8, 10, 14]),
+    # Variants are planted in so many bases from the start of each contig, all if nothing is said.
+    "bases": Option(None, type=int, minimum=1000),
+    "read_length": Option(100, minimum=50, maximum=300),
+    # Share of letters that are read wrong.
+    "error_rate": Option(0.004, type=float, above=0, maximum=0.1),
+    "theta": Option(2e-3, type=float, above=0, maximum=0.1),
+    "theta_indel": Option(2.5e-4, type=float, above=0, maximum=0.1),
+    "ploidy": Option(2, choices=(1, 2)),
+}
+
+
 class Diploid(NamedTuple):
     """Two haplotypes of a contig, and what differs between them and the reference."""
 
     haplotypes: tuple[np.ndarray, np.ndarray]
     variants: list[Called]
+
+
+def simulate_sample(
+    reference: Path,
+    options: dict[str, Any],
+    sample: str,
+    seed: int,
+    fastq: tuple[Path, Path],
+    truth: Path,
+) -> None:
+    """Write reads of a sample, and its variants; its number decides its depth and its genome.
+
+    Contigs shorter than a pair of reads have none.
+    """
+    number = int(sample.rpartition("_")[2])
+    rng = np.random.default_rng([seed, number])
+    genome, theta = Reference(reference), Theta(options["theta"], options["theta_indel"])
+    shown = {
+        contig: min(length, options["bases"] or length) for contig, length in genome.lengths.items()
+    }
+    profile = PROFILE._replace(length=options["read_length"], error_rate=options["error_rate"])
+    made = [
+        simulate_diploid(contig, genome.codes(contig, 0, length), theta, rng, options["ploidy"])
+        for contig, length in shown.items()
+        if length >= profile.insert_mean
+    ]
+    if not made:
+        raise DataError("No contig is long enough to simulate reads of", file=reference)
+    haplotypes = [one for contig in made for one in contig.haplotypes]
+    depth = options["depths"][number - 1] / 2
+    write_fastq(simulate_pairs(haplotypes, depth, rng, profile), *fastq)
+    write_vcf(
+        truth,
+        [_record(call) for contig in made for call in contig.variants],
+        contigs=genome.lengths,
+        samples=[sample],
+        filters={},
+        info=[],
+        format=[Field("GT", "1", "String", "Genotype, simulated")],
+        index=False,
+    )
+
+
+def _record(call: Called) -> Record:
+    genotype = "|".join(map(str, call.genotype))
+    return Record(call.contig, call.start, list(call.alleles), None, [], ".", [[genotype]])
 
 
 def simulate_diploid(
@@ -86,9 +152,7 @@ def _repeat_ends(reference: np.ndarray) -> np.ndarray:
     return bounds[1:][long] - 1
 
 
-def _snp(
-    reference: np.ndarray, position: int, rng: np.random.Generator
-) -> tuple[int, str, str]:
+def _snp(reference: np.ndarray, position: int, rng: np.random.Generator) -> tuple[int, str, str]:
     ref = int(reference[position])
     others = [code for code in range(N) if code not in (ref, TRANSITION[ref])]
     alt = int(TRANSITION[ref]) if rng.random() < 2 / 3 else int(rng.choice(others))
