@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from bioloom.application import Application
-from bioloom.errors import DataError
+from bioloom.errors import DataError, unknown_name
 from bioloom.formats.intervals import read_windows
 from bioloom.formats.sample_sheet import is_sheet, read_sheet
 from bioloom.formats.vcf import Called, read_calls, samples_of, write_vcf
@@ -39,8 +39,9 @@ from bioloom.variants.reference import Reference
 OPTIONS: dict[str, Any] = {
     # The name of the sample, where the reads do not say it.
     "sample": Option(None, type=str),
-    # Copies of a contig: one number for all, or contig -> 1 or 2, where 2 is what is not said.
-    "ploidy": Option(2, type=object),
+    # Copies of each contig, and contigs that there is one of alone.
+    "ploidy": Option(2, choices=(1, 2)),
+    "haploid": Option([]),
     # Differences a base between two chromosomes, in SNPs and in indels.
     "theta": Option(1e-3, type=float, above=0, maximum=0.1),
     "theta_indel": Option(1.25e-4, type=float, above=0, maximum=0.1),
@@ -59,14 +60,16 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     """Candidate alleles of the reads, a row each; with `truth` also their copies as `label`."""
     options = complete_options(options, OPTIONS, "datasets")
     reference = Reference(files["reference"])
-    ploidy = _ploidy(options["ploidy"], reference)
+    ploidy = _ploidy(options, reference)
     people, notes = _people(files["reads"], options["sample"], reference, ploidy)
     regions = _regions(files.get("regions"), reference, options["simulate"])
     covered = set.intersection(*(set(person.reads.header.contigs) for person in people))
     regions = [region for region in regions if region[0] in covered]
     theta = Theta(options["theta"], options["theta_indel"])
     rows = pd.concat(
-        _candidates(people, reference, regions, theta, options["min_probability"]),
+        _candidates(
+            people, reference, regions, theta, options["min_probability"], "truth" in files
+        ),
         ignore_index=True,
     )
     notes += [f"{len(rows)} candidate alleles in {sum(e - s for _, s, e in regions):,} bases"]
@@ -102,17 +105,25 @@ def _people(
 
 
 def _candidates(
-    people: list[Person], reference: Reference, regions: list[Region], theta: Theta, least: float
+    people: list[Person],
+    reference: Reference,
+    regions: list[Region],
+    theta: Theta,
+    least: float,
+    is_labelled: bool,
 ) -> Iterator[pd.DataFrame]:
+    """Rows of sites where a sample may vary; and, but for training, of all others there, too.
+
+    A site stays with all its alleles.
+    """
+    place = [f"{VARIANT}pos"] + ([f"{VARIANT}person"] if is_labelled else [])
     for contig, first, last in regions:
         for start in range(first, last, TILE):
             end = min(start + TILE, last)
             rows = region_evidence(people, reference, contig, start, end, theta)
             if len(rows):
-                # A site stays with all its alleles, if anybody may vary there.
-                none = rows[f"{VARIANT}posteriors"].map(lambda logs: logs[0])
-                likely = none.groupby(rows[f"{VARIANT}pos"]).transform("min") < np.log1p(-least)
-                yield rows[likely]
+                none = rows.assign(none=rows[f"{VARIANT}posteriors"].map(lambda logs: logs[0]))
+                yield rows[none.groupby(place)["none"].transform("min") < np.log1p(-least)]
 
 
 def _labelled(
@@ -176,15 +187,13 @@ def _named(rows: pd.DataFrame, block: int) -> pd.DataFrame:
     return rows.assign(sample_id=ids, group=rows[f"{VARIANT}chrom"] + ":" + blocks)
 
 
-def _ploidy(given: Any, reference: Reference) -> dict[str, int]:
-    """Copies of each contig that is not diploid."""
-    by_contig = given if isinstance(given, dict) else dict.fromkeys(reference.lengths, given)
-    for contig, copies in by_contig.items():
-        if contig not in reference.lengths or copies not in (1, 2):
-            raise DataError(
-                f"`ploidy` is 1 or 2, or such a number for contigs of the reference, got {given!r}"
-            )
-    return {str(contig): copies for contig, copies in by_contig.items() if copies == 1}
+def _ploidy(options: dict[str, Any], reference: Reference) -> dict[str, int]:
+    """Copies of the contigs that are not diploid."""
+    for contig in options["haploid"]:
+        if contig not in reference.lengths:
+            raise unknown_name("contig", str(contig), list(reference.lengths), " under `haploid`")
+    single = reference.lengths if options["ploidy"] == 1 else options["haploid"]
+    return dict.fromkeys(single, 1)
 
 
 def _regions(

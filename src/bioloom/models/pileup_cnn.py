@@ -25,13 +25,13 @@ class Model(NetworkModel):
     """
 
     width: int = 32
-    dropout: Share = 0.1
+    dropout: Share = 0.2
     clamp: float = 6.0
     """The prior's logarithms are cut off here, so that the network can overrule it."""
-    epochs: int = 12
-    patience: int = 4
+    epochs: int = 6
+    patience: int = 2
     batch_size: int = 128
-    learning_rate: float = 2e-3
+    learning_rate: float = 1e-3
 
     takes = ("images",)
     answered_at_once = 512

@@ -213,8 +213,8 @@ def _rows(
         "ploidy": ploidy,
         "depth": len(own.site),
         "depths": depths,
-        "likelihoods": given,
-        "posteriors": posterior,
+        "likelihoods": given.round(4),
+        "posteriors": posterior.round(4),
     }
     for allele in range(1, size):
         logs = copies(posterior, allele, size, ploidy)
