@@ -46,6 +46,8 @@ class Application:
     `reference`, or "trimmed". The rules make that of the FASTQ files of a sample sheet, and name it
     in a sheet of their own; BAM and CRAM come as they are. `simulate` are what the block of that
     name of a data set may say, where rules can make reads, and their truth, of the `reference`.
+    `trained` is the folder of a model that ships with the project, below its root: it predicts for
+    tasks without training data.
     `options` (of a data set, beside its sources), `columns` (of its `columns`) and `clean_options`
     say what `ingest` and `clean` take, each with its default: tasks are checked against them before
     any job runs. An option `kind` is not for data sets to say: it gets what the task says.
@@ -67,6 +69,7 @@ class Application:
     alphabet: Literal["protein", "dna"] | None = None
     reads: Literal["aligned", "trimmed"] | None = None
     simulate: Mapping[str, Any] = field(default_factory=dict)
+    trained: str | None = None
     write: Callable[[pd.DataFrame, pd.DataFrame, dict[str, Path], Path], None] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     columns: Mapping[str, Any] = field(default_factory=dict)

@@ -36,7 +36,7 @@ TASKS = PROJECT.tasks
 
 # Tasks of another folder, named in the call, are none of dvc.yaml's business.
 if workflow.is_main_process and "tasks" not in workflow.config_settings.overwrite_config:
-    if message := other_tasks(TASKS, Path("dvc.yaml")):
+    if message := other_tasks(PROJECT.trained, Path("dvc.yaml")):
         print(message, file=sys.stderr)
 
 

@@ -273,6 +273,7 @@ application = Application(
     sources=("reads", "reference"),
     reads="aligned",
     simulate=simulate.OPTIONS,
+    trained="data/models/variant_calling",
     optional_sources=("truth", "confident", "regions"),
     measures=("region",),
     private=True,

@@ -62,6 +62,7 @@ def task_mistakes(name: str, content: Section, made: Collection[str] = ()) -> li
     if mistakes:
         return mistakes
     checks = (
+        _trained_mistakes,
         _datasets_mistakes,
         _features_mistakes,
         _finetune_mistakes,
@@ -123,6 +124,18 @@ def _mistakes(place: str, check: Callable[..., Any], *arguments: Any) -> list[st
         check(*arguments)
     except DataError as error:
         return [f"{place}: {error}"]
+    return []
+
+
+def _trained_mistakes(task: Task) -> list[str]:
+    """What keeps a task from having one model, trained here or elsewhere."""
+    if task.is_trained:
+        return ["trained: it takes the place of the data set `training`"] if task.trained else []
+    folder = task.model_folder
+    if folder is None:
+        return ["datasets: `training` is missing; `trained: <folder>` names a finished model"]
+    if not (Path(folder) / "model.yaml").is_file():
+        return [f"trained: no model in {folder!r}: such a folder is results/<task>/model"]
     return []
 
 

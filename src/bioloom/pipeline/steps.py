@@ -26,7 +26,7 @@ class Step:
 STEPS: dict[str, Step] = {
     "describe": Step(
         ("application", "kind", "title", "about", "datasets", "clean", "split", "leakage")
-        + ("features", "preprocess", "model", "baselines", "positive", "high_above")
+        + ("trained", "features", "preprocess", "model", "baselines", "positive", "high_above")
         + ("evaluate", "explain"),
         ("sources",),
         shown={"task": "task.yaml"},

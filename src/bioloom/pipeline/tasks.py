@@ -6,6 +6,7 @@ Imported by the Snakefile, so nothing heavy is imported here.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +25,8 @@ Features = Section | list[Section]
 """A `features` section: one part, or several side by side."""
 Source = str | dict[str, str]
 
+ROOT = Path(__file__).parents[3]
+"""Where the code is: what ships with it is named by its path from the folder at work."""
 RESULTS = "results"
 PRETRAINED = f"{RESULTS}/pretrained"
 """Where the networks of the `pretrain` blocks lie: `features: model` names them by it."""
@@ -42,6 +45,8 @@ class Task:
     split: Section
     features: Features
     model: Section
+    trained: str | None = None
+    """The folder of a finished model, where there is no training data set."""
     kind: str | None = None
     """What is predicted, of `Application.kinds`, where the labels do not tell."""
     clean: Section = field(default_factory=dict)
@@ -88,6 +93,19 @@ class Task:
     def new_data(self) -> list[str]:
         """The data sets that get predictions."""
         return [dataset for dataset in self.datasets if dataset != "training"]
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether a model is trained, and scored, for the task."""
+        return "training" in self.datasets
+
+    @property
+    def model_folder(self) -> str | None:
+        """The model that predicts: the task's own, the one that it names, or one that ships."""
+        if self.is_trained:
+            return self.path("model")
+        shipped = self.code.trained
+        return self.trained or (os.path.relpath(ROOT / shipped) if shipped else None)
 
     def sources(self, dataset: str) -> dict[str, Source]:
         """The sources that a data set gives, by name, in the application's order."""
@@ -241,6 +259,8 @@ class Task:
     @property
     def report_files(self) -> dict[str, str]:
         """What the report shows, by what it is."""
+        if not self.is_trained:
+            return {}
         shown = {
             what: self.path(file) for step in STEPS.values() for what, file in step.shown.items()
         }
