@@ -6,15 +6,17 @@ changed the probability of each allele's copies. Alleles that nobody has are lef
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, cast
+from collections.abc import Hashable, Iterator
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from bioloom.formats.vcf import Field, Record
 from bioloom.samples import VARIANT
-from bioloom.samples.variants import COPIES, GENOTYPES, PRIOR
+from bioloom.samples.variants import COPIES, GENOTYPES, IMAGE, PRIOR
 from bioloom.variants.genotypes import genotypes
 
 MOST_QUALITY = 99
@@ -32,24 +34,27 @@ FORMAT = [
 ]
 
 
+SITE = [f"{VARIANT}{name}" for name in ("chrom", "pos", "ref", "alts")]
+PERSON, ALLELE = f"{VARIANT}person", f"{VARIANT}allele"
+Row = dict[Hashable, Any]
+
+
 def vcf_records(
     samples: pd.DataFrame, predictions: pd.DataFrame, people: list[str]
 ) -> Iterator[Record]:
     """The records of all sites where anybody has an alternative allele."""
     columns = ["sample_id", "prediction", "abstain", "out_of_distribution"]
     columns += [f"p.{name}" for name in GENOTYPES]
-    table = samples.merge(predictions[columns], on="sample_id", validate="one_to_one")
-    sites = table.groupby(
-        [f"{VARIANT}{name}" for name in ("chrom", "pos", "ref", "alts")], sort=False
-    )
-    for place, rows in sites:
-        chrom, pos, ref, alts = cast(tuple[str, int, str, str], place)
+    known = samples.drop(columns=[IMAGE, *(n for n in samples if str(n).startswith("site."))])
+    table = known.merge(predictions[columns], on="sample_id", validate="one_to_one")
+    is_called = table["prediction"] != GENOTYPES[0]
+    table = table[is_called.groupby([table[name] for name in SITE]).transform("any")]
+    rows = table.sort_values([*SITE, PERSON, ALLELE]).to_dict("records")
+    for (chrom, pos, ref, alts), site in groupby(rows, key=itemgetter(*SITE)):
         alleles = [ref, *alts.split(",")]
-        if not (rows["prediction"] != GENOTYPES[0]).any():
-            continue
         own = {
-            str(name): _Genotype(mine.sort_values(f"{VARIANT}allele"), len(alleles))
-            for name, mine in rows.groupby(f"{VARIANT}person")
+            name: _Genotype(list(mine), len(alleles))
+            for name, mine in groupby(site, key=itemgetter(PERSON))
         }
         used = sorted({0, *(a for one in own.values() for a in one.genotype)})
         yield _record(chrom, pos - 1, alleles, used, own, people)
@@ -58,31 +63,30 @@ def vcf_records(
 class _Genotype:
     """The genotype of one sample at a site, by the probabilities of each allele's copies."""
 
-    def __init__(self, rows: pd.DataFrame, size: int) -> None:
-        self.ploidy = int(rows[f"{VARIANT}ploidy"].iloc[0])
-        self.depth = int(rows[f"{VARIANT}depth"].iloc[0])
-        self.depths = np.asarray(rows[f"{VARIANT}depths"].iloc[0], dtype=int)
+    def __init__(self, rows: list[Row], size: int) -> None:
+        """`rows` are those of the alternative alleles, in their order."""
+        self.ploidy: int = rows[0][f"{VARIANT}ploidy"]
+        self.depth: int = rows[0][f"{VARIANT}depth"]
+        self.depths: list[int] = [int(n) for n in rows[0][f"{VARIANT}depths"]]
         self.known = genotypes(size, self.ploidy)
-        logs = np.array(rows[f"{VARIANT}posteriors"].iloc[0], dtype=float)
         places = [0, 2] if self.ploidy == 1 else [0, 1, 2]
-        before = rows[[f"{PRIOR}.{COPIES[n]}" for n in places]].to_numpy(float)
-        after = np.log(rows[[f"p.{GENOTYPES[n]}" for n in places]].to_numpy(float).clip(1e-12))
-        for number, genotype in enumerate(self.known):
-            for allele in range(1, size):
-                copies = genotype.count(allele)
-                logs[number] += after[allele - 1, copies] - before[allele - 1, copies]
+        before = np.array([[row[f"{PRIOR}.{COPIES[n]}"] for n in places] for row in rows])
+        after = np.array([[row[f"p.{GENOTYPES[n]}"] for n in places] for row in rows])
+        change = np.log(np.maximum(after, 1e-12)) - before
+        held = np.array([[g.count(a) for a in range(1, size)] for g in self.known])
+        logs = np.array(rows[0][f"{VARIANT}posteriors"], dtype=float)
+        logs += change[np.arange(size - 1), held].sum(axis=1)
         p = np.exp(logs - logs.max())
         self.p = p / p.sum()
-        called = (rows["prediction"] != GENOTYPES[0]).to_numpy()
+        called = {a for a, row in enumerate(rows, 1) if row["prediction"] != GENOTYPES[0]}
         allowed = [
-            any(genotype) == called.any() and all(not a or called[a - 1] for a in genotype)
-            for genotype in self.known
+            bool(set(g) - {0}) == bool(called) and set(g) <= {0, *called} for g in self.known
         ]
         self.best = int(np.argmax(np.where(allowed, self.p, -1)))
         self.genotype = self.known[self.best]
-        doubts = rows.loc[called] if called.any() else rows
-        self.unsure = bool(doubts["abstain"].str.contains("prediction set").any())
-        self.unlike = bool(doubts["out_of_distribution"].any())
+        doubted = [row for a, row in enumerate(rows, 1) if a in called or not called]
+        self.unsure = any("prediction set" in row["abstain"] for row in doubted)
+        self.unlike = any(row["out_of_distribution"] for row in doubted)
 
 
 def _record(
@@ -129,4 +133,4 @@ def _missing(used: list[int]) -> list[str]:
 
 
 def _phred(p: float) -> float:
-    return cast(Any, -10 * np.log10(max(float(p), 1e-99)))
+    return float(-10 * np.log10(max(float(p), 1e-99)))
