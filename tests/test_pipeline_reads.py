@@ -124,6 +124,21 @@ def test_aligned_reads_stand_in_for_fastq(folder: Path):
     assert one.report_files["multiqc.training"] == f"{made}/multiqc.html"
 
 
+def test_data_sets_share_a_reference_that_is_ready(folder: Path):
+    write(folder / "data/long.csv", "sample,fastq_1,platform\nx,two/R1.fastq.gz,ont\n")
+    write(folder / "data/other.fa", ">c1\nACGT\n")
+    more = {
+        "long": DATASETS["training"] | {"reads": "data/long.csv"},
+        "other": DATASETS["training"] | {"reference": "data/other.fa"},
+    }
+    content = {"application": "toy_aligned", "datasets": DATASETS | more}
+    one = Task("toy", **with_defaults(content))
+    training, long, other = (one.reads(name).index for name in one.datasets)
+    assert training == long != other
+    assert one.indexed(training) == ("data/genome.fa", ["bwa", "mappy"])
+    assert one.indexed(other) == ("data/other.fa", ["bwa"])
+
+
 def test_trimmed_reads_stand_in_for_fastq(folder: Path):
     one = task("toy_trimmed")
     made = "results/toy/training/reads"

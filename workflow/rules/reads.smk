@@ -3,7 +3,8 @@
 Requires: the source `reads` of a data set (a sample sheet, or BAM or CRAM), and `reference`.
 Makes: results/{task}/{dataset}/reads/{trimmed,aligned}.csv, which `ingest` reads in place of the
 user's sheet, the files that it names, summary.json and multiqc.html. Files of aligned reads are
-checked against the reference (checked.json).
+checked against the reference (checked.json). A reference is made ready for alignment once, in
+results/{task}/references/.
 Large genomes need more memory, in the profile: `set-resources: {align: {mem_mb: 12000}}`.
 """
 
@@ -32,30 +33,29 @@ rule trim:
 
 rule index_reference:
     input:
-        reference,
+        lambda wildcards: indexed(wildcards)[0],
     output:
-        folder=directory("results/{task}/{dataset}/reads/reference"),
+        folder=directory("results/{task}/references/{sha256}"),
     log:
-        "logs/{task}/{dataset}/index_reference.log",
+        "logs/{task}/index_reference/{sha256}.log",
     priority: PRIORITY["ingest"]
     conda:
         "../../envs/bioloom.yaml"
     resources:
         mem_mb=8000,
     params:
-        lanes=lambda wildcards: lanes_json(reads(wildcards).fastq),
-        options=reads_options,
+        aligners=lambda wildcards: indexed(wildcards)[1],
         code=code("index_reference"),
     shell:
-        'python "$BIOLOOM_SCRIPTS/index_reference.py" --fasta {input:q} --lanes {params.lanes:q}'
-        " --options {params.options:q} --folder {output.folder} 2>&1 | tee {log}"
+        'python "$BIOLOOM_SCRIPTS/index_reference.py" --fasta {input:q} --aligners {params.aligners}'
+        " --folder {output.folder} 2>&1 | tee {log}"
 
 
 # bwa tells of each batch: only in the log.
 rule align:
     input:
         reads="results/{task}/{dataset}/reads/trimmed/{sample}/{lane}",
-        index="results/{task}/{dataset}/reads/reference",
+        index=lambda wildcards: reads(wildcards).index,
     output:
         bam="results/{task}/{dataset}/reads/aligned/{sample}/{lane}.bam",
     log:
@@ -102,7 +102,7 @@ rule list_reads:
     input:
         trimmed=trimmed_lanes,
         statistics=lambda wildcards: reads(wildcards).statistics,
-        reference=lambda wildcards: reads(wildcards).reference,
+        reference=lambda wildcards: reads(wildcards).index or [],
     output:
         sheet="results/{task}/{dataset}/reads/{goal}.csv",
         summary="results/{task}/{dataset}/reads/{goal}_summary.json",

@@ -24,6 +24,7 @@ class Reads:
     goal: str  # "aligned" or "trimmed"
     folder: str
     rows: tuple[Lane, ...]  # of the sample sheet, if it is one
+    index: str | None  # the folder of the reference that reads are aligned to
 
     @property
     def fastq(self) -> list[Lane]:
@@ -82,11 +83,6 @@ class Reads:
         return [f"{self.folder}/statistics/{s}" for s in self.samples] if is_aligned else []
 
     @property
-    def reference(self) -> list[str]:
-        """The folder of the reference, where reads are aligned to it."""
-        return [f"{self.folder}/reference"] if self.goal == "aligned" else []
-
-    @property
     def samples(self) -> list[str]:
         """The samples with FASTQ, by their names in file names."""
         return list(dict.fromkeys(lane.folder for lane in self.fastq))
@@ -112,13 +108,12 @@ class Reads:
         return f"{self.folder}/samples/{sample}.bam"
 
 
-def reads_of(source: str, goal: str, folder: str) -> Reads:
+def reads_of(source: str, goal: str, folder: str, index: str | None) -> Reads:
     """The reads of a source; DataError for a sample sheet with faults."""
-    path = Path(source)
-    if not is_sheet(path) or not path.is_file():
-        return Reads(source, goal, folder, ())
-    status = path.stat()
-    return Reads(source, goal, folder, _rows(path.resolve(), Path.cwd(), path, status.st_mtime_ns))
+    path, rows = Path(source), tuple[Lane, ...]()
+    if is_sheet(path) and path.is_file():
+        rows = _rows(path.resolve(), Path.cwd(), path, path.stat().st_mtime_ns)
+    return Reads(source, goal, folder, rows, index)
 
 
 @cache

@@ -5,6 +5,7 @@ Imported by the Snakefile, so nothing heavy is imported here.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from bioloom.kinds import Kind, get_kind
 from bioloom.options import complete_options
 from bioloom.pipeline.reads import Reads, reads_of
 from bioloom.pipeline.steps import STEPS
+from bioloom.reads.choices import aligner_of
 from bioloom.sources import local_path
 
 Section = dict[str, Any]
@@ -103,7 +105,23 @@ class Task:
         files = self.given_files(dataset)
         if not self.code.reads or "reads" not in files:
             return None
-        return reads_of(files["reads"], self.code.reads, self.path(dataset, "reads"))
+        index = self.index(files["reference"]) if self.code.reads == "aligned" else None
+        return reads_of(files["reads"], self.code.reads, self.path(dataset, "reads"), index)
+
+    def index(self, reference: str) -> str:
+        """The folder of a reference, made ready for alignment: data sets may share it."""
+        return self.path("references", hashlib.sha256(reference.encode()).hexdigest()[:12])
+
+    def indexed(self, index: str) -> tuple[str, list[str]]:
+        """The reference of such a folder, and the aligners that it is for."""
+        aligners, reference = set[str](), ""
+        for dataset in self.datasets:
+            reads = self.reads(dataset)
+            if reads and reads.index == index:
+                reference = self.given_files(dataset)["reference"]
+                option = self.reads_options(dataset)["aligner"]
+                aligners |= {aligner_of(option, lane) for lane in reads.fastq}
+        return reference, sorted(aligners)
 
     def source_files(self, dataset: str) -> dict[str, str]:
         """What `ingest` gets: the files that are given, or what the rules make of reads."""
