@@ -153,12 +153,14 @@ def test_reads_that_are_aligned_are_taken_as_they_are(folder: Path):
     alone = task("toy_aligned", reads="data/r.bam")
     assert alone.source_files("training")["reads"] == "data/r.bam"
     assert "multiqc.training" not in alone.report_files
+    assert alone.reads("training").alignments == {"reads": "data/r.bam"}
     write(folder / "data/bams.csv", f"sample,bam\nx,{bam}\n")
     listed = task("toy_aligned", reads="data/bams.csv")
     assert listed.source_files("training")["reads"] == "data/bams.csv"
     for one in (alone, listed):
         assert "results/toy/training/reads/checked.json" in one.raw_files("training")
     assert str(bam) in listed.raw_files("training")
+    assert listed.reads("training").alignments == {"x": str(bam)}
 
 
 @pytest.mark.parametrize(
@@ -201,7 +203,8 @@ def test_from_fastq_to_what_ingest_reads(tmp_path: Path):
     content = {"application": "toy_reads", "datasets": DATASETS}
     write(project.path("tasks/toy.yaml"), yaml.safe_dump(content))
     made = project.path("results/toy/training")
-    targets = ["results/toy/training/raw.parquet", "results/toy/training/reads/multiqc.html"]
+    names = ("raw.parquet", "reads/multiqc.html", "reads/aligned_summary.json")
+    targets = [f"results/toy/training/{name}" for name in names]
     project.snakemake("--cores", "2", *targets)
 
     raw = pd.read_parquet(made / "raw.parquet")

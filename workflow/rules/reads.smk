@@ -2,8 +2,8 @@
 
 Requires: the source `reads` of a data set (a sample sheet, or BAM or CRAM), and `reference`.
 Makes: results/{task}/{dataset}/reads/{trimmed,aligned}.csv, which `ingest` reads in place of the
-user's sheet, the files that it names, summary.json and multiqc.html. Files of aligned reads are
-checked against the reference (checked.json). A reference is made ready for alignment once, in
+user's sheet, the files that it names, {goal}_summary.json and multiqc.html. Files of aligned reads
+are checked against the reference (checked.json). A reference is made ready for alignment once, in
 results/{task}/references/.
 Large genomes need more memory, in the profile: `set-resources: {align: {mem_mb: 12000}}`.
 """
@@ -81,7 +81,6 @@ rule merge_lanes:
     output:
         bam="results/{task}/{dataset}/reads/samples/{sample}.bam",
         index="results/{task}/{dataset}/reads/samples/{sample}.bam.csi",
-        statistics=directory("results/{task}/{dataset}/reads/statistics/{sample}"),
     log:
         "logs/{task}/{dataset}/merge_lanes/{sample}.log",
     priority: PRIORITY["ingest"]
@@ -95,18 +94,15 @@ rule merge_lanes:
         code=code("merge_lanes"),
     shell:
         'python "$BIOLOOM_SCRIPTS/merge_lanes.py" --lanes {params.lanes:q} --bams {input}'
-        " --threads {threads} --bam {output.bam} --statistics {output.statistics} 2>&1 | tee {log}"
+        " --threads {threads} --bam {output.bam} 2>&1 | tee {log}"
 
 
 rule list_reads:
     input:
+        source=lambda wildcards: reads(wildcards).source,
         trimmed=trimmed_lanes,
-        statistics=lambda wildcards: reads(wildcards).statistics,
-        reference=lambda wildcards: reads(wildcards).index or [],
     output:
         sheet="results/{task}/{dataset}/reads/{goal}.csv",
-        summary="results/{task}/{dataset}/reads/{goal}_summary.json",
-        table="results/{task}/{dataset}/reads/{goal}_summary.csv",
     log:
         "logs/{task}/{dataset}/list_{goal}_reads.log",
     wildcard_constraints:
@@ -115,13 +111,53 @@ rule list_reads:
     conda:
         "../../envs/bioloom.yaml"
     params:
-        lanes=lambda wildcards: lanes_json(reads(wildcards).rows),
-        bams=lambda wildcards: reads(wildcards).bams,
+        folder=lambda wildcards: reads(wildcards).folder,
         code=code("list_reads"),
     shell:
-        'python "$BIOLOOM_SCRIPTS/list_reads.py" --lanes {params.lanes:q} --trimmed {input.trimmed:q}'
-        " --bams {params.bams:q} --statistics {input.statistics:q} --reference {input.reference}"
-        " --sheet {output.sheet} --summary {output.summary} 2>&1 | tee {log}"
+        'python "$BIOLOOM_SCRIPTS/list_reads.py" --source {input.source:q} --goal {wildcards.goal}'
+        " --folder {params.folder} --sheet {output.sheet} 2>&1 | tee {log}"
+
+
+rule measure_alignments:
+    input:
+        reads=lambda wildcards: reads(wildcards).alignments[wildcards.sample],
+        reference=reference,
+    output:
+        folder=directory("results/{task}/{dataset}/reads/statistics/{sample}"),
+    log:
+        "logs/{task}/{dataset}/measure_alignments/{sample}.log",
+    conda:
+        "../../envs/bioloom.yaml"
+    params:
+        code=code("measure_alignments"),
+    shell:
+        'python "$BIOLOOM_SCRIPTS/measure_alignments.py" --reads {input.reads:q}'
+        " --sample {wildcards.sample} --reference {input.reference:q} --folder {output.folder}"
+        " 2>&1 | tee {log}"
+
+
+rule summarise_reads:
+    input:
+        source=lambda wildcards: reads(wildcards).source,
+        trimmed=trimmed_lanes,
+        statistics=lambda wildcards: reads(wildcards).statistics,
+        reference=lambda wildcards: reads(wildcards).index if reads(wildcards).fastq else [],
+    output:
+        summary="results/{task}/{dataset}/reads/{goal}_summary.json",
+        table="results/{task}/{dataset}/reads/{goal}_summary.csv",
+    log:
+        "logs/{task}/{dataset}/summarise_{goal}_reads.log",
+    wildcard_constraints:
+        goal="trimmed|aligned",
+    conda:
+        "../../envs/bioloom.yaml"
+    params:
+        folder=lambda wildcards: reads(wildcards).folder,
+        code=code("summarise_reads"),
+    shell:
+        'python "$BIOLOOM_SCRIPTS/summarise_reads.py" --source {input.source:q} --goal {wildcards.goal}'
+        " --folder {params.folder} --reference {input.reference} --summary {output.summary}"
+        " 2>&1 | tee {log}"
 
 
 rule check_alignments:
@@ -146,6 +182,7 @@ rule check_alignments:
 
 rule multiqc:
     input:
+        source=lambda wildcards: reads(wildcards).source,
         trimmed=trimmed_lanes,
         statistics=lambda wildcards: reads(wildcards).statistics,
     output:
@@ -155,10 +192,10 @@ rule multiqc:
     conda:
         "../../envs/bioloom.yaml"
     params:
-        lanes=lambda wildcards: lanes_json(reads(wildcards).fastq),
+        goal=lambda wildcards: reads(wildcards).goal,
+        folder=lambda wildcards: reads(wildcards).folder,
         title=lambda wildcards: f"{wildcards.task}, {wildcards.dataset}",
         code=code("multiqc"),
     shell:
-        'python "$BIOLOOM_SCRIPTS/multiqc.py" --title {params.title:q} --lanes {params.lanes:q}'
-        " --trimmed {input.trimmed:q} --statistics {input.statistics:q}"
-        " --report {output.report} 2>&1 | tee {log}"
+        'python "$BIOLOOM_SCRIPTS/multiqc.py" --source {input.source:q} --goal {params.goal}'
+        " --folder {params.folder} --title {params.title:q} --report {output.report} 2>&1 | tee {log}"

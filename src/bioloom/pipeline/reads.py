@@ -24,7 +24,7 @@ class Reads:
     goal: str  # "aligned" or "trimmed"
     folder: str
     rows: tuple[Lane, ...]  # of the sample sheet, if it is one
-    index: str | None  # the folder of the reference that reads are aligned to
+    index: str | None = None  # the folder of the reference that reads are aligned to
 
     @property
     def fastq(self) -> list[Lane]:
@@ -66,21 +66,45 @@ class Reads:
         """The files behind the sheet that `ingest` gets, which it opens, too."""
         if self.goal == "trimmed":
             return [self.trimmed(lane) for lane in self.fastq]
+        made = [self.bam(sample) for sample in self.samples]
         given = [*self.given, self.checked] if self.given else []
-        indices = [f"{bam}.csi" for bam in self.bams]
-        return [*self.bams, *indices, *(file for file in given if file != self.source)]
+        indices = [f"{bam}.csi" for bam in made]
+        return [*made, *indices, *(file for file in given if file != self.source)]
 
     @property
-    def bams(self) -> list[str]:
-        """The samples' BAMs, in their order; none where reads are trimmed only."""
-        is_aligned = self.goal == "aligned"
-        return [self.bam(sample) for sample in self.samples] if is_aligned else []
+    def alignments(self) -> dict[str, str]:
+        """BAM or CRAM by the sample's name in file names; that of a file alone is `reads`."""
+        if self.goal == "trimmed":
+            return {}
+        if not self.rows:
+            return {"reads": self.source}
+        return {lane.folder: lane.bam or self.bam(lane.folder) for lane in self.rows}
 
     @property
     def statistics(self) -> list[str]:
         """The folders of figures of these."""
+        return [self.statistics_of(sample) for sample in self.alignments]
+
+    def statistics_of(self, sample: str) -> str:
+        """That of one of them."""
+        return f"{self.folder}/statistics/{sample}"
+
+    @property
+    def trimmed_lanes(self) -> list[tuple[Lane, Path]]:
+        """The lanes with their folders."""
+        return [(lane, Path(self.trimmed(lane))) for lane in self.fastq]
+
+    @property
+    def sample_bams(self) -> dict[str, Path]:
+        """The BAM of each sample with FASTQ, by its name; none where reads are trimmed only."""
         is_aligned = self.goal == "aligned"
-        return [f"{self.folder}/statistics/{s}" for s in self.samples] if is_aligned else []
+        return {lane.sample: Path(self.bam(lane.folder)) for lane in self.fastq if is_aligned}
+
+    @property
+    def sample_statistics(self) -> dict[str, Path]:
+        """The folders of figures, by the samples' names."""
+        names = {lane.folder: lane.sample for lane in self.rows}
+        return {names.get(n, n): Path(self.statistics_of(n)) for n in self.alignments}
 
     @property
     def samples(self) -> list[str]:
@@ -108,7 +132,7 @@ class Reads:
         return f"{self.folder}/samples/{sample}.bam"
 
 
-def reads_of(source: str, goal: str, folder: str, index: str | None) -> Reads:
+def reads_of(source: str, goal: str, folder: str, index: str | None = None) -> Reads:
     """The reads of a source; DataError for a sample sheet with faults."""
     path, rows = Path(source), tuple[Lane, ...]()
     if is_sheet(path) and path.is_file():

@@ -37,6 +37,8 @@ STEPS: dict[str, Step] = {
     "merge_lanes": Step(("application", "datasets"), ("sources",)),
     "list_reads": Step(("application", "datasets"), ("sources",)),
     "check_alignments": Step(("application", "datasets"), ("sources",)),
+    "measure_alignments": Step(("application", "datasets"), ("sources",)),
+    "summarise_reads": Step(("application", "datasets"), ("sources",)),
     "multiqc": Step(("application", "datasets"), ("sources",)),
     "ingest": Step(("application", "datasets", "kind"), ("sources",), ("application",)),
     "clean": Step(

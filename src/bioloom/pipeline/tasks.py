@@ -249,8 +249,10 @@ class Task:
         }
         for dataset in self.datasets:
             reads = self.reads(dataset)
+            if reads:
+                shown[f"reads.{dataset}"] = reads.summary
             if reads and reads.fastq:
-                shown |= {f"multiqc.{dataset}": reads.report, f"reads.{dataset}": reads.summary}
+                shown[f"multiqc.{dataset}"] = reads.report
         return shown
 
 
