@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from bioloom.pipeline.command import run
+from bioloom.pipeline.command import json_object, run
 from bioloom.pipeline.reads import reads_of
 from bioloom.reads.summary import list_reads
 
 
-def main(source: Path, goal: str, folder: Path, sheet: Path) -> None:
+def main(reads: dict, sheet: Path) -> None:
     """Write the sheet."""
-    reads = reads_of(str(source), goal, str(folder))
-    list_reads(reads.rows, reads.trimmed_lanes, reads.sample_bams, sheet)
+    made = reads_of(**reads)
+    list_reads(made.rows, made.trimmed_lanes, made.sample_bams, sheet)
 
 
 if __name__ == "__main__":
-    run(__doc__, {"source": Path, "goal": str, "folder": Path, "sheet": Path}, main)
+    run(__doc__, {"reads": json_object, "sheet": Path}, main)

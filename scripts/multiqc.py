@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-from bioloom.pipeline.command import run
+from bioloom.pipeline.command import json_object, run
 from bioloom.pipeline.reads import reads_of
 from bioloom.reads.multiqc import multiqc
 
 
-def main(source: Path, goal: str, folder: Path, title: str, report: Path) -> None:
+def main(reads: dict, title: str, report: Path) -> None:
     """Write the page."""
-    reads = reads_of(str(source), goal, str(folder))
-    multiqc(title, reads.trimmed_lanes, list(reads.sample_statistics.values()), report)
+    made = reads_of(**reads)
+    multiqc(title, made.trimmed_lanes, list(made.sample_statistics.values()), report)
 
 
 if __name__ == "__main__":
-    arguments = {"source": Path, "goal": str, "folder": Path, "title": str, "report": Path}
+    arguments = {"reads": json_object, "title": str, "report": Path}
     run(__doc__, arguments, main)

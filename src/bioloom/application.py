@@ -44,7 +44,8 @@ class Application:
     Where samples have a `sequence`, `alphabet` says of which letters it is.
     `reads` says what a source `reads` holds when `ingest` gets it: "aligned" to the source
     `reference`, or "trimmed". The rules make that of the FASTQ files of a sample sheet, and name it
-    in a sheet of their own; BAM and CRAM come as they are.
+    in a sheet of their own; BAM and CRAM come as they are. `simulate` are what the block of that
+    name of a data set may say, where rules can make reads, and their truth, of the `reference`.
     `options` (of a data set, beside its sources), `columns` (of its `columns`) and `clean_options`
     say what `ingest` and `clean` take, each with its default: tasks are checked against them before
     any job runs. An option `kind` is not for data sets to say: it gets what the task says.
@@ -65,6 +66,7 @@ class Application:
     directed: bool = False
     alphabet: Literal["protein", "dna"] | None = None
     reads: Literal["aligned", "trimmed"] | None = None
+    simulate: Mapping[str, Any] = field(default_factory=dict)
     write: Callable[[pd.DataFrame, pd.DataFrame, dict[str, Path], Path], None] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     columns: Mapping[str, Any] = field(default_factory=dict)

@@ -131,6 +131,10 @@ def reads(wildcards):
     return task_of(wildcards).reads(wildcards.dataset)
 
 
+def described_reads(wildcards):
+    return to_json(reads(wildcards).described)
+
+
 def reference(wildcards):
     return task_of(wildcards).given_files(wildcards.dataset)["reference"]
 

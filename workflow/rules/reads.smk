@@ -1,12 +1,37 @@
 """FASTQ of a sample sheet to trimmed reads, or to one sorted BAM a sample; a sheet out of a sheet.
 
-Requires: the source `reads` of a data set (a sample sheet, or BAM or CRAM), and `reference`.
+Requires: the source `reads` of a data set (a sample sheet, or BAM or CRAM), and `reference`; or
+the latter alone, where a data set says `simulate`.
 Makes: results/{task}/{dataset}/reads/{trimmed,aligned}.csv, which `ingest` reads in place of the
 user's sheet, the files that it names, {goal}_summary.json and multiqc.html. Files of aligned reads
 are checked against the reference (checked.json). A reference is made ready for alignment once, in
 results/{task}/references/.
 Large genomes need more memory, in the profile: `set-resources: {align: {mem_mb: 12000}}`.
 """
+
+
+rule simulate:
+    input:
+        reference,
+    output:
+        fastq_1="results/{task}/{dataset}/reads/simulated/{sample}_1.fastq.gz",
+        fastq_2="results/{task}/{dataset}/reads/simulated/{sample}_2.fastq.gz",
+        truth="results/{task}/{dataset}/reads/simulated/{sample}.vcf.gz",
+    log:
+        "logs/{task}/{dataset}/simulate/{sample}.log",
+    priority: PRIORITY["ingest"]
+    conda:
+        "../../envs/bioloom.yaml"
+    resources:
+        mem_mb=4000,
+    params:
+        options=lambda wildcards: to_json(task_of(wildcards).simulation(wildcards.dataset)),
+        seed=PROJECT.seed,
+        code=code("simulate"),
+    shell:
+        'python "$BIOLOOM_SCRIPTS/simulate.py" --reference {input:q} --options {params.options:q}'
+        " --sample {wildcards.sample} --seed {params.seed} --fastq-1 {output.fastq_1}"
+        " --fastq-2 {output.fastq_2} --truth {output.truth} 2>&1 | tee {log}"
 
 
 rule trim:
@@ -99,7 +124,7 @@ rule merge_lanes:
 
 rule list_reads:
     input:
-        source=lambda wildcards: reads(wildcards).source,
+        sources=lambda wildcards: reads(wildcards).sources,
         trimmed=trimmed_lanes,
     output:
         sheet="results/{task}/{dataset}/reads/{goal}.csv",
@@ -111,11 +136,11 @@ rule list_reads:
     conda:
         "../../envs/bioloom.yaml"
     params:
-        folder=lambda wildcards: reads(wildcards).folder,
+        reads=described_reads,
         code=code("list_reads"),
     shell:
-        'python "$BIOLOOM_SCRIPTS/list_reads.py" --source {input.source:q} --goal {wildcards.goal}'
-        " --folder {params.folder} --sheet {output.sheet} 2>&1 | tee {log}"
+        'python "$BIOLOOM_SCRIPTS/list_reads.py" --reads {params.reads:q} --sheet {output.sheet}'
+        " 2>&1 | tee {log}"
 
 
 rule measure_alignments:
@@ -138,7 +163,7 @@ rule measure_alignments:
 
 rule summarise_reads:
     input:
-        source=lambda wildcards: reads(wildcards).source,
+        sources=lambda wildcards: reads(wildcards).sources,
         trimmed=trimmed_lanes,
         statistics=lambda wildcards: reads(wildcards).statistics,
         reference=lambda wildcards: reads(wildcards).index if reads(wildcards).fastq else [],
@@ -152,12 +177,11 @@ rule summarise_reads:
     conda:
         "../../envs/bioloom.yaml"
     params:
-        folder=lambda wildcards: reads(wildcards).folder,
+        reads=described_reads,
         code=code("summarise_reads"),
     shell:
-        'python "$BIOLOOM_SCRIPTS/summarise_reads.py" --source {input.source:q} --goal {wildcards.goal}'
-        " --folder {params.folder} --reference {input.reference} --summary {output.summary}"
-        " 2>&1 | tee {log}"
+        'python "$BIOLOOM_SCRIPTS/summarise_reads.py" --reads {params.reads:q}'
+        " --reference {input.reference} --summary {output.summary} 2>&1 | tee {log}"
 
 
 rule check_alignments:
@@ -182,7 +206,7 @@ rule check_alignments:
 
 rule multiqc:
     input:
-        source=lambda wildcards: reads(wildcards).source,
+        sources=lambda wildcards: reads(wildcards).sources,
         trimmed=trimmed_lanes,
         statistics=lambda wildcards: reads(wildcards).statistics,
     output:
@@ -192,10 +216,9 @@ rule multiqc:
     conda:
         "../../envs/bioloom.yaml"
     params:
-        goal=lambda wildcards: reads(wildcards).goal,
-        folder=lambda wildcards: reads(wildcards).folder,
+        reads=described_reads,
         title=lambda wildcards: f"{wildcards.task}, {wildcards.dataset}",
         code=code("multiqc"),
     shell:
-        'python "$BIOLOOM_SCRIPTS/multiqc.py" --source {input.source:q} --goal {params.goal}'
-        " --folder {params.folder} --title {params.title:q} --report {output.report} 2>&1 | tee {log}"
+        'python "$BIOLOOM_SCRIPTS/multiqc.py" --reads {params.reads:q} --title {params.title:q}'
+        " --report {output.report} 2>&1 | tee {log}"

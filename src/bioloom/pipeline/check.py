@@ -253,7 +253,8 @@ def _searches_of_finetuned(task: Task) -> list[tuple[str, str, str]]:
 
 def _dataset_mistakes(task: Task, dataset: str) -> list[str]:
     application, place = task.code, f"datasets.{dataset}"
-    lacking = [name for name in application.sources if name not in task.datasets[dataset]]
+    given = {*task.datasets[dataset], *(["reads"] if task.is_simulated(dataset) else [])}
+    lacking = [name for name in application.sources if name not in given]
     mistakes = [f"{place}: the source {name!r} is missing" for name in lacking]
     for name, source in task.sources(dataset).items():
         mistakes += _source_mistakes(f"{place}.{name}", source)
@@ -274,6 +275,8 @@ def _dataset_mistakes(task: Task, dataset: str) -> list[str]:
 
 
 def _check_reads(task: Task, dataset: str) -> None:
+    if task.is_simulated(dataset) and {"reads", "truth"} & set(task.datasets[dataset]):
+        raise DataError("`simulate` takes the place of `reads` and `truth`")
     if reads := task.reads(dataset):
         check_reads(reads, task.reads_options(dataset))
 

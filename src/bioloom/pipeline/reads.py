@@ -25,6 +25,23 @@ class Reads:
     folder: str
     rows: tuple[Lane, ...]  # of the sample sheet, if it is one
     index: str | None = None  # the folder of the reference that reads are aligned to
+    simulated: tuple[str, ...] = ()  # files with the truth of reads that rules simulate
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """What `reads_of` makes it of again, in a job."""
+        samples = len(self.simulated)
+        return {
+            "source": self.source,
+            "goal": self.goal,
+            "folder": self.folder,
+            "simulated": samples,
+        }
+
+    @property
+    def sources(self) -> list[str]:
+        """The file that is given, if none is simulated."""
+        return [] if self.simulated else [self.source]
 
     @property
     def fastq(self) -> list[Lane]:
@@ -68,8 +85,8 @@ class Reads:
             return [self.trimmed(lane) for lane in self.fastq]
         made = [self.bam(sample) for sample in self.samples]
         given = [*self.given, self.checked] if self.given else []
-        indices = [f"{bam}.csi" for bam in made]
-        return [*made, *indices, *(file for file in given if file != self.source)]
+        beside = [*(f"{bam}.csi" for bam in made), *self.simulated]
+        return [*made, *beside, *(file for file in given if file != self.source)]
 
     @property
     def alignments(self) -> dict[str, str]:
@@ -132,8 +149,22 @@ class Reads:
         return f"{self.folder}/samples/{sample}.bam"
 
 
-def reads_of(source: str, goal: str, folder: str, index: str | None = None) -> Reads:
-    """The reads of a source; DataError for a sample sheet with faults."""
+def reads_of(
+    source: str, goal: str, folder: str, index: str | None = None, simulated: int = 0
+) -> Reads:
+    """The reads of a source, or of so many simulated samples.
+
+    DataError for a sample sheet with faults.
+    """
+    if simulated:
+        names = [f"{folder}/simulated/simulated_{n}" for n in range(1, simulated + 1)]
+        lanes = tuple(
+            Lane(sample, f"{name}_1.fastq.gz", f"{name}_2.fastq.gz", lane="1", library=sample)
+            for name in names
+            for sample in [Path(name).name]
+        )
+        truth = tuple(f"{name}.vcf.gz" for name in names)
+        return Reads("", goal, folder, lanes, index, truth)
     path, rows = Path(source), tuple[Lane, ...]()
     if is_sheet(path) and path.is_file():
         rows = _rows(path.resolve(), Path.cwd(), path, path.stat().st_mtime_ns)
@@ -148,7 +179,7 @@ def _rows(_place: Path, _folder: Path, sheet: Path, _time: int) -> tuple[Lane, .
 
 def check_reads(reads: Reads, options: Mapping[str, Any]) -> None:
     """Raise DataError for what no rule makes the goal of, and for options that fit no lane."""
-    if not Path(reads.source).exists():  # which is told elsewhere, or it is fetched later
+    if not all(Path(source).exists() for source in reads.sources):  # told elsewhere, or fetched
         if is_sheet(reads.source):
             hint = "name a file here; what it names may be anywhere"
             raise DataError("A sample sheet is read before any job runs", hint=hint)

@@ -31,6 +31,7 @@ STEPS: dict[str, Step] = {
         ("sources",),
         shown={"task": "task.yaml"},
     ),
+    "simulate": Step(("application", "datasets"), ("sources",)),
     "trim": Step(("application", "datasets"), ("sources",)),
     "index_reference": Step(("application", "datasets"), ("sources",)),
     "align": Step(("application", "datasets"), ("sources",)),

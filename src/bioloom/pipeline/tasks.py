@@ -102,11 +102,13 @@ class Task:
 
     def reads(self, dataset: str) -> Reads | None:
         """The sequencing reads of a data set, and where the rules put what they make of them."""
-        files = self.given_files(dataset)
-        if not self.code.reads or "reads" not in files:
+        files, goal = self.given_files(dataset), self.code.reads
+        simulated = len(self.simulation(dataset)["depths"]) if self.is_simulated(dataset) else 0
+        if not goal or not simulated and "reads" not in files:
             return None
-        index = self.index(files["reference"]) if self.code.reads == "aligned" else None
-        return reads_of(files["reads"], self.code.reads, self.path(dataset, "reads"), index)
+        index = self.index(files["reference"]) if goal == "aligned" else None
+        folder = self.path(dataset, "reads")
+        return reads_of(files.get("reads", ""), goal, folder, index, simulated)
 
     def index(self, reference: str) -> str:
         """The folder of a reference, made ready for alignment: data sets may share it."""
@@ -123,17 +125,28 @@ class Task:
                 aligners |= {aligner_of(option, lane) for lane in reads.fastq}
         return reference, sorted(aligners)
 
+    def is_simulated(self, dataset: str) -> bool:
+        """Whether rules simulate a data set's reads."""
+        return bool(self.code.simulate) and "simulate" in self.datasets[dataset]
+
+    def simulation(self, dataset: str) -> Section:
+        """How they do."""
+        given = self.datasets[dataset]["simulate"]
+        return complete_options(given, self.code.simulate, f"{dataset}.simulate")
+
     def source_files(self, dataset: str) -> dict[str, str]:
         """What `ingest` gets: the files that are given, or what the rules make of reads."""
         files, reads = self.given_files(dataset), self.reads(dataset)
-        return files | ({"reads": reads.ready} if reads else {})
+        truth = {"truth": str(Path(reads.simulated[0]).parent)} if reads and reads.simulated else {}
+        return files | truth | ({"reads": reads.ready} if reads else {})
 
     def raw_files(self, dataset: str) -> list[str]:
         """All files of a data set's sources; of a folder those in it, whose content then counts."""
         files, reads = self.source_files(dataset), self.reads(dataset)
         found = [
             str(file)
-            for path in map(Path, files.values())
+            for name, path in zip(files, map(Path, files.values()), strict=True)
+            if not (name == "truth" and reads and reads.simulated)  # its files are among the reads'
             for file in (sorted(filter(Path.is_file, path.rglob("*"))) if path.is_dir() else [path])
         ]
         return found + (reads.files if reads else [])

@@ -1,0 +1,67 @@
+"""Reads to contigs: a graph for each k, the contigs of one k among the reads of the next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from bioloom.errors import DataError
+from bioloom.reads.assembly.graph import Graph, build_graph, count_hashes, rescue, trust
+from bioloom.reads.assembly.simplify import simplify
+from bioloom.reads.sequences import Reads
+from bioloom.reads.spectrum import histogram, threshold_of
+
+SIZES = (31, 63, 95)
+SHORTEST = 200  # letters of a contig; shorter unitigs stand in the graph alone
+
+
+class Assembly(NamedTuple):
+    """The graph of the largest k, and its unitigs that are long enough, the longest first."""
+
+    graph: Graph
+    contigs: list[np.ndarray]  # codes
+    unitigs: list[int]  # which unitig each contig is
+
+
+def assemble(
+    reads: Reads, sizes: Sequence[int] = SIZES, shortest: int = SHORTEST, threshold: int = 0
+) -> Assembly:
+    """Contigs of reads; `sizes` are odd and grow, and those longer than every read are left out.
+
+    `threshold` is how often a k-mer has to occur; 0 takes it from the spectrum of each k.
+    DataError where no contig is as long as `shortest`.
+    """
+    longest = int(np.diff(reads.offsets).max(initial=0))
+    graph: Graph | None = None
+    for k in [k for k in sizes if k < longest] or [min(sizes)]:
+        graph = _graph(reads, k, graph, threshold)
+    assert graph is not None
+    order = np.argsort(-graph.lengths, kind="stable")
+    unitigs = [int(i) for i in order if graph.lengths[i] >= shortest]
+    if not unitigs:
+        raise DataError(
+            f"No contig has {shortest} bases; the longest has {graph.lengths.max(initial=0)}",
+            hint="the coverage is too low, or the reads too short",
+        )
+    return Assembly(graph, [graph.sequence(2 * i) for i in unitigs], unitigs)
+
+
+def _graph(reads: Reads, k: int, before: Graph | None, threshold: int) -> Graph:
+    """The simplified graph of one k, of the reads and of the unitigs of a smaller k."""
+    n = len(reads.offsets) - 1
+    if before is not None:
+        reads = _with(reads, before)
+    table = count_hashes(reads, k)
+    least = threshold or threshold_of(histogram(table.counts))
+    trust(reads, n, k, table, least)
+    rescue(reads, k, table, least)
+    return simplify(build_graph(reads, k, table, least))
+
+
+def _with(reads: Reads, graph: Graph) -> Reads:
+    """The reads, and behind them the unitigs."""
+    codes = np.concatenate([reads.codes, graph.codes])
+    offsets = np.concatenate([reads.offsets, reads.offsets[-1] + graph.offsets[1:]])
+    return Reads(codes, np.zeros(0, np.uint8), offsets)

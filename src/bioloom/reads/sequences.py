@@ -1,0 +1,84 @@
+"""Reads of FASTQ files as packed arrays, and back: letters as codes, A C G T N as 0 to 4."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import dnaio
+import numpy as np
+
+from bioloom.errors import DataError
+
+UNKNOWN = 4  # N and every other letter that is no base
+CODES = np.full(256, UNKNOWN, np.uint8)
+CODES[np.frombuffer(b"ACGTacgt", np.uint8)] = [0, 1, 2, 3, 0, 1, 2, 3]
+LETTERS = np.frombuffer(b"ACGTN", np.uint8)
+CHUNK = 1 << 16  # reads taken at a time
+
+
+class Reads(NamedTuple):
+    """n reads, one after another; those of a first file before those of a second."""
+
+    codes: np.ndarray  # (letters,) uint8
+    qualities: np.ndarray  # (letters,) uint8, Phred
+    offsets: np.ndarray  # (n + 1,) int64, where each begins and the last ends
+
+    def take(self, chosen: np.ndarray) -> Reads:
+        """The reads at places `chosen`."""
+        lengths = np.diff(self.offsets)[chosen]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        at = np.arange(offsets[-1]) + np.repeat(self.offsets[chosen] - offsets[:-1], lengths)
+        return Reads(self.codes[at], self.qualities[at], offsets)
+
+
+def encode(text: str) -> np.ndarray:
+    """Codes of letters of either case."""
+    return CODES[np.frombuffer(text.encode(), np.uint8)]
+
+
+def decode(codes: np.ndarray) -> str:
+    """Letters of codes."""
+    return LETTERS[codes].tobytes().decode()
+
+
+def load_reads(files: Iterable[str | Path]) -> Reads:
+    """All reads of FASTQ files, plain or gzip-compressed, with qualities of Phred+33.
+
+    DataError for a file that is cut off or no FASTQ.
+    """
+    codes, qualities, lengths = [], [], []
+    for file in files:
+        stream = fastq_records(file)
+        while records := list(islice(stream, CHUNK)):
+            codes.append(encode("".join(record.sequence for record in records)))
+            text = "".join(record.qualities or "" for record in records)
+            qualities.append(np.frombuffer(text.encode(), np.uint8) - 33)
+            lengths.append(np.array([len(record) for record in records]))
+    offsets = np.concatenate([[0], *lengths]).cumsum().astype(np.int64)
+    none = [np.empty(0, np.uint8)]
+    return Reads(np.concatenate(codes or none), np.concatenate(qualities or none), offsets)
+
+
+def fastq_records(file: str | Path) -> Iterator[dnaio.SequenceRecord]:
+    """The records of a FASTQ file one by one; DataError where it is cut off or no FASTQ."""
+    try:
+        with dnaio.open(file, fileformat="fastq", open_threads=0) as records:
+            yield from records
+    except FileNotFoundError:
+        raise DataError("There is no such file", file=file) from None
+    except (dnaio.FileFormatError, EOFError, OSError, zlib.error) as error:
+        raise DataError(
+            f"Expected FASTQ that is whole: {error}",
+            file=file,
+            hint="copy or download it again; `gzip -t` tests what is compressed",
+        ) from None
+
+
+def from_matrix(letters: np.ndarray, qualities: np.ndarray) -> Reads:
+    """Reads of one length, from codes and qualities (n, length)."""
+    n, length = letters.shape
+    return Reads(letters.ravel(), qualities.ravel(), np.arange(n + 1) * length)

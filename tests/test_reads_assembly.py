@@ -1,0 +1,198 @@
+"""The assembly graph against one of plain Python; contigs of simulated genomes; GFA; figures."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bioloom.errors import DataError
+from bioloom.formats.dna import reverse_complement
+from bioloom.formats.gfa import Link, Segment, write_gfa
+from bioloom.reads.assembly.assemble import assemble
+from bioloom.reads.assembly.figures import against_reference, by_kmers, contiguity, n50
+from bioloom.reads.assembly.graph import NONE, Graph, build_graph, count_hashes, rescue
+from bioloom.reads.assembly.simplify import compact, simplify
+from bioloom.reads.correction import correct
+from bioloom.reads.kmers import count_kmers
+from bioloom.reads.sequences import Reads, decode, encode, from_matrix
+from bioloom.reads.simulate import PROFILE, simulate_pairs
+
+GENOME = np.random.default_rng(0).integers(0, 4, 30_000).astype(np.uint8)
+K = 31
+
+
+def reads_of(texts: list[str]) -> Reads:
+    codes = encode("".join(texts))
+    offsets = np.concatenate([[0], np.cumsum([len(text) for text in texts])]).astype(np.int64)
+    return Reads(codes, np.full(len(codes), 37, np.uint8), offsets)
+
+
+def graph_of(texts: list[str], k: int = K, threshold: int = 1) -> Graph:
+    reads = reads_of(texts)
+    return build_graph(reads, k, count_hashes(reads, k), threshold)
+
+
+def canonical(text: str) -> str:
+    return min(text, reverse_complement(text))
+
+
+def unitigs_of(graph: Graph) -> list[str]:
+    return sorted(canonical(decode(graph.sequence(2 * i))) for i in range(len(graph.coverage)))
+
+
+def slow_unitigs(texts: list[str], k: int, threshold: int) -> list[str]:
+    """Unitigs as strings; those that close on themselves are cut anywhere, so left out."""
+    counts = Counter(canonical(t[i : i + k]) for t in texts for i in range(len(t) - k + 1))
+    solid = {kmer for kmer, count in counts.items() if count >= threshold and "N" not in kmer}
+
+    def after(kmer):
+        return [kmer[1:] + c for c in "ACGT" if canonical(kmer[1:] + c) in solid]
+
+    def extended(kmer):
+        """The unitig from a k-mer to the right; None of a circle."""
+        text, seen = kmer, {canonical(kmer)}
+        while len(following := after(text[-k:])) == 1:
+            (new,) = following
+            if len(after(reverse_complement(new))) != 1:
+                break
+            if new == kmer:
+                return None
+            if canonical(new) in seen:
+                break
+            seen.add(canonical(new))
+            text += new[-1]
+        return text
+
+    found = set()
+    for kmer in solid:
+        left = extended(reverse_complement(kmer))
+        if left:
+            found.add(canonical(extended(reverse_complement(left)[:k])))
+    return sorted(found)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.text("AC", min_size=8, max_size=30) | st.text("ACGTN", max_size=40), max_size=6),
+    st.sampled_from([3, 5, 7]),
+    st.integers(1, 2),
+)
+def test_unitigs_are_those_of_plain_python(texts, k, threshold):
+    texts = texts + texts[:1]
+    graph = graph_of(texts, k, threshold)
+    slow = slow_unitigs(texts, k, threshold)
+    assert set(slow) <= set(unitigs_of(graph))
+    kmers = Counter(
+        canonical(t[i : i + k]) for t in unitigs_of(graph) for i in range(len(t) - k + 1)
+    )
+    assert set(kmers.values()) <= {1}  # each solid k-mer stands once
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.text("ACG", min_size=8, max_size=30), max_size=6), st.sampled_from([3, 5]))
+def test_links_overlap_and_go_both_ways(texts, k):
+    graph = graph_of(texts, k)
+    for oriented, targets in enumerate(graph.links):
+        for target in targets[targets != NONE]:
+            one, other = graph.sequence(oriented), graph.sequence(int(target))
+            assert (one[len(one) - k + 1 :] == other[: k - 1]).all()
+            assert (oriented ^ 1) in graph.links[target ^ 1]
+
+
+def test_an_error_in_the_middle_is_a_bubble_and_at_the_end_a_tip():
+    genome = decode(GENOME[:400])
+    inner = genome[100:150] + "ACGT"["CGTA".index(genome[150])] + genome[151:220]
+    ending = genome[230:300] + "ACGT"["CGTA".index(genome[300])] + genome[301:310]
+    graph = graph_of([genome] * 5 + [inner, ending])
+    assert len(graph.coverage) == 6
+    (contig,) = unitigs_of(simplify(graph))
+    assert contig == canonical(genome)
+
+
+def test_compacting_keeps_letters_and_coverage():
+    graph = graph_of([decode(GENOME[:300])] * 3 + [decode(GENOME[100:170]) + "ACGT" * 5])
+    alive = graph.coverage > 1
+    whole = compact(graph, alive)
+    assert unitigs_of(whole) == [canonical(decode(GENOME[:300]))]
+    assert whole.coverage[0] == pytest.approx((3 * 270 + 40) / 270, rel=0.01)
+
+
+def test_a_gap_that_one_read_bridges_is_closed_and_an_error_is_not():
+    texts = [decode(GENOME[:120])] * 3 + [decode(GENOME[115:240])] * 3
+    bridge = decode(GENOME[60:180])
+    wrong = decode(GENOME[20:50]) + decode(GENOME[300:340]) + decode(GENOME[51:90])
+    reads = reads_of([*texts, bridge, wrong])
+    table = count_hashes(reads, K)
+    assert rescue(reads, K, table, 2) == 25
+    (contig,) = unitigs_of(build_graph(reads, K, table, 2))
+    assert contig == canonical(decode(GENOME[:240]))
+
+
+@pytest.mark.parametrize(("depth", "fewest"), [(30, 20_000), (10, 2_000)])
+def test_contigs_are_the_genome_s(depth, fewest):
+    pairs = simulate_pairs([GENOME], depth, np.random.default_rng(1), PROFILE)
+    reads = from_matrix(pairs.letters.reshape(-1, 150), pairs.qualities.reshape(-1, 150))
+    found = assemble(correct(reads).reads)
+    strands = decode(GENOME) + "N" + decode(3 - GENOME[::-1])
+    exact = [len(contig) for contig in found.contigs if decode(contig) in strands]
+    assert n50(exact, len(GENOME)) > fewest
+    assert sum(exact) > 0.98 * len(GENOME)
+    lengths = [len(contig) for contig in found.contigs]
+    assert lengths == sorted(lengths, reverse=True)
+    assert lengths[-1] >= 200
+    table = count_kmers(reads, 21)
+    assert by_kmers(found.contigs, table, 2)["kmer_completeness"] > 0.97
+    assert contiguity(found.contigs, len(GENOME))["total_length"] == sum(lengths)
+
+
+def test_reads_of_too_little_make_no_contig():
+    with pytest.raises(DataError, match="No contig has 200 bases; the longest has 150"):
+        assemble(reads_of([decode(GENOME[:150])] * 3))
+
+
+def test_n50_by_hand():
+    assert n50([5, 3, 2]) == 5
+    assert n50([4, 3, 3]) == 3
+    assert n50([4, 3, 3], 30) == 0
+
+
+def test_figures_against_a_reference_count_what_was_planted():
+    pytest.importorskip("mappy")
+    reference = {"chromosome": decode(GENOME)}
+    turned = np.concatenate([GENOME[2000:6000], 3 - GENOME[15_000:19_000][::-1]])
+    changed = GENOME[20_000:28_000].copy()
+    changed[[1000, 3000, 5000]] = (changed[[1000, 3000, 5000]] + 1) % 4
+    deleted = np.delete(GENOME[8_000:14_000], slice(3000, 3004))
+    found = against_reference([turned, changed, deleted, GENOME[:400]], reference)
+    assert found["misassemblies"] == 1
+    assert found["mismatches_per_100kb"] == pytest.approx(3 / 22_000 * 1e5, rel=0.02)
+    assert found["indels_per_100kb"] == pytest.approx(1 / 22_000 * 1e5, rel=0.02)
+    assert found["genome_fraction"] == pytest.approx(22_000 / 30_000, rel=0.01)
+    assert found["ng50"] == 8000
+    assert found["nga50"] == pytest.approx(4000, abs=50)
+
+
+def test_quality_by_kmers_counts_those_of_no_read():
+    table = count_kmers(reads_of([decode(GENOME)]), 21)
+    wrong = GENOME.copy()
+    wrong[[5000, 15_000]] = (wrong[[5000, 15_000]] + 1) % 4
+    perfect, found = (by_kmers([contig], table, 1) for contig in (GENOME, wrong))
+    assert (perfect["kmers_of_no_read"], perfect["qv"]) == (0, None)
+    assert found["kmers_of_no_read"] == 42
+    assert found["qv"] == pytest.approx(-10 * np.log10(2 / len(GENOME)), abs=0.1)
+
+
+def test_gfa_has_segments_before_links(tmp_path):
+    links = [Link("1", False, "2", True, 30)]
+    write_gfa([Segment("1", "ACGT", 3.0), Segment("2", "GGT", 1.5)], links, tmp_path / "a.gfa")
+    lines = (tmp_path / "a.gfa").read_text().splitlines()
+    assert lines[0] == "H\tVN:Z:1.0"
+    assert lines[1:] == [
+        "S\t1\tACGT\tLN:i:4\tDP:f:3.00",
+        "S\t2\tGGT\tLN:i:3\tDP:f:1.50",
+        "L\t1\t+\t2\t-\t30M",
+    ]
