@@ -31,7 +31,7 @@ STEPS: dict[str, Step] = {
         ("sources",),
         shown={"task": "task.yaml"},
     ),
-    "simulate": Step(("application", "datasets"), ("sources",)),
+    "simulate": Step(("application", "datasets"), ("seed", "sources")),
     "trim": Step(("application", "datasets"), ("sources",)),
     "index_reference": Step(("application", "datasets"), ("sources",)),
     "align": Step(("application", "datasets"), ("sources",)),
