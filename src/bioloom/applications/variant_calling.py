@@ -66,18 +66,17 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     covered = set.intersection(*(set(person.reads.header.contigs) for person in people))
     regions = [region for region in regions if region[0] in covered]
     theta = Theta(options["theta"], options["theta_indel"])
-    rows = pd.concat(
-        _candidates(
-            people, reference, regions, theta, options["min_probability"], "truth" in files
-        ),
-        ignore_index=True,
-    )
+    # To learn from, each sample has its own candidates; to be compared, all have those of any.
+    together = [[person] for person in people] if "truth" in files else [people]
+    least = options["min_probability"]
+    found = (_candidates(some, reference, regions, theta, least) for some in together)
+    rows = pd.concat([part for parts in found for part in parts], ignore_index=True)
     notes += [f"{len(rows)} candidate alleles in {sum(e - s for _, s, e in regions):,} bases"]
     if "truth" in files:
         sure = _intersection(_regions(files.get("confident"), reference), regions)
-        found = [_labelled(rows, files, reference, person, sure) for person in people]
-        rows = pd.concat([labelled for labelled, _ in found], ignore_index=True)
-        notes += [note for _, note in found] + [f"bcftools: {SETTINGS}"]
+        labelled = [_labelled(rows, files, reference, person, sure) for person in people]
+        rows = pd.concat([table for table, _ in labelled], ignore_index=True)
+        notes += [note for _, note in labelled] + [f"bcftools: {SETTINGS}"]
     return Raw(_named(rows, options["block"]), notes)
 
 
@@ -105,25 +104,13 @@ def _people(
 
 
 def _candidates(
-    people: list[Person],
-    reference: Reference,
-    regions: list[Region],
-    theta: Theta,
-    least: float,
-    is_labelled: bool,
+    people: list[Person], reference: Reference, regions: list[Region], theta: Theta, least: float
 ) -> Iterator[pd.DataFrame]:
-    """Rows of sites where a sample may vary; and, but for training, of all others there, too.
-
-    A site stays with all its alleles.
-    """
-    place = [f"{VARIANT}pos"] + ([f"{VARIANT}person"] if is_labelled else [])
+    """Rows of all of these samples at sites where any of them may vary, with all alleles there."""
     for contig, first, last in regions:
         for start in range(first, last, TILE):
             end = min(start + TILE, last)
-            rows = region_evidence(people, reference, contig, start, end, theta)
-            if len(rows):
-                none = rows.assign(none=rows[f"{VARIANT}posteriors"].map(lambda logs: logs[0]))
-                yield rows[none.groupby(place)["none"].transform("min") < np.log1p(-least)]
+            yield region_evidence(people, reference, contig, start, end, theta, least)
 
 
 def _labelled(

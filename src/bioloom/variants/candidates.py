@@ -49,6 +49,11 @@ class Site(NamedTuple):
         """The alleles as text."""
         return [decode(allele) for allele in self.alleles]
 
+    @property
+    def is_indel(self) -> tuple[bool, ...]:
+        """Of each alternative."""
+        return tuple(len(allele) != len(self.alleles[0]) for allele in self.alleles[1:])
+
 
 class Proposal(NamedTuple):
     """An allele at a position: bases after it that are deleted, and codes in the first's place."""

@@ -36,7 +36,6 @@ from bioloom.variants.reference import Reference
 
 TILE = 2000  # bases that are worked on at once
 MARGIN = 500  # bases beside them whose reads are read, too
-PROBABLE = 2e-3  # probability of a variant from which it is a candidate
 SURE = -25.0  # logarithm of the least probability that is told
 NEAR = 20  # bases within which a site may be the echo of an indel
 
@@ -102,13 +101,33 @@ class Reads(NamedTuple):
         return cls(person, records, following, fragments_of(following))
 
 
+class Seen(NamedTuple):
+    """What one sample's fragments say of a site: evidence, and its genotypes in logarithms."""
+
+    own: Evidence
+    likelihoods: np.ndarray
+    posteriors: np.ndarray
+
+    @property
+    def chance(self) -> float:
+        """Probability that the sample varies here."""
+        return float(-np.expm1(self.posteriors[0]))
+
+
 def region_evidence(
-    people: list[Person], reference: Reference, contig: str, start: int, end: int, theta: Theta
+    people: list[Person],
+    reference: Reference,
+    contig: str,
+    start: int,
+    end: int,
+    theta: Theta,
+    least: float = 0.0,
 ) -> pd.DataFrame:
     """Rows of the sites that begin on [start, end); the same whatever the region's size.
 
-    Sites near an indel are looked at twice: the second time each allele is shown with and without
-    the indel, so that its echo is not taken for a variant of its own.
+    They are all alleles of the sites where any of the samples varies with a probability above
+    `least`. Sites near an indel are looked at twice: the second time each allele is shown with and
+    without the indel, so that its echo is not taken for a variant of its own.
     """
     window = Window.of(reference, contig, start, end)
     # Neighbours may explain what is seen inside.
@@ -117,27 +136,27 @@ def region_evidence(
     place = window.letters, window.origin
     proposed = [propose(r.records, *place, *span, theta=theta, first=r.first) for r in read]
     sites = sites_of(proposed, *place)
-    alone = [_look(reads, sites, [[] for _ in sites], window) for reads in read]
-    chances = [
-        _chances(reads.person, window, sites, seen, theta)
-        for reads, seen in zip(read, alone, strict=True)
-    ]
-    beside = _neighbours(sites, np.max(chances, axis=0))
+    looks = [_look(reads, sites, [[] for _ in sites], window, theta) for reads in read]
+    chances = np.array([[seen.chance for seen in look] for look in looks])
+    beside = _neighbours(sites, chances.max(axis=0))
     asked = [i for i, site in enumerate(sites) if start <= site.start < end]
     again = [i for i in asked if beside[i]]
-    rows: list[dict[str, Any]] = []
-    for reads, seen in zip(read, alone, strict=True):
-        anew = _look(reads, [sites[i] for i in again], [beside[i] for i in again], window)
-        for i, evidence in zip(again, anew, strict=True):
-            seen[i] = evidence
-        for i in asked:
-            rows += _rows(reads.person, window, sites[i], seen[i], theta)
-    return pd.DataFrame(rows)
+    for reads, look in zip(read, looks, strict=True):
+        chosen = [sites[i] for i in again], [beside[i] for i in again]
+        for i, seen in zip(again, _look(reads, *chosen, window, theta), strict=True):
+            look[i] = seen
+    likely = [i for i in asked if max(look[i].chance for look in looks) > least]
+    return pd.DataFrame(
+        row
+        for person, look in zip(people, looks, strict=True)
+        for i in likely
+        for row in _rows(person, window, sites[i], look[i])
+    )
 
 
 def _look(
-    reads: Reads, sites: list[Site], beside: list[list[Site]], window: Window
-) -> list[Evidence]:
+    reads: Reads, sites: list[Site], beside: list[list[Site]], window: Window, theta: Theta
+) -> list[Seen]:
     """What a sample's fragments say of each site; of an allele's haplotypes the best counts."""
     arrays, owners = haplotypes(sites, beside, window.letters, window.origin)
     seen = observe(
@@ -151,41 +170,21 @@ def _look(
         half=HALF,
     )
     bounds = np.searchsorted(seen.site, np.arange(len(sites) + 1))
+    ploidy = reads.person.copies(window.contig)
     looks = []
-    for number, owner in enumerate(owners):
+    for number, (site, owner) in enumerate(zip(sites, owners, strict=True)):
         own = Evidence(*(values[bounds[number] : bounds[number + 1]] for values in seen))
         given = own.likelihood[:, : len(owner)]
-        best = [given[:, owner == allele].max(axis=1) for allele in range(owner.max() + 1)]
-        looks.append(own._replace(likelihood=np.column_stack(best)))
+        best = [given[:, owner == allele].max(axis=1) for allele in range(len(site.alleles))]
+        own = own._replace(likelihood=np.column_stack(best))
+        logs = likelihoods(fragment_likelihoods(own), len(site.alleles), ploidy)
+        looks.append(Seen(own, logs, posteriors(logs + prior(site.is_indel, ploidy, theta))))
     return looks
-
-
-def _chances(
-    person: Person, window: Window, sites: list[Site], seen: list[Evidence], theta: Theta
-) -> np.ndarray:
-    """Probability of each site that the sample varies there, (S,)."""
-    ploidy = person.copies(window.contig)
-    logs = [_posterior(*one, ploidy, theta)[1][0] for one in zip(sites, seen, strict=True)]
-    return 1 - np.exp(np.array(logs, dtype=float))
-
-
-def _posterior(
-    site: Site, own: Evidence, ploidy: int, theta: Theta
-) -> tuple[np.ndarray, np.ndarray]:
-    """Logarithms of the likelihoods and of the posteriors of a site's genotypes."""
-    size = len(site.alleles)
-    lengths = [len(allele) - len(site.alleles[0]) for allele in site.alleles]
-    given = likelihoods(fragment_likelihoods(own), size, ploidy)
-    return given, posteriors(given + prior(lengths, ploidy, theta))
 
 
 def _neighbours(sites: list[Site], chance: np.ndarray) -> list[list[Site]]:
     """Of each site those near it that are likelier than it, and have an indel."""
-    sure = [
-        i
-        for i, site in enumerate(sites)
-        if chance[i] > 0.5 and len(site.alleles[0]) != len(site.alleles[1])
-    ]
+    sure = [i for i, site in enumerate(sites) if chance[i] > 0.5 and site.is_indel[0]]
     return [
         [
             sites[j]
@@ -197,30 +196,28 @@ def _neighbours(sites: list[Site], chance: np.ndarray) -> list[list[Site]]:
     ]
 
 
-def _rows(
-    person: Person, window: Window, site: Site, own: Evidence, theta: Theta
-) -> Iterator[dict[str, Any]]:
+def _rows(person: Person, window: Window, site: Site, seen: Seen) -> Iterator[dict[str, Any]]:
     """A row for each alternative allele of a site."""
     ploidy, size = person.copies(window.contig), len(site.alleles)
-    given, posterior = _posterior(site, own, ploidy, theta)
+    own, letters = seen.own, site.letters
     depths = allele_depths(own.likelihood)
     shared = {
         "person": person.name,
         "chrom": window.contig,
         "pos": site.start + 1,
-        "ref": site.letters[0],
-        "alts": ",".join(site.letters[1:]),
+        "ref": letters[0],
+        "alts": ",".join(letters[1:]),
         "ploidy": ploidy,
         "depth": len(own.site),
         "depths": depths,
-        "likelihoods": given.round(4),
-        "posteriors": posterior.round(4),
+        "likelihoods": seen.likelihoods.round(4),
+        "posteriors": seen.posteriors.round(4),
     }
     for allele in range(1, size):
-        logs = copies(posterior, allele, size, ploidy)
+        logs = copies(seen.posteriors, allele, size, ploidy)
         logs = np.maximum(logs, SURE)
         logs = np.insert(logs, 1, NEVER) if ploidy == 1 else logs
-        which = shared | {"alt": site.letters[allele], "allele": allele}
+        which = shared | {"alt": letters[allele], "allele": allele}
         yield (
             {f"{VARIANT}{name}": value for name, value in which.items()}
             | {f"{PRIOR}.{n}": value for n, value in zip(COPIES, logs.tolist(), strict=True)}
@@ -239,7 +236,6 @@ def _site_values(
     around = window.letters[max(0, at - 20) : at + 21]
     ref, alt = site.alleles[0], site.alleles[allele]
     total = max(int(depths.sum()), 1)
-    quality = own.quality[:, own.quality.shape[1] // 2].astype(float)
     values = {
         "is_indel": float(len(ref) != len(alt)),
         "length": float(len(alt) - len(ref)),
@@ -248,26 +244,25 @@ def _site_values(
         "depth_other": float(depths.sum() - depths[0] - depths[allele]),
         "share": depths[allele] / total,
         "gap": float(-10 * np.log10(window.opening[min(at + 1, len(window.opening) - 1)])),
-        "gc": float(np.isin(around, [1, 2]).mean()),
+        "gc": float(((around == 1) | (around == 2)).mean()),
         "transition": float(_is_transition(ref, alt)),
         "alleles": float(len(site.alleles)),
         "uncertain": float((~for_it & ~against).sum()),
     }
-    for name, rows in (("alt", for_it), ("ref", against)):
-        values |= {
-            f"odds_{name}": _mean(odds[rows]),
-            f"reverse_{name}": _mean(own.reverse[rows]),
-            f"quality_{name}": _mean(quality[rows]),
-            f"mapping_{name}": _mean(own.mapping[rows]),
-            f"mismatches_{name}": _mean(own.mismatches[rows]),
-            f"end_{name}": _mean(own.end_distance[rows]),
-            f"clipped_{name}": _mean(own.clipped[rows]),
-        }
+    facts = {
+        "odds": odds,
+        "reverse": own.reverse,
+        "quality": own.quality[:, own.quality.shape[1] // 2],
+        "mapping": own.mapping,
+        "mismatches": own.mismatches,
+        "end": own.end_distance,
+        "clipped": own.clipped,
+    }
+    table = np.column_stack([fact.astype(float) for fact in facts.values()])
+    for side, rows in (("alt", for_it), ("ref", against)):
+        means = table[rows].mean(axis=0) if rows.any() else np.full(len(facts), np.nan)
+        values |= {f"{n}_{side}": mean for n, mean in zip(facts, means.tolist(), strict=True)}
     return {f"site.{name}": value for name, value in values.items()}
-
-
-def _mean(values: np.ndarray) -> float:
-    return float(np.mean(values)) if len(values) else float("nan")
 
 
 def _is_transition(ref: np.ndarray, alt: np.ndarray) -> bool:

@@ -39,19 +39,16 @@ def fragment_likelihoods(evidence: Evidence) -> np.ndarray:
 
 def likelihoods(fragments: np.ndarray, alleles: int, ploidy: int) -> np.ndarray:
     """Natural logarithms of the likelihoods of a site's genotypes, from its fragments' alleles."""
-    return np.array(
-        [
-            np.log(np.mean([fragments[:, a] for a in genotype], axis=0)).sum()
-            for genotype in genotypes(alleles, ploidy)
-        ]
-    )
+    carried = fragments[:, np.array(genotypes(alleles, ploidy))]  # (O, genotypes, ploidy)
+    return np.log(carried.mean(axis=2)).sum(axis=0)
 
 
-def prior(lengths: list[int], ploidy: int, theta: Theta) -> np.ndarray:
-    """Natural logarithms of genotypes' priors; `lengths` are by how much each allele differs."""
-    rate = np.array([1.0] + [theta.indel if size else theta.snp / 3 for size in lengths[1:]])
+@cache
+def prior(is_indel: tuple[bool, ...], ploidy: int, theta: Theta) -> np.ndarray:
+    """Natural logarithms of genotypes' priors; `is_indel` says it of each alternative."""
+    rate = np.array([1.0] + [theta.indel if indel else theta.snp / 3 for indel in is_indel])
     p = []
-    for genotype in genotypes(len(lengths), ploidy):
+    for genotype in genotypes(len(rate), ploidy):
         others = [a for a in set(genotype) if a]
         homozygous = ploidy == 2 and len(set(genotype)) == 1 and others
         p.append(np.prod(rate[others]) / (2 if homozygous else 1))

@@ -15,7 +15,8 @@ def image(own: Evidence, site: Site, allele: int, letters: np.ndarray, origin: i
 
     Of more fragments than there is room for, every so-manieth is shown.
     """
-    shown = np.unique(np.linspace(0, len(own.site) - 1, min(DEPTH, len(own.site))).astype(int))
+    n = len(own.site)
+    shown = np.arange(n) if n <= DEPTH else np.linspace(0, n - 1, DEPTH).astype(int)
     picture = np.zeros((1 + len(shown), WIDTH), np.uint8)
     picture[:, :SPAN] = NOTHING
     at = site.start - origin - HALF
