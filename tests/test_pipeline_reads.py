@@ -19,6 +19,7 @@ from bioloom.files import read_json
 from bioloom.formats.sample_sheet import read_sheet
 from bioloom.pipeline.check import task_mistakes
 from bioloom.pipeline.defaults import with_defaults
+from bioloom.pipeline.reads import reads_of
 from bioloom.pipeline.tasks import Task
 from bioloom.samples import Cleaned, Raw
 from tests.tiny_project import ROOT, Project
@@ -137,6 +138,15 @@ def test_data_sets_share_a_reference_that_is_ready(folder: Path):
     assert training == long != other
     assert one.indexed(training) == ("data/genome.fa", ["bwa", "mappy"])
     assert one.indexed(other) == ("data/other.fa", ["bwa"])
+
+
+@pytest.mark.parametrize("simulated", [0, 2])
+def test_a_job_gets_the_reads_that_were_planned(folder: Path, simulated: int):
+    planned = reads_of("data/sheet.csv", "aligned", "results/toy", simulated=simulated)
+    again = reads_of(**planned.described)
+    assert again == planned
+    assert again.sample_bams.keys() == {lane.sample for lane in planned.fastq}
+    assert list(again.sample_statistics.values()) == [Path(file) for file in planned.statistics]
 
 
 def test_trimmed_reads_stand_in_for_fastq(folder: Path):
