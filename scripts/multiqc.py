@@ -2,25 +2,17 @@
 
 from pathlib import Path
 
-from bioloom.formats.sample_sheet import Lane
-from bioloom.pipeline.command import json_objects, run
+from bioloom.pipeline.command import json_object, run
+from bioloom.pipeline.reads import reads_of
 from bioloom.reads.multiqc import multiqc
 
 
-def main(
-    title: str, lanes: list, trimmed: list[Path], statistics: list[Path], report: Path
-) -> None:
+def main(reads: dict, title: str, report: Path) -> None:
     """Write the page."""
-    folders = zip([Lane(**lane) for lane in lanes], trimmed, strict=True)
-    multiqc(title, list(folders), statistics, report)
+    made = reads_of(**reads)
+    multiqc(title, made.trimmed_lanes, list(made.sample_statistics.values()), report)
 
 
 if __name__ == "__main__":
-    arguments = {
-        "title": str,
-        "lanes": json_objects,
-        "trimmed": [Path],
-        "statistics": [Path],
-        "report": Path,
-    }
+    arguments = {"reads": json_object, "title": str, "report": Path}
     run(__doc__, arguments, main)

@@ -19,6 +19,7 @@ from bioloom.files import read_json
 from bioloom.formats.sample_sheet import read_sheet
 from bioloom.pipeline.check import task_mistakes
 from bioloom.pipeline.defaults import with_defaults
+from bioloom.pipeline.reads import reads_of
 from bioloom.pipeline.tasks import Task
 from bioloom.samples import Cleaned, Raw
 from tests.tiny_project import ROOT, Project
@@ -124,6 +125,30 @@ def test_aligned_reads_stand_in_for_fastq(folder: Path):
     assert one.report_files["multiqc.training"] == f"{made}/multiqc.html"
 
 
+def test_data_sets_share_a_reference_that_is_ready(folder: Path):
+    write(folder / "data/long.csv", "sample,fastq_1,platform\nx,two/R1.fastq.gz,ont\n")
+    write(folder / "data/other.fa", ">c1\nACGT\n")
+    more = {
+        "long": DATASETS["training"] | {"reads": "data/long.csv"},
+        "other": DATASETS["training"] | {"reference": "data/other.fa"},
+    }
+    content = {"application": "toy_aligned", "datasets": DATASETS | more}
+    one = Task("toy", **with_defaults(content))
+    training, long, other = (one.reads(name).index for name in one.datasets)
+    assert training == long != other
+    assert one.indexed(training) == ("data/genome.fa", ["bwa", "mappy"])
+    assert one.indexed(other) == ("data/other.fa", ["bwa"])
+
+
+@pytest.mark.parametrize("simulated", [0, 2])
+def test_a_job_gets_the_reads_that_were_planned(folder: Path, simulated: int):
+    planned = reads_of("data/sheet.csv", "aligned", "results/toy", simulated=simulated)
+    again = reads_of(**planned.described)
+    assert again == planned
+    assert again.sample_bams.keys() == {lane.sample for lane in planned.fastq}
+    assert list(again.sample_statistics.values()) == [Path(file) for file in planned.statistics]
+
+
 def test_trimmed_reads_stand_in_for_fastq(folder: Path):
     one = task("toy_trimmed")
     made = "results/toy/training/reads"
@@ -138,12 +163,14 @@ def test_reads_that_are_aligned_are_taken_as_they_are(folder: Path):
     alone = task("toy_aligned", reads="data/r.bam")
     assert alone.source_files("training")["reads"] == "data/r.bam"
     assert "multiqc.training" not in alone.report_files
+    assert alone.reads("training").alignments == {"reads": "data/r.bam"}
     write(folder / "data/bams.csv", f"sample,bam\nx,{bam}\n")
     listed = task("toy_aligned", reads="data/bams.csv")
     assert listed.source_files("training")["reads"] == "data/bams.csv"
     for one in (alone, listed):
         assert "results/toy/training/reads/checked.json" in one.raw_files("training")
     assert str(bam) in listed.raw_files("training")
+    assert listed.reads("training").alignments == {"x": str(bam)}
 
 
 @pytest.mark.parametrize(
@@ -186,7 +213,8 @@ def test_from_fastq_to_what_ingest_reads(tmp_path: Path):
     content = {"application": "toy_reads", "datasets": DATASETS}
     write(project.path("tasks/toy.yaml"), yaml.safe_dump(content))
     made = project.path("results/toy/training")
-    targets = ["results/toy/training/raw.parquet", "results/toy/training/reads/multiqc.html"]
+    names = ("raw.parquet", "reads/multiqc.html", "reads/aligned_summary.json")
+    targets = [f"results/toy/training/{name}" for name in names]
     project.snakemake("--cores", "2", *targets)
 
     raw = pd.read_parquet(made / "raw.parquet")

@@ -14,10 +14,10 @@ from bioloom.formats.sample_sheet import Lane, read_sheet
 from bioloom.reads import programs
 from bioloom.reads.multiqc import multiqc
 from bioloom.reads.statistics import read_statistics, write_statistics
-from bioloom.reads.summary import hints, list_reads, write_summary
+from bioloom.reads.summary import hints, list_reads, summarise_reads, write_summary
 from bioloom.reads.trimming import trim
 from tests.tiny_reads import Read, write_fastq, write_reads
-from tests.toys import refused
+from tests.toys import refused, write
 
 OPTIONS = {"adapters": "none", "poly_g": False, "trim_quality": 0, "min_read_length": 30}
 
@@ -40,18 +40,19 @@ def test_a_sample_without_reads_is_left_out_by_name(tmp_path: Path):
     ]
     given = Lane("g", bam=str(write_reads(tmp_path / "g.bam", [], {"c": 9})), lane="1", library="g")
     rows = [given, *(one for one, _ in trimmed)]
-    found = list_reads(rows, trimmed, {}, {}, None, tmp_path / "trimmed.csv")
-    assert (found["S 1"]["fragments"], found["S 1"]["fragments_kept"]) == (3, 1)
-    assert found["short"]["hints"] == ["left out: 0 of 2 fragments are left after trimming"]
+    list_reads(rows, trimmed, {}, tmp_path / "trimmed.csv")
     listed = read_sheet(tmp_path / "trimmed.csv")
     assert [(row.sample, row.lane) for row in listed] == [("g", "1"), ("S 1", "1")]
     assert listed[1].fastq == [str(tmp_path / "trimmed/S_1/1/1.fastq.gz")]
 
-    bams = {name: write_reads(tmp_path / f"{name}.bam", [], {"c": 9}) for name in ("S_1", "short")}
-    list_reads(rows, trimmed, bams, {}, None, tmp_path / "aligned.csv")
+    bams = {name: write_reads(tmp_path / f"{name}.bam", [], {"c": 9}) for name in ("S 1", "short")}
+    list_reads(rows, trimmed, bams, tmp_path / "aligned.csv")
     listed = read_sheet(tmp_path / "aligned.csv")
-    assert [(row.sample, row.bam) for row in listed[1:]] == [("S 1", str(bams["S_1"]))]
+    assert [(row.sample, row.bam) for row in listed[1:]] == [("S 1", str(bams["S 1"]))]
 
+    found = summarise_reads(trimmed, {}, None)
+    assert (found["S 1"]["fragments"], found["S 1"]["fragments_kept"]) == (3, 1)
+    assert found["short"]["hints"] == ["left out: 0 of 2 fragments are left after trimming"]
     write_summary(found, tmp_path / "summary.json")
     assert read_json(tmp_path / "summary.json") == found
     with (tmp_path / "summary.csv").open() as stream:
@@ -61,8 +62,9 @@ def test_a_sample_without_reads_is_left_out_by_name(tmp_path: Path):
 def test_no_sample_is_left(tmp_path: Path):
     trimmed = [lane(tmp_path, "s", "1", [20])]
     sheet = tmp_path / "trimmed.csv"
-    call = [one for one, _ in trimmed], trimmed, {}, {}, None, sheet
-    refused(lambda: list_reads(*call), r"No sample has reads.*s: 0 of 1", "min_read_length")
+    lanes = [one for one, _ in trimmed]
+    expected = r"No sample has reads.*s: 0 of 1", "min_read_length"
+    refused(lambda: list_reads(lanes, trimmed, {}, sheet), *expected)
     assert not sheet.exists()
 
 
@@ -76,9 +78,20 @@ def test_figures_are_those_of_a_plain_loop(tmp_path: Path):
             reads.append(Read(f"r{number}", at, "50M", letters, flag=flag | duplicate))
             assert mate == (flag >> 7 & 1)
     reads.append(Read("lost", -1, "", "ACGT", flag=4, contig=-1))
-    bam = write_reads(tmp_path / "s.x.bam", reads, {"c": 1000, "empty": 1000})
-    write_statistics(bam, tmp_path / "statistics")
-    found = read_statistics(tmp_path / "statistics")
+    lengths = {"c": 1000, "empty": 1000}
+    fasta = write(tmp_path / "r.fa", "".join(f">{c}\n{'ACGT' * 250}\n" for c in lengths))
+    bam = write_reads(tmp_path / "s.bam", reads, lengths)
+    cram = write_reads(tmp_path / "s.cram", reads, lengths, reference_filename=str(fasta))
+    (tmp_path / "r.fa.fai").unlink()
+    write(tmp_path / "s.bam.bai", "of another file")
+    for file in (bam, cram):
+        write_statistics(file, "s.x", fasta, tmp_path / file.suffix)
+    found = read_statistics(tmp_path / ".bam")
+    # The BAM has no tag NM to know errors by.
+    assert read_statistics(tmp_path / ".cram") | {"error_rate": 0.0} == found
+    assert not (tmp_path / "r.fa.fai").exists()
+    [figures] = summarise_reads([], {"s": tmp_path / ".bam"}, None).values()
+    assert figures == found | {"hints": []}
     depth = np.zeros(2000)
     with pysam.AlignmentFile(str(bam)) as records:
         for record in records:
@@ -121,7 +134,7 @@ def test_names_that_look_like_suffixes_stay_apart_in_multiqc(tmp_path: Path):
         reads = [Read(f"r{n}", n, "50M", "ACGTA" * 10) for n in range(9)]
         bam = write_reads(tmp_path / f"{name}.bam", reads, {"c": 100})
         statistics.append(tmp_path / f"statistics/{name}")
-        write_statistics(bam, statistics[-1])
+        write_statistics(bam, name, write(tmp_path / "r.fa", ""), statistics[-1])
     multiqc("toy, ward", trimmed, statistics, tmp_path / "multiqc.html")
     page = (tmp_path / "multiqc.html").read_text()
     for name in names:

@@ -60,6 +60,15 @@ def test_poly_g_is_seen_and_cut(lane: Lane, tmp_path: Path):
     assert record["cut"]["2"]["polyG"]["whole_reads"] == 6
 
 
+def test_a_quality_is_no_poly_g(tmp_path: Path):
+    rng = np.random.default_rng(0)
+    pairs = [fragment(rng, 200) for _ in range(50)]
+    files = write_fastq(tmp_path, pairs, quality="G")
+    record = trimmed(Lane("s", *files), tmp_path / "out")
+    assert not record["poly_g"]
+    assert record["bases_kept"] == record["bases"]
+
+
 def test_adapters_may_be_given(lane: Lane, tmp_path: Path):
     sequences = {"adapters": ",".join(KITS["truseq"]), "poly_g": False}
     assert trimmed(lane, tmp_path / "given", **sequences)["bases_kept"] == 5600

@@ -131,8 +131,18 @@ def reads(wildcards):
     return task_of(wildcards).reads(wildcards.dataset)
 
 
+def described_reads(wildcards):
+    return to_json(reads(wildcards).described)
+
+
 def reference(wildcards):
     return task_of(wildcards).given_files(wildcards.dataset)["reference"]
+
+
+def indexed(wildcards):
+    """The reference of a folder that is ready for alignment, and its aligners."""
+    task = task_of(wildcards)
+    return task.indexed(task.path("references", wildcards.sha256))
 
 
 def reads_options(wildcards):

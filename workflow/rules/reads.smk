@@ -3,8 +3,9 @@
 Requires: the source `reads` of a data set (a sample sheet, or BAM or CRAM), and `reference`; or
 the latter alone, where a data set says `simulate`.
 Makes: results/{task}/{dataset}/reads/{trimmed,aligned}.csv, which `ingest` reads in place of the
-user's sheet, the files that it names, summary.json and multiqc.html. Files of aligned reads are
-checked against the reference (checked.json).
+user's sheet, the files that it names, {goal}_summary.json and multiqc.html. Files of aligned reads
+are checked against the reference (checked.json). A reference is made ready for alignment once, in
+results/{task}/references/.
 Large genomes need more memory, in the profile: `set-resources: {align: {mem_mb: 12000}}`.
 """
 
@@ -57,30 +58,29 @@ rule trim:
 
 rule index_reference:
     input:
-        reference,
+        lambda wildcards: indexed(wildcards)[0],
     output:
-        folder=directory("results/{task}/{dataset}/reads/reference"),
+        folder=directory("results/{task}/references/{sha256}"),
     log:
-        "logs/{task}/{dataset}/index_reference.log",
+        "logs/{task}/index_reference/{sha256}.log",
     priority: PRIORITY["ingest"]
     conda:
         "../../envs/bioloom.yaml"
     resources:
         mem_mb=8000,
     params:
-        lanes=lambda wildcards: lanes_json(reads(wildcards).fastq),
-        options=reads_options,
+        aligners=lambda wildcards: indexed(wildcards)[1],
         code=code("index_reference"),
     shell:
-        'python "$BIOLOOM_SCRIPTS/index_reference.py" --fasta {input:q} --lanes {params.lanes:q}'
-        " --options {params.options:q} --folder {output.folder} 2>&1 | tee {log}"
+        'python "$BIOLOOM_SCRIPTS/index_reference.py" --fasta {input:q} --aligners {params.aligners}'
+        " --folder {output.folder} 2>&1 | tee {log}"
 
 
 # bwa tells of each batch: only in the log.
 rule align:
     input:
         reads="results/{task}/{dataset}/reads/trimmed/{sample}/{lane}",
-        index="results/{task}/{dataset}/reads/reference",
+        index=lambda wildcards: reads(wildcards).index,
     output:
         bam="results/{task}/{dataset}/reads/aligned/{sample}/{lane}.bam",
     log:
@@ -106,7 +106,6 @@ rule merge_lanes:
     output:
         bam="results/{task}/{dataset}/reads/samples/{sample}.bam",
         index="results/{task}/{dataset}/reads/samples/{sample}.bam.csi",
-        statistics=directory("results/{task}/{dataset}/reads/statistics/{sample}"),
     log:
         "logs/{task}/{dataset}/merge_lanes/{sample}.log",
     priority: PRIORITY["ingest"]
@@ -120,18 +119,15 @@ rule merge_lanes:
         code=code("merge_lanes"),
     shell:
         'python "$BIOLOOM_SCRIPTS/merge_lanes.py" --lanes {params.lanes:q} --bams {input}'
-        " --threads {threads} --bam {output.bam} --statistics {output.statistics} 2>&1 | tee {log}"
+        " --threads {threads} --bam {output.bam} 2>&1 | tee {log}"
 
 
 rule list_reads:
     input:
+        sources=lambda wildcards: reads(wildcards).sources,
         trimmed=trimmed_lanes,
-        statistics=lambda wildcards: reads(wildcards).statistics,
-        reference=lambda wildcards: reads(wildcards).reference,
     output:
         sheet="results/{task}/{dataset}/reads/{goal}.csv",
-        summary="results/{task}/{dataset}/reads/{goal}_summary.json",
-        table="results/{task}/{dataset}/reads/{goal}_summary.csv",
     log:
         "logs/{task}/{dataset}/list_{goal}_reads.log",
     wildcard_constraints:
@@ -140,13 +136,52 @@ rule list_reads:
     conda:
         "../../envs/bioloom.yaml"
     params:
-        lanes=lambda wildcards: lanes_json(reads(wildcards).rows),
-        bams=lambda wildcards: reads(wildcards).bams,
+        reads=described_reads,
         code=code("list_reads"),
     shell:
-        'python "$BIOLOOM_SCRIPTS/list_reads.py" --lanes {params.lanes:q} --trimmed {input.trimmed:q}'
-        " --bams {params.bams:q} --statistics {input.statistics:q} --reference {input.reference}"
-        " --sheet {output.sheet} --summary {output.summary} 2>&1 | tee {log}"
+        'python "$BIOLOOM_SCRIPTS/list_reads.py" --reads {params.reads:q} --sheet {output.sheet}'
+        " 2>&1 | tee {log}"
+
+
+rule measure_alignments:
+    input:
+        reads=lambda wildcards: reads(wildcards).alignments[wildcards.sample],
+        reference=reference,
+    output:
+        folder=directory("results/{task}/{dataset}/reads/statistics/{sample}"),
+    log:
+        "logs/{task}/{dataset}/measure_alignments/{sample}.log",
+    conda:
+        "../../envs/bioloom.yaml"
+    params:
+        code=code("measure_alignments"),
+    shell:
+        'python "$BIOLOOM_SCRIPTS/measure_alignments.py" --reads {input.reads:q}'
+        " --sample {wildcards.sample} --reference {input.reference:q} --folder {output.folder}"
+        " 2>&1 | tee {log}"
+
+
+rule summarise_reads:
+    input:
+        sources=lambda wildcards: reads(wildcards).sources,
+        trimmed=trimmed_lanes,
+        statistics=lambda wildcards: reads(wildcards).statistics,
+        reference=lambda wildcards: reads(wildcards).index if reads(wildcards).fastq else [],
+    output:
+        summary="results/{task}/{dataset}/reads/{goal}_summary.json",
+        table="results/{task}/{dataset}/reads/{goal}_summary.csv",
+    log:
+        "logs/{task}/{dataset}/summarise_{goal}_reads.log",
+    wildcard_constraints:
+        goal="trimmed|aligned",
+    conda:
+        "../../envs/bioloom.yaml"
+    params:
+        reads=described_reads,
+        code=code("summarise_reads"),
+    shell:
+        'python "$BIOLOOM_SCRIPTS/summarise_reads.py" --reads {params.reads:q}'
+        " --reference {input.reference} --summary {output.summary} 2>&1 | tee {log}"
 
 
 rule check_alignments:
@@ -171,6 +206,7 @@ rule check_alignments:
 
 rule multiqc:
     input:
+        sources=lambda wildcards: reads(wildcards).sources,
         trimmed=trimmed_lanes,
         statistics=lambda wildcards: reads(wildcards).statistics,
     output:
@@ -180,10 +216,9 @@ rule multiqc:
     conda:
         "../../envs/bioloom.yaml"
     params:
-        lanes=lambda wildcards: lanes_json(reads(wildcards).fastq),
+        reads=described_reads,
         title=lambda wildcards: f"{wildcards.task}, {wildcards.dataset}",
         code=code("multiqc"),
     shell:
-        'python "$BIOLOOM_SCRIPTS/multiqc.py" --title {params.title:q} --lanes {params.lanes:q}'
-        " --trimmed {input.trimmed:q} --statistics {input.statistics:q}"
+        'python "$BIOLOOM_SCRIPTS/multiqc.py" --reads {params.reads:q} --title {params.title:q}'
         " --report {output.report} 2>&1 | tee {log}"

@@ -14,9 +14,11 @@ import numpy as np
 NAME, NAME_END, MARK, LETTERS, GC, LOW, HIGH, SEQUENCE = range(8)
 COLUMNS = 8
 
-WHOLE, HEADER, PLUS, LENGTHS, LETTER, QUALITY = range(6)
+WHOLE, HEADER, TOO_LONG, PLUS, LENGTHS, LETTER, QUALITY = range(7)
+LONGEST_NAME = 254  # letters, in BAM (SAM specification, section 1.4)
 FAULTS = {
     HEADER: "does not begin with '@' and a name",
+    TOO_LONG: f"has a name of more than {LONGEST_NAME} characters, which no BAM can hold",
     PLUS: "has no line that begins with '+' between sequence and quality",
     LENGTHS: "has a sequence and a quality of different lengths",
     LETTER: "has a letter that is no nucleotide",
@@ -71,6 +73,10 @@ def _scan(text, table):
             return count, begin, LENGTHS
         row = table[count]
         row[NAME], row[NAME_END], row[MARK] = _name(text, begin + 1, ends[0])
+        if row[NAME_END] == row[NAME]:
+            return count, begin, HEADER
+        if row[NAME_END] > row[NAME] + LONGEST_NAME:
+            return count, begin, TOO_LONG
         row[LETTERS], row[SEQUENCE] = letters, first
         gc, low, high = 0, 255, 0
         for i in range(letters):

@@ -24,7 +24,24 @@ class Reads:
     goal: str  # "aligned" or "trimmed"
     folder: str
     rows: tuple[Lane, ...]  # of the sample sheet, if it is one
+    index: str | None = None  # the folder of the reference that reads are aligned to
     simulated: tuple[str, ...] = ()  # files with the truth of reads that rules simulate
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """What `reads_of` makes it of again, in a job."""
+        samples = len(self.simulated)
+        return {
+            "source": self.source,
+            "goal": self.goal,
+            "folder": self.folder,
+            "simulated": samples,
+        }
+
+    @property
+    def sources(self) -> list[str]:
+        """The file that is given, if none is simulated."""
+        return [] if self.simulated else [self.source]
 
     @property
     def fastq(self) -> list[Lane]:
@@ -66,27 +83,45 @@ class Reads:
         """The files behind the sheet that `ingest` gets, which it opens, too."""
         if self.goal == "trimmed":
             return [self.trimmed(lane) for lane in self.fastq]
-        truth = list(self.simulated)
+        made = [self.bam(sample) for sample in self.samples]
         given = [*self.given, self.checked] if self.given else []
-        indices = [f"{bam}.csi" for bam in self.bams]
-        return [*self.bams, *indices, *truth, *(file for file in given if file != self.source)]
+        beside = [*(f"{bam}.csi" for bam in made), *self.simulated]
+        return [*made, *beside, *(file for file in given if file != self.source)]
 
     @property
-    def bams(self) -> list[str]:
-        """The samples' BAMs, in their order; none where reads are trimmed only."""
-        is_aligned = self.goal == "aligned"
-        return [self.bam(sample) for sample in self.samples] if is_aligned else []
+    def alignments(self) -> dict[str, str]:
+        """BAM or CRAM by the sample's name in file names; that of a file alone is `reads`."""
+        if self.goal == "trimmed":
+            return {}
+        if not self.rows:
+            return {"reads": self.source}
+        return {lane.folder: lane.bam or self.bam(lane.folder) for lane in self.rows}
 
     @property
     def statistics(self) -> list[str]:
         """The folders of figures of these."""
-        is_aligned = self.goal == "aligned"
-        return [f"{self.folder}/statistics/{s}" for s in self.samples] if is_aligned else []
+        return [self.statistics_of(sample) for sample in self.alignments]
+
+    def statistics_of(self, sample: str) -> str:
+        """That of one of them."""
+        return f"{self.folder}/statistics/{sample}"
 
     @property
-    def reference(self) -> list[str]:
-        """The folder of the reference, where reads are aligned to it."""
-        return [f"{self.folder}/reference"] if self.goal == "aligned" else []
+    def trimmed_lanes(self) -> list[tuple[Lane, Path]]:
+        """The lanes with their folders."""
+        return [(lane, Path(self.trimmed(lane))) for lane in self.fastq]
+
+    @property
+    def sample_bams(self) -> dict[str, Path]:
+        """The BAM of each sample with FASTQ, by its name; none where reads are trimmed only."""
+        is_aligned = self.goal == "aligned"
+        return {lane.sample: Path(self.bam(lane.folder)) for lane in self.fastq if is_aligned}
+
+    @property
+    def sample_statistics(self) -> dict[str, Path]:
+        """The folders of figures, by the samples' names."""
+        names = {lane.folder: lane.sample for lane in self.rows}
+        return {names.get(n, n): Path(self.statistics_of(n)) for n in self.alignments}
 
     @property
     def samples(self) -> list[str]:
@@ -114,27 +149,26 @@ class Reads:
         return f"{self.folder}/samples/{sample}.bam"
 
 
-def reads_of(source: str, goal: str, folder: str) -> Reads:
-    """The reads of a source; DataError for a sample sheet with faults."""
-    path = Path(source)
-    if not is_sheet(path) or not path.is_file():
-        return Reads(source, goal, folder, ())
-    status = path.stat()
-    return Reads(source, goal, folder, _rows(path.resolve(), Path.cwd(), path, status.st_mtime_ns))
+def reads_of(
+    source: str, goal: str, folder: str, index: str | None = None, simulated: int = 0
+) -> Reads:
+    """The reads of a source, or of so many simulated samples.
 
-
-def simulated_reads(options: Mapping[str, Any], goal: str, folder: str) -> Reads:
-    """The reads that rules simulate: a sample of each of the `depths`."""
-    names = [f"simulated_{number}" for number in range(1, len(options["depths"]) + 1)]
-    files = [
-        [f"{folder}/simulated/{name}{end}" for end in ("_1.fastq.gz", "_2.fastq.gz", ".vcf.gz")]
-        for name in names
-    ]
-    lanes = tuple(
-        Lane(name, one, two, lane="1", library=name)
-        for name, (one, two, _) in zip(names, files, strict=True)
-    )
-    return Reads("", goal, folder, lanes, tuple(truth for _, _, truth in files))
+    DataError for a sample sheet with faults.
+    """
+    if simulated:
+        names = [f"{folder}/simulated/simulated_{n}" for n in range(1, simulated + 1)]
+        lanes = tuple(
+            Lane(sample, f"{name}_1.fastq.gz", f"{name}_2.fastq.gz", lane="1", library=sample)
+            for name in names
+            for sample in [Path(name).name]
+        )
+        truth = tuple(f"{name}.vcf.gz" for name in names)
+        return Reads("", goal, folder, lanes, index, truth)
+    path, rows = Path(source), tuple[Lane, ...]()
+    if is_sheet(path) and path.is_file():
+        rows = _rows(path.resolve(), Path.cwd(), path, path.stat().st_mtime_ns)
+    return Reads(source, goal, folder, rows, index)
 
 
 @cache
@@ -145,9 +179,7 @@ def _rows(_place: Path, _folder: Path, sheet: Path, _time: int) -> tuple[Lane, .
 
 def check_reads(reads: Reads, options: Mapping[str, Any]) -> None:
     """Raise DataError for what no rule makes the goal of, and for options that fit no lane."""
-    if reads.simulated:
-        return
-    if not Path(reads.source).exists():  # which is told elsewhere, or it is fetched later
+    if not all(Path(source).exists() for source in reads.sources):  # told elsewhere, or fetched
         if is_sheet(reads.source):
             hint = "name a file here; what it names may be anywhere"
             raise DataError("A sample sheet is read before any job runs", hint=hint)

@@ -5,6 +5,7 @@ Imported by the Snakefile, so nothing heavy is imported here.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -16,8 +17,9 @@ from bioloom.application import Application, get_application
 from bioloom.embedders import model_files, parts_of, weights_source
 from bioloom.kinds import Kind, get_kind
 from bioloom.options import complete_options
-from bioloom.pipeline.reads import Reads, reads_of, simulated_reads
+from bioloom.pipeline.reads import Reads, reads_of
 from bioloom.pipeline.steps import STEPS
+from bioloom.reads.choices import aligner_of
 from bioloom.sources import local_path
 
 Section = dict[str, Any]
@@ -118,14 +120,28 @@ class Task:
 
     def reads(self, dataset: str) -> Reads | None:
         """The sequencing reads of a data set, and where the rules put what they make of them."""
-        files, goal, folder = (
-            self.given_files(dataset),
-            self.code.reads,
-            self.path(dataset, "reads"),
-        )
-        if goal and self.is_simulated(dataset):
-            return simulated_reads(self.simulation(dataset), goal, folder)
-        return reads_of(files["reads"], goal, folder) if goal and "reads" in files else None
+        files, goal = self.given_files(dataset), self.code.reads
+        simulated = len(self.simulation(dataset)["depths"]) if self.is_simulated(dataset) else 0
+        if not goal or not simulated and "reads" not in files:
+            return None
+        index = self.index(files["reference"]) if goal == "aligned" else None
+        folder = self.path(dataset, "reads")
+        return reads_of(files.get("reads", ""), goal, folder, index, simulated)
+
+    def index(self, reference: str) -> str:
+        """The folder of a reference, made ready for alignment: data sets may share it."""
+        return self.path("references", hashlib.sha256(reference.encode()).hexdigest()[:12])
+
+    def indexed(self, index: str) -> tuple[str, list[str]]:
+        """The reference of such a folder, and the aligners that it is for."""
+        aligners, reference = set[str](), ""
+        for dataset in self.datasets:
+            reads = self.reads(dataset)
+            if reads and reads.index == index:
+                reference = self.given_files(dataset)["reference"]
+                option = self.reads_options(dataset)["aligner"]
+                aligners |= {aligner_of(option, lane) for lane in reads.fastq}
+        return reference, sorted(aligners)
 
     def is_simulated(self, dataset: str) -> bool:
         """Whether rules simulate a data set's reads."""
@@ -266,8 +282,10 @@ class Task:
         }
         for dataset in self.datasets:
             reads = self.reads(dataset)
+            if reads:
+                shown[f"reads.{dataset}"] = reads.summary
             if reads and reads.fastq:
-                shown |= {f"multiqc.{dataset}": reads.report, f"reads.{dataset}": reads.summary}
+                shown[f"multiqc.{dataset}"] = reads.report
         return shown
 
 

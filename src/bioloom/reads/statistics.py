@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pysam
 
 from bioloom.files import replacing_folder
+from bioloom.reads.cram import quiet
 
 TOOLS = ("stats", "flagstat", "idxstats", "coverage")
+DECODING = ("stats", "coverage")  # look at bases
 
 
-def write_statistics(bam: Path, folder: Path) -> None:
-    """Write `<name of the BAM>.<tool>` for each of TOOLS."""
-    with replacing_folder(folder) as new:
+def write_statistics(file: Path, name: str, reference: Path, folder: Path) -> None:
+    """Write `<name>.<tool>` for each of TOOLS, of a BAM or CRAM; the latter needs its FASTA."""
+    with replacing_folder(folder) as new, TemporaryDirectory(prefix="bioloom-reads-") as work:
+        # By links: an index beside a file may be of another, and an index of the FASTA is written.
+        reads, fasta = Path(work) / "reads", Path(work) / reference.name
+        reads.symlink_to(file.resolve())
+        fasta.symlink_to(reference.resolve())
+        with file.open("rb") as stream:
+            is_cram = stream.read(4) == b"CRAM"
         for tool in TOOLS:
-            text = getattr(pysam.samtools, tool)(str(bam))
+            options = ["--reference", str(fasta)] if is_cram and tool in DECODING else []
+            with quiet():
+                text = getattr(pysam.samtools, tool)(*options, str(reads))
             # Where the file lay is no part of what it holds.
             lines = [
                 line for line in text.splitlines() if not line.startswith("# The command line")
             ]
-            (new / f"{bam.stem}.{tool}").write_text("\n".join(lines) + "\n")
+            (new / f"{name}.{tool}").write_text("\n".join(lines) + "\n")
 
 
 def read_statistics(folder: Path) -> dict[str, float]:

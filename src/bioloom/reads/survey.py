@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from bioloom.formats._fastq_records import LETTERS, SEQUENCE
 from bioloom.formats.fastq import Batch, read_batches
@@ -44,8 +46,7 @@ def survey(files: Sequence[Path]) -> Survey:
                 kits[kit] += text.count(seed)
                 dimers[kit] += text.count(b"\n" + seed) if mate == 0 else 0
             for letter in "GC":
-                run = letter.encode() * RUN
-                ends[letter] += text.count(run + b"\n") + text.count(run + b"\r\n")
+                ends[letter] += _ends_in(batch, letter)
             if mate == 0:
                 starts.update(_starts(batch))
     kit = max(KITS, key=lambda name: kits[name])
@@ -62,14 +63,19 @@ def survey(files: Sequence[Path]) -> Survey:
     )
 
 
-def _first_batches(file: Path) -> list[Batch]:
-    """Batches of a file until they hold enough reads."""
-    batches = []
+def _first_batches(file: Path) -> Iterator[Batch]:
+    """Batches of a file until they held enough reads."""
     for batch in read_batches(file):
-        batches.append(batch)
+        yield batch
         if batch.before + len(batch.table) >= READS:
-            break
-    return batches
+            return
+
+
+def _ends_in(batch: Batch, letter: str) -> int:
+    """How many reads end in a run of the letter; qualities may have it, too."""
+    ends = (batch.table[:, SEQUENCE] + batch.table[:, LETTERS])[batch.table[:, LETTERS] >= RUN]
+    last = batch.text[ends[:, None] - np.arange(1, RUN + 1)]
+    return int((last == ord(letter)).all(axis=1).sum())
 
 
 def _starts(batch: Batch) -> list[bytes]:

@@ -193,16 +193,16 @@ def _curves(folder: Path | None, metrics: dict[str, Any], label: str) -> list[Fi
 
 
 def _reads(files: dict[str, Path], folder: Path) -> list[dict[str, Any]]:
-    """Of each data set of reads: a link from the page's folder, and the hints of its samples."""
-    return [
-        {
-            "dataset": name.removeprefix("reads."),
-            "page": os.path.relpath(files[f"multiqc.{name.removeprefix('reads.')}"], folder),
-            "samples": {sample: found["hints"] for sample, found in read_json(file).items()},
-        }
-        for name, file in files.items()
-        if name.startswith("reads.")
-    ]
+    """Of each data set of reads: the hints of its samples, and a link from the page's folder."""
+    found = []
+    for name, file in files.items():
+        what, _, dataset = name.partition(".")
+        if what == "reads":
+            page = files.get(f"multiqc.{dataset}")
+            link = os.path.relpath(page, folder) if page else None
+            samples = {sample: figures["hints"] for sample, figures in read_json(file).items()}
+            found.append({"dataset": dataset, "page": link, "samples": samples})
+    return found
 
 
 def _similarity(leakage: dict[str, Any]) -> Figure | None:
