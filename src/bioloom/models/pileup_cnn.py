@@ -28,7 +28,7 @@ class Model(NetworkModel):
     dropout: Share = 0.2
     clamp: float = 6.0
     """The prior's logarithms are cut off here, so that the network can overrule it."""
-    epochs: int = 6
+    epochs: int = 5
     patience: int = 2
     batch_size: int = 128
     learning_rate: float = 1e-3
