@@ -162,6 +162,24 @@ def test_the_echo_of_an_indel_is_no_variant_of_its_own(tmp_path):
     assert [(pos, alts) for pos, _, alts, _, _ in called(tmp_path, reads)] == [(501, insertion[2])]
 
 
+def test_an_insertion_that_is_only_in_clips(tmp_path):
+    """Bcftools misses it: no alignment shows it."""
+    inserted = random_letters(40, 9)
+    insertion = (500, LETTERS[500], LETTERS[500] + inserted)
+    places = haplotype(LETTERS, [insertion])
+    letters = "".join(letter for letter, _ in places)
+    reads = []
+    for i in range(12):
+        right, left = 430 + 2 * i, 512 + 2 * i  # the read ends, or begins, inside the insertion
+        reads.append(
+            Read(f"r{i}", right, f"{501 - right}M{right - 401}S", letters[right : right + 100])
+        )
+        clip = 541 - left
+        reads.append(Read(f"l{i}", 501, f"{clip}S{100 - clip}M", letters[left : left + 100]))
+    [(pos, ref, alt, genotype, _)] = called(tmp_path, reads)
+    assert (pos, ref, alt, genotype) == (501, LETTERS[500], insertion[2], (1, 1))
+
+
 def test_ambiguous_and_masked_letters_of_the_reference(tmp_path):
     """VCF 4.3: an ambiguous letter is written as the first of its bases; case says nothing."""
     plain = LETTERS[:400] + "C" + LETTERS[401:500] + "A" + LETTERS[501:]

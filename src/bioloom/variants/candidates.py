@@ -19,7 +19,8 @@ import numpy as np
 
 from bioloom.reads.pileup import COUNTING, Counting, Pileup, pileup
 from bioloom.reads.records import Records
-from bioloom.variants.alleles import N, decode, indels
+from bioloom.variants.alleles import N, decode, encode, indels, left_aligned
+from bioloom.variants.clips import NEAR, clips, joined
 from bioloom.variants.realignment import Sites, gap_open
 
 SCREEN = 5e-4
@@ -84,7 +85,9 @@ def propose(
     depth = counts.depth
     opening = np.empty(len(reference))
     gap_open(reference, opening)
-    for event, support in _events(records, reference, origin, first).items():
+    events = _events(records, reference, origin, first)
+    events.update(_clip_events(records, reference, origin))
+    for event, support in events.items():
         long = max(event.deleted, len(event.allele) - 1) > LONGEST
         if long or not start <= event.start < end or reference[event.start - origin] == N:
             continue
@@ -153,6 +156,30 @@ def _events(
         Proposal(anchor, deleted, bytes([reference[anchor - origin]]) + letters)
         for anchor, deleted, letters, _ in inside
     )
+
+
+def _clip_events(records: Records, reference: np.ndarray, origin: int) -> Counter[Proposal]:
+    """Insertions that clipped ends tell of, and how many reads are clipped there."""
+    left, right = clips(records, sum_of_letters(records))
+    found: Counter[Proposal] = Counter()
+    for end, one in right.items():
+        for begin, other in left.items():
+            if abs(begin - end) > NEAR:
+                continue
+            allele = joined(other, one, begin, end, reference, origin)
+            if allele and len(allele[1]) == 1:
+                start, _, letters = _left_most(*allele, reference, origin)
+                found[Proposal(start, 0, letters)] = one.reads + other.reads
+    return found
+
+
+def _left_most(
+    start: int, ref: bytes, alt: bytes, reference: np.ndarray, origin: int
+) -> tuple[int, bytes, bytes]:
+    """`left_aligned` of codes, on a stretch of the reference."""
+    given, made = (decode(np.frombuffer(part, np.uint8)) for part in (ref, alt))
+    place, one, other = left_aligned(start - origin, given, made, reference)
+    return place + origin, encode(one).tobytes(), encode(other).tobytes()
 
 
 def sum_of_letters(records: Records) -> int:
