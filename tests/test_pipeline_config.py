@@ -59,7 +59,7 @@ def write_tasks(folder, **tasks):
         (lambda t: t["datasets"]["training"].pop("sequences"), "non-empty|'sequences' is missing"),
         (lambda t: t.pop("application"), "'application' is a required property"),
         (lambda t: t["baselines"].update(naive={"model": {"name": "svm"}}), "naive"),
-        (lambda t: t["datasets"].pop("training"), "'training' is a required property"),
+        (lambda t: t["datasets"].pop("training"), "`training` is missing"),
         (lambda t: t["clean"].update(min_lenght=3), "clean: .*did you mean 'min_length'"),
         (lambda t: t["split"].update(identiy=0.4), "split: .*did you mean 'identity'"),
         (lambda t: t["split"].update(test=2), "split: .*test` is above 0"),
