@@ -283,3 +283,24 @@ def test_roles_that_may_have_several_columns(tmp_path, columns, expected):
         assert "heart" in read_project(config).tasks
     else:
         refused(lambda: read_project(config), expected)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ({}, "`training` is missing; `trained: <folder>` names"),
+        ({"trained": "nowhere"}, "trained: no model in 'nowhere'"),
+    ],
+)
+def test_without_training_data_a_finished_model_is_named(content, expected, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    datasets = {"new": {"clinical": "data/breast_cytology/new_patients.csv"}}
+    task = {"application": "disease_diagnosis", "datasets": datasets, **content}
+    assert re.search(expected, "\n".join(task_mistakes("x", task)))
+
+
+def test_training_and_a_finished_model_exclude_each_other(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    datasets = {"training": {"clinical": "data/breast_cytology/patients.csv"}}
+    task = {"application": "disease_diagnosis", "datasets": datasets, "trained": "x"}
+    assert "takes the place of" in "\n".join(task_mistakes("x", task))
