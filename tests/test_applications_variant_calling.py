@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from bioloom.application import get_application
+from bioloom.applications.variant_calling import _inside, _intersection, _joined
 from bioloom.formats.vcf import read_calls
 from bioloom.pipeline.check import task_mistakes
 from bioloom.samples import VARIANT
@@ -80,6 +81,21 @@ def test_reads_of_nobody_are_no_sample_s(tmp_path, group, what):
     refused(lambda: ingest(tmp_path, path), f"lost300.0 names {what}.*several samples")
 
 
+def test_a_group_without_a_sample_is_of_nobody(tmp_path):
+    path = grouped(tmp_path / "x.bam", two_samples(), GROUPS | {"fc1.L2": ""})
+    refused(lambda: ingest(tmp_path, path), "names a read group without a sample")
+
+
+def test_names_of_groups_may_be_of_any_letters(tmp_path):
+    """SAM: the header is UTF-8."""
+    named = [("fc1.ü", reads_over(LETTERS, [], 300, 9, "r")), ("fc2", two_samples()[:6])]
+    reads = [one for group, some in named for one in tagged(some, None)]
+    tags = [group for group, some in named for _ in some]
+    reads = [r._replace(tags=(("RG", tag),)) for r, tag in zip(reads, tags, strict=True)]
+    path = grouped(tmp_path / "x.bam", reads, {"fc1.ü": "Jürgen", "fc2": "S2"})
+    assert set(ingest(tmp_path, path)[f"{VARIANT}person"]) == {"Jürgen", "S2"}
+
+
 def test_without_groups_the_name_is_asked_for(tmp_path):
     path = write_reads(
         tmp_path / "x.bam", reads_over(LETTERS, [snp(300)], 300, 8, "a"), {"c": 1200}
@@ -146,6 +162,65 @@ def test_only_confident_regions_are_labelled_and_regions_looked_at(tmp_path):
         lambda: ingest(tmp_path, path, options, truth=true, confident=other),
         "No true variant of me.*another build",
     )
+
+
+def test_an_allele_lies_where_it_is_however_its_record_begins(tmp_path):
+    """Two letters in one record that begins outside; a deletion written at its right end inside."""
+    at = next(at for at in range(400, 900) if LETTERS[at : at + 2] == LETTERS[at + 2 : at + 4])
+    double = 300, LETTERS[300:302], OTHER[LETTERS[300]] + OTHER[LETTERS[301]]
+    shifted = at + 1, LETTERS[at + 1 : at + 4], LETTERS[at + 1]
+    reads = reads_over(LETTERS, [double], 300, 9, "a") + reads_over(LETTERS, [shifted], at, 9, "b")
+    path = write_reads(tmp_path / "x.bam", reads, {"c": 1200})
+    true = truth(tmp_path, [line(double, "1/1"), line(shifted, "1/1")])
+    bed = write(tmp_path / "sure.bed", f"c\t301\t390\nc\t{at + 1}\t1200\n")
+    rows = ingest(tmp_path, path, {"sample": "me"}, truth=true, confident=bed)
+    assert rows[[f"{VARIANT}pos", "label"]].values.tolist() == [[302, "1/1"]]
+
+
+def test_regions_that_overlap_are_one(tmp_path):
+    reads = reads_over(LETTERS, [snp(300)], 300, 9, "a") + reads_over(
+        LETTERS, [snp(700)], 700, 9, "b"
+    )
+    path = write_reads(tmp_path / "x.bam", reads, {"c": 1200})
+    bed = write(tmp_path / "sure.bed", "c\t600\t1000\nc\t200\t400\nc\t250\t260\nc\t260\t500\n")
+    true = truth(tmp_path, [line(snp(300), "1/1"), line(snp(700), "1/1")])
+    options = {"sample": "me"}
+    for given in ({"regions": bed}, {"confident": bed, "truth": true}):
+        rows = ingest(tmp_path, path, options, **given)
+        assert rows[f"{VARIANT}pos"].tolist() == [301, 701]
+
+
+def test_where_both_have_a_region():
+    rng = np.random.default_rng(2)
+    for _ in range(50):
+        sides, masks = [], []
+        for _ in range(2):
+            regions = [
+                (str(c), int(s), int(s + n))
+                for c, s, n in rng.integers(1, 30, (6, 3)) % (3, 40, 9) + (0, 0, 1)
+            ]
+            sides.append(_joined(regions))
+            masks.append({(c, i) for c, s, e in regions for i in range(s, e)})
+        both = [(c, i) for c, s, e in _intersection(*sides) for i in range(s, e)]
+        assert sorted(both) == sorted(masks[0] & masks[1])
+        places = pd.DataFrame([(str(c), i + 1) for c in range(3) for i in range(50)])
+        places.columns = [f"{VARIANT}chrom", f"{VARIANT}pos"]
+        known = [
+            place in masks[0]
+            for place in places.assign(p=places.iloc[:, 1] - 1)
+            .iloc[:, [0, 2]]
+            .itertuples(index=False, name=None)
+        ]
+        assert _inside(places, sides[0]).tolist() == known
+
+
+def test_reads_without_a_candidate_or_on_other_contigs_are_refused(tmp_path):
+    options = {"sample": "me"}
+    for reads in ([], reads_over(LETTERS, [], 300, 9, "r")):
+        path = write_reads(tmp_path / "x.bam", reads, {"c": 1200})
+        refused(lambda path=path: ingest(tmp_path, path, options), "no candidate allele.*x.bam")
+    path = write_reads(tmp_path / "y.bam", [], {"chr1": 1200})
+    refused(lambda: ingest(tmp_path, path, options), "No region.*y.bam.*chr1")
 
 
 def test_a_haploid_contig_by_name(tmp_path):

@@ -74,6 +74,19 @@ def test_mates_that_overlap_are_one_witness_of_letters_and_of_indels(tmp_path):
     ]
 
 
+def test_mates_that_meet_in_their_clips_are_one_witness(tmp_path):
+    """An insertion between them, of which each shows a part."""
+    inserted = "GATTACAGATTTGCCATGCA"
+    insertion = 600, LETTERS[600], LETTERS[600] + inserted
+    reads = reads_over(LETTERS, [insertion], 600, 4, "x")
+    for i in range(3):
+        one, other = LETTERS[530 + i : 601] + inserted[:12], inserted[8:] + LETTERS[601:670]
+        reads.append(Read(f"f{i}", 530 + i, f"{71 - i}M12S", one, flag=99))
+        reads.append(Read(f"f{i}", 601, "12S69M", other, flag=147))
+    found = called(tmp_path, reads)
+    assert [c[3:] for c in found if c[2] == insertion[2]] == [((1, 1), (0, 7))]
+
+
 def test_one_molecule_read_twice_is_no_variant(tmp_path):
     places, other = haplotype(LETTERS, []), haplotype(LETTERS, [snp(300)])
     reads = [read(f"r{i}", places[240 + i : 330 + i], flag=99) for i in range(8)]
@@ -98,6 +111,30 @@ def test_regions_of_any_size_give_the_same_rows(tmp_path, size):
     whole = evidence(tmp_path, contigs, [person(tmp_path, contigs, reads)], 1200)
     assert rows.drop(columns=IMAGE).astype(str).equals(whole.drop(columns=IMAGE).astype(str))
     assert rows[IMAGE].equals(whole[IMAGE])
+
+
+@pytest.mark.parametrize("size", [100, 300, 1200])
+def test_an_indel_that_begins_in_a_region_before_explains_what_it_reaches(tmp_path, size):
+    deletion = 270, LETTERS[270:331], LETTERS[270]
+    reads = reads_over(LETTERS, [deletion], 270, 10, "d")
+    reads += reads_over(LETTERS, [snp(315)], 315, 10, "s")
+    contigs = {"c": LETTERS}
+    rows = evidence(tmp_path, contigs, [person(tmp_path, contigs, reads)], size)
+    assert [c[3:] for c in calls(rows)] == [((0, 1), (10, 10)), ((0, 1), (10, 10))]
+
+
+def test_long_reads_look_the_same_in_regions_of_any_size(tmp_path):
+    letters = random_letters(3000, 4)
+    rng, contigs = np.random.default_rng(0), {"c": letters}
+    reads = []
+    for i in range(6):
+        wrong = {int(at): OTHER[letters[at]] for at in [*rng.choice(3000, 90), 1500]}
+        reads.append(Read(f"r{i}", 0, "3000M", "".join(map(wrong.get, range(3000), letters))))
+    one = person(tmp_path, contigs, reads)
+    few, whole = (evidence(tmp_path, contigs, [one], size) for size in (250, 3000))
+    assert len(few)
+    assert few.drop(columns=IMAGE).astype(str).equals(whole.drop(columns=IMAGE).astype(str))
+    assert few[IMAGE].equals(whole[IMAGE])
 
 
 def test_what_no_caller_counts_and_what_all_should(tmp_path):
@@ -148,6 +185,16 @@ def test_a_letter_before_a_deletion_and_the_deletion_share_a_record(tmp_path):
     [(pos, ref, alts, genotype, depths)] = called(tmp_path, reads)
     assert (pos, ref, genotype, depths) == (at + 1, LETTERS[at : at + 3], (1, 2), (0, 10, 10))
     assert set(alts.split(",")) == {LETTERS[at], other + LETTERS[at + 1 : at + 3]}
+
+
+@pytest.mark.parametrize("at", [500, 516, 531])
+@pytest.mark.parametrize("n", [5, 30])
+def test_a_letter_that_the_other_chromosome_deletes_has_one_copy(tmp_path, at, n):
+    """Reads of the deletion say nothing for the letter, however sure both are."""
+    deletion = at, LETTERS[at : at + 5], LETTERS[at]
+    reads = reads_over(LETTERS, [deletion], at, n, "d")
+    reads += reads_over(LETTERS, [snp(at + 3)], at, n, "s")
+    assert [c[3:] for c in called(tmp_path, reads)] == [((0, 1), (n, n)), ((0, 1), (n, n))]
 
 
 def test_the_echo_of_an_indel_is_no_variant_of_its_own(tmp_path):

@@ -15,13 +15,14 @@ import pandas as pd
 from bioloom.arrays.images import HALF, NEVER
 from bioloom.reads.bam import Bam
 from bioloom.reads.cram import Cram
+from bioloom.reads.fragments import link
 from bioloom.reads.groups import of_sample
-from bioloom.reads.pileup import COUNTING, linked
+from bioloom.reads.pileup import COUNTING
 from bioloom.reads.records import Records
 from bioloom.samples import VARIANT
 from bioloom.samples.variants import COPIES, FOUND, IMAGE, PRIOR
 from bioloom.variants.alleles import LETTERS
-from bioloom.variants.candidates import Site, Theta, haplotypes, propose, sites_of
+from bioloom.variants.candidates import LONGEST, Site, Theta, haplotypes, propose, sites_of
 from bioloom.variants.genotypes import (
     allele_depths,
     copies,
@@ -31,13 +32,14 @@ from bioloom.variants.genotypes import (
     prior,
 )
 from bioloom.variants.images import image
-from bioloom.variants.realignment import Evidence, fragments_of, gap_open, observe
+from bioloom.variants.realignment import Evidence, fragments_of, gap_open, observe, spans
 from bioloom.variants.reference import Reference
 
 TILE = 2000  # bases that are worked on at once
-MARGIN = 500  # bases beside them whose reads are read, too
+MARGIN = 500  # bases beside them whose reads are read, too; above `realignment.NEARBY`
 SURE = -25.0  # logarithm of the least probability that is told
 NEAR = 20  # bases within which a site may be the echo of an indel
+FARTHEST = NEAR + 2 * LONGEST + 1  # bases behind the start of an indel that it may be near to
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,10 @@ class Window:
 
 
 class Reads(NamedTuple):
-    """One sample's records of a window that count, and which are of one fragment."""
+    """One sample's records of a window that count, and which are of one fragment.
+
+    Those are that overlap with their clips laid out: so both mates may show one insertion.
+    """
 
     person: Person
     records: Records
@@ -97,7 +102,7 @@ class Reads(NamedTuple):
         if not person.alone:
             records = of_sample(records, person.reads.header, person.name, person.reads.file)
         records = COUNTING.keep(records)
-        following, _ = linked(records, COUNTING)
+        following, _ = link(records.raw, records.at, *spans(records.columns))
         return cls(person, records, following, fragments_of(following))
 
 
@@ -112,6 +117,11 @@ class Seen(NamedTuple):
     def chance(self) -> float:
         """Probability that the sample varies here."""
         return float(-np.expm1(self.posteriors[0]))
+
+    @property
+    def certainty(self) -> float:
+        """The same as the logarithm of one over what is left: it tells sure ones apart."""
+        return float(-self.posteriors[0])
 
 
 def region_evidence(
@@ -130,15 +140,15 @@ def region_evidence(
     without the indel, so that its echo is not taken for a variant of its own.
     """
     window = Window.of(reference, contig, start, end)
-    # Neighbours may explain what is seen inside.
-    span = max(window.origin, start - NEAR), min(window.end, end + NEAR)
+    # Neighbours may explain what is seen inside, and begin far before it.
+    span = max(window.origin, start - FARTHEST), min(window.end, end + NEAR)
     read = [Reads.of(person, window) for person in people]
     place = window.letters, window.origin
     proposed = [propose(r.records, *place, *span, theta=theta, first=r.first) for r in read]
-    sites = sites_of(proposed, *place)
+    sites = [site for site in sites_of(proposed, *place) if site.reach + NEAR >= start]
     looks = [_look(reads, sites, [[] for _ in sites], window, theta) for reads in read]
-    chances = np.array([[seen.chance for seen in look] for look in looks])
-    beside = _neighbours(sites, chances.max(axis=0))
+    certainties = np.array([[seen.certainty for seen in look] for look in looks])
+    beside = _neighbours(sites, certainties.max(axis=0))
     asked = [i for i, site in enumerate(sites) if start <= site.start < end]
     again = [i for i in asked if beside[i]]
     for reads, look in zip(read, looks, strict=True):
@@ -182,18 +192,24 @@ def _look(
     return looks
 
 
-def _neighbours(sites: list[Site], chance: np.ndarray) -> list[list[Site]]:
-    """Of each site those near it that are likelier than it, and have an indel."""
-    sure = [i for i, site in enumerate(sites) if chance[i] > 0.5 and site.is_indel[0]]
+def _neighbours(sites: list[Site], certainty: np.ndarray) -> list[list[Site]]:
+    """Of each site the likely indels near it that are likelier than it, or delete its letter."""
+    sure = [i for i, site in enumerate(sites) if certainty[i] > np.log(2) and site.is_indel[0]]
     return [
         [
             sites[j]
             for j in sure
-            if chance[j] > chance[i]
+            if (certainty[j] > certainty[i] or _deletes(sites[j], site))
             and sites[j].start - NEAR <= site.start <= sites[j].reach + NEAR
         ][:2]
         for i, site in enumerate(sites)
     ]
+
+
+def _deletes(indel: Site, site: Site) -> bool:
+    """Whether the first alternative of one leaves no room for the other, which is no indel."""
+    deleted = len(indel.alleles[0]) - len(indel.alleles[1])
+    return not any(site.is_indel) and indel.start < site.start <= indel.start + deleted
 
 
 def _rows(person: Person, window: Window, site: Site, seen: Seen) -> Iterator[dict[str, Any]]:
