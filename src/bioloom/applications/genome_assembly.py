@@ -1,0 +1,300 @@
+"""A genome from short reads: what the k-mer spectrum leaves in doubt is corrected, then assembled.
+
+Sources: `reads_1` and `reads_2` (FASTQ of both mates; `reads_1` alone for single reads), or
+`genome` (FASTA) with the option `simulate`; `reference` (FASTA) to compare the assembly with.
+Samples: `sample_id, group, sequence` (a read), `text.evidence`, and `label.residues` where the data
+set is one to learn from (`examples`): reads of its own whose errors were put there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from bioloom.application import Application
+from bioloom.errors import DataError
+from bioloom.files import write_json
+from bioloom.options import Option, complete_options
+from bioloom.samples import RESIDUE_LABELS, Cleaned, Raw
+from bioloom.samples.cleaning import drop_rows
+
+if TYPE_CHECKING:
+    from bioloom.reads.learning import Proposal
+    from bioloom.reads.sequences import Reads
+    from bioloom.reads.simulate import Pairs
+
+EVIDENCE = "text.evidence"
+OPTIONS: dict[str, Any] = {
+    # How many reads to learn from: of a data set to train on. Without it the reads in doubt are
+    # the samples, to be corrected.
+    "examples": Option(None, type=int, minimum=1),
+    # Of the reads in doubt at most so many; the others stay as the spectrum corrects them.
+    "max_reads": Option(5000, minimum=1),
+    "simulate": Option(None, type=dict),
+}
+SIMULATE: dict[str, Any] = {
+    "depth": Option(30.0, type=float, above=0),
+    "error_rate": Option(0.003, type=float, minimum=0, maximum=0.2),
+    "seed": Option(1, minimum=0),
+    # The part of the first record of `genome`, from 1; to its end where `length` is not said.
+    "start": Option(1, minimum=1),
+    "length": Option(None, type=int, minimum=1),
+}
+CLEAN: dict[str, Any] = {}
+SEED = 1
+FEWEST = 1000  # bases to simulate reads of
+
+
+@contextmanager
+def fastq_files(files: dict[str, Path], options: dict[str, Any]) -> Iterator[list[Path]]:
+    """The FASTQ files of a data set; those that are simulated are there inside the block alone."""
+    given = [files[name] for name in ("reads_1", "reads_2") if name in files]
+    simulated = options["simulate"] is not None
+    if simulated != ("genome" in files) or simulated == bool(given):
+        got = ", ".join([*files, *["simulate"] * simulated]) or "none"
+        raise DataError(f"Expected `reads_1` and `reads_2`, or `genome` with `simulate`, got {got}")
+    if not simulated:
+        if "reads_1" not in files:
+            raise DataError("`reads_2` goes with `reads_1`", hint="single reads are `reads_1`")
+        yield given
+        return
+    from bioloom.reads.simulate import write_fastq
+
+    with TemporaryDirectory(prefix="bioloom-reads-") as folder:
+        paths = [Path(folder) / f"simulated_{mate}.fastq.gz" for mate in (1, 2)]
+        write_fastq(simulated_pairs(files["genome"], options["simulate"]), *paths)
+        yield paths
+
+
+def simulated_genome(genome: Path, options: dict[str, Any]) -> np.ndarray:
+    """The codes of the bases that reads are simulated of; unknown ones are left out."""
+    from bioloom.formats.fasta import read_fasta
+    from bioloom.reads.sequences import encode
+
+    record = read_fasta(genome)[0]
+    first = options["start"] - 1
+    last = None if options["length"] is None else first + options["length"]
+    codes = encode(record.sequence[first:last])
+    codes = codes[codes < 4]
+    if len(codes) < FEWEST:
+        message = f"{len(codes)} bases of {record.id} are too few to simulate reads of"
+        raise DataError(message, file=genome, hint="look at `start` and `length`")
+    return codes
+
+
+def simulated_pairs(genome: Path, options: dict[str, Any]) -> Pairs:
+    """The pairs of reads that `simulate` asks for."""
+    from bioloom.reads.simulate import profile_of, simulate_pairs
+
+    options = complete_options(options, SIMULATE, "simulate")
+    rng, profile = np.random.default_rng(options["seed"]), profile_of(options["error_rate"])
+    return simulate_pairs([simulated_genome(genome, options)], options["depth"], rng, profile)
+
+
+def load(paths: list[Path]) -> tuple[Reads, int]:
+    """The reads of all files, and how many are of the first; mates must be as many."""
+    from bioloom.reads.sequences import joined, load_reads
+
+    parts = [load_reads(path) for path in paths]
+    counts = [len(part.offsets) - 1 for part in parts]
+    if len(set(counts)) > 1:
+        raise DataError(
+            f"The mates are not as many: {counts[0]} and {counts[1]} reads", file=paths[1]
+        )
+    return joined(parts), counts[0]
+
+
+def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
+    """Reads to learn from, or the reads in doubt; notes tell what the spectrum shows."""
+    from bioloom.reads.learning import propose
+
+    options = complete_options(options, OPTIONS, "datasets")
+    with fastq_files(files, options) as paths:
+        reads, first = load(paths)
+    proposal = propose(reads)
+    notes = _notes(reads, proposal, simulated=options["simulate"] is not None)
+    if options["examples"] is not None:
+        return Raw(_examples(reads, proposal, options["examples"]), notes)
+    weak = np.flatnonzero(proposal.weak)
+    if len(weak) > options["max_reads"]:
+        notes.append(f"Of {len(weak)} reads in doubt {options['max_reads']} are samples")
+        weak = np.sort(np.random.default_rng(SEED).permutation(weak)[: options["max_reads"]])
+    # Where none is in doubt the first read stands for all: a data set is not empty.
+    return Raw(_doubtful(reads, proposal, weak if len(weak) else np.array([0]), first), notes)
+
+
+def _notes(reads: Reads, proposal: Proposal, *, simulated: bool) -> list[str]:
+    spectrum = proposal.spectrum
+    n = len(reads.offsets) - 1
+    changed = int((proposal.reads.codes != reads.codes).sum())
+    return ["The reads are simulated"] * simulated + [
+        f"{n} reads, {len(reads.codes)} letters",
+        f"By the {spectrum.k}-mer spectrum: genome of {spectrum.genome_size} bases, k-mer coverage "
+        f"{spectrum.coverage:.1f}, heterozygosity {spectrum.heterozygosity:.4f}; "
+        f"k-mers are solid from {spectrum.threshold} on",
+        f"The spectrum changed {changed} letters ({changed / max(len(reads.codes), 1):.2%}); "
+        f"{int(proposal.weak.sum())} reads stay in doubt",
+    ]
+
+
+def _examples(reads: Reads, proposal: Proposal, count: int) -> pd.DataFrame:
+    from bioloom.reads.learning import draw_examples
+    from bioloom.reads.regions import NOWHERE, regions
+    from bioloom.reads.sequences import decode
+
+    region = regions(proposal.reads)
+    rng = np.random.default_rng(SEED)
+    found = draw_examples(reads, proposal, region != NOWHERE, count, rng)
+    return pd.DataFrame(
+        {
+            "sample_id": [f"{example.replicate}:{example.read + 1}" for example in found],
+            "group": [f"region_{region[example.read]}" for example in found],
+            RESIDUE_LABELS: [decode(example.truth) for example in found],
+            "sequence": [decode(example.letters) for example in found],
+            EVIDENCE: [example.evidence for example in found],
+        }
+    )
+
+
+def _doubtful(reads: Reads, proposal: Proposal, chosen: np.ndarray, first: int) -> pd.DataFrame:
+    """The reads at places `chosen`, called <file>:<record>; the `first` file has so many."""
+    from bioloom.reads.evidence import describe
+    from bioloom.reads.sequences import decode
+
+    bounds = reads.offsets
+    ids = [f"1:{i + 1}" if i < first else f"2:{i - first + 1}" for i in chosen.tolist()]
+    return pd.DataFrame(
+        {
+            "sample_id": ids,
+            "group": ids,
+            "sequence": [decode(reads.codes[bounds[i] : bounds[i + 1]]) for i in chosen],
+            EVIDENCE: describe(reads, proposal.reads, chosen),
+        }
+    )
+
+
+def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
+    """All samples: ingest took those that there is something to say of."""
+    complete_options(options, CLEAN, "clean")
+    return Cleaned(*drop_rows(raw, {}))
+
+
+def inputs(samples: pd.DataFrame) -> list[str]:
+    """The evidence of each read, as text."""
+    return samples[EVIDENCE].tolist()
+
+
+def write(
+    samples: pd.DataFrame,
+    predictions: pd.DataFrame,
+    files: dict[str, Path],
+    folder: Path,
+    options: dict[str, Any],
+) -> None:
+    """Corrected reads (FASTQ, with a log of the changes), contigs, graph, and their figures.
+
+    A letter that the model changed is taken where the read is like the training data.
+    """
+    from bioloom.reads.assembly.assemble import assemble
+    from bioloom.reads.assembly.write import write_assembly
+    from bioloom.reads.corrected import write_corrected
+    from bioloom.reads.learning import correct_again, propose
+
+    options = complete_options(options, OPTIONS, "datasets")
+    with fastq_files(files, options) as paths:
+        reads, first = load(paths)
+        proposal = propose(reads)
+        spectrum = correct_again(proposal.reads)
+        changed, by_model = _changed(proposal.reads, first, predictions)
+        final = correct_again(changed) if by_model else spectrum
+        total = write_corrected(paths, reads, spectrum, final, folder)
+    report = {
+        "reads": len(reads.offsets) - 1,
+        "simulated": options["simulate"] is not None,
+        "correction": {
+            "decision": "apply" if by_model else "abstain",
+            "letters_changed": total,
+            "letters_changed_by_the_spectrum_alone": int((spectrum.codes != reads.codes).sum()),
+            "letters_changed_by_the_autoencoder": by_model,
+            "reads_in_doubt_after_the_spectrum": int(proposal.weak.sum()),
+        },
+    }
+    reference = _reference(files, options)
+    if options["simulate"] is not None:
+        stages = {"spectrum": proposal.reads, "spectrum_equal_rounds": spectrum}
+        truth = simulated_pairs(files["genome"], options["simulate"]).truth
+        report["gain_against_simulated_truth"] = _gains(
+            reads, stages | {"autoencoder": final}, truth
+        )
+    figures = write_assembly(assemble(final), reads, proposal.spectrum, reference, folder)
+    write_json(report | figures, folder / "assembly.json")
+
+
+def _changed(reads: Reads, first: int, predictions: pd.DataFrame) -> tuple[Reads, int]:
+    """The reads with the predicted letters, and how many differ from those of the spectrum.
+
+    Reads unlike the training data, and those without an answer, stay as they are.
+    """
+    from bioloom.reads.sequences import encode
+
+    said = predictions[~predictions["out_of_distribution"].astype(bool)]
+    said = said[said["prediction"].notna()]
+    number = said["sample_id"].str.extract(r"(\d+):(\d+)").astype(np.int64)
+    read = number[1].to_numpy() - 1 + np.where(number[0] == 2, first, 0)
+    at = reads.offsets[read] + said["position"].to_numpy(np.int64) - 1
+    codes = reads.codes.copy()
+    codes[at] = encode("".join(said["prediction"]))
+    return reads._replace(codes=codes), int((codes != reads.codes).sum())
+
+
+def _reference(files: dict[str, Path], options: dict[str, Any]) -> dict[str, str] | None:
+    """What to compare an assembly with: a file, what was simulated of, or nothing."""
+    from bioloom.formats.fasta import read_fasta
+    from bioloom.reads.sequences import decode
+
+    if "reference" in files:
+        return {record.id: record.sequence.upper() for record in read_fasta(files["reference"])}
+    if options["simulate"] is None:
+        return None
+    asked = complete_options(options["simulate"], SIMULATE, "simulate")
+    return {"simulated": decode(simulated_genome(files["genome"], asked))}
+
+
+def _gains(reads: Reads, stages: dict[str, Reads], truth: np.ndarray) -> dict[str, float]:
+    """(TP - FP) / (TP + FN) of each stage; without correction it is 0."""
+    # The first mates come before the second ones, as in the files.
+    right = truth.swapaxes(0, 1).ravel()
+    errors = max(int((reads.codes != right).sum()), 1)
+    gains = {name: 1 - int((r.codes != right).sum()) / errors for name, r in stages.items()}
+    return {"none": 0.0} | gains
+
+
+def defaults(task: dict[str, Any]) -> dict[str, Any]:
+    """The autoencoder on the evidence of k-mers, beside the spectrum alone."""
+    return {
+        "features": {"embedder": "read_evidence"},
+        "model": {"name": "denoising_autoencoder"},
+        "baselines": {"spectrum": {"model": {"name": "spectrum"}}},
+    }
+
+
+application = Application(
+    kinds=("letters",),
+    ingest=ingest,
+    clean=clean,
+    inputs=inputs,
+    sources=(),
+    optional_sources=("reads_1", "reads_2", "genome", "reference"),
+    measures=("sequence",),
+    alphabet="dna",
+    write=write,
+    options=OPTIONS,
+    clean_options=CLEAN,
+    defaults=defaults,
+)
