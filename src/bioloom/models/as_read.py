@@ -1,6 +1,6 @@
 """Letters of a read as they are: nothing is learnt. The floor and the rival of every corrector.
 
-X has the columns of `embedders.read_evidence`, scaled or not: the column of the letter is the highest.
+X has the columns of `embedders.read_evidence`, scaled or not: that of the letter is the highest.
 """
 
 from __future__ import annotations
