@@ -31,7 +31,7 @@ class Model(NetworkModel):
     """A residual 1-D convolutional encoder-decoder with skips, of three widths."""
 
     width: int = 32
-    epochs: int = 24
+    epochs: int = 16
     patience: int = 6
     batch_size: int = 32
     learning_rate: float = 2e-3

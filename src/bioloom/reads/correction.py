@@ -30,20 +30,18 @@ class Corrected(NamedTuple):
     reads: Reads
     spectrum: Spectrum
     changed: int  # letters
-    weak: int  # reads that had a weak k-mer
 
 
 def correct(reads: Reads, k: int = K, rounds: int = ROUNDS) -> Corrected:
     """The reads with errors corrected, in so many rounds; k-mers are counted anew for each."""
     table = count_kmers(reads, k)
     first = spectrum = spectrum_of(table)
-    weak = int(weak_reads(reads, table, spectrum.threshold).sum())
     corrected = correct_once(reads, table, spectrum.threshold)
     for _ in range(rounds - 1):
         table = count_kmers(corrected, k)
         spectrum = spectrum_of(table)
         corrected = correct_once(corrected, table, spectrum.threshold)
-    return Corrected(corrected, first, int((corrected.codes != reads.codes).sum()), weak)
+    return Corrected(corrected, first, int((corrected.codes != reads.codes).sum()))
 
 
 def correct_once(reads: Reads, table: Table, threshold: int) -> Reads:

@@ -1,6 +1,6 @@
 """Reads to learn correction from, made of the reads themselves: no truth is needed.
 
-Reads that became solid throughout tell how errors fall. A share of them is replaced by copies with
+Reads that became solid throughout tell how errors fall. They are replaced by corrected copies with
 such errors, the spectrum corrects all anew, and what it left of the copies is the lesson.
 """
 
@@ -17,7 +17,6 @@ from bioloom.reads.kmers import count_kmers
 from bioloom.reads.sequences import Reads, letters_of
 from bioloom.reads.spectrum import Spectrum, spectrum_of
 
-SHARE = 0.5  # of the solid reads, replaced at a time
 REPLICATES = 8  # at most
 DOUBTFUL = 0.75  # share of the examples that the spectrum leaves with a weak k-mer
 CYCLES = 10  # parts of a read whose error rates differ
@@ -133,8 +132,7 @@ def _replicate(
     rng: np.random.Generator,
 ) -> Iterator[Example]:
     """At most so many examples of one replicate, `others` (None: in proportion) not doubtful."""
-    solid = np.flatnonzero(~proposal.weak)
-    copied = np.sort(rng.choice(solid, int(len(solid) * SHARE), replace=False))
+    copied = np.flatnonzero(~proposal.weak)
     mixed = reads._replace(codes=reads.codes.copy())
     mixed.codes[letters_of(reads, copied)] = corrupt(proposal.reads.take(copied), model, rng).codes
     again = propose(mixed)
