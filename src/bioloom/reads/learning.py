@@ -17,7 +17,7 @@ from bioloom.reads.kmers import count_kmers
 from bioloom.reads.sequences import Reads, letters_of
 from bioloom.reads.spectrum import Spectrum, spectrum_of
 
-REPLICATES = 8  # at most
+REPLICATES = 4  # at most
 DOUBTFUL = 0.75  # share of the examples that the spectrum leaves with a weak k-mer
 CYCLES = 10  # parts of a read whose error rates differ
 SHRINKAGE = 200.0  # letters; a rate of few letters is that of its quality
