@@ -214,7 +214,7 @@ def write(
         changed, by_model = _changed(proposal.reads, first, predictions)
         final = correct_again(changed) if by_model else spectrum
         total = write_corrected(paths, reads, spectrum, final, folder)
-    report = {
+    report: dict[str, Any] = {
         "reads": len(reads.offsets) - 1,
         "simulated": options["simulate"] is not None,
         "correction": {
@@ -225,13 +225,11 @@ def write(
             "reads_in_doubt_after_the_spectrum": int(proposal.weak.sum()),
         },
     }
-    reference = _reference(files, options)
     if options["simulate"] is not None:
         stages = {"spectrum": proposal.reads, "spectrum_equal_rounds": spectrum}
-        truth = simulated_pairs(files["genome"], options["simulate"]).truth
-        report["gain_against_simulated_truth"] = _gains(
-            reads, stages | {"autoencoder": final}, truth
-        )
+        gains = _gains(reads, stages | {"autoencoder": final}, files["genome"], options)
+        report["gain_against_simulated_truth"] = gains
+    reference = _reference(files, options)
     figures = write_assembly(assemble(final), reads, proposal.spectrum, reference, folder)
     write_json(report | figures, folder / "assembly.json")
 
@@ -266,8 +264,11 @@ def _reference(files: dict[str, Path], options: dict[str, Any]) -> dict[str, str
     return {"simulated": decode(simulated_genome(files["genome"], asked))}
 
 
-def _gains(reads: Reads, stages: dict[str, Reads], truth: np.ndarray) -> dict[str, float]:
+def _gains(
+    reads: Reads, stages: dict[str, Reads], genome: Path, options: dict[str, Any]
+) -> dict[str, float]:
     """(TP - FP) / (TP + FN) of each stage; without correction it is 0."""
+    truth = simulated_pairs(genome, options["simulate"]).truth
     # The first mates come before the second ones, as in the files.
     right = truth.swapaxes(0, 1).ravel()
     errors = max(int((reads.codes != right).sum()), 1)

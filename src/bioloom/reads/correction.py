@@ -122,10 +122,7 @@ def extend(letters, at, k, keys, counts, threshold, beam, changes):
     cost = np.zeros(beam, np.int64)
     new_paths = np.empty_like(paths)
     new_forward, new_backward, new_cost = forward.copy(), backward.copy(), cost.copy()
-    for i in range(at - k, at):
-        code = u(letters[i])
-        forward[0] = ((forward[0] << u(2)) | code) & mask
-        backward[0] = (backward[0] >> u(2)) | ((u(3) - code) << top)
+    forward[0], backward[0] = _strands(letters, at - k, k)
     n, i = 1, at
     while i < length:
         m = 0
@@ -154,6 +151,16 @@ def extend(letters, at, k, keys, counts, threshold, beam, changes):
         cost, new_cost = new_cost, cost
         n, i = m, i + 1
     _write(letters, at, i, paths, cost, n)
+
+
+@numba.njit(cache=True)
+def _strands(letters, at, k):
+    """The k-mer of known letters at a place, and its reverse complement."""
+    forward, backward = u(0), u(0)
+    for i in range(k):
+        forward = (forward << u(2)) | u(letters[at + i])
+        backward |= (u(3) - u(letters[at + i])) << u(2 * i)
+    return forward, backward
 
 
 @numba.njit(cache=True)

@@ -33,12 +33,7 @@ def write_assembly(
     `reads` are those before correction, and `spectrum` is theirs.
     """
     graph = assembly.graph
-    with replacing(folder / "contigs.fasta") as temporary, temporary.open("w") as stream:
-        for unitig, contig in zip(assembly.unitigs, assembly.contigs, strict=True):
-            depth = graph.coverage[unitig]
-            stream.write(f">{_name(unitig)} length={len(contig)} kmer_depth={depth:.1f}\n")
-            text = decode(contig)
-            stream.writelines(f"{text[i : i + LINE]}\n" for i in range(0, len(text), LINE))
+    write_contigs(assembly, folder / "contigs.fasta")
     segments = (
         Segment(_name(i), decode(graph.sequence(2 * i)), float(graph.coverage[i]))
         for i in range(len(graph.coverage))
@@ -62,6 +57,16 @@ def write_assembly(
         compared = against_reference(assembly.contigs, reference)
         figures["against_reference"] = {"contigs_from": LEAST} | compared
     return figures
+
+
+def write_contigs(assembly: Assembly, path: Path) -> None:
+    """Write the contigs as FASTA, named by their unitigs in the graph."""
+    with replacing(path) as temporary, temporary.open("w") as stream:
+        for unitig, contig in zip(assembly.unitigs, assembly.contigs, strict=True):
+            depth = assembly.graph.coverage[unitig]
+            stream.write(f">{_name(unitig)} length={len(contig)} kmer_depth={depth:.1f}\n")
+            text = decode(contig)
+            stream.writelines(f"{text[i : i + LINE]}\n" for i in range(0, len(text), LINE))
 
 
 def links_of(graph: Graph) -> Iterator[Link]:
