@@ -115,6 +115,21 @@ def test_reads_unlike_the_training_data_stay_as_the_spectrum_has_them(genome, tm
     assert gains["autoencoder"] == gains["spectrum_equal_rounds"] > 0.9 > gains["none"] == 0
 
 
+def test_reads_without_errors_and_reads_too_short_are_no_matter(tmp_path):
+    circle = decode(GENOME[:3000]) * 2
+    reads = [circle[i : i + 100] for i in range(0, 3000, 10)] + ["", "ACGT"]
+    text = "".join(f"@{i}\n{read}\n+\n{'I' * len(read)}\n" for i, read in enumerate(reads))
+    (tmp_path / "reads.fastq").write_text(text)
+    files = {"reads_1": tmp_path / "reads.fastq"}
+    samples = application.ingest(files, {}).samples
+    assert samples["sequence"].str.len().tolist() == [100]
+    said = get_kind("letters").rows(samples, list("ACGT"))
+    said = said.assign(prediction=said["read"], out_of_distribution=False)
+    application.write(samples, said, files, tmp_path, {})
+    assert gzip.open(tmp_path / "corrected_1.fastq.gz", "rt").read() == text
+    assert read_json(tmp_path / "assembly.json")["correction"]["decision"] == "abstain"
+
+
 def test_sources_that_make_no_reads_are_refused(fastq, genome):
     one, two = fastq["reads_1"], fastq["reads_2"]
     refused(lambda: application.ingest({}, {}), "Expected `reads_1` and `reads_2`, or `genome`")

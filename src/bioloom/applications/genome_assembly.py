@@ -125,8 +125,10 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     if len(weak) > options["max_reads"]:
         notes.append(f"Of {len(weak)} reads in doubt {options['max_reads']} are samples")
         weak = np.sort(np.random.default_rng(SEED).permutation(weak)[: options["max_reads"]])
-    # Where none is in doubt the first read stands for all: a data set is not empty.
-    return Raw(_doubtful(reads, proposal, weak if len(weak) else np.array([0]), first), notes)
+    if not len(weak):
+        # The longest read stands for all: a data set is not empty.
+        weak = np.array([np.argmax(np.diff(reads.offsets))])
+    return Raw(_doubtful(reads, proposal, weak, first), notes)
 
 
 def _notes(reads: Reads, proposal: Proposal, *, simulated: bool) -> list[str]:

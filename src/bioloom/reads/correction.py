@@ -53,7 +53,10 @@ def correct_once(reads: Reads, table: Table, threshold: int) -> Reads:
 
 
 def weak_reads(reads: Reads, table: Table, threshold: int) -> np.ndarray:
-    """Which reads (n,) have a k-mer of a lower count than `threshold`, or none at all."""
+    """Which reads (n,) have a k-mer of a lower count than `threshold`, or with unknown letters.
+
+    A read that is shorter than a k-mer has none: nothing can be said of it.
+    """
     return _weak(reads.codes, reads.offsets, table.k, table.keys, table.counts, threshold)
 
 
@@ -62,7 +65,8 @@ def _weak(codes, offsets, k, keys, counts, threshold):
     weak = np.empty(len(offsets) - 1, np.bool_)
     for read in range(len(weak)):
         letters = codes[offsets[read] : offsets[read + 1]]
-        weak[read] = not _island(letters, k, keys, counts, threshold)[2]
+        solid = _island(letters, k, keys, counts, threshold)[2]
+        weak[read] = len(letters) >= k and not solid
     return weak
 
 
