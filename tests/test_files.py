@@ -14,6 +14,7 @@ from bioloom.files import (
     replacing,
     replacing_folder,
     sha256,
+    work_folder,
     write_json,
     write_skops,
 )
@@ -96,3 +97,13 @@ def test_a_folder_is_replaced_as_a_whole_or_not_at_all(tmp_path):
     with pytest.raises(FileNotFoundError), replacing_folder(folder) as made:
         (made / "no/folder").write_text("b")
     assert [path.name for path in tmp_path.rglob("*")] == ["folder", "a"]
+
+
+def test_a_work_folder_is_empty_and_gone_afterwards(tmp_path: Path) -> None:
+    left = tmp_path / "a/.out.bam.work"
+    left.mkdir(parents=True)
+    (left / "part").touch()  # of a process that was killed
+    with work_folder(tmp_path / "a/out.bam") as folder:
+        assert list(folder.iterdir()) == []
+        (folder / "part").touch()
+    assert list((tmp_path / "a").iterdir()) == []

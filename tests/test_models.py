@@ -34,7 +34,8 @@ ONE_LABEL = {"logistic_regression", "gradient_boosting"}
 # Models of pairs of nodes: tests/test_models_links.py.
 LINKS = {"gnn", "degree"}
 PAIRS = {"distance_cnn", "separation"}  # tests/test_kinds_residue_pairs.py
-TABLES = [name for name in model_names() if name not in LINKS | PAIRS]
+IMAGES = {"pileup_cnn", "posterior"}  # tests/test_kinds_genotypes.py
+TABLES = [name for name in model_names() if name not in LINKS | PAIRS | IMAGES]
 LEARNERS = [name for name in TABLES if name not in FLOORS]
 ROWS = 200
 

@@ -59,7 +59,7 @@ def write_tasks(folder, **tasks):
         (lambda t: t["datasets"]["training"].pop("sequences"), "non-empty|'sequences' is missing"),
         (lambda t: t.pop("application"), "'application' is a required property"),
         (lambda t: t["baselines"].update(naive={"model": {"name": "svm"}}), "naive"),
-        (lambda t: t["datasets"].pop("training"), "'training' is a required property"),
+        (lambda t: t["datasets"].pop("training"), "`training` is missing"),
         (lambda t: t["clean"].update(min_lenght=3), "clean: .*did you mean 'min_length'"),
         (lambda t: t["split"].update(identiy=0.4), "split: .*did you mean 'identity'"),
         (lambda t: t["split"].update(test=2), "split: .*test` is above 0"),
@@ -283,3 +283,24 @@ def test_roles_that_may_have_several_columns(tmp_path, columns, expected):
         assert "heart" in read_project(config).tasks
     else:
         refused(lambda: read_project(config), expected)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ({}, "`training` is missing; `trained: <folder>` names"),
+        ({"trained": "nowhere"}, "trained: no model in 'nowhere'"),
+    ],
+)
+def test_without_training_data_a_finished_model_is_named(content, expected, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    datasets = {"new": {"clinical": "data/breast_cytology/new_patients.csv"}}
+    task = {"application": "disease_diagnosis", "datasets": datasets, **content}
+    assert re.search(expected, "\n".join(task_mistakes("x", task)))
+
+
+def test_training_and_a_finished_model_exclude_each_other(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    datasets = {"training": {"clinical": "data/breast_cytology/patients.csv"}}
+    task = {"application": "disease_diagnosis", "datasets": datasets, "trained": "x"}
+    assert "takes the place of" in "\n".join(task_mistakes("x", task))

@@ -51,3 +51,26 @@ def test_results_do_not_depend_on_where_code_and_data_lie(lab: Project, tmp_path
     clone.snakemake("--directory", str(other.folder), *TARGETS)
     for name in ("snakemake.lock", *TARGETS):
         assert other.path(name).read_bytes() == lab.path(name).read_bytes()
+
+
+def test_a_finished_model_predicts_in_another_folder(project: Project, lab: Project) -> None:
+    """No training data, no training job: the same predictions as where it was trained."""
+    for name in ("heart.yaml", "liver.yaml"):
+        (lab.folder / "tasks" / name).unlink(missing_ok=True)
+    shutil.copyfile(project.path("data/ward.csv"), lab.path("data/ward.csv"))
+    shutil.copytree(project.path("results/heart/model"), lab.path("heart_model"))
+    task = {
+        "application": "disease_diagnosis",
+        "datasets": {"ward": {"clinical": "data/ward.csv", "columns": {"id": "patient"}}},
+        "trained": "heart_model",
+    }
+    lab.path("tasks/screen.yaml").write_text(yaml.safe_dump(task))
+    command = ("--snakefile", str(ROOT / "Snakefile"))
+    lab.snakemake(*command)
+    made, known = (
+        where.path(f"results/{task}/ward/predictions.csv").read_bytes()
+        for where, task in ((lab, "screen"), (project, "heart"))
+    )
+    assert made == known
+    assert lab.planned(*command) == set()
+    assert not lab.path("results/screen/model").exists()

@@ -278,6 +278,19 @@ def test_what_a_task_lacks_is_left_out(tmp_path):
         assert f"<h3>{heading}</h3>" not in text
 
 
+def test_reads_are_linked_with_what_is_odd_of_them(tmp_path):
+    files = {"metrics": task_files(tmp_path / "toy", "binary")["metrics"]}
+    files |= {"multiqc.ward": tmp_path / "toy/ward/reads/multiqc.html"}
+    files |= {"reads.ward": tmp_path / "toy/ward/reads/summary.json"}
+    write_json({"S <1>": {"hints": ["adapter dimers"]}, "b": {"hints": []}}, files["reads.ward"])
+    build_report({"toy": files}, {}, tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text()
+    assert '<a href="toy/ward/reads/multiqc.html">' in text
+    assert "2 samples of ward" in text
+    assert "S &lt;1&gt;: adapter dimers" in text
+    assert "<li>b" not in text
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 @pytest.mark.parametrize("width", [390, 1280])
 def test_page_opens_in_chromium_without_requests_or_sideways_scrolling(report, tmp_path, width):

@@ -19,7 +19,7 @@ FLOORS = (
     {"formats", "samples", "embedders"},
     {"kinds", "similarity"},
     {"application", "pretraining", "reads"},
-    {"splits", "links", "models", "evaluation", "report", "finetuning"},
+    {"splits", "links", "models", "evaluation", "report", "finetuning", "variants"},
     {"features", "fitted", "applications"},
     {"training", "predictions", "explanation", "pipeline"},
 )

@@ -61,6 +61,22 @@ def write_reads(
     return path
 
 
+def complement(letters: str) -> str:
+    """The other strand."""
+    return letters.translate(str.maketrans("ACGT", "TGCA"))[::-1]
+
+
+def write_fastq(folder: Path, pairs: list[tuple[str, ...]], quality: str = "I") -> list[str]:
+    """`R1.fastq.gz` and, of pairs, `R2.fastq.gz` in the folder: reads r0, r1, ..."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for mate, reads in enumerate(zip(*pairs, strict=True), start=1):
+        text = "".join(f"@r{i}\n{s}\n+\n{quality * len(s)}\n" for i, s in enumerate(reads))
+        files.append(folder / f"R{mate}.fastq.gz")
+        files[-1].write_bytes(gzip.compress(text.encode(), 1))
+    return list(map(str, files))
+
+
 def block(data: bytes) -> bytes:
     """A BGZF block."""
     packer = zlib.compressobj(wbits=-15)

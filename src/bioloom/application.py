@@ -9,8 +9,18 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from bioloom.options import Option
 from bioloom.registry import find, names_in
 from bioloom.samples import Cleaned, Raw
+
+# How the FASTQ files of a sample sheet are trimmed, and aligned.
+TRIMMING = {
+    "adapters": Option("auto"),
+    "poly_g": Option(None, type=bool),
+    "trim_quality": Option(0, minimum=0),
+    "min_read_length": Option(30, minimum=1),
+}
+ALIGNERS = ("auto", "bwa", "mappy", "bwa-mem2", "minimap2")
 
 
 @dataclass(frozen=True)
@@ -33,6 +43,12 @@ class Application:
     Where samples are persons `private` is true: no value of a row appears in logs or reports.
     `directed` says that the links (a, b) and (b, a) differ.
     Where samples have a `sequence`, `alphabet` says of which letters it is.
+    `reads` says what a source `reads` holds when `ingest` gets it: "aligned" to the source
+    `reference`, or "trimmed". The rules make that of the FASTQ files of a sample sheet, and name it
+    in a sheet of their own; BAM and CRAM come as they are. `simulate` are what the block of that
+    name of a data set may say, where rules can make reads, and their truth, of the `reference`.
+    `trained` is the folder of a model that ships with the project, below its root: it predicts for
+    tasks without training data.
     `options` (of a data set, beside its sources), `columns` (of its `columns`) and `clean_options`
     say what `ingest` and `clean` take, each with its default: tasks are checked against them before
     any job runs. An option `kind` is not for data sets to say: it gets what the task says.
@@ -52,6 +68,9 @@ class Application:
     links: bool = False
     directed: bool = False
     alphabet: Literal["protein", "dna"] | None = None
+    reads: Literal["aligned", "trimmed"] | None = None
+    simulate: Mapping[str, Any] = field(default_factory=dict)
+    trained: str | None = None
     write: (
         Callable[[pd.DataFrame, pd.DataFrame, dict[str, Path], Path, dict[str, Any]], None] | None
     ) = None
@@ -67,7 +86,14 @@ class Application:
     @property
     def dataset_options(self) -> dict[str, Any]:
         """What a data set may say beside its sources."""
-        return {name: default for name, default in self.options.items() if name != "kind"}
+        own = {name: default for name, default in self.options.items() if name != "kind"}
+        return own | self.reads_options
+
+    @property
+    def reads_options(self) -> dict[str, Any]:
+        """Those of them that are for the rules that trim and align."""
+        aligner = {"aligner": Option("auto", choices=ALIGNERS)} if self.reads == "aligned" else {}
+        return TRIMMING | aligner if self.reads else {}
 
 
 def application_names() -> list[str]:

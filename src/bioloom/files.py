@@ -51,6 +51,22 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+@contextmanager
+def work_folder(path: str | Path) -> Iterator[Path]:
+    """Give an empty folder beside `path` for large parts of it; it is gone after the block.
+
+    What a killed process left of it is removed.
+    """
+    path = Path(path)
+    folder = path.with_name(f".{path.name}.work")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _open_to_all(path: Path) -> None:
     """Give a file the mode of new ones: safetensors makes its own for the user alone."""
     if path.is_file():

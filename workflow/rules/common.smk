@@ -6,6 +6,7 @@ Makes: wildcard constraints, input and params functions for the rules.
 
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 # Jobs run the Python that runs Snakemake, also where its environment is not activated, and this
@@ -35,7 +36,7 @@ TASKS = PROJECT.tasks
 
 # Tasks of another folder, named in the call, are none of dvc.yaml's business.
 if workflow.is_main_process and "tasks" not in workflow.config_settings.overwrite_config:
-    if message := other_tasks(TASKS, Path("dvc.yaml")):
+    if message := other_tasks(PROJECT.trained, Path("dvc.yaml")):
         print(message, file=sys.stderr)
 
 
@@ -66,6 +67,8 @@ wildcard_constraints:
     pretrained="[a-z][a-z0-9_]*",
     sha256="[0-9a-f]{12}",
     features=r"features(\.[a-z0-9_]+)?",
+    sample="[A-Za-z0-9][A-Za-z0-9._+-]*",
+    lane="[A-Za-z0-9][A-Za-z0-9._+-]*",
 
 
 def task_of(wildcards):
@@ -121,6 +124,41 @@ def parts(wildcards):
 def nodes_of(wildcards):
     """An input function: the nodes of a data set whose samples are pairs, else nothing."""
     return task_of(wildcards).nodes(getattr(wildcards, "dataset", "training"))
+
+
+def reads(wildcards):
+    """The sequencing reads of a data set, and the files that are made of them."""
+    return task_of(wildcards).reads(wildcards.dataset)
+
+
+def described_reads(wildcards):
+    return to_json(reads(wildcards).described)
+
+
+def reference(wildcards):
+    return task_of(wildcards).given_files(wildcards.dataset)["reference"]
+
+
+def indexed(wildcards):
+    """The reference of a folder that is ready for alignment, and its aligners."""
+    task = task_of(wildcards)
+    return task.indexed(task.path("references", wildcards.sha256))
+
+
+def reads_options(wildcards):
+    return to_json(task_of(wildcards).reads_options(wildcards.dataset))
+
+
+def lane(wildcards):
+    return reads(wildcards).lane(wildcards.sample, wildcards.lane)
+
+
+def trimmed_lanes(wildcards):
+    return [reads(wildcards).trimmed(lane) for lane in reads(wildcards).fastq]
+
+
+def lanes_json(lanes):
+    return to_json([asdict(lane) for lane in lanes])
 
 
 def of_new_data(name, made=lambda task: True):

@@ -1,6 +1,7 @@
 """Features to a model, its honest evaluation, its explanation and predictions on new data.
 
 Requires: results/{task}/splits.parquet, samples.parquet and features of training and new data.
+A task without training data predicts with the model that it names, or that ships.
 Makes: results/{task}/{model/,held_out.parquet,metrics.json,plots/,explanation.parquet} and
 results/{task}/{dataset}/predictions.{parquet,csv}.
 """
@@ -89,7 +90,7 @@ rule predict:
         samples="results/{task}/{dataset}/samples.parquet",
         dropped="results/{task}/{dataset}/dropped.parquet",
         features="results/{task}/{dataset}/features.npz",
-        model="results/{task}/model",
+        model=lambda wildcards: task_of(wildcards).model_folder,
     output:
         predictions="results/{task}/{dataset}/predictions.parquet",
         table="results/{task}/{dataset}/predictions.csv",

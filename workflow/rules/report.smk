@@ -26,7 +26,7 @@ rule describe:
 
 rule report:
     input:
-        [file for task in TASKS.values() for file in task.report_files.values()],
+        [file for task in PROJECT.trained.values() for file in task.report_files.values()],
     output:
         "results/report.html",
     log:
@@ -34,9 +34,9 @@ rule report:
     conda:
         "../../envs/bioloom.yaml"
     params:
-        files=to_json({name: task.report_files for name, task in TASKS.items()}),
-        about=to_json({name: task.seen("report") for name, task in TASKS.items()}),
-        code=code_hash("report", *TASKS.values()),
+        files=to_json({name: task.report_files for name, task in PROJECT.trained.items()}),
+        about=to_json({name: task.seen("report") for name, task in PROJECT.trained.items()}),
+        code=code_hash("report", *PROJECT.trained.values()),
     shell:
         'python "$BIOLOOM_SCRIPTS/report.py" --files {params.files:q} --about {params.about:q}'
         " --report {output} 2>&1 | tee {log}"

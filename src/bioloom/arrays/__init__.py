@@ -1,6 +1,7 @@
 """The shapes that features have beside (N, D), and what each answers for itself.
 
-`Table` has categories and gaps, `Ragged` a row a token, `Links` pairs of the nodes of a network.
+`Table` has categories and gaps, `Ragged` a row a token, `Links` pairs of the nodes of a network,
+`Images` rows of bytes beside a table.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from bioloom.arrays.images import Images
 from bioloom.arrays.links import EXPRESSION, Links, Network
 from bioloom.arrays.ragged import Ragged, residues_of
 from bioloom.arrays.table import Table
 
 __all__ = [
     "EXPRESSION",
+    "Images",
     "Links",
     "Network",
     "Ragged",
@@ -37,15 +40,15 @@ __all__ = [
     "with_tables",
 ]
 
-Shaped = np.ndarray | Table | Ragged | Links
-"""Features, or labels, of N samples: (N, D) or (N,), a table, a row a token, links of a network."""
+Shaped = np.ndarray | Table | Ragged | Links | Images
+"""Features, or labels, of N samples: (N, D) or (N,), a table, a row a token, links, images."""
 
 # What each shape answers for itself. Nothing else in the library asks which shape it has.
 
 
 @singledispatch
 def shape_of(X: Any) -> str:
-    """What a model says that it takes: "vectors", "table", "tokens" or "links"."""
+    """What a model says that it takes: "vectors", "table", "tokens", "links" or "images"."""
     return "vectors"
 
 
@@ -125,6 +128,8 @@ def from_arrays(arrays: Mapping[str, Any]) -> Shaped:
         context = arrays["context_index"], arrays["context_weight"]
         network = Network(arrays["node_id"], arrays["X"], *context)
         return Links(network, arrays["edge_index"].T, arrays["pair_X"], bool(arrays["directed"]))
+    if "rows" in arrays:
+        return Images(arrays["X"], arrays["rows"], arrays["offsets"], arrays["prior"])
     if "columns" in arrays:
         ends = np.cumsum(arrays["category_counts"])[:-1]
         categories = tuple(tuple(part.tolist()) for part in np.split(arrays["categories"], ends))
@@ -204,3 +209,16 @@ def _(X: Links) -> dict[str, np.ndarray]:
         "context_weight": X.network.weight.astype(np.float32),
         "directed": np.array(X.directed),
     }
+
+
+shape_of.register(Images, lambda X: "images")
+vectors.register(Images, lambda X: X.table)
+end_to_end.register(Images, lambda X: X.table)
+aligned.register(Images, lambda X, given, names: X.with_table(aligned(X.table, given, names)))
+tables.register(Images, lambda X: [X.table])
+with_tables.register(Images, lambda X, prepare: X.with_table(prepare[0](X.table)))
+
+
+@to_arrays.register
+def _(X: Images) -> dict[str, np.ndarray]:
+    return {"X": X.table, "rows": X.rows, "offsets": X.offsets, "prior": X.prior}

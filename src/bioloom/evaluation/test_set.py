@@ -27,7 +27,7 @@ def read_test_set(
     `options` are those of `evaluate`: some kinds read `min_test` or `structures`.
     """
     tested = splits[splits["split"] == "test"]
-    beside = [name for name in ("sample_weight",) if name in samples]
+    beside = [name for name in ("sample_weight", *kind.facts) if name in samples]
     labels = samples[["sample_id", *beside, *label_columns(samples)]]
     test = tested[[*ROW, "unit"]].merge(labels, on="sample_id", how="left")
     if test.empty or "model" not in set(held_out["model"]):

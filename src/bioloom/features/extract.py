@@ -21,7 +21,8 @@ import numpy as np
 import pandas as pd
 
 from bioloom.application import Application
-from bioloom.arrays import Table, shape_of, token_lengths, vectors
+from bioloom.arrays import Images, Table, shape_of, token_lengths, vectors
+from bioloom.arrays.images import rows_of
 from bioloom.embedders import TABLE, Section, parts_of
 from bioloom.errors import DataError, unknown_name
 from bioloom.features import Features
@@ -30,6 +31,7 @@ from bioloom.options import Option, complete_options
 from bioloom.privacy.small_cells import count_shown
 from bioloom.samples import TEXT, feature_columns, text_columns
 from bioloom.samples.columns import coded, is_number
+from bioloom.samples.variants import COPIES, IMAGE
 
 Inputs = list[str] | pd.DataFrame
 
@@ -37,6 +39,8 @@ TABLE_OPTIONS = {
     "columns": Option(None, type=list),
     "blocks": Option(None, type=list),
     "weights": Option({}),
+    # The block of `none`, `one` and `two`, logarithms of probabilities: with it come images.
+    "prior": Option(None, type=str),
 }
 
 
@@ -82,7 +86,7 @@ def extract_features(
 def _make(section: Section, inputs: Inputs, ids: np.ndarray, **how: Any) -> Made:
     """Features of a table, or of sequences or texts as `engine.embed` makes them."""
     if isinstance(inputs, pd.DataFrame):
-        return Made(*_table(inputs, section), {})
+        return Made(*_with_images(inputs, section), {})
     if section["embedder"] == TABLE:
         raise DataError("`embedder: table` takes a table, and these samples are sequences")
     embed = import_module("bioloom.features.engine").embed
@@ -198,6 +202,22 @@ def _table(table: pd.DataFrame, options: dict[str, Any]) -> tuple[Table, list[st
         np.array([options["weights"].get(name, 1) for name in columns], dtype=np.float32),
     )
     return X, X.names, {"embedder": TABLE, "sequences": len(table), "columns": len(chosen)}
+
+
+def _with_images(
+    table: pd.DataFrame, options: dict[str, Any]
+) -> tuple[Table | Images, list[str], dict[str, Any]]:
+    """The table; with a `prior` also the samples' images, and the prior that models start from."""
+    values, names, info = _table(table, options)
+    block = options.get("prior")
+    if block is None:
+        return values, names, info
+    columns = [f"{block}.{copies}" for copies in COPIES]
+    if missing := [name for name in (*columns, IMAGE) if name not in table]:
+        raise DataError(f"`features: prior: {block}` needs a column {missing[0]!r}")
+    rows, offsets = rows_of(table[IMAGE].tolist())
+    prior = table[columns].to_numpy(np.float32)
+    return Images(values.dense(), rows, offsets, prior), names, info | {"prior": block}
 
 
 def _chosen_columns(table: pd.DataFrame, options: dict[str, Any]) -> list[str]:

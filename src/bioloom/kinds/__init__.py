@@ -54,7 +54,7 @@ class HeldOut:
     is the conformal quantile: how far from the truth a set or an interval reaches; NaN where none
     was given. `weight (N,)` is how much a row counts, mean 1; `threshold (N,)` is where a value is
     called high. `own` are scores that a row has by itself, NaN where it has none: the metric of
-    that name is their mean.
+    that name is their mean. `facts (N,)` of rows are what a kind's own metrics ask for beside.
     """
 
     repeat: int
@@ -68,14 +68,16 @@ class HeldOut:
     weight: np.ndarray | None = None
     threshold: np.ndarray | None = None
     own: dict[str, np.ndarray] = field(default_factory=dict)
+    facts: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __getitem__(self, rows: np.ndarray) -> HeldOut:
         """The rows at `rows` (integers or a boolean mask)."""
-        others = ("repeat", "own")
+        others = ("repeat", "own", "facts")
         arrays = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in others}
-        chosen = {name: a[rows] for name, a in arrays.items() if a is not None}
+        chosen: dict[str, Any] = {name: a[rows] for name, a in arrays.items() if a is not None}
         own = {name: values[rows] for name, values in self.own.items()}
-        return HeldOut(self.repeat, **chosen, own=own)
+        facts = {name: values[rows] for name, values in self.facts.items()}
+        return HeldOut(self.repeat, **chosen, own=own, facts=facts)
 
     def keys(self) -> pd.MultiIndex:
         """`repeat, fold, sample_id` of each row."""
@@ -144,6 +146,7 @@ class Kind:
     plots: tuple[str, ...]
     floor: str = "naive"
     high_call: bool = False  # whether `high_above` makes sense
+    facts: tuple[str, ...] = ()  # columns of samples that its scores ask for
     all_classes: bool = False  # whether each class needs a training row
 
     def metric(self, name: str) -> Metric:

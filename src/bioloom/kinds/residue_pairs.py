@@ -152,8 +152,11 @@ def _chain_scores(
 def _chains(test: pd.DataFrame, group: np.ndarray, own: np.ndarray) -> list[HeldOut]:
     """A row a chain, with the scores that it has by itself (N, scores)."""
     n = len(test)
-    nothing = {"y": np.zeros(n), "call": np.zeros(n), "p": np.zeros((n, 0))}
-    place = {"fold": test["fold"].to_numpy(), "sample_id": test["sample_id"].to_numpy()}
+    nothing: dict[str, Any] = {"y": np.zeros(n), "call": np.zeros(n), "p": np.zeros((n, 0))}
+    place: dict[str, Any] = {
+        "fold": test["fold"].to_numpy(),
+        "sample_id": test["sample_id"].to_numpy(),
+    }
     scores = dict(zip(NAMES, own.T, strict=True))
     rows = HeldOut(-1, group=group, quantile=np.full(n, np.nan), own=scores, **place, **nothing)
     return rows.by_repeat(test["repeat"].to_numpy())

@@ -22,6 +22,7 @@ from bioloom.features.extract import table_options
 from bioloom.models import check_parameters
 from bioloom.options import column_names, complete_options
 from bioloom.pipeline.defaults import with_defaults
+from bioloom.pipeline.reads import check_reads
 from bioloom.pipeline.tasks import (
     PRETRAINED,
     Section,
@@ -61,6 +62,7 @@ def task_mistakes(name: str, content: Section, made: Collection[str] = ()) -> li
     if mistakes:
         return mistakes
     checks = (
+        _trained_mistakes,
         _datasets_mistakes,
         _features_mistakes,
         _finetune_mistakes,
@@ -122,6 +124,18 @@ def _mistakes(place: str, check: Callable[..., Any], *arguments: Any) -> list[st
         check(*arguments)
     except DataError as error:
         return [f"{place}: {error}"]
+    return []
+
+
+def _trained_mistakes(task: Task) -> list[str]:
+    """What keeps a task from having one model, trained here or elsewhere."""
+    if task.is_trained:
+        return ["trained: it takes the place of the data set `training`"] if task.trained else []
+    folder = task.model_folder
+    if folder is None:
+        return ["datasets: `training` is missing; `trained: <folder>` names a finished model"]
+    if not (Path(folder) / "model.yaml").is_file():
+        return [f"trained: no model in {folder!r}: such a folder is results/<task>/model"]
     return []
 
 
@@ -252,7 +266,8 @@ def _searches_of_finetuned(task: Task) -> list[tuple[str, str, str]]:
 
 def _dataset_mistakes(task: Task, dataset: str) -> list[str]:
     application, place = task.code, f"datasets.{dataset}"
-    lacking = [name for name in application.sources if name not in task.datasets[dataset]]
+    given = {*task.datasets[dataset], *(["reads"] if task.is_simulated(dataset) else [])}
+    lacking = [name for name in application.sources if name not in given]
     mistakes = [f"{place}: the source {name!r} is missing" for name in lacking]
     for name, source in task.sources(dataset).items():
         mistakes += _source_mistakes(f"{place}.{name}", source)
@@ -268,7 +283,15 @@ def _dataset_mistakes(task: Task, dataset: str) -> list[str]:
             wrong += _mistakes(
                 f"{place}.read", _check_name, "source", name, application.all_sources
             )
-    return mistakes + wrong
+    mistakes += wrong
+    return mistakes or _mistakes(f"{place}.reads", _check_reads, task, dataset)
+
+
+def _check_reads(task: Task, dataset: str) -> None:
+    if task.is_simulated(dataset) and {"reads", "truth"} & set(task.datasets[dataset]):
+        raise DataError("`simulate` takes the place of `reads` and `truth`")
+    if reads := task.reads(dataset):
+        check_reads(reads, task.reads_options(dataset))
 
 
 def _check_name(what: str, name: str, known: Collection[str]) -> None:

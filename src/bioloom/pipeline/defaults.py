@@ -21,7 +21,9 @@ def with_defaults(content: Content) -> Content:
     A split that is not said is chosen by the samples, and the leakage limit with it.
     """
     content = _parts_alone(content)
-    chosen = get_application(content["application"]).defaults(content)
+    # Data for a finished model are in the form of those that it was trained on.
+    datasets = {"training": next(iter(content["datasets"].values())), **content["datasets"]}
+    chosen = get_application(content["application"]).defaults(content | {"datasets": datasets})
     filled = {key: chosen[key] for key in SECTIONS if key in chosen} | content
     if "baselines" not in content:
         filled["baselines"] = _baselines(filled)

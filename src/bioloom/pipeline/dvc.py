@@ -89,7 +89,7 @@ def dvc_stages(project: Project, config: Config, jobs: Sequence[Job]) -> Config:
             rule: _stage(rule, project, config, [job for job in jobs if job.rule == rule])
             for rule in sorted(rules, key=list(STEPS).index)
         },
-        "plots": [plot for task in project.tasks.values() for plot in _plots(task)],
+        "plots": [plot for task in project.trained.values() for plot in _plots(task)],
         "artifacts": {
             task.name.replace("_", "-"): {
                 "path": task.path("model"),
@@ -97,7 +97,7 @@ def dvc_stages(project: Project, config: Config, jobs: Sequence[Job]) -> Config:
                 "desc": f"{task.title or task.name}: {task.model['name']}",
                 "labels": [task.application],
             }
-            for task in project.tasks.values()
+            for task in project.trained.values()
         },
     }
 

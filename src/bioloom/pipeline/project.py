@@ -28,6 +28,11 @@ class Project:
     pretrain: dict[str, Section]
 
     @property
+    def trained(self) -> dict[str, Task]:
+        """The tasks whose models are trained here, and shown in the report."""
+        return {name: task for name, task in self.tasks.items() if task.is_trained}
+
+    @property
     def remote_sources(self) -> dict[str, Section]:
         """Local path -> source, for everything that the fetch rule may have to bring."""
         sources: list[Any] = []

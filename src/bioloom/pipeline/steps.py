@@ -26,11 +26,21 @@ class Step:
 STEPS: dict[str, Step] = {
     "describe": Step(
         ("application", "kind", "title", "about", "datasets", "clean", "split", "leakage")
-        + ("features", "preprocess", "model", "baselines", "positive", "high_above")
+        + ("trained", "features", "preprocess", "model", "baselines", "positive", "high_above")
         + ("evaluate", "explain"),
         ("sources",),
         shown={"task": "task.yaml"},
     ),
+    "simulate": Step(("application", "datasets"), ("seed", "sources")),
+    "trim": Step(("application", "datasets"), ("sources",)),
+    "index_reference": Step(("application", "datasets"), ("sources",)),
+    "align": Step(("application", "datasets"), ("sources",)),
+    "merge_lanes": Step(("application", "datasets"), ("sources",)),
+    "list_reads": Step(("application", "datasets"), ("sources",)),
+    "check_alignments": Step(("application", "datasets"), ("sources",)),
+    "measure_alignments": Step(("application", "datasets"), ("sources",)),
+    "summarise_reads": Step(("application", "datasets"), ("sources",)),
+    "multiqc": Step(("application", "datasets"), ("sources",)),
     "ingest": Step(("application", "datasets", "kind"), ("sources",), ("application",)),
     "clean": Step(
         ("application", "clean"),

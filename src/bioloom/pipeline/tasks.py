@@ -5,7 +5,9 @@ Imported by the Snakefile, so nothing heavy is imported here.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +16,10 @@ from typing import Any
 from bioloom.application import Application, get_application
 from bioloom.embedders import model_files, parts_of, weights_source
 from bioloom.kinds import Kind, get_kind
+from bioloom.options import complete_options
+from bioloom.pipeline.reads import Reads, reads_of
 from bioloom.pipeline.steps import STEPS
+from bioloom.reads.choices import aligner_of
 from bioloom.sources import local_path
 
 Section = dict[str, Any]
@@ -22,6 +27,8 @@ Features = Section | list[Section]
 """A `features` section: one part, or several side by side."""
 Source = str | dict[str, str]
 
+ROOT = Path(__file__).parents[3]
+"""Where the code is: what ships with it is named by its path from the folder at work."""
 RESULTS = "results"
 PRETRAINED = f"{RESULTS}/pretrained"
 """Where the networks of the `pretrain` blocks lie: `features: model` names them by it."""
@@ -40,6 +47,8 @@ class Task:
     split: Section
     features: Features
     model: Section
+    trained: str | None = None
+    """The folder of a finished model, where there is no training data set."""
     kind: str | None = None
     """What is predicted, of `Application.kinds`, where the labels do not tell."""
     clean: Section = field(default_factory=dict)
@@ -87,31 +96,94 @@ class Task:
         """The data sets that get predictions."""
         return [dataset for dataset in self.datasets if dataset != "training"]
 
+    @property
+    def is_trained(self) -> bool:
+        """Whether a model is trained, and scored, for the task."""
+        return "training" in self.datasets
+
+    @property
+    def model_folder(self) -> str | None:
+        """The model that predicts: the task's own, the one that it names, or one that ships."""
+        if self.is_trained:
+            return self.path("model")
+        shipped = self.code.trained
+        return self.trained or (os.path.relpath(ROOT / shipped) if shipped else None)
+
     def sources(self, dataset: str) -> dict[str, Source]:
         """The sources that a data set gives, by name, in the application's order."""
         options = self.datasets[dataset]
         return {name: options[name] for name in self.code.all_sources if name in options}
 
-    def source_files(self, dataset: str) -> dict[str, str]:
+    def given_files(self, dataset: str) -> dict[str, str]:
         """Source name -> local path of a data set, fetched or the user's own."""
         return {name: local_path(source) for name, source in self.sources(dataset).items()}
 
+    def reads(self, dataset: str) -> Reads | None:
+        """The sequencing reads of a data set, and where the rules put what they make of them."""
+        files, goal = self.given_files(dataset), self.code.reads
+        simulated = len(self.simulation(dataset)["depths"]) if self.is_simulated(dataset) else 0
+        if not goal or not simulated and "reads" not in files:
+            return None
+        index = self.index(files["reference"]) if goal == "aligned" else None
+        folder = self.path(dataset, "reads")
+        return reads_of(files.get("reads", ""), goal, folder, index, simulated)
+
+    def index(self, reference: str) -> str:
+        """The folder of a reference, made ready for alignment: data sets may share it."""
+        return self.path("references", hashlib.sha256(reference.encode()).hexdigest()[:12])
+
+    def indexed(self, index: str) -> tuple[str, list[str]]:
+        """The reference of such a folder, and the aligners that it is for."""
+        aligners, reference = set[str](), ""
+        for dataset in self.datasets:
+            reads = self.reads(dataset)
+            if reads and reads.index == index:
+                reference = self.given_files(dataset)["reference"]
+                option = self.reads_options(dataset)["aligner"]
+                aligners |= {aligner_of(option, lane) for lane in reads.fastq}
+        return reference, sorted(aligners)
+
+    def is_simulated(self, dataset: str) -> bool:
+        """Whether rules simulate a data set's reads."""
+        return bool(self.code.simulate) and "simulate" in self.datasets[dataset]
+
+    def simulation(self, dataset: str) -> Section:
+        """How they do."""
+        given = self.datasets[dataset]["simulate"]
+        return complete_options(given, self.code.simulate, f"{dataset}.simulate")
+
+    def source_files(self, dataset: str) -> dict[str, str]:
+        """What `ingest` gets: the files that are given, or what the rules make of reads."""
+        files, reads = self.given_files(dataset), self.reads(dataset)
+        truth = {"truth": str(Path(reads.simulated[0]).parent)} if reads and reads.simulated else {}
+        return files | truth | ({"reads": reads.ready} if reads else {})
+
     def raw_files(self, dataset: str) -> list[str]:
         """All files of a data set's sources; of a folder those in it, whose content then counts."""
-        return [
+        files, reads = self.source_files(dataset), self.reads(dataset)
+        found = [
             str(file)
-            for path in map(Path, self.source_files(dataset).values())
+            for name, path in zip(files, map(Path, files.values()), strict=True)
+            if not (name == "truth" and reads and reads.simulated)  # its files are among the reads'
             for file in (sorted(filter(Path.is_file, path.rglob("*"))) if path.is_dir() else [path])
         ]
+        return found + (reads.files if reads else [])
 
     def dataset_options(self, dataset: str) -> Section:
         """What a data set says beyond its files: how to read them."""
         return without(self.datasets[dataset], *self.sources(dataset))
 
     def ingest_options(self, dataset: str) -> Section:
-        """The same with the task's kind, where it decides how labels are read."""
+        """What of it is for `ingest`, with the task's kind where it decides how labels are read."""
         asked = self.kind and "kind" in self.code.options
-        return self.dataset_options(dataset) | ({"kind": self.kind} if asked else {})
+        options = without(self.dataset_options(dataset), *self.code.reads_options)
+        return options | ({"kind": self.kind} if asked else {})
+
+    def reads_options(self, dataset: str) -> Section:
+        """How the reads of a data set are trimmed and aligned."""
+        known = self.code.reads_options
+        given = {k: v for k, v in self.dataset_options(dataset).items() if k in known}
+        return complete_options(given, known, dataset)
 
     @property
     def has_nodes(self) -> bool:
@@ -203,9 +275,18 @@ class Task:
     @property
     def report_files(self) -> dict[str, str]:
         """What the report shows, by what it is."""
-        return {
+        if not self.is_trained:
+            return {}
+        shown = {
             what: self.path(file) for step in STEPS.values() for what, file in step.shown.items()
         }
+        for dataset in self.datasets:
+            reads = self.reads(dataset)
+            if reads:
+                shown[f"reads.{dataset}"] = reads.summary
+            if reads and reads.fastq:
+                shown[f"multiqc.{dataset}"] = reads.report
+        return shown
 
 
 def is_pretrained(part: Section) -> bool:

@@ -1,35 +1,22 @@
 """Blocks of a BGZF file (SAM specification, section 4.1): each is checked before it is given on.
 
-A BGZF file is gzip members ("blocks") of at most 64 KiB that say their own size. `isal` inflates
-them faster than zlib does, and is used where it is installed.
+A BGZF file is gzip members ("blocks") of at most 64 KiB that say their own size.
 """
 
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from bioloom.errors import DataError
+from bioloom.formats.gzip_members import inflater
 
 MAGIC = b"\x1f\x8b\x08\x04"
 END_BLOCK = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 LARGEST = 1 << 16  # bytes of a block, in the file and inflated
 _COPY_AGAIN = "copy or download the file again, and compare sizes or checksums"
-
-
-def _inflater() -> Any:
-    """The module that inflates."""
-    try:
-        return import_module("isal.isal_zlib")
-    except ImportError:  # the same answers, slower
-        return zlib
-
-
-inflater = _inflater()
 
 
 class Block(NamedTuple):

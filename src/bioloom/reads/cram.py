@@ -38,7 +38,7 @@ class Cram:
         self._folder = TemporaryDirectory(prefix="bioloom-cram-")
         self._index = Path(self._folder.name) / "index.crai"
         try:
-            with _quiet():
+            with quiet():
                 self.header, self._contigs = self._read_header()
                 self._check_order()
                 pysam.samtools.index("-o", str(self._index), str(self.file))
@@ -78,7 +78,7 @@ class Cram:
         fasta = self._checked_reference(contig, self._contigs[number])
         part = Path(self._folder.name) / "part.bam"
         try:
-            with _quiet():
+            with quiet():
                 count = self._write(part, fasta, contig, start, end)
         except ERRORS as error:
             raise self._not_decoded(contig) from error
@@ -127,7 +127,7 @@ class Cram:
         if contig in self._checked:
             return self._fasta
         try:
-            with _quiet(), pysam.FastaFile(self._fasta) as fasta:
+            with quiet(), pysam.FastaFile(self._fasta) as fasta:
                 letters = fasta.fetch(contig).upper() if contig in fasta.references else None
         except ERRORS as error:
             hint = "FASTA, as text or compressed by bgzip"
@@ -160,7 +160,7 @@ class Cram:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """No messages of htslib, and no look for a reference on the net."""
     before = {name: os.environ.get(name) for name in ("REF_PATH", "REF_CACHE")}
     verbosity = pysam.set_verbosity(0)

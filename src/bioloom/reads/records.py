@@ -188,7 +188,7 @@ def _long_cigar(raw, i, after):
         elif kind == ord("B"):
             if i + 5 > after:
                 break
-            size, n = _bytes(raw[i]), uint32(raw, i + 1)
+            size, n = tag_bytes(raw[i]), uint32(raw, i + 1)
             i += 5
             if size == 0 or i + size * n > after:
                 break
@@ -196,14 +196,14 @@ def _long_cigar(raw, i, after):
                 return i, n
             i += size * n
         else:
-            if _bytes(kind) == 0:
+            if tag_bytes(kind) == 0:
                 break
-            i += _bytes(kind)
+            i += tag_bytes(kind)
     return np.int64(-1), np.int64(-1)
 
 
 @numba.njit(cache=True)
-def _bytes(kind):
+def tag_bytes(kind):
     """Bytes of a tag's value of this type; 0 for a type that does not exist."""
     if kind in (ord("A"), ord("c"), ord("C")):
         return 1

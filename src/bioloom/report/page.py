@@ -6,6 +6,7 @@ split and leakage, explanation and model card. What a task does not have is left
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,9 @@ def build_report(
     """Write the page for `tasks`: name -> its files, of which only `metrics` is needed.
 
     Files: `metrics`, `quality`, `leakage`, `features` (JSON), `explanation` (Parquet), `plots`
-    (folder of CSV), `model` (folder), `task` (YAML). `config` has each task's `title` and `about`
-    (source, licence, limits).
+    (folder of CSV), `model` (folder), `task` (YAML); of a data set of reads `reads.<data set>`
+    (JSON) and `multiqc.<data set>`, a page that is linked. `config` has each task's `title` and
+    `about` (source, licence, limits).
     """
     from jinja2 import Environment, FileSystemLoader
 
@@ -49,7 +51,10 @@ def build_report(
         lstrip_blocks=True,
     )
     environment.filters.update(score=score, signed=signed, plain=plain, words=words)
-    views = [task_view(name, files, config.get(name, {})) for name, files in tasks.items()]
+    views = [
+        task_view(name, files, config.get(name, {})) | {"reads": _reads(files, Path(out).parent)}
+        for name, files in tasks.items()
+    ]
     page = environment.get_template("page.html").render(
         tasks=views, version=__version__, span=_span(views)
     )
@@ -185,6 +190,19 @@ def _curves(folder: Path | None, metrics: dict[str, Any], label: str) -> list[Fi
             continue  # too few test samples for a line
         drawn.append(figure(table))
     return drawn
+
+
+def _reads(files: dict[str, Path], folder: Path) -> list[dict[str, Any]]:
+    """Of each data set of reads: the hints of its samples, and a link from the page's folder."""
+    found = []
+    for name, file in files.items():
+        what, _, dataset = name.partition(".")
+        if what == "reads":
+            page = files.get(f"multiqc.{dataset}")
+            link = os.path.relpath(page, folder) if page else None
+            samples = {sample: figures["hints"] for sample, figures in read_json(file).items()}
+            found.append({"dataset": dataset, "page": link, "samples": samples})
+    return found
 
 
 def _similarity(leakage: dict[str, Any]) -> Figure | None:

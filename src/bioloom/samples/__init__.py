@@ -1,7 +1,8 @@
 """The samples table: `sample_id` (unique), `label` or `label.<target>`, `group`, typed columns.
 
 A column `<block>.<name>` belongs to a block (`expression.FLT3`). The block `text` is free text,
-which is read by those features alone that name its column as their `input`. New data have no label.
+which is read by those features alone that name its column as their `input`; the block `variant`
+says where a variant lies, and what else is known of it that is no feature. New data have no label.
 Where each residue has a class, `label.residues` is a text as long as `sequence`. A pair has the ids
 of its ends in `source` and `target`, and may have a `block` of groups that are held out together.
 Two columns may come with the labels and are no features: `sample_weight` (how much a measurement
@@ -24,6 +25,9 @@ LINK_COLUMNS = ("source", "target", "block")
 
 TEXT = "text."
 """What the names of free text begin with: `text.note`. No value of it is told anywhere."""
+
+VARIANT = "variant."
+"""What the names of columns begin with that say where a variant lies, and of which alleles."""
 
 RESIDUE_LABELS = "label.residues"
 
@@ -71,9 +75,10 @@ def text_columns(samples: pd.DataFrame) -> list[str]:
 def feature_columns(samples: pd.DataFrame) -> list[str]:
     """The columns that are features as they are: no identifier, group, label, weight or split.
 
-    Nor free text, of which an embedder makes features.
+    Nor free text, of which an embedder makes features, nor what is beside a variant.
     """
     others = {*NO_FEATURES, *label_columns(samples), *text_columns(samples)}
+    others |= {name for name in map(str, samples) if name.startswith(VARIANT)}
     others |= {*(LINK_COLUMNS if is_links(samples) else ())}
     return [name for name in map(str, samples) if name not in others]
 

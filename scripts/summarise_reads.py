@@ -1,0 +1,22 @@
+"""Sum up what is known of each sample, and say what is odd."""
+
+from pathlib import Path
+
+from bioloom.pipeline.command import json_object, optional_path, run
+from bioloom.pipeline.reads import reads_of
+from bioloom.reads.summary import summarise_reads, write_summary
+
+
+def main(reads: dict, reference: list[Path], summary: Path) -> None:
+    """Write the summary."""
+    made = reads_of(**reads)
+    found = summarise_reads(made.trimmed_lanes, made.sample_statistics, optional_path(reference))
+    write_summary(found, summary)
+    for sample, figures in found.items():
+        for hint in figures["hints"]:
+            print(f"{sample}: {hint}")
+
+
+if __name__ == "__main__":
+    arguments = {"reads": json_object, "reference": [Path], "summary": Path}
+    run(__doc__, arguments, main)

@@ -1,0 +1,288 @@
+"""Variants of reads that are aligned to a reference: how many copies of each allele a sample has.
+
+Sources: `reads` (a sample sheet, BAM or CRAM) and `reference` (FASTA); `truth` (a VCF, or a folder
+with one a sample) labels them, inside the regions of `confident` (BED) if there are any; `regions`
+(BED) are all that is looked at. Instead of `reads` and `truth` the block `simulate` makes both.
+Samples are candidate alleles (`bioloom.samples.variants`); predictions become a VCF.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bioloom.application import Application
+from bioloom.errors import DataError, unknown_name
+from bioloom.formats.intervals import read_windows
+from bioloom.formats.sample_sheet import is_sheet, read_sheet
+from bioloom.formats.vcf import Called, read_calls, samples_of, write_vcf
+from bioloom.options import Option, complete_options
+from bioloom.reads.alignments import open_reads
+from bioloom.reads.groups import samples_of_reads
+from bioloom.samples import VARIANT, Cleaned, Raw
+from bioloom.samples.cleaning import drop_rows
+from bioloom.samples.variants import FOUND, GENOTYPES, IMAGE, PEER, PRIOR
+from bioloom.variants import simulate
+from bioloom.variants.bcftools import SETTINGS, bcftools_calls
+from bioloom.variants.candidates import Theta
+from bioloom.variants.compare import inside
+from bioloom.variants.evidence import TILE, Person, region_evidence
+from bioloom.variants.labels import label_rows
+from bioloom.variants.recalibration import error_rates
+from bioloom.variants.records import FILTERS, FORMAT, INFO, vcf_records
+from bioloom.variants.reference import Reference
+
+OPTIONS: dict[str, Any] = {
+    # The name of the sample, where the reads do not say it.
+    "sample": Option(None, type=str),
+    # Copies of each contig, and contigs that there is one of alone.
+    "ploidy": Option(2, choices=(1, 2)),
+    "haploid": Option([]),
+    # Differences a base between two chromosomes, in SNPs and in indels.
+    "theta": Option(1e-3, type=float, above=0, maximum=0.1),
+    "theta_indel": Option(1.25e-4, type=float, above=0, maximum=0.1),
+    # Probability of a variant from which an allele is a candidate.
+    "min_probability": Option(2e-3, type=float, above=0, maximum=0.5),
+    # Reads and their truth are simulated of the reference (`bioloom.variants.simulate`).
+    "simulate": Option(None, type=dict),
+    # Bases whose candidates are held out together.
+    "block": Option(20_000, minimum=1000),
+}
+CLEAN: dict[str, Any] = {}
+Region = tuple[str, int, int]
+
+
+def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
+    """Candidate alleles of the reads, a row each; with `truth` also their copies as `label`."""
+    options = complete_options(options, OPTIONS, "datasets")
+    reference = Reference(files["reference"])
+    ploidy = _ploidy(options, reference)
+    people, notes = _people(files["reads"], options["sample"], reference, ploidy)
+    regions = _regions(files.get("regions"), reference, options["simulate"])
+    covered = set.intersection(*(set(person.reads.header.contigs) for person in people))
+    regions = [region for region in regions if region[0] in covered]
+    theta = Theta(options["theta"], options["theta_indel"])
+    # To learn from, each sample has its own candidates; to be compared, all have those of any.
+    together = [[person] for person in people] if "truth" in files else [people]
+    least = options["min_probability"]
+    found = (_candidates(some, reference, regions, theta, least) for some in together)
+    rows = pd.concat([part for parts in found for part in parts], ignore_index=True)
+    notes += [f"{len(rows)} candidate alleles in {sum(e - s for _, s, e in regions):,} bases"]
+    if "truth" in files:
+        sure = _intersection(_regions(files.get("confident"), reference), regions)
+        labelled = [_labelled(rows, files, reference, person, sure) for person in people]
+        rows = pd.concat([table for table, _ in labelled], ignore_index=True)
+        notes += [note for _, note in labelled] + [f"bcftools: {SETTINGS}"]
+    return Raw(_named(rows, options["block"]), notes)
+
+
+def _people(
+    reads: Path, sample: str | None, reference: Reference, ploidy: dict[str, int]
+) -> tuple[list[Person], list[str]]:
+    """The samples of a sheet, or of one file; and notes on names that are given anew."""
+    people, notes = [], []
+    files: list[tuple[str | None, Path]] = [(sample, reads)]
+    if is_sheet(reads):
+        files = [(lane.sample, Path(lane.bam)) for lane in read_sheet(reads)]
+    for name, file in files:
+        opened = open_reads(file, reference.file)
+        known = samples_of_reads(opened.header)
+        names = [name] if name else known
+        if not names or (len(known) > 1 and not set(names) <= set(known)):
+            found = f"samples {', '.join(known)}" if known else "no sample"
+            hint = "say which by `sample: <name>` under the data set, or in a sample sheet"
+            raise DataError(f"The read groups name {found}", file=file, hint=hint)
+        if len(known) == 1 and names != known:
+            notes.append(f"{names[0]} is called {known[0]} in {file}")
+        error = error_rates(opened, reference)
+        people += [Person(own, opened, error, ploidy, len(known) < 2) for own in names]
+    return people, notes
+
+
+def _candidates(
+    people: list[Person], reference: Reference, regions: list[Region], theta: Theta, least: float
+) -> Iterator[pd.DataFrame]:
+    """Rows of all of these samples at sites where any of them may vary, with all alleles there."""
+    for contig, first, last in regions:
+        for start in range(first, last, TILE):
+            end = min(start + TILE, last)
+            yield region_evidence(people, reference, contig, start, end, theta, least)
+
+
+def _labelled(
+    rows: pd.DataFrame,
+    files: dict[str, Path],
+    reference: Reference,
+    person: Person,
+    regions: list[Region],
+) -> tuple[pd.DataFrame, str]:
+    """One sample's rows inside the regions, with their labels and the peer's answers; a note."""
+    rows = rows[(rows[f"{VARIANT}person"] == person.name) & _inside(rows, regions)]
+    truth = inside(_truth(files["truth"], person.name), regions)
+    called = bcftools_calls(person.reads.file, person.name, reference, person.ploidy)
+    peer = inside(called, regions)
+    if not len(truth):
+        hint = "contigs may be spelled otherwise (chr20, 20), or positions be of another build"
+        message = f"No true variant of {person.name} lies in the regions"
+        raise DataError(message, file=files["truth"], hint=hint)
+    parts = [
+        label_rows(
+            rows[rows[f"{VARIANT}chrom"] == contig],
+            [call for call in truth if call.contig == contig],
+            [call for call in peer if call.contig == contig],
+            reference.codes(contig, 0, reference.lengths[contig]),
+            person,
+            contig,
+        )
+        for contig in dict.fromkeys(contig for contig, _, _ in regions)
+    ]
+    labelled = pd.concat(parts, ignore_index=True)
+    missed = int((~labelled[FOUND] & (labelled["label"] != GENOTYPES[0])).sum())
+    return labelled, (
+        f"{person.name}: {len(truth)} true variants in {sum(e - s for _, s, e in regions):,} "
+        f"bases; {missed} of their alleles are no candidates, and count as missed"
+    )
+
+
+def _truth(file: Path, name: str) -> list[Called]:
+    """The true variants of a sample; a VCF of one sample is of whom it is given for."""
+    if file.is_dir():
+        return read_calls(file / f"{name}.vcf.gz", name)
+    return read_calls(file, name if name in samples_of(file) else None)
+
+
+def _inside(rows: pd.DataFrame, regions: list[Region]) -> np.ndarray:
+    """Which rows begin in one of the regions, (N,) bool."""
+    position = rows[f"{VARIANT}pos"].to_numpy() - 1
+    found = np.zeros(len(rows), bool)
+    for contig, start, end in regions:
+        here = (rows[f"{VARIANT}chrom"] == contig).to_numpy()
+        found |= here & (position >= start) & (position < end)
+    return found
+
+
+def _named(rows: pd.DataFrame, block: int) -> pd.DataFrame:
+    """The rows with `sample_id` and `group`, the block of the genome that they lie in."""
+    names = ("person", "chrom", "pos", "ref", "alt")
+    columns = [rows[f"{VARIANT}{name}"].astype(str) for name in names]
+    ids = [":".join(values) for values in zip(*columns, strict=True)]
+    blocks = ((rows[f"{VARIANT}pos"] - 1) // block).astype(str)
+    return rows.assign(sample_id=ids, group=rows[f"{VARIANT}chrom"] + ":" + blocks)
+
+
+def _ploidy(options: dict[str, Any], reference: Reference) -> dict[str, int]:
+    """Copies of the contigs that are not diploid."""
+    for contig in options["haploid"]:
+        if contig not in reference.lengths:
+            raise unknown_name("contig", str(contig), list(reference.lengths), " under `haploid`")
+    single = reference.lengths if options["ploidy"] == 1 else options["haploid"]
+    return dict.fromkeys(single, 1)
+
+
+def _regions(
+    file: Path | None, reference: Reference, simulated: dict[str, Any] | None = None
+) -> list[Region]:
+    """The regions of a BED, or all contigs; of simulated reads those that variants are in."""
+    if file is None:
+        most = (simulated or {}).get("bases") or float("inf")
+        return [(name, 0, int(min(n, most))) for name, n in reference.lengths.items()]
+    windows = read_windows(file)
+    for row, chrom, end in zip(windows.index, windows["chrom"], windows["end"], strict=True):
+        if end > reference.lengths.get(chrom, 0):
+            message = f"{chrom}, up to {end}, does not lie in the reference"
+            hint = f"it has {', '.join(list(reference.lengths)[:3])}"
+            raise DataError(message, file=file, row=row, hint=hint)
+    spans = windows.sort_values(["chrom", "start"])[["chrom", "start", "end"]]
+    return list(spans.itertuples(index=False, name=None))
+
+
+def _intersection(one: list[Region], other: list[Region]) -> list[Region]:
+    """Where both have a region."""
+    return [
+        (contig, max(start, first), min(end, last))
+        for contig, start, end in one
+        for name, first, last in other
+        if name == contig and max(start, first) < min(end, last)
+    ]
+
+
+def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
+    """Every candidate is kept: a caller drops none."""
+    complete_options(options, CLEAN, "clean")
+    samples, dropped = drop_rows(raw, {})
+    return Cleaned(samples, dropped)
+
+
+def inputs(samples: pd.DataFrame) -> pd.DataFrame:
+    """Values of the sites, with the images and the answers of likelihood and peer."""
+    return samples[
+        [
+            name
+            for name in map(str, samples)
+            if name.startswith(("site.", f"{PRIOR}.", f"{PEER}.")) or name == IMAGE
+        ]
+    ]
+
+
+def write(
+    samples: pd.DataFrame,
+    predictions: pd.DataFrame,
+    files: dict[str, Path],
+    folder: Path,
+    options: dict[str, Any],
+) -> None:
+    """variants.vcf.gz with its index."""
+    reference = Reference(files["reference"])
+    people = list(dict.fromkeys(samples[f"{VARIANT}person"]))
+    write_vcf(
+        folder / "variants.vcf.gz",
+        vcf_records(samples, predictions, people),
+        contigs=reference.lengths,
+        samples=people,
+        filters=FILTERS,
+        info=INFO,
+        format=FORMAT,
+    )
+
+
+def defaults(task: dict[str, Any]) -> dict[str, Any]:
+    """A network over the reads, and what it has to beat: its own start, and bcftools."""
+    features = {"embedder": "table", "prior": PRIOR}
+    peer = {"embedder": "table", "prior": PEER}
+    return {
+        "features": features,
+        "model": {"name": "pileup_cnn"},
+        "baselines": {
+            "likelihood": {"model": {"name": "posterior"}},
+            "gradient_boosting": {
+                "features": {"embedder": "table"},
+                "model": {"name": "gradient_boosting"},
+            },
+            "bcftools": {"features": peer, "model": {"name": "posterior", "quality": 0}},
+            "bcftools_20": {"features": peer, "model": {"name": "posterior", "quality": 20}},
+            "bcftools_best": {"features": peer, "model": {"name": "posterior"}},
+        },
+    }
+
+
+application = Application(
+    kinds=("genotypes",),
+    ingest=ingest,
+    clean=clean,
+    inputs=inputs,
+    sources=("reads", "reference"),
+    reads="aligned",
+    simulate=simulate.OPTIONS,
+    trained="data/models/variant_calling",
+    optional_sources=("truth", "confident", "regions"),
+    measures=("region",),
+    private=True,
+    write=write,
+    options=OPTIONS,
+    clean_options=CLEAN,
+    defaults=defaults,
+)

@@ -1,0 +1,117 @@
+"""How many copies of an allele a sample has: none, one or two, as genotypes are written.
+
+Scores count variants, not candidates: an allele of the truth that is no candidate is missed by
+every model, and a call is right only with the right number of copies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bioloom.kinds import Calibration, HeldOut, Labels, TestSet, _classes, multiclass
+from bioloom.kinds._rows import Truth, join
+from bioloom.metrics import Scores, coverage, variants
+from bioloom.samples import VARIANT
+from bioloom.samples.variants import FOUND, GENOTYPES
+
+REF, ALT = f"{VARIANT}ref", f"{VARIANT}alt"
+CERTAIN = 1 - 1e-9
+"""A probability of no copy that a candidate never has: rows that are none say nothing of others."""
+
+
+def fits(samples: pd.DataFrame) -> bool:
+    """Whether the labels are genotypes of alleles."""
+    return FOUND in samples and "label" in samples and set(samples["label"]) <= set(GENOTYPES)
+
+
+def outputs(samples: pd.DataFrame, positive: str | None) -> list[str]:
+    """The genotypes, whichever occur: a haploid genome has two of them."""
+    return list(GENOTYPES)
+
+
+def calibrate(raw: np.ndarray, y: np.ndarray, labels: Labels, y_train: np.ndarray) -> Calibration:
+    """As of all classes, and the probability of a variant from which one is called.
+
+    It is the one with the best F1 of the valid rows.
+    """
+    candidates = raw[:, 0] < CERTAIN
+    if not candidates.any():
+        return Calibration(threshold=0.5, quantile=[0.0])
+    fitted = _classes.calibrate(raw[candidates], y[candidates], labels, y_train)
+    return replace(fitted, threshold=best_threshold(_classes.scores(raw, fitted), y))
+
+
+def best_threshold(scores: np.ndarray, y: np.ndarray) -> float:
+    """The probability of a variant from which calls have the best F1, genotypes exact.
+
+    0.5 where nothing is called right. Halfway to the next lower one, so that it is no row's own.
+    """
+    chance, genotype = 1 - scores[:, 0], 1 + scores[:, 1:].argmax(axis=1)
+    order = np.argsort(-chance, kind="stable")
+    right = np.cumsum((genotype == y)[order])
+    f1 = 2 * right / (np.arange(1, len(y) + 1) + (y > 0).sum())
+    ranked = chance[order]
+    # Rows of one probability are called together.
+    last = np.append(ranked[1:] < ranked[:-1], True)
+    f1 = np.where(last, f1, 0.0)
+    best = int(f1.argmax())
+    if not right[best]:
+        return 0.5
+    below = ranked[best + 1] if best + 1 < len(y) else 0.0
+    return float((ranked[best] + below) / 2)
+
+
+def decide(scores: np.ndarray, calibration: Calibration) -> np.ndarray:
+    """The likelier number of copies where a variant is likely enough, else none, (A,)."""
+    genotype = 1 + scores[:, 1:].argmax(axis=1)
+    return np.where(1 - scores[:, 0] >= calibration.threshold, genotype, 0)
+
+
+def answer(scores: np.ndarray, classes: list[str], calibration: Calibration) -> pd.DataFrame:
+    """As of all classes, with the `threshold`."""
+    table = _classes.answer(scores, classes, decide(scores, calibration), calibration.quantile[0])
+    return table.assign(threshold=calibration.threshold)
+
+
+def test_set(test: pd.DataFrame, held_out: pd.DataFrame, options: dict[str, Any]) -> TestSet:
+    """Test rows, each with whether it is an indel and whether it is a candidate."""
+    # Rows that no model learns from are scored as all others.
+    test = test.drop(columns="sample_weight", errors="ignore")
+    truth = Truth(test, _classes.encode(test, list(GENOTYPES)), list(GENOTYPES))
+    indel = (test[REF].str.len() != test[ALT].str.len()).to_numpy()
+    found = test[FOUND].to_numpy(bool)
+
+    def said(table: pd.DataFrame, truth: Truth, model: str) -> dict[str, Any]:
+        return _classes.said(table, truth, model) | {"facts": {"indel": indel, "found": found}}
+
+    return join(truth, held_out, said)
+
+
+def score(rows: HeldOut, weights: np.ndarray) -> Scores:
+    """The metrics of variants, and how often sets hold the truth."""
+    indel, found = rows.facts["indel"], rows.facts["found"]
+    part = np.where(indel, variants.INDEL, variants.SNP)
+    return variants.scores(rows.y, rows.call, rows.p, part, found, weights) | coverage.coverage(
+        rows.y[found], rows.call[found], rows.p[found], rows.quantile[found], weights[found]
+    )
+
+
+kind = replace(
+    multiclass.kind,
+    name="genotypes",
+    fits=fits,
+    outputs=outputs,
+    calibrate=calibrate,
+    decide=decide,
+    answer=answer,
+    test_set=test_set,
+    score=score,
+    metrics=(*variants.METRICS, *coverage.METRICS),
+    primary="f1",
+    facts=(REF, ALT, FOUND),
+    all_classes=False,
+)

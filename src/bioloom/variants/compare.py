@@ -1,0 +1,222 @@
+"""Called variants against true ones, by the haplotypes that they make.
+
+The same two sequences can be written as other records. So records near each other are replayed on
+the reference, with every phasing that they leave open, and those count as found whose haplotypes
+both sides can make (Cleary et al. 2015, vcfeval). Genotypes have to be right, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from bioloom.formats.vcf import SPANNED, Called
+from bioloom.variants.alleles import decode, left_aligned
+
+NEAR = 20  # bases: variants that are closer are replayed together
+MOST = 8  # records of a side that are replayed together
+
+
+class Edit(NamedTuple):
+    """A stretch of the reference and what takes its place, without what both share."""
+
+    start: int
+    end: int
+    letters: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Which records of each side are matched, and those whose allele is right but not the genotype.
+
+    Masks: `found` over the truth, `right` over the calls, `genotype_errors` over the calls.
+    """
+
+    found: np.ndarray
+    right: np.ndarray
+    genotype_errors: np.ndarray
+
+    @property
+    def recall(self) -> float:
+        """Share of the truth that is found."""
+        return float(self.found.mean()) if len(self.found) else float("nan")
+
+    @property
+    def precision(self) -> float:
+        """Share of the calls that are right."""
+        return float(self.right.mean()) if len(self.right) else float("nan")
+
+
+def compare(truth: list[Called], calls: list[Called], reference: np.ndarray) -> Comparison:
+    """Compare records of one contig; `reference` are its codes from the first base on."""
+    found, right = np.zeros(len(truth), bool), np.zeros(len(calls), bool)
+    for ours, theirs in clusters(truth, calls, reference):
+        if not (ours and theirs):
+            continue
+        mine, other = _match([truth[i] for i in ours], [calls[j] for j in theirs], reference)
+        found[[ours[k] for k in mine]] = True
+        right[[theirs[k] for k in other]] = True
+    missed = {
+        allele
+        for call, seen in zip(truth, found, strict=True)
+        if not seen
+        for allele in _alleles(call, reference)
+    }
+    errors = [
+        not good and bool(missed & set(_alleles(call, reference)))
+        for call, good in zip(calls, right, strict=True)
+    ]
+    return Comparison(found, right, np.array(errors, bool))
+
+
+def inside(calls: Iterable[Called], regions: list[tuple[str, int, int]]) -> list[Called]:
+    """The records whose first base lies in one of the regions, 0-based and [start, end)."""
+    by_contig: dict[str, list[tuple[int, int]]] = {}
+    for contig, start, end in sorted(regions):
+        by_contig.setdefault(contig, []).append((start, end))
+    starts = {name: [start for start, _ in spans] for name, spans in by_contig.items()}
+    kept = []
+    for call in calls:
+        spans = by_contig.get(call.contig, [])
+        at = int(np.searchsorted(starts.get(call.contig, []), call.start, side="right")) - 1
+        if at >= 0 and call.start < spans[at][1]:
+            kept.append(call)
+    return kept
+
+
+def _alleles(call: Called, reference: np.ndarray) -> list[tuple[int, str, str]]:
+    """The alternative alleles of a genotype, each written left-most."""
+    chosen = sorted({a for a in call.genotype if a and call.alleles[a] != SPANNED})
+    return [left_aligned(call.start, call.alleles[0], call.alleles[a], reference) for a in chosen]
+
+
+def clusters(
+    truth: list[Called], calls: list[Called], reference: np.ndarray
+) -> Iterator[tuple[list[int], list[int]]]:
+    """Records of both sides that may be two ways to write one thing: their numbers."""
+    spans = sorted(
+        (*_span(call, reference), side, number)
+        for side, records in enumerate((truth, calls))
+        for number, call in enumerate(records)
+    )
+    group: tuple[list[int], list[int]] = ([], [])
+    reach = -NEAR - 1
+    for start, end, side, number in spans:
+        if start > reach + NEAR and reach >= 0:
+            yield group
+            group = ([], [])
+        group[side].append(number)
+        reach = max(reach, end)
+    if any(group):
+        yield group
+
+
+def _span(call: Called, reference: np.ndarray) -> tuple[int, int]:
+    """From the left-most to the right-most way to write it."""
+    start, end = call.start, call.start + len(call.alleles[0])
+    for first, ref, alt in _alleles(call, reference):
+        start = min(start, first)
+        if len(ref) != len(alt):
+            cycle = (ref if len(ref) > len(alt) else alt)[1:]
+            at = first + len(ref)
+            while (
+                at < len(reference)
+                and decode(reference[at : at + 1]) == cycle[(at - first - len(ref)) % len(cycle)]
+            ):
+                at += 1
+            end = max(end, at)
+    return start, end
+
+
+def _match(
+    truth: list[Called], calls: list[Called], reference: np.ndarray
+) -> tuple[list[int], list[int]]:
+    """The most records of both sides that make the same two haplotypes."""
+    same = [
+        (i, j)
+        for i, ours in enumerate(truth)
+        for j, theirs in enumerate(calls)
+        if _key(ours, reference) == _key(theirs, reference)
+    ]
+    if max(len(truth), len(calls)) > MOST:
+        return sorted({i for i, _ in same}), sorted({j for _, j in same})
+    if len(same) == len(truth) == len(calls) and not any(c.phased for c in (*truth, *calls)):
+        return list(range(len(truth))), list(range(len(calls)))
+    start = min(call.start for call in (*truth, *calls))
+    end = max(call.start + len(call.alleles[0]) for call in (*truth, *calls))
+    low, high = max(0, start - 1), min(len(reference), end + 1)
+    ours, theirs = (_haplotypes(side, reference, low, high) for side in (truth, calls))
+    common = ours.keys() & theirs.keys()
+    best = max(common, key=lambda pair: (len(ours[pair]) + len(theirs[pair]), pair))
+    return ours[best], theirs[best]
+
+
+def _key(call: Called, reference: np.ndarray) -> tuple[object, ...]:
+    """What two records share that are one variant with one genotype."""
+    alleles = [
+        left_aligned(call.start, call.alleles[0], call.alleles[a], reference)
+        for a in call.genotype
+        if a and call.alleles[a] != SPANNED
+    ]
+    return len(call.genotype), *sorted(alleles)
+
+
+def _haplotypes(
+    calls: list[Called], reference: np.ndarray, low: int, high: int
+) -> dict[tuple[str, str], list[int]]:
+    """Pairs of haplotypes on [low, high) -> the largest set of records that makes them."""
+    states: list[tuple[list[int], list[Edit], list[Edit]]] = [([], [], [])]
+    for number, call in enumerate(calls):
+        states += [
+            ([*used, number], one, other)
+            for used, first, second in states
+            for pair in _phasings(call)
+            if (one := _with(first, call, pair[0])) is not None
+            if (other := _with(second, call, pair[1])) is not None
+        ]
+    made: dict[tuple[str, str], list[int]] = {}
+    for used, first, second in states:
+        smaller, larger = sorted(_replay(edits, reference, low, high) for edits in (first, second))
+        if len(used) >= len(made.get((smaller, larger), ())):
+            made[smaller, larger] = used
+    return made
+
+
+def _phasings(call: Called) -> list[tuple[int, int]]:
+    """Which alleles may lie on the first and the second haplotype; a single copy is on both."""
+    one, other = call.genotype[0], call.genotype[-1]
+    return [(one, other)] if call.phased or one == other else [(one, other), (other, one)]
+
+
+def _with(edits: list[Edit], call: Called, allele: int) -> list[Edit] | None:
+    """The edits with an allele of the record; None where it does not fit in beside them."""
+    if not allele or call.alleles[allele] == SPANNED:
+        return edits
+    new = _edit(call.start, call.alleles[0], call.alleles[allele])
+    ordered = sorted([*edits, new])
+    for before, after in pairwise(ordered):
+        if after.start < before.end or before[:2] == after[:2]:
+            return None
+    return ordered
+
+
+def _edit(start: int, ref: str, alt: str) -> Edit:
+    """The record without all that both sides share."""
+    while ref and alt and ref[-1] == alt[-1]:
+        ref, alt = ref[:-1], alt[:-1]
+    while ref and alt and ref[0] == alt[0]:
+        start, ref, alt = start + 1, ref[1:], alt[1:]
+    return Edit(start, start + len(ref), alt)
+
+
+def _replay(edits: list[Edit], reference: np.ndarray, low: int, high: int) -> str:
+    """The reference on [low, high) with the edits made."""
+    parts, at = [], low
+    for edit in edits:
+        parts += [decode(reference[at : edit.start]), edit.letters]
+        at = edit.end
+    return "".join([*parts, decode(reference[at:high])])

@@ -1,0 +1,271 @@
+"""Everything that reads of all samples say of a region's candidate sites: a row an allele.
+
+A row is one sample's evidence on one alternative allele; see `bioloom.samples.variants`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from bioloom.arrays.images import HALF, NEVER
+from bioloom.reads.bam import Bam
+from bioloom.reads.cram import Cram
+from bioloom.reads.groups import of_sample
+from bioloom.reads.pileup import COUNTING, linked
+from bioloom.reads.records import Records
+from bioloom.samples import VARIANT
+from bioloom.samples.variants import COPIES, FOUND, IMAGE, PRIOR
+from bioloom.variants.alleles import LETTERS
+from bioloom.variants.candidates import Site, Theta, haplotypes, propose, sites_of
+from bioloom.variants.genotypes import (
+    allele_depths,
+    copies,
+    fragment_likelihoods,
+    likelihoods,
+    posteriors,
+    prior,
+)
+from bioloom.variants.images import image
+from bioloom.variants.realignment import Evidence, fragments_of, gap_open, observe
+from bioloom.variants.reference import Reference
+
+TILE = 2000  # bases that are worked on at once
+MARGIN = 500  # bases beside them whose reads are read, too
+SURE = -25.0  # logarithm of the least probability that is told
+NEAR = 20  # bases within which a site may be the echo of an indel
+
+
+@dataclass(frozen=True)
+class Person:
+    """One sample: its reads, how often bases of each quality are wrong in them, and its ploidy.
+
+    `alone` is whether all reads of the file are its, whatever their groups are called.
+    """
+
+    name: str
+    reads: Bam | Cram
+    error: np.ndarray
+    ploidy: Mapping[str, int] = field(default_factory=dict)
+    alone: bool = True
+
+    def copies(self, contig: str) -> int:
+        """Copies of a contig: two unless said otherwise."""
+        return self.ploidy.get(contig, 2)
+
+
+@dataclass(frozen=True)
+class Window:
+    """A stretch of a contig with what lies on it: codes of the reference from `origin` on."""
+
+    contig: str
+    origin: int
+    letters: np.ndarray
+    opening: np.ndarray  # probability of a gap at each letter
+
+    @classmethod
+    def of(cls, reference: Reference, contig: str, start: int, end: int) -> Window:
+        """The region with `MARGIN` to both sides."""
+        low, high = max(0, start - MARGIN), min(reference.lengths[contig], end + MARGIN)
+        letters = reference.codes(contig, low, high)
+        opening = np.empty(len(letters))
+        gap_open(letters, opening)
+        return cls(contig, low, letters, opening)
+
+    @property
+    def end(self) -> int:
+        """Behind its last base."""
+        return self.origin + len(self.letters)
+
+
+class Reads(NamedTuple):
+    """One sample's records of a window that count, and which are of one fragment."""
+
+    person: Person
+    records: Records
+    following: np.ndarray
+    first: np.ndarray
+
+    @classmethod
+    def of(cls, person: Person, window: Window) -> Reads:
+        """Those of a window."""
+        records = person.reads.records(window.contig, window.origin, window.end)
+        if not person.alone:
+            records = of_sample(records, person.reads.header, person.name, person.reads.file)
+        records = COUNTING.keep(records)
+        following, _ = linked(records, COUNTING)
+        return cls(person, records, following, fragments_of(following))
+
+
+class Seen(NamedTuple):
+    """What one sample's fragments say of a site: evidence, and its genotypes in logarithms."""
+
+    own: Evidence
+    likelihoods: np.ndarray
+    posteriors: np.ndarray
+
+    @property
+    def chance(self) -> float:
+        """Probability that the sample varies here."""
+        return float(-np.expm1(self.posteriors[0]))
+
+
+def region_evidence(
+    people: list[Person],
+    reference: Reference,
+    contig: str,
+    start: int,
+    end: int,
+    theta: Theta,
+    least: float = 0.0,
+) -> pd.DataFrame:
+    """Rows of the sites that begin on [start, end); the same whatever the region's size.
+
+    They are all alleles of the sites where any of the samples varies with a probability above
+    `least`. Sites near an indel are looked at twice: the second time each allele is shown with and
+    without the indel, so that its echo is not taken for a variant of its own.
+    """
+    window = Window.of(reference, contig, start, end)
+    # Neighbours may explain what is seen inside.
+    span = max(window.origin, start - NEAR), min(window.end, end + NEAR)
+    read = [Reads.of(person, window) for person in people]
+    place = window.letters, window.origin
+    proposed = [propose(r.records, *place, *span, theta=theta, first=r.first) for r in read]
+    sites = sites_of(proposed, *place)
+    looks = [_look(reads, sites, [[] for _ in sites], window, theta) for reads in read]
+    chances = np.array([[seen.chance for seen in look] for look in looks])
+    beside = _neighbours(sites, chances.max(axis=0))
+    asked = [i for i, site in enumerate(sites) if start <= site.start < end]
+    again = [i for i in asked if beside[i]]
+    for reads, look in zip(read, looks, strict=True):
+        chosen = [sites[i] for i in again], [beside[i] for i in again]
+        for i, seen in zip(again, _look(reads, *chosen, window, theta), strict=True):
+            look[i] = seen
+    likely = [i for i in asked if max(look[i].chance for look in looks) > least]
+    return pd.DataFrame(
+        row
+        for person, look in zip(people, looks, strict=True)
+        for i in likely
+        for row in _rows(person, window, sites[i], look[i])
+    )
+
+
+def _look(
+    reads: Reads, sites: list[Site], beside: list[list[Site]], window: Window, theta: Theta
+) -> list[Seen]:
+    """What a sample's fragments say of each site; of an allele's haplotypes the best counts."""
+    arrays, owners = haplotypes(sites, beside, window.letters, window.origin)
+    seen = observe(
+        reads.records,
+        reads.following,
+        arrays,
+        window.letters,
+        window.origin,
+        reads.person.error,
+        unknown=COUNTING.unknown_quality,
+        half=HALF,
+    )
+    bounds = np.searchsorted(seen.site, np.arange(len(sites) + 1))
+    ploidy = reads.person.copies(window.contig)
+    looks = []
+    for number, (site, owner) in enumerate(zip(sites, owners, strict=True)):
+        own = Evidence(*(values[bounds[number] : bounds[number + 1]] for values in seen))
+        given = own.likelihood[:, : len(owner)]
+        best = [given[:, owner == allele].max(axis=1) for allele in range(len(site.alleles))]
+        own = own._replace(likelihood=np.column_stack(best))
+        logs = likelihoods(fragment_likelihoods(own), len(site.alleles), ploidy)
+        looks.append(Seen(own, logs, posteriors(logs + prior(site.is_indel, ploidy, theta))))
+    return looks
+
+
+def _neighbours(sites: list[Site], chance: np.ndarray) -> list[list[Site]]:
+    """Of each site those near it that are likelier than it, and have an indel."""
+    sure = [i for i, site in enumerate(sites) if chance[i] > 0.5 and site.is_indel[0]]
+    return [
+        [
+            sites[j]
+            for j in sure
+            if chance[j] > chance[i]
+            and sites[j].start - NEAR <= site.start <= sites[j].reach + NEAR
+        ][:2]
+        for i, site in enumerate(sites)
+    ]
+
+
+def _rows(person: Person, window: Window, site: Site, seen: Seen) -> Iterator[dict[str, Any]]:
+    """A row for each alternative allele of a site."""
+    ploidy, size = person.copies(window.contig), len(site.alleles)
+    own, letters = seen.own, site.letters
+    depths = allele_depths(own.likelihood)
+    shared = {
+        "person": person.name,
+        "chrom": window.contig,
+        "pos": site.start + 1,
+        "ref": letters[0],
+        "alts": ",".join(letters[1:]),
+        "ploidy": ploidy,
+        "depth": len(own.site),
+        "depths": depths,
+        "likelihoods": seen.likelihoods.round(4),
+        "posteriors": seen.posteriors.round(4),
+    }
+    for allele in range(1, size):
+        logs = copies(seen.posteriors, allele, size, ploidy)
+        logs = np.maximum(logs, SURE)
+        logs = np.insert(logs, 1, NEVER) if ploidy == 1 else logs
+        which = shared | {"alt": letters[allele], "allele": allele}
+        yield (
+            {f"{VARIANT}{name}": value for name, value in which.items()}
+            | {f"{PRIOR}.{n}": value for n, value in zip(COPIES, logs.tolist(), strict=True)}
+            | _site_values(own, site, allele, depths, window)
+            | {FOUND: True, IMAGE: image(own, site, allele, window.letters, window.origin)}
+        )
+
+
+def _site_values(
+    own: Evidence, site: Site, allele: int, depths: np.ndarray, window: Window
+) -> dict[str, float]:
+    """What a site's fragments look like, for models that are not shown the fragments."""
+    odds = own.likelihood[:, allele] - np.delete(own.likelihood, allele, axis=1).max(axis=1)
+    for_it, against = odds > 1, odds < -1
+    at = site.start - window.origin
+    around = window.letters[max(0, at - 20) : at + 21]
+    ref, alt = site.alleles[0], site.alleles[allele]
+    total = max(int(depths.sum()), 1)
+    values = {
+        "is_indel": float(len(ref) != len(alt)),
+        "length": float(len(alt) - len(ref)),
+        "depth_alt": float(depths[allele]),
+        "depth_ref": float(depths[0]),
+        "depth_other": float(depths.sum() - depths[0] - depths[allele]),
+        "share": depths[allele] / total,
+        "gap": float(-10 * np.log10(window.opening[min(at + 1, len(window.opening) - 1)])),
+        "gc": float(((around == 1) | (around == 2)).mean()),
+        "transition": float(_is_transition(ref, alt)),
+        "alleles": float(len(site.alleles)),
+        "uncertain": float((~for_it & ~against).sum()),
+    }
+    facts = {
+        "odds": odds,
+        "reverse": own.reverse,
+        "quality": own.quality[:, own.quality.shape[1] // 2],
+        "mapping": own.mapping,
+        "mismatches": own.mismatches,
+        "end": own.end_distance,
+        "clipped": own.clipped,
+    }
+    table = np.column_stack([fact.astype(float) for fact in facts.values()])
+    for side, rows in (("alt", for_it), ("ref", against)):
+        means = table[rows].mean(axis=0) if rows.any() else np.full(len(facts), np.nan)
+        values |= {f"{n}_{side}": mean for n, mean in zip(facts, means.tolist(), strict=True)}
+    return {f"site.{name}": value for name, value in values.items()}
+
+
+def _is_transition(ref: np.ndarray, alt: np.ndarray) -> bool:
+    """Whether the first bases are both purines, or both pyrimidines."""
+    pair = {LETTERS[ref[0]], LETTERS[alt[0]]}
+    return len(ref) == len(alt) and pair in ({"A", "G"}, {"C", "T"})

@@ -1,0 +1,110 @@
+"""True copies of each candidate allele, and rows for what is true, or what a peer calls, beside.
+
+An allele is the same however it is written: all are left-aligned, and of letters that change side
+by side each is one. A row that no candidate is behind says that there is no copy, and no model
+learns from it; what is missed so is counted as missed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bioloom.arrays.images import NEVER, WIDTH
+from bioloom.formats.vcf import SPANNED, Called
+from bioloom.samples import VARIANT
+from bioloom.samples.variants import COPIES, FOUND, GENOTYPES, IMAGE, PEER, PRIOR
+from bioloom.variants.alleles import left_aligned
+from bioloom.variants.evidence import Person
+
+Allele = tuple[int, str, str]
+SURE = -25.0  # logarithm of the least probability that a peer is given
+UNSURE = 1e-3  # share of a peer's probability that is left to the genotype that it did not call
+
+
+def label_rows(
+    rows: pd.DataFrame,
+    truth: list[Called],
+    peer: list[Called],
+    reference: np.ndarray,
+    person: Person,
+    contig: str,
+) -> pd.DataFrame:
+    """The rows of one sample on one contig with `label`, the peer's answer and `sample_weight`.
+
+    `reference` are the contig's codes from its first base on.
+    """
+    true, called = copies_of(truth, reference), _peer_answers(peer, reference)
+    mine = [
+        left_aligned(pos - 1, ref, alt, reference)
+        for pos, ref, alt in rows[
+            [f"{VARIANT}{name}" for name in ("pos", "ref", "alt")]
+        ].itertuples(index=False)
+    ]
+    beside = sorted((true.keys() | called.keys()) - set(mine))
+    others = pd.DataFrame(
+        [_row_beside(allele, person.name, person.copies(contig), contig) for allele in beside]
+    )
+    table = pd.concat([rows, others.reindex(columns=rows.columns)], ignore_index=True)
+    alleles = [*mine, *beside]
+    table["label"] = [GENOTYPES[min(true[allele], 2)] for allele in alleles]
+    answers = np.array([called.get(allele, NOT_CALLED) for allele in alleles]).reshape(-1, 3)
+    for place, name in enumerate(COPIES):
+        table[f"{PEER}.{name}"] = answers[:, place]
+    table["sample_weight"] = table[FOUND].astype(float)
+    return table
+
+
+def copies_of(calls: list[Called], reference: np.ndarray) -> Counter[Allele]:
+    """Copies of each allele; a single copy of a haploid contig is as two."""
+    copies: Counter[Allele] = Counter()
+    for call in calls:
+        for a in call.genotype:
+            for allele in _simple(call, a, reference):
+                copies[allele] += 1 if len(call.genotype) > 1 else 2
+    return copies
+
+
+def _simple(call: Called, a: int, reference: np.ndarray) -> list[Allele]:
+    """An allele of a call as changes of single letters, or as one indel written left-most."""
+    ref, alt = call.alleles[0], call.alleles[a]
+    if not a or alt == SPANNED:
+        return []
+    if len(ref) == len(alt):
+        pairs = enumerate(zip(ref, alt, strict=True))
+        return [(call.start + at, one, other) for at, (one, other) in pairs if one != other]
+    return [left_aligned(call.start, ref, alt, reference)]
+
+
+NOT_CALLED = (0.0, NEVER, NEVER)
+
+
+def _peer_answers(
+    calls: list[Called], reference: np.ndarray
+) -> dict[Allele, tuple[float, float, float]]:
+    """Logarithms of the probabilities of no, one and two copies, from QUAL and the genotype."""
+    answers = {}
+    copies = copies_of(calls, reference)
+    for call in calls:
+        none = min(max(-call.quality * np.log(10) / 10, SURE), -1e-4)
+        some = np.log1p(-np.exp(none))
+        for a in set(call.genotype):
+            for allele in _simple(call, a, reference):
+                two = copies[allele] > 1
+                unsure, sure = some + np.log(UNSURE), some + np.log1p(-UNSURE)
+                answers[allele] = (none, unsure, sure) if two else (none, sure, unsure)
+    return answers
+
+
+def _row_beside(allele: Allele, person: str, ploidy: int, contig: str) -> dict[str, Any]:
+    """The row of an allele that is no candidate."""
+    start, ref, alt = allele
+    which = {"person": person, "chrom": contig, "pos": start + 1, "ref": ref, "alts": alt}
+    which |= {"alt": alt, "allele": 1, "ploidy": ploidy, "depth": 0}
+    row: dict[str, Any] = {f"{VARIANT}{name}": value for name, value in which.items()}
+    row |= {f"{PRIOR}.{name}": p for name, p in zip(COPIES, NOT_CALLED, strict=True)}
+    row |= {"site.is_indel": float(len(ref) != len(alt)), "site.length": float(len(alt) - len(ref))}
+    return row | {FOUND: False, IMAGE: bytes(WIDTH)}

@@ -1,0 +1,58 @@
+"""How often a base of each quality is wrong in these reads, counted where nothing varies.
+
+Machines are sure of themselves, and every laboratory's reads in another way. No known sites are
+needed: bases that vary are few, and are left out by their counts.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bioloom.reads.bam import Bam
+from bioloom.reads.cram import Cram
+from bioloom.reads.rows import fragment_rows
+from bioloom.variants.alleles import N
+from bioloom.variants.reference import Reference
+
+TILE = 2000
+TILES = 60  # looked at, spread evenly over all contigs
+SHRINKAGE = 200  # bases by which the rate that a quality stands for counts
+QUALITIES = 256
+LEAST, MOST = 1e-4, 0.75
+
+
+def nominal() -> np.ndarray:
+    """(256,) the error rates that base qualities stand for."""
+    return np.clip(10 ** (-np.arange(QUALITIES) / 10), LEAST, MOST)
+
+
+def error_rates(reads: Bam | Cram, reference: Reference) -> np.ndarray:
+    """(256,) the share of wrong bases by quality; what quality a base has not is left as it is."""
+    bases, wrong = np.zeros(QUALITIES), np.zeros(QUALITIES)
+    for contig, start, end in _tiles(reads, reference):
+        rows = fragment_rows(reads.records(contig, start, end), start, end)
+        letters = reference.codes(contig, start, end)
+        known = (rows.code < N) & (letters != N)
+        differs = known & (rows.code != letters)
+        depth = known.sum(axis=0)
+        most = np.max([(differs & (rows.code == code)).sum(axis=0) for code in range(N)], axis=0)
+        known &= most <= np.maximum(1, 0.1 * depth)
+        bases += np.bincount(rows.quality[known], minlength=QUALITIES)
+        wrong += np.bincount(rows.quality[known & differs], minlength=QUALITIES)
+    rates = (wrong + SHRINKAGE * nominal()) / (bases + SHRINKAGE)
+    return np.clip(rates, LEAST, MOST)
+
+
+def _tiles(reads: Bam | Cram, reference: Reference) -> list[tuple[str, int, int]]:
+    """Regions to look at, the same ones however the work is cut."""
+    contigs = [name for name in reads.header.contigs if name in reference.lengths]
+    lengths = np.array([reference.lengths[name] for name in contigs])
+    ends = np.cumsum(lengths)
+    total = int(ends[-1]) if len(ends) else 0
+    size = min(TILES, max(1, total // TILE)) if total else 0
+    tiles = []
+    for place in np.linspace(0, total, size, endpoint=False).astype(int).tolist():
+        at = int(np.searchsorted(ends, place, side="right"))
+        start = place - int(ends[at] - lengths[at])
+        tiles.append((contigs[at], start, min(start + TILE, int(lengths[at]))))
+    return tiles

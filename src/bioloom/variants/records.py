@@ -1,0 +1,136 @@
+"""Predicted copies of alleles as the records of a VCF: one a site, with all samples' genotypes.
+
+A site with several alternatives gets the posterior of its genotypes times how much the model
+changed the probability of each allele's copies. Alleles that nobody has are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bioloom.formats.vcf import Field, Record
+from bioloom.samples import VARIANT
+from bioloom.samples.variants import COPIES, GENOTYPES, IMAGE, PRIOR
+from bioloom.variants.genotypes import genotypes
+
+MOST_QUALITY = 99
+FILTERS = {
+    "Unsure": "the prediction set of a genotype holds more than the one called",
+    "Unlike": "reads unlike those that the model was trained on",
+}
+INFO: list[Field] = []
+FORMAT = [
+    Field("GT", "1", "String", "Genotype"),
+    Field("GQ", "1", "Integer", "Phred of the calibrated probability that the genotype is wrong"),
+    Field("DP", "1", "Integer", "Fragments that reach the site"),
+    Field("AD", "R", "Integer", "Fragments that each allele alone explains clearly best"),
+    Field("PL", "G", "Integer", "Phred of the calibrated probabilities of genotypes, best is 0"),
+]
+
+
+SITE = [f"{VARIANT}{name}" for name in ("chrom", "pos", "ref", "alts")]
+PERSON, ALLELE = f"{VARIANT}person", f"{VARIANT}allele"
+Row = dict[Hashable, Any]
+
+
+def vcf_records(
+    samples: pd.DataFrame, predictions: pd.DataFrame, people: list[str]
+) -> Iterator[Record]:
+    """The records of all sites where anybody has an alternative allele."""
+    columns = ["sample_id", "prediction", "abstain", "out_of_distribution"]
+    columns += [f"p.{name}" for name in GENOTYPES]
+    known = samples.drop(columns=[IMAGE, *(n for n in samples if str(n).startswith("site."))])
+    table = known.merge(predictions[columns], on="sample_id", validate="one_to_one")
+    is_called = table["prediction"] != GENOTYPES[0]
+    table = table[is_called.groupby([table[name] for name in SITE]).transform("any")]
+    rows = table.sort_values([*SITE, PERSON, ALLELE]).to_dict("records")
+    for (chrom, pos, ref, alts), site in groupby(rows, key=itemgetter(*SITE)):
+        alleles = [ref, *alts.split(",")]
+        own = {
+            name: _Genotype(list(mine), len(alleles))
+            for name, mine in groupby(site, key=itemgetter(PERSON))
+        }
+        used = sorted({0, *(a for one in own.values() for a in one.genotype)})
+        yield _record(chrom, pos - 1, alleles, used, own, people)
+
+
+class _Genotype:
+    """The genotype of one sample at a site, by the probabilities of each allele's copies."""
+
+    def __init__(self, rows: list[Row], size: int) -> None:
+        """`rows` are those of the alternative alleles, in their order."""
+        self.ploidy: int = rows[0][f"{VARIANT}ploidy"]
+        self.depth: int = rows[0][f"{VARIANT}depth"]
+        self.depths: list[int] = [int(n) for n in rows[0][f"{VARIANT}depths"]]
+        self.known = genotypes(size, self.ploidy)
+        places = [0, 2] if self.ploidy == 1 else [0, 1, 2]
+        before = np.array([[row[f"{PRIOR}.{COPIES[n]}"] for n in places] for row in rows])
+        after = np.array([[row[f"p.{GENOTYPES[n]}"] for n in places] for row in rows])
+        change = np.log(np.maximum(after, 1e-12)) - before
+        held = np.array([[g.count(a) for a in range(1, size)] for g in self.known])
+        logs = np.array(rows[0][f"{VARIANT}posteriors"], dtype=float)
+        logs += change[np.arange(size - 1), held].sum(axis=1)
+        p = np.exp(logs - logs.max())
+        self.p = p / p.sum()
+        called = {a for a, row in enumerate(rows, 1) if row["prediction"] != GENOTYPES[0]}
+        allowed = [
+            bool(set(g) - {0}) == bool(called) and set(g) <= {0, *called} for g in self.known
+        ]
+        self.best = int(np.argmax(np.where(allowed, self.p, -1)))
+        self.genotype = self.known[self.best]
+        doubted = [row for a, row in enumerate(rows, 1) if a in called or not called]
+        self.unsure = any("prediction set" in row["abstain"] for row in doubted)
+        self.unlike = any(row["out_of_distribution"] for row in doubted)
+
+
+def _record(
+    chrom: str,
+    start: int,
+    alleles: list[str],
+    used: list[int],
+    own: dict[str, _Genotype],
+    people: list[str],
+) -> Record:
+    """One line, of the alleles that are used."""
+    letters = [alleles[a] for a in used]
+    while len(letters) > 1 and min(map(len, letters)) > 1 and len({s[-1] for s in letters}) == 1:
+        letters = [s[:-1] for s in letters]
+    none = float(np.prod([one.p[0] for one in own.values()]))
+    callers = [one for one in own.values() if any(one.genotype)]
+    filters = [
+        name
+        for name, flag in (("Unsure", "unsure"), ("Unlike", "unlike"))
+        if any(getattr(one, flag) for one in callers)
+    ]
+    values = [_values(own[name], used) if name in own else _missing(used) for name in people]
+    return Record(chrom, start, letters, _phred(none), filters, ".", values)
+
+
+def _values(one: _Genotype, used: list[int]) -> list[str]:
+    """GT, GQ, DP, AD and PL of the alleles that are used."""
+    if not one.depth:
+        return _missing(used)
+    place = {allele: number for number, allele in enumerate(used)}
+    kept = [n for n, genotype in enumerate(one.known) if all(a in place for a in genotype)]
+    p = one.p[kept] / one.p[kept].sum()
+    best = kept.index(one.best)
+    likelihoods = np.minimum(np.round(-10 * np.log10((p / p.max()).clip(1e-99))), 999).astype(int)
+    genotype = "/".join(str(place[a]) for a in one.genotype)
+    quality = min(int(_phred(1 - p[best])), MOST_QUALITY)
+    depths = ",".join(str(one.depths[a]) for a in used)
+    return [genotype, str(quality), str(one.depth), depths, ",".join(map(str, likelihoods))]
+
+
+def _missing(used: list[int]) -> list[str]:
+    """Nothing is known where there are no reads: that is not the reference."""
+    return ["./.", "0", "0", ",".join("0" for _ in used), "."]
+
+
+def _phred(p: float) -> float:
+    return float(-10 * np.log10(max(float(p), 1e-99)))

@@ -1,0 +1,63 @@
+"""The reference genome as codes of letters, a contig's region at a time."""
+
+from __future__ import annotations
+
+from hashlib import md5
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pysam
+
+from bioloom.errors import DataError
+from bioloom.variants.alleles import encode
+
+CHUNK = 1 << 20
+
+
+class Reference:
+    """A FASTA, as text or compressed by bgzip: `lengths` of its contigs, and their codes.
+
+    Ambiguous letters are reduced (`alleles.encode`), lower case is as upper case.
+    """
+
+    def __init__(self, file: str | Path) -> None:
+        """Index it in a temporary folder: its own may not be written to. DataError for no FASTA."""
+        self.file = Path(file)
+        if not self.file.is_file():
+            raise DataError("There is no such reference", file=self.file)
+        self._folder = TemporaryDirectory(prefix="bioloom-reference-")
+        link = Path(self._folder.name) / self.file.name
+        link.symlink_to(self.file.resolve())
+        verbosity = pysam.set_verbosity(0)
+        try:
+            self._fasta = pysam.FastaFile(str(link))
+        except (OSError, ValueError) as error:
+            hint = "FASTA with lines of one length, as text or compressed by bgzip"
+            raise DataError("The reference is no FASTA", file=self.file, hint=hint) from error
+        finally:
+            pysam.set_verbosity(verbosity)
+        self.lengths = dict(zip(self._fasta.references, self._fasta.lengths, strict=True))
+        self._chunks: dict[tuple[str, int], np.ndarray] = {}
+
+    def codes(self, contig: str, start: int, end: int) -> np.ndarray:
+        """uint8 codes of [start, end), which lies on the contig."""
+        parts = [
+            self._chunk(contig, at) for at in range(start // CHUNK, max(end - 1, 0) // CHUNK + 1)
+        ]
+        first = start // CHUNK * CHUNK
+        return np.concatenate(parts)[start - first : end - first]
+
+    def _chunk(self, contig: str, number: int) -> np.ndarray:
+        """A part of a contig; the last few that were asked for are kept."""
+        key = contig, number
+        if key not in self._chunks:
+            if len(self._chunks) > 2:
+                self._chunks.clear()
+            letters = self._fasta.fetch(contig, number * CHUNK, (number + 1) * CHUNK)
+            self._chunks[key] = encode(letters)
+        return self._chunks[key]
+
+    def m5(self, contig: str) -> str:
+        """The MD5 of a contig's letters in upper case, as headers of BAM and CRAM have it."""
+        return md5(self._fasta.fetch(contig).upper().encode()).hexdigest()

@@ -1,0 +1,220 @@
+"""variant_calling: from reads of one or several samples to a VCF, and what it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pysam
+import pytest
+import yaml
+
+from bioloom.application import get_application
+from bioloom.formats.vcf import read_calls
+from bioloom.pipeline.check import task_mistakes
+from bioloom.samples import VARIANT
+from bioloom.samples.variants import FOUND, PEER
+from bioloom.variants.compare import compare
+from bioloom.variants.reference import Reference
+from bioloom.variants.simulate import OPTIONS, simulate_sample
+from tests.tiny_project import Project
+from tests.tiny_reads import Read, write_reads
+from tests.tiny_variants import random_letters, reads_over, write_reference
+from tests.toys import refused, write
+
+LETTERS = random_letters(1200, 1)
+OTHER = {"A": "G", "C": "T", "G": "A", "T": "C"}
+application = get_application("variant_calling")
+
+
+def snp(at: int) -> tuple[int, str, str]:
+    return at, LETTERS[at], OTHER[LETTERS[at]]
+
+
+def tagged(reads: list[Read], group: str | None) -> list[Read]:
+    tags = (("RG", group),) if group else ()
+    return [r._replace(tags=tags, name=f"{group}.{r.name}") for r in reads]
+
+
+def grouped(path: Path, reads: list[Read], groups: dict[str, str]) -> Path:
+    """A BAM with read groups, ID -> SM."""
+    write_reads(path, reads, {"c": len(LETTERS)})
+    header = path.with_suffix(".sam")
+    lines = [f"@RG\tID:{name}\tSM:{sample}\n" for name, sample in groups.items()]
+    header.write_text(
+        f"@HD\tVN:1.6\tSO:coordinate\n@SQ\tSN:c\tLN:{len(LETTERS)}\n" + "".join(lines)
+    )
+    pysam.samtools.reheader(str(header), str(path), catch_stdout=False, save_stdout=str(path) + "2")
+    Path(str(path) + "2").rename(path)
+    return path
+
+
+def ingest(folder: Path, reads: Path, options: dict | None = None, **files: Path) -> pd.DataFrame:
+    reference = write_reference(folder, {"c": LETTERS})
+    given = {"reads": reads, "reference": reference, **files}
+    return application.ingest(given, options or {}).samples
+
+
+GROUPS = {"fc1.L1": "S 1", "fc1.L2": "S 1", "fc1.L3": "S2"}
+
+
+def two_samples() -> list[Read]:
+    het = reads_over(LETTERS, [], 300, 6, "r") + reads_over(LETTERS, [snp(300)], 300, 6, "a")
+    plain = reads_over(LETTERS, [], 300, 12, "p")
+    return tagged(het[::2], "fc1.L1") + tagged(het[1::2], "fc1.L2") + tagged(plain, "fc1.L3")
+
+
+def test_samples_of_one_file_are_told_apart_by_their_groups(tmp_path):
+    rows = ingest(tmp_path, grouped(tmp_path / "x.bam", two_samples(), GROUPS))
+    by_name = rows[rows[f"{VARIANT}pos"] == 301].set_index(f"{VARIANT}person")
+    assert set(by_name.index) == {"S 1", "S2"}
+    assert by_name.loc["S 1", f"{VARIANT}depths"].tolist() == [6, 6]
+    assert by_name.loc["S2", f"{VARIANT}depths"].tolist() == [12, 0]
+
+
+@pytest.mark.parametrize(("group", "what"), [(None, "no read group"), ("fc9", "an unknown")])
+def test_reads_of_nobody_are_no_sample_s(tmp_path, group, what):
+    lost = tagged(reads_over(LETTERS, [snp(300)], 300, 1, "lost"), group)
+    path = grouped(tmp_path / "x.bam", two_samples() + lost, GROUPS)
+    refused(lambda: ingest(tmp_path, path), f"lost300.0 names {what}.*several samples")
+
+
+def test_without_groups_the_name_is_asked_for(tmp_path):
+    path = write_reads(
+        tmp_path / "x.bam", reads_over(LETTERS, [snp(300)], 300, 8, "a"), {"c": 1200}
+    )
+    refused(lambda: ingest(tmp_path, path), "name no sample.*`sample: <name>`")
+    assert set(ingest(tmp_path, path, {"sample": "me"})[f"{VARIANT}person"]) == {"me"}
+
+
+def test_the_name_of_a_sheet_wins_with_a_word(tmp_path):
+    path = grouped(tmp_path / "x.bam", tagged(two_samples(), "g"), {"g": "sample"})
+    sheet = write(tmp_path / "sheet.csv", f"sample,bam\n007,{path}\n")
+    reference = write_reference(tmp_path, {"c": LETTERS})
+    made = application.ingest({"reads": sheet, "reference": reference}, {})
+    assert set(made.samples[f"{VARIANT}person"]) == {"007"}
+    assert any("007 is called sample in" in note for note in made.notes)
+    refused(
+        lambda: ingest(
+            tmp_path, grouped(tmp_path / "y.bam", two_samples(), GROUPS), {"sample": "S3"}
+        ),
+        "samples S 1, S2",
+    )
+
+
+def truth(folder: Path, lines: list[str], name: str = "me") -> Path:
+    head = "##fileformat=VCFv4.3\n##contig=<ID=c,length=1200>\n"
+    head += '##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">\n'
+    columns = "\t".join("#CHROM POS ID REF ALT QUAL FILTER INFO FORMAT".split() + [name])
+    return write(folder / "truth.vcf", head + columns + "\n" + "\n".join(lines) + "\n")
+
+
+def line(edit: tuple[int, str, str], genotype: str) -> str:
+    start, ref, alt = edit
+    return f"c\t{start + 1}\t.\t{ref}\t{alt}\t.\tPASS\t.\tGT\t{genotype}"
+
+
+def test_labels_are_copies_and_what_is_missed_is_a_row(tmp_path):
+    reads = reads_over(LETTERS, [], 300, 7, "r") + reads_over(LETTERS, [snp(300)], 300, 7, "a")
+    reads += reads_over(LETTERS, [snp(700)], 700, 9, "b")
+    path = write_reads(tmp_path / "x.bam", reads, {"c": 1200})
+    true = truth(tmp_path, [line(snp(300), "0/1"), line(snp(700), "1|1"), line(snp(1000), "0/1")])
+    rows = ingest(tmp_path, path, {"sample": "me"}, truth=true).set_index(f"{VARIANT}pos")
+    assert rows["label"].to_dict() == {301: "0/1", 701: "1/1", 1001: "0/1"}
+    assert rows[FOUND].to_dict() == {301: True, 701: True, 1001: False}
+    assert rows["sample_weight"].tolist() == [1, 1, 0]
+    assert rows[f"{PEER}.two"].idxmax() == 701
+    assert rows[f"{PEER}.none"].loc[1001] == 0
+
+
+def test_only_confident_regions_are_labelled_and_regions_looked_at(tmp_path):
+    reads = [r for at in (300, 700) for r in reads_over(LETTERS, [snp(at)], at, 9, "a")]
+    path = write_reads(tmp_path / "x.bam", reads, {"c": 1200})
+    true = truth(tmp_path, [line(snp(300), "1/1"), line(snp(700), "1/1")])
+    bed = write(tmp_path / "sure.bed", "c\t200\t400\n")
+    options = {"sample": "me"}
+    inside = ingest(tmp_path, path, options, truth=true, confident=bed)
+    assert inside[f"{VARIANT}pos"].tolist() == [301]
+    assert ingest(tmp_path, path, options, regions=bed)[f"{VARIANT}pos"].tolist() == [301]
+    beyond = write(tmp_path / "beyond.bed", "c\t200\t4000\n")
+    refused(
+        lambda: ingest(tmp_path, path, options, regions=beyond), "4000, does not lie.*beyond.bed"
+    )
+    other = write(tmp_path / "other.bed", "c\t900\t1000\n")
+    refused(
+        lambda: ingest(tmp_path, path, options, truth=true, confident=other),
+        "No true variant of me.*another build",
+    )
+
+
+def test_a_haploid_contig_by_name(tmp_path):
+    path = write_reads(
+        tmp_path / "x.bam", reads_over(LETTERS, [snp(300)], 300, 9, "a"), {"c": 1200}
+    )
+    rows = ingest(tmp_path, path, {"sample": "me", "haploid": ["c"]})
+    assert rows[f"{VARIANT}ploidy"].tolist() == [1]
+    refused(
+        lambda: ingest(tmp_path, path, {"sample": "me", "haploid": ["chrM"]}),
+        "'chrM' under `haploid`",
+    )
+
+
+def test_simulate_takes_the_place_of_reads(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_reference(tmp_path, {"c": LETTERS})
+    training = {"reference": "reference.fa", "simulate": {"depths": [8]}}
+    task = {"application": "variant_calling", "datasets": {"training": training}}
+    assert task_mistakes("x", task) == []
+    training["simulate"] = {"depth": 8}
+    assert "'depth'" in "".join(task_mistakes("x", task))
+    training["simulate"] = {"depths": [8]}
+    write(tmp_path / "t.vcf", "x")
+    training["truth"] = "t.vcf"
+    assert "takes the place of" in "".join(task_mistakes("x", task))
+    del training["truth"], training["simulate"]
+    assert "'reads' is missing" in "".join(task_mistakes("x", task))
+
+
+TASK = {
+    "application": "variant_calling",
+    "datasets": {
+        "training": {
+            "reference": "data/genome.fa",
+            "simulate": {"depths": [12, 16]},
+            "block": 2000,
+        },
+        "mine": {"reference": "data/genome.fa", "reads": "data/sheet.csv"},
+    },
+    "split": {"method": "holdout", "test": 0.25, "valid": 0.25},
+    "model": {"name": "pileup_cnn", "epochs": 2, "width": 8},
+    "explain": {"repeats": 1},
+}
+
+
+@pytest.mark.slow
+def test_a_pair_of_fastq_files_becomes_a_vcf_that_is_right(tmp_path):
+    """As a new user would: a genome, two files of reads, and a task of a few lines."""
+    project = Project.create(tmp_path / "project")
+    data = project.path("data")
+    rng = np.random.default_rng(7)
+    letters = "".join("ACGT"[i] for i in rng.integers(0, 4, 16_000))
+    genome = write_reference(data, {"chr1": letters[:14_000], "chr2": letters[14_000:]})
+    genome = genome.rename(data / "genome.fa")
+    options = {name: option.default for name, option in OPTIONS.items()} | {"depths": [25]}
+    fastq = data / "a_1.fastq.gz", data / "a_2.fastq.gz"
+    simulate_sample(genome, options, "a_1", 5, fastq, tmp_path / "truth.vcf.gz")
+    write(data / "sheet.csv", "sample,fastq_1,fastq_2\na_1,a_1.fastq.gz,a_2.fastq.gz\n")
+    for task in project.path("tasks").iterdir():
+        task.unlink()
+    write(project.path("tasks/calls.yaml"), yaml.safe_dump(TASK))
+    project.snakemake("results/calls/mine/export", "results/calls/metrics.json")
+    called = read_calls(project.path("results/calls/mine/export/variants.vcf.gz"))
+    true = read_calls(tmp_path / "truth.vcf.gz")
+    assert len(true) > 20
+    codes = Reference(genome).codes("chr1", 0, 14_000)
+    sides = [[call for call in side if call.contig == "chr1"] for side in (true, called)]
+    found = compare(*sides, codes)
+    assert found.recall > 0.9
+    assert found.precision > 0.9
+    assert project.planned("results/calls/mine/export", "results/calls/metrics.json") == set()

@@ -1,0 +1,164 @@
+"""VCF read and written: what pysam and bcftools make of it is what was meant."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pysam
+import pysam.bcftools
+import pytest
+
+from bioloom.formats.vcf import Called, Field, Record, read_calls, samples_of, write_vcf
+from bioloom.samples.variants import GENOTYPES
+from bioloom.variants.genotypes import genotypes
+from bioloom.variants.records import FILTERS, FORMAT, INFO, vcf_records
+from tests.tiny_variants import evidence, person, random_letters, reads_over, write_reference
+from tests.toys import refused
+
+HEAD = """##fileformat=VCFv4.3
+##contig=<ID=c,length=900>
+##FILTER=<ID=LowQual,Description="low">
+##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">
+#CHROM	POS	ID	REF	ALT	QUAL	FILTER	INFO	FORMAT	one	two
+"""
+LINES = """c	101	.	a	G	50	PASS	.	GT	0/1	0/0
+c	102	.	A	G	50	LowQual	.	GT	0/1	0/1
+c	103	.	A	G	.	.	.	GT	./.	1|0
+c	104	.	T	G,*	7.5	PASS	.	GT	1/2	0/2
+c	105	.	T	<DEL>	50	PASS	.	GT	0/1	0/0
+c	106	.	T	TA	50	PASS	.	GT	1	0
+"""
+
+
+def test_genotypes_of_a_sample_that_pass_and_hold_an_alternative(tmp_path):
+    path = tmp_path / "x.vcf"
+    path.write_text(HEAD + LINES)
+    assert samples_of(path) == ["one", "two"]
+    one, two = read_calls(path, "one"), read_calls(path, "two")
+    assert [(c.start, c.alleles, c.genotype) for c in one] == [
+        (100, ("A", "G"), (0, 1)),
+        (103, ("T", "G", "*"), (1, 2)),
+        (105, ("T", "TA"), (1,)),
+    ]
+    assert one[1].quality == 7.5
+    assert [(c.start, c.genotype, c.phased) for c in two] == [
+        (102, (1, 0), True),
+        (103, (0, 2), False),
+    ]
+    assert np.isnan(two[0].quality)
+
+
+def test_what_is_no_vcf_or_lacks_the_sample_is_refused(tmp_path):
+    path = tmp_path / "x.vcf"
+    path.write_text(HEAD + LINES)
+    refused(lambda: read_calls(path), "Which sample.*one, two")
+    refused(lambda: read_calls(path, "three"), "No sample 'three'.*one, two")
+    path.write_text(">c\nACGT\n")
+    refused(lambda: read_calls(path), "no sound VCF")
+
+
+def test_records_are_sorted_in_the_order_of_contigs_and_read_back(tmp_path):
+    path = tmp_path / "x.vcf.gz"
+    records = [
+        Record("chr10", 4, ["A", "G"], 3.0, [], ".", [["0/1"]]),
+        Record("chr2", 9, ["A", "G", "T"], None, ["Unsure"], ".", [["1/2"]]),
+        Record("chr2", 3, ["AC", "A"], 3.0, [], ".", [["1/1"]]),
+    ]
+    write_vcf(
+        path,
+        records,
+        contigs={"chr2": 20, "chr10": 600_000_000},
+        samples=["S 1"],
+        filters=FILTERS,
+        info=[],
+        format=[Field("GT", "1", "String", "Genotype")],
+    )
+    assert (tmp_path / "x.vcf.gz.csi").exists()
+    with pysam.VariantFile(str(path)) as variants:
+        assert [(v.chrom, v.pos) for v in variants] == [("chr2", 4), ("chr2", 10), ("chr10", 5)]
+    assert read_calls(path) == [
+        Called("chr2", 3, ("AC", "A"), (1, 1), False, 3.0),
+        Called("chr10", 4, ("A", "G"), (0, 1), False, 3.0),
+    ]
+
+
+LETTERS = random_letters(1000, 3)
+
+
+def sure_predictions(rows: pd.DataFrame) -> pd.DataFrame:
+    """What the likelihood alone says."""
+    logs = rows[["likelihood.none", "likelihood.one", "likelihood.two"]].to_numpy()
+    p = np.exp(logs) / np.exp(logs).sum(axis=1, keepdims=True)
+    table = pd.DataFrame(p, columns=[f"p.{name}" for name in GENOTYPES])
+    called = np.array(GENOTYPES)[p.argmax(axis=1)]
+    return table.assign(
+        sample_id=rows["sample_id"].to_numpy(),
+        prediction=called,
+        abstain="",
+        out_of_distribution=False,
+    )
+
+
+@pytest.fixture
+def written(tmp_path) -> pysam.VariantFile:
+    """Two samples of one diploid contig and one haploid: called, written, and opened again."""
+    contigs = {"c": LETTERS, "plas": LETTERS}
+    ref = LETTERS[300]
+    one, other = [base for base in "ACGT" if base != ref][:2]
+    both = [
+        *reads_over(LETTERS, [(300, ref, one)], 300, 9, "a"),
+        *reads_over(LETTERS, [(300, ref, other)], 300, 9, "b"),
+        *reads_over(LETTERS, [(600, LETTERS[600:603], LETTERS[600])], 600, 12, "d"),
+    ]
+    single = reads_over(LETTERS, [(300, ref, one)], 300, 12, "p", contig=1)
+    plain = reads_over(LETTERS, [], 300, 12, "r")
+    ploidy = {"plas": 1}
+    people = [
+        person(tmp_path, contigs, both + single, "S 1", ploidy=ploidy),
+        person(tmp_path, contigs, plain, "S2", ploidy=ploidy),
+    ]
+    rows = evidence(tmp_path, contigs, people)
+    rows["sample_id"] = [str(i) for i in range(len(rows))]
+    path = tmp_path / "calls.vcf.gz"
+    write_vcf(
+        path,
+        vcf_records(rows, sure_predictions(rows), ["S 1", "S2"]),
+        contigs={name: len(letters) for name, letters in contigs.items()},
+        samples=["S 1", "S2"],
+        filters=FILTERS,
+        info=INFO,
+        format=FORMAT,
+    )
+    return pysam.VariantFile(str(path))
+
+
+def test_one_record_a_site_with_all_samples_whose_fields_agree(written):
+    records = list(written)
+    assert [(r.chrom, r.pos) for r in records] == [("c", 301), ("c", 601), ("plas", 301)]
+    first, deletion, haploid = ([r.samples[name] for name in ("S 1", "S2")] for r in records)
+    assert first[0]["GT"] == (1, 2)
+    assert first[0]["AD"] == (0, 9, 9)
+    assert len(first[0]["PL"]) == 6
+    assert first[1]["GT"] == (0, 0)
+    assert deletion[0]["GT"] == (1, 1)
+    # No read of the second sample reaches it: that is not the reference.
+    assert deletion[1]["GT"] == (None, None)
+    assert (deletion[1]["GQ"], deletion[1]["DP"]) == (0, 0)
+    assert haploid[0]["GT"] == (1,)
+    assert len(haploid[0]["PL"]) == 2
+    for record in records:
+        for sample in record.samples.values():
+            if None not in sample["GT"]:
+                place = genotypes(len(record.alleles), len(sample["GT"])).index(
+                    tuple(sorted(sample["GT"]))
+                )
+                assert sample["PL"][place] == 0
+                assert sum(sample["AD"]) <= sample["DP"]
+
+
+def test_bcftools_reads_it_and_leaves_it_as_it_is(written, tmp_path):
+    fasta = write_reference(tmp_path, {"c": LETTERS, "plas": LETTERS})
+    path = written.filename.decode()
+    normal = pysam.bcftools.norm("-f", str(fasta), "-c", "e", path)
+    lines = [line for line in normal.splitlines() if not line.startswith("#")]
+    assert lines == [str(record).rstrip("\n") for record in written]
