@@ -130,9 +130,28 @@ def test_reads_without_errors_and_reads_too_short_are_no_matter(tmp_path):
     assert read_json(tmp_path / "assembly.json")["correction"]["decision"] == "abstain"
 
 
+def test_lanes_of_a_sheet_are_one_data_set(fastq, tmp_path):
+    one, two = fastq.values()
+    rows = f"sample,lane,fastq_1,fastq_2\na,1,{one},{two}\na,2,{two},\n"
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text(rows.replace(f"{two},\n", f"{tmp_path / 'copy.fastq.gz'},\n"))
+    (tmp_path / "copy.fastq.gz").write_bytes(two.read_bytes())
+    samples = application.ingest({"reads": sheet}, {}).samples
+    assert set(samples["sample_id"].str[0]) <= {"1", "2", "3"}
+    second, third = (samples[samples["sample_id"].str.startswith(n)] for n in ("2:", "3:"))
+    assert second["sequence"].tolist() == third["sequence"].tolist()
+    sheet.write_text(
+        rows.replace("a,2", "b,2").replace(f"{two},\n", f"{sheet.parent / 'copy.fastq.gz'},\n")
+    )
+    refused(lambda: application.ingest({"reads": sheet}, {}), "of one sample, and here are a, b")
+
+
 def test_sources_that_make_no_reads_are_refused(fastq, genome):
     one, two = fastq["reads_1"], fastq["reads_2"]
-    refused(lambda: application.ingest({}, {}), "Expected `reads_1` and `reads_2`, or `genome`")
+    refused(
+        lambda: application.ingest({}, {}),
+        "Expected `reads`, or `reads_1` and `reads_2`, or `genome`",
+    )
     refused(lambda: application.ingest({"genome": genome}, {}), "with `simulate`, got genome")
     refused(lambda: application.ingest({"reads_2": two}, {}), "`reads_2` goes with `reads_1`")
     two.write_bytes(gzip.compress(b"@a\nACGT\n+\nIIII\n"))

@@ -1,7 +1,8 @@
 """A genome from short reads: what the k-mer spectrum leaves in doubt is corrected, then assembled.
 
-Sources: `reads_1` and `reads_2` (FASTQ of both mates; `reads_1` alone for single reads), or
-`genome` (FASTA) with the option `simulate`; `reference` (FASTA) to compare the assembly with.
+Sources: `reads` (a sample sheet of one sample's lanes, which are trimmed), or `reads_1` and
+`reads_2` (FASTQ of both mates as it is; `reads_1` alone for single reads), or `genome` (FASTA) with
+the option `simulate`; `reference` (FASTA) to compare the assembly with.
 Samples: `sample_id, group, sequence` (a read), `text.evidence`, and `label.residues` where the data
 set is one to learn from (`examples`): reads of its own whose errors were put there.
 """
@@ -52,24 +53,45 @@ FEWEST = 1000  # bases to simulate reads of
 
 
 @contextmanager
-def fastq_files(files: dict[str, Path], options: dict[str, Any]) -> Iterator[list[Path]]:
-    """The FASTQ files of a data set; those that are simulated are there inside the block alone."""
-    given = [files[name] for name in ("reads_1", "reads_2") if name in files]
+def fastq_files(files: dict[str, Path], options: dict[str, Any]) -> Iterator[list[list[Path]]]:
+    """The FASTQ files of each lane; those that are simulated are there inside the block alone."""
+    mates = [files[name] for name in ("reads_1", "reads_2") if name in files]
     simulated = options["simulate"] is not None
-    if simulated != ("genome" in files) or simulated == bool(given):
+    if (
+        simulated != ("genome" in files)
+        or [simulated, bool(mates), "reads" in files].count(True) != 1
+    ):
         got = ", ".join([*files, *["simulate"] * simulated]) or "none"
-        raise DataError(f"Expected `reads_1` and `reads_2`, or `genome` with `simulate`, got {got}")
+        raise DataError(
+            "Expected `reads`, or `reads_1` and `reads_2`, or `genome` with `simulate`, got " + got
+        )
+    if mates and "reads_1" not in files:
+        raise DataError("`reads_2` goes with `reads_1`", hint="single reads are `reads_1`")
     if not simulated:
-        if "reads_1" not in files:
-            raise DataError("`reads_2` goes with `reads_1`", hint="single reads are `reads_1`")
-        yield given
+        yield [mates] if mates else _lanes(files["reads"])
         return
     from bioloom.reads.simulate import write_fastq
 
     with TemporaryDirectory(prefix="bioloom-reads-") as folder:
         paths = [Path(folder) / f"simulated_{mate}.fastq.gz" for mate in (1, 2)]
         write_fastq(simulated_pairs(files["genome"], options["simulate"]), *paths)
-        yield paths
+        yield [paths]
+
+
+def _lanes(sheet: Path) -> list[list[Path]]:
+    """The FASTQ files of each row of a sample sheet, which is of one sample."""
+    from bioloom.formats.sample_sheet import read_sheet
+
+    lanes = read_sheet(sheet)
+    if len(names := sorted({lane.sample for lane in lanes})) > 1:
+        raise DataError(
+            f"An assembly is of one sample, and here are {', '.join(names)}",
+            file=sheet,
+            hint="a sheet and a data set for each",
+        )
+    if any(not lane.fastq for lane in lanes):
+        raise DataError("Expected FASTQ, got aligned reads", file=sheet, column="bam")
+    return [list(map(Path, lane.fastq)) for lane in lanes]
 
 
 def simulated_genome(genome: Path, options: dict[str, Any]) -> np.ndarray:
@@ -97,17 +119,20 @@ def simulated_pairs(genome: Path, options: dict[str, Any]) -> Pairs:
     return simulate_pairs([simulated_genome(genome, options)], options["depth"], rng, profile)
 
 
-def load(paths: list[Path]) -> tuple[Reads, int]:
-    """The reads of all files, and how many are of the first; mates must be as many."""
+def load(lanes: list[list[Path]]) -> tuple[Reads, np.ndarray]:
+    """The reads of all files, and which is the first of each file; mates must be as many."""
     from bioloom.reads.sequences import joined, load_reads
 
-    parts = [load_reads(path) for path in paths]
-    counts = [len(part.offsets) - 1 for part in parts]
-    if len(set(counts)) > 1:
-        raise DataError(
-            f"The mates are not as many: {counts[0]} and {counts[1]} reads", file=paths[1]
-        )
-    return joined(parts), counts[0]
+    parts, counts = [], []
+    for files in lanes:
+        of_lane = [load_reads(file) for file in files]
+        sizes = [len(part.offsets) - 1 for part in of_lane]
+        if len(set(sizes)) > 1:
+            message = f"The mates are not as many: {sizes[0]} and {sizes[1]} reads"
+            raise DataError(message, file=files[1])
+        parts += of_lane
+        counts += sizes
+    return joined(parts), np.cumsum([0, *counts])[:-1]
 
 
 def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
@@ -115,8 +140,8 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     from bioloom.reads.learning import propose
 
     options = complete_options(options, OPTIONS, "datasets")
-    with fastq_files(files, options) as paths:
-        reads, first = load(paths)
+    with fastq_files(files, options) as lanes:
+        reads, first = load(lanes)
     proposal = propose(reads)
     notes = _notes(reads, proposal, simulated=options["simulate"] is not None)
     if options["examples"] is not None:
@@ -164,13 +189,17 @@ def _examples(reads: Reads, proposal: Proposal, count: int) -> pd.DataFrame:
     )
 
 
-def _doubtful(reads: Reads, proposal: Proposal, chosen: np.ndarray, first: int) -> pd.DataFrame:
-    """The reads at places `chosen`, called <file>:<record>; the `first` file has so many."""
+def _doubtful(
+    reads: Reads, proposal: Proposal, chosen: np.ndarray, first: np.ndarray
+) -> pd.DataFrame:
+    """The reads at places `chosen`, called <file>:<record>; `first` are those that begin a file."""
     from bioloom.reads.evidence import describe
     from bioloom.reads.sequences import decode
 
     bounds = reads.offsets
-    ids = [f"1:{i + 1}" if i < first else f"2:{i - first + 1}" for i in chosen.tolist()]
+    file = np.searchsorted(first, chosen, side="right")
+    record = chosen - first[file - 1] + 1
+    ids = [f"{a}:{b}" for a, b in zip(file, record, strict=True)]
     return pd.DataFrame(
         {
             "sample_id": ids,
@@ -209,13 +238,13 @@ def write(
     from bioloom.reads.learning import correct_again, propose
 
     options = complete_options(options, OPTIONS, "datasets")
-    with fastq_files(files, options) as paths:
-        reads, first = load(paths)
+    with fastq_files(files, options) as lanes:
+        reads, first = load(lanes)
         proposal = propose(reads)
         spectrum = correct_again(proposal.reads)
         changed, by_model = _changed(proposal.reads, first, predictions)
         final = correct_again(changed) if by_model else spectrum
-        total = write_corrected(paths, reads, spectrum, final, folder)
+        total = write_corrected(sum(lanes, []), reads, spectrum, final, folder)
     report: dict[str, Any] = {
         "reads": len(reads.offsets) - 1,
         "simulated": options["simulate"] is not None,
@@ -236,7 +265,7 @@ def write(
     write_json(report | figures, folder / "assembly.json")
 
 
-def _changed(reads: Reads, first: int, predictions: pd.DataFrame) -> tuple[Reads, int]:
+def _changed(reads: Reads, first: np.ndarray, predictions: pd.DataFrame) -> tuple[Reads, int]:
     """The reads with the predicted letters, and how many differ from those of the spectrum.
 
     Reads unlike the training data, and those without an answer, stay as they are.
@@ -246,7 +275,7 @@ def _changed(reads: Reads, first: int, predictions: pd.DataFrame) -> tuple[Reads
     said = predictions[~predictions["out_of_distribution"].astype(bool)]
     said = said[said["prediction"].notna()]
     number = said["sample_id"].str.extract(r"(\d+):(\d+)").astype(np.int64)
-    read = number[1].to_numpy() - 1 + np.where(number[0] == 2, first, 0)
+    read = first[number[0].to_numpy() - 1] + number[1].to_numpy() - 1
     at = reads.offsets[read] + said["position"].to_numpy(np.int64) - 1
     codes = reads.codes.copy()
     codes[at] = encode("".join(said["prediction"]))
@@ -293,7 +322,8 @@ application = Application(
     clean=clean,
     inputs=inputs,
     sources=(),
-    optional_sources=("reads_1", "reads_2", "genome", "reference"),
+    optional_sources=("reads", "reads_1", "reads_2", "genome", "reference"),
+    reads="trimmed",
     measures=("sequence",),
     alphabet="dna",
     write=write,

@@ -19,7 +19,7 @@ COLUMNS = ("file", "record", "name", "position", "read", "corrected", "quality",
 def write_corrected(
     files: Sequence[Path], raw: Reads, spectrum: Reads, final: Reads, folder: Path
 ) -> int:
-    """Write corrected_1.fastq.gz (and _2) and changes.tsv.gz; how many letters were changed.
+    """Write corrected_<n>.fastq.gz of file n and changes.tsv.gz; how many letters were changed.
 
     The reads are those of `files` in their order: as read, by the spectrum alone, and in the end.
     A change that the spectrum alone would not have made is the autoencoder's. Records and positions
