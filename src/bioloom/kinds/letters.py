@@ -43,18 +43,15 @@ def test_set(test: pd.DataFrame, held_out: pd.DataFrame, options: dict[str, Any]
     def said(table: pd.DataFrame, joined: Truth, model: str) -> dict[str, Any]:
         read = np.full(len(joined.rows), -1)
         read[joined.places(table, model)] = pd.Index(list(BASES)).get_indexer(pd.Index(table[READ]))
-        wrong = (read != joined.y).astype(float)
-        return _classes.said(table, joined, model) | {"own": {"errors_before": wrong}}
+        return _classes.said(table, joined, model) | {"facts": {"wrong": read != joined.y}}
 
     return join(known, held_out, said)
 
 
 def score(rows: HeldOut, weights: np.ndarray) -> Scores:
     """What correction did, and how often sets hold the truth."""
-    wrong = rows.own["errors_before"] > 0
-    return correction.correction_scores(wrong, rows.call != rows.y, weights) | coverage.coverage(
-        rows.y, rows.call, rows.p, rows.quantile, weights
-    )
+    scores = correction.correction_scores(rows.facts["wrong"], rows.call != rows.y, weights)
+    return scores | coverage.coverage(rows.y, rows.call, rows.p, rows.quantile, weights)
 
 
 kind = replace(

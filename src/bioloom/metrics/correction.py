@@ -30,4 +30,5 @@ def correction_scores(before: np.ndarray, after: np.ndarray, weights: np.ndarray
         "sensitivity": ratio(made_right, errors),
         "precision": ratio(made_right, made_right + made_wrong),
         "errors_left": after @ weights / weights.sum(axis=0),
+        "errors_before": errors / weights.sum(axis=0),
     }
