@@ -9,20 +9,23 @@ from bioloom.pipeline.command import json_object, run
 from bioloom.samples import read_samples
 
 
-def main(application: str, files: dict, samples: Path, predictions: Path, folder: Path) -> None:
+def main(
+    application: str, files: dict, options: dict, samples: Path, predictions: Path, folder: Path
+) -> None:
     """Write the application's files into `folder`."""
     write = get_application(application).write
     if write is None:
         raise ValueError(f"{application} has no files of its own")
     folder.mkdir(parents=True, exist_ok=True)
     paths = {name: Path(file) for name, file in files.items()}
-    write(read_samples(samples), pd.read_parquet(predictions), paths, folder)
+    write(read_samples(samples), pd.read_parquet(predictions), paths, folder, options)
 
 
 if __name__ == "__main__":
     arguments = {
         "application": str,
         "files": json_object,
+        "options": json_object,
         "samples": Path,
         "predictions": Path,
         "folder": Path,

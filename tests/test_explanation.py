@@ -9,13 +9,16 @@ import pytest
 from bioloom.application import get_application
 from bioloom.arrays import Ragged
 from bioloom.embedders import AMINO_ACIDS
+from bioloom.embedders.read_evidence import NAMES, PROPOSED
 from bioloom.explanation.explain import explain
 from bioloom.explanation.mutagenesis import alphabet_of, mask_residues, mutate
 from bioloom.explanation.permutation import permute
-from bioloom.features import engine
+from bioloom.features import Features, engine
 from bioloom.features.extract import extract_features
 from bioloom.fitted import Fitted
+from bioloom.fitted.preprocess import Preprocess
 from bioloom.kinds import Calibration, get_kind
+from bioloom.models import get_model
 from bioloom.training.train import train_task
 from tests.toys import partition, patients
 
@@ -23,6 +26,31 @@ PROTEINS = get_application("protein_function")
 PROMOTERS = get_application("gene_expression")
 
 PARTS = {"table": {"embedder": "table"}}
+
+
+def evidence(n: int = 4, length: int = 30) -> tuple[pd.DataFrame, Features]:
+    """Reads of which each letter is as proposed, and else nothing is known."""
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 4, n * length)
+    values = rng.random((n * length, len(NAMES))).astype(np.float32)
+    values[:, PROPOSED] = np.eye(4)[truth]
+    texts = ["".join("ACGT"[c] for c in read) for read in truth.reshape(n, length)]
+    ids = np.array([f"1:{i}" for i in range(n)])
+    samples = pd.DataFrame({"sample_id": ids, "sequence": texts, "label.residues": texts})
+    return samples, Features(ids, Ragged(values, np.arange(n + 1) * length), np.array(NAMES), "")
+
+
+def test_columns_of_tokens_are_shuffled_over_all_tokens():
+    samples, features = evidence()
+    kind, outputs = get_kind("letters"), list("ACGT")
+    model = get_model("spectrum")(output="classes", n_outputs=4, seed=1, unit="residue")
+    preprocess = Preprocess.fit(features.X, np.empty(0), {})
+    fitted = Fitted(kind, "spectrum", {}, model, preprocess, None, outputs, Calibration())
+    parts = {"read_evidence": {"embedder": "read_evidence"}}
+    found = permute(samples, features, fitted, 2, 1, parts).set_index("feature")["importance"]
+    assert found.idxmax() == "proposed"
+    assert found["proposed"] > 1
+    assert (found.drop("proposed") == 0).all()
 
 
 @dataclass

@@ -111,7 +111,7 @@ def test_predictions_cover_each_pair_and_become_structure_files(trained, tmp_pat
     assert len(said) == (lengths * (lengths - 1) // 2).sum()
     assert said["contact"].between(0, 1.001).all()
     dropped = said.iloc[:1].assign(sample_id="too long", contact=np.nan)
-    APPLICATION.write(new, pd.concat([said, dropped]), {}, tmp_path)
+    APPLICATION.write(new, pd.concat([said, dropped]), {}, tmp_path, {})
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "c33.cif",
         "c33.pdb",
@@ -132,7 +132,7 @@ def test_predictions_cover_each_pair_and_become_structure_files(trained, tmp_pat
 def test_states_are_written_as_fasta(tmp_path):
     samples = pd.DataFrame({"sample_id": ["a", "b"], "sequence": ["MK", "G"]})
     said = pd.DataFrame({"sample_id": ["a", "a", "b"], "prediction": list("HCE")})
-    APPLICATION.write(samples, said, {}, tmp_path)
+    APPLICATION.write(samples, said, {}, tmp_path, {})
     assert (tmp_path / "states.fasta").read_text() == ">a\nMK\nHC\n>b\nG\nE\n"
 
 

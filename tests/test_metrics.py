@@ -41,7 +41,8 @@ def test_a_kind_lists_the_metrics_that_it_scores(name):
     quantile = np.full(y.shape, 0.5)
     width = {"values": 0, "classes": 2, "labels": 1}[kind.output]
     p = np.full((3, width), 0.5)
-    rows = HeldOut(0, none, none, none, y, y, p, quantile, threshold=none)
+    facts = {name: np.array([0, 1, 0]) > 0 for name in ("found", "indel", "wrong")}
+    rows = HeldOut(0, none, none, none, y, y, p, quantile, threshold=none, facts=facts)
     assert set(kind.score(rows, np.ones((3, 1)))) <= {metric.name for metric in kind.metrics}
     assert kind.primary in {metric.name for metric in kind.metrics}
     assert get_model(kind.floor)

@@ -35,7 +35,8 @@ ONE_LABEL = {"logistic_regression", "gradient_boosting"}
 LINKS = {"gnn", "degree"}
 PAIRS = {"distance_cnn", "separation"}  # tests/test_kinds_residue_pairs.py
 IMAGES = {"pileup_cnn", "posterior"}  # tests/test_kinds_genotypes.py
-TABLES = [name for name in model_names() if name not in LINKS | PAIRS | IMAGES]
+LETTERS = {"as_read", "denoising_autoencoder", "spectrum"}  # test_applications_genome_assembly.py
+TABLES = [name for name in model_names() if name not in LINKS | PAIRS | IMAGES | LETTERS]
 LEARNERS = [name for name in TABLES if name not in FLOORS]
 ROWS = 200
 

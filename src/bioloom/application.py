@@ -37,8 +37,9 @@ class Application:
     `clean(raw, options)` standardises it; `inputs(samples)` gives what an embedder takes:
     a list of sequences or a table. `measures` are how alike two samples are in the leakage audit,
     by their names in `bioloom.similarity`: the first that fits the samples is taken.
-    `write(samples, predictions, files, folder)` puts predictions of new data into files of the
-    field; `files` are the data set's sources, for what a header or a reference must say.
+    `write(samples, predictions, files, folder, options)` puts predictions of new data into files of
+    the field; `files` are the data set's sources, for what a header or a reference must say, and
+    `options` its other keys, as `ingest` gets them.
     Where samples are persons `private` is true: no value of a row appears in logs or reports.
     `directed` says that the links (a, b) and (b, a) differ.
     Where samples have a `sequence`, `alphabet` says of which letters it is.
@@ -70,7 +71,9 @@ class Application:
     reads: Literal["aligned", "trimmed"] | None = None
     simulate: Mapping[str, Any] = field(default_factory=dict)
     trained: str | None = None
-    write: Callable[[pd.DataFrame, pd.DataFrame, dict[str, Path], Path], None] | None = None
+    write: (
+        Callable[[pd.DataFrame, pd.DataFrame, dict[str, Path], Path, dict[str, Any]], None] | None
+    ) = None
     options: Mapping[str, Any] = field(default_factory=dict)
     columns: Mapping[str, Any] = field(default_factory=dict)
     clean_options: Mapping[str, Any] = field(default_factory=dict)

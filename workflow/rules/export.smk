@@ -1,4 +1,5 @@
-"""Predictions in the forms of the field: states as FASTA, structures as mmCIF and PDB.
+"""Predictions in the forms of the field: states as FASTA, structures as mmCIF and
+PDB, corrected reads as FASTQ, an assembly as FASTA and GFA.
 
 Requires: results/{task}/{dataset}/predictions.parquet of an application that has `write`;
 the sources of the data set, for what a header or a reference must say.
@@ -20,8 +21,9 @@ rule export:
     params:
         application=application,
         files=source_files,
+        options=ingest_options,
         code=code("export"),
     shell:
         'python "$BIOLOOM_SCRIPTS/export.py" --application {params.application} --files {params.files:q}'
-        " --samples {input.samples} --predictions {input.predictions}"
+        " --options {params.options:q} --samples {input.samples} --predictions {input.predictions}"
         " --folder {output.folder} 2>&1 | tee {log}"

@@ -166,7 +166,7 @@ rule summarise_reads:
         sources=lambda wildcards: reads(wildcards).sources,
         trimmed=trimmed_lanes,
         statistics=lambda wildcards: reads(wildcards).statistics,
-        reference=lambda wildcards: reads(wildcards).index if reads(wildcards).fastq else [],
+        reference=lambda wildcards: reads(wildcards).index if reads(wildcards).sample_bams else [],
     output:
         summary="results/{task}/{dataset}/reads/{goal}_summary.json",
         table="results/{task}/{dataset}/reads/{goal}_summary.csv",

@@ -163,7 +163,11 @@ def inputs(samples: pd.DataFrame) -> list[str]:
 
 
 def write(
-    samples: pd.DataFrame, predictions: pd.DataFrame, files: dict[str, Path], folder: Path
+    samples: pd.DataFrame,
+    predictions: pd.DataFrame,
+    files: dict[str, Path],
+    folder: Path,
+    options: dict[str, Any],
 ) -> None:
     """Chains with their states (states.fasta), or structures as mmCIF and PDB, one file a chain.
 

@@ -263,7 +263,11 @@ def inputs(samples: pd.DataFrame) -> pd.DataFrame:
 
 
 def write(
-    samples: pd.DataFrame, predictions: pd.DataFrame, files: dict[str, Path], folder: Path
+    samples: pd.DataFrame,
+    predictions: pd.DataFrame,
+    files: dict[str, Path],
+    folder: Path,
+    options: dict[str, Any],
 ) -> None:
     """variants.vcf.gz with its index."""
     reference = Reference(files["reference"])

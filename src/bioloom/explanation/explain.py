@@ -61,7 +61,9 @@ def explain(
     if shape_of(features.X) == "links":
         [part] = parts.values()
         return permute_links(rows, features, fitted, options["repeats"], seed, part)
-    of_sequences = isinstance(application.inputs(rows), list)
+    inputs = application.inputs(rows)
+    # What is made of more than a sequence cannot be made anew of a mutated one.
+    of_sequences = isinstance(inputs, list) and inputs == rows["sequence"].tolist()
     if not of_sequences or any("input" in part for part in parts.values()):
         return permute(rows, features, fitted, options["repeats"], seed, parts)
 

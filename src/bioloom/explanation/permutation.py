@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from bioloom.arrays import EXPRESSION, Links, Table, cells, end_to_end, shape_of
+from bioloom.arrays import EXPRESSION, Links, Table, cells, end_to_end, shape_of, token_lengths
 from bioloom.embedders import TABLE
 from bioloom.features import Features
 from bioloom.features.parts import block_of
@@ -30,19 +30,20 @@ def permute(
 
     The loss is log loss for classes and squared error for values; the columns of one category
     are shuffled together (a model that takes a table has but one), and so is all of a part of the
-    features that is no table: single numbers of an embedding mean nothing. `low` and `high` are the
-    extremes over the repeats.
+    features that is no table: single numbers of an embedding mean nothing. Columns of tokens are
+    shuffled over all tokens. `low` and `high` are the extremes over the repeats.
     """
     rng = np.random.default_rng(seed)
     # Preparing goes row by row, so shuffling what is prepared is shuffling what is measured.
     X = fitted.preprocess.transform(features.rows(samples["sample_id"]))
-    values = cells(X)
+    of_tokens = token_lengths(X) is not None
+    values = end_to_end(X) if of_tokens else cells(X)
     y = end_to_end(fitted.kind.encode(samples, fitted.outputs))
     base = fitted.kind.loss(fitted.scores_of_prepared(X), y)
     names = [str(features.names[index]) for index in fitted.preprocess.support]
     if shape_of(X) == "table":
         names = list(cast(Table, X).columns)
-    seen = [block_of(name, parts) for name in names]
+    seen = [column_of(name) if of_tokens else block_of(name, parts) for name in names]
     columns: dict[str, list[int]] = {}
     for place, name in enumerate(seen):
         columns.setdefault(name, []).append(place)

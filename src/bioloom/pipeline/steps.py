@@ -80,7 +80,7 @@ STEPS: dict[str, Step] = {
     ),
     "predict": Step(modules=("kinds", "model")),
     "rank_links": Step(("application",), modules=("application",)),
-    "export": Step(("application", "datasets"), ("sources",), ("application",)),
+    "export": Step(("application", "datasets", "kind"), ("sources",), ("application",)),
     "report": Step(("title", "about"), modules=("kinds",)),
 }
 """In running order."""

@@ -30,20 +30,18 @@ class Corrected(NamedTuple):
     reads: Reads
     spectrum: Spectrum
     changed: int  # letters
-    weak: int  # reads that had a weak k-mer
 
 
 def correct(reads: Reads, k: int = K, rounds: int = ROUNDS) -> Corrected:
     """The reads with errors corrected, in so many rounds; k-mers are counted anew for each."""
     table = count_kmers(reads, k)
     first = spectrum = spectrum_of(table)
-    weak = int(weak_reads(reads, table, spectrum.threshold).sum())
     corrected = correct_once(reads, table, spectrum.threshold)
     for _ in range(rounds - 1):
         table = count_kmers(corrected, k)
         spectrum = spectrum_of(table)
         corrected = correct_once(corrected, table, spectrum.threshold)
-    return Corrected(corrected, first, int((corrected.codes != reads.codes).sum()), weak)
+    return Corrected(corrected, first, int((corrected.codes != reads.codes).sum()))
 
 
 def correct_once(reads: Reads, table: Table, threshold: int) -> Reads:
@@ -55,7 +53,10 @@ def correct_once(reads: Reads, table: Table, threshold: int) -> Reads:
 
 
 def weak_reads(reads: Reads, table: Table, threshold: int) -> np.ndarray:
-    """Which reads (n,) have a k-mer of a lower count than `threshold`, or none at all."""
+    """Which reads (n,) have a k-mer of a lower count than `threshold`, or with unknown letters.
+
+    A read that is shorter than a k-mer has none: nothing can be said of it.
+    """
     return _weak(reads.codes, reads.offsets, table.k, table.keys, table.counts, threshold)
 
 
@@ -64,7 +65,8 @@ def _weak(codes, offsets, k, keys, counts, threshold):
     weak = np.empty(len(offsets) - 1, np.bool_)
     for read in range(len(weak)):
         letters = codes[offsets[read] : offsets[read + 1]]
-        weak[read] = not _island(letters, k, keys, counts, threshold)[2]
+        solid = _island(letters, k, keys, counts, threshold)[2]
+        weak[read] = len(letters) >= k and not solid
     return weak
 
 
@@ -124,10 +126,7 @@ def extend(letters, at, k, keys, counts, threshold, beam, changes):
     cost = np.zeros(beam, np.int64)
     new_paths = np.empty_like(paths)
     new_forward, new_backward, new_cost = forward.copy(), backward.copy(), cost.copy()
-    for i in range(at - k, at):
-        code = u(letters[i])
-        forward[0] = ((forward[0] << u(2)) | code) & mask
-        backward[0] = (backward[0] >> u(2)) | ((u(3) - code) << top)
+    forward[0], backward[0] = _strands(letters, at - k, k)
     n, i = 1, at
     while i < length:
         m = 0
@@ -156,6 +155,16 @@ def extend(letters, at, k, keys, counts, threshold, beam, changes):
         cost, new_cost = new_cost, cost
         n, i = m, i + 1
     _write(letters, at, i, paths, cost, n)
+
+
+@numba.njit(cache=True)
+def _strands(letters, at, k):
+    """The k-mer of known letters at a place, and its reverse complement."""
+    forward, backward = u(0), u(0)
+    for i in range(k):
+        forward = (forward << u(2)) | u(letters[at + i])
+        backward |= (u(3) - u(letters[at + i])) << u(2 * i)
+    return forward, backward
 
 
 @numba.njit(cache=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -29,10 +29,16 @@ class Reads(NamedTuple):
 
     def take(self, chosen: np.ndarray) -> Reads:
         """The reads at places `chosen`."""
-        lengths = np.diff(self.offsets)[chosen]
-        offsets = np.concatenate([[0], np.cumsum(lengths)])
-        at = np.arange(offsets[-1]) + np.repeat(self.offsets[chosen] - offsets[:-1], lengths)
+        at = letters_of(self, chosen)
+        offsets = np.concatenate([[0], np.cumsum(np.diff(self.offsets)[chosen])])
         return Reads(self.codes[at], self.qualities[at], offsets)
+
+
+def letters_of(reads: Reads, chosen: np.ndarray) -> np.ndarray:
+    """Where the letters of the reads at places `chosen` stand, read after read."""
+    lengths = np.diff(reads.offsets)[chosen]
+    ends = np.cumsum(lengths)
+    return np.arange(lengths.sum()) + np.repeat(reads.offsets[chosen] - ends + lengths, lengths)
 
 
 def encode(text: str) -> np.ndarray:
@@ -45,22 +51,27 @@ def decode(codes: np.ndarray) -> str:
     return LETTERS[codes].tobytes().decode()
 
 
-def load_reads(files: Iterable[str | Path]) -> Reads:
-    """All reads of FASTQ files, plain or gzip-compressed, with qualities of Phred+33.
+def load_reads(file: str | Path) -> Reads:
+    """All reads of a FASTQ file, plain or gzip-compressed, with qualities of Phred+33.
 
     DataError for a file that is cut off or no FASTQ.
     """
-    codes, qualities, lengths = [], [], []
-    for file in files:
-        stream = fastq_records(file)
-        while records := list(islice(stream, CHUNK)):
-            codes.append(encode("".join(record.sequence for record in records)))
-            text = "".join(record.qualities or "" for record in records)
-            qualities.append(np.frombuffer(text.encode(), np.uint8) - 33)
-            lengths.append(np.array([len(record) for record in records]))
-    offsets = np.concatenate([[0], *lengths]).cumsum().astype(np.int64)
-    none = [np.empty(0, np.uint8)]
-    return Reads(np.concatenate(codes or none), np.concatenate(qualities or none), offsets)
+    parts = []
+    stream = fastq_records(file)
+    while records := list(islice(stream, CHUNK)):
+        text = "".join(record.qualities or "" for record in records)
+        offsets = np.cumsum([0, *map(len, records)], dtype=np.int64)
+        codes = encode("".join(record.sequence for record in records))
+        parts.append(Reads(codes, np.frombuffer(text.encode(), np.uint8) - 33, offsets))
+    return joined(parts)
+
+
+def joined(parts: Sequence[Reads]) -> Reads:
+    """The reads of all parts, one after another."""
+    parts = [Reads(np.empty(0, np.uint8), np.empty(0, np.uint8), np.zeros(1, np.int64)), *parts]
+    lengths = np.concatenate([np.diff(part.offsets) for part in parts])
+    codes, qualities = (np.concatenate(arrays) for arrays in list(zip(*parts, strict=True))[:2])
+    return Reads(codes, qualities, np.concatenate([[0], np.cumsum(lengths)]))
 
 
 def fastq_records(file: str | Path) -> Iterator[dnaio.SequenceRecord]:

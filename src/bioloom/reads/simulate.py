@@ -56,8 +56,16 @@ class Pairs(NamedTuple):
 
 
 PROFILE = Profile()
-# A run that went badly. Its errors are more, and so are its low qualities.
-NOISY = Profile(error_rate=0.015, worse=0.04, bad_reads=0.1)
+
+
+def profile_of(error_rate: float) -> Profile:
+    """The profile of a run with this rate of substitutions: more errors, more low qualities."""
+    ratio = error_rate / PROFILE.error_rate
+    return PROFILE._replace(
+        error_rate=error_rate,
+        worse=PROFILE.worse * ratio**0.75,
+        bad_reads=min(PROFILE.bad_reads * ratio**0.43, 0.5),
+    )
 
 
 def simulate_pairs(

@@ -13,7 +13,7 @@ from bioloom.reads.assembly.simplify import simplify
 from bioloom.reads.sequences import Reads
 from bioloom.reads.spectrum import histogram, threshold_of
 
-SIZES = (31, 63, 95)
+SIZES = (31, 63, 95, 127)
 SHORTEST = 200  # letters of a contig; shorter unitigs stand in the graph alone
 
 
