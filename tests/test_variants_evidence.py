@@ -150,6 +150,16 @@ def test_a_letter_before_a_deletion_and_the_deletion_share_a_record(tmp_path):
     assert set(alts.split(",")) == {LETTERS[at], other + LETTERS[at + 1 : at + 3]}
 
 
+@pytest.mark.parametrize("at", [500, 516, 531])
+@pytest.mark.parametrize("n", [5, 30])
+def test_a_letter_that_the_other_chromosome_deletes_has_one_copy(tmp_path, at, n):
+    """Reads of the deletion say nothing for the letter, however sure both are."""
+    deletion = at, LETTERS[at : at + 5], LETTERS[at]
+    reads = reads_over(LETTERS, [deletion], at, n, "d")
+    reads += reads_over(LETTERS, [snp(at + 3)], at, n, "s")
+    assert [c[3:] for c in called(tmp_path, reads)] == [((0, 1), (n, n)), ((0, 1), (n, n))]
+
+
 def test_the_echo_of_an_indel_is_no_variant_of_its_own(tmp_path):
     """Reads that end in an insertion are written by aligners with letters that differ."""
     insertion = (500, LETTERS[500], LETTERS[500] + "GATTACAGATT")

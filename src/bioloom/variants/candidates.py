@@ -217,7 +217,8 @@ def haplotypes(
     """Haplotypes of the sites for realignment, and the allele that each of them has.
 
     `beside` are sites whose first alternative may lie on the same haplotype: each allele is shown
-    with and without it, so that what a neighbour explains is no evidence for the site.
+    with and without it, so that what a neighbour explains is no evidence for the site. A neighbour
+    that deletes the site stands with the reference: it is not the alternative.
     """
     start = np.array([site.start for site in sites], np.int64)
     end = np.array([max(site.reach, site.start + 1) for site in sites], np.int64)
@@ -229,7 +230,7 @@ def haplotypes(
         owner = []
         for edits in [[], *[[_edit(other, 1)] for other in others]]:
             for allele in range(len(site.alleles)):
-                parts = sorted([*edits, _edit(site, allele)])
+                parts = sorted([*edits, _edit(site, allele)] if allele else edits)
                 if all(one[1] <= other[0] for one, other in pairwise(parts)):
                     letters.append(_edited(parts, reference, origin, int(low), int(high)))
                     owner.append(allele)

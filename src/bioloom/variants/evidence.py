@@ -113,6 +113,11 @@ class Seen(NamedTuple):
         """Probability that the sample varies here."""
         return float(-np.expm1(self.posteriors[0]))
 
+    @property
+    def certainty(self) -> float:
+        """The same as the logarithm of one over what is left: it tells sure ones apart."""
+        return float(-self.posteriors[0])
+
 
 def region_evidence(
     people: list[Person],
@@ -137,8 +142,8 @@ def region_evidence(
     proposed = [propose(r.records, *place, *span, theta=theta, first=r.first) for r in read]
     sites = sites_of(proposed, *place)
     looks = [_look(reads, sites, [[] for _ in sites], window, theta) for reads in read]
-    chances = np.array([[seen.chance for seen in look] for look in looks])
-    beside = _neighbours(sites, chances.max(axis=0))
+    certainties = np.array([[seen.certainty for seen in look] for look in looks])
+    beside = _neighbours(sites, certainties.max(axis=0))
     asked = [i for i, site in enumerate(sites) if start <= site.start < end]
     again = [i for i in asked if beside[i]]
     for reads, look in zip(read, looks, strict=True):
@@ -182,18 +187,24 @@ def _look(
     return looks
 
 
-def _neighbours(sites: list[Site], chance: np.ndarray) -> list[list[Site]]:
-    """Of each site those near it that are likelier than it, and have an indel."""
-    sure = [i for i, site in enumerate(sites) if chance[i] > 0.5 and site.is_indel[0]]
+def _neighbours(sites: list[Site], certainty: np.ndarray) -> list[list[Site]]:
+    """Of each site the likely indels near it that are likelier than it, or delete its letter."""
+    sure = [i for i, site in enumerate(sites) if certainty[i] > np.log(2) and site.is_indel[0]]
     return [
         [
             sites[j]
             for j in sure
-            if chance[j] > chance[i]
+            if (certainty[j] > certainty[i] or _deletes(sites[j], site))
             and sites[j].start - NEAR <= site.start <= sites[j].reach + NEAR
         ][:2]
         for i, site in enumerate(sites)
     ]
+
+
+def _deletes(indel: Site, site: Site) -> bool:
+    """Whether the first alternative of one leaves no room for the other, which is no indel."""
+    deleted = len(indel.alleles[0]) - len(indel.alleles[1])
+    return not any(site.is_indel) and indel.start < site.start <= indel.start + deleted
 
 
 def _rows(person: Person, window: Window, site: Site, seen: Seen) -> Iterator[dict[str, Any]]:
