@@ -100,6 +100,16 @@ def test_regions_of_any_size_give_the_same_rows(tmp_path, size):
     assert rows[IMAGE].equals(whole[IMAGE])
 
 
+@pytest.mark.parametrize("size", [100, 300, 1200])
+def test_an_indel_that_begins_in_a_region_before_explains_what_it_reaches(tmp_path, size):
+    deletion = 270, LETTERS[270:331], LETTERS[270]
+    reads = reads_over(LETTERS, [deletion], 270, 10, "d")
+    reads += reads_over(LETTERS, [snp(315)], 315, 10, "s")
+    contigs = {"c": LETTERS}
+    rows = evidence(tmp_path, contigs, [person(tmp_path, contigs, reads)], size)
+    assert [c[3:] for c in calls(rows)] == [((0, 1), (10, 10)), ((0, 1), (10, 10))]
+
+
 def test_what_no_caller_counts_and_what_all_should(tmp_path):
     wrong = [0x400, 0x200, 0x100, 0x4]  # duplicate, failed, secondary, unmapped
     reads = reads_over(LETTERS, [], 300, 9, "plain")

@@ -21,7 +21,7 @@ from bioloom.reads.records import Records
 from bioloom.samples import VARIANT
 from bioloom.samples.variants import COPIES, FOUND, IMAGE, PRIOR
 from bioloom.variants.alleles import LETTERS
-from bioloom.variants.candidates import Site, Theta, haplotypes, propose, sites_of
+from bioloom.variants.candidates import LONGEST, Site, Theta, haplotypes, propose, sites_of
 from bioloom.variants.genotypes import (
     allele_depths,
     copies,
@@ -38,6 +38,7 @@ TILE = 2000  # bases that are worked on at once
 MARGIN = 500  # bases beside them whose reads are read, too
 SURE = -25.0  # logarithm of the least probability that is told
 NEAR = 20  # bases within which a site may be the echo of an indel
+FARTHEST = NEAR + 2 * LONGEST + 1  # bases behind the start of an indel that it may be near to
 
 
 @dataclass(frozen=True)
@@ -135,12 +136,12 @@ def region_evidence(
     without the indel, so that its echo is not taken for a variant of its own.
     """
     window = Window.of(reference, contig, start, end)
-    # Neighbours may explain what is seen inside.
-    span = max(window.origin, start - NEAR), min(window.end, end + NEAR)
+    # Neighbours may explain what is seen inside, and begin far before it.
+    span = max(window.origin, start - FARTHEST), min(window.end, end + NEAR)
     read = [Reads.of(person, window) for person in people]
     place = window.letters, window.origin
     proposed = [propose(r.records, *place, *span, theta=theta, first=r.first) for r in read]
-    sites = sites_of(proposed, *place)
+    sites = [site for site in sites_of(proposed, *place) if site.reach + NEAR >= start]
     looks = [_look(reads, sites, [[] for _ in sites], window, theta) for reads in read]
     certainties = np.array([[seen.certainty for seen in look] for look in looks])
     beside = _neighbours(sites, certainties.max(axis=0))
