@@ -156,6 +156,36 @@ def test_one_record_a_site_with_all_samples_whose_fields_agree(written):
                 assert sum(sample["AD"]) <= sample["DP"]
 
 
+@pytest.mark.parametrize(("copies", "missing"), [(2, (None, None)), (1, (None,))])
+def test_reads_that_may_lie_anywhere_are_no_reference(tmp_path, copies, missing):
+    contigs, ploidy = {"c": LETTERS}, {"c": copies}
+    other = next(base for base in "ACGT" if base != LETTERS[300])
+    edits = [(300, LETTERS[300], other)]
+    reads = [reads_over(LETTERS, edits, 300, n, "r", mapping=q) for n, q in ((9, 60), (3, 0))]
+    names = ["full", "hole"]
+    people = [
+        person(tmp_path, contigs, own, name, ploidy=ploidy)
+        for own, name in zip(reads, names, strict=True)
+    ]
+    rows = evidence(tmp_path, contigs, people)
+    rows["sample_id"] = [str(i) for i in range(len(rows))]
+    path = tmp_path / "calls.vcf.gz"
+    write_vcf(
+        path,
+        vcf_records(rows, sure_predictions(rows), names),
+        contigs={"c": len(LETTERS)},
+        samples=names,
+        filters=FILTERS,
+        info=INFO,
+        format=FORMAT,
+    )
+    with pysam.VariantFile(str(path)) as variants:
+        [record] = variants
+    assert record.samples["full"]["GT"] == (1,) * copies
+    hole = record.samples["hole"]
+    assert (hole["GT"], hole["GQ"], hole["DP"], hole["AD"]) == (missing, 0, 3, (0, 0))
+
+
 def test_bcftools_reads_it_and_leaves_it_as_it_is(written, tmp_path):
     fasta = write_reference(tmp_path, {"c": LETTERS, "plas": LETTERS})
     path = written.filename.decode()

@@ -20,6 +20,7 @@ from bioloom.samples.variants import COPIES, GENOTYPES, IMAGE, PRIOR
 from bioloom.variants.genotypes import genotypes
 
 MOST_QUALITY = 99
+SILENT = 0.1  # natural logarithm between the likelihoods of genotypes, of reads that say nothing
 FILTERS = {
     "Unsure": "the prediction set of a genotype holds more than the one called",
     "Unlike": "reads unlike those that the model was trained on",
@@ -69,6 +70,7 @@ class _Genotype:
         self.depth: int = rows[0][f"{VARIANT}depth"]
         self.depths: list[int] = [int(n) for n in rows[0][f"{VARIANT}depths"]]
         self.known = genotypes(size, self.ploidy)
+        self.is_measured = bool(self.depth) and np.ptp(rows[0][f"{VARIANT}likelihoods"]) > SILENT
         places = [0, 2] if self.ploidy == 1 else [0, 1, 2]
         before = np.array([[row[f"{PRIOR}.{COPIES[n]}"] for n in places] for row in rows])
         after = np.array([[row[f"p.{GENOTYPES[n]}"] for n in places] for row in rows])
@@ -108,14 +110,18 @@ def _record(
         for name, flag in (("Unsure", "unsure"), ("Unlike", "unlike"))
         if any(getattr(one, flag) for one in callers)
     ]
-    values = [_values(own[name], used) if name in own else _missing(used) for name in people]
+    [ploidy] = {one.ploidy for one in own.values()}
+    values = [
+        _values(own[name], used)
+        if name in own and own[name].is_measured
+        else _missing(used, ploidy, own[name].depth if name in own else 0)
+        for name in people
+    ]
     return Record(chrom, start, letters, _phred(none), filters, ".", values)
 
 
 def _values(one: _Genotype, used: list[int]) -> list[str]:
     """GT, GQ, DP, AD and PL of the alleles that are used."""
-    if not one.depth:
-        return _missing(used)
     place = {allele: number for number, allele in enumerate(used)}
     kept = [n for n, genotype in enumerate(one.known) if all(a in place for a in genotype)]
     p = one.p[kept] / one.p[kept].sum()
@@ -127,9 +133,9 @@ def _values(one: _Genotype, used: list[int]) -> list[str]:
     return [genotype, str(quality), str(one.depth), depths, ",".join(map(str, likelihoods))]
 
 
-def _missing(used: list[int]) -> list[str]:
-    """Nothing is known where there are no reads: that is not the reference."""
-    return ["./.", "0", "0", ",".join("0" for _ in used), "."]
+def _missing(used: list[int], ploidy: int, depth: int) -> list[str]:
+    """Nothing is known where no read says anything: that is not the reference."""
+    return ["/".join("." * ploidy), "0", str(depth), ",".join("0" for _ in used), "."]
 
 
 def _phred(p: float) -> float:
