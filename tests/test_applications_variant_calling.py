@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from bioloom.application import get_application
+from bioloom.applications.variant_calling import _inside, _intersection, _joined
 from bioloom.formats.vcf import read_calls
 from bioloom.pipeline.check import task_mistakes
 from bioloom.samples import VARIANT
@@ -146,6 +147,52 @@ def test_only_confident_regions_are_labelled_and_regions_looked_at(tmp_path):
         lambda: ingest(tmp_path, path, options, truth=true, confident=other),
         "No true variant of me.*another build",
     )
+
+
+def test_regions_that_overlap_are_one(tmp_path):
+    reads = reads_over(LETTERS, [snp(300)], 300, 9, "a") + reads_over(
+        LETTERS, [snp(700)], 700, 9, "b"
+    )
+    path = write_reads(tmp_path / "x.bam", reads, {"c": 1200})
+    bed = write(tmp_path / "sure.bed", "c\t600\t1000\nc\t200\t400\nc\t250\t260\nc\t260\t500\n")
+    true = truth(tmp_path, [line(snp(300), "1/1"), line(snp(700), "1/1")])
+    options = {"sample": "me"}
+    for given in ({"regions": bed}, {"confident": bed, "truth": true}):
+        rows = ingest(tmp_path, path, options, **given)
+        assert rows[f"{VARIANT}pos"].tolist() == [301, 701]
+
+
+def test_where_both_have_a_region():
+    rng = np.random.default_rng(2)
+    for _ in range(50):
+        sides, masks = [], []
+        for _ in range(2):
+            regions = [
+                (str(c), int(s), int(s + n))
+                for c, s, n in rng.integers(1, 30, (6, 3)) % (3, 40, 9) + (0, 0, 1)
+            ]
+            sides.append(_joined(regions))
+            masks.append({(c, i) for c, s, e in regions for i in range(s, e)})
+        both = [(c, i) for c, s, e in _intersection(*sides) for i in range(s, e)]
+        assert sorted(both) == sorted(masks[0] & masks[1])
+        places = pd.DataFrame([(str(c), i + 1) for c in range(3) for i in range(50)])
+        places.columns = [f"{VARIANT}chrom", f"{VARIANT}pos"]
+        known = [
+            place in masks[0]
+            for place in places.assign(p=places.iloc[:, 1] - 1)
+            .iloc[:, [0, 2]]
+            .itertuples(index=False, name=None)
+        ]
+        assert _inside(places, sides[0]).tolist() == known
+
+
+def test_reads_without_a_candidate_or_on_other_contigs_are_refused(tmp_path):
+    options = {"sample": "me"}
+    for reads in ([], reads_over(LETTERS, [], 300, 9, "r")):
+        path = write_reads(tmp_path / "x.bam", reads, {"c": 1200})
+        refused(lambda path=path: ingest(tmp_path, path, options), "no candidate allele.*x.bam")
+    path = write_reads(tmp_path / "y.bam", [], {"chr1": 1200})
+    refused(lambda: ingest(tmp_path, path, options), "No region.*y.bam.*chr1")
 
 
 def test_a_haploid_contig_by_name(tmp_path):

@@ -8,7 +8,9 @@ Samples are candidate alleles (`bioloom.samples.variants`); predictions become a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -65,12 +67,17 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     regions = _regions(files.get("regions"), reference, options["simulate"])
     covered = set.intersection(*(set(person.reads.header.contigs) for person in people))
     regions = [region for region in regions if region[0] in covered]
+    if not regions:
+        hint = f"the reads lie on {', '.join(sorted(covered)[:3]) or 'contigs of different names'}"
+        raise DataError("No region lies on a contig of the reads", file=files["reads"], hint=hint)
     theta = Theta(options["theta"], options["theta_indel"])
     # To learn from, each sample has its own candidates; to be compared, all have those of any.
     together = [[person] for person in people] if "truth" in files else [people]
     least = options["min_probability"]
     found = (_candidates(some, reference, regions, theta, least) for some in together)
     rows = pd.concat([part for parts in found for part in parts], ignore_index=True)
+    if rows.empty:
+        raise DataError("The reads have no candidate allele", file=files["reads"])
     notes += [f"{len(rows)} candidate alleles in {sum(e - s for _, s, e in regions):,} bases"]
     if "truth" in files:
         sure = _intersection(_regions(files.get("confident"), reference), regions)
@@ -159,9 +166,10 @@ def _inside(rows: pd.DataFrame, regions: list[Region]) -> np.ndarray:
     """Which rows begin in one of the regions, (N,) bool."""
     position = rows[f"{VARIANT}pos"].to_numpy() - 1
     found = np.zeros(len(rows), bool)
-    for contig, start, end in regions:
+    for contig, spans in groupby(regions, key=itemgetter(0)):
+        bounds = np.array([span[1:] for span in spans]).ravel()
         here = (rows[f"{VARIANT}chrom"] == contig).to_numpy()
-        found |= here & (position >= start) & (position < end)
+        found[here] = np.searchsorted(bounds, position[here], side="right") % 2 == 1
     return found
 
 
@@ -186,7 +194,7 @@ def _ploidy(options: dict[str, Any], reference: Reference) -> dict[str, int]:
 def _regions(
     file: Path | None, reference: Reference, simulated: dict[str, Any] | None = None
 ) -> list[Region]:
-    """The regions of a BED, or all contigs; of simulated reads those that variants are in."""
+    """The regions of a BED, joined, or all contigs; of simulated reads where variants are."""
     if file is None:
         most = (simulated or {}).get("bases") or float("inf")
         return [(name, 0, int(min(n, most))) for name, n in reference.lengths.items()]
@@ -196,18 +204,33 @@ def _regions(
             message = f"{chrom}, up to {end}, does not lie in the reference"
             hint = f"it has {', '.join(list(reference.lengths)[:3])}"
             raise DataError(message, file=file, row=row, hint=hint)
-    spans = windows.sort_values(["chrom", "start"])[["chrom", "start", "end"]]
-    return list(spans.itertuples(index=False, name=None))
+    return _joined(windows[["chrom", "start", "end"]].itertuples(index=False, name=None))
+
+
+def _joined(regions: Iterable[Region]) -> list[Region]:
+    """Regions that overlap or touch as one."""
+    joined: list[Region] = []
+    for contig, start, end in sorted(regions):
+        if joined and joined[-1][0] == contig and start <= joined[-1][2]:
+            joined[-1] = contig, joined[-1][1], max(joined[-1][2], end)
+        else:
+            joined.append((contig, start, end))
+    return joined
 
 
 def _intersection(one: list[Region], other: list[Region]) -> list[Region]:
-    """Where both have a region."""
-    return [
-        (contig, max(start, first), min(end, last))
-        for contig, start, end in one
-        for name, first, last in other
-        if name == contig and max(start, first) < min(end, last)
-    ]
+    """Where both have a region; each side is sorted, and its regions are apart."""
+    found, ours, theirs = [], sorted(one), sorted(other)
+    i = j = 0
+    while i < len(ours) and j < len(theirs):
+        (contig, start, end), (name, first, last) = ours[i], theirs[j]
+        if name == contig and max(start, first) < min(end, last):
+            found.append((contig, max(start, first), min(end, last)))
+        if (contig, end) < (name, last):
+            i += 1
+        else:
+            j += 1
+    return found
 
 
 def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
