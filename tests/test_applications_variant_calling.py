@@ -149,6 +149,19 @@ def test_only_confident_regions_are_labelled_and_regions_looked_at(tmp_path):
     )
 
 
+def test_an_allele_lies_where_it_is_however_its_record_begins(tmp_path):
+    """Two letters in one record that begins outside; a deletion written at its right end inside."""
+    at = next(at for at in range(400, 900) if LETTERS[at : at + 2] == LETTERS[at + 2 : at + 4])
+    double = 300, LETTERS[300:302], OTHER[LETTERS[300]] + OTHER[LETTERS[301]]
+    shifted = at + 1, LETTERS[at + 1 : at + 4], LETTERS[at + 1]
+    reads = reads_over(LETTERS, [double], 300, 9, "a") + reads_over(LETTERS, [shifted], at, 9, "b")
+    path = write_reads(tmp_path / "x.bam", reads, {"c": 1200})
+    true = truth(tmp_path, [line(double, "1/1"), line(shifted, "1/1")])
+    bed = write(tmp_path / "sure.bed", f"c\t301\t390\nc\t{at + 1}\t1200\n")
+    rows = ingest(tmp_path, path, {"sample": "me"}, truth=true, confident=bed)
+    assert rows[[f"{VARIANT}pos", "label"]].values.tolist() == [[302, "1/1"]]
+
+
 def test_regions_that_overlap_are_one(tmp_path):
     reads = reads_over(LETTERS, [snp(300)], 300, 9, "a") + reads_over(
         LETTERS, [snp(700)], 700, 9, "b"

@@ -31,7 +31,6 @@ from bioloom.samples.variants import FOUND, GENOTYPES, IMAGE, PEER, PRIOR
 from bioloom.variants import simulate
 from bioloom.variants.bcftools import SETTINGS, bcftools_calls
 from bioloom.variants.candidates import Theta
-from bioloom.variants.compare import inside
 from bioloom.variants.evidence import TILE, Person, region_evidence
 from bioloom.variants.labels import label_rows
 from bioloom.variants.recalibration import error_rates
@@ -127,32 +126,44 @@ def _labelled(
     person: Person,
     regions: list[Region],
 ) -> tuple[pd.DataFrame, str]:
-    """One sample's rows inside the regions, with their labels and the peer's answers; a note."""
-    rows = rows[(rows[f"{VARIANT}person"] == person.name) & _inside(rows, regions)]
-    truth = inside(_truth(files["truth"], person.name), regions)
-    called = bcftools_calls(person.reads.file, person.name, reference, person.ploidy)
-    peer = inside(called, regions)
-    if not len(truth):
-        hint = "contigs may be spelled otherwise (chr20, 20), or positions be of another build"
-        message = f"No true variant of {person.name} lies in the regions"
-        raise DataError(message, file=files["truth"], hint=hint)
+    """One sample's rows inside the regions, with their labels and the peer's answers; a note.
+
+    Records begin where their writer likes: an allele lies where it is, written left-most.
+    """
+    mine = rows[rows[f"{VARIANT}person"] == person.name]
+    truth = _by_contig(_truth(files["truth"], person.name))
+    peer = _by_contig(bcftools_calls(person.reads.file, person.name, reference, person.ploidy))
     parts = [
         label_rows(
-            rows[rows[f"{VARIANT}chrom"] == contig],
-            [call for call in truth if call.contig == contig],
-            [call for call in peer if call.contig == contig],
+            mine[mine[f"{VARIANT}chrom"] == contig],
+            truth.get(contig, []),
+            peer.get(contig, []),
             reference.codes(contig, 0, reference.lengths[contig]),
             person,
             contig,
         )
         for contig in dict.fromkeys(contig for contig, _, _ in regions)
     ]
-    labelled = pd.concat(parts, ignore_index=True)
-    missed = int((~labelled[FOUND] & (labelled["label"] != GENOTYPES[0])).sum())
+    labelled = pd.concat(parts, ignore_index=True) if parts else mine.assign(label="")
+    labelled = labelled[_inside(labelled, regions)]
+    true = labelled["label"] != GENOTYPES[0]
+    if not true.any():
+        hint = "contigs may be spelled otherwise (chr20, 20), or positions be of another build"
+        message = f"No true variant of {person.name} lies in the regions"
+        raise DataError(message, file=files["truth"], hint=hint)
+    missed = int((~labelled[FOUND].astype(bool) & true).sum())
     return labelled, (
-        f"{person.name}: {len(truth)} true variants in {sum(e - s for _, s, e in regions):,} "
-        f"bases; {missed} of their alleles are no candidates, and count as missed"
+        f"{person.name}: {int(true.sum())} true alleles in {sum(e - s for _, s, e in regions):,} "
+        f"bases; {missed} of them are no candidates, and count as missed"
     )
+
+
+def _by_contig(calls: Iterable[Called]) -> dict[str, list[Called]]:
+    """The calls of each contig, in order."""
+    found: dict[str, list[Called]] = {}
+    for call in calls:
+        found.setdefault(call.contig, []).append(call)
+    return found
 
 
 def _truth(file: Path, name: str) -> list[Called]:
