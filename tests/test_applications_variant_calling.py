@@ -81,6 +81,21 @@ def test_reads_of_nobody_are_no_sample_s(tmp_path, group, what):
     refused(lambda: ingest(tmp_path, path), f"lost300.0 names {what}.*several samples")
 
 
+def test_a_group_without_a_sample_is_of_nobody(tmp_path):
+    path = grouped(tmp_path / "x.bam", two_samples(), GROUPS | {"fc1.L2": ""})
+    refused(lambda: ingest(tmp_path, path), "names a read group without a sample")
+
+
+def test_names_of_groups_may_be_of_any_letters(tmp_path):
+    """SAM: the header is UTF-8."""
+    named = [("fc1.ü", reads_over(LETTERS, [], 300, 9, "r")), ("fc2", two_samples()[:6])]
+    reads = [one for group, some in named for one in tagged(some, None)]
+    tags = [group for group, some in named for _ in some]
+    reads = [r._replace(tags=(("RG", tag),)) for r, tag in zip(reads, tags, strict=True)]
+    path = grouped(tmp_path / "x.bam", reads, {"fc1.ü": "Jürgen", "fc2": "S2"})
+    assert set(ingest(tmp_path, path)[f"{VARIANT}person"]) == {"Jürgen", "S2"}
+
+
 def test_without_groups_the_name_is_asked_for(tmp_path):
     path = write_reads(
         tmp_path / "x.bam", reads_over(LETTERS, [snp(300)], 300, 8, "a"), {"c": 1200}

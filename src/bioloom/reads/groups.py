@@ -32,26 +32,29 @@ def samples_of_reads(header: Header) -> list[str]:
 def of_sample(records: Records, header: Header, sample: str, file: Path) -> Records:
     """The records of one of several samples.
 
-    DataError for a record of no group, or of one that the header has not: whose it is nobody knows.
+    DataError for a record of no group, of one that the header has not, or of one without a sample:
+    whose it is nobody knows.
     """
     groups = read_groups(header)
     number = groups_of(records, list(groups))
-    lost = np.flatnonzero(number < 0)
+    # NONE and UNKNOWN count from the end.
+    owners = np.array([*groups.values(), "", ""])[number]
+    lost = np.flatnonzero(owners == "")
     if len(lost):
         row = int(lost[0])
-        what = "names no read group" if number[row] == NONE else "names an unknown read group"
+        named = {NONE: "names no read group", UNKNOWN: "names an unknown read group"}
+        what = named.get(int(number[row]), "names a read group without a sample (SM)")
         raise DataError(
             f"The read {records.name(row)} {what}, and the file has several samples",
             file=file,
             hint="samtools addreplacerg gives reads a group, samtools view -R takes some out",
         )
-    mine = np.array([name == sample for name in groups.values()])
-    return records.take(mine[number])
+    return records.take(owners == sample)
 
 
 def groups_of(records: Records, ids: list[str]) -> np.ndarray:
     """The place of each record's read group among `ids`, (N,); NONE or UNKNOWN."""
-    encoded = [name.encode("latin-1") for name in ids]
+    encoded = [name.encode() for name in ids]
     letters = np.frombuffer(b"".join(encoded), np.uint8)
     ends = np.cumsum([len(name) for name in encoded], dtype=np.int64)
     return _groups(records.raw, records.at, letters, ends)
