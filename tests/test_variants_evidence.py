@@ -74,6 +74,19 @@ def test_mates_that_overlap_are_one_witness_of_letters_and_of_indels(tmp_path):
     ]
 
 
+def test_mates_that_meet_in_their_clips_are_one_witness(tmp_path):
+    """An insertion between them, of which each shows a part."""
+    inserted = "GATTACAGATTTGCCATGCA"
+    insertion = 600, LETTERS[600], LETTERS[600] + inserted
+    reads = reads_over(LETTERS, [insertion], 600, 4, "x")
+    for i in range(3):
+        one, other = LETTERS[530 + i : 601] + inserted[:12], inserted[8:] + LETTERS[601:670]
+        reads.append(Read(f"f{i}", 530 + i, f"{71 - i}M12S", one, flag=99))
+        reads.append(Read(f"f{i}", 601, "12S69M", other, flag=147))
+    found = called(tmp_path, reads)
+    assert [c[3:] for c in found if c[2] == insertion[2]] == [((1, 1), (0, 7))]
+
+
 def test_one_molecule_read_twice_is_no_variant(tmp_path):
     places, other = haplotype(LETTERS, []), haplotype(LETTERS, [snp(300)])
     reads = [read(f"r{i}", places[240 + i : 330 + i], flag=99) for i in range(8)]

@@ -15,8 +15,9 @@ import pandas as pd
 from bioloom.arrays.images import HALF, NEVER
 from bioloom.reads.bam import Bam
 from bioloom.reads.cram import Cram
+from bioloom.reads.fragments import link
 from bioloom.reads.groups import of_sample
-from bioloom.reads.pileup import COUNTING, linked
+from bioloom.reads.pileup import COUNTING
 from bioloom.reads.records import Records
 from bioloom.samples import VARIANT
 from bioloom.samples.variants import COPIES, FOUND, IMAGE, PRIOR
@@ -31,7 +32,7 @@ from bioloom.variants.genotypes import (
     prior,
 )
 from bioloom.variants.images import image
-from bioloom.variants.realignment import Evidence, fragments_of, gap_open, observe
+from bioloom.variants.realignment import Evidence, fragments_of, gap_open, observe, spans
 from bioloom.variants.reference import Reference
 
 TILE = 2000  # bases that are worked on at once
@@ -84,7 +85,10 @@ class Window:
 
 
 class Reads(NamedTuple):
-    """One sample's records of a window that count, and which are of one fragment."""
+    """One sample's records of a window that count, and which are of one fragment.
+
+    Those are that overlap with their clips laid out: so both mates may show one insertion.
+    """
 
     person: Person
     records: Records
@@ -98,7 +102,7 @@ class Reads(NamedTuple):
         if not person.alone:
             records = of_sample(records, person.reads.header, person.name, person.reads.file)
         records = COUNTING.keep(records)
-        following, _ = linked(records, COUNTING)
+        following, _ = link(records.raw, records.at, *spans(records.columns))
         return cls(person, records, following, fragments_of(following))
 
 

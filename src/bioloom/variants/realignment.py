@@ -141,6 +141,16 @@ def projected(raw, begin, cigar, operations):
 
 
 @numba.njit(cache=True)
+def spans(columns):
+    """(left, right): `projected` of each record."""
+    raw, at, begin, flag, cigar, operations = columns
+    left, right = np.empty(len(at), np.int64), np.empty(len(at), np.int64)
+    for r in range(len(at)):
+        left[r], right[r] = projected(raw, begin[r], cigar[r], operations[r])
+    return left, right
+
+
+@numba.njit(cache=True)
 def segment(raw, begin, cigar, operations, first, last):
     """The read's letters [from, to) that lie on [first, last), clips laid out; and clipped ones."""
     start, _ = projected(raw, begin, cigar, operations)
@@ -211,11 +221,7 @@ def explain(columns, fragment, differing, sites, error, unknown, half, n_alleles
     """
     raw, at, begin, flag, cigar, operations = columns
     n, width = len(at), 2 * half + 1
-    left, right = np.empty(n, np.int64), np.empty(n, np.int64)
-    longest = np.int64(0)
-    for r in range(n):
-        left[r], right[r] = projected(raw, begin[r], cigar[r], operations[r])
-        longest = max(longest, right[r] - left[r])
+    left, right = spans(columns)
     most = 0
     for h in range(len(sites.offsets) - 1):
         most = max(most, sites.offsets[h + 1] - sites.offsets[h])
@@ -286,12 +292,11 @@ def explain(columns, fragment, differing, sites, error, unknown, half, n_alleles
 @numba.njit(cache=True)
 def overlaps(columns, sites):
     """How many pairs of a site and a record that reaches it there are: room for `explain`."""
-    raw, at, begin, flag, cigar, operations = columns
+    left, right = spans(columns)
     count = 0
-    for r in range(len(at)):
-        left, right = projected(raw, begin[r], cigar[r], operations[r])
+    for r in range(len(left)):
         for s in range(len(sites.start)):
-            count += left < sites.end[s] and right > sites.start[s]
+            count += left[r] < sites.end[s] and right[r] > sites.start[s]
     return count
 
 
@@ -318,7 +323,7 @@ def observe(
 ) -> Evidence:
     """What each fragment of the records says of each site; `reference` begins at `origin`.
 
-    Images reach `half` positions to both sides. DataError for a sequence with "=".
+    Images reach `half` positions to both sides. A "=" in a sequence says nothing.
     """
     columns = records.columns
     room = overlaps(columns, sites)
