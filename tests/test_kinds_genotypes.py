@@ -128,6 +128,9 @@ def test_what_can_never_be_stays_so():
     X = images(1)
     never = Images(X.table, X.rows, X.offsets, np.array([[0, NEVER, NEVER]], np.float32))
     assert untrained().outputs(never)[0, 0] > 1 - 1e-9
+    model = untrained()
+    model.network.trust.data.fill_(0.3)
+    assert model.outputs(never)[0, 0] > 1 - 1e-9
 
 
 def test_the_order_of_reads_is_nothing_and_a_site_needs_none():

@@ -13,6 +13,7 @@ from bioloom.features import Features
 from bioloom.fitted import Fitted
 from bioloom.fitted.preprocess import Preprocess
 from bioloom.kinds import encode_labels, get_kind
+from bioloom.models import get_model
 from bioloom.training.recipe import Recipe
 from bioloom.training.train import Partition, fit, train, train_task
 from tests.toys import LOGISTIC, fit_once, partition, patients, table
@@ -217,3 +218,25 @@ def test_the_signature_is_of_training_rows_alone(tmp_path):
         samples, partition(samples), {"features": features}, options, seed=1, inputs=[]
     )
     assert fitted.settings["signature"] == {"site": {"type": "category", "values": ["north"]}}
+
+
+def test_valid_rows_of_no_weight_stop_nothing(monkeypatch):
+    """Their labels cannot be learnt: they would tell when a model forgets most."""
+    samples, features = table()
+    weight = np.where(np.arange(len(samples)) % 5 == 0, 0.0, 1.0)
+    labels = encode_labels(samples.assign(sample_weight=weight), get_kind("binary"))
+    model = get_model("logistic_regression")
+    shown = {}
+
+    def look(self, X, y, X_valid, y_valid, **options):
+        shown.update(rows=X_valid, labels=y_valid)
+        return plain(self, X, y, X_valid, y_valid, **options)
+
+    plain = model.fit
+    monkeypatch.setattr(model, "fit", look)
+    rows = {"train": np.arange(60), "valid": np.arange(60, 95), "test": np.arange(95, 100)}
+    part = Partition(0, 0, rows, np.arange(len(samples)))
+    recipe = Recipe(features, "logistic_regression", {}, {}, {})
+    fit(recipe, labels, part, samples, 1)
+    assert len(shown["rows"]) == len(shown["labels"]) == 28
+    assert np.array_equal(shown["labels"], labels.y[60:95][weight[60:95] > 0])

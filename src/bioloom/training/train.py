@@ -4,7 +4,7 @@ Whatever is fitted is fitted on train rows; early stopping, calibration, thresho
 quantile come from valid rows; of test rows only the features are read. `held_out.parquet` holds
 the predictions of test rows, so that evaluation needs no model. Samples with `sample_weight` are
 weighted in the loss of every model that can, and the mean weight of its training rows is 1; early
-stopping, calibration and intervals count each valid row once.
+stopping, calibration and intervals count each valid row once, but those of no weight stop nothing.
 """
 
 from __future__ import annotations
@@ -134,7 +134,8 @@ def fit(
     units = partition.units[rows["train"]]
     parameters = select_parameters(recipe, labels, rows["train"], X, y, units, seed)
     model = build_model(recipe.model, labels, seed, parameters)
-    parts = [model_rows(kind, model, side[p]) for p in FITTED_PARTS for side in (prepared, y)]
+    stopping = _stopping(labels, rows["valid"], prepared["valid"], y["valid"])
+    parts = [model_rows(kind, model, part) for part in (prepared["train"], y["train"], *stopping)]
     model.fit(*parts, **weighting(model, labels, rows["train"]))
     fitted = Fitted(
         kind=kind,
@@ -148,6 +149,12 @@ def fit(
     raw, known = fitted.raw(prepared["valid"]), end_to_end(y["valid"])
     fitted.calibration = kind.calibrate(raw, known, labels, end_to_end(y["train"]))
     return fitted
+
+
+def _stopping(labels: Labels, valid: np.ndarray, X: Any, y: Any) -> tuple[Any, Any]:
+    """The valid rows that tell a model when to stop: those that it could have learnt from."""
+    known = labels.weight[valid] > 0 if labels.weight is not None else np.ones(len(valid), bool)
+    return (X, y) if known.all() or not known.any() else (X[known], y[known])
 
 
 def _check_units(kind: Kind, X: dict[str, Any], y: dict[str, Any]) -> None:

@@ -63,11 +63,9 @@ class Network(nn.Module):
         means = (pools / counts.clamp(min=1)[:, :, None]).flatten(1)
         x = self.dropout(F.gelu(self.site(torch.cat([means, counts.log1p(), table], dim=1))))
         x = x + self.dropout(F.gelu(self.hidden(x)))
-        return self.trust * self._start(prior) + self.answer(x)
-
-    def _start(self, prior: torch.Tensor) -> torch.Tensor:
-        """The prior, cut off; but what can never be stays so."""
-        return torch.where(prior <= NEVER, prior, prior.clamp(min=-self.clamp))
+        logits = self.trust * prior.clamp(min=-self.clamp) + self.answer(x)
+        # What can never be stays so, however little the prior is trusted.
+        return torch.where(prior <= NEVER, prior, logits)
 
     def _reads(self, reads: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
         """One vector a read, (R, width)."""
