@@ -123,6 +123,20 @@ def test_an_indel_that_begins_in_a_region_before_explains_what_it_reaches(tmp_pa
     assert [c[3:] for c in calls(rows)] == [((0, 1), (10, 10)), ((0, 1), (10, 10))]
 
 
+def test_long_reads_look_the_same_in_regions_of_any_size(tmp_path):
+    letters = random_letters(3000, 4)
+    rng, contigs = np.random.default_rng(0), {"c": letters}
+    reads = []
+    for i in range(6):
+        wrong = {int(at): OTHER[letters[at]] for at in [*rng.choice(3000, 90), 1500]}
+        reads.append(Read(f"r{i}", 0, "3000M", "".join(map(wrong.get, range(3000), letters))))
+    one = person(tmp_path, contigs, reads)
+    few, whole = (evidence(tmp_path, contigs, [one], size) for size in (250, 3000))
+    assert len(few)
+    assert few.drop(columns=IMAGE).astype(str).equals(whole.drop(columns=IMAGE).astype(str))
+    assert few[IMAGE].equals(whole[IMAGE])
+
+
 def test_what_no_caller_counts_and_what_all_should(tmp_path):
     wrong = [0x400, 0x200, 0x100, 0x4]  # duplicate, failed, secondary, unmapped
     reads = reads_over(LETTERS, [], 300, 9, "plain")

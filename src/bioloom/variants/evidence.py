@@ -36,7 +36,7 @@ from bioloom.variants.realignment import Evidence, fragments_of, gap_open, obser
 from bioloom.variants.reference import Reference
 
 TILE = 2000  # bases that are worked on at once
-MARGIN = 500  # bases beside them whose reads are read, too
+MARGIN = 500  # bases beside them whose reads are read, too; above `realignment.NEARBY`
 SURE = -25.0  # logarithm of the least probability that is told
 NEAR = 20  # bases within which a site may be the echo of an indel
 FARTHEST = NEAR + 2 * LONGEST + 1  # bases behind the start of an indel that it may be near to

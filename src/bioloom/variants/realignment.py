@@ -35,6 +35,7 @@ SLIP = 2.5  # Phred by which each further base of a repeat makes a gap likelier
 OPEN_LEAST = 18.0
 LONGEST_UNIT = 4  # of a repeat
 LONGEST = 4096  # letters of a read near a site
+NEARBY = 400  # bases to both sides of a site on which mismatches are counted
 FOREIGN = 0.25  # probability of each letter that is inserted
 u = np.uint64
 
@@ -63,7 +64,7 @@ class Evidence(NamedTuple):
     reverse: np.ndarray  # (O,) bool, of the fragment's first record here
     mapping: np.ndarray  # (O,) uint8, the lowest mapping quality of its records here
     clipped: np.ndarray  # (O,) bool, whether a record is soft-clipped
-    mismatches: np.ndarray  # (O,) the most that a record has, over its length
+    mismatches: np.ndarray  # (O,) the most that a record has, up to `NEARBY` from the site
     end_distance: np.ndarray  # (O,) letters from the site to the nearer end of its first record
 
 
@@ -178,26 +179,23 @@ def segment(raw, begin, cigar, operations, first, last):
 
 
 @numba.njit(cache=True)
-def mismatches(columns, reference, first):
-    """Letters of each record that differ from the reference, which begins at position `first`."""
-    raw, at, begin, flag, cigar, operations = columns
-    found = np.zeros(len(at), np.int64)
-    for r in range(len(at)):
-        sequence, _, letters = letters_of(raw, at[r])
-        x, y = begin[r] - first, np.int64(0)
-        for k in range(operations[r] if letters > 0 else 0):
-            word = uint32(raw, cigar[r] + 4 * k)
-            operation, length = word & 15, np.int64(word >> 4)
-            if operation in (MATCH, EQUAL, DIFFERENT):
-                for j in range(max(np.int64(0), -x), min(length, len(reference) - x)):
-                    code = CODES[bits_at(raw, u(sequence), u(y + j))]
-                    found[r] += code < 4 and reference[x + j] < 4 and code != reference[x + j]
-                x += length
-                y += length
-            elif operation in (INSERTION, SOFT_CLIP):
-                y += length
-            elif operation in (DELETION, SKIP):
-                x += length
+def mismatches(raw, at, begin, cigar, operations, reference):
+    """Letters of a record that differ from a reference; `begin` is relative to its first base."""
+    sequence, _, letters = letters_of(raw, at)
+    found, x, y = 0, begin, np.int64(0)
+    for k in range(operations if letters > 0 else 0):
+        word = uint32(raw, cigar + 4 * k)
+        operation, length = word & 15, np.int64(word >> 4)
+        if operation in (MATCH, EQUAL, DIFFERENT):
+            for j in range(max(np.int64(0), -x), min(length, len(reference) - x)):
+                code = CODES[bits_at(raw, u(sequence), u(y + j))]
+                found += code < 4 and reference[x + j] < 4 and code != reference[x + j]
+            x += length
+            y += length
+        elif operation in (INSERTION, SOFT_CLIP):
+            y += length
+        elif operation in (DELETION, SKIP):
+            x += length
     return found
 
 
@@ -213,12 +211,14 @@ def _join(one, other):
 
 
 @numba.njit(cache=True, nogil=True)
-def explain(columns, fragment, differing, sites, error, unknown, half, n_alleles, evidence):
+def explain(columns, fragment, around, sites, error, unknown, half, n_alleles, evidence):
     """Fill `evidence`, and say how many observations there are.
 
-    `fragment` is the first record of each record's fragment, `differing` its mismatches, `error`
-    the probability of an error by base quality. Images reach `half` positions to both sides.
+    `fragment` is the first record of each record's fragment, `around` the reference with the
+    position of its first letter, `error` the probability of an error by base quality. Images reach
+    `half` positions to both sides.
     """
+    reference, corner = around
     raw, at, begin, flag, cigar, operations = columns
     n, width = len(at), 2 * half + 1
     left, right = spans(columns)
@@ -275,7 +275,10 @@ def explain(columns, fragment, differing, sites, error, unknown, half, n_alleles
                 joined = other if fresh else _join(before, other)
                 evidence.likelihood[o, a] = evidence.likelihood[o, 0] + joined
             evidence.mapping[o] = min(evidence.mapping[o], raw[at[r] + 13])
-            evidence.mismatches[o] = max(evidence.mismatches[o], differing[r])
+            low = max(corner, sites.start[s] - NEARBY)
+            near = reference[low - corner : sites.start[s] + NEARBY - corner]
+            count = mismatches(raw, at[r], begin[r] - low, cigar[r], operations[r], near)
+            evidence.mismatches[o] = max(evidence.mismatches[o], count)
             evidence.clipped[o] |= clips > 0
             row = (
                 evidence.codes[o],
@@ -283,8 +286,8 @@ def explain(columns, fragment, differing, sites, error, unknown, half, n_alleles
                 evidence.insertion[o],
                 evidence.strand[o],
             )
-            corner = sites.start[s] - half
-            count = aligned(raw, at[r], begin[r], cigar[r], operations[r], corner, width, pieces)
+            edge = sites.start[s] - half
+            count = aligned(raw, at[r], begin[r], cigar[r], operations[r], edge, width, pieces)
             lay(raw, at[r], flag[r] & REVERSE != 0, pieces[:count], unknown, row)
     return found
 
@@ -338,11 +341,10 @@ def observe(
         np.zeros(room, np.int64),
         np.zeros(room, np.int64),
     )
-    differing = mismatches(columns, reference, origin)
     found = explain(
         columns,
         fragments_of(following),
-        differing,
+        (reference, origin),
         sites,
         error,
         np.uint8(unknown),
