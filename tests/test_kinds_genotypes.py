@@ -50,6 +50,7 @@ def test_scores_are_those_of_counting_in_each_part_and_each_resample():
             assert measured[f"{name}_f1"][column] == pytest.approx(expected)
         present = np.minimum(y[rows], 1), np.minimum(call[rows], 1)
         assert measured["allele_f1"][column] == pytest.approx(plain_f1(*present))
+    assert measured["accuracy"][0] == pytest.approx((y == call)[found].mean())
     variants = y > 0
     assert measured["not_found"][0] == pytest.approx((~found)[variants].mean())
     assert measured["genotype_accuracy"][0] == pytest.approx(
