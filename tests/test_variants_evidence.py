@@ -62,6 +62,13 @@ def test_an_indel_written_at_three_places_is_one_left_aligned_record(tmp_path):
     assert called(tmp_path, reads, letters) == [(401, "GCA", "G", (0, 1), (9, 12))]
 
 
+def test_a_long_insertion_near_the_end_of_a_contig(tmp_path):
+    insertion = 1189, LETTERS[1189], LETTERS[1189] + "GATTACAGATTTGCCATGCA"
+    places = haplotype(LETTERS, [insertion])
+    reads = [read(f"r{i}", places[1100 + i :]) for i in range(12)]
+    assert called(tmp_path, reads) == [(1190, *insertion[1:], (1, 1), (0, 12))]
+
+
 def test_mates_that_overlap_are_one_witness_of_letters_and_of_indels(tmp_path):
     deletion = (800, LETTERS[800:804], LETTERS[800])
     reads = []
