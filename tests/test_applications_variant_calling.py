@@ -177,6 +177,18 @@ def test_an_allele_lies_where_it_is_however_its_record_begins(tmp_path):
     assert rows[[f"{VARIANT}pos", "label"]].values.tolist() == [[302, "1/1"]]
 
 
+def test_a_truth_of_another_build_is_refused(tmp_path):
+    path = write_reads(
+        tmp_path / "x.bam", reads_over(LETTERS, [snp(300)], 300, 9, "a"), {"c": 1200}
+    )
+    start, ref, alt = snp(300)
+    true = truth(tmp_path, [line((start, alt, ref), "0/1")])
+    refused(
+        lambda: ingest(tmp_path, path, {"sample": "me"}, truth=true),
+        "REF of c:301 is not what.*truth.vcf",
+    )
+
+
 def test_regions_that_overlap_are_one(tmp_path):
     reads = reads_over(LETTERS, [snp(300)], 300, 9, "a") + reads_over(
         LETTERS, [snp(700)], 700, 9, "b"
