@@ -255,6 +255,9 @@ def test_simulate_takes_the_place_of_reads(tmp_path, monkeypatch):
     assert task_mistakes("x", task) == []
     training["simulate"] = {"depth": 8}
     assert "'depth'" in "".join(task_mistakes("x", task))
+    for depths in ([], ["x"], [-3, 8]):
+        training["simulate"] = {"depths": depths}
+        assert "depths` are numbers above 0" in "".join(task_mistakes("x", task))
     training["simulate"] = {"depths": [8]}
     write(tmp_path / "t.vcf", "x")
     training["truth"] = "t.vcf"
