@@ -235,6 +235,16 @@ def test_reads_without_a_candidate_or_on_other_contigs_are_refused(tmp_path):
     refused(lambda: ingest(tmp_path, path, options), "No region.*y.bam.*chr1")
 
 
+def test_a_contig_that_one_file_has_alone_is_told(tmp_path):
+    reads = reads_over(LETTERS, [snp(300)], 300, 9, "a")
+    one = write_reads(tmp_path / "x.bam", reads, {"c": 1200, "d": 1200})
+    other = write_reads(tmp_path / "y.bam", reads, {"c": 1200})
+    sheet = write(tmp_path / "sheet.csv", f"sample,bam\na,{one}\nb,{other}\n")
+    reference = write_reference(tmp_path, {"c": LETTERS, "d": LETTERS})
+    made = application.ingest({"reads": sheet, "reference": reference}, {})
+    assert "Not looked at, for not all files have them: d" in made.notes
+
+
 def test_a_haploid_contig_by_name(tmp_path):
     path = write_reads(
         tmp_path / "x.bam", reads_over(LETTERS, [snp(300)], 300, 9, "a"), {"c": 1200}

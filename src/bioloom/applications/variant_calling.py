@@ -65,7 +65,10 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     ploidy = _ploidy(options, reference)
     people, notes = _people(files["reads"], options["sample"], reference, ploidy)
     regions = _regions(files.get("regions"), reference, options["simulate"])
-    covered = set.intersection(*(set(person.reads.header.contigs) for person in people))
+    headers = [set(person.reads.header.contigs) for person in people]
+    covered = set.intersection(*headers)
+    if partly := [name for name in reference.lengths if name in set.union(*headers) - covered]:
+        notes.append(f"Not looked at, for not all files have them: {', '.join(partly[:5])}")
     regions = [region for region in regions if region[0] in covered]
     if not regions:
         hint = f"the reads lie on {', '.join(sorted(covered)[:3]) or 'contigs of different names'}"
