@@ -295,6 +295,7 @@ TASK = {
 @pytest.mark.slow
 def test_a_pair_of_fastq_files_becomes_a_vcf_that_is_right(tmp_path):
     """As a new user would: a genome, two files of reads, and a task of a few lines."""
+    (tmp_path / "project").mkdir()
     project = Project.create(tmp_path / "project")
     data = project.path("data")
     rng = np.random.default_rng(7)
