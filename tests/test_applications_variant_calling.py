@@ -177,6 +177,18 @@ def test_an_allele_lies_where_it_is_however_its_record_begins(tmp_path):
     assert rows[[f"{VARIANT}pos", "label"]].values.tolist() == [[302, "1/1"]]
 
 
+def test_a_truth_of_another_build_is_refused(tmp_path):
+    path = write_reads(
+        tmp_path / "x.bam", reads_over(LETTERS, [snp(300)], 300, 9, "a"), {"c": 1200}
+    )
+    start, ref, alt = snp(300)
+    true = truth(tmp_path, [line((start, alt, ref), "0/1")])
+    refused(
+        lambda: ingest(tmp_path, path, {"sample": "me"}, truth=true),
+        "REF of c:301 is not what.*truth.vcf",
+    )
+
+
 def test_regions_that_overlap_are_one(tmp_path):
     reads = reads_over(LETTERS, [snp(300)], 300, 9, "a") + reads_over(
         LETTERS, [snp(700)], 700, 9, "b"
@@ -223,6 +235,16 @@ def test_reads_without_a_candidate_or_on_other_contigs_are_refused(tmp_path):
     refused(lambda: ingest(tmp_path, path, options), "No region.*y.bam.*chr1")
 
 
+def test_a_contig_that_one_file_has_alone_is_told(tmp_path):
+    reads = reads_over(LETTERS, [snp(300)], 300, 9, "a")
+    one = write_reads(tmp_path / "x.bam", reads, {"c": 1200, "d": 1200})
+    other = write_reads(tmp_path / "y.bam", reads, {"c": 1200})
+    sheet = write(tmp_path / "sheet.csv", f"sample,bam\na,{one}\nb,{other}\n")
+    reference = write_reference(tmp_path, {"c": LETTERS, "d": LETTERS})
+    made = application.ingest({"reads": sheet, "reference": reference}, {})
+    assert "Not looked at, for not all files have them: d" in made.notes
+
+
 def test_a_haploid_contig_by_name(tmp_path):
     path = write_reads(
         tmp_path / "x.bam", reads_over(LETTERS, [snp(300)], 300, 9, "a"), {"c": 1200}
@@ -243,6 +265,9 @@ def test_simulate_takes_the_place_of_reads(tmp_path, monkeypatch):
     assert task_mistakes("x", task) == []
     training["simulate"] = {"depth": 8}
     assert "'depth'" in "".join(task_mistakes("x", task))
+    for depths in ([], ["x"], [-3, 8]):
+        training["simulate"] = {"depths": depths}
+        assert "depths` are numbers above 0" in "".join(task_mistakes("x", task))
     training["simulate"] = {"depths": [8]}
     write(tmp_path / "t.vcf", "x")
     training["truth"] = "t.vcf"
@@ -270,6 +295,7 @@ TASK = {
 @pytest.mark.slow
 def test_a_pair_of_fastq_files_becomes_a_vcf_that_is_right(tmp_path):
     """As a new user would: a genome, two files of reads, and a task of a few lines."""
+    (tmp_path / "project").mkdir()
     project = Project.create(tmp_path / "project")
     data = project.path("data")
     rng = np.random.default_rng(7)

@@ -8,7 +8,7 @@ import pytest
 
 from bioloom.arrays import Images, from_arrays, shape_of, to_arrays, vectors
 from bioloom.arrays.images import NEVER, SPAN, WIDTH, rows_of
-from bioloom.kinds import get_kind
+from bioloom.kinds import Labels, get_kind
 from bioloom.kinds.genotypes import best_threshold
 from bioloom.metrics.variants import scores
 from bioloom.models import get_model
@@ -50,6 +50,7 @@ def test_scores_are_those_of_counting_in_each_part_and_each_resample():
             assert measured[f"{name}_f1"][column] == pytest.approx(expected)
         present = np.minimum(y[rows], 1), np.minimum(call[rows], 1)
         assert measured["allele_f1"][column] == pytest.approx(plain_f1(*present))
+    assert measured["accuracy"][0] == pytest.approx((y == call)[found].mean())
     variants = y > 0
     assert measured["not_found"][0] == pytest.approx((~found)[variants].mean())
     assert measured["genotype_accuracy"][0] == pytest.approx(
@@ -72,6 +73,17 @@ def test_the_threshold_is_the_best_of_all():
 def test_a_threshold_without_variants_is_a_half():
     p = np.tile([0.8, 0.1, 0.1], (5, 1))
     assert best_threshold(p, np.zeros(5, int)) == 0.5
+
+
+def test_rows_that_are_no_candidates_tell_nothing_of_others():
+    """A model that starts from no prior is unsure of them, and wrong."""
+    y, _, p = toy(300)
+    kind, outputs = get_kind("genotypes"), ["0/0", "0/1", "1/1"]
+    beside, missed = np.tile([0.99, 0.009, 0.001], (40, 1)), np.ones(40, int)
+    alone = kind.calibrate(p, y, Labels(kind, y, outputs, np.ones(300)), y)
+    raw, true, weight = np.vstack([p, beside]), np.append(y, missed), np.repeat([1.0, 0], [300, 40])
+    among = kind.calibrate(raw, true, Labels(kind, true, outputs, weight), y)
+    assert (among.temperature, among.quantile) == (alone.temperature, alone.quantile)
 
 
 def test_genotypes_are_a_kind_of_alleles_alone():

@@ -5,8 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bioloom.reads.rows import fragment_rows
 from bioloom.samples import VARIANT
 from bioloom.samples.variants import IMAGE
+from bioloom.variants import recalibration
+from bioloom.variants.recalibration import error_rates
+from bioloom.variants.reference import Reference
 from tests.tiny_reads import Read
 from tests.tiny_variants import (
     calls,
@@ -16,6 +20,7 @@ from tests.tiny_variants import (
     random_letters,
     read,
     reads_over,
+    write_reference,
 )
 
 LETTERS = random_letters(1200, 1)
@@ -55,6 +60,13 @@ def test_an_indel_written_at_three_places_is_one_left_aligned_record(tmp_path):
         edit = (place, letters[place : place + 3], letters[place])
         reads += reads_over(letters, [edit], 408, 4, f"alt{place}", length=100)
     assert called(tmp_path, reads, letters) == [(401, "GCA", "G", (0, 1), (9, 12))]
+
+
+def test_a_long_insertion_near_the_end_of_a_contig(tmp_path):
+    insertion = 1189, LETTERS[1189], LETTERS[1189] + "GATTACAGATTTGCCATGCA"
+    places = haplotype(LETTERS, [insertion])
+    reads = [read(f"r{i}", places[1100 + i :]) for i in range(12)]
+    assert called(tmp_path, reads) == [(1190, *insertion[1:], (1, 1), (0, 12))]
 
 
 def test_mates_that_overlap_are_one_witness_of_letters_and_of_indels(tmp_path):
@@ -247,6 +259,29 @@ def test_a_contig_of_one_copy(tmp_path):
     reads += reads_over(LETTERS, [], 600, 8, "more")
     found = called(tmp_path, reads, ploidy={"c": 1})
     assert [(c[0], c[3]) for c in found] == [(301, (1,))]
+
+
+def test_error_rates_are_counted_and_deep_reads_bounded(tmp_path, monkeypatch):
+    rng, contigs = np.random.default_rng(1), {"c": LETTERS}
+    reads, shown = [], []
+    for i in range(600):
+        start = int(rng.integers(0, 1100))
+        letters = [OTHER[x] if rng.random() < 0.02 else x for x in LETTERS[start : start + 100]]
+        reads.append(Read(f"r{i}", start, "100M", "".join(letters)))
+    one = person(tmp_path, contigs, reads)
+    reference = Reference(write_reference(tmp_path, contigs))
+
+    def rows_of(records, start, end):
+        shown.append(len(records) * (end - start))
+        return fragment_rows(records, start, end)
+
+    monkeypatch.setattr(recalibration, "fragment_rows", rows_of)
+    for most in (10_000_000, 120_000):
+        monkeypatch.setattr(recalibration, "CELLS", most)
+        rates = error_rates(one.reads, reference)
+        assert rates[30] == pytest.approx(0.02, rel=0.25)
+        assert rates[20] == pytest.approx(0.01)
+        assert shown[-1] <= most
 
 
 def test_a_deep_site_keeps_its_evidence(tmp_path):

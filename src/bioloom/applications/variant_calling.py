@@ -29,6 +29,7 @@ from bioloom.samples import VARIANT, Cleaned, Raw
 from bioloom.samples.cleaning import drop_rows
 from bioloom.samples.variants import FOUND, GENOTYPES, IMAGE, PEER, PRIOR
 from bioloom.variants import simulate
+from bioloom.variants.alleles import encode
 from bioloom.variants.bcftools import SETTINGS, bcftools_calls
 from bioloom.variants.candidates import Theta
 from bioloom.variants.evidence import TILE, Person, region_evidence
@@ -64,7 +65,10 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     ploidy = _ploidy(options, reference)
     people, notes = _people(files["reads"], options["sample"], reference, ploidy)
     regions = _regions(files.get("regions"), reference, options["simulate"])
-    covered = set.intersection(*(set(person.reads.header.contigs) for person in people))
+    headers = [set(person.reads.header.contigs) for person in people]
+    covered = set.intersection(*headers)
+    if partly := [name for name in reference.lengths if name in set.union(*headers) - covered]:
+        notes.append(f"Not looked at, for not all files have them: {', '.join(partly[:5])}")
     regions = [region for region in regions if region[0] in covered]
     if not regions:
         hint = f"the reads lie on {', '.join(sorted(covered)[:3]) or 'contigs of different names'}"
@@ -133,17 +137,13 @@ def _labelled(
     mine = rows[rows[f"{VARIANT}person"] == person.name]
     truth = _by_contig(_truth(files["truth"], person.name))
     peer = _by_contig(bcftools_calls(person.reads.file, person.name, reference, person.ploidy))
-    parts = [
-        label_rows(
-            mine[mine[f"{VARIANT}chrom"] == contig],
-            truth.get(contig, []),
-            peer.get(contig, []),
-            reference.codes(contig, 0, reference.lengths[contig]),
-            person,
-            contig,
-        )
-        for contig in dict.fromkeys(contig for contig, _, _ in regions)
-    ]
+    parts = []
+    for contig in dict.fromkeys(contig for contig, _, _ in regions):
+        codes = reference.codes(contig, 0, reference.lengths[contig])
+        _check_letters(truth.get(contig, []), codes, files["truth"])
+        here = mine[mine[f"{VARIANT}chrom"] == contig]
+        calls = truth.get(contig, []), peer.get(contig, [])
+        parts.append(label_rows(here, *calls, codes, person, contig))
     labelled = pd.concat(parts, ignore_index=True) if parts else mine.assign(label="")
     labelled = labelled[_inside(labelled, regions)]
     true = labelled["label"] != GENOTYPES[0]
@@ -156,6 +156,16 @@ def _labelled(
         f"{person.name}: {int(true.sum())} true alleles in {sum(e - s for _, s, e in regions):,} "
         f"bases; {missed} of them are no candidates, and count as missed"
     )
+
+
+def _check_letters(calls: list[Called], reference: np.ndarray, file: Path) -> None:
+    """DataError for a record whose REF is not what the reference has."""
+    for call in calls:
+        letters = encode(call.alleles[0])
+        if not np.array_equal(reference[call.start : call.start + len(letters)], letters):
+            message = f"REF of {call.contig}:{call.start + 1} is not what the reference has there"
+            hint = "the positions are of another build, or the contig is another one"
+            raise DataError(message, file=file, hint=hint)
 
 
 def _by_contig(calls: Iterable[Called]) -> dict[str, list[Called]]:

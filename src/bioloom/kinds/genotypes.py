@@ -36,9 +36,12 @@ def outputs(samples: pd.DataFrame, positive: str | None) -> list[str]:
 def calibrate(raw: np.ndarray, y: np.ndarray, labels: Labels, y_train: np.ndarray) -> Calibration:
     """As of all classes, and the probability of a variant from which one is called.
 
-    It is the one with the best F1 of the valid rows.
+    It is the one with the best F1 of the valid rows. Rows of no weight are no candidates: what a
+    model says of them tells nothing of others.
     """
     candidates = raw[:, 0] < CERTAIN
+    if labels.weight is not None:
+        candidates &= labels.weight > 0
     if not candidates.any():
         return Calibration(threshold=0.5, quantile=[0.0])
     fitted = _classes.calibrate(raw[candidates], y[candidates], labels, y_train)

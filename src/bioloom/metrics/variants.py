@@ -53,7 +53,7 @@ def scores(
     result["allele_f1"] = _f1(variant, called, variant & called, weights)["f1"]
     result["genotype_accuracy"] = ratio(right @ weights, both)
     result["not_found"] = ratio((variant & ~found) @ weights, variant @ weights)
-    among = call_scores_of_classes(y, call, p, weights)
+    among = call_scores_of_classes(y[found], call[found], p[found], weights[found])
     return result | {name: among[name] for name in ("accuracy", "brier", "ece")}
 
 

@@ -290,6 +290,10 @@ def _dataset_mistakes(task: Task, dataset: str) -> list[str]:
 def _check_reads(task: Task, dataset: str) -> None:
     if task.is_simulated(dataset) and {"reads", "truth"} & set(task.datasets[dataset]):
         raise DataError("`simulate` takes the place of `reads` and `truth`")
+    if task.is_simulated(dataset):
+        depths = task.simulation(dataset)["depths"]
+        if not depths or not all(type(depth) in (int, float) and depth > 0 for depth in depths):
+            raise DataError(f"`simulate: depths` are numbers above 0, got {depths}")
     if reads := task.reads(dataset):
         check_reads(reads, task.reads_options(dataset))
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
@@ -147,7 +147,9 @@ def fit(
         outputs=labels.outputs,
     )
     raw, known = fitted.raw(prepared["valid"]), end_to_end(y["valid"])
-    fitted.calibration = kind.calibrate(raw, known, labels, end_to_end(y["train"]))
+    weight = None if labels.weight is None else labels.weight[rows["valid"]]
+    own = replace(labels, weight=weight)
+    fitted.calibration = kind.calibrate(raw, known, own, end_to_end(y["train"]))
     return fitted
 
 

@@ -87,14 +87,13 @@ def indels(columns, reference, origin, events, inserted):
         for k in range(operations[r] if int32(raw, at[r] + 20) > 0 else 0):
             word = uint32(raw, cigar[r] + 4 * k)
             operation, length = word & 15, np.int64(word >> 4)
-            inside = 0 < x and x + length < size
-            if operation == DELETION and inside and k > 0:
+            if operation == DELETION and 0 < x and x + length < size and k > 0:
                 p = x
                 while p > 1 and reference[p - 1] == reference[p + length - 1]:
                     p -= 1
                 events[count] = r, p - 1 + origin, length, 0, used
                 count += 1
-            elif operation == INSERTION and inside and 0 < k < operations[r] - 1:
+            elif operation == INSERTION and 0 < x < size and 0 < k < operations[r] - 1:
                 known = True
                 for i in range(length):
                     code = CODES[bits_at(raw, u(sequence), u(y + i))]

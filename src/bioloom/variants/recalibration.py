@@ -16,6 +16,7 @@ from bioloom.variants.reference import Reference
 
 TILE = 2000
 TILES = 60  # looked at, spread evenly over all contigs
+CELLS = 10_000_000  # of a tile, records by positions: 70 MB and more
 SHRINKAGE = 200  # bases by which the rate that a quality stands for counts
 QUALITIES = 256
 LEAST, MOST = 1e-4, 0.75
@@ -30,7 +31,10 @@ def error_rates(reads: Bam | Cram, reference: Reference) -> np.ndarray:
     """(256,) the share of wrong bases by quality; what quality a base has not is left as it is."""
     bases, wrong = np.zeros(QUALITIES), np.zeros(QUALITIES)
     for contig, start, end in _tiles(reads, reference):
-        rows = fragment_rows(reads.records(contig, start, end), start, end)
+        records = reads.records(contig, start, end)
+        # Of deep reads fewer positions: each record has a row of them.
+        end = min(end, start + max(1, CELLS // max(len(records), 1)))
+        rows = fragment_rows(records, start, end)
         letters = reference.codes(contig, start, end)
         known = (rows.code < N) & (letters != N)
         differs = known & (rows.code != letters)
