@@ -144,6 +144,14 @@ def test_labels_are_copies_and_what_is_missed_is_a_row(tmp_path):
     assert rows[f"{PEER}.none"].loc[1001] == 0
 
 
+def test_where_the_truth_is_silent_nothing_is_labelled(tmp_path):
+    reads = [r for at in (300, 700) for r in reads_over(LETTERS, [snp(at)], at, 9, "a")]
+    path = write_reads(tmp_path / "x.bam", reads, {"c": 1200})
+    true = truth(tmp_path, [line(snp(300), "./1"), line(snp(700), "1/1")])
+    rows = ingest(tmp_path, path, {"sample": "me"}, truth=true)
+    assert rows[f"{VARIANT}pos"].tolist() == [701]
+
+
 def test_only_confident_regions_are_labelled_and_regions_looked_at(tmp_path):
     reads = [r for at in (300, 700) for r in reads_over(LETTERS, [snp(at)], at, 9, "a")]
     path = write_reads(tmp_path / "x.bam", reads, {"c": 1200})

@@ -8,7 +8,15 @@ import pysam
 import pysam.bcftools
 import pytest
 
-from bioloom.formats.vcf import Called, Field, Record, read_calls, samples_of, write_vcf
+from bioloom.formats.vcf import (
+    Called,
+    Field,
+    Record,
+    read_calls,
+    samples_of,
+    unknown_places,
+    write_vcf,
+)
 from bioloom.samples.variants import GENOTYPES
 from bioloom.variants.genotypes import genotypes
 from bioloom.variants.records import FILTERS, FORMAT, INFO, vcf_records
@@ -46,6 +54,14 @@ def test_genotypes_of_a_sample_that_pass_and_hold_an_alternative(tmp_path):
         (103, (0, 2), False),
     ]
     assert np.isnan(two[0].quality)
+
+
+def test_places_of_which_nothing_is_told(tmp_path):
+    path = tmp_path / "x.vcf"
+    path.write_text(HEAD + LINES + "c\t201\t.\tTAC\tT\t50\tPASS\t.\tGT\t./1\t0/0\n")
+    told = [(start, end) for _, start, end in unknown_places(path, "one")]
+    assert told == [(101, 102), (102, 103), (104, 105), (200, 203)]
+    assert [start for _, start, _ in unknown_places(path, "two")] == [101]
 
 
 def test_what_is_no_vcf_or_lacks_the_sample_is_refused(tmp_path):

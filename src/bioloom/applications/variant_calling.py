@@ -21,7 +21,7 @@ from bioloom.application import Application
 from bioloom.errors import DataError, unknown_name
 from bioloom.formats.intervals import read_windows
 from bioloom.formats.sample_sheet import is_sheet, read_sheet
-from bioloom.formats.vcf import Called, read_calls, samples_of, write_vcf
+from bioloom.formats.vcf import Called, read_calls, samples_of, unknown_places, write_vcf
 from bioloom.options import Option, complete_options
 from bioloom.reads.alignments import open_reads
 from bioloom.reads.groups import samples_of_reads
@@ -135,8 +135,9 @@ def _labelled(
     Records begin where their writer likes: an allele lies where it is, written left-most.
     """
     mine = rows[rows[f"{VARIANT}person"] == person.name]
-    truth = _by_contig(_truth(files["truth"], person.name))
-    peer = _by_contig(bcftools_calls(person.reads.file, person.name, reference, person.ploidy))
+    truth = _by_contig(read_calls(*_truth_of(files["truth"], person.name)))
+    known = person.reads.file, person.name, reference, person.ploidy
+    peer = _by_contig(bcftools_calls(*known, regions))
     parts = []
     for contig in dict.fromkeys(contig for contig, _, _ in regions):
         codes = reference.codes(contig, 0, reference.lengths[contig])
@@ -146,6 +147,8 @@ def _labelled(
         parts.append(label_rows(here, *calls, codes, person, contig))
     labelled = pd.concat(parts, ignore_index=True) if parts else mine.assign(label="")
     labelled = labelled[_inside(labelled, regions)]
+    unknown = unknown_places(*_truth_of(files["truth"], person.name))
+    labelled = labelled[~_inside(labelled, _joined(unknown))]
     true = labelled["label"] != GENOTYPES[0]
     if not true.any():
         hint = "contigs may be spelled otherwise (chr20, 20), or positions be of another build"
@@ -176,11 +179,11 @@ def _by_contig(calls: Iterable[Called]) -> dict[str, list[Called]]:
     return found
 
 
-def _truth(file: Path, name: str) -> list[Called]:
-    """The true variants of a sample; a VCF of one sample is of whom it is given for."""
+def _truth_of(file: Path, name: str) -> tuple[Path, str | None]:
+    """A sample's VCF, and its name there; a VCF of one sample is of whom it is given for."""
     if file.is_dir():
-        return read_calls(file / f"{name}.vcf.gz", name)
-    return read_calls(file, name if name in samples_of(file) else None)
+        return file / f"{name}.vcf.gz", name
+    return file, name if name in samples_of(file) else None
 
 
 def _inside(rows: pd.DataFrame, regions: list[Region]) -> np.ndarray:

@@ -44,6 +44,17 @@ def read_calls(path: str | Path, sample: str | None = None) -> list[Called]:
         return [call for record in variants if (call := _call(record, name))]
 
 
+def unknown_places(path: str | Path, sample: str | None = None) -> list[tuple[str, int, int]]:
+    """Where a sample's genotype is not told: (contig, start, end) of the records, 0-based.
+
+    Their FILTER is not PASS, an allele is missing, or it is no letters.
+    """
+    file = Path(path)
+    with _opened(file) as variants:
+        name = _sample(list(variants.header.samples), sample, file)
+        return [(r.chrom, r.start, r.stop) for r in variants if not _is_told(r, name)]
+
+
 def samples_of(path: str | Path) -> list[str]:
     """The samples of a file, in order; DataError for what is no VCF."""
     with _opened(Path(path)) as variants:
@@ -75,14 +86,20 @@ def _sample(known: list[str], sample: str | None, file: Path) -> str:
     return sample
 
 
-def _call(record: pysam.VariantRecord, sample: str) -> Called | None:
+def _is_told(record: pysam.VariantRecord, sample: str) -> bool:
+    """Whether a record passes, and says which letters the sample has."""
     genotype, alleles = record.samples[sample].get("GT"), record.alleles or ()
-    known = genotype and None not in genotype and any(genotype)
-    if not known or list(record.filter) not in PASSED:
+    if not genotype or None in genotype or list(record.filter) not in PASSED:
+        return False
+    letters = [alleles[a].upper() for a in genotype]
+    return all(allele == SPANNED or not set(allele) - set("ACGTN") for allele in letters)
+
+
+def _call(record: pysam.VariantRecord, sample: str) -> Called | None:
+    genotype = record.samples[sample].get("GT")
+    if not _is_told(record, sample) or not any(genotype):
         return None
-    letters = tuple(allele.upper() for allele in alleles)
-    if any(set(letters[a]) - set("ACGTN") and letters[a] != SPANNED for a in genotype):
-        return None
+    letters = tuple(allele.upper() for allele in record.alleles or ())
     phased = bool(record.samples[sample].phased) and len(genotype) > 1
     quality = float("nan") if record.qual is None else float(record.qual)
     return Called(record.chrom, record.start, letters, tuple(genotype), phased, quality)

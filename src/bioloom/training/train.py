@@ -119,7 +119,8 @@ def fit(
 
     A model to `keep`, for new data, also learns what is unlike its training data.
     """
-    kind, rows = labels.kind, partition.rows
+    kind, rows = labels.kind, dict(partition.rows)
+    rows["train"] = rows["train"][_counted(labels, rows["train"])]
     X = {part: recipe.features.rows(samples["sample_id"].iloc[rows[part]]) for part in FITTED_PARTS}
     y = {part: labels.y[rows[part]] for part in FITTED_PARTS}
     if kind.unit != "sample":
@@ -134,7 +135,7 @@ def fit(
     units = partition.units[rows["train"]]
     parameters = select_parameters(recipe, labels, rows["train"], X, y, units, seed)
     model = build_model(recipe.model, labels, seed, parameters)
-    stopping = _stopping(labels, rows["valid"], prepared["valid"], y["valid"])
+    stopping = [side["valid"][_counted(labels, rows["valid"])] for side in (prepared, y)]
     parts = [model_rows(kind, model, part) for part in (prepared["train"], y["train"], *stopping)]
     model.fit(*parts, **weighting(model, labels, rows["train"]))
     fitted = Fitted(
@@ -153,10 +154,13 @@ def fit(
     return fitted
 
 
-def _stopping(labels: Labels, valid: np.ndarray, X: Any, y: Any) -> tuple[Any, Any]:
-    """The valid rows that tell a model when to stop: those that it could have learnt from."""
-    known = labels.weight[valid] > 0 if labels.weight is not None else np.ones(len(valid), bool)
-    return (X, y) if known.all() or not known.any() else (X[known], y[known])
+def _counted(labels: Labels, rows: np.ndarray) -> np.ndarray:
+    """Which of these rows a model may learn from, (N,) bool: those of no weight teach nothing.
+
+    All where none has any.
+    """
+    known = np.ones(len(rows), bool) if labels.weight is None else labels.weight[rows] > 0
+    return known if known.any() else ~known
 
 
 def _check_units(kind: Kind, X: dict[str, Any], y: dict[str, Any]) -> None:

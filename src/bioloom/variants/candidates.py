@@ -7,6 +7,7 @@ What a region gives is what begins in it, whatever its size.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from bioloom.variants.realignment import Sites, gap_open
 SCREEN = 5e-4
 MOST_ALLELES = 4  # of a site, with the reference
 LONGEST = 200  # bases of an indel, and of the repeat that it may lie in
+MINOR = 0.05  # share of the fragments at a place whose clips are looked at
 FLANK = 25  # bases of reference beside a site that reads are aligned to
 PHRED = np.log(10) / 10
 
@@ -86,7 +88,7 @@ def propose(
     opening = np.empty(len(reference))
     gap_open(reference, opening)
     events = _events(records, reference, origin, first)
-    events.update(_clip_events(records, reference, origin))
+    events.update(_clip_events(records, reference, origin, start, depth))
     for event, support in events.items():
         long = max(event.deleted, len(event.allele) - 1) > LONGEST
         if long or not start <= event.start < end or reference[event.start - origin] == N:
@@ -158,18 +160,29 @@ def _events(
     )
 
 
-def _clip_events(records: Records, reference: np.ndarray, origin: int) -> Counter[Proposal]:
-    """Insertions that clipped ends tell of, and how many reads are clipped there."""
+def _clip_events(
+    records: Records, reference: np.ndarray, origin: int, start: int, depth: np.ndarray
+) -> Counter[Proposal]:
+    """Insertions that clipped ends tell of, and how many reads are clipped there.
+
+    `depth` is of the positions from `start` on. Each place where right ends are clipped is joined
+    with the one near it where most left ends are.
+    """
     left, right = clips(records, sum_of_letters(records))
+    places = sorted(left)
     found: Counter[Proposal] = Counter()
     for end, one in right.items():
-        for begin, other in left.items():
-            if abs(begin - end) > NEAR:
-                continue
-            allele = joined(other, one, begin, end, reference, origin)
-            if allele and len(allele[1]) == 1:
-                start, _, letters = _left_most(*allele, reference, origin)
-                found[Proposal(start, 0, letters)] = one.reads + other.reads
+        near = places[bisect_left(places, end - NEAR) : bisect_right(places, end + NEAR)]
+        if not near or not start <= end < start + len(depth):
+            continue
+        begin = max(near, key=lambda place: (left[place].reads, -abs(place - end)))
+        support = one.reads + left[begin].reads
+        if support < MINOR * depth[end - start]:
+            continue
+        allele = joined(left[begin], one, begin, end, reference, origin)
+        if allele and len(allele[1]) == 1:
+            place, _, letters = _left_most(*allele, reference, origin)
+            found[Proposal(place, 0, letters)] = support
     return found
 
 

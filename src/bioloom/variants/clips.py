@@ -17,6 +17,7 @@ from bioloom.reads.records import SOFT_CLIP, Records, uint32
 
 SHORTEST = 12  # letters of a clip that says anything, and of an overlap of both sides
 FEWEST = 2  # reads that are clipped at one place
+LONGEST = 250  # letters of a clip that are looked at, those beside the aligned part
 NEAR = 30  # bases of reference beside a clip, and between the two sides of an allele
 LEFT, RIGHT = 0, 1
 u = np.uint64
@@ -44,6 +45,9 @@ def _clipped(columns, end, found, letters):
             if word & 15 != SOFT_CLIP or length < SHORTEST or size == 0:
                 continue
             first = 0 if side == LEFT else size - length
+            if length > LONGEST:
+                first += length - LONGEST if side == LEFT else 0
+                length = LONGEST
             for i in range(length):
                 letters[used + i] = min(CODES[bits_at(raw, u(sequence), u(first + i))], 4)
             found[count] = r, side, begin[r] if side == LEFT else end[r], length, used

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import md5
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -57,7 +56,3 @@ class Reference:
             letters = self._fasta.fetch(contig, number * CHUNK, (number + 1) * CHUNK)
             self._chunks[key] = encode(letters)
         return self._chunks[key]
-
-    def m5(self, contig: str) -> str:
-        """The MD5 of a contig's letters in upper case, as headers of BAM and CRAM have it."""
-        return md5(self._fasta.fetch(contig).upper().encode()).hexdigest()
