@@ -127,6 +127,9 @@ def written(tmp_path) -> pysam.VariantFile:
         *reads_over(LETTERS, [(600, LETTERS[600:603], LETTERS[600])], 600, 12, "d"),
     ]
     single = reads_over(LETTERS, [(300, ref, one)], 300, 12, "p", contig=1)
+    minor = (600, LETTERS[600], next(base for base in "ACGT" if base != LETTERS[600]))
+    for edits, n in (([], 12), ([minor], 6)):
+        single += reads_over(LETTERS, edits, 600, n, f"m{n}.", contig=1)
     plain = reads_over(LETTERS, [], 300, 12, "r")
     ploidy = {"plas": 1}
     people = [
@@ -150,8 +153,11 @@ def written(tmp_path) -> pysam.VariantFile:
 
 def test_one_record_a_site_with_all_samples_whose_fields_agree(written):
     records = list(written)
-    assert [(r.chrom, r.pos) for r in records] == [("c", 301), ("c", 601), ("plas", 301)]
-    first, deletion, haploid = ([r.samples[name] for name in ("S 1", "S2")] for r in records)
+    places = [("c", 301), ("c", 601), ("plas", 301), ("plas", 601)]
+    assert [(r.chrom, r.pos) for r in records] == places
+    first, deletion, haploid, mixed = ([r.samples[n] for n in ("S 1", "S2")] for r in records)
+    assert records[3].filter.keys() == ["Mixed"]
+    assert (mixed[0]["GT"], mixed[0]["AD"]) == ((0,), (12, 6))
     assert first[0]["GT"] == (1, 2)
     assert first[0]["AD"] == (0, 9, 9)
     assert len(first[0]["PL"]) == 6

@@ -257,8 +257,14 @@ def test_ambiguous_and_masked_letters_of_the_reference(tmp_path):
 def test_a_contig_of_one_copy(tmp_path):
     reads = reads_over(LETTERS, [snp(300)], 300, 12, "r") + heterozygous([snp(600)], 600)
     reads += reads_over(LETTERS, [], 600, 8, "more")
-    found = called(tmp_path, reads, ploidy={"c": 1})
-    assert [(c[0], c[3]) for c in found] == [(301, (1,))]
+    contigs = {"c": LETTERS}
+    rows = evidence(tmp_path, contigs, [person(tmp_path, contigs, reads, ploidy={"c": 1})])
+    assert [(c[0], c[3]) for c in calls(rows)] == [(301, (1,))]
+    # A third of the fragments disagree, which one copy cannot give: told, and no genotype.
+    assert dict(zip(rows[f"{VARIANT}pos"], rows[f"{VARIANT}mixed"], strict=True)) == {
+        301: False,
+        601: True,
+    }
 
 
 def test_error_rates_are_counted_and_deep_reads_bounded(tmp_path, monkeypatch):

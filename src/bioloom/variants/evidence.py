@@ -38,6 +38,7 @@ from bioloom.variants.reference import Reference
 TILE = 2000  # bases that are worked on at once
 MARGIN = 500  # bases beside them whose reads are read, too; above `realignment.NEARBY`
 SURE = -25.0  # logarithm of the least probability that is told
+MIXED = 10.0  # logarithm by which two copies must explain fragments of one better
 NEAR = 20  # bases within which a site may be the echo of an indel
 FARTHEST = NEAR + 2 * LONGEST + 1  # bases behind the start of an indel that it may be near to
 
@@ -112,6 +113,7 @@ class Seen(NamedTuple):
     own: Evidence
     likelihoods: np.ndarray
     posteriors: np.ndarray
+    is_mixed: bool  # of a single copy, of which fragments show two alleles
 
     @property
     def chance(self) -> float:
@@ -136,8 +138,9 @@ def region_evidence(
     """Rows of the sites that begin on [start, end); the same whatever the region's size.
 
     They are all alleles of the sites where any of the samples varies with a probability above
-    `least`. Sites near an indel are looked at twice: the second time each allele is shown with and
-    without the indel, so that its echo is not taken for a variant of its own.
+    `least`, or has a single copy and shows two alleles. Sites near an indel are looked at twice:
+    the second time each allele is shown with and without the indel, so that its echo is not taken
+    for a variant of its own.
     """
     window = Window.of(reference, contig, start, end)
     # Neighbours may explain what is seen inside, and begin far before it.
@@ -155,7 +158,7 @@ def region_evidence(
         chosen = [sites[i] for i in again], [beside[i] for i in again]
         for i, seen in zip(again, _look(reads, *chosen, window, theta), strict=True):
             look[i] = seen
-    likely = [i for i in asked if max(look[i].chance for look in looks) > least]
+    likely = [i for i in asked if any(look[i].chance > least or look[i].is_mixed for look in looks)]
     return pd.DataFrame(
         row
         for person, look in zip(people, looks, strict=True)
@@ -187,8 +190,11 @@ def _look(
         given = own.likelihood[:, : len(owner)]
         best = [given[:, owner == allele].max(axis=1) for allele in range(len(site.alleles))]
         own = own._replace(likelihood=np.column_stack(best))
-        logs = likelihoods(fragment_likelihoods(own), len(site.alleles), ploidy)
-        looks.append(Seen(own, logs, posteriors(logs + prior(site.is_indel, ploidy, theta))))
+        fragments, size = fragment_likelihoods(own), len(site.alleles)
+        logs = likelihoods(fragments, size, ploidy)
+        posterior = posteriors(logs + prior(site.is_indel, ploidy, theta))
+        two = ploidy == 1 and likelihoods(fragments, size, 2).max() - logs.max() > MIXED
+        looks.append(Seen(own, logs, posterior, bool(two)))
     return looks
 
 
@@ -225,6 +231,7 @@ def _rows(person: Person, window: Window, site: Site, seen: Seen) -> Iterator[di
         "alts": ",".join(letters[1:]),
         "ploidy": ploidy,
         "depth": len(own.site),
+        "mixed": seen.is_mixed,
         "depths": depths,
         "likelihoods": seen.likelihoods.round(4),
         "posteriors": seen.posteriors.round(4),

@@ -103,7 +103,7 @@ def _row_beside(allele: Allele, person: str, ploidy: int, contig: str) -> dict[s
     """The row of an allele that is no candidate."""
     start, ref, alt = allele
     which = {"person": person, "chrom": contig, "pos": start + 1, "ref": ref, "alts": alt}
-    which |= {"alt": alt, "allele": 1, "ploidy": ploidy, "depth": 0}
+    which |= {"alt": alt, "allele": 1, "ploidy": ploidy, "depth": 0, "mixed": False}
     row: dict[str, Any] = {f"{VARIANT}{name}": value for name, value in which.items()}
     row |= {f"{PRIOR}.{name}": p for name, p in zip(COPIES, NOT_CALLED, strict=True)}
     row |= {"site.is_indel": float(len(ref) != len(alt)), "site.length": float(len(alt) - len(ref))}

@@ -23,6 +23,7 @@ MOST_QUALITY = 99
 SILENT = 0.1  # natural logarithm between the likelihoods of genotypes, of reads that say nothing
 FILTERS = {
     "Unsure": "the prediction set of a genotype holds more than the one called",
+    "Mixed": "fragments of a contig that there is one copy of show two alleles",
     "Unlike": "reads unlike those that the model was trained on",
 }
 INFO: list[Field] = []
@@ -36,6 +37,7 @@ FORMAT = [
 
 
 SITE = [f"{VARIANT}{name}" for name in ("chrom", "pos", "ref", "alts")]
+MIXED = f"{VARIANT}mixed"
 PERSON, ALLELE = f"{VARIANT}person", f"{VARIANT}allele"
 Row = dict[Hashable, Any]
 
@@ -43,12 +45,12 @@ Row = dict[Hashable, Any]
 def vcf_records(
     samples: pd.DataFrame, predictions: pd.DataFrame, people: list[str]
 ) -> Iterator[Record]:
-    """The records of all sites where anybody has an alternative allele."""
+    """The records of all sites where anybody has an alternative allele, or a mixture of two."""
     columns = ["sample_id", "prediction", "abstain", "out_of_distribution"]
     columns += [f"p.{name}" for name in GENOTYPES]
     known = samples.drop(columns=[IMAGE, *(n for n in samples if str(n).startswith("site."))])
     table = known.merge(predictions[columns], on="sample_id", validate="one_to_one")
-    is_called = table["prediction"] != GENOTYPES[0]
+    is_called = (table["prediction"] != GENOTYPES[0]) | table[MIXED]
     table = table[is_called.groupby([table[name] for name in SITE]).transform("any")]
     rows = table.sort_values([*SITE, PERSON, ALLELE]).to_dict("records")
     for (chrom, pos, ref, alts), site in groupby(rows, key=itemgetter(*SITE)):
@@ -57,7 +59,7 @@ def vcf_records(
             name: _Genotype(list(mine), len(alleles))
             for name, mine in groupby(site, key=itemgetter(PERSON))
         }
-        used = sorted({0, *(a for one in own.values() for a in one.genotype)})
+        used = sorted({0, *(a for one in own.values() for a in one.shown)})
         yield _record(chrom, pos - 1, alleles, used, own, people)
 
 
@@ -86,6 +88,10 @@ class _Genotype:
         ]
         self.best = int(np.argmax(np.where(allowed, self.p, -1)))
         self.genotype = self.known[self.best]
+        self.is_mixed = bool(rows[0][MIXED])
+        # A mixture shows the allele that is most of the rest, too.
+        most = 1 + int(np.argmax(self.depths[1:]))
+        self.shown = {*self.genotype, *([most] if self.is_mixed else [])}
         doubted = [row for a, row in enumerate(rows, 1) if a in called or not called]
         self.unsure = any("prediction set" in row["abstain"] for row in doubted)
         self.unlike = any(row["out_of_distribution"] for row in doubted)
@@ -104,12 +110,9 @@ def _record(
     while len(letters) > 1 and min(map(len, letters)) > 1 and len({s[-1] for s in letters}) == 1:
         letters = [s[:-1] for s in letters]
     none = float(np.prod([one.p[0] for one in own.values()]))
-    callers = [one for one in own.values() if any(one.genotype)]
-    filters = [
-        name
-        for name, flag in (("Unsure", "unsure"), ("Unlike", "unlike"))
-        if any(getattr(one, flag) for one in callers)
-    ]
+    callers = [one for one in own.values() if any(one.genotype) or one.is_mixed]
+    flags = {"Unsure": "unsure", "Mixed": "is_mixed", "Unlike": "unlike"}
+    filters = [n for n, flag in flags.items() if any(getattr(one, flag) for one in callers)]
     [ploidy] = {one.ploidy for one in own.values()}
     values = [
         _values(own[name], used)
