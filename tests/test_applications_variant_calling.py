@@ -19,7 +19,7 @@ from bioloom.samples.variants import FOUND, PEER
 from bioloom.variants.compare import compare
 from bioloom.variants.reference import Reference
 from bioloom.variants.simulate import OPTIONS, simulate_sample
-from tests.tiny_project import Project
+from tests.tiny_project import ROOT, Project
 from tests.tiny_reads import Read, write_reads
 from tests.tiny_variants import random_letters, reads_over, write_reference
 from tests.toys import refused, write
@@ -298,32 +298,32 @@ TASK = {
     "model": {"name": "pileup_cnn", "epochs": 2, "width": 8},
     "explain": {"repeats": 1},
 }
+TARGETS = ("results/calls/mine/export", "results/calls/metrics.json")
 
 
 @pytest.mark.slow
 def test_a_pair_of_fastq_files_becomes_a_vcf_that_is_right(tmp_path):
     """As a new user would: a genome, two files of reads, and a task of a few lines."""
-    (tmp_path / "project").mkdir()
-    project = Project.create(tmp_path / "project")
-    data = project.path("data")
+    lab, data = Project(tmp_path), tmp_path / "data"
+    for folder in (data, tmp_path / "tasks"):
+        folder.mkdir()
     rng = np.random.default_rng(7)
     letters = "".join("ACGT"[i] for i in rng.integers(0, 4, 16_000))
     genome = write_reference(data, {"chr1": letters[:14_000], "chr2": letters[14_000:]})
     genome = genome.rename(data / "genome.fa")
     options = {name: option.default for name, option in OPTIONS.items()} | {"depths": [25]}
     fastq = data / "a_1.fastq.gz", data / "a_2.fastq.gz"
-    simulate_sample(genome, options, "a_1", 5, fastq, tmp_path / "truth.vcf.gz")
+    simulate_sample(genome, options, "a_1", 5, fastq, data / "truth.vcf.gz")
     write(data / "sheet.csv", "sample,fastq_1,fastq_2\na_1,a_1.fastq.gz,a_2.fastq.gz\n")
-    for task in project.path("tasks").iterdir():
-        task.unlink()
-    write(project.path("tasks/calls.yaml"), yaml.safe_dump(TASK))
-    project.snakemake("results/calls/mine/export", "results/calls/metrics.json")
-    called = read_calls(project.path("results/calls/mine/export/variants.vcf.gz"))
-    true = read_calls(tmp_path / "truth.vcf.gz")
+    write(tmp_path / "tasks/calls.yaml", yaml.safe_dump(TASK))
+    command = ("--snakefile", str(ROOT / "Snakefile"), *TARGETS)
+    lab.snakemake(*command)
+    called = read_calls(lab.path("results/calls/mine/export/variants.vcf.gz"))
+    true = read_calls(data / "truth.vcf.gz")
     assert len(true) > 20
     codes = Reference(genome).codes("chr1", 0, 14_000)
     sides = [[call for call in side if call.contig == "chr1"] for side in (true, called)]
     found = compare(*sides, codes)
     assert found.recall > 0.9
     assert found.precision > 0.9
-    assert project.planned("results/calls/mine/export", "results/calls/metrics.json") == set()
+    assert lab.planned(*command) == set()

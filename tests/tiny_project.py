@@ -57,7 +57,8 @@ class Project:
     @classmethod
     def create(cls, folder: Path) -> Project:
         """A new project in an empty folder; nothing has run."""
-        unwanted = shutil.ignore_patterns("__pycache__", "*.egg-info")
+        # With what was compiled: numba takes seconds for a loop.
+        unwanted = shutil.ignore_patterns("*.egg-info")
         for part in PARTS:
             if (ROOT / part).is_dir():
                 shutil.copytree(ROOT / part, folder / part, ignore=unwanted)
