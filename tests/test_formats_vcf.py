@@ -166,6 +166,11 @@ def test_one_record_a_site_with_all_samples_whose_fields_agree(written):
     # No read of the second sample reaches it: that is not the reference.
     assert deletion[1]["GT"] == (None, None)
     assert (deletion[1]["GQ"], deletion[1]["DP"]) == (0, 0)
+    assert [(r.info["AC"], r.info["AN"]) for r in records[:3]] == [
+        ((1, 1), 4),
+        ((2,), 2),
+        ((1,), 1),
+    ]
     assert haploid[0]["GT"] == (1,)
     assert len(haploid[0]["PL"]) == 2
     for record in records:

@@ -26,7 +26,10 @@ FILTERS = {
     "Mixed": "fragments of a contig that there is one copy of show two alleles",
     "Unlike": "reads unlike those that the model was trained on",
 }
-INFO: list[Field] = []
+INFO = [
+    Field("AC", "A", "Integer", "Copies of each alternative allele in all genotypes"),
+    Field("AN", "1", "Integer", "Alleles in all genotypes"),
+]
 FORMAT = [
     Field("GT", "1", "String", "Genotype"),
     Field("GQ", "1", "Integer", "Phred of the calibrated probability that the genotype is wrong"),
@@ -92,6 +95,8 @@ class _Genotype:
         # A mixture shows the allele that is most of the rest, too.
         most = 1 + int(np.argmax(self.depths[1:]))
         self.shown = {*self.genotype, *([most] if self.is_mixed else [])}
+        # What counts among the alleles of all samples.
+        self.told = self.genotype if self.is_measured else ()
         doubted = [row for a, row in enumerate(rows, 1) if a in called or not called]
         self.unsure = any("prediction set" in row["abstain"] for row in doubted)
         self.unlike = any(row["out_of_distribution"] for row in doubted)
@@ -120,7 +125,10 @@ def _record(
         else _missing(used, ploidy, own[name].depth if name in own else 0)
         for name in people
     ]
-    return Record(chrom, start, letters, _phred(none), filters, ".", values)
+    carried = [a for name in people if name in own for a in own[name].told]
+    counts = ",".join(str(carried.count(a)) for a in used[1:])
+    info = f"AC={counts};AN={len(carried)}" if counts else f"AN={len(carried)}"
+    return Record(chrom, start, letters, _phred(none), filters, info, values)
 
 
 def _values(one: _Genotype, used: list[int]) -> list[str]:
