@@ -31,4 +31,5 @@ rule all:
         predictions(),
         ranked_links(),
         exports(),
-        "results/report.html",
+        reads_reports(),
+        ["results/report.html"] if PROJECT.trained else [],

@@ -30,6 +30,7 @@ class Application:
     `kinds` are what it may predict, by their names in `bioloom.kinds`: which of them a task has,
     its labelled samples say (`kind_of`). The first is what plots and metrics are taken to be
     where nothing else is said.
+    Training data need the `training_sources` as well.
     `ingest(files, options)` reads the data set's source files (name in config -> local path;
     options are the data set's other keys) into named tables: samples with `sample_id`, and where
     samples are `links` (`source`, `target`) the nodes that they join (`node_id`, inputs,
@@ -63,6 +64,7 @@ class Application:
     sources: tuple[str, ...]
     defaults: Callable[[dict[str, Any]], dict[str, Any]]
     optional_sources: tuple[str, ...] = ()
+    training_sources: tuple[str, ...] = ()
     measures: tuple[str, ...] = ("table",)
     private: bool = False
     links: bool = False

@@ -182,6 +182,17 @@ def ranked_links():
     ]
 
 
+def reads_reports():
+    """Figures of all reads that rules align or trim."""
+    return [
+        file
+        for task in TASKS.values()
+        for reads in map(task.reads, task.datasets)
+        if reads and reads.fastq
+        for file in (reads.summary, reads.report)
+    ]
+
+
 def exports():
     """Predictions in the forms of the field, of applications that have such."""
     return of_new_data("export", made=lambda task: task.code.write is not None)

@@ -25,6 +25,7 @@ from bioloom.formats.vcf import Called, read_calls, samples_of, unknown_places, 
 from bioloom.options import Option, complete_options
 from bioloom.reads.alignments import open_reads
 from bioloom.reads.groups import samples_of_reads
+from bioloom.reads.records import Records
 from bioloom.samples import VARIANT, Cleaned, Raw
 from bioloom.samples.cleaning import drop_rows
 from bioloom.samples.variants import FOUND, GENOTYPES, IMAGE, PEER, PRIOR
@@ -52,10 +53,11 @@ OPTIONS: dict[str, Any] = {
     # Reads and their truth are simulated of the reference (`bioloom.variants.simulate`).
     "simulate": Option(None, type=dict),
     # Bases whose candidates are held out together.
-    "block": Option(20_000, minimum=1000),
+    "block": Option(20_000, minimum=100),
 }
 CLEAN: dict[str, Any] = {}
 Region = tuple[str, int, int]
+LOOK = 1_000_000  # bases whose reads are looked for at once
 
 
 def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
@@ -80,14 +82,32 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     found = (_candidates(some, reference, regions, theta, least) for some in together)
     rows = pd.concat([part for parts in found for part in parts], ignore_index=True)
     if rows.empty:
-        raise DataError("The reads have no candidate allele", file=files["reads"])
+        mapped = any(len(_some_records(person, regions)) for person in people)
+        raise DataError(
+            "No read differs from the reference: there is no candidate allele"
+            if mapped
+            else "No read is aligned to the regions",
+            file=files["reads"],
+            hint="`min_probability` says what is a candidate" if mapped else "look at the file",
+        )
     notes += [f"{len(rows)} candidate alleles in {sum(e - s for _, s, e in regions):,} bases"]
     if "truth" in files:
         sure = _intersection(_regions(files.get("confident"), reference), regions)
+        notes += _other_names(files["truth"], people)
         labelled = [_labelled(rows, files, reference, person, sure) for person in people]
         rows = pd.concat([table for table, _ in labelled], ignore_index=True)
         notes += [note for _, note in labelled] + [f"bcftools: {SETTINGS}"]
     return Raw(_named(rows, options["block"]), notes)
+
+
+def _some_records(person: Person, regions: list[Region]) -> Records:
+    """The records on the first region that has any, or none."""
+    for contig, start, end in regions:
+        for first in range(start, end, LOOK):
+            found = person.reads.records(contig, first, min(first + LOOK, end))
+            if len(found):
+                return found
+    return person.reads.records(*regions[0][:2], regions[0][1])
 
 
 def _people(
@@ -177,6 +197,13 @@ def _by_contig(calls: Iterable[Called]) -> dict[str, list[Called]]:
     for call in calls:
         found.setdefault(call.contig, []).append(call)
     return found
+
+
+def _other_names(file: Path, people: list[Person]) -> list[str]:
+    """Notes on a truth whose one sample is called otherwise."""
+    known = [] if file.is_dir() else samples_of(file)
+    names = [person.name for person in people]
+    return [f"The truth of {known[0]} is taken for {n}" for n in names if known and n not in known]
 
 
 def _truth_of(file: Path, name: str) -> tuple[Path, str | None]:
@@ -326,6 +353,7 @@ application = Application(
     simulate=simulate.OPTIONS,
     trained="data/models/variant_calling",
     optional_sources=("truth", "confident", "regions"),
+    training_sources=("truth",),
     measures=("region",),
     private=True,
     write=write,

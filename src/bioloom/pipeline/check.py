@@ -266,8 +266,9 @@ def _searches_of_finetuned(task: Task) -> list[tuple[str, str, str]]:
 
 def _dataset_mistakes(task: Task, dataset: str) -> list[str]:
     application, place = task.code, f"datasets.{dataset}"
-    given = {*task.datasets[dataset], *(["reads"] if task.is_simulated(dataset) else [])}
-    lacking = [name for name in application.sources if name not in given]
+    made = ("reads", "truth") if task.is_simulated(dataset) else ()
+    needed = application.sources + (application.training_sources if dataset == "training" else ())
+    lacking = [name for name in needed if name not in {*task.datasets[dataset], *made}]
     mistakes = [f"{place}: the source {name!r} is missing" for name in lacking]
     for name, source in task.sources(dataset).items():
         mistakes += _source_mistakes(f"{place}.{name}", source)

@@ -17,6 +17,7 @@ import pandas as pd
 from bioloom.formats.vcf import Field, Record
 from bioloom.samples import VARIANT
 from bioloom.samples.variants import COPIES, GENOTYPES, IMAGE, PRIOR
+from bioloom.variants.evidence import SURE
 from bioloom.variants.genotypes import genotypes
 
 MOST_QUALITY = 99
@@ -81,7 +82,8 @@ class _Genotype:
         after = np.array([[row[f"p.{GENOTYPES[n]}"] for n in places] for row in rows])
         change = np.log(np.maximum(after, 1e-12)) - before
         held = np.array([[g.count(a) for a in range(1, size)] for g in self.known])
-        logs = np.array(rows[0][f"{VARIANT}posteriors"], dtype=float)
+        # Cut off as the prior of each allele is: so a site of one has the model's probabilities.
+        logs = np.maximum(np.array(rows[0][f"{VARIANT}posteriors"], dtype=float), SURE)
         logs += change[np.arange(size - 1), held].sum(axis=1)
         p = np.exp(logs - logs.max())
         self.p = p / p.sum()
@@ -98,7 +100,8 @@ class _Genotype:
         # What counts among the alleles of all samples.
         self.told = self.genotype if self.is_measured else ()
         doubted = [row for a, row in enumerate(rows, 1) if a in called or not called]
-        self.unsure = any("prediction set" in row["abstain"] for row in doubted)
+        # A set that is empty holds nothing else.
+        self.unsure = any("set holds" in row["abstain"] for row in doubted)
         self.unlike = any(row["out_of_distribution"] for row in doubted)
 
 
