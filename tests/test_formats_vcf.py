@@ -219,3 +219,20 @@ def test_bcftools_reads_it_and_leaves_it_as_it_is(written, tmp_path):
     normal = pysam.bcftools.norm("-f", str(fasta), "-c", "e", path)
     lines = [line for line in normal.splitlines() if not line.startswith("#")]
     assert lines == [str(record).rstrip("\n") for record in written]
+
+
+def test_probabilities_of_a_site_of_one_alternative_are_the_model_s(tmp_path):
+    """GQ and PL are what predictions.csv says, however sure the likelihood was."""
+    contigs = {"c": LETTERS}
+    edit = (300, LETTERS[300], next(base for base in "ACGT" if base != LETTERS[300]))
+    reads = reads_over(LETTERS, [], 300, 30, "r") + reads_over(LETTERS, [edit], 300, 30, "a")
+    (tmp_path / "deep").mkdir()
+    rows = evidence(tmp_path / "deep", contigs, [person(tmp_path / "deep", contigs, reads)])
+    rows["sample_id"] = [str(i) for i in range(len(rows))]
+    said = sure_predictions(rows)
+    said[[f"p.{name}" for name in GENOTYPES]] = [0.01, 0.97, 0.02]
+    [record] = vcf_records(rows, said, ["x"])
+    genotype, quality, _, _, likelihoods = record.samples[0]
+    assert (genotype, quality) == ("0/1", "15")
+    assert likelihoods == "20,0,17"
+    assert record.quality == pytest.approx(20, abs=0.01)

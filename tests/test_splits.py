@@ -226,3 +226,13 @@ def test_auto_chooses_a_split_by_the_samples(samples, chosen):
     options = chosen_options(samples, {"method": "auto"})
     assert options.items() >= chosen.items()
     assert checked_options(options)["method"] == options["method"] != "auto"
+
+
+def test_genotypes_need_not_all_be_in_training():
+    """A clean haploid genome has one genotype; of other labels each class has to be learnt."""
+    table = pd.DataFrame({"sample_id": list("abcd"), "group": list("abcd"), "label": list("xxxy")})
+    parts = ["train", "valid", "train", "test"]
+    splits = table[["sample_id"]].assign(unit=list("abcd"), repeat=0, fold=0, split=parts)
+    with pytest.raises(DataError, match="no training sample of class y"):
+        check_splits(splits, table)
+    check_splits(splits, table.assign(**{"variant.found": True}))

@@ -35,10 +35,11 @@ def write_statistics(file: Path, name: str, reference: Path, folder: Path) -> No
             (new / f"{name}.{tool}").write_text("\n".join(lines) + "\n")
 
 
-def read_statistics(folder: Path) -> dict[str, float]:
+def read_statistics(folder: Path) -> dict[str, float | None]:
     """Of the reads: how many, shares mapped, in proper pairs and copies; errors, insert size.
 
-    Coverage is the mean depth of all contigs, without copies, and the share of bases under a read.
+    Errors are those that records tell (tag NM), None where none tells any. Coverage is the mean
+    depth of all contigs, without copies, and the share of bases under a read.
     """
     [stats] = folder.glob("*.stats")
     numbers: dict[str, float] = {}
@@ -52,7 +53,7 @@ def read_statistics(folder: Path) -> dict[str, float]:
         "mapped": _share(numbers["reads mapped"], reads),
         "proper_pairs": _share(numbers["reads properly paired"], reads),
         "duplicates": _share(numbers["reads duplicated"], reads),
-        "error_rate": round(numbers["error rate"], 5),
+        "error_rate": round(numbers["error rate"], 5) if numbers["mismatches"] else None,
         "insert_size": numbers["insert size average"],
         "insert_size_sd": numbers["insert size standard deviation"],
         **_coverage(stats.with_suffix(".coverage")),
