@@ -31,7 +31,7 @@ LONGEST = 30
 # What a data set's `simulate` may say.
 OPTIONS: dict[str, Any] = {
     # Reads over each base on average, a sample each.
-    "depths": Option([6, 8, 10, 14]),
+    "depths": Option([6, 8, 12, 40]),
     # Variants are planted in so many bases from the start of each contig, all if nothing is said.
     "bases": Option(None, type=int, minimum=1000),
     "read_length": Option(100, minimum=50, maximum=300),
