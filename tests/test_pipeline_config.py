@@ -290,6 +290,7 @@ def test_roles_that_may_have_several_columns(tmp_path, columns, expected):
     [
         ({}, "`training` is missing; `trained: <folder>` names"),
         ({"trained": "nowhere"}, "trained: no model in 'nowhere'"),
+        ({"trained": "data/models/variant_calling"}, "predicts genotypes, the task .*binary"),
     ],
 )
 def test_without_training_data_a_finished_model_is_named(content, expected, monkeypatch):

@@ -71,6 +71,8 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     covered = set.intersection(*headers)
     if partly := [name for name in reference.lengths if name in set.union(*headers) - covered]:
         notes.append(f"Not looked at, for not all files have them: {', '.join(partly[:5])}")
+    if strange := sorted(set.union(*headers) - reference.lengths.keys()):
+        notes.append(f"Not in the reference, so not looked at: {', '.join(strange[:5])}")
     regions = [region for region in regions if region[0] in covered]
     if not regions:
         hint = f"the reads lie on {', '.join(sorted(covered)[:3]) or 'contigs of different names'}"

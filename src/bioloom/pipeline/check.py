@@ -134,8 +134,13 @@ def _trained_mistakes(task: Task) -> list[str]:
     folder = task.model_folder
     if folder is None:
         return ["datasets: `training` is missing; `trained: <folder>` names a finished model"]
-    if not (Path(folder) / "model.yaml").is_file():
+    described = Path(folder) / "model.yaml"
+    if not described.is_file():
         return [f"trained: no model in {folder!r}: such a folder is results/<task>/model"]
+    kind = yaml.safe_load(described.read_text()).get("kind")
+    if kind not in task.kind_names:
+        asked = " or ".join(task.kind_names)
+        return [f"trained: the model in {folder!r} predicts {kind}, the task {asked}"]
     return []
 
 

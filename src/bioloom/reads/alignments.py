@@ -27,5 +27,6 @@ def open_reads(
         return Cram(path, reference)
     if magic == MAGIC:
         return Bam(path, index)
-    hint = "samtools sort -o reads.bam writes BAM from SAM" if magic else "the file is empty"
+    hint = "FASTQ is named in a sample sheet; samtools sort -o reads.bam writes BAM from SAM"
+    hint = hint if magic else "the file is empty"
     raise DataError("The file is neither BAM nor CRAM", file=path, hint=hint)

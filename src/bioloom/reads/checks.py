@@ -49,6 +49,9 @@ def check_alignments(files: Sequence[Path], reference: Path) -> dict[str, dict[s
     for record in iter_fasta(reference):
         letters = record.sequence.upper()
         contig = Contig(len(letters), md5(letters.encode()).hexdigest())
+        if record.id in known:
+            message = f"The contig {record.id!r} is there twice"
+            raise DataError(message, file=reference, row=record.row)
         known[record.id] = contig
         for file, contigs in headers.items():
             if record.id in contigs:
