@@ -297,6 +297,7 @@ TASK = {
     },
     "split": {"method": "holdout", "test": 0.25, "valid": 0.25},
     "model": {"name": "pileup_cnn", "epochs": 2, "width": 8},
+    "baselines": {"likelihood": {"model": {"name": "posterior"}}},
     "explain": {"repeats": 1},
 }
 TARGETS = ("results/calls/mine/export", "results/calls/metrics.json")
