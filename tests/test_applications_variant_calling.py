@@ -11,7 +11,6 @@ import pytest
 import yaml
 
 from bioloom.application import get_application
-from bioloom.applications.variant_calling import _inside, _intersection, _joined
 from bioloom.formats.vcf import read_calls
 from bioloom.pipeline.check import task_mistakes
 from bioloom.samples import VARIANT
@@ -208,30 +207,6 @@ def test_regions_that_overlap_are_one(tmp_path):
     for given in ({"regions": bed}, {"confident": bed, "truth": true}):
         rows = ingest(tmp_path, path, options, **given)
         assert rows[f"{VARIANT}pos"].tolist() == [301, 701]
-
-
-def test_where_both_have_a_region():
-    rng = np.random.default_rng(2)
-    for _ in range(50):
-        sides, masks = [], []
-        for _ in range(2):
-            regions = [
-                (str(c), int(s), int(s + n))
-                for c, s, n in rng.integers(1, 30, (6, 3)) % (3, 40, 9) + (0, 0, 1)
-            ]
-            sides.append(_joined(regions))
-            masks.append({(c, i) for c, s, e in regions for i in range(s, e)})
-        both = [(c, i) for c, s, e in _intersection(*sides) for i in range(s, e)]
-        assert sorted(both) == sorted(masks[0] & masks[1])
-        places = pd.DataFrame([(str(c), i + 1) for c in range(3) for i in range(50)])
-        places.columns = [f"{VARIANT}chrom", f"{VARIANT}pos"]
-        known = [
-            place in masks[0]
-            for place in places.assign(p=places.iloc[:, 1] - 1)
-            .iloc[:, [0, 2]]
-            .itertuples(index=False, name=None)
-        ]
-        assert _inside(places, sides[0]).tolist() == known
 
 
 def test_reads_without_a_candidate_or_on_other_contigs_are_refused(tmp_path):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bioloom.formats.vcf import Called
 from bioloom.variants.alleles import decode, encode, left_aligned
 from bioloom.variants.candidates import Theta
-from bioloom.variants.compare import compare, inside
+from bioloom.variants.compare import compare
 from bioloom.variants.simulate import simulate_diploid
 
 LETTERS = "ACGTTGCA" * 3 + "GCACACACAT" + "ACGGTACT" + "CATCAT" + "GGTCA" * 2 + "AGTCATTTGACC" * 3
@@ -71,12 +71,6 @@ def test_a_haploid_genotype_is_that_of_both_copies():
     found = compare(truth, [Called("c", 1, ("C", "T"), (1,))], CODES)
     assert found.found.all()
     assert compare(truth, [call(1, "C,T", "1/1")], CODES).found.all()
-
-
-def test_only_what_begins_inside_a_region_counts():
-    calls = [call(1, "C,T", "0/1"), call(42, "CAT,C", "0/1")]
-    assert inside(calls, [("c", 0, 1), ("c", 40, 43), ("d", 0, 9)]) == calls[1:]
-    assert inside(calls, []) == []
 
 
 @settings(max_examples=60, deadline=None)

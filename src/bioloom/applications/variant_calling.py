@@ -9,8 +9,6 @@ Samples are candidate alleles (`bioloom.samples.variants`); predictions become a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +36,7 @@ from bioloom.variants.labels import label_rows
 from bioloom.variants.recalibration import error_rates
 from bioloom.variants.records import FILTERS, FORMAT, INFO, vcf_records
 from bioloom.variants.reference import Reference
+from bioloom.variants.regions import Region, inside, intersection, joined
 
 OPTIONS: dict[str, Any] = {
     # The name of the sample, where the reads do not say it.
@@ -56,7 +55,6 @@ OPTIONS: dict[str, Any] = {
     "block": Option(20_000, minimum=100),
 }
 CLEAN: dict[str, Any] = {}
-Region = tuple[str, int, int]
 LOOK = 1_000_000  # bases whose reads are looked for at once
 
 
@@ -94,7 +92,7 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
         )
     notes += [f"{len(rows)} candidate alleles in {sum(e - s for _, s, e in regions):,} bases"]
     if "truth" in files:
-        sure = _intersection(_regions(files.get("confident"), reference), regions)
+        sure = intersection(_regions(files.get("confident"), reference), regions)
         notes += _other_names(files["truth"], people)
         labelled = [_labelled(rows, files, reference, person, sure) for person in people]
         rows = pd.concat([table for table, _ in labelled], ignore_index=True)
@@ -157,7 +155,8 @@ def _labelled(
     Records begin where their writer likes: an allele lies where it is, written left-most.
     """
     mine = rows[rows[f"{VARIANT}person"] == person.name]
-    truth = _by_contig(read_calls(*_truth_of(files["truth"], person.name)))
+    told = _truth_of(files["truth"], person.name)
+    truth = _by_contig(read_calls(*told))
     known = person.reads.file, person.name, reference, person.ploidy
     peer = _by_contig(bcftools_calls(*known, regions))
     parts = []
@@ -168,9 +167,8 @@ def _labelled(
         calls = truth.get(contig, []), peer.get(contig, [])
         parts.append(label_rows(here, *calls, codes, person, contig))
     labelled = pd.concat(parts, ignore_index=True) if parts else mine.assign(label="")
-    labelled = labelled[_inside(labelled, regions)]
-    unknown = unknown_places(*_truth_of(files["truth"], person.name))
-    labelled = labelled[~_inside(labelled, _joined(unknown))]
+    place = labelled[f"{VARIANT}chrom"].to_numpy(), labelled[f"{VARIANT}pos"].to_numpy() - 1
+    labelled = labelled[inside(*place, regions) & ~inside(*place, joined(unknown_places(*told)))]
     true = labelled["label"] != GENOTYPES[0]
     if not true.any():
         hint = "contigs may be spelled otherwise (chr20, 20), or positions be of another build"
@@ -215,17 +213,6 @@ def _truth_of(file: Path, name: str) -> tuple[Path, str | None]:
     return file, name if name in samples_of(file) else None
 
 
-def _inside(rows: pd.DataFrame, regions: list[Region]) -> np.ndarray:
-    """Which rows begin in one of the regions, (N,) bool."""
-    position = rows[f"{VARIANT}pos"].to_numpy() - 1
-    found = np.zeros(len(rows), bool)
-    for contig, spans in groupby(regions, key=itemgetter(0)):
-        bounds = np.array([span[1:] for span in spans]).ravel()
-        here = (rows[f"{VARIANT}chrom"] == contig).to_numpy()
-        found[here] = np.searchsorted(bounds, position[here], side="right") % 2 == 1
-    return found
-
-
 def _named(rows: pd.DataFrame, block: int) -> pd.DataFrame:
     """The rows with `sample_id` and `group`, the block of the genome that they lie in."""
     names = ("person", "chrom", "pos", "ref", "alt")
@@ -257,33 +244,7 @@ def _regions(
             message = f"{chrom}, up to {end}, does not lie in the reference"
             hint = f"it has {', '.join(list(reference.lengths)[:3])}"
             raise DataError(message, file=file, row=row, hint=hint)
-    return _joined(windows[["chrom", "start", "end"]].itertuples(index=False, name=None))
-
-
-def _joined(regions: Iterable[Region]) -> list[Region]:
-    """Regions that overlap or touch as one."""
-    joined: list[Region] = []
-    for contig, start, end in sorted(regions):
-        if joined and joined[-1][0] == contig and start <= joined[-1][2]:
-            joined[-1] = contig, joined[-1][1], max(joined[-1][2], end)
-        else:
-            joined.append((contig, start, end))
-    return joined
-
-
-def _intersection(one: list[Region], other: list[Region]) -> list[Region]:
-    """Where both have a region; each side is sorted, and its regions are apart."""
-    found, ours, theirs = [], sorted(one), sorted(other)
-    i = j = 0
-    while i < len(ours) and j < len(theirs):
-        (contig, start, end), (name, first, last) = ours[i], theirs[j]
-        if name == contig and max(start, first) < min(end, last):
-            found.append((contig, max(start, first), min(end, last)))
-        if (contig, end) < (name, last):
-            i += 1
-        else:
-            j += 1
-    return found
+    return joined(windows[["chrom", "start", "end"]].itertuples(index=False, name=None))
 
 
 def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:

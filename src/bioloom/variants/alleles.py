@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from os.path import commonprefix
+from typing import NamedTuple
+
 import numba
 import numpy as np
 
@@ -45,6 +49,34 @@ def _table() -> np.ndarray:
 
 _TABLE = _table()
 _LETTERS = np.frombuffer(LETTERS.encode(), np.uint8)
+
+
+class Edit(NamedTuple):
+    """A stretch of the reference, [start, end), and the codes in its place; both share none."""
+
+    start: int
+    end: int
+    letters: bytes
+
+
+def edit_of(start: int, ref: bytes, alt: bytes) -> Edit:
+    """An allele, as codes, without the letters that both sides share: at the end, then in front."""
+    back = len(commonprefix([ref[::-1], alt[::-1]]))
+    ref, alt = ref[: len(ref) - back], alt[: len(alt) - back]
+    front = len(commonprefix([ref, alt]))
+    return Edit(start + front, start + len(ref), alt[front:])
+
+
+def edited(
+    edits: Iterable[Edit], reference: np.ndarray, origin: int, low: int, high: int
+) -> np.ndarray:
+    """Codes of [low, high) with the edits made, which are in order; `reference` is at `origin`."""
+    parts, at = [], low
+    for start, end, letters in edits:
+        inside = slice(at - origin, min(max(start, at), high) - origin)
+        parts += [reference[inside], np.frombuffer(letters, np.uint8)]
+        at = max(at, end)
+    return np.concatenate([*parts, reference[at - origin : max(high, at) - origin]])
 
 
 def trimmed(start: int, ref: str, alt: str) -> tuple[int, str, str]:

@@ -13,16 +13,24 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby, islice, pairwise
 from operator import attrgetter
-from os.path import commonprefix
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from bioloom.reads.pileup import COUNTING, Counting, Pileup, pileup
 from bioloom.reads.records import Records
-from bioloom.variants.alleles import N, decode, encode, indels, left_aligned
+from bioloom.variants.alleles import (
+    Edit,
+    N,
+    decode,
+    edit_of,
+    edited,
+    encode,
+    indels,
+    left_aligned,
+)
 from bioloom.variants.clips import NEAR, clips, joined
-from bioloom.variants.realignment import Sites, gap_open
+from bioloom.variants.realignment import Sites
 
 SCREEN = 5e-4
 MOST_ALLELES = 4  # of a site, with the reference
@@ -75,18 +83,18 @@ def propose(
     *,
     theta: Theta,
     first: np.ndarray,
+    opening: np.ndarray,
     counting: Counting = COUNTING,
 ) -> dict[Proposal, float]:
     """Alleles that may begin on [start, end), with their scores; `reference` is at `origin`.
 
-    `records` are of one sample and count; `first` is the first record of each one's fragment.
+    `records` are of one sample and count; `first` is the first record of each one's fragment, and
+    `opening` the probability of a gap at each letter of the reference.
     """
     counts = pileup(records, start, end, counting)
     here = reference[start - origin : end - origin]
     found = _substitutions(counts, here, start, theta)
     depth = counts.depth
-    opening = np.empty(len(reference))
-    gap_open(reference, opening)
     events = _events(records, reference, origin, first)
     events.update(_clip_events(records, reference, origin, start, depth))
     for event, support in events.items():
@@ -244,8 +252,8 @@ def haplotypes(
         for edits in [[], *[[_edit(other, 1)] for other in others]]:
             for allele in range(len(site.alleles)):
                 parts = sorted([*edits, _edit(site, allele)] if allele else edits)
-                if all(one[1] <= other[0] for one, other in pairwise(parts)):
-                    letters.append(_edited(parts, reference, origin, int(low), int(high)))
+                if all(one.end <= other.start for one, other in pairwise(parts)):
+                    letters.append(edited(parts, reference, origin, int(low), int(high)))
                     owner.append(allele)
         owners.append(np.array(owner))
     offsets = np.cumsum([0, *map(len, letters)])
@@ -254,22 +262,6 @@ def haplotypes(
     return Sites(start, end, first, last, counts, flat.astype(np.uint8), offsets), owners
 
 
-def _edit(site: Site, allele: int) -> tuple[int, int, bytes]:
-    """What an allele replaces, [start, end), and by what; without letters that both share."""
-    ref, alt = site.alleles[0].tobytes(), site.alleles[allele].tobytes()
-    back = len(commonprefix([ref[::-1], alt[::-1]]))
-    ref, alt = ref[: len(ref) - back], alt[: len(alt) - back]
-    front = len(commonprefix([ref, alt]))
-    return site.start + front, site.start + len(ref), alt[front:]
-
-
-def _edited(
-    edits: list[tuple[int, int, bytes]], reference: np.ndarray, origin: int, low: int, high: int
-) -> np.ndarray:
-    """Codes of the reference on [low, high) with the edits made."""
-    parts, at = [], low
-    for start, end, letters in edits:
-        inside = slice(at - origin, min(max(start, at), high) - origin)
-        parts += [reference[inside], np.frombuffer(letters, np.uint8)]
-        at = max(at, end)
-    return np.concatenate([*parts, reference[at - origin : max(high, at) - origin]])
+def _edit(site: Site, allele: int) -> Edit:
+    """What an allele replaces."""
+    return edit_of(site.start, site.alleles[0].tobytes(), site.alleles[allele].tobytes())

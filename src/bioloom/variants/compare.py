@@ -7,26 +7,17 @@ both sides can make (Cleary et al. 2015, vcfeval). Genotypes have to be right, t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 
 from bioloom.formats.vcf import SPANNED, Called
-from bioloom.variants.alleles import decode, left_aligned
+from bioloom.variants.alleles import Edit, decode, edit_of, edited, encode, left_aligned
 
 NEAR = 20  # bases: variants that are closer are replayed together
 MOST = 8  # records of a side that are replayed together
-
-
-class Edit(NamedTuple):
-    """A stretch of the reference and what takes its place, without what both share."""
-
-    start: int
-    end: int
-    letters: str
 
 
 @dataclass(frozen=True)
@@ -71,21 +62,6 @@ def compare(truth: list[Called], calls: list[Called], reference: np.ndarray) -> 
         for call, good in zip(calls, right, strict=True)
     ]
     return Comparison(found, right, np.array(errors, bool))
-
-
-def inside(calls: Iterable[Called], regions: list[tuple[str, int, int]]) -> list[Called]:
-    """The records whose first base lies in one of the regions, 0-based and [start, end)."""
-    by_contig: dict[str, list[tuple[int, int]]] = {}
-    for contig, start, end in sorted(regions):
-        by_contig.setdefault(contig, []).append((start, end))
-    starts = {name: [start for start, _ in spans] for name, spans in by_contig.items()}
-    kept = []
-    for call in calls:
-        spans = by_contig.get(call.contig, [])
-        at = int(np.searchsorted(starts.get(call.contig, []), call.start, side="right")) - 1
-        if at >= 0 and call.start < spans[at][1]:
-            kept.append(call)
-    return kept
 
 
 def _alleles(call: Called, reference: np.ndarray) -> list[tuple[int, str, str]]:
@@ -167,7 +143,7 @@ def _key(call: Called, reference: np.ndarray) -> tuple[object, ...]:
 
 def _haplotypes(
     calls: list[Called], reference: np.ndarray, low: int, high: int
-) -> dict[tuple[str, str], list[int]]:
+) -> dict[tuple[bytes, bytes], list[int]]:
     """Pairs of haplotypes on [low, high) -> the largest set of records that makes them."""
     states: list[tuple[list[int], list[Edit], list[Edit]]] = [([], [], [])]
     for number, call in enumerate(calls):
@@ -178,9 +154,11 @@ def _haplotypes(
             if (one := _with(first, call, pair[0])) is not None
             if (other := _with(second, call, pair[1])) is not None
         ]
-    made: dict[tuple[str, str], list[int]] = {}
+    made: dict[tuple[bytes, bytes], list[int]] = {}
     for used, first, second in states:
-        smaller, larger = sorted(_replay(edits, reference, low, high) for edits in (first, second))
+        smaller, larger = sorted(
+            edited(edits, reference, 0, low, high).tobytes() for edits in (first, second)
+        )
         if len(used) >= len(made.get((smaller, larger), ())):
             made[smaller, larger] = used
     return made
@@ -196,27 +174,10 @@ def _with(edits: list[Edit], call: Called, allele: int) -> list[Edit] | None:
     """The edits with an allele of the record; None where it does not fit in beside them."""
     if not allele or call.alleles[allele] == SPANNED:
         return edits
-    new = _edit(call.start, call.alleles[0], call.alleles[allele])
+    ref, alt = (encode(letters).tobytes() for letters in (call.alleles[0], call.alleles[allele]))
+    new = edit_of(call.start, ref, alt)
     ordered = sorted([*edits, new])
     for before, after in pairwise(ordered):
         if after.start < before.end or before[:2] == after[:2]:
             return None
     return ordered
-
-
-def _edit(start: int, ref: str, alt: str) -> Edit:
-    """The record without all that both sides share."""
-    while ref and alt and ref[-1] == alt[-1]:
-        ref, alt = ref[:-1], alt[:-1]
-    while ref and alt and ref[0] == alt[0]:
-        start, ref, alt = start + 1, ref[1:], alt[1:]
-    return Edit(start, start + len(ref), alt)
-
-
-def _replay(edits: list[Edit], reference: np.ndarray, low: int, high: int) -> str:
-    """The reference on [low, high) with the edits made."""
-    parts, at = [], low
-    for edit in edits:
-        parts += [decode(reference[at : edit.start]), edit.letters]
-        at = edit.end
-    return "".join([*parts, decode(reference[at:high])])

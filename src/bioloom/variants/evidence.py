@@ -86,14 +86,14 @@ class Window:
 
 
 class Reads(NamedTuple):
-    """One sample's records of a window that count, and which are of one fragment.
+    """One sample's records of a window that count, and the first one of each one's fragment.
 
-    Those are that overlap with their clips laid out: so both mates may show one insertion.
+    Of one fragment are those that overlap with their clips laid out: both mates may show one
+    insertion.
     """
 
     person: Person
     records: Records
-    following: np.ndarray
     first: np.ndarray
 
     @classmethod
@@ -104,7 +104,7 @@ class Reads(NamedTuple):
             records = of_sample(records, person.reads.header, person.name, person.reads.file)
         records = COUNTING.keep(records)
         following, _ = link(records.raw, records.at, *spans(records.columns))
-        return cls(person, records, following, fragments_of(following))
+        return cls(person, records, fragments_of(following))
 
 
 class Seen(NamedTuple):
@@ -147,7 +147,10 @@ def region_evidence(
     span = max(window.origin, start - FARTHEST), min(window.end, end + NEAR)
     read = [Reads.of(person, window) for person in people]
     place = window.letters, window.origin
-    proposed = [propose(r.records, *place, *span, theta=theta, first=r.first) for r in read]
+    proposed = [
+        propose(r.records, *place, *span, theta=theta, first=r.first, opening=window.opening)
+        for r in read
+    ]
     sites = [site for site in sites_of(proposed, *place) if site.reach + NEAR >= start]
     looks = [_look(reads, sites, [[] for _ in sites], window, theta) for reads in read]
     certainties = np.array([[seen.certainty for seen in look] for look in looks])
@@ -174,7 +177,7 @@ def _look(
     arrays, owners = haplotypes(sites, beside, window.letters, window.origin)
     seen = observe(
         reads.records,
-        reads.following,
+        reads.first,
         arrays,
         window.letters,
         window.origin,

@@ -9,11 +9,10 @@ from functools import cache
 
 import numpy as np
 
-from bioloom.variants.candidates import Theta
+from bioloom.variants.candidates import PHRED, Theta
 from bioloom.variants.realignment import Evidence
 
 MAPPING_UNKNOWN = 255
-PHRED = np.log(10) / 10
 LEAST_MISMAPPED = 10**-4.5
 CLEAR = 1.0  # natural logarithm by which an allele must explain a fragment best to be counted
 

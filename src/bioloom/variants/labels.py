@@ -18,10 +18,9 @@ from bioloom.formats.vcf import SPANNED, Called
 from bioloom.samples import VARIANT
 from bioloom.samples.variants import COPIES, FOUND, GENOTYPES, IMAGE, PEER, PRIOR
 from bioloom.variants.alleles import left_aligned
-from bioloom.variants.evidence import Person
+from bioloom.variants.evidence import SURE, Person
 
 Allele = tuple[int, str, str]
-SURE = -25.0  # logarithm of the least probability that a peer is given
 UNSURE = 1e-3  # share of a peer's probability that is left to the genotype that it did not call
 
 

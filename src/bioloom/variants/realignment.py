@@ -315,7 +315,7 @@ def fragments_of(following):
 
 def observe(
     records: Records,
-    following: np.ndarray,
+    fragment: np.ndarray,
     sites: Sites,
     reference: np.ndarray,
     origin: int,
@@ -324,8 +324,9 @@ def observe(
     unknown: int,
     half: int,
 ) -> Evidence:
-    """What each fragment of the records says of each site; `reference` begins at `origin`.
+    """What each fragment says of each site; `reference` begins at `origin`.
 
+    `fragment` is the first record of each record's fragment (`fragments_of`).
     Images reach `half` positions to both sides. A "=" in a sequence says nothing.
     """
     columns = records.columns
@@ -343,7 +344,7 @@ def observe(
     )
     found = explain(
         columns,
-        fragments_of(following),
+        fragment,
         (reference, origin),
         sites,
         error,

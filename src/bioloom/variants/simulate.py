@@ -16,7 +16,7 @@ from bioloom.errors import DataError
 from bioloom.formats.vcf import Called, Field, Record, write_vcf
 from bioloom.options import Option
 from bioloom.reads.simulate import PROFILE, simulate_pairs, write_fastq
-from bioloom.variants.alleles import N, decode, encode, left_aligned
+from bioloom.variants.alleles import Edit, N, decode, edit_of, edited, encode, left_aligned
 from bioloom.variants.candidates import Theta
 from bioloom.variants.reference import Reference
 
@@ -104,7 +104,7 @@ def simulate_diploid(
     The truth is written left-most. A haploid contig has the same haplotype twice.
     """
     positions = _places(reference, theta, rng)
-    edits: tuple[list[tuple[int, str, str]], ...] = ([], [])
+    edits: tuple[list[Edit], ...] = ([], [])
     variants = []
     reach = -1
     for position, is_indel in positions:
@@ -120,9 +120,9 @@ def simulate_diploid(
             genotype = (1, 0)
         for side, carried in zip(edits, genotype * (2 if ploidy == 1 else 1), strict=True):
             if carried:
-                side.append((start, ref, alt))
+                side.append(edit_of(start, encode(ref).tobytes(), encode(alt).tobytes()))
         variants.append(Called(contig, start, (ref, alt), genotype, ploidy == 2))
-    one, other = (_edited(reference, side) for side in edits)
+    one, other = (_haplotype(reference, side) for side in edits)
     return Diploid((one, other), variants)
 
 
@@ -180,11 +180,7 @@ def _indel(
     return position, anchor, anchor + letters
 
 
-def _edited(reference: np.ndarray, edits: list[tuple[int, str, str]]) -> np.ndarray:
+def _haplotype(reference: np.ndarray, edits: list[Edit]) -> np.ndarray:
     """The reference with the edits made; letters that are not known become A."""
-    parts, at = [], 0
-    for start, ref, alt in edits:
-        parts += [reference[at:start], encode(alt)]
-        at = start + len(ref)
-    made = np.concatenate([*parts, reference[at:]])
+    made = edited(edits, reference, 0, 0, len(reference))
     return np.where(made == N, 0, made).astype(np.uint8)

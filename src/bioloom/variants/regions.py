@@ -1,0 +1,47 @@
+"""Regions of a genome: (contig, start, end), 0-based and [start, end)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from operator import itemgetter
+
+import numpy as np
+
+Region = tuple[str, int, int]
+
+
+def joined(regions: Iterable[Region]) -> list[Region]:
+    """The regions in order, those that overlap or touch as one."""
+    found: list[Region] = []
+    for contig, start, end in sorted(regions):
+        if found and found[-1][0] == contig and start <= found[-1][2]:
+            found[-1] = contig, found[-1][1], max(found[-1][2], end)
+        else:
+            found.append((contig, start, end))
+    return found
+
+
+def intersection(one: Iterable[Region], other: Iterable[Region]) -> list[Region]:
+    """Where both sides have a region; the regions of a side are apart."""
+    found, ours, theirs = [], sorted(one), sorted(other)
+    i = j = 0
+    while i < len(ours) and j < len(theirs):
+        (contig, start, end), (name, first, last) = ours[i], theirs[j]
+        if name == contig and max(start, first) < min(end, last):
+            found.append((contig, max(start, first), min(end, last)))
+        if (contig, end) < (name, last):
+            i += 1
+        else:
+            j += 1
+    return found
+
+
+def inside(contig: np.ndarray, position: np.ndarray, regions: Sequence[Region]) -> np.ndarray:
+    """Which positions (N,) of contigs (N,) lie in one of the regions, which are `joined`."""
+    found = np.zeros(len(position), bool)
+    for name, spans in groupby(regions, key=itemgetter(0)):
+        bounds = np.array([span[1:] for span in spans]).ravel()
+        here = contig == name
+        found[here] = np.searchsorted(bounds, position[here], side="right") % 2 == 1
+    return found
