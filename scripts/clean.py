@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from bioloom.application import get_application
+from bioloom.errors import DataError
 from bioloom.files import read_json, write_json
 from bioloom.pipeline.command import json_object, run
 from bioloom.samples import Raw, label_columns, write_samples, write_table
@@ -24,7 +25,9 @@ def main(
 ) -> None:
     """Write samples.parquet, dropped.parquet and quality.json.
 
-    Labels of new data are not looked at: their rows stay, whatever they say.
+    Labels of new data are not looked at: their rows stay, whatever they say. Of new data no sample
+    need be left: reads may nowhere differ from the reference, and rows that are dropped get their
+    reason as prediction.
     """
     chosen = get_application(application)
     rows = pd.read_parquet(raw)
@@ -33,6 +36,9 @@ def main(
     read, cleaned = Raw(rows, read_json(notes)), chosen.clean(rows, options)
     for note in [*read.notes, *cleaned.notes]:
         print(note, file=sys.stderr)
+    if cleaned.samples.empty and dataset == "training":
+        hint = "quality.json and the `clean` options say what was dropped"
+        raise DataError("No samples are left after cleaning", file=raw, hint=hint)
     write_samples(cleaned.samples, samples)
     write_table(cleaned.dropped, dropped)
     write_json(describe_quality(read, cleaned, private=chosen.private), quality)

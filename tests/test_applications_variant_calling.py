@@ -11,8 +11,11 @@ import pytest
 import yaml
 
 from bioloom.application import get_application
+from bioloom.features.extract import extract_features
+from bioloom.fitted import Fitted
 from bioloom.formats.vcf import read_calls
 from bioloom.pipeline.check import task_mistakes
+from bioloom.predictions.predict import predict
 from bioloom.samples import VARIANT
 from bioloom.samples.variants import FOUND, PEER
 from bioloom.variants.compare import compare
@@ -209,14 +212,28 @@ def test_regions_that_overlap_are_one(tmp_path):
         assert rows[f"{VARIANT}pos"].tolist() == [301, 701]
 
 
-def test_reads_without_a_candidate_or_on_other_contigs_are_refused(tmp_path):
+def test_reads_on_no_region_are_refused(tmp_path):
     options = {"sample": "me"}
-    same = reads_over(LETTERS, [], 300, 9, "r")
-    for reads, said in (([], "No read is aligned"), (same, "No read differs.*no candidate")):
-        path = write_reads(tmp_path / "x.bam", reads, {"c": 1200})
-        refused(lambda path=path: ingest(tmp_path, path, options), f"{said}.*x.bam")
+    path = write_reads(tmp_path / "x.bam", [], {"c": 1200})
+    refused(lambda: ingest(tmp_path, path, options), "No read is aligned.*x.bam")
     path = write_reads(tmp_path / "y.bam", [], {"chr1": 1200})
     refused(lambda: ingest(tmp_path, path, options), "No region.*y.bam.*chr1")
+
+
+def test_reads_that_nowhere_differ_become_a_vcf_without_records(tmp_path):
+    path = write_reads(tmp_path / "x.bam", reads_over(LETTERS, [], 300, 9, "r"), {"c": 1200})
+    options = {"sample": "me"}
+    samples = application.clean(ingest(tmp_path, path, options), {}).samples
+    features, _, _ = extract_features(samples, application, {"embedder": "table"})
+    fitted = Fitted.load(ROOT / "data/models/variant_calling")
+    predictions = predict(samples, features, fitted, path)
+    assert {"prediction", "p.0/1", "abstain"} <= set(predictions)
+    files = {"reads": path, "reference": tmp_path / "reference.fa"}
+    (tmp_path / "export").mkdir()
+    application.write(samples, predictions, files, tmp_path / "export", options)
+    with pysam.VariantFile(str(tmp_path / "export/variants.vcf.gz")) as variants:
+        assert list(variants.header.samples) == ["me"]
+        assert list(variants) == []
 
 
 def test_a_contig_that_one_file_has_alone_is_told(tmp_path):

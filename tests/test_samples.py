@@ -53,11 +53,6 @@ def test_labels_and_features_are_told_apart():
     assert feature_columns(table) == ["age", "sex"]
 
 
-def test_an_empty_table_is_refused():
-    with pytest.raises(DataError, match="No samples are left"):
-        check_samples(cohort().iloc[:0], "samples.parquet")
-
-
 def dropped(count):
     ids = [f"d{i}" for i in range(count)]
     return pd.DataFrame({"sample_id": ids, "reason": "duplicate"})
@@ -129,3 +124,6 @@ def test_labels_of_new_data_are_not_looked_at(tmp_path):
     refused = clean("training")
     assert refused.returncode == 2
     assert "needs two classes" in refused.stderr
+    raw.assign(sequence="XXX").to_parquet(tmp_path / "raw.parquet")
+    assert clean("ward").returncode == 0
+    assert len(pd.read_parquet(tmp_path / "dropped")) == 3

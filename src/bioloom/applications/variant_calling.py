@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,8 @@ from bioloom.formats.sample_sheet import is_sheet, read_sheet
 from bioloom.formats.vcf import Called, read_calls, samples_of, unknown_places, write_vcf
 from bioloom.options import Option, complete_options
 from bioloom.reads.alignments import open_reads
+from bioloom.reads.bam import Bam
+from bioloom.reads.cram import Cram
 from bioloom.reads.groups import samples_of_reads
 from bioloom.reads.records import Records
 from bioloom.samples import VARIANT, Cleaned, Raw
@@ -63,7 +65,14 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     options = complete_options(options, OPTIONS, "datasets")
     reference = Reference(files["reference"])
     ploidy = _ploidy(options, reference)
-    people, notes = _people(files["reads"], options["sample"], reference, ploidy)
+    opened = list(_opened(files["reads"], options["sample"], reference))
+    notes = [file.note for file in opened if file.note]
+    people = [
+        Person(name, file.reads, error, ploidy, file.alone)
+        for file in opened
+        for error in [error_rates(file.reads, reference)]
+        for name in file.names
+    ]
     regions = _regions(files.get("regions"), reference, options["simulate"])
     headers = [set(person.reads.header.contigs) for person in people]
     covered = set.intersection(*headers)
@@ -81,15 +90,9 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     least = options["min_probability"]
     found = (_candidates(some, reference, regions, theta, least) for some in together)
     rows = pd.concat([part for parts in found for part in parts], ignore_index=True)
-    if rows.empty:
-        mapped = any(len(_some_records(person, regions)) for person in people)
-        raise DataError(
-            "No read differs from the reference: there is no candidate allele"
-            if mapped
-            else "No read is aligned to the regions",
-            file=files["reads"],
-            hint="`min_probability` says what is a candidate" if mapped else "look at the file",
-        )
+    if rows.empty and not any(len(_some_records(person, regions)) for person in people):
+        hint = "another build, other `regions`, or an empty file"
+        raise DataError("No read is aligned to the regions", file=files["reads"], hint=hint)
     notes += [f"{len(rows)} candidate alleles in {sum(e - s for _, s, e in regions):,} bases"]
     if "truth" in files:
         sure = intersection(_regions(files.get("confident"), reference), regions)
@@ -97,6 +100,8 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
         labelled = [_labelled(rows, files, reference, person, sure) for person in people]
         rows = pd.concat([table for table, _ in labelled], ignore_index=True)
         notes += [note for _, note in labelled] + [f"bcftools: {SETTINGS}"]
+    if rows.empty:
+        return Raw(pd.DataFrame({"sample_id": [], "group": []}, dtype=str), notes)
     return Raw(_named(rows, options["block"]), notes)
 
 
@@ -110,15 +115,21 @@ def _some_records(person: Person, regions: list[Region]) -> Records:
     return person.reads.records(*regions[0][:2], regions[0][1])
 
 
-def _people(
-    reads: Path, sample: str | None, reference: Reference, ploidy: dict[str, int]
-) -> tuple[list[Person], list[str]]:
-    """The samples of a sheet, or of one file; and notes on names that are given anew."""
-    people, notes = [], []
-    files: list[tuple[str | None, Path]] = [(sample, reads)]
+class Opened(NamedTuple):
+    """A file of aligned reads with the samples in it that are asked for."""
+
+    reads: Bam | Cram
+    names: list[str]
+    alone: bool  # whether all its reads are of one sample, whatever their groups are called
+    note: str = ""
+
+
+def _opened(reads: Path, sample: str | None, reference: Reference) -> Iterator[Opened]:
+    """The files of a sheet, or one file."""
+    named: list[tuple[str | None, Path]] = [(sample, reads)]
     if is_sheet(reads):
-        files = [(lane.sample, Path(lane.bam)) for lane in read_sheet(reads)]
-    for name, file in files:
+        named = [(lane.sample, Path(lane.bam)) for lane in read_sheet(reads)]
+    for name, file in named:
         opened = open_reads(file, reference.file)
         known = samples_of_reads(opened.header)
         names = [name] if name else known
@@ -126,11 +137,9 @@ def _people(
             found = f"samples {', '.join(known)}" if known else "no sample"
             hint = "say which by `sample: <name>` under the data set, or in a sample sheet"
             raise DataError(f"The read groups name {found}", file=file, hint=hint)
-        if len(known) == 1 and names != known:
-            notes.append(f"{names[0]} is called {known[0]} in {file}")
-        error = error_rates(opened, reference)
-        people += [Person(own, opened, error, ploidy, len(known) < 2) for own in names]
-    return people, notes
+        is_renamed = len(known) == 1 and names != known
+        note = f"{names[0]} is called {known[0]} in {file}" if is_renamed else ""
+        yield Opened(opened, names, len(known) < 2, note)
 
 
 def _candidates(
@@ -272,12 +281,13 @@ def write(
     folder: Path,
     options: dict[str, Any],
 ) -> None:
-    """variants.vcf.gz with its index."""
+    """variants.vcf.gz with its index: a column for each sample, also for one without a variant."""
     reference = Reference(files["reference"])
-    people = list(dict.fromkeys(samples[f"{VARIANT}person"]))
+    opened = _opened(files["reads"], options.get("sample"), reference)
+    people = [name for file in opened for name in file.names]
     write_vcf(
         folder / "variants.vcf.gz",
-        vcf_records(samples, predictions, people),
+        [] if samples.empty else vcf_records(samples, predictions, people),
         contigs=reference.lengths,
         samples=people,
         filters=FILTERS,

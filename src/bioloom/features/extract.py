@@ -65,6 +65,9 @@ def extract_features(
     not fit its inputs or the other parts, and what the engine refuses.
     """
     ids = samples["sample_id"].to_numpy(dtype=str)
+    if samples.empty:
+        nothing = Features(ids, np.empty((0, 0), np.float32), np.array([], str), "")
+        return nothing, {"features": 0}, {}
     parts, paths = parts_of(options), weights or {}
     makers = {
         part: partial(_make, weights=paths.get(part), store=store, device=device) for part in parts

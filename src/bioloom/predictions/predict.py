@@ -27,6 +27,8 @@ def predict(samples: pd.DataFrame, features: Features, fitted: Fitted, file: Pat
     `call` high or low where the task has `high_above`. Then `out_of_distribution, abstain,
     model_id`. The set or interval holds the truth for 90 % of samples like the validation rows.
     """
+    if samples.empty:
+        return _of_nothing(fitted)
     settings, kind = fitted.settings, fitted.kind
     check_signature(samples, settings["signature"], file)
     features = align(features, settings["feature_names"], settings["features"])
@@ -44,6 +46,15 @@ def predict(samples: pd.DataFrame, features: Features, fitted: Fitted, file: Pat
     table["out_of_distribution"] = outside
     table["abstain"] = np.array([_join(*row) for row in zip(*reasons, strict=True)], dtype=object)
     return table.assign(model_id=settings["id"])
+
+
+def _of_nothing(fitted: Fitted) -> pd.DataFrame:
+    """The columns of predictions, without a row."""
+    keys = fitted.kind.unanswered(np.array([], dtype=str), fitted.outputs)
+    scores = np.empty((0, len(fitted.outputs)))
+    answers = fitted.answer(scores).drop(columns=FITTED, errors="ignore")
+    known = {"out_of_distribution": False, "abstain": "", "model_id": fitted.settings["id"]}
+    return pd.concat([keys, answers], axis=1).assign(**known)
 
 
 def _unsure(sets: pd.Series, called: pd.Series) -> np.ndarray:

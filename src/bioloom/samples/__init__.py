@@ -96,12 +96,6 @@ def check_samples(samples: pd.DataFrame, file: str | Path) -> pd.DataFrame:
     for column in ("sample_id", "group"):
         if column not in samples:
             raise DataError(f"Expected a column {column!r}", file=file)
-    if samples.empty:
-        raise DataError(
-            "No samples are left after cleaning",
-            file=file,
-            hint="quality.json and the `clean` options say what was dropped",
-        )
     duplicated = samples["sample_id"].duplicated()
     if duplicated.any():
         raise DataError(f"{duplicated.sum()} sample ids occur more than once", file=file)
