@@ -285,7 +285,7 @@ TASK = {
             "simulate": {"depths": [12, 16]},
             "block": 2000,
         },
-        "mine": {"reference": "data/genome.fa", "reads": "data/sheet.csv"},
+        "mine": {"reference": "data/genome.fa", "reads": "data/sheet.csv", "parts": 2},
     },
     "split": {"method": "holdout", "test": 0.25, "valid": 0.25},
     "model": {"name": "pileup_cnn", "epochs": 2, "width": 8},
@@ -321,3 +321,37 @@ def test_a_pair_of_fastq_files_becomes_a_vcf_that_is_right(tmp_path):
     assert found.recall > 0.9
     assert found.precision > 0.9
     assert lab.planned(*command) == set()
+    mine = lab.path("results/calls/mine")
+    parts = [pd.read_parquet(mine / f"part_{n}/predictions.parquet") for n in (1, 2)]
+    assert all(len(part) for part in parts)
+    joined = pd.concat(parts, ignore_index=True)
+    pd.testing.assert_frame_equal(pd.read_parquet(mine / "predictions.parquet"), joined)
+    assert len(pd.read_csv(mine / "predictions.csv")) == len(joined)
+
+
+def test_parts_have_the_rows_of_the_whole(tmp_path):
+    reads = [r for at in (300, 599, 700) for r in reads_over(LETTERS, [snp(at)], at, 9, "a")]
+    path = write_reads(tmp_path / "x.bam", reads, {"c": 1200, "d": 1200})
+    reference = write_reference(tmp_path, {"c": LETTERS, "d": LETTERS})
+    files = {"reads": path, "reference": reference, "indexes": tmp_path / "indexes"}
+    (tmp_path / "indexes").mkdir()
+    one = {"sample": "me"}
+    whole = application.ingest(files, one).samples
+    assert (tmp_path / "indexes/reads").exists()
+    for count in (2, 4, 7):
+        made = [
+            application.ingest(files, {**one, "parts": count, "part": part + 1}).samples
+            for part in range(count)
+        ]
+        ids = [i for part in made for i in part["sample_id"]]
+        assert ids == whole["sample_id"].tolist()
+        assert made[-1].empty
+    assert application.ingest(files, {**one, "parts": 5000, "part": 1}).samples.empty
+
+
+def test_a_model_is_not_trained_in_parts(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_reference(tmp_path, {"c": LETTERS})
+    training = {"reference": "reference.fa", "simulate": {"depths": [8]}, "parts": 2}
+    task = {"application": "variant_calling", "datasets": {"training": training}}
+    assert "trained on all data at once" in "".join(task_mistakes("x", task))

@@ -13,7 +13,6 @@ from bioloom.errors import DataError
 from bioloom.samples import (
     Cleaned,
     Raw,
-    check_samples,
     feature_columns,
     label_columns,
     read_samples,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bioloom.variants.regions import inside, intersection, joined
+from bioloom.variants.regions import inside, intersection, joined, share_of
 
 
 def test_regions_are_sets_of_positions():
@@ -20,6 +20,11 @@ def test_regions_are_sets_of_positions():
             masks.append({(c, i) for c, s, e in regions for i in range(s, e)})
         both = [(c, i) for c, s, e in intersection(*sides) for i in range(s, e)]
         assert sorted(both) == sorted(masks[0] & masks[1])
+        places = [(c, i) for c, s, e in sides[0] for i in range(s, e)]
+        shares = [share_of(sides[0], number, 7) for number in range(1, 8)]
+        parts = [[(c, i) for c, s, e in share for i in range(s, e)] for share in shares]
+        assert sum(parts, []) == places
+        assert max(map(len, parts)) - min(map(len, parts)) <= 1
         places = [(str(c), i) for c in range(3) for i in range(50)]
         contig, position = (np.array(column) for column in zip(*places, strict=True))
         known = [place in masks[0] for place in places]

@@ -41,6 +41,9 @@ class Application:
     `write(samples, predictions, files, folder, options)` puts predictions of new data into files of
     the field; `files` are the data set's sources, for what a header or a reference must say, and
     `options` its other keys, as `ingest` gets them.
+    `join(folders, folder)` puts what `write` made of the parts of a data set together: where it is
+    given, a data set of new data may say `parts`, so many jobs that each do a part of it, the one
+    that the options `part` and `parts` of `ingest` say.
     Where samples are persons `private` is true: no value of a row appears in logs or reports.
     `directed` says that the links (a, b) and (b, a) differ.
     Where samples have a `sequence`, `alphabet` says of which letters it is.
@@ -52,7 +55,7 @@ class Application:
     tasks without training data.
     `options` (of a data set, beside its sources), `columns` (of its `columns`) and `clean_options`
     say what `ingest` and `clean` take, each with its default: tasks are checked against them before
-    any job runs. An option `kind` is not for data sets to say: it gets what the task says.
+    any job runs. The options `kind` and `part` are not for data sets to say: the pipeline does.
     `defaults(task)` are the sections `features`, `preprocess`, `model` and `baselines` of a task
     that leaves them out.
     """
@@ -76,6 +79,7 @@ class Application:
     write: (
         Callable[[pd.DataFrame, pd.DataFrame, dict[str, Path], Path, dict[str, Any]], None] | None
     ) = None
+    join: Callable[[list[Path], Path], None] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     columns: Mapping[str, Any] = field(default_factory=dict)
     clean_options: Mapping[str, Any] = field(default_factory=dict)
@@ -88,7 +92,7 @@ class Application:
     @property
     def dataset_options(self) -> dict[str, Any]:
         """What a data set may say beside its sources."""
-        own = {name: default for name, default in self.options.items() if name != "kind"}
+        own = {name: o for name, o in self.options.items() if name not in ("kind", "part")}
         return own | self.reads_options
 
     @property

@@ -63,12 +63,21 @@ PRIORITY = {
 
 wildcard_constraints:
     task="|".join(TASKS),
-    dataset="[a-z][a-z0-9_]*",
+    dataset="[a-z][a-z0-9_]*(/part_[0-9]+)?",
     pretrained="[a-z][a-z0-9_]*",
     sha256="[0-9a-f]{12}",
     features=r"features(\.[a-z0-9_]+)?",
     sample="[A-Za-z0-9][A-Za-z0-9._+-]*",
     lane="[A-Za-z0-9][A-Za-z0-9._+-]*",
+
+
+# The data sets that are done in parts, each with its task's name before it.
+PARTED = "|".join(
+    f"(?<=/{task.name}/){dataset}"
+    for task in TASKS.values()
+    for dataset in task.datasets
+    if task.parts(dataset)
+)
 
 
 def task_of(wildcards):
@@ -129,6 +138,12 @@ def nodes_of(wildcards):
 def reads(wildcards):
     """The sequencing reads of a data set, and the files that are made of them."""
     return task_of(wildcards).reads(wildcards.dataset)
+
+
+def parts_of(wildcards, file):
+    """A file of each part of a data set."""
+    task = task_of(wildcards)
+    return [task.path(part, file) for part in task.parts(wildcards.dataset)]
 
 
 def described_reads(wildcards):

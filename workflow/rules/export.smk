@@ -1,9 +1,10 @@
 """Predictions in the forms of the field: states as FASTA, structures as mmCIF and
-PDB, corrected reads as FASTQ, an assembly as FASTA and GFA.
+PDB, corrected reads as FASTQ, an assembly as FASTA and GFA, variants as VCF.
 
 Requires: results/{task}/{dataset}/predictions.parquet of an application that has `write`;
 the sources of the data set, for what a header or a reference must say.
-Makes: results/{task}/{dataset}/export/.
+Makes: results/{task}/{dataset}/export/. Of a data set that is done in parts, these are
+results/{task}/{dataset}/part_<n>/, and are joined to its predictions and export.
 """
 
 
@@ -27,3 +28,30 @@ rule export:
         'python "$BIOLOOM_SCRIPTS/export.py" --application {params.application} --files {params.files:q}'
         " --options {params.options:q} --samples {input.samples} --predictions {input.predictions}"
         " --folder {output.folder} 2>&1 | tee {log}"
+
+
+ruleorder: join_parts > predict
+ruleorder: join_parts > export
+
+
+rule join_parts:
+    input:
+        predictions=lambda wildcards: parts_of(wildcards, "predictions.parquet"),
+        exports=lambda wildcards: parts_of(wildcards, "export"),
+    output:
+        predictions="results/{task}/{dataset}/predictions.parquet",
+        table="results/{task}/{dataset}/predictions.csv",
+        folder=directory("results/{task}/{dataset}/export"),
+    log:
+        "logs/{task}/{dataset}/join_parts.log",
+    wildcard_constraints:
+        dataset=PARTED or "(?!)",
+    conda:
+        "../../envs/bioloom.yaml"
+    params:
+        application=application,
+        code=code("join_parts"),
+    shell:
+        'python "$BIOLOOM_SCRIPTS/join_parts.py" --application {params.application}'
+        " --parts {input.predictions} --exports {input.exports} --predictions {output.predictions}"
+        " --table {output.table} --folder {output.folder} 2>&1 | tee {log}"

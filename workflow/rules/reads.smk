@@ -4,7 +4,7 @@ Requires: the source `reads` of a data set (a sample sheet, or BAM or CRAM), and
 the latter alone, where a data set says `simulate`.
 Makes: results/{task}/{dataset}/reads/{trimmed,aligned}.csv, which `ingest` reads in place of the
 user's sheet, the files that it names, {goal}_summary.json and multiqc.html. Files of aligned reads
-are checked against the reference (checked.json). A reference is made ready for alignment once, in
+are checked against the reference (checked.json), and indexed where a data set is done in parts. A reference is made ready for alignment once, in
 results/{task}/references/.
 Large genomes need more memory, in the profile: `set-resources: {align: {mem_mb: 12000}}`.
 """
@@ -141,6 +141,26 @@ rule list_reads:
     shell:
         'python "$BIOLOOM_SCRIPTS/list_reads.py" --reads {params.reads:q} --sheet {output.sheet}'
         " 2>&1 | tee {log}"
+
+
+rule index_reads:
+    input:
+        reads=lambda wildcards: reads(wildcards).alignments[wildcards.sample],
+        reference=reference,
+    output:
+        index="results/{task}/{dataset}/reads/indexes/{sample}",
+    log:
+        "logs/{task}/{dataset}/index_reads/{sample}.log",
+    priority: PRIORITY["ingest"]
+    conda:
+        "../../envs/bioloom.yaml"
+    resources:
+        mem_mb=4000,
+    params:
+        code=code("index_reads"),
+    shell:
+        'python "$BIOLOOM_SCRIPTS/index_reads.py" --reads {input.reads:q}'
+        " --reference {input.reference:q} --index {output.index} 2>&1 | tee {log}"
 
 
 rule measure_alignments:

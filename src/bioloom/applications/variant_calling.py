@@ -18,8 +18,8 @@ import pandas as pd
 from bioloom.application import Application
 from bioloom.errors import DataError, unknown_name
 from bioloom.formats.intervals import read_windows
-from bioloom.formats.sample_sheet import is_sheet, read_sheet
-from bioloom.formats.vcf import Called, read_calls, samples_of, unknown_places, write_vcf
+from bioloom.formats.sample_sheet import ALONE, is_sheet, read_sheet
+from bioloom.formats.vcf import Called, join_vcf, read_calls, samples_of, unknown_places, write_vcf
 from bioloom.options import Option, complete_options
 from bioloom.reads.alignments import open_reads
 from bioloom.reads.bam import Bam
@@ -38,7 +38,7 @@ from bioloom.variants.labels import label_rows
 from bioloom.variants.recalibration import error_rates
 from bioloom.variants.records import FILTERS, FORMAT, INFO, vcf_records
 from bioloom.variants.reference import Reference
-from bioloom.variants.regions import Region, inside, intersection, joined
+from bioloom.variants.regions import Region, inside, intersection, joined, share_of
 
 OPTIONS: dict[str, Any] = {
     # The name of the sample, where the reads do not say it.
@@ -53,9 +53,13 @@ OPTIONS: dict[str, Any] = {
     "min_probability": Option(2e-3, type=float, above=0, maximum=0.5),
     # Reads and their truth are simulated of the reference (`bioloom.variants.simulate`).
     "simulate": Option(None, type=dict),
+    # Jobs that each look at a part of the regions, and which of them this is.
+    "parts": Option(1, minimum=1, maximum=10_000),
+    "part": Option(1, minimum=1),
     # Bases whose candidates are held out together.
     "block": Option(20_000, minimum=100),
 }
+VCF = "variants.vcf.gz"
 CLEAN: dict[str, Any] = {}
 LOOK = 1_000_000  # bases whose reads are looked for at once
 
@@ -65,7 +69,7 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     options = complete_options(options, OPTIONS, "datasets")
     reference = Reference(files["reference"])
     ploidy = _ploidy(options, reference)
-    opened = list(_opened(files["reads"], options["sample"], reference))
+    opened = list(_opened(files, options["sample"], reference))
     notes = [file.note for file in opened if file.note]
     people = [
         Person(name, file.reads, error, ploidy, file.alone)
@@ -84,13 +88,18 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     if not regions:
         hint = f"the reads lie on {', '.join(sorted(covered)[:3]) or 'contigs of different names'}"
         raise DataError("No region lies on a contig of the reads", file=files["reads"], hint=hint)
+    place = {name: number for number, name in enumerate(reference.lengths)}
+    regions.sort(key=lambda region: (place[region[0]], region))
+    regions = share_of(regions, options["part"], options["parts"])
     theta = Theta(options["theta"], options["theta_indel"])
     # To learn from, each sample has its own candidates; to be compared, all have those of any.
     together = [[person] for person in people] if "truth" in files else [people]
     least = options["min_probability"]
     found = (_candidates(some, reference, regions, theta, least) for some in together)
-    rows = pd.concat([part for parts in found for part in parts], ignore_index=True)
-    if rows.empty and not any(len(_some_records(person, regions)) for person in people):
+    tables = [pd.DataFrame(), *(part for parts in found for part in parts)]
+    rows = pd.concat(tables, ignore_index=True)
+    is_whole = options["parts"] == 1
+    if rows.empty and is_whole and not any(len(_some_records(one, regions)) for one in people):
         hint = "another build, other `regions`, or an empty file"
         raise DataError("No read is aligned to the regions", file=files["reads"], hint=hint)
     notes += [f"{len(rows)} candidate alleles in {sum(e - s for _, s, e in regions):,} bases"]
@@ -124,13 +133,15 @@ class Opened(NamedTuple):
     note: str = ""
 
 
-def _opened(reads: Path, sample: str | None, reference: Reference) -> Iterator[Opened]:
-    """The files of a sheet, or one file."""
-    named: list[tuple[str | None, Path]] = [(sample, reads)]
-    if is_sheet(reads):
-        named = [(lane.sample, Path(lane.bam)) for lane in read_sheet(reads)]
-    for name, file in named:
-        opened = open_reads(file, reference.file)
+def _opened(files: dict[str, Path], sample: str | None, reference: Reference) -> Iterator[Opened]:
+    """The files of a sheet, or one file; with indexes that jobs share, if there are any."""
+    named: list[tuple[str | None, Path, str]] = [(sample, files["reads"], ALONE)]
+    if is_sheet(files["reads"]):
+        lanes = read_sheet(files["reads"])
+        named = [(lane.sample, Path(lane.bam), lane.folder) for lane in lanes]
+    for name, file, place in named:
+        index = files["indexes"] / place if "indexes" in files else None
+        opened = open_reads(file, reference.file, index)
         known = samples_of_reads(opened.header)
         names = [name] if name else known
         if not names or (len(known) > 1 and not set(names) <= set(known)):
@@ -283,10 +294,10 @@ def write(
 ) -> None:
     """variants.vcf.gz with its index: a column for each sample, also for one without a variant."""
     reference = Reference(files["reference"])
-    opened = _opened(files["reads"], options.get("sample"), reference)
+    opened = _opened(files, options.get("sample"), reference)
     people = [name for file in opened for name in file.names]
     write_vcf(
-        folder / "variants.vcf.gz",
+        folder / VCF,
         [] if samples.empty else vcf_records(samples, predictions, people),
         contigs=reference.lengths,
         samples=people,
@@ -294,6 +305,11 @@ def write(
         info=INFO,
         format=FORMAT,
     )
+
+
+def join(folders: list[Path], folder: Path) -> None:
+    """The variants.vcf.gz of the parts, in their order, as one."""
+    join_vcf([part / VCF for part in folders], folder / VCF)
 
 
 def defaults(task: dict[str, Any]) -> dict[str, Any]:
@@ -330,6 +346,7 @@ application = Application(
     measures=("region",),
     private=True,
     write=write,
+    join=join,
     options=OPTIONS,
     clean_options=CLEAN,
     defaults=defaults,

@@ -65,6 +65,8 @@ class Lane:
         return group | {"LB": self.library, "PL": self.platform.upper(), "PU": self.lane}
 
 
+ALONE = "reads"
+"""The name in file names of a file of aligned reads that is given without a sheet."""
 COLUMNS = tuple(field.name for field in fields(Lane))
 
 

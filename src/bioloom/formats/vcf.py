@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,10 +138,7 @@ def write_vcf(
     format: list[Field],
     index: bool = True,
 ) -> None:
-    """Write VCF 4.3, sorted in the order of `contigs`, bgzipped, with an index beside it.
-
-    The index is .tbi, or .csi where a contig is too long for one.
-    """
+    """Write VCF 4.3, sorted in the order of `contigs`, bgzipped, with an index beside it."""
     file = Path(path)
     order = {name: number for number, name in enumerate(contigs)}
     lines = ["##fileformat=VCFv4.3"]
@@ -165,5 +162,26 @@ def write_vcf(
     with replacing(file) as temporary, pysam.BGZFile(str(temporary), "wb", None) as out:
         out.write(("\n".join(lines) + "\n").encode())
     if index:
-        long = max(contigs.values(), default=0) >= 1 << 29
-        pysam.tabix_index(str(file), preset="vcf", force=True, csi=long)
+        _index(file)
+
+
+def join_vcf(parts: Sequence[str | Path], path: str | Path) -> None:
+    """Write the records of bgzipped files of one header one after the other, with an index.
+
+    Where the files are sorted, and each lies behind the one before, so is what is written.
+    """
+    file = Path(path)
+    with replacing(file) as temporary, pysam.BGZFile(str(temporary), "wb", None) as out:
+        for number, part in enumerate(parts):
+            with pysam.BGZFile(str(part), "r", None) as lines:
+                for line in lines:
+                    if not number or not line.startswith(b"#"):
+                        out.write(line + b"\n")
+    _index(file)
+
+
+def _index(file: Path) -> None:
+    """An index beside the file: .tbi, or .csi where a contig is too long for one."""
+    with pysam.VariantFile(str(file)) as variants:
+        lengths = [contig.length or 0 for contig in variants.header.contigs.values()]
+    pysam.tabix_index(str(file), preset="vcf", force=True, csi=max(lengths, default=0) >= 1 << 29)

@@ -285,6 +285,8 @@ def _dataset_mistakes(task: Task, dataset: str) -> list[str]:
     if not wrong:
         columns = others.get("columns", {})
         wrong += _mistakes(f"{place}.columns", column_names, columns, application.columns)
+        if dataset == "training" and task.parts(dataset):
+            wrong.append(f"{place}.parts: a model is trained on all data at once")
         for name in others.get("read", {}):
             wrong += _mistakes(
                 f"{place}.read", _check_name, "source", name, application.all_sources

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bioloom.errors import DataError
-from bioloom.formats.sample_sheet import Lane, is_sheet, read_sheet
+from bioloom.formats.sample_sheet import ALONE, Lane, is_sheet, read_sheet
 from bioloom.reads.choices import adapters_of, aligner_of
 
 
@@ -94,8 +94,18 @@ class Reads:
         if self.goal == "trimmed":
             return {}
         if not self.rows:
-            return {"reads": self.source}
+            return {ALONE: self.source}
         return {lane.folder: lane.bam or self.bam(lane.folder) for lane in self.rows}
+
+    @property
+    def indexes(self) -> str:
+        """The folder of indexes that jobs share which each read a part."""
+        return f"{self.folder}/indexes"
+
+    @property
+    def index_files(self) -> list[str]:
+        """Those of the aligned reads."""
+        return [f"{self.indexes}/{sample}" for sample in self.alignments]
 
     @property
     def statistics(self) -> list[str]:

@@ -38,6 +38,7 @@ STEPS: dict[str, Step] = {
     "merge_lanes": Step(("application", "datasets"), ("sources",)),
     "list_reads": Step(("application", "datasets"), ("sources",)),
     "check_alignments": Step(("application", "datasets"), ("sources",)),
+    "index_reads": Step(("application", "datasets"), ("sources",)),
     "measure_alignments": Step(("application", "datasets"), ("sources",)),
     "summarise_reads": Step(("application", "datasets"), ("sources",)),
     "multiqc": Step(("application", "datasets"), ("sources",)),
@@ -81,6 +82,7 @@ STEPS: dict[str, Step] = {
     "predict": Step(modules=("kinds", "model")),
     "rank_links": Step(("application",), modules=("application",)),
     "export": Step(("application", "datasets", "kind"), ("sources",), ("application",)),
+    "join_parts": Step(("application", "datasets"), modules=("application",)),
     "report": Step(("title", "about"), modules=("kinds",)),
 }
 """In running order."""

@@ -109,9 +109,21 @@ class Task:
         shipped = self.code.trained
         return self.trained or (os.path.relpath(ROOT / shipped) if shipped else None)
 
+    def parts(self, dataset: str) -> list[str]:
+        """The parts of a data set that are done by jobs of their own; none where it is one.
+
+        A part has a name below the data set's, and its results lie below those.
+        """
+        count = self.block(dataset).get("parts", 1)
+        return [f"{dataset}/part_{n}" for n in range(1, count + 1)] if count > 1 else []
+
+    def block(self, dataset: str) -> Section:
+        """What the task's file says of a data set, or of the one that it is a part of."""
+        return self.datasets[whole(dataset)]
+
     def sources(self, dataset: str) -> dict[str, Source]:
         """The sources that a data set gives, by name, in the application's order."""
-        options = self.datasets[dataset]
+        options = self.block(dataset)
         return {name: options[name] for name in self.code.all_sources if name in options}
 
     def given_files(self, dataset: str) -> dict[str, str]:
@@ -125,7 +137,7 @@ class Task:
         if not goal or not simulated and "reads" not in files:
             return None
         index = self.index(files["reference"]) if goal == "aligned" else None
-        folder = self.path(dataset, "reads")
+        folder = self.path(whole(dataset), "reads")
         return reads_of(files.get("reads", ""), goal, folder, index, simulated)
 
     def index(self, reference: str) -> str:
@@ -145,39 +157,53 @@ class Task:
 
     def is_simulated(self, dataset: str) -> bool:
         """Whether rules simulate a data set's reads."""
-        return bool(self.code.simulate) and "simulate" in self.datasets[dataset]
+        return bool(self.code.simulate) and "simulate" in self.block(dataset)
 
     def simulation(self, dataset: str) -> Section:
         """How they do."""
-        given = self.datasets[dataset]["simulate"]
+        given = self.block(dataset)["simulate"]
         return complete_options(given, self.code.simulate, f"{dataset}.simulate")
 
     def source_files(self, dataset: str) -> dict[str, str]:
         """What `ingest` gets: the files that are given, or what the rules make of reads."""
-        files, reads = self.given_files(dataset), self.reads(dataset)
-        truth = {"truth": str(Path(reads.simulated[0]).parent)} if reads and reads.simulated else {}
-        return files | truth | ({"reads": reads.ready} if reads else {})
+        return self.given_files(dataset) | self.made_sources(dataset)
+
+    def made_sources(self, dataset: str) -> dict[str, str]:
+        """Those that rules make of reads."""
+        reads = self.reads(dataset)
+        if reads is None:
+            return {}
+        made = {"reads": reads.ready}
+        if reads.simulated:
+            made["truth"] = str(Path(reads.simulated[0]).parent)
+        if self.parts(whole(dataset)):
+            made["indexes"] = reads.indexes
+        return made
 
     def raw_files(self, dataset: str) -> list[str]:
         """All files of a data set's sources; of a folder those in it, whose content then counts."""
-        files, reads = self.source_files(dataset), self.reads(dataset)
+        reads, made = self.reads(dataset), self.made_sources(dataset)
+        given = [file for name, file in self.given_files(dataset).items() if name not in made]
         found = [
             str(file)
-            for name, path in zip(files, map(Path, files.values()), strict=True)
-            if not (name == "truth" and reads and reads.simulated)  # its files are among the reads'
+            for path in map(Path, given)
             for file in (sorted(filter(Path.is_file, path.rglob("*"))) if path.is_dir() else [path])
         ]
-        return found + (reads.files if reads else [])
+        if reads is None:
+            return found
+        indexes = reads.index_files if self.parts(whole(dataset)) else []
+        return [*found, reads.ready, *reads.files, *indexes]
 
     def dataset_options(self, dataset: str) -> Section:
         """What a data set says beyond its files: how to read them."""
-        return without(self.datasets[dataset], *self.sources(dataset))
+        return without(self.block(dataset), *self.sources(dataset))
 
     def ingest_options(self, dataset: str) -> Section:
         """What of it is for `ingest`, with the task's kind where it decides how labels are read."""
         asked = self.kind and "kind" in self.code.options
         options = without(self.dataset_options(dataset), *self.code.reads_options)
-        return options | ({"kind": self.kind} if asked else {})
+        part = {"part": int(dataset.rpartition("_")[2])} if dataset != whole(dataset) else {}
+        return options | ({"kind": self.kind} if asked else {}) | part
 
     def reads_options(self, dataset: str) -> Section:
         """How the reads of a data set are trimmed and aligned."""
@@ -287,6 +313,11 @@ class Task:
             if reads and reads.fastq:
                 shown[f"multiqc.{dataset}"] = reads.report
         return shown
+
+
+def whole(dataset: str) -> str:
+    """The data set that a part is one of, or that it is itself."""
+    return dataset.partition("/")[0]
 
 
 def is_pretrained(part: Section) -> bool:

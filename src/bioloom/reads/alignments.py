@@ -15,8 +15,8 @@ def open_reads(
 ) -> Bam | Cram:
     """Aligned, coordinate-sorted reads, with `header` and `records(contig, start, end)`.
 
-    `reference` is for CRAM. `index` is where a BAM's index is kept, or will be: not in the folder
-    of the data, which may not be writable. DataError for anything else than sound BAM or CRAM.
+    `reference` is for CRAM. `index` is where an index is kept, or will be: not in the folder of the
+    data, which may not be writable. DataError for anything else than sound BAM or CRAM.
     """
     path = Path(file)
     if not path.is_file():
@@ -24,7 +24,7 @@ def open_reads(
     with path.open("rb") as stream:
         magic = stream.read(4)
     if magic == b"CRAM":
-        return Cram(path, reference)
+        return Cram(path, reference, index)
     if magic == MAGIC:
         return Bam(path, index)
     hint = "FASTQ is named in a sample sheet; samtools sort -o reads.bam writes BAM from SAM"

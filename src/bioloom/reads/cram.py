@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 import pysam
 
 from bioloom.errors import DataError
+from bioloom.files import replacing
 from bioloom.reads.bam import Bam
 from bioloom.reads.header import Header, contig_number, not_sorted
 from bioloom.reads.records import Records
@@ -27,21 +28,29 @@ ERRORS = (OSError, ValueError, RuntimeError, pysam.SamtoolsError)
 class Cram:
     """A coordinate-sorted CRAM file: `header`, and `records` of a region."""
 
-    def __init__(self, file: str | Path, reference: str | Path | None = None) -> None:
-        """Make an index in a temporary folder: the one beside the file may be of another.
+    def __init__(
+        self,
+        file: str | Path,
+        reference: str | Path | None = None,
+        index: str | Path | None = None,
+    ) -> None:
+        """Take the index that an earlier pass left at `index`, or make it now.
 
-        `reference` is the FASTA that the reads were aligned to; only a file that holds its own can
-        be read without. DataError for a file that is damaged, cut off or not sorted.
+        The one beside the file may be of another file. `reference` is the FASTA that the reads were
+        aligned to; only a file that holds its own can be read without. DataError for a file that is
+        damaged, cut off or not sorted.
         """
         self.file = Path(file)
         self.reference = Path(reference) if reference else None
         self._folder = TemporaryDirectory(prefix="bioloom-cram-")
-        self._index = Path(self._folder.name) / "index.crai"
+        self._index = Path(index) if index else Path(self._folder.name) / "index.crai"
         try:
             with quiet():
                 self.header, self._contigs = self._read_header()
-                self._check_order()
-                pysam.samtools.index("-o", str(self._index), str(self.file))
+                if not self._index.exists():
+                    self._check_order()
+                    with replacing(self._index) as temporary:
+                        pysam.samtools.index("-o", str(temporary), str(self.file))
         except ERRORS as error:
             if isinstance(error, DataError):
                 raise

@@ -37,6 +37,19 @@ def intersection(one: Iterable[Region], other: Iterable[Region]) -> list[Region]
     return found
 
 
+def share_of(regions: Sequence[Region], number: int, count: int) -> list[Region]:
+    """Part `number`, from 1, of `count` parts of the regions that have equally many bases."""
+    total = sum(end - start for _, start, end in regions)
+    low, high = (total * n // count for n in (number - 1, number))
+    found, before = [], 0
+    for contig, start, end in regions:
+        first, last = max(start, start + low - before), min(end, start + high - before)
+        if first < last:
+            found.append((contig, first, last))
+        before += end - start
+    return found
+
+
 def inside(contig: np.ndarray, position: np.ndarray, regions: Sequence[Region]) -> np.ndarray:
     """Which positions (N,) of contigs (N,) lie in one of the regions, which are `joined`."""
     found = np.zeros(len(position), bool)
