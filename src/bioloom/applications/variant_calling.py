@@ -8,7 +8,7 @@ Samples are candidate alleles (`bioloom.samples.variants`); predictions become a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +19,15 @@ from bioloom.application import Application
 from bioloom.errors import DataError, unknown_name
 from bioloom.formats.intervals import read_windows
 from bioloom.formats.sample_sheet import ALONE, is_sheet, read_sheet
-from bioloom.formats.vcf import Called, join_vcf, read_calls, samples_of, unknown_places, write_vcf
+from bioloom.formats.vcf import (
+    Called,
+    Record,
+    join_vcf,
+    read_calls,
+    samples_of,
+    unknown_places,
+    write_vcf,
+)
 from bioloom.options import Option, complete_options
 from bioloom.reads.alignments import open_reads
 from bioloom.reads.bam import Bam
@@ -32,11 +40,12 @@ from bioloom.samples.variants import FOUND, GENOTYPES, IMAGE, PEER, PRIOR
 from bioloom.variants import simulate
 from bioloom.variants.alleles import encode
 from bioloom.variants.bcftools import SETTINGS, bcftools_calls
+from bioloom.variants.blocks import blocks
 from bioloom.variants.candidates import Theta
 from bioloom.variants.evidence import TILE, Person, region_evidence
 from bioloom.variants.labels import label_rows
-from bioloom.variants.recalibration import error_rates
-from bioloom.variants.records import FILTERS, FORMAT, INFO, vcf_records
+from bioloom.variants.recalibration import error_rates, nominal
+from bioloom.variants.records import END, FILTERS, FORMAT, INFO, vcf_records
 from bioloom.variants.reference import Reference
 from bioloom.variants.regions import Region, inside, intersection, joined, share_of
 
@@ -56,6 +65,8 @@ OPTIONS: dict[str, Any] = {
     # Jobs that each look at a part of the regions, and which of them this is.
     "parts": Option(1, minimum=1, maximum=10_000),
     "part": Option(1, minimum=1),
+    # Whether the VCF has blocks of positions that are like the reference, too.
+    "gvcf": Option(False, type=bool),
     # Bases whose candidates are held out together.
     "block": Option(20_000, minimum=100),
 }
@@ -70,27 +81,9 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     reference = Reference(files["reference"])
     ploidy = _ploidy(options, reference)
     opened = list(_opened(files, options["sample"], reference))
-    notes = [file.note for file in opened if file.note]
-    people = [
-        Person(name, file.reads, error, ploidy, file.alone)
-        for file in opened
-        for error in [error_rates(file.reads, reference)]
-        for name in file.names
-    ]
-    regions = _regions(files.get("regions"), reference, options["simulate"])
-    headers = [set(person.reads.header.contigs) for person in people]
-    covered = set.intersection(*headers)
-    if partly := [name for name in reference.lengths if name in set.union(*headers) - covered]:
-        notes.append(f"Not looked at, for not all files have them: {', '.join(partly[:5])}")
-    if strange := sorted(set.union(*headers) - reference.lengths.keys()):
-        notes.append(f"Not in the reference, so not looked at: {', '.join(strange[:5])}")
-    regions = [region for region in regions if region[0] in covered]
-    if not regions:
-        hint = f"the reads lie on {', '.join(sorted(covered)[:3]) or 'contigs of different names'}"
-        raise DataError("No region lies on a contig of the reads", file=files["reads"], hint=hint)
-    place = {name: number for number, name in enumerate(reference.lengths)}
-    regions.sort(key=lambda region: (place[region[0]], region))
-    regions = share_of(regions, options["part"], options["parts"])
+    people = _people(opened, ploidy, lambda reads: error_rates(reads, reference))
+    regions, notes = _looked_at(files, options, reference, opened)
+    notes = [file.note for file in opened if file.note] + notes
     theta = Theta(options["theta"], options["theta_indel"])
     # To learn from, each sample has its own candidates; to be compared, all have those of any.
     together = [[person] for person in people] if "truth" in files else [people]
@@ -112,6 +105,26 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     if rows.empty:
         return Raw(pd.DataFrame({"sample_id": [], "group": []}, dtype=str), notes)
     return Raw(_named(rows, options["block"]), notes)
+
+
+def _looked_at(
+    files: dict[str, Path], options: dict[str, Any], reference: Reference, opened: list[Opened]
+) -> tuple[list[Region], list[str]]:
+    """The regions whose contigs all files have, in the reference's order; notes on the others."""
+    headers, notes = [set(file.reads.header.contigs) for file in opened], []
+    covered = set.intersection(*headers)
+    if partly := [name for name in reference.lengths if name in set.union(*headers) - covered]:
+        notes.append(f"Not looked at, for not all files have them: {', '.join(partly[:5])}")
+    if strange := sorted(set.union(*headers) - reference.lengths.keys()):
+        notes.append(f"Not in the reference, so not looked at: {', '.join(strange[:5])}")
+    regions = _regions(files.get("regions"), reference, options["simulate"])
+    regions = [region for region in regions if region[0] in covered]
+    if not regions:
+        hint = f"the reads lie on {', '.join(sorted(covered)[:3]) or 'contigs of different names'}"
+        raise DataError("No region lies on a contig of the reads", file=files["reads"], hint=hint)
+    place = {name: number for number, name in enumerate(reference.lengths)}
+    regions.sort(key=lambda region: (place[region[0]], region))
+    return share_of(regions, options["part"], options["parts"]), notes
 
 
 def _some_records(person: Person, regions: list[Region]) -> Records:
@@ -151,6 +164,18 @@ def _opened(files: dict[str, Path], sample: str | None, reference: Reference) ->
         is_renamed = len(known) == 1 and names != known
         note = f"{names[0]} is called {known[0]} in {file}" if is_renamed else ""
         yield Opened(opened, names, len(known) < 2, note)
+
+
+def _people(
+    opened: list[Opened], ploidy: dict[str, int], rates: Callable[[Bam | Cram], np.ndarray]
+) -> list[Person]:
+    """The samples of all files, with the error rates of each file."""
+    return [
+        Person(name, file.reads, error, ploidy, file.alone)
+        for file in opened
+        for error in [rates(file.reads)]
+        for name in file.names
+    ]
 
 
 def _candidates(
@@ -293,18 +318,36 @@ def write(
     options: dict[str, Any],
 ) -> None:
     """variants.vcf.gz with its index: a column for each sample, also for one without a variant."""
+    options = complete_options(options, OPTIONS, "datasets")
     reference = Reference(files["reference"])
-    opened = _opened(files, options.get("sample"), reference)
+    opened = list(_opened(files, options["sample"], reference))
     people = [name for file in opened for name in file.names]
+    records = [] if samples.empty else list(vcf_records(samples, predictions, people))
+    if options["gvcf"]:
+        records += _blocks(files, options, reference, opened, records)
     write_vcf(
         folder / VCF,
-        [] if samples.empty else vcf_records(samples, predictions, people),
+        records,
         contigs=reference.lengths,
         samples=people,
         filters=FILTERS,
-        info=INFO,
+        info=[*INFO, END] if options["gvcf"] else INFO,
         format=FORMAT,
     )
+
+
+def _blocks(
+    files: dict[str, Path],
+    options: dict[str, Any],
+    reference: Reference,
+    opened: list[Opened],
+    called: list[Record],
+) -> Iterator[Record]:
+    """What lies between the called records."""
+    regions, _ = _looked_at(files, options, reference, opened)
+    people = _people(opened, _ploidy(options, reference), lambda reads: nominal())
+    theta = Theta(options["theta"], options["theta_indel"])
+    yield from blocks(people, reference, regions, theta, called)
 
 
 def join(folders: list[Path], folder: Path) -> None:

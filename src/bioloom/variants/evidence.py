@@ -61,6 +61,14 @@ class Person:
         return self.ploidy.get(contig, 2)
 
 
+def records_of(person: Person, contig: str, start: int, end: int) -> Records:
+    """A sample's records that overlap a region, of any flag."""
+    records = person.reads.records(contig, start, end)
+    if person.alone:
+        return records
+    return of_sample(records, person.reads.header, person.name, person.reads.file)
+
+
 @dataclass(frozen=True)
 class Window:
     """A stretch of a contig with what lies on it: codes of the reference from `origin` on."""
@@ -99,10 +107,7 @@ class Reads(NamedTuple):
     @classmethod
     def of(cls, person: Person, window: Window) -> Reads:
         """Those of a window."""
-        records = person.reads.records(window.contig, window.origin, window.end)
-        if not person.alone:
-            records = of_sample(records, person.reads.header, person.name, person.reads.file)
-        records = COUNTING.keep(records)
+        records = COUNTING.keep(records_of(person, window.contig, window.origin, window.end))
         following, _ = link(records.raw, records.at, *spans(records.columns))
         return cls(person, records, fragments_of(following))
 

@@ -31,10 +31,11 @@ INFO = [
     Field("AC", "A", "Integer", "Copies of each alternative allele in all genotypes"),
     Field("AN", "1", "Integer", "Alleles in all genotypes"),
 ]
+END = Field("END", "1", "Integer", "Last position of a block that is like the reference")
 FORMAT = [
     Field("GT", "1", "String", "Genotype"),
     Field("GQ", "1", "Integer", "Phred of the calibrated probability that the genotype is wrong"),
-    Field("DP", "1", "Integer", "Fragments that reach the site"),
+    Field("DP", "1", "Integer", "Fragments that reach the site; the least in a block"),
     Field("AD", "R", "Integer", "Fragments that each allele alone explains clearly best"),
     Field("PL", "G", "Integer", "Phred of the calibrated probabilities of genotypes, best is 0"),
 ]
