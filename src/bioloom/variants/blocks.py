@@ -22,7 +22,9 @@ from bioloom.variants.regions import Region
 
 ANY = "<*>"
 """Any allele but the reference's (VCF 4.3, section 5.5)."""
-BANDS = np.array([1, 10, 20, 30, 40, 60, 80])  # of GQ: positions of one band of all samples are one block
+BANDS = np.array(
+    [1, 10, 20, 30, 40, 60, 80]
+)  # of GQ: positions of one band of all samples are one block
 STRETCH = 100_000  # positions that are counted at once; no block is longer
 COUNTING = Counting(mapping_quality=1)
 
