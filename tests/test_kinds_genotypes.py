@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from bioloom.arrays import Images, from_arrays, shape_of, to_arrays, vectors
 from bioloom.arrays.images import NEVER, SPAN, WIDTH, rows_of
-from bioloom.kinds import Labels, get_kind
+from bioloom.evaluation.curves import strata
+from bioloom.kinds import HeldOut, Labels, TestSet, get_kind
 from bioloom.kinds.genotypes import best_threshold
 from bioloom.metrics.variants import scores
 from bioloom.models import get_model
@@ -209,3 +212,36 @@ def test_nearness_in_the_genome_is_that_of_the_nearest_on_its_contig():
         distance = (mine["variant.pos"] - position).abs().min()
         assert found == pytest.approx(1 / (1 + distance / 1000))
         assert abs(samples["variant.pos"].iloc[targets[at]] - position) == distance
+
+
+def test_parts_of_the_test_rows_are_scored_by_themselves():
+    """By depth, repeat and quality; each row lies in one part of a way, and a part may be empty."""
+    y, call, p = toy()
+    zeros, rng = np.zeros(len(y), int), np.random.default_rng(3)
+    facts = {
+        "indel": rng.random(len(y)) < 0.2,
+        "found": rng.random(len(y)) < 0.9,
+        "depth": rng.integers(0, 30, len(y)),
+        "repeat": rng.integers(0, 4, len(y)),
+    }
+    quantile = np.full(len(y), 0.1)
+    rows = HeldOut(0, zeros, np.arange(len(y)), np.arange(len(y)), y, call, p, quantile)
+    rows = replace(rows, facts=facts)
+    kind = get_kind("genotypes")
+    parts = kind.strata(rows)
+    for way in ("depth", "letters repeated"):
+        assert sum(mask for name, (mask, _) in parts.items() if name.startswith(way)).tolist() == [
+            1
+        ] * len(y)
+    draws = np.ones((len(y), 2), int)
+    table = strata(TestSet({"model": [rows]}, list("abc"), len(y)), kind.strata, kind, draws)
+    table = table.set_index(["class", "metric"])
+    assert "depth 30 and more" not in table.index.get_level_values(0)
+    few = (facts["depth"] >= 5) & (facts["depth"] < 10) & (y > 0)
+    recall = (call[few] == y[few]).mean()
+    assert table.loc[("depth 5 to 9", "recall"), "value"] == pytest.approx(recall)
+    quality = -10 * np.log10(1 - p[np.arange(len(y)), call])
+    sure = (call > 0) & (quality >= 10) & (quality < 20)
+    precision = (call[sure] == y[sure]).mean()
+    assert table.loc[("GQ 10 to 19", "precision"), "value"] == pytest.approx(precision)
+    assert ("GQ 10 to 19", "recall") not in table.index

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from bioloom.evaluation.intervals import drawn_scores, interval
-from bioloom.kinds import HeldOut, Kind, TestSet
+from bioloom.kinds import HeldOut, Kind, Strata, TestSet
 from bioloom.metrics.multilabel import label_scores
 from bioloom.metrics.regression import target_scores
 from bioloom.privacy.small_cells import FEW
@@ -41,6 +41,8 @@ def plot_tables(
     if private and "predicted_observed" in tables:
         cells = tables["predicted_observed"]
         tables["predicted_observed"] = cells[cells["count"] >= FEW].reset_index(drop=True)
+    if kind.strata is not None:
+        tables["strata"] = strata(test, kind.strata, kind, draws)
     if nearest is not None:
         tables["metric_by_distance"] = metric_by_distance(test, kind, primary, draws, nearest)
     return tables | test.tables
@@ -102,6 +104,27 @@ def _counts(part: HeldOut, k: int, draws: np.ndarray) -> np.ndarray:
     groups = len(draws)
     kinds = (is_class, called, is_class & called)
     return np.stack([np.bincount(part.group[rows], minlength=groups) @ draws for rows in kinds])
+
+
+def strata(
+    test: TestSet,
+    parts: Callable[[HeldOut], Strata],
+    kind: Kind,
+    draws: np.ndarray,
+) -> pd.DataFrame:
+    """`model, class, n, metric, value, low, high` of the parts that a kind knows of its rows."""
+    few = draws[:, : 1 + DISTANCE_RESAMPLES]
+    tables = []
+    for model, repeats in test.models.items():
+        parted = [parts(rows) for rows in repeats]
+        for name, (_, metrics) in parted[0].items():
+            inside = [rows[part[name][0]] for rows, part in zip(repeats, parted, strict=True)]
+            inside = [rows for rows in inside if len(rows.y)]
+            scores = drawn_scores(inside, kind, few) if inside else {}
+            place = {"model": model, "class": name, "n": sum(len(rows.y) for rows in inside)}
+            for metric in metrics if scores else ():
+                tables.append({**place, "metric": metric, **interval(scores[metric])})
+    return pd.DataFrame(tables)
 
 
 def predicted_observed(test: TestSet, draws: np.ndarray) -> pd.DataFrame:

@@ -25,6 +25,9 @@ which it has any number, or numbers."""
 Unit = Literal["sample", "residue", "residue_pair"]
 """What one answer is about."""
 
+Strata = dict[str, tuple[np.ndarray, tuple[str, ...]]]
+"""Parts of test rows by name: a mask (A,), and the metrics that say something of the part."""
+
 ROW = ["repeat", "fold", "sample_id"]
 RERUN = "run the train step again: held_out and splits do not belong together"
 
@@ -122,7 +125,8 @@ class Kind:
     which output is called, (A,). `answer(scores, outputs, calibration)`: the columns that held-out
     rows and predictions have. `loss(scores, y)`: for search and permutation importance.
     `test_set(test, held_out, options)`: predictions joined to the labels of test rows.
-    `score(rows, weights)`: the metrics. `primary` decides; `floor` is the naive model.
+    `score(rows, weights)`: the metrics. `strata(rows)`: parts of the rows by name, each a mask
+    and the metrics that say something of it. `primary` decides; `floor` is the naive model.
     """
 
     name: str
@@ -144,6 +148,7 @@ class Kind:
     metrics: tuple[Metric, ...]
     primary: str
     plots: tuple[str, ...]
+    strata: Callable[[HeldOut], Strata] | None = None
     floor: str = "naive"
     high_call: bool = False  # whether `high_above` makes sense
     facts: tuple[str, ...] = ()  # columns of samples that its scores ask for

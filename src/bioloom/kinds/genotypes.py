@@ -7,17 +7,20 @@ every model, and a call is right only with the right number of copies.
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from bioloom.kinds import Calibration, HeldOut, Labels, TestSet, _classes, multiclass
+from bioloom.kinds import Calibration, HeldOut, Labels, Strata, TestSet, _classes, multiclass
 from bioloom.kinds._rows import Truth, join
 from bioloom.metrics import Scores, coverage, variants
 from bioloom.samples import VARIANT
-from bioloom.samples.variants import FOUND, GENOTYPES
+from bioloom.samples.variants import DEPTH, FOUND, GENOTYPES, REPEAT
 
+DEPTHS, REPEATS = (0, 5, 10, 20, 30, np.inf), (0, 3, 6, 11, np.inf)
+QUALITIES = (0, 10, 20, 30, 50, np.inf)
 REF, ALT = f"{VARIANT}ref", f"{VARIANT}alt"
 CERTAIN = 1 - 1e-9
 """A probability of no copy that a candidate never has: rows that are none say nothing of others."""
@@ -81,15 +84,19 @@ def answer(scores: np.ndarray, classes: list[str], calibration: Calibration) -> 
 
 
 def test_set(test: pd.DataFrame, held_out: pd.DataFrame, options: dict[str, Any]) -> TestSet:
-    """Test rows, each with whether it is an indel and whether it is a candidate."""
+    """Test rows, each with whether it is an indel, a candidate, and of what place."""
     # Rows that no model learns from are scored as all others.
     test = test.drop(columns="sample_weight", errors="ignore")
     truth = Truth(test, _classes.encode(test, list(GENOTYPES)), list(GENOTYPES))
-    indel = (test[REF].str.len() != test[ALT].str.len()).to_numpy()
-    found = test[FOUND].to_numpy(bool)
+    facts = {
+        "indel": (test[REF].str.len() != test[ALT].str.len()).to_numpy(),
+        "found": test[FOUND].to_numpy(bool),
+        "depth": test[DEPTH].to_numpy(int),
+        "repeat": test[REPEAT].to_numpy(int),
+    }
 
     def said(table: pd.DataFrame, truth: Truth, model: str) -> dict[str, Any]:
-        return _classes.said(table, truth, model) | {"facts": {"indel": indel, "found": found}}
+        return _classes.said(table, truth, model) | {"facts": facts}
 
     return join(truth, held_out, said)
 
@@ -101,6 +108,28 @@ def score(rows: HeldOut, weights: np.ndarray) -> Scores:
     return variants.scores(rows.y, rows.call, rows.p, part, found, weights) | coverage.coverage(
         rows.y[found], rows.call[found], rows.p[found], rows.quantile[found], weights[found]
     )
+
+
+def strata(rows: HeldOut) -> Strata:
+    """Rows by depth and by the repeat that they lie in, calls by their quality (GQ).
+
+    Of calls alone the precision says something.
+    """
+    chance = rows.p[np.arange(len(rows.y)), rows.call]
+    quality = np.where(rows.call > 0, -10 * np.log10(np.maximum(1 - chance, 1e-10)), np.nan)
+    ways = {
+        "depth": (rows.facts["depth"], DEPTHS, ("recall", "precision")),
+        "letters repeated": (rows.facts["repeat"], REPEATS, ("recall", "precision")),
+        "GQ": (quality, QUALITIES, ("precision",)),
+    }
+    return {
+        f"{name} {low} to {high - 1}" if np.isfinite(high) else f"{name} {low} and more": (
+            (values >= low) & (values < high),
+            metrics,
+        )
+        for name, (values, edges, metrics) in ways.items()
+        for low, high in pairwise(edges)
+    }
 
 
 kind = replace(
@@ -115,6 +144,7 @@ kind = replace(
     score=score,
     metrics=(*variants.METRICS, *coverage.METRICS),
     primary="f1",
-    facts=(REF, ALT, FOUND),
+    strata=strata,
+    facts=(REF, ALT, FOUND, DEPTH, REPEAT),
     all_classes=False,
 )

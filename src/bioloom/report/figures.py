@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -98,8 +98,13 @@ def per_class(table: pd.DataFrame) -> Figure:
         ax.set_yticks(range(len(rows)), [f"{name}, {metric}" for name, metric in rows])
         ax.set(xlim=(0, 1), ylim=(-0.6, len(rows) - 0.4), xlabel="Recall, precision")
 
-    caption = "Of each class, with 95 % intervals; the grey strokes are the baselines."
+    caption = "Of each part, with 95 % intervals; the grey strokes are the baselines."
     return Figure(draw_svg(draw, (BARS, 0.9 + 0.22 * len(rows))), "Classes", caption)
+
+
+def strata(table: pd.DataFrame) -> Figure:
+    """The same of parts of the test rows, which their places and answers make."""
+    return replace(per_class(table), title="Where it is right")
 
 
 def distance_maps(table: pd.DataFrame) -> Figure:

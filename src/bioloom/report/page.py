@@ -174,6 +174,7 @@ def _curves(folder: Path | None, metrics: dict[str, Any], label: str) -> list[Fi
         "calibration": figures.calibration,
         "confusion": figures.confusion,
         "per_class": figures.per_class,
+        "strata": figures.strata,
         "strongest_links": figures.strongest_links,
         "distance_maps": figures.distance_maps,
         "predicted_observed": figures.predicted_observed,

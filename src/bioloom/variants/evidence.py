@@ -32,7 +32,14 @@ from bioloom.variants.genotypes import (
     prior,
 )
 from bioloom.variants.images import image
-from bioloom.variants.realignment import Evidence, fragments_of, gap_open, observe, spans
+from bioloom.variants.realignment import (
+    Evidence,
+    fragments_of,
+    gap_open,
+    observe,
+    repeated,
+    spans,
+)
 from bioloom.variants.reference import Reference
 
 TILE = 2000  # bases that are worked on at once
@@ -91,6 +98,10 @@ class Window:
     def end(self) -> int:
         """Behind its last base."""
         return self.origin + len(self.letters)
+
+    def opening_at(self, start: int) -> float:
+        """The probability of a gap behind a position."""
+        return float(self.opening[min(start - self.origin + 1, len(self.opening) - 1)])
 
 
 class Reads(NamedTuple):
@@ -240,6 +251,7 @@ def _rows(person: Person, window: Window, site: Site, seen: Seen) -> Iterator[di
         "ploidy": ploidy,
         "depth": len(own.site),
         "mixed": seen.is_mixed,
+        "repeat": repeated(window.opening_at(site.start)),
         "depths": depths,
         "likelihoods": seen.likelihoods.round(4),
         "posteriors": seen.posteriors.round(4),
@@ -274,7 +286,7 @@ def _site_values(
         "depth_ref": float(depths[0]),
         "depth_other": float(depths.sum() - depths[0] - depths[allele]),
         "share": depths[allele] / total,
-        "gap": float(-10 * np.log10(window.opening[min(at + 1, len(window.opening) - 1)])),
+        "gap": float(-10 * np.log10(window.opening_at(site.start))),
         "gc": float(((around == 1) | (around == 2)).mean()),
         "transition": float(_is_transition(ref, alt)),
         "alleles": float(len(site.alleles)),

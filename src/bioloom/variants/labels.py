@@ -15,12 +15,15 @@ import pandas as pd
 
 from bioloom.arrays.images import NEVER, WIDTH
 from bioloom.formats.vcf import SPANNED, Called
+from bioloom.reads.pileup import pileup
 from bioloom.samples import VARIANT
-from bioloom.samples.variants import COPIES, FOUND, GENOTYPES, IMAGE, PEER, PRIOR
+from bioloom.samples.variants import COPIES, DEPTH, FOUND, GENOTYPES, IMAGE, PEER, PRIOR, REPEAT
 from bioloom.variants.alleles import left_aligned
-from bioloom.variants.evidence import SURE, Person
+from bioloom.variants.evidence import SURE, Person, records_of
+from bioloom.variants.realignment import gap_open, repeated
 
 Allele = tuple[int, str, str]
+AROUND = 100  # letters to both sides that a repeat is looked for in
 UNSURE = 1e-3  # share of a peer's probability that is left to the genotype that it did not call
 
 
@@ -45,7 +48,10 @@ def label_rows(
     ]
     beside = sorted((true.keys() | called.keys()) - set(mine))
     others = pd.DataFrame(
-        [_row_beside(allele, person.name, person.copies(contig), contig) for allele in beside]
+        [
+            _row_beside(allele, person, contig) | _place_of(allele, person, contig, reference)
+            for allele in beside
+        ]
     )
     table = pd.concat([rows, others.reindex(columns=rows.columns)], ignore_index=True)
     alleles = [*mine, *beside]
@@ -98,12 +104,23 @@ def _peer_answers(
     return answers
 
 
-def _row_beside(allele: Allele, person: str, ploidy: int, contig: str) -> dict[str, Any]:
+def _row_beside(allele: Allele, person: Person, contig: str) -> dict[str, Any]:
     """The row of an allele that is no candidate."""
     start, ref, alt = allele
-    which = {"person": person, "chrom": contig, "pos": start + 1, "ref": ref, "alts": alt}
-    which |= {"alt": alt, "allele": 1, "ploidy": ploidy, "depth": 0, "mixed": False}
+    which = {"person": person.name, "chrom": contig, "pos": start + 1, "ref": ref, "alts": alt}
+    which |= {"alt": alt, "allele": 1, "ploidy": person.copies(contig), "mixed": False}
     row: dict[str, Any] = {f"{VARIANT}{name}": value for name, value in which.items()}
     row |= {f"{PRIOR}.{name}": p for name, p in zip(COPIES, NOT_CALLED, strict=True)}
     row |= {"site.is_indel": float(len(ref) != len(alt)), "site.length": float(len(alt) - len(ref))}
     return row | {FOUND: False, IMAGE: bytes(WIDTH)}
+
+
+def _place_of(allele: Allele, person: Person, contig: str, reference: np.ndarray) -> dict[str, Any]:
+    """How many fragments reach it, and of how many letters the repeat there is."""
+    start = allele[0]
+    depth = pileup(records_of(person, contig, start, start + 1), start, start + 1).depth[0]
+    low = max(0, start - AROUND)
+    opening = np.empty(len(reference[low : start + AROUND]))
+    gap_open(reference[low : start + AROUND], opening)
+    at = min(start + 1 - low, len(opening) - 1)
+    return {DEPTH: int(depth), REPEAT: repeated(opening[at])}

@@ -88,6 +88,11 @@ def gap_open(letters, out):
         out[j] = 10 ** (-max(OPEN_LEAST, OPEN - SLIP * out[j]) / 10)
 
 
+def repeated(opening: float) -> int:
+    """How many letters repeat those before them where a gap has this probability to begin."""
+    return round((OPEN + 10 * np.log10(opening)) / SLIP)
+
+
 @numba.njit(cache=True, fastmath=True)
 def align(read, right, wrong, haplotype, opening, state):
     """Logarithm of the probability of a read's letters, begun and ended anywhere in a haplotype.
