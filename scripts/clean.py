@@ -32,7 +32,10 @@ def main(
     chosen = get_application(application)
     rows = pd.read_parquet(raw)
     if dataset != "training":
-        rows = rows.drop(columns=label_columns(rows))
+        labels = label_columns(rows)
+        if rows[labels].notna().any(axis=None):
+            print("Its labels are compared with predictions under `scored: true`", file=sys.stderr)
+        rows = rows.drop(columns=labels)
     read, cleaned = Raw(rows, read_json(notes)), chosen.clean(rows, options)
     for note in [*read.notes, *cleaned.notes]:
         print(note, file=sys.stderr)

@@ -20,6 +20,8 @@ TRIMMING = {
     "trim_quality": Option(0, minimum=0),
     "min_read_length": Option(30, minimum=1),
 }
+SCORED = {"scored": Option(False, type=bool)}
+"""Whether predictions of new data that are labelled are compared with the labels."""
 ALIGNERS = ("auto", "bwa", "mappy", "bwa-mem2", "minimap2")
 
 
@@ -93,7 +95,7 @@ class Application:
     def dataset_options(self) -> dict[str, Any]:
         """What a data set may say beside its sources."""
         own = {name: o for name, o in self.options.items() if name not in ("kind", "part")}
-        return own | self.reads_options
+        return own | self.reads_options | SCORED
 
     @property
     def reads_options(self) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 Requires: results/{task}/splits.parquet, samples.parquet and features of training and new data.
 A task without training data predicts with the model that it names, or that ships.
 Makes: results/{task}/{model/,held_out.parquet,metrics.json,plots/,explanation.parquet} and
-results/{task}/{dataset}/predictions.{parquet,csv}.
+results/{task}/{dataset}/predictions.{parquet,csv}; of new data that are scored
+results/{task}/{dataset}/{metrics.json,plots/}.
 """
 
 
@@ -11,7 +12,7 @@ rule train:
     input:
         samples="results/{task}/training/samples.parquet",
         splits="results/{task}/splits.parquet",
-        features=lambda wildcards: task_of(wildcards).features_files,
+        features=lambda wildcards: task_of(wildcards).features_files(),
     output:
         model=directory("results/{task}/model"),
         held_out="results/{task}/held_out.parquet",
@@ -104,3 +105,32 @@ rule predict:
         'python "$BIOLOOM_SCRIPTS/predict.py" --samples {input.samples} --dropped {input.dropped}'
         " --features {input.features} --model {input.model}"
         " --predictions {output.predictions} --table {output.table} 2>&1 | tee {log}"
+
+
+rule score:
+    input:
+        samples="results/{task}/training/samples.parquet",
+        splits="results/{task}/splits.parquet",
+        features=lambda wildcards: task_of(wildcards).features_files(),
+        model="results/{task}/model",
+        new="results/{task}/{dataset}/samples.parquet",
+        raw="results/{task}/{dataset}/raw.parquet",
+        nodes=nodes_of,
+        new_features=lambda wildcards: task_of(wildcards).features_files(wildcards.dataset),
+    output:
+        metrics="results/{task}/{dataset}/metrics.json",
+        plots=directory("results/{task}/{dataset}/plots"),
+    log:
+        "logs/{task}/{dataset}/score.log",
+    conda:
+        "../../envs/bioloom.yaml"
+    params:
+        options=lambda wildcards: to_json(task_of(wildcards).seen("score")),
+        seed=PROJECT.seed,
+        code=code("score"),
+    shell:
+        'python "$BIOLOOM_SCRIPTS/score.py" --task {wildcards.task} --samples {input.samples}'
+        " --splits {input.splits} --features {input.features:q} --model {input.model} --new {input.new}"
+        " --raw {input.raw} --nodes {input.nodes:q} --new-features {input.new_features:q}"
+        " --options {params.options:q} --seed {params.seed} --metrics {output.metrics}"
+        " --plots {output.plots} 2>&1 | tee {log}"

@@ -287,12 +287,26 @@ def _dataset_mistakes(task: Task, dataset: str) -> list[str]:
         wrong += _mistakes(f"{place}.columns", column_names, columns, application.columns)
         if dataset == "training" and task.parts(dataset):
             wrong.append(f"{place}.parts: a model is trained on all data at once")
+        if others.get("scored"):
+            wrong += _scored_mistakes(task, dataset)
         for name in others.get("read", {}):
             wrong += _mistakes(
                 f"{place}.read", _check_name, "source", name, application.all_sources
             )
     mistakes += wrong
     return mistakes or _mistakes(f"{place}.reads", _check_reads, task, dataset)
+
+
+def _scored_mistakes(task: Task, dataset: str) -> list[str]:
+    """What keeps predictions of a data set from being compared with its labels."""
+    place = f"datasets.{dataset}.scored"
+    if dataset == "training":
+        return [f"{place}: of the training data held-out parts are scored"]
+    if not task.is_trained:
+        return [f"{place}: the baselines to compare with need the data set `training`"]
+    if task.parts(dataset):
+        return [f"{place}: it cannot stand beside `parts`"]
+    return []
 
 
 def _check_reads(task: Task, dataset: str) -> None:

@@ -80,6 +80,12 @@ STEPS: dict[str, Step] = {
         {"explanation": "explanation.parquet"},
     ),
     "predict": Step(modules=("kinds", "model")),
+    "score": Step(
+        ("application", "kind", "model", "baselines", "preprocess", "positive", "high_above")
+        + ("evaluate",),
+        ("seed",),
+        ("application", "kinds", "model", "baselines"),
+    ),
     "rank_links": Step(("application",), modules=("application",)),
     "export": Step(("application", "datasets", "kind"), ("sources",), ("application",)),
     "join_parts": Step(("application", "datasets"), modules=("application",)),

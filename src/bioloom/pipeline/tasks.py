@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bioloom.application import Application, get_application
+from bioloom.application import SCORED, Application, get_application
 from bioloom.embedders import model_files, parts_of, weights_source
 from bioloom.kinds import Kind, get_kind
 from bioloom.options import complete_options
@@ -95,6 +95,11 @@ class Task:
     def new_data(self) -> list[str]:
         """The data sets that get predictions."""
         return [dataset for dataset in self.datasets if dataset != "training"]
+
+    @property
+    def scored(self) -> list[str]:
+        """Those of them whose labels the predictions are compared with."""
+        return [dataset for dataset in self.new_data if self.block(dataset).get("scored")]
 
     @property
     def is_trained(self) -> bool:
@@ -201,7 +206,7 @@ class Task:
     def ingest_options(self, dataset: str) -> Section:
         """What of it is for `ingest`, with the task's kind where it decides how labels are read."""
         asked = self.kind and "kind" in self.code.options
-        options = without(self.dataset_options(dataset), *self.code.reads_options)
+        options = without(self.dataset_options(dataset), *self.code.reads_options, *SCORED)
         part = {"part": int(dataset.rpartition("_")[2])} if dataset != whole(dataset) else {}
         return options | ({"kind": self.kind} if asked else {}) | part
 
@@ -242,10 +247,9 @@ class Task:
             for name, part in parts.items()
         ]
 
-    @property
-    def features_files(self) -> list[str]:
-        """The features that training needs: the task's, and those of its baselines."""
-        return [self.path("training", f"{name}.npz") for name in self.features_sections]
+    def features_files(self, dataset: str = "training") -> list[str]:
+        """The features of a data set for all models: the task's, and those of its baselines."""
+        return [self.path(dataset, f"{name}.npz") for name in self.features_sections]
 
     def weights_sources(self, features: str) -> list[Source]:
         """Where the weights of a features file come from, of those parts that have any."""
@@ -306,6 +310,8 @@ class Task:
         shown = {
             what: self.path(file) for step in STEPS.values() for what, file in step.shown.items()
         }
+        for dataset in self.scored:
+            shown[f"scored.{dataset}"] = self.path(dataset, "metrics.json")
         for dataset in self.datasets:
             reads = self.reads(dataset)
             if reads:

@@ -39,7 +39,8 @@ def build_report(
 
     Files: `metrics`, `quality`, `leakage`, `features` (JSON), `explanation` (Parquet), `plots`
     (folder of CSV), `model` (folder), `task` (YAML); of a data set of reads `reads.<data set>`
-    (JSON) and `multiqc.<data set>`, a page that is linked. `config` has each task's `title` and
+    (JSON) and `multiqc.<data set>`, a page that is linked; of one whose labels are compared
+    `scored.<data set>`, its metrics. `config` has each task's `title` and
     `about` (source, licence, limits).
     """
     from jinja2 import Environment, FileSystemLoader
@@ -52,7 +53,8 @@ def build_report(
     )
     environment.filters.update(score=score, signed=signed, plain=plain, words=words)
     views = [
-        task_view(name, files, config.get(name, {})) | {"reads": _reads(files, Path(out).parent)}
+        task_view(name, files, config.get(name, {}))
+        | {"reads": _reads(files, Path(out).parent), "scored": _scored(files)}
         for name, files in tasks.items()
     ]
     page = environment.get_template("page.html").render(
@@ -203,6 +205,18 @@ def _reads(files: dict[str, Path], folder: Path) -> list[dict[str, Any]]:
             link = os.path.relpath(page, folder) if page else None
             samples = {sample: figures["hints"] for sample, figures in read_json(file).items()}
             found.append({"dataset": dataset, "page": link, "samples": samples})
+    return found
+
+
+def _scored(files: dict[str, Path]) -> list[dict[str, Any]]:
+    """Of each labelled data set that is not trained on: its metrics, and what they say."""
+    found = []
+    for name, file in files.items():
+        what, _, dataset = name.partition(".")
+        if what == "scored":
+            metrics = read_json(file)
+            outcome = _outcome(metrics.get("difference", {}))
+            found.append({"dataset": dataset, "metrics": metrics, "outcome": outcome})
     return found
 
 

@@ -61,13 +61,10 @@ def train_task(
     own; `options` are the task's keys application, kind, model, baselines, preprocess, positive
     and high_above.
     """
-    declared = options.get("kind")
-    application = get_application(options["application"])
-    kind = kind_of([declared] if declared else application.kinds, samples)
-    labels = encode_labels(samples, kind, options.get("positive"), options.get("high_above"))
-    recipes = make_recipes(features, options, kind)
+    labels = labels_of(samples, options)
+    recipes = make_recipes(features, options, labels.kind)
     fitted, held_out = train(samples, splits, labels, recipes, seed)
-    final = next(_partitions(samples, splits))
+    final = next(partitions_of(samples, splits))
     fitted.settings = {
         "seed": seed,
         "features": features["features"].embedder,
@@ -77,6 +74,14 @@ def train_task(
         "feature_names": [str(name) for name in features["features"].names],
     }
     return fitted, held_out
+
+
+def labels_of(samples: pd.DataFrame, options: dict[str, Any]) -> Labels:
+    """The labels of training data, of the kind that the task says or that they are of."""
+    declared = options.get("kind")
+    application = get_application(options["application"])
+    kind = kind_of([declared] if declared else application.kinds, samples)
+    return encode_labels(samples, kind, options.get("positive"), options.get("high_above"))
 
 
 def train(
@@ -90,7 +95,7 @@ def train(
 
     Returns the model for new data and the predictions of held-out rows (held_out.parquet).
     """
-    partitions = list(_partitions(samples, splits))
+    partitions = list(partitions_of(samples, splits))
     tested = [partition for partition in partitions if len(partition.rows["test"])]
     # Cross-validation has a partition without test rows, hold-out has but one: it comes first.
     final = fit(recipes["model"], labels, partitions[0], samples, seed, keep=True)
@@ -174,8 +179,11 @@ def _check_units(kind: Kind, X: dict[str, Any], y: dict[str, Any]) -> None:
             )
 
 
-def _partitions(samples: pd.DataFrame, splits: pd.DataFrame) -> Iterator[Partition]:
-    """All partitions in the order of repeat and fold, with the row numbers of their parts."""
+def partitions_of(samples: pd.DataFrame, splits: pd.DataFrame) -> Iterator[Partition]:
+    """All partitions in the order of repeat and fold, with the row numbers of their parts.
+
+    The first is the one that the model for new data is fitted on.
+    """
     position = pd.Index(samples["sample_id"])
     for (repeat, fold), part in splits.groupby(["repeat", "fold"]):
         chosen = position.get_indexer(pd.Index(part["sample_id"]))

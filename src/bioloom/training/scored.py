@@ -1,0 +1,108 @@
+"""A labelled data set that nothing was trained on: what the task's model and baselines make of it.
+
+Its scores stand beside those of the held-out rows, which are what the model claims. Baselines are
+trained as for new data; the labels of the data set are seen by the evaluation alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bioloom.errors import DataError
+from bioloom.evaluation.evaluate import evaluate
+from bioloom.features import Features, align
+from bioloom.fitted import Fitted
+from bioloom.kinds import Kind
+from bioloom.samples import feature_columns, is_links
+from bioloom.samples.cleaning import unlabelled
+from bioloom.training.recipe import make_recipes
+from bioloom.training.train import fit, labels_of, partitions_of, predict_rows
+
+PLACE = {"repeat": 0, "fold": 0}
+
+
+def with_labels(
+    new: pd.DataFrame, raw: pd.DataFrame, known: list[str], fitted: Fitted
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """New samples with the labels of their raw rows, and how many are left out for which reason.
+
+    `known` are the label columns of the training data; of several a row may lack some. DataError
+    where no row is left.
+    """
+    labels = raw.drop_duplicates("sample_id").set_index("sample_id").reindex(columns=known)
+    table = new.join(labels, on="sample_id")
+    left_out = {"without a label": unlabelled(table)}
+    if fitted.kind.output == "classes" and fitted.kind.unit == "sample":
+        strange = ~table["label"].astype(str).isin(fitted.outputs)
+        left_out["of a class that training did not have"] = strange & table["label"].notna()
+    kept = table[~np.any(list(left_out.values()), axis=0)].reset_index(drop=True)
+    counts = {reason: int(rows.sum()) for reason, rows in left_out.items() if rows.any()}
+    if kept.empty:
+        told = ", ".join(f"{count} {reason}" for reason, count in counts.items())
+        hint = "labels are named as in training; without any leave `scored` out"
+        raise DataError(f"No row to compare predictions with: {told}", column="label", hint=hint)
+    return kept, counts
+
+
+def answer(
+    samples: pd.DataFrame,
+    splits: pd.DataFrame,
+    features: dict[str, Features],
+    options: dict[str, Any],
+    seed: int,
+    fitted: Fitted,
+    new: pd.DataFrame,
+    new_features: dict[str, Features],
+) -> pd.DataFrame:
+    """What all models say of the new samples, as held_out.parquet has it.
+
+    `samples, splits, features, options, seed` are those of `train_task`, `fitted` is its model.
+    """
+    labels = labels_of(samples, options)
+    final = next(partitions_of(samples, splits))
+    tables = []
+    for name, recipe in make_recipes(features, options, labels.kind).items():
+        model = fitted if name == "model" else fit(recipe, labels, final, samples, seed)
+        own = new_features.get(f"features.{name}", new_features["features"])
+        own = align(own, [str(n) for n in recipe.features.names], recipe.features.embedder)
+        tables.append(predict_rows(model, own, new).assign(model=name, **PLACE))
+    return pd.concat(tables, ignore_index=True)
+
+
+def score(
+    samples: pd.DataFrame,
+    splits: pd.DataFrame,
+    new: pd.DataFrame,
+    answers: pd.DataFrame,
+    kind: Kind,
+    **described: Any,
+) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
+    """(metrics.json, plot tables) of the new samples, which have labels.
+
+    `described` is what `evaluate` asks for beside. A training row of the same id gives way. A flag
+    says where training samples come again.
+    """
+    final = splits[["repeat", "fold"]]
+    first = splits[(final == final.min()).all(axis=1)]
+    known = first[(first["split"] != "test") & ~first["sample_id"].isin(new["sample_id"])]
+    tested = pd.DataFrame({"sample_id": new["sample_id"], "split": "test", "unit": new["group"]})
+    parts = pd.concat([known, tested], ignore_index=True).assign(**PLACE)
+    trained = samples[samples["sample_id"].isin(known["sample_id"])]
+    table = pd.concat([trained, new], ignore_index=True)
+    metrics, plots = evaluate(table, parts, answers, kind=kind, **described)
+    if copies := _copies(samples, new):
+        metrics["flags"].append(
+            f"{copies} of {len(new)} samples have the inputs of a training sample"
+        )
+    return metrics, plots
+
+
+def _copies(samples: pd.DataFrame, new: pd.DataFrame) -> int:
+    """How many new samples have the inputs of a training sample; of pairs, its ends."""
+    inputs = ["source", "target"] if is_links(new) else feature_columns(samples)
+    inputs = [name for name in inputs if name in new]
+    known = samples[inputs].drop_duplicates()
+    return len(new[inputs].merge(known)) if inputs else 0
