@@ -68,7 +68,7 @@ def _opened(file: Path) -> Iterator[pysam.VariantFile]:
     try:
         with pysam.VariantFile(str(file)) as variants:
             yield variants
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, IndexError, NotImplementedError) as error:
         if isinstance(error, DataError):
             raise
         hint = "VCF, as text or bgzipped, or BCF"

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import dnaio
 import numpy as np
+from isal import isal_zlib
 
 from bioloom.errors import DataError
 
@@ -81,7 +82,8 @@ def fastq_records(file: str | Path) -> Iterator[dnaio.SequenceRecord]:
             yield from records
     except FileNotFoundError:
         raise DataError("There is no such file", file=file) from None
-    except (dnaio.FileFormatError, EOFError, OSError, zlib.error) as error:
+    # The stubs of isal take the class of its errors for one of them.
+    except (dnaio.FileFormatError, EOFError, OSError, zlib.error, isal_zlib.error) as error:  # type: ignore[misc]
         raise DataError(
             f"Expected FASTQ that is whole: {error}",
             file=file,

@@ -53,6 +53,10 @@ class Reference:
         if key not in self._chunks:
             if len(self._chunks) > 2:
                 self._chunks.clear()
-            letters = self._fasta.fetch(contig, number * CHUNK, (number + 1) * CHUNK)
+            try:
+                letters = self._fasta.fetch(contig, number * CHUNK, (number + 1) * CHUNK)
+            except ValueError as error:  # no text
+                message = f"The letters of {contig} are no bases"
+                raise DataError(message, file=self.file, hint="damaged, or no FASTA") from error
             self._chunks[key] = encode(letters)
         return self._chunks[key]
