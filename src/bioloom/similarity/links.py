@@ -19,17 +19,31 @@ def nearest_links(
     mean of that of their ends, of undirected ones in the better of both orders: 0.5 where one end
     is the same and the other unlike. The index is -1 where nothing is alike.
     """
+    if not len(targets):
+        return np.zeros(len(queries)), np.full(len(queries), -1)
+    count = len(targets)
+    if not directed:
+        targets = np.concatenate([targets, targets[:, ::-1]])
+    # Targets of one first end are compared once with each node that is a second end of a query.
+    first, group = np.unique(targets[:, 0], return_inverse=True)
+    second, place = np.unique(queries[:, 1], return_inverse=True)
+    best = np.empty((len(second), len(first)), np.float32)
+    which = np.empty(best.shape, np.int32)
+    for u in range(len(first)):
+        rows = np.flatnonzero(group == u)
+        among = alike[np.ix_(second, targets[rows, 1])]
+        chosen = among.argmax(axis=1)
+        best[:, u], which[:, u] = among[np.arange(len(second)), chosen], rows[chosen] % count
     similarity, nearest = np.zeros(len(queries)), np.full(len(queries), -1)
-    size = max(1, BLOCK // max(len(targets), 1))
-    for start in range(0, len(queries) if len(targets) else 0, size):
-        source, target = queries[start : start + size].T
-        score = alike[source][:, targets[:, 0]] + alike[target][:, targets[:, 1]]
-        if not directed:
-            turned = alike[source][:, targets[:, 1]] + alike[target][:, targets[:, 0]]
-            score = np.maximum(score, turned)
-        best = score.argmax(axis=1)
-        similarity[start : start + size] = score[np.arange(len(best)), best] / 2
-        nearest[start : start + size] = best
+    size = max(1, BLOCK // len(first))
+    for start in range(0, len(queries), size):
+        rows = place[start : start + size]
+        score = alike[np.ix_(queries[start : start + size, 0], first)] + best[rows]
+        highest = score.max(axis=1)
+        # Of equal ones the first.
+        ties = np.where(score == highest[:, None], which[rows], count)
+        similarity[start : start + size] = highest / 2
+        nearest[start : start + size] = ties.min(axis=1)
     return similarity, np.where(similarity > 0, nearest, -1)
 
 

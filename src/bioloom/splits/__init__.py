@@ -59,7 +59,8 @@ def read_splits(path: str | Path, samples: pd.DataFrame) -> pd.DataFrame:
 
 def _problem(part: pd.DataFrame, samples: pd.DataFrame, final: bool) -> tuple[str, str]:
     """What is wrong with one partition, and a hint; two empty strings where nothing is."""
-    found = part["sample_id"].isin(samples.index).sum()
+    place = samples.index.get_indexer(pd.Index(part["sample_id"]))
+    found = int((place >= 0).sum())
     if part["sample_id"].duplicated().any() or not found == len(part) == len(samples):
         problem = f"{len(part)} rows, {found} of them known, where each of {len(samples)} samples "
         return problem + "must be once", "the samples changed since: split them again"
@@ -68,7 +69,7 @@ def _problem(part: pd.DataFrame, samples: pd.DataFrame, final: bool) -> tuple[st
     if set(split) != set(wanted):
         problem = f"expected {', '.join(wanted)}, got {', '.join(sorted(map(str, set(split))))}"
         return problem, "too few groups (or clusters) for these fractions or folds"
-    rows = samples.loc[part["sample_id"]]
+    rows = samples.iloc[place]
     for together in (rows.get("group"), part["unit"]):
         if together is None:
             continue
