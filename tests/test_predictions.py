@@ -30,6 +30,7 @@ from bioloom.predictions.predict import (
 from bioloom.training.train import train_task
 from tests.toys import fit_once, partition, patients, table
 
+ROOT = Path(__file__).parents[1]
 FILE = Path("new.parquet")
 TABLE = {"embedder": "table"}
 
@@ -47,6 +48,41 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained") / "model"
     fitted.save(folder)
     return samples, features, Fitted.load(folder)
+
+
+def swap_classes(content: bytes) -> bytes:
+    return content.replace(b"- 'no'\n- 'yes'", b"- 'yes'\n- 'no'")
+
+
+ALTERATIONS = {
+    "classes": ("model.yaml", swap_classes, "model.yaml"),
+    "weights": ("model.skops", lambda old: old[:-1] + bytes([old[-1] ^ 1]), "model.skops"),
+    "emptied": ("preprocess.safetensors", lambda old: b"", "preprocess.safetensors"),
+    "removed": ("novelty.safetensors", lambda old: None, "novelty.safetensors"),
+    "added": ("other.safetensors", lambda old: b"0", "other.safetensors"),
+    "digests cut": ("SHA256SUMS", lambda old: old[:-90], "preprocess.safetensors"),
+    "digests emptied": ("SHA256SUMS", lambda old: b"", "SHA256SUMS"),
+    "no digests": ("SHA256SUMS", lambda old: None, "SHA256SUMS"),
+    "no text": ("SHA256SUMS", lambda old: b"\xff" + old, "model.skops"),
+}
+
+
+@pytest.mark.parametrize("altered", ALTERATIONS)
+def test_an_altered_model_does_not_load(trained, tmp_path, altered):
+    name, alter, named = ALTERATIONS[altered]
+    trained[2].save(tmp_path)
+    Fitted.load(tmp_path)
+    file = tmp_path / name
+    old = file.read_bytes() if file.exists() else b""
+    new = alter(old)
+    assert new != old
+    file.unlink() if new is None else file.write_bytes(new)
+    with pytest.raises(DataError, match=rf"{named}\). Hint: .*remove its folder"):
+        Fitted.load(tmp_path)
+
+
+def test_the_model_that_ships_is_whole():
+    Fitted.load(ROOT / "data/models/variant_calling")
 
 
 def test_every_row_gets_the_whole_contract(trained):

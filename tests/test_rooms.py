@@ -13,7 +13,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src/bioloom"
 FLOORS = (
-    {"files", "errors", "arrays"},
+    {"errors"},
+    {"files", "arrays"},
     {"structures", "registry"},
     {"options", "devices", "sources", "metrics", "privacy"},
     {"formats", "samples", "embedders"},

@@ -13,6 +13,10 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile, ZipInfo
 
+from bioloom.errors import DataError
+
+SUMS = "SHA256SUMS"
+
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
@@ -122,16 +126,42 @@ def write_skops(content: Any, path: str | Path) -> None:
 
 
 def sha256(path: str | Path) -> str:
-    """The hexadecimal sha256 of a file, or of a folder's files with their names.
+    """The hexadecimal sha256 of a file, or of a folder's files with their names."""
+    path = Path(path)
+    if path.is_dir():
+        lines = (f"{member.relative_to(path)} {sha256(member)}\n" for member in members(path))
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def members(folder: Path) -> list[Path]:
+    """All files in a folder, sorted.
 
     Hidden files do not count: Snakemake keeps a folder's time stamp in one.
     """
-    path = Path(path)
-    if path.is_dir():
-        digest = hashlib.sha256()
-        files = (p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
-        for member in sorted(files):
-            digest.update(f"{member.relative_to(path)} {sha256(member)}\n".encode())
-        return digest.hexdigest()
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
+
+
+def write_sums(folder: Path) -> None:
+    """Write SHA256SUMS, the digests of all files in a folder, as `sha256sum --check` reads it."""
+    (folder / SUMS).write_text(_sums(folder))
+
+
+def check_sums(folder: Path, hint: str) -> str:
+    """The digest of a folder; DataError with this hint unless all is as `write_sums` found it."""
+    written, found = (
+        (folder / SUMS).read_bytes() if (folder / SUMS).exists() else b"",
+        _sums(folder),
+    )
+    if written != found.encode():
+        before, now = written.decode(errors="replace").splitlines(), found.splitlines()
+        changed = [line for line in (*now, *before) if (line in now) != (line in before)]
+        file = folder / (changed[0].split("  ")[-1] if changed and before else SUMS)
+        raise DataError("This file is not what was written", file=file, hint=hint)
+    return hashlib.sha256(written).hexdigest()
+
+
+def _sums(folder: Path) -> str:
+    files = [path for path in members(folder) if path != folder / SUMS]
+    return "".join(f"{sha256(path)}  {path.relative_to(folder)}\n" for path in files)

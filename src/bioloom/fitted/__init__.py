@@ -3,7 +3,8 @@
 Holds the preprocessing, the network, the calibration, the threshold, the conformal quantile and
 the novelty limit; each comes from training or validation rows alone. The folder
 holds safetensors, skops and `model.yaml`, never a pickle, and no row of the training data unless
-the model itself is made of rows (a support vector machine).
+the model itself is made of rows (a support vector machine). SHA256SUMS has the digests of all of
+them: a folder that was altered does not load.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ import pandas as pd
 import yaml
 
 from bioloom.arrays import Shaped, end_to_end
-from bioloom.files import sha256
+from bioloom.files import check_sums, write_sums
 from bioloom.fitted.novelty import Novelty
 from bioloom.fitted.preprocess import Preprocess
 from bioloom.kinds import Calibration, Kind, get_kind
 from bioloom.kinds._calibration import COVERAGE
 from bioloom.models import get_model
+
+ALTERED = "a model altered after training is not used: remove its folder, and it will be made again"
 
 
 @dataclass
@@ -87,10 +90,15 @@ class Fitted:
             **self.settings,
         }
         (folder / "model.yaml").write_text(yaml.safe_dump(described, sort_keys=False))
+        write_sums(folder)
 
     @classmethod
     def load(cls, folder: Path) -> Fitted:
-        """Read a model folder; `settings["id"]` identifies its content."""
+        """Read a model folder; `settings["id"]` identifies its content.
+
+        Raises DataError where a file is not what `save` wrote.
+        """
+        digest = check_sums(folder, hint=ALTERED)
         described = yaml.safe_load((folder / "model.yaml").read_text())
         known = {name: described.pop(name) for name in ("parameters", "outputs")}
         fitted = {name: described.pop(name) for name in ("temperature", "threshold", "quantile")}
@@ -103,7 +111,7 @@ class Fitted:
             preprocess=Preprocess.load(folder),
             novelty=Novelty.load(folder),
             calibration=Calibration(**fitted),
-            settings=described | {"id": sha256(folder)[:12]},
+            settings=described | {"id": digest[:12]},
             **known,
         )
 
