@@ -41,7 +41,8 @@ bench: .venv/installed
 times:  ## what each job took, the longest first
 	@grep -rH --include='*.log' '^took ' logs | sed 's/\.log:took /  /' | sort -t' ' -k3 -g -r
 
-verify: .venv/installed  ## is everything in results/ current?
+verify: .venv/installed  ## is everything in results/ what was made, and current?
+	$(BIN)/python scripts/verify.py --lock snakemake.lock
 	$(BIN)/dvc status
 	$(BIN)/snakemake --dry-run
 

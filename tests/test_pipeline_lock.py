@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from bioloom.errors import DataError
-from bioloom.pipeline.lock import read_lock, write_lock
+from bioloom.files import sha256
+from bioloom.pipeline.lock import read_lock, restore_lock, write_lock
 from tests.tiny_project import ROOT, Project, environment
 
 SNAKEFILE = """
@@ -142,6 +143,60 @@ def test_a_clone_runs_exactly_what_is_stale(
     pull(finished, clone)
     append(clone.path(changed))
     assert clone.planned() == jobs
+
+
+def test_an_older_file_in_the_place_of_an_input_is_seen(finished: Project, tmp_path: Path) -> None:
+    toy = finished.copy(tmp_path)
+    older = toy.path("data/older.txt")
+    older.write_text("other\n")
+    os.utime(older, (1, 1))
+    shutil.copy2(older, toy.path("data/a.ward.txt"))  # cp -p
+    shutil.copy2(older, toy.path("results/b/model/weights"))
+    os.rename(older, toy.path("data/a.training.txt"))  # mv
+    jobs = {"clean a training", "clean a ward", "train a", "train b", "evaluate b", *AFTER_TRAIN}
+    assert toy.planned() == jobs
+    assert toy.planned() == jobs
+    toy.snakemake()
+    assert "OTHER" in toy.path("results/a/ward/predictions.txt").read_text()
+    assert toy.planned() == set()
+
+
+def edit_in_place(path: Path) -> None:
+    """Change one byte; the times stay as they were."""
+    before, content = path.stat(), path.read_bytes()
+    path.write_bytes(bytes([content[0] ^ 1]) + content[1:])
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def test_what_no_job_wrote_is_told_and_made_again(finished: Project, tmp_path: Path) -> None:
+    toy = finished.copy(tmp_path)
+    lock = toy.path("snakemake.lock").read_text()
+    files = ["results/a/training/samples.txt", "results/b/model/weights", "results/report.txt"]
+    before = [toy.path(file).read_bytes() for file in files]
+    edit_in_place(toy.path(files[0]))
+    edit_in_place(toy.path(files[1]))
+    append(toy.path(files[2]))
+    verified = toy.run(
+        "python", str(ROOT / "scripts/verify.py"), "--lock", "snakemake.lock", check=False
+    )
+    assert verified.startswith(f"ERROR: 3 results are not what was made: {', '.join(files)}. Hint")
+    said = toy.snakemake()
+    for output in (files[0], "results/b/model", files[2]):
+        assert f"{output} is not what is on record" in said
+    assert [toy.path(file).read_bytes() for file in files] == before
+    assert toy.path("snakemake.lock").read_text() == lock
+    assert "is not what" not in toy.snakemake("--dry-run")
+
+
+def test_the_lock_keeps_what_jobs_wrote(finished: Project, tmp_path: Path) -> None:
+    """Whatever becomes of an output while others are made."""
+    toy = finished.copy(tmp_path)
+    lock = toy.path("snakemake.lock").read_text()
+    toy.configure(first="echo more >> results/b/held.txt")
+    toy.path("results/a/metrics.txt").unlink()
+    toy.snakemake("results/a/metrics.txt")
+    assert toy.path("results/b/held.txt").read_text().endswith("more\n")
+    assert toy.path("snakemake.lock").read_text() == lock
 
 
 def test_the_model_alone_is_enough_to_predict(finished: Project, clone: Project) -> None:
@@ -285,10 +340,37 @@ def test_the_lock_is_sorted_and_read_back(tmp_path: Path) -> None:
     assert read_lock(tmp_path / "none") == {}
 
 
-@pytest.mark.parametrize("line", ["<<<<<<< HEAD", "{}", "[]", "3"])
-def test_a_line_that_is_no_record_is_named(tmp_path: Path, line: str) -> None:
+@pytest.mark.parametrize("line", [b"<<<<<<< HEAD", b"{}", b"[]", b"3", b"\xff", b'{"output": "a"}'])
+def test_a_line_that_is_no_record_is_named(tmp_path: Path, line: bytes) -> None:
     lock = tmp_path / "snakemake.lock"
     write_lock(lock, {"a": {"rule": "r"}})
-    lock.write_text(lock.read_text() + line + "\n")
+    lock.write_bytes(lock.read_bytes() + line + b"\n")
     with pytest.raises(DataError, match="snakemake.lock.*2"):
         read_lock(lock)
+
+
+@pytest.mark.parametrize("altered", [('"b"', '"c"'), ("r2", "r3"), (', "rule": "r2"', "")])
+def test_an_altered_line_is_named(tmp_path: Path, altered: tuple[str, str]) -> None:
+    lock = tmp_path / "snakemake.lock"
+    write_lock(lock, {"a": {"rule": "r1"}, "b": {"rule": "r2"}})
+    assert altered[0] in lock.read_text()
+    lock.write_text(lock.read_text().replace(*altered))
+    with pytest.raises(DataError, match="snakemake.lock.*2"):
+        read_lock(lock)
+
+
+@pytest.mark.parametrize("broken", [b"", b"\xff", b"[]", b"3", b'{"rule": 3}', b'{"input": 1}'])
+def test_a_broken_record_comes_from_the_lock_again(tmp_path, monkeypatch, broken: bytes) -> None:
+    monkeypatch.chdir(tmp_path)
+    record = {"rule": "r", "input": [], "params": ["1"], "code": "c", "input_checksums": {}}
+    Path("made").write_text("content")
+    write_lock(Path("snakemake.lock"), {"made": record | {"sha256": sha256("made")}})
+    assert restore_lock(Path("snakemake.lock")) == []
+    [file] = Path(".snakemake/metadata").iterdir()
+    file.write_bytes(broken)
+    (file.parent / "no record").write_bytes(broken)
+    assert restore_lock(Path("snakemake.lock")) == []
+    assert json.loads(file.read_text())["params"] == ["1"]
+    Path("made").write_text("other")
+    file.write_bytes(broken)
+    assert restore_lock(Path("snakemake.lock")) == ["made"]

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -125,14 +125,22 @@ def write_skops(content: Any, path: str | Path) -> None:
             target.writestr(ZipInfo(rename(name)), data)
 
 
-def sha256(path: str | Path) -> str:
-    """The hexadecimal sha256 of a file, or of a folder's files with their names."""
-    path = Path(path)
-    if path.is_dir():
-        lines = (f"{member.relative_to(path)} {sha256(member)}\n" for member in members(path))
-        return hashlib.sha256("".join(lines).encode()).hexdigest()
+def file_sha256(path: Path) -> str:
+    """The hexadecimal sha256 of a file."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sha256(path: str | Path, of_file: Callable[[Path], str] = file_sha256) -> str:
+    """The hexadecimal sha256 of a file, or of a folder's files with their names.
+
+    `of_file` gives the digests of the files.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return of_file(path)
+    lines = (f"{member.relative_to(path)} {of_file(member)}\n" for member in members(path))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def members(folder: Path) -> list[Path]:
@@ -150,10 +158,9 @@ def write_sums(folder: Path) -> None:
 
 def check_sums(folder: Path, hint: str) -> str:
     """The digest of a folder; DataError with this hint unless all is as `write_sums` found it."""
-    written, found = (
-        (folder / SUMS).read_bytes() if (folder / SUMS).exists() else b"",
-        _sums(folder),
-    )
+    sums = folder / SUMS
+    written = sums.read_bytes() if sums.exists() else b""
+    found = _sums(folder)
     if written != found.encode():
         before, now = written.decode(errors="replace").splitlines(), found.splitlines()
         changed = [line for line in (*now, *before) if (line in now) != (line in before)]
@@ -164,4 +171,4 @@ def check_sums(folder: Path, hint: str) -> str:
 
 def _sums(folder: Path) -> str:
     files = [path for path in members(folder) if path != folder / SUMS]
-    return "".join(f"{sha256(path)}  {path.relative_to(folder)}\n" for path in files)
+    return "".join(f"{file_sha256(path)}  {path.relative_to(folder)}\n" for path in files)

@@ -1,6 +1,7 @@
 """Provenance that travels with git: snakemake.lock, read before and written after each run.
 
 Requires: nothing. Makes: snakemake.lock, and Snakemake's own records where they are missing.
+What no job wrote is told, and made again.
 """
 
 import sys
@@ -12,9 +13,16 @@ from bioloom.pipeline.running import join_run
 
 LOCK = Path("snakemake.lock")
 
+
+def restore_provenance():
+    for output in restore_lock(LOCK):
+        message = "is not what is on record: it was altered, or came from elsewhere"
+        print(f"{output} {message}. It will be made again.", file=sys.stderr)
+
+
 if workflow.is_main_process:
     try:
-        join_run(lambda: restore_lock(LOCK))
+        join_run(restore_provenance)
     except DataError as error:
         print(f"ERROR: {error}", file=sys.stderr)
         sys.exit(2)

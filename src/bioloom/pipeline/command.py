@@ -7,11 +7,12 @@ import json
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from bioloom.errors import DataError
+from bioloom.pipeline.digests import refuse_damaged
 from bioloom.pipeline.running import join_jobs
 
 
@@ -23,8 +24,9 @@ def run(
     """Parse `--name value` arguments by their types and call `main` with them.
 
     What the user can mend ends as one line on stderr and exit code 2; the rest is a traceback.
-    A type in a list (`[Path]`) takes any number of values. The last line says what the job took:
-    it is measured here, since Snakemake's `benchmark:` asks every job again and again.
+    A type in a list (`[Path]`) takes any number of values. A file that is named and damaged is
+    refused. The last line says what the job took: it is measured here, since Snakemake's
+    `benchmark:` asks every job again and again.
     """
     started = time.monotonic()
     parser = argparse.ArgumentParser(description=description)
@@ -37,11 +39,21 @@ def run(
     chosen = vars(parser.parse_args())
     join_jobs()
     try:
+        refuse_damaged(_texts(chosen))
         main(**chosen)
     except DataError as error:
         print(f"ERROR: {error}", file=sys.stderr)
         sys.exit(2)
     print(took(time.monotonic() - started), file=sys.stderr)
+
+
+def _texts(value: object) -> Iterator[str]:
+    """All texts in nested arguments, of which some name files."""
+    if isinstance(value, str | Path):
+        yield str(value)
+    elif isinstance(value, Mapping | list):
+        for part in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(part)
 
 
 def took(seconds: float) -> str:

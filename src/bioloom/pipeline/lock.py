@@ -1,19 +1,24 @@
 """snakemake.lock: the provenance of every output, in git.
 
-One JSON line an output, sorted: its sha256, and what Snakemake compares before it reruns a job
-(rule, inputs with their checksums, params, code). Times, hosts and log names are left out, so two
-machines that compute the same write the same lock. `export_lock` writes it after a run;
-`restore_lock` gives Snakemake its records back in a clone or after a pull, and sets the times of
-the outputs so that content alone decides what is stale.
+One JSON line an output, sorted: its sha256, what Snakemake compares before it reruns a job (rule,
+inputs with their checksums, params, code), and a digest of the line itself. Times, hosts and log
+names are left out, so two machines that compute the same write the same lock. `export_lock` writes
+it after a run; `restore_lock` gives Snakemake its records back in a clone or after a pull, and sees
+to it that content alone decides what is stale.
+
+Snakemake's record of an output gets the output's own sha256 beside those of its inputs. A job that
+makes it anew leaves a record without: this tells what a job wrote from what else became of a file.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
 from base64 import urlsafe_b64decode
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,7 +27,8 @@ from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord
 from snakemake.persistence.file import FilePersistence
 
 from bioloom.errors import DataError
-from bioloom.files import replacing, sha256
+from bioloom.files import replacing
+from bioloom.pipeline.digests import Digests
 
 Record = dict[str, Any]
 
@@ -30,7 +36,7 @@ Record = dict[str, Any]
 _COMPARED = ("rule", "input", "params", "code", "input_checksums")
 # Modification times, in seconds: an output is older than its inputs, so that Snakemake looks at
 # their checksums. It has none for folders, which therefore are older than what is made of them.
-_OLDEST, _FOLDER, _FILE = 1, 2, 1_000_000
+_OLDEST, _FOLDER, _FILE = -1, 2, 1_000_000
 # Stands for the params of an output of unknown origin, which differ from any: it is made again.
 _STRANGER = "not the file that snakemake.lock describes"
 _COMPLETE = {"record_format_version": RECORD_FORMAT_VERSION, "incomplete": False}
@@ -41,155 +47,229 @@ _TIMESTAMP = ".snakemake_timestamp"
 def export_lock(
     lock: Path, store: FilePersistence, outputs: Iterable[str], *, complete: bool
 ) -> None:
-    """Bring the lock up to date with the outputs that are here.
+    """Bring the lock up to date with what jobs have written.
 
-    Outputs that are absent or half-written keep their line. When `outputs` is `complete`, all
-    that the workflow makes, lines of other files are dropped.
+    Outputs that are absent or half-written keep their line; one that no job wrote since the last
+    run keeps its digest, whatever it holds now. When `outputs` is `complete`, all that the workflow
+    makes, lines of other files are dropped.
     """
-    old, outputs = read_lock(lock), set(outputs)
+    old, outputs, digests = read_lock(lock), set(outputs), Digests()
     unfinished = store._filter_incomplete_keys(outputs)
     new = {output: record for output, record in old.items() if not complete or output in outputs}
     for output in outputs - unfinished:
-        known = store._read_record(output)
-        if known is not None and known.rule and os.path.exists(output):
-            known.input_checksums = _with_folders(known)
+        known = _read_record(store, output)
+        if known is None or not known.rule or not os.path.exists(output):
+            continue
+        if _made(output, known) is None:
+            own = {output: f"sha256:{digests.of(output)}"}
+            known.input_checksums = _with_all_inputs(known, digests) | own
             store._write_record(output, known)
-            new[output] = {name: known[name] for name in _COMPARED} | {"sha256": sha256(output)}
+        new[output] = _locked(output, known)
+    digests.save()
     if new != old:
         write_lock(lock, new)
 
 
 def read_lock(lock: Path) -> dict[str, Record]:
     """Output -> record; empty where there is no lock."""
-    lines = lock.read_text().splitlines() if lock.exists() else []
+    lines = lock.read_bytes().splitlines() if lock.exists() else []
     records = {}
     for number, line in enumerate(lines, start=1):
         try:
             record = json.loads(line)
+            if record.pop("digest") != _line_digest(record):
+                raise ValueError("altered")
             records[record.pop("output")] = record
         except (ValueError, KeyError, AttributeError, TypeError) as error:
             raise DataError(
-                "This line is no record of an output",
+                "This line is no record of an output, or was altered",
                 file=lock,
                 row=number,
-                hint="after a merge conflict take either side: `git checkout --theirs` the file",
+                hint="`git checkout` the file; after a merge conflict take either side: "
+                "`git checkout --theirs`",
             ) from error
     return records
 
 
 def write_lock(lock: Path, records: dict[str, Record]) -> None:
     """Write the lock, one sorted line an output."""
-    lines = [
-        json.dumps({"output": output} | records[output], sort_keys=True) + "\n"
-        for output in sorted(records)
-    ]
+    lines = []
+    for output in sorted(records):
+        record = {"output": output} | records[output]
+        lines.append(json.dumps(record | {"digest": _line_digest(record)}, sort_keys=True) + "\n")
     with replacing(lock) as temporary:
         temporary.write_text("".join(lines))
 
 
 def restore_lock(lock: Path) -> list[str]:
-    """Give Snakemake the lock's records of outputs that are as the lock says; list these.
+    """Bring Snakemake's records and the times of outputs in line with content.
 
-    An output with another content keeps the record of the run that made it here; without one
-    Snakemake makes it again. The record of an absent output is restored too: what was made of it
-    may be here.
+    Outputs that are as the lock says get its records, and so do absent ones: what was made of them
+    may be here. Another content keeps the record of the job that wrote it here. What no job wrote
+    is listed; Snakemake makes it again.
     """
-    store = FilePersistence()
-    restored, different = [], False
-    for output, record in read_lock(lock).items():
-        known, here = store._read_record(output), os.path.exists(output)
-        if known is not None and _same(known, record):
-            different |= here and any(_newer(folder, known) for folder in _folders(known))
-            continue
-        different = True
-        if sha256(output) == record["sha256"] if here else known is None:
-            store._write_record(output, _metadata(record))
-            restored.append(output)
-        elif known is None:
+    store, digests, locked = FilePersistence(), Digests(), read_lock(lock)
+    restored, altered = list[str](), list[str]()
+    for output in sorted({*locked, *_recorded(store)}):
+        known, record, here = (
+            _read_record(store, output),
+            locked.get(output),
+            os.path.exists(output),
+        )
+        digest = digests.of(output) if here else None
+        if record is not None and (record["sha256"] == digest if here else known is None):
+            if known is None or _made(output, known) is None or _locked(output, known) != record:
+                store._write_record(output, _metadata(output, record))
+                restored.append(output)
+        elif here and (known is None or _made(output, known) not in (None, digest)):
+            altered.append(output)
             store._write_record(output, MetadataRecord(params=[_STRANGER], **_COMPLETE))
-    if different:
-        store._clear_cache()
-        _let_content_decide(store, restored)
-    return restored
+        elif here and known is not None and known.params == [_STRANGER]:
+            altered.append(output)
+    store._clear_cache()
+    _let_content_decide(store, digests, restored)
+    digests.save()
+    return altered
 
 
-def _with_folders(record: MetadataRecord) -> dict[str, str]:
-    """The checksums of an output's inputs; Snakemake has none for folders, so they are added."""
+def _read_record(store: FilePersistence, output: str) -> MetadataRecord | None:
+    """Snakemake's record; a broken one is removed, as if it had never been."""
+    try:
+        return store._read_record(output)
+    except ValueError:  # no text, or nothing that makes a record
+        store._delete_record(output)
+        return None
+
+
+def _made(output: str, known: MetadataRecord) -> str | None:
+    """The sha256 of an output as it was made; None where a job has written it since."""
+    checksum = (known.input_checksums or {}).get(output)
+    return checksum and checksum.removeprefix("sha256:")
+
+
+def _locked(output: str, known: MetadataRecord) -> Record:
+    """A record as the lock has it."""
+    checksums = {f: c for f, c in (known.input_checksums or {}).items() if f != output}
+    record = {name: known[name] for name in _COMPARED}
+    return record | {"input_checksums": checksums, "sha256": _made(output, known)}
+
+
+def _metadata(output: str, record: Record) -> MetadataRecord:
+    """A record as Snakemake has it."""
+    now, own = time.time(), {output: f"sha256:{record['sha256']}"}
+    compared = {name: record[name] for name in _COMPARED}
+    compared["input_checksums"] = record["input_checksums"] | own
+    return MetadataRecord(**compared, **_COMPLETE, starttime=now, endtime=now)
+
+
+def _line_digest(record: Record) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _with_all_inputs(record: MetadataRecord, digests: Digests) -> dict[str, str]:
+    """The checksums of an output's inputs; Snakemake has none for folders and large files."""
     checksums = dict(record.input_checksums or {})
-    for folder in _folders(record):
-        if not _newer(folder, record):
-            checksums[folder] = f"sha256:{sha256(folder)}"
+    for file in [*_folders(record), *filter(os.path.isfile, record.input or [])]:
+        if file not in checksums and not _newer(file, record):
+            checksums[file] = f"sha256:{digests.of(file)}"
     return checksums
 
 
 def _folders(record: MetadataRecord) -> list[str]:
-    """The inputs that are folders: Snakemake goes by their times alone."""
-    return [file for file in record.input or [] if os.path.isdir(file)]
+    """The inputs that are folders: Snakemake goes by their times alone.
+
+    A folder with files that are inputs, too, counts by these.
+    """
+    inputs = record.input or []
+    return [
+        file
+        for file in filter(os.path.isdir, inputs)
+        if not any(other.startswith(f"{file}/") for other in inputs)
+    ]
 
 
-def _same(known: MetadataRecord, record: Record) -> bool:
-    checksums = (known.input_checksums or {}).items()
-    return all(known[name] == record[name] for name in _COMPARED[:-1]) and all(
-        record["input_checksums"].get(file) == checksum for file, checksum in checksums
-    )
+def _let_content_decide(store: FilePersistence, digests: Digests, restored: list[str]) -> None:
+    """Date outputs so that Snakemake takes for changed what is, and nothing else.
 
-
-def _metadata(record: Record) -> MetadataRecord:
-    now = time.time()
-    return MetadataRecord(
-        **{name: record[name] for name in _COMPARED},
-        **_COMPLETE,
-        starttime=now,
-        endtime=now,
-    )
-
-
-def _let_content_decide(store: FilePersistence, restored: list[str]) -> None:
-    """Date all outputs so that Snakemake compares the checksums of their inputs."""
+    It looks at the checksums of those inputs alone that are newer than an output. An output is
+    dated back where Snakemake would overlook an older file that took the place of another; all are,
+    where it would take a folder for changed that only has a new date, or has no date to go by.
+    """
     records = ((output, store._read_record(output)) for output in _recorded(store))
-    known = {output: record for output, record in records if record is not None}
-    inputs = {output: record.input or [] for output, record in known.items()}
-
-    @cache
-    def depth(file: str) -> int:
-        return 1 + max((depth(source) for source in inputs.get(file, ())), default=0)
-
-    @cache
-    def checksum(folder: str) -> str:
-        return f"sha256:{sha256(folder)}"
-
-    def outdated(output: str, folder: str) -> bool:
-        recorded = (known[output].input_checksums or {}).get(folder)
-        if recorded is None:
-            return folder in restored or _newer(folder, known[output])
-        return bool(recorded != checksum(folder))
-
-    times = {}
-    for output in filter(os.path.exists, inputs):
-        if any(outdated(output, folder) for folder in _folders(known[output])):
-            times[output] = _OLDEST
-        else:
-            times[output] = _FOLDER if os.path.isdir(output) else _FILE - depth(output)
+    known = {
+        output: record
+        for output, record in records
+        if record is not None and os.path.lexists(output)
+    }
+    changed = {output: _changed(output, record, digests) for output, record in known.items()}
+    if restored or any(
+        not changed[output] and any(_time(folder) > _time(output) for folder in _folders(record))
+        for output, record in known.items()
+    ):
+        times = _old_times(known, changed, restored)
+    else:
+        times = {
+            output: _OLDEST
+            for output, files in changed.items()
+            if files and not any(_time(file) > _time(output) for file in files)
+        }
     for output, seconds in times.items():
         _set_time(output, seconds)
 
 
+def _changed(output: str, record: MetadataRecord, digests: Digests) -> list[str]:
+    """The inputs of an output that are not what they were when it was made."""
+    checksums = (record.input_checksums or {}).items()
+    return [
+        file
+        for file, checksum in checksums
+        if file != output and os.path.exists(file) and f"sha256:{digests.of(file)}" != checksum
+    ]
+
+
+def _old_times(
+    known: dict[str, MetadataRecord], changed: dict[str, list[str]], restored: list[str]
+) -> dict[str, float]:
+    """Dates before those of all inputs; the oldest ones where Snakemake must see a new folder."""
+
+    @cache
+    def depth(file: str) -> int:
+        sources = known[file].input or [] if file in known else []
+        return 1 + max(map(depth, sources), default=0)
+
+    def is_outdated(output: str, record: MetadataRecord) -> bool:
+        unknown = set(_folders(record)) - (record.input_checksums or {}).keys()
+        return bool(changed[output]) or any(f in restored or _newer(f, record) for f in unknown)
+
+    return {
+        output: _OLDEST
+        if is_outdated(output, record)
+        else _FOLDER
+        if os.path.isdir(output)
+        else _FILE - depth(output)
+        for output, record in known.items()
+    }
+
+
 def _recorded(store: FilePersistence) -> list[str]:
     """The outputs of which Snakemake has a record: its file names are base64, cut to length."""
-    folder = Path(store._metadata_path)
-    names = [
-        "".join(part.removeprefix("@") for part in file.relative_to(folder).parts)
-        for file in folder.rglob("*")
-        if file.is_file()
-    ]
-    return [urlsafe_b64decode(name).decode() for name in names]
+    folder, outputs = Path(store._metadata_path), list[str]()
+    for file in filter(Path.is_file, folder.rglob("*")):
+        name = "".join(part.removeprefix("@") for part in file.relative_to(folder).parts)
+        with suppress(ValueError):  # none of Snakemake's
+            outputs.append(urlsafe_b64decode(name).decode())
+    return outputs
 
 
-def _newer(folder: str, record: MetadataRecord) -> bool:
-    """Whether the folder was written, or touched, after the record's job had ended."""
-    stamp = os.path.join(folder, _TIMESTAMP)
-    time_file = stamp if os.path.exists(stamp) else folder
-    return os.lstat(time_file).st_mtime > (record.endtime or 0)
+def _newer(file: str, record: MetadataRecord) -> bool:
+    """Whether an input was written, or touched, after the record's job had ended."""
+    return _time(file) > (record.endtime or 0)
+
+
+def _time(file: str) -> float:
+    """The time that Snakemake goes by: a folder's is that of a file in it."""
+    stamp = os.path.join(file, _TIMESTAMP)
+    return os.lstat(stamp if os.path.exists(stamp) else file).st_mtime
 
 
 def _set_time(output: str, seconds: float) -> None:

@@ -1,0 +1,116 @@
+"""Digests are remembered as long as a file's status is; damage without a trace is found, too."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bioloom.errors import DataError
+from bioloom.files import sha256
+from bioloom.pipeline import command, digests
+from bioloom.pipeline.digests import Digests, refuse_damaged
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder at work with a file and a folder of one, long since written and remembered."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("table", "model/weights"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text(name)
+    time.sleep(0.06)
+    remember("table", "model")
+    return tmp_path
+
+
+def remember(*paths: str) -> dict[str, str]:
+    """The digests as a new process gives them."""
+    known = Digests()
+    found = {path: known.of(path) for path in paths}
+    known.save()
+    return found
+
+
+def test_a_file_is_read_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = {path: sha256(path) for path in ("table", "model")}
+    monkeypatch.setattr(digests, "file_sha256", lambda path: pytest.fail(f"reads {path}"))
+    assert remember("table", "model") == expected
+
+
+def restore_times(path: str, change: str) -> None:
+    before = os.stat(path)
+    Path(path).write_text(change)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def by_renaming(path: str, change: str) -> None:
+    Path("new").write_text(change)
+    os.utime("new", (0, 0))
+    os.rename("new", path)
+
+
+def by_copying(path: str, change: str) -> None:
+    Path("new").write_text(change)
+    os.utime("new", (0, 0))
+    shutil.copy2("new", path)
+
+
+def by_link(path: str, change: str) -> None:
+    Path("target").write_text(change)
+    os.utime("target", (0, 0))
+    Path(path).unlink()
+    Path(path).symlink_to(Path("target").absolute())
+
+
+@pytest.mark.parametrize("way", [restore_times, by_renaming, by_copying, by_link])
+@pytest.mark.parametrize("path", ["table", "model/weights"])
+def test_another_content_is_seen_whatever_its_times(folder: Path, way, path: str) -> None:
+    way(path, path.upper())
+    assert remember("table", "model") == {name: sha256(name) for name in ("table", "model")}
+
+
+def test_a_file_that_was_just_written_is_read_again(folder: Path) -> None:
+    Path("young").write_text("1")
+    remember("young")
+    assert "young" not in json.loads(digests.FILE.read_text())
+
+
+@pytest.mark.parametrize("broken", [b"", b"\xff", b"[1]", b"3", b'{"table": 3}', b'{"table": []}'])
+def test_a_broken_memory_is_forgotten(folder: Path, broken: bytes) -> None:
+    digests.FILE.write_bytes(broken)
+    assert remember("table") == {"table": sha256("table")}
+
+
+def damage(name: str) -> None:
+    """Another content under the same status, as a disk does it: here the other one is known."""
+    known = json.loads(digests.FILE.read_text())
+    known[name][-1] = "0" * 64
+    digests.FILE.write_text(json.dumps(known))
+
+
+def test_damage_is_refused_by_its_file(folder: Path) -> None:
+    refuse_damaged(["table", "model", "1", "no such file"])
+    damage("model/weights")
+    refuse_damaged(["table"])
+    with pytest.raises(DataError, match=r"model/weights\). Hint: .*remove model"):
+        refuse_damaged(["model"])
+
+
+def test_a_job_does_not_use_a_damaged_input(folder, monkeypatch, capsys) -> None:
+    damage("table")
+    monkeypatch.setattr(sys, "argv", ["script", "--files", '{"deep": ["table"]}'])
+    with pytest.raises(SystemExit, match="2"):
+        command.run(None, {"files": command.json_object}, lambda files: pytest.fail("runs"))
+    assert capsys.readouterr().err.startswith("ERROR: This file is not what it was")
+
+
+def test_what_was_written_anew_is_used(folder: Path) -> None:
+    damage("table")
+    Path("table").write_text("new")
+    refuse_damaged(["table"])
