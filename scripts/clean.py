@@ -3,13 +3,11 @@
 import sys
 from pathlib import Path
 
-import pandas as pd
-
 from bioloom.application import get_application
 from bioloom.errors import DataError
 from bioloom.files import read_json, write_json
 from bioloom.pipeline.command import json_object, run
-from bioloom.samples import Raw, label_columns, write_samples, write_table
+from bioloom.samples import Raw, label_columns, read_table, write_samples, write_table
 from bioloom.samples.quality import quality as describe_quality
 
 
@@ -30,7 +28,7 @@ def main(
     reason as prediction.
     """
     chosen = get_application(application)
-    rows = pd.read_parquet(raw)
+    rows = read_table(raw)
     if dataset != "training":
         labels = label_columns(rows)
         if rows[labels].notna().any(axis=None):

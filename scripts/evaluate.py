@@ -2,14 +2,12 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from bioloom.application import get_application
 from bioloom.evaluation.evaluate import evaluate
 from bioloom.files import write_json
 from bioloom.kinds import kind_of
 from bioloom.pipeline.command import json_object, run
-from bioloom.samples import read_samples, write_table
+from bioloom.samples import read_samples, read_table, write_table
 from bioloom.splits import read_splits
 
 
@@ -32,14 +30,14 @@ def main(
     measured, curves = evaluate(
         table,
         read_splits(splits, table),
-        pd.read_parquet(held_out),
+        read_table(held_out),
         task=task,
         application=application,
         kind=kind_of(kinds, table),
         options=options,
         seed=seed,
-        nearest=pd.read_parquet(nearest),
-        nodes=pd.read_parquet(nodes[0]) if nodes else None,
+        nearest=read_table(nearest),
+        nodes=read_table(nodes[0]) if nodes else None,
         directed=described.directed,
         private=described.private,
     )

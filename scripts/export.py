@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from bioloom.application import get_application
 from bioloom.pipeline.command import json_object, run
-from bioloom.samples import read_samples
+from bioloom.samples import read_samples, read_table
 
 
 def main(
@@ -18,7 +16,7 @@ def main(
         raise ValueError(f"{application} has no files of its own")
     folder.mkdir(parents=True, exist_ok=True)
     paths = {name: Path(file) for name, file in files.items()}
-    write(read_samples(samples), pd.read_parquet(predictions), paths, folder, options)
+    write(read_samples(samples), read_table(predictions), paths, folder, options)
 
 
 if __name__ == "__main__":

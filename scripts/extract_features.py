@@ -2,15 +2,13 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from bioloom.application import get_application
 from bioloom.features import write_features
 from bioloom.features.extract import extract_features
 from bioloom.files import write_json
 from bioloom.pipeline.command import json_objects, run
 from bioloom.pipeline.tasks import Features, weights_by_part
-from bioloom.samples import read_samples
+from bioloom.samples import read_samples, read_table
 
 STORE = Path(".bioloom/embeddings")
 
@@ -34,7 +32,7 @@ def main(
         weights=weights_by_part(options, weights),
         store=STORE,
         device=device,
-        nodes=pd.read_parquet(nodes[0]) if nodes else None,
+        nodes=read_table(nodes[0]) if nodes else None,
     )
     write_features(extracted, features)
     write_json(info, record)

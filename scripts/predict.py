@@ -3,14 +3,12 @@
 import sys
 from pathlib import Path
 
-import pandas as pd
-
 from bioloom.features import read_features
 from bioloom.fitted import Fitted
 from bioloom.fitted.signature import unknown_columns
 from bioloom.pipeline.command import run
 from bioloom.predictions.predict import predict, summary, with_dropped
-from bioloom.samples import read_samples, write_table
+from bioloom.samples import read_samples, read_table, write_table
 
 
 def main(
@@ -22,7 +20,7 @@ def main(
     if unknown := unknown_columns(new, fitted.settings["signature"]):
         print(f"Not used, for training did not have them: {', '.join(unknown)}", file=sys.stderr)
     predicted = predict(new, read_features(features), fitted, samples)
-    predicted = with_dropped(predicted, pd.read_parquet(dropped), fitted)
+    predicted = with_dropped(predicted, read_table(dropped), fitted)
     write_table(predicted, predictions)
     write_table(predicted, table)
     print(summary(predicted), file=sys.stderr)

@@ -2,13 +2,11 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from bioloom.application import get_application
 from bioloom.formats.edges import write_graphml, write_tsv
 from bioloom.links.ranking import rank_links
 from bioloom.pipeline.command import run
-from bioloom.samples import read_samples
+from bioloom.samples import read_samples, read_table
 
 
 def main(
@@ -16,7 +14,7 @@ def main(
 ) -> None:
     """Write links.tsv, best first, and links.graphml with those predicted to be linked."""
     links, linked, names = rank_links(
-        read_samples(samples), pd.read_parquet(nodes), pd.read_parquet(predictions)
+        read_samples(samples), read_table(nodes), read_table(predictions)
     )
     write_tsv(links, ranked)
     write_graphml(linked, names, graph, directed=get_application(application).directed)

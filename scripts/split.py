@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from bioloom.application import get_application
 from bioloom.files import write_json
 from bioloom.pipeline.command import json_object, run
-from bioloom.samples import read_samples, write_table
+from bioloom.samples import read_samples, read_table, write_table
 from bioloom.similarity import measure_of
 from bioloom.splits import write_splits
 from bioloom.splits.leakage import audit as audit_leakage
@@ -38,7 +36,7 @@ def main(
         audit,
         measure=measure_of(chosen.measures, table),
         private=chosen.private,
-        nodes=pd.read_parquet(nodes[0]) if nodes else None,
+        nodes=read_table(nodes[0]) if nodes else None,
         directed=chosen.directed,
     )
     write_splits(parts, table, splits)

@@ -7,8 +7,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from bioloom.errors import DataError
+from bioloom.features import Features, read_features, write_features
 from bioloom.files import (
     read_json,
     replacing,
@@ -18,6 +21,7 @@ from bioloom.files import (
     write_json,
     write_skops,
 )
+from bioloom.samples import read_table, write_table
 
 FIT = """
 import sys, numpy as np
@@ -107,3 +111,27 @@ def test_a_work_folder_is_empty_and_gone_afterwards(tmp_path: Path) -> None:
         assert list(folder.iterdir()) == []
         (folder / "part").touch()
     assert list((tmp_path / "a").iterdir()) == []
+
+
+IDS = [f"s{i}" for i in range(50)]
+MADE = {
+    "table.parquet": (write_table, pd.DataFrame({"sample_id": IDS}), read_table),
+    "record.json": (write_json, IDS, read_json),
+    "features.npz": (
+        write_features,
+        Features(np.array(IDS), np.ones((50, 2), np.float32), np.array(["a", "b"]), "table"),
+        read_features,
+    ),
+}
+
+
+@pytest.mark.parametrize("damaged", [lambda old: b"", lambda old: old[:50], lambda old: old[::-1]])
+@pytest.mark.parametrize("name", MADE)
+def test_a_damaged_file_says_that_it_can_be_made_again(tmp_path: Path, name: str, damaged) -> None:
+    write, content, read = MADE[name]
+    path = tmp_path / name
+    write(content, path)
+    read(path)
+    path.write_bytes(damaged(path.read_bytes()))
+    with pytest.raises(DataError, match=rf"damaged \(file .*{name}\). Hint: remove it"):
+        read(path)

@@ -86,8 +86,21 @@ def write_json(content: Any, path: str | Path) -> None:
 
 
 def read_json(path: str | Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(Path(path).read_text())
+    """Read a JSON file that a step made."""
+    with reading(path):
+        return json.loads(Path(path).read_text())
+
+
+@contextmanager
+def reading(path: str | Path) -> Iterator[None]:
+    """Turn whatever is wrong with a file that a step made into a DataError."""
+    try:
+        yield
+    except (DataError, FileNotFoundError, PermissionError, MemoryError):
+        raise
+    except Exception as error:  # what is damaged fails in ways without number
+        hint = "remove it, and it will be made again"
+        raise DataError("This file is damaged", file=path, hint=hint) from error
 
 
 def write_skops(content: Any, path: str | Path) -> None:

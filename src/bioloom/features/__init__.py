@@ -15,7 +15,7 @@ import pandas as pd
 
 from bioloom.arrays import Shaped, aligned, from_arrays, shape_of, to_arrays
 from bioloom.errors import DataError
-from bioloom.files import replacing
+from bioloom.files import reading, replacing
 
 FIXED = {
     "tokens": ("Per-token features have other columns", None),
@@ -61,7 +61,7 @@ def write_features(features: Features, path: str | Path) -> None:
 
 def read_features(path: str | Path) -> Features:
     """Read features.npz."""
-    with np.load(path, allow_pickle=False) as arrays:
+    with reading(path), np.load(path, allow_pickle=False) as arrays:
         X = from_arrays(arrays)
         return Features(arrays["sample_id"], X, arrays["feature_names"], str(arrays["embedder"]))
 

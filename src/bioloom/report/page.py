@@ -19,6 +19,7 @@ from bioloom.kinds import get_kind
 from bioloom.report import figures
 from bioloom.report.figures import Figure
 from bioloom.report.logos import is_logo, logo
+from bioloom.samples import read_table
 
 VERDICTS = {
     "better": "Better than the best baseline",
@@ -229,7 +230,7 @@ def _similarity(leakage: dict[str, Any]) -> Figure | None:
 
 def _explanation(path: Path | None) -> list[Figure]:
     """Importance of columns, or one map an item: a logo for DNA, else a heat map."""
-    if path is None or not path.is_file() or not len(table := pd.read_parquet(path)):
+    if path is None or not path.is_file() or not len(table := read_table(path)):
         return []
     items = table["item"].fillna("").astype(str)
     if (items == "").all():

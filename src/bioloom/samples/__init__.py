@@ -18,7 +18,7 @@ from pathlib import Path
 import pandas as pd
 
 from bioloom.errors import DataError
-from bioloom.files import replacing
+from bioloom.files import reading, replacing
 
 NO_FEATURES = ("sample_id", "group", "sample_weight", "split")
 LINK_COLUMNS = ("source", "target", "block")
@@ -104,12 +104,18 @@ def check_samples(samples: pd.DataFrame, file: str | Path) -> pd.DataFrame:
 
 def read_samples(path: str | Path) -> pd.DataFrame:
     """Read and check a samples table."""
-    return check_samples(pd.read_parquet(path), path)
+    return check_samples(read_table(path), path)
 
 
 def write_samples(samples: pd.DataFrame, path: str | Path) -> None:
     """Check and write a samples table."""
     write_table(check_samples(samples, path), path)
+
+
+def read_table(path: str | Path) -> pd.DataFrame:
+    """Read a Parquet table that a step made."""
+    with reading(path):
+        return pd.read_parquet(path)
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:

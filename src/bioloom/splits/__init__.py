@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from bioloom.errors import DataError
-from bioloom.samples import write_table
+from bioloom.samples import read_table, write_table
 from bioloom.samples.columns import has_classes
 from bioloom.samples.variants import FOUND
 
@@ -52,7 +52,7 @@ def write_splits(splits: pd.DataFrame, samples: pd.DataFrame, path: str | Path) 
 
 def read_splits(path: str | Path, samples: pd.DataFrame) -> pd.DataFrame:
     """The splits in `path`, checked against their samples."""
-    splits = pd.read_parquet(path)
+    splits = read_table(path)
     check_splits(splits, samples, file=path)
     return splits
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from bioloom.embedders import model_files
 from bioloom.errors import DataError
-from bioloom.files import read_json, sha256
+from bioloom.files import sha256
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -26,7 +27,7 @@ def load_config(folder: Path) -> PretrainedConfig:
     from transformers import AutoConfig
 
     with _readable(folder):
-        if "auto_map" in read_json(folder / "config.json"):
+        if "auto_map" in json.loads((folder / "config.json").read_text()):
             log.warning("%s asks for code of its own, which is never run: transformers' is", folder)
         return AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
 
