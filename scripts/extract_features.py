@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from bioloom.application import get_application
-from bioloom.features import write_features
+from bioloom.features import trained_identity, write_features
 from bioloom.features.extract import extract_features
 from bioloom.files import write_json
 from bioloom.pipeline.command import json_objects, run
@@ -19,12 +19,16 @@ def main(
     nodes: list[Path],
     options: Features,
     weights: list[Path],
+    model: list[Path],
     device: str,
     features: Path,
     record: Path,
     run_record: Path,
 ) -> None:
-    """Write features.npz, the record of what they are, and that of the run."""
+    """Write features.npz, the record of what they are, and that of the run.
+
+    New data come with the folder of the model that will predict them; it may not be there yet.
+    """
     extracted, info, run_info = extract_features(
         read_samples(samples),
         get_application(application),
@@ -32,6 +36,7 @@ def main(
         weights=weights_by_part(options, weights),
         store=STORE,
         device=device,
+        trained=trained_identity(model[0]) if model else None,
         nodes=read_table(nodes[0]) if nodes else None,
     )
     write_features(extracted, features)
@@ -46,6 +51,7 @@ if __name__ == "__main__":
         "nodes": [Path],
         "options": json_objects,
         "weights": [Path],
+        "model": [Path],
         "device": str,
         "features": Path,
         "record": Path,

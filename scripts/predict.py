@@ -19,7 +19,10 @@ def main(
     new = read_samples(samples)
     if unknown := unknown_columns(new, fitted.settings["signature"]):
         print(f"Not used, for training did not have them: {', '.join(unknown)}", file=sys.stderr)
-    predicted = predict(new, read_features(features), fitted, samples)
+    extracted = read_features(features)
+    if extracted.embedder != (trained := fitted.settings["features"]):
+        print(f"Features {extracted.embedder!r}, in training {trained!r}", file=sys.stderr)
+    predicted = predict(new, extracted, fitted, samples)
     predicted = with_dropped(predicted, read_table(dropped), fitted)
     write_table(predicted, predictions)
     write_table(predicted, table)

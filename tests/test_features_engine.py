@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bioloom import devices
 from bioloom.arrays import Ragged
 from bioloom.devices import claim_devices, fast_dtype, lock_free
 from bioloom.embedders import AMINO_ACIDS, SequenceError, States, unirep
@@ -402,5 +403,17 @@ def test_gpus_are_claimed_one_by_one_or_all(monkeypatch):
         assert given_ones == ["cuda:1", "cpu"]
 
 
-def test_the_probe_names_a_precision():
-    assert fast_dtype("cpu") in ("bfloat16", "float32")
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ("avx512f avx512_bf16", "bfloat16"),
+        ("amx_tile amx_bf16", "bfloat16"),
+        ("asimd svebf16", "bfloat16"),
+        ("avx512f avx512_vnni", "float32"),
+        ("", "float32"),
+    ],
+)
+def test_the_processor_decides_the_precision(monkeypatch, flags, expected):
+    monkeypatch.setattr(devices, "_cpu_flags", lambda: set(flags.split()))
+    assert fast_dtype("cpu") == expected
+    assert fast_dtype("mps") == "float32"

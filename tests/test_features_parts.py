@@ -91,6 +91,35 @@ def proteins(n: int = 4) -> pd.DataFrame:
 # Side by side -----------------------------------------------------------------------------------
 
 
+def test_new_data_get_the_precision_of_training(bert, tmp_path, monkeypatch):
+    section = [{"embedder": "table", "columns": ["smoker"]}, text_part(bert)]
+    samples, _ = samples_of(noted(12), tmp_path)
+
+    def extracted(machine, trained=None, **changes):
+        monkeypatch.setattr("bioloom.embedders.huggingface.fast_dtype", lambda device: machine)
+        parts = [section[0], section[1] | changes]
+        features, info, _ = extract_features(
+            samples, CLINICAL, parts, device="cpu", store=tmp_path, trained=trained
+        )
+        return features, info["huggingface"]
+
+    fine, coarse = extracted("float32")[0], extracted("bfloat16")[0]
+    assert fine.embedder.endswith(" float32")
+    assert coarse.embedder == fine.embedder.removesuffix("float32") + "bfloat16"
+    taken, info = extracted("bfloat16", trained=fine.embedder)
+    assert taken.embedder == fine.embedder
+    np.testing.assert_array_equal(vectors(taken.X), vectors(fine.X))
+    assert "note" not in info
+    assert extracted("bfloat16", trained=coarse.embedder)[0].embedder == coarse.embedder
+    lacking, info = extracted("float32", trained=coarse.embedder)
+    assert lacking.embedder == fine.embedder
+    assert info["note"] == "in float32, while the model was trained on bfloat16"
+    assert align(lacking, list(coarse.names), coarse.embedder).embedder == fine.embedder
+    said, _ = extracted("float32", trained=fine.embedder, dtype="bfloat16")
+    assert said.embedder.endswith(" bfloat16")
+    refused(lambda: align(said, list(fine.names), fine.embedder), "trained on features")
+
+
 def test_parts_stand_side_by_side_as_they_are_alone():
     samples = proteins()
     features, record, _ = extract_features(samples, PROTEINS, KMERS)

@@ -7,9 +7,9 @@ import os
 import resource
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,8 @@ from bioloom.errors import DataError
 if TYPE_CHECKING:
     import torch
 
-FASTER = 1.5  # bf16 has to be this much faster than fp32 to be worth its rounding
+BF16_FLAGS = {"avx512_bf16", "amx_bf16", "svebf16"}
+"""Instructions with which a CPU multiplies bf16 clearly faster than fp32; others can be slower."""
 
 
 @contextmanager
@@ -61,32 +62,27 @@ def lock_free(names: list[str], most: int) -> Iterator[list[int]]:
 
 
 def fast_dtype(device: str) -> str:
-    """`bfloat16` where it is clearly faster than `float32`, found by trying (about 50 ms)."""
-    import torch
+    """`bfloat16` where the device has instructions for it, else `float32`.
 
+    Never by trying: how fast a product is depends on what else runs, and two jobs must agree.
+    """
     if device.startswith("cuda"):
+        import torch
+
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
-    if device != "cpu":
-        return "float32"
-    # without bf16 instructions it can be 200 times as slow: small matrices tell that at once
-    for size, least in ((128, 0.25), (384, FASTER)):
-        faster = _matmul_seconds(torch.float32, size) / _matmul_seconds(torch.bfloat16, size)
-        if faster < least:
-            return "float32"
-    return "bfloat16"
+    return "bfloat16" if device == "cpu" and BF16_FLAGS & _cpu_flags() else "float32"
 
 
-def _matmul_seconds(dtype: torch.dtype, n: int) -> float:
-    """The best of a few products of n x n matrices; the first ones warm up."""
-    import torch
-
-    a = torch.ones(n, n, dtype=dtype)
-    best = float("inf")
-    for _ in range(6):
-        start = time.perf_counter()
-        a @ a
-        best = min(best, time.perf_counter() - start)
-    return best
+@cache
+def _cpu_flags() -> set[str]:
+    """What the processor says that it can; nothing where the system (macOS) has no such file."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return set()
+    # x86 calls them flags, ARM features.
+    line = next((line for line in text.splitlines() if line.startswith(("flags", "Features"))), "")
+    return set(line.split())
 
 
 @contextmanager

@@ -130,6 +130,11 @@ def parts(wildcards):
     return [] if task_of(wildcards).is_finetuned(name) else pretrained_parts(wildcards, name)
 
 
+def model_of_new_data(wildcards):
+    task = task_of(wildcards)
+    return [] if wildcards.dataset == "training" else [task.model_folder]
+
+
 def nodes_of(wildcards):
     """An input function: the nodes of a data set whose samples are pairs, else nothing."""
     return task_of(wildcards).nodes(getattr(wildcards, "dataset", "training"))

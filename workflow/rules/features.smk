@@ -4,6 +4,8 @@ Requires: results/{task}/{dataset}/samples.parquet, and the embedder's weights.
 Makes: results/{task}/{dataset}/features.npz (also features.<baseline>.npz for training), with a
 record of what they are in the .json beside it. What differs from run to run (device, throughput,
 peak memory, self-check) is in the .json beside the log, which nothing compares.
+New data take over the precision of the model that is there, if it is: no input, or they would have
+to wait for its training, on the same machine in the same precision.
 A job takes one free GPU, or the CPU. All free ones of a node, in the profile:
 `set-resources: {extract_features: {device: all}}`.
 """
@@ -31,6 +33,7 @@ rule extract_features:
     params:
         application=application,
         options=lambda wildcards: to_json(task_of(wildcards).features_sections[wildcards.features]),
+        model=model_of_new_data,
         code=lambda wildcards: code_hash(
             "extract_features",
             task_of(wildcards),
@@ -39,6 +42,6 @@ rule extract_features:
     shell:
         'python "$BIOLOOM_SCRIPTS/extract_features.py" --application {params.application}'
         " --samples {input.samples} --nodes {input.nodes:q} --options {params.options:q}"
-        " --weights {input.weights:q} --device {resources.device}"
+        " --weights {input.weights:q} --model {params.model:q} --device {resources.device}"
         " --features {output.features} --record {output.record} --run-record {log.run}"
         " 2>&1 | tee {log.text}"

@@ -31,8 +31,8 @@ from bioloom.explanation.mutagenesis import (
     mutate,
 )
 from bioloom.explanation.permutation import permute, permute_links
-from bioloom.features import Features, align
-from bioloom.features.parts import Made, side_by_side
+from bioloom.features import Features, align, precisions
+from bioloom.features.parts import Made, in_precision, side_by_side
 from bioloom.fitted import Fitted
 from bioloom.options import complete_options
 
@@ -68,7 +68,7 @@ def explain(
         return permute(rows, features, fitted, options["repeats"], seed, parts)
 
     def score(sequences: list[str]) -> np.ndarray:
-        X, names = _embedded(sequences, parts, weights or {})
+        X, names = _embedded(sequences, parts, weights or {}, features.embedder)
         made = Features(np.array(sequences), X, np.array(names), features.embedder)
         return fitted.scores(align(made, list(features.names), features.embedder).X)
 
@@ -93,14 +93,16 @@ def _valid_rows(samples: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:
 
 
 def _embedded(
-    sequences: list[str], parts: Mapping[str, Section], weights: Mapping[str, Path]
+    sequences: list[str], parts: Mapping[str, Section], weights: Mapping[str, Path], identity: str
 ) -> tuple[Shaped, list[str]]:
-    """Features of other sequences, and their names."""
+    """Features of other sequences, in the precision of those of this identity, and their names."""
     # by name: explaining a table is not made anew when the engine changes (see `pipeline.code`)
     embed = import_module("bioloom.features.engine").embed
     made = {}
+    known = dict(zip(parts, precisions(identity), strict=False))
     for name, part in parts.items():
-        embedding = embed(sequences, part, weights=weights.get(name))
+        section = in_precision(part, known.get(name, ""))
+        embedding = embed(sequences, section, weights=weights.get(name))
         made[name] = Made(embedding.X, embedding.names, embedding.info, embedding.run)
     joined = side_by_side(made)
     return joined.X, joined.names

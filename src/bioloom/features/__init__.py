@@ -1,8 +1,8 @@
 """Features: what a model takes of each sample, in the order of the samples table.
 
 `sample_id (N,)`, `X (N, D) float32`, a `Table`, per-token `Ragged` or the `Links` of a network,
-`names (D,)`, those of a table as dissolved, and the identity of the embedder that made them: a
-model refuses features of another.
+`names (D,)`, those of a table as dissolved, and the identity of the embedder that made them, its
+precision included: a model refuses features of another.
 """
 
 from __future__ import annotations
@@ -12,10 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import yaml
 
 from bioloom.arrays import Shaped, aligned, from_arrays, shape_of, to_arrays
 from bioloom.errors import DataError
 from bioloom.files import reading, replacing
+
+PRECISIONS = ("bfloat16", "float32")
+"""With one of these the identity of what a network made ends."""
 
 FIXED = {
     "tokens": ("Per-token features have other columns", None),
@@ -66,12 +70,32 @@ def read_features(path: str | Path) -> Features:
         return Features(arrays["sample_id"], X, arrays["feature_names"], str(arrays["embedder"]))
 
 
+def precisions(identity: str) -> list[str]:
+    """The precision of each part of features of this identity; "" where no network made it."""
+    last = [part.rsplit(" ", 1)[-1] for part in identity.split(" + ")]
+    return [word if word in PRECISIONS else "" for word in last]
+
+
+def _but_precisions(identity: str) -> list[str]:
+    parts = zip(identity.split(" + "), precisions(identity), strict=True)
+    return [part.removesuffix(precision).strip() for part, precision in parts]
+
+
+def trained_identity(model: Path) -> str | None:
+    """The identity of the features that a model was trained on; None while there is no model."""
+    described = model / "model.yaml"
+    if not described.is_file():
+        return None
+    with reading(described):
+        return str(yaml.safe_load(described.read_text())["features"])
+
+
 def align(features: Features, names: list[str], identity: str) -> Features:
     """The features in the model's column order; what new data lack is missing.
 
-    Features of another embedder are refused.
+    Features of another embedder are refused, those of the same in another precision are not.
     """
-    if features.embedder != identity:
+    if _but_precisions(features.embedder) != _but_precisions(identity):
         raise DataError(
             f"The model was trained on features {identity!r}, got {features.embedder!r}",
             hint="extract the features with the task's own `features` section",
@@ -82,4 +106,4 @@ def align(features: Features, names: list[str], identity: str) -> Features:
         what, hint = FIXED[shape_of(features.X)]
         raise DataError(f"{what} than those of the training data", hint=hint)
     X = aligned(features.X, list(features.names), names)
-    return Features(features.sample_id, X, np.array(names), identity)
+    return Features(features.sample_id, X, np.array(names), features.embedder)

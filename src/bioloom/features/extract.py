@@ -25,8 +25,8 @@ from bioloom.arrays import Images, Table, shape_of, token_lengths, vectors
 from bioloom.arrays.images import rows_of
 from bioloom.embedders import TABLE, Section, parts_of
 from bioloom.errors import DataError, unknown_name
-from bioloom.features import Features
-from bioloom.features.parts import Made, side_by_side
+from bioloom.features import Features, precisions
+from bioloom.features.parts import Made, in_precision, side_by_side
 from bioloom.options import Option, complete_options
 from bioloom.privacy.small_cells import count_shown
 from bioloom.samples import TEXT, feature_columns, text_columns
@@ -53,6 +53,7 @@ def extract_features(
     store: Path | None = None,
     nodes: pd.DataFrame | None = None,
     device: str | None = None,
+    trained: str | None = None,
 ) -> tuple[Features, dict[str, Any], dict[str, Any]]:
     """Features of the samples, the record of what they are (features.json), and of the run.
 
@@ -61,16 +62,26 @@ def extract_features(
     is the file name in `bioloom.embedders`, or `table` for the samples' own columns. Where samples
     are pairs, `nodes` is the table of their ends, whose sequences or columns are taken instead.
     `weights` are the paths of weights by the names of the parts (`parts_of`); `store` and `device`
-    are those of `engine.embed`. DataError: an `input` that is no column of texts, a part that does
-    not fit its inputs or the other parts, and what the engine refuses.
+    are those of `engine.embed`. `trained` is the identity of the features that a model was trained
+    on, whose precision these get; where the device does not have it, the record has a note.
+    DataError: an `input` that is no column of texts, a part that does not fit its inputs or the
+    other parts, and what the engine refuses.
     """
     ids = samples["sample_id"].to_numpy(dtype=str)
     if samples.empty:
         nothing = Features(ids, np.empty((0, 0), np.float32), np.array([], str), "")
         return nothing, {"features": 0}, {}
     parts, paths = parts_of(options), weights or {}
+    known = dict(zip(parts, precisions(trained or ""), strict=False))
     makers = {
-        part: partial(_make, weights=paths.get(part), store=store, device=device) for part in parts
+        part: partial(
+            _make,
+            precision=known.get(part, ""),
+            weights=paths.get(part),
+            store=store,
+            device=device,
+        )
+        for part in parts
     }
     if nodes is not None:
         if len(parts) > 1:
@@ -86,15 +97,17 @@ def extract_features(
     return features, info | {"identity": identity, "features": len(names)}, run
 
 
-def _make(section: Section, inputs: Inputs, ids: np.ndarray, **how: Any) -> Made:
+def _make(section: Section, inputs: Inputs, ids: np.ndarray, *, precision: str, **how: Any) -> Made:
     """Features of a table, or of sequences or texts as `engine.embed` makes them."""
     if isinstance(inputs, pd.DataFrame):
         return Made(*_with_images(inputs, section), {})
     if section["embedder"] == TABLE:
         raise DataError("`embedder: table` takes a table, and these samples are sequences")
     embed = import_module("bioloom.features.engine").embed
-    made = embed(inputs, section, ids=ids, **how)
-    return Made(made.X, made.names, made.info, made.run)
+    made = embed(inputs, in_precision(section, precision), ids=ids, **how)
+    coarser = precision == "bfloat16" and made.info.get("dtype") == "float32"
+    note = {"note": "in float32, while the model was trained on bfloat16"} if coarser else {}
+    return Made(made.X, made.names, made.info | note, made.run)
 
 
 def _part(
@@ -171,7 +184,10 @@ def _identity(options: dict[str, Any], info: dict[str, Any]) -> str:
     settings = " ".join(f"{key}={options[key]}" for key in sorted(options) if key != "embedder")
     weights = str(info.get("weights_sha256") or "")[:12]
     tuned = "fine-tuned" if info.get("finetuned") else ""
-    return " ".join(part for part in (options["embedder"], settings, tuned, weights) if part)
+    # Of "bfloat16, float32", where a few sequences needed more, the first.
+    precision = str(info.get("dtype") or "").split(",")[0]
+    said = (options["embedder"], settings, tuned, weights, precision)
+    return " ".join(part for part in said if part)
 
 
 def table_options(options: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bioloom.arrays import Shaped, Table, as_table, shape_of, token_lengths, vectors
-from bioloom.embedders import TABLE
+from bioloom.embedders import TABLE, Section, get_embedder
 from bioloom.errors import DataError
 from bioloom.samples.columns import column_of
 
@@ -49,6 +49,15 @@ def side_by_side(made: Mapping[str, Made]) -> Made:
     names = [name for part in called.values() for name in part]
     info = {name: part.info for name, part in made.items()}
     return Made(X, names, info, {name: part.run for name, part in made.items() if part.run})
+
+
+def in_precision(section: Section, precision: str) -> Section:
+    """A part as a model's training data were embedded: float32 is then asked for.
+
+    bfloat16 is what a device takes by itself, if it has it. What the section says itself stays.
+    """
+    is_free = section["embedder"] != TABLE and "dtype" in get_embedder(section["embedder"]).OPTIONS
+    return {"dtype": "float32"} | section if is_free and precision == "float32" else section
 
 
 def block_of(feature: str, parts: Mapping[str, Mapping[str, Any]]) -> str:
