@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from bioloom.application import get_application
-from bioloom.formats.edges import write_graphml, write_tsv
+from bioloom.formats.edges import write_graphml
 from bioloom.links.ranking import rank_links
 from bioloom.pipeline.command import run
-from bioloom.samples import read_samples, read_table
+from bioloom.samples import read_samples, read_table, write_table
 
 
 def main(
@@ -16,7 +16,7 @@ def main(
     links, linked, names = rank_links(
         read_samples(samples), read_table(nodes), read_table(predictions)
     )
-    write_tsv(links, ranked)
+    write_table(links, ranked)
     write_graphml(linked, names, graph, directed=get_application(application).directed)
 
 

@@ -328,6 +328,23 @@ def _tokenised(folder: Path, sequence: str):
 
 
 @pytest.mark.parametrize(
+    ("index", "message"),
+    [
+        ({"weight_map": {"a": "../other/model.safetensors"}}, "names '../other/model.safetensors'"),
+        ({"weight_map": {"a": "/abs.safetensors"}}, "names '/abs.safetensors'"),
+        ({"weight_map": {"a": "sub/1.safetensors"}}, "names 'sub/1.safetensors'"),
+        ({"weight_map": ["a"]}, "cannot read the model"),
+        ({}, "cannot read the model"),
+    ],
+)
+def test_weights_outside_the_folder_are_refused(index, message, model_folder, tmp_path):
+    folder = shutil.copytree(model_folder("bert"), tmp_path / "model")
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(DataError, match=message):
+        embed(PROTEINS, _hf(folder))
+
+
+@pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"model_type": "xyz", "auto_map": {"AutoModel": "model.XYZ"}}, "model type `xyz`"),

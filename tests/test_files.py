@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -35,12 +36,47 @@ write_skops(make_pipeline(SimpleImputer(), SVC()).fit(X, [0, 1] * 10), sys.argv[
 """
 
 
+FORMULAS = ["=cmd|' /C calc'!A1", "@SUM(A1)", "+1+cmd|' /C calc'!A1", "-2+3", "\t=1", "+a", "--"]
+TEXTS = ["-", "+", "-2", "+1.5e-3", "a=b", "P001", "", "1e5", "'=a"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv"])
+def test_no_spreadsheet_runs_what_is_in_a_table(tmp_path: Path, suffix: str) -> None:
+    table = pd.DataFrame({"=id": FORMULAS + TEXTS, "value": np.arange(16.0) - 8})
+    for name in (f"table{suffix}", "table.parquet"):
+        write_table(table, tmp_path / name)
+    pd.testing.assert_frame_equal(read_table(tmp_path / "table.parquet"), table)
+    separator = "," if suffix == ".csv" else "\t"
+    read = pd.read_csv(tmp_path / f"table{suffix}", sep=separator, keep_default_na=False)
+    assert read["'=id"].tolist() == [f"'{text}" for text in FORMULAS] + TEXTS
+    assert read["value"].tolist() == table["value"].tolist()
+
+
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     write_json({"a": 1}, tmp_path / "a.json")
     with pytest.raises(ValueError, match="JSON"):
         write_json({"a": float("nan")}, tmp_path / "a.json")
     assert read_json(tmp_path / "a.json") == {"a": 1}
     assert [file.name for file in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_what_killed_writers_left_is_swept(tmp_path: Path) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    with replacing(tmp_path / "table.parquet") as temporary:
+        name = temporary.name
+        left, alive = (
+            tmp_path / name.replace(str(os.getpid()), str(owner))
+            for owner in (gone.pid, os.getppid())
+        )
+        others = [tmp_path / ".gitignore", tmp_path / f".table.other-{gone.pid}.parquet"]
+        for file in (temporary, left, alive, *others):
+            file.touch()
+    assert left.exists()  # this process has looked before
+    again = "from bioloom.files import write_json; write_json(1, 'other.json')"
+    subprocess.run([sys.executable, "-c", again], check=True, cwd=tmp_path)
+    assert not left.exists()
+    assert all(file.exists() for file in (alive, *others))
 
 
 def test_a_folder_is_known_by_its_files_and_their_names(tmp_path: Path) -> None:

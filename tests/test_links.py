@@ -9,10 +9,11 @@ from bioloom.application import Application
 from bioloom.errors import DataError
 from bioloom.features import Features, read_features, write_features
 from bioloom.features.extract import extract_features
-from bioloom.formats.edges import write_graphml, write_tsv
+from bioloom.formats.edges import write_graphml
 from bioloom.links.blocks import make_blocks, make_units, matched_negatives
 from bioloom.links.features import nearest_neighbours, standard_profiles
 from bioloom.links.ranking import rank_links
+from bioloom.samples import write_table
 
 APPLICATION = Application(
     kinds=("binary", "multiclass"),
@@ -148,12 +149,21 @@ def test_pairs_are_ranked_and_written(tmp_path):
     ranked, linked, names = rank_links(table, nodes().assign(name="abc"), predictions)
     assert ranked["source"].tolist() == ["g4", "g2", "g0"]
     assert ranked["source_name"].tolist() == ["abc"] * 3
-    write_tsv(ranked, tmp_path / "pairs.tsv")
+    write_table(ranked, tmp_path / "pairs.tsv")
     assert pd.read_csv(tmp_path / "pairs.tsv", sep="\t")["score"].tolist() == [0.9, 0.6, 0.1]
     write_graphml(linked, names, tmp_path / "pairs.graphml", directed=True)
     graph = networkx.read_graphml(tmp_path / "pairs.graphml")
     assert set(graph.edges) == {("g4", "g5"), ("g2", "g3")}
     assert graph.edges["g4", "g5"]["score"] == 0.9
+
+
+def test_a_graph_can_be_read_back_whatever_its_names(tmp_path):
+    edges = pd.DataFrame({"source": ["a\x01", "a\x02"], "target": "b", "how": ["\x0b", "\ufffe"]})
+    names = {"a\x01": "\x1f<&>", "b": "β"}
+    write_graphml(edges, names, tmp_path / "a.graphml", directed=False)
+    graph = networkx.read_graphml(tmp_path / "a.graphml")
+    assert dict(graph.nodes(data="name")) == {r"a\x01": r"\x1f<&>", "b": "β", r"a\x02": r"a\x02"}
+    assert [how for _, _, how in graph.edges(data="how")] == [r"\x0b", r"\ufffe"]
 
 
 def cliques(count: int, size: int) -> np.ndarray:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -16,21 +19,45 @@ from zipfile import ZipFile, ZipInfo
 from bioloom.errors import DataError
 
 SUMS = "SHA256SUMS"
+_HOST = re.sub(r"\W", "", platform.node()) or "here"
 
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Give a temporary name beside `path`, and rename it to `path` when the block succeeds."""
+    """Give a temporary name beside `path`, and rename it to `path` when the block succeeds.
+
+    What killed processes of this machine left in the folder is removed.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path.parent.absolute())
     # The suffix stays last: writers choose the format by it.
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.{_HOST}-{os.getpid()}{path.suffix}")
     try:
         yield temporary
         _open_to_all(temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@cache
+def _sweep(folder: Path) -> None:
+    """Remove what `replacing` left in a folder, which is looked at once, if its process is gone."""
+    for file in folder.glob(f".*.{_HOST}-*"):
+        owner = re.search(rf"\.{_HOST}-(\d+)(\.\w+)?$", file.name)
+        if owner and not _is_alive(int(owner[1])):
+            file.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from bioloom.formats.text import open_text
 
 MITAB = (".mitab", ".mitab25")
 MITAB_COLUMNS = 15
+NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 MEMBER = re.compile(r"\s*([^\s()]+)\s*(?:\(\d*\))?\s*")  # an id, and how often it is in there
 
 
@@ -126,22 +127,27 @@ def pairs_of(complexes: list[Complex]) -> Iterator[tuple[str, str, str]]:
             yield a, b, group.id
 
 
-def write_tsv(table: pd.DataFrame, path: Path) -> None:
-    """Write a table of edges as TSV."""
-    with replacing(path) as temporary:
-        table.to_csv(temporary, sep="\t", index=False, float_format="%.6g")
+def _xml(value: Any) -> Any:
+    """A text with the codes of characters that XML 1.0 cannot hold; other values as they are."""
+    if not isinstance(value, str):
+        return value
+    return NO_XML.sub(lambda found: ascii(found[0])[1:-1], value)
 
 
 def write_graphml(
     edges: pd.DataFrame, names: Mapping[str, str], path: Path, *, directed: bool
 ) -> None:
-    """Write edges `source, target` and further columns as GraphML; `names` label the nodes."""
+    """Write edges `source, target` and further columns as GraphML; `names` label the nodes.
+
+    A character that XML cannot hold is written as its code, such as `x01` behind a backslash.
+    """
     import networkx
 
     graph = networkx.DiGraph() if directed else networkx.Graph()
     for edge in edges.to_dict("records"):
-        source, target = edge.pop("source"), edge.pop("target")
-        graph.add_edge(source, target, **{str(key): value for key, value in edge.items()})
-    networkx.set_node_attributes(graph, {node: names.get(node, node) for node in graph}, "name")
+        ends = [_xml(edge.pop(end)) for end in ("source", "target")]
+        graph.add_edge(*ends, **{_xml(str(key)): _xml(value) for key, value in edge.items()})
+    called = {_xml(node): _xml(name) for node, name in names.items()}
+    networkx.set_node_attributes(graph, {node: called.get(node, node) for node in graph}, "name")
     with replacing(path) as temporary:
         networkx.write_graphml(graph, temporary)

@@ -12,10 +12,13 @@ split).
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from bioloom.errors import DataError
 from bioloom.files import reading, replacing
@@ -28,6 +31,10 @@ TEXT = "text."
 
 VARIANT = "variant."
 """What the names of columns begin with that say where a variant lies, and of which alleles."""
+
+SEPARATORS = {".csv": ",", ".tsv": "\t"}
+FORMULA = re.compile(r"[=@\t\r]|[+-](?!$|\d*\.?\d*(e[+-]?\d+)?$)", re.IGNORECASE)
+"""How a text begins that spreadsheets take for a formula; signed numbers, + and - are none."""
 
 RESIDUE_LABELS = "label.residues"
 
@@ -119,12 +126,23 @@ def read_table(path: str | Path) -> pd.DataFrame:
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:
-    """Write any table as Parquet, or as CSV where the name says so."""
+    """Write any table as Parquet, or as CSV or TSV where the name says so.
+
+    A spreadsheet runs a text such as `=cmd|...`: in CSV and TSV an apostrophe stands before it.
+    """
     with replacing(path) as temporary:
-        if temporary.suffix == ".csv":
-            table.to_csv(temporary, index=False, float_format="%.6g")
+        if separator := SEPARATORS.get(temporary.suffix):
+            safe = table.rename(columns=_no_formula)
+            for name in safe.columns[[not is_numeric_dtype(dtype) for dtype in safe.dtypes]]:
+                safe[name] = safe[name].map(_no_formula)
+            safe.to_csv(temporary, sep=separator, index=False, float_format="%.6g")
         else:
             table.to_parquet(temporary, index=False)
+
+
+def _no_formula(value: Any) -> Any:
+    """A text that no spreadsheet takes for a formula; other values as they are."""
+    return f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value
 
 
 COORDINATES = "label.coordinates"

@@ -14,6 +14,7 @@ import numpy as np
 from bioloom.devices import is_out_of_memory
 from bioloom.embedders import SequenceError, States, states_in_order
 from bioloom.embedders.huggingface.folder import (
+    check_files,
     embeddings_of,
     load_config,
     load_encoder,
@@ -66,12 +67,7 @@ class HuggingFace:
         """`folder` holds config.json, the tokenizer and *.safetensors."""
         import torch
 
-        if not any(folder.glob("*.safetensors")):
-            raise DataError(
-                "the model has no *.safetensors file",
-                file=folder,
-                hint="`save_pretrained` of transformers writes one",
-            )
+        check_files(folder)
         self.folder, self.device, self.dtype = folder, device, dtype
         self.layer = options["layer"]
         self.config = load_config(folder)

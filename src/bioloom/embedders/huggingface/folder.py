@@ -19,7 +19,30 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError)
 UNUSED = ("pooler.", "contact_head.")  # parts of networks that no state of a token passes
+
+
+def check_files(folder: Path) -> None:
+    """DataError unless there are weights, and an index of them names files of the folder alone.
+
+    Others would be read, and could change without a change of `weights_hash`.
+    """
+    if not any(folder.glob("*.safetensors")):
+        raise DataError(
+            "the model has no *.safetensors file",
+            file=folder,
+            hint="`save_pretrained` of transformers writes one",
+        )
+    for index in folder.glob("*.safetensors.index.json"):
+        with _readable(folder):
+            named = sorted(set(json.loads(index.read_text())["weight_map"].values()))
+        if outside := [name for name in named if Path(name).name != name]:
+            raise DataError(
+                f"the index names {outside[0]!r}, which is not in the folder itself",
+                file=index,
+                hint="all weights lie beside their index, as `save_pretrained` writes them",
+            )
 
 
 def load_config(folder: Path) -> PretrainedConfig:
@@ -132,7 +155,7 @@ def _readable(folder: Path) -> Iterator[None]:
 
     try:
         yield
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+    except (*UNREADABLE, SafetensorError) as error:
         problem = str(error).strip().split("\n")[0].rstrip(".")
         raise DataError(
             f"transformers cannot read the model: {problem}",
