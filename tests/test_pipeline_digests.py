@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -114,3 +115,38 @@ def test_what_was_written_anew_is_used(folder: Path) -> None:
     damage("table")
     Path("table").write_text("new")
     refuse_damaged(["table"])
+
+
+def full(file: str) -> None:
+    with open("/dev/full", "w") as out:
+        out.write("x" * 10**6)
+
+
+def of_a_library(file: str) -> None:
+    raise RuntimeError('I/O error: Os { code: 30, message: "Read-only file system" }')
+
+
+def forbidden(file: str) -> None:
+    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), file)
+
+
+@pytest.mark.parametrize(
+    ("main", "line"),
+    [
+        (full, "ERROR: No space left on device. Hint: make room and run again"),
+        (of_a_library, "ERROR: Read-only file system. Hint: this user must be able"),
+        (forbidden, "ERROR: Permission denied (file table). Hint: this user must be able"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_one_line(monkeypatch, capsys, main, line: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["script", "--file", "table"])
+    with pytest.raises(SystemExit, match="2"):
+        command.run(None, {"file": str}, main)
+    [said] = capsys.readouterr().err.splitlines()
+    assert said.startswith(line)
+
+
+def test_what_nobody_can_mend_is_a_traceback(monkeypatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["script", "--file", "table"])
+    with pytest.raises(ZeroDivisionError):
+        command.run(None, {"file": str}, lambda file: 1 / 0)

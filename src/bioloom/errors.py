@@ -1,12 +1,25 @@
-"""The one error for what a user can mend; everything else is a traceback."""
+"""The one error for what a user can mend, told in one line; everything else is a traceback."""
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
+
+_ROOM = "make room and run again; what is whole is kept"
+_WRITABLE = "this user must be able to read inputs, and to write results, logs and hidden folders"
+_PLACES = {
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: _ROOM,
+    errno.EROFS: _WRITABLE,
+    errno.EACCES: _WRITABLE,
+}
 
 
 class DataError(ValueError):
@@ -43,3 +56,28 @@ def unknown_name(what: str, name: str, known: Iterable[str], where: str = "") ->
     shown = ", ".join(known[:20]) + (" ..." if len(known) > 20 else "")
     hint = f"did you mean {near[0]!r}?" if near else f"known: {shown or 'none'}"
     return DataError(f"Unknown {what} {name!r}{where}", hint=hint)
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """End the program with one line and exit code 2, where the user can mend what went wrong."""
+    try:
+        yield
+    except Exception as error:
+        told = error if isinstance(error, DataError) else _of_place(error)
+        if told is None:
+            raise
+        print(f"ERROR: {told}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _of_place(error: Exception) -> DataError | None:
+    """The error for a full disk, or a place that may not be read or written; None for all others.
+
+    Libraries in other languages tell it in their text alone.
+    """
+    for code, hint in _PLACES.items():
+        problem = os.strerror(code)
+        if getattr(error, "errno", None) == code or problem in str(error):
+            return DataError(problem, file=getattr(error, "filename", None), hint=hint)
+    return None

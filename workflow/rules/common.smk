@@ -18,19 +18,16 @@ sys.path.insert(0, SOURCES)
 for name, first in {"PATH": os.path.dirname(sys.executable), "PYTHONPATH": SOURCES}.items():
     os.environ[name] = os.pathsep.join(filter(None, [first, os.environ.get(name)]))
 
-from bioloom.errors import DataError
+from bioloom.errors import one_line_errors
 from bioloom.pipeline.code import code_hash
 from bioloom.pipeline.dvc import other_tasks
 from bioloom.pipeline.project import read_project
 from bioloom.pipeline.steps import STEPS
 from bioloom.pipeline.tasks import is_users_folder, to_json
 
-try:
+with one_line_errors():
     PROJECT = read_project(config)
     REMOTE = PROJECT.remote_sources
-except DataError as error:
-    print(f"ERROR: {error}", file=sys.stderr)
-    sys.exit(2)
 
 TASKS = PROJECT.tasks
 

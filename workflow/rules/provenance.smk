@@ -7,7 +7,7 @@ What no job wrote is told, and made again.
 import sys
 from pathlib import Path
 
-from bioloom.errors import DataError
+from bioloom.errors import one_line_errors
 from bioloom.pipeline.lock import export_lock, restore_lock
 from bioloom.pipeline.running import join_run
 
@@ -21,21 +21,19 @@ def restore_provenance():
 
 
 if workflow.is_main_process:
-    try:
+    with one_line_errors():
         join_run(restore_provenance)
-    except DataError as error:
-        print(f"ERROR: {error}", file=sys.stderr)
-        sys.exit(2)
 
 
 def keep_provenance():
     asked = workflow.dag_settings
-    export_lock(
-        LOCK,
-        workflow.persistence,
-        [str(file) for job in workflow.dag.jobs for file in job.output if not file.is_storage],
-        complete=not (asked.targets or asked.until or asked.omit_from or asked.batch),
-    )
+    with one_line_errors():
+        export_lock(
+            LOCK,
+            workflow.persistence,
+            [str(file) for job in workflow.dag.jobs for file in job.output if not file.is_storage],
+            complete=not (asked.targets or asked.until or asked.omit_from or asked.batch),
+        )
 
 
 onsuccess:

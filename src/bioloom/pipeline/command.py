@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bioloom.errors import DataError
+from bioloom.errors import one_line_errors
 from bioloom.pipeline.digests import refuse_damaged
 from bioloom.pipeline.running import join_jobs
 
@@ -38,12 +38,9 @@ def run(
             parser.add_argument(flag, type=type_, required=True)
     chosen = vars(parser.parse_args())
     join_jobs()
-    try:
+    with one_line_errors():
         refuse_damaged(_texts(chosen))
         main(**chosen)
-    except DataError as error:
-        print(f"ERROR: {error}", file=sys.stderr)
-        sys.exit(2)
     print(took(time.monotonic() - started), file=sys.stderr)
 
 
