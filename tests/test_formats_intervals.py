@@ -70,3 +70,15 @@ def test_a_strand_is_plus_minus_or_unknown(tmp_path):
     path = write(tmp_path / "w.bed", "c\t0\t4\tn\t0\t.\nc\t0\t4\tn\t0\t*\n")
     with pytest.raises(DataError, match="strand is not .*row 2"):
         read_windows(path)
+
+
+def test_options_of_a_table_of_windows_are_read(tmp_path):
+    (tmp_path / "w.tsv").write_text("a title\nchrom\tstart\tend\tsignal\nc\t0\t5\tnd\nc\t5\t9\t2\n")
+    windows = read_windows(tmp_path / "w.tsv", skip=1, missing=["nd"])
+    assert windows["signal"].isna().tolist() == [True, False]
+
+
+def test_a_header_of_bed_is_to_be_removed(tmp_path):
+    (tmp_path / "w.bed").write_text("# a comment\nchrom\tstart\tend\nc\t0\t5\n")
+    with pytest.raises(DataError, match=r"got 'start' and 'end' .*row 2.*BED has no header"):
+        read_windows(tmp_path / "w.bed")

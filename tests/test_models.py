@@ -232,8 +232,17 @@ def test_a_label_that_all_rows_have_or_none_is_borne(name):
 @pytest.mark.parametrize("name", sorted(ONE_LABEL))
 def test_several_targets_are_refused_by_models_for_one(name):
     X, (y, n_outputs) = dense(40), labels(dense(40), "targets")
-    with pytest.raises(DataError, match="predicts one value"):
+    with pytest.raises(DataError, match="predicts one value, the samples have 4"):
         get_model(name)(output="values", n_outputs=n_outputs, seed=1).fit(X, y, X, y)
+
+
+@pytest.mark.parametrize("name", sorted(ONE_LABEL))
+def test_a_single_target_is_one_value(name):
+    X, (y, _) = dense(40), labels(dense(40), "targets")
+    y = y[:, :1].copy()
+    y[5] = np.nan
+    model = get_model(name)(output="values", n_outputs=1, seed=1).fit(X, y, X, y)
+    assert np.isfinite(model.predict(X)).all()
 
 
 @pytest.mark.parametrize("name", model_names())

@@ -61,7 +61,9 @@ def test_an_edited_model_of_nobody_runs_nothing(project: Project) -> None:
 
 
 def test_changed_evaluation_trains_nothing(project: Project) -> None:
-    project.configure(**{"tasks.liver.evaluate.primary": "mcc"})
+    project.configure(
+        **{"tasks.liver.evaluate.primary": "mcc", "tasks.liver.title": "Score {x} of <y>"}
+    )
     assert project.planned() == {"describe liver", "evaluate liver", "report"}
 
 

@@ -63,6 +63,7 @@ def write_tasks(folder, **tasks):
         (lambda t: t["clean"].update(min_lenght=3), "clean: .*did you mean 'min_length'"),
         (lambda t: t["split"].update(identiy=0.4), "split: .*did you mean 'identity'"),
         (lambda t: t["split"].update(test=2), "split: .*test` is above 0"),
+        (lambda t: t["model"].update(name="distance_cnn"), "model: .* does not predict binary"),
         (lambda t: t["model"].update(dropuot=0), "model: .*did you mean 'dropout'"),
         (lambda t: t["model"].update(search={"widht": [1]}), "model: .*did you mean 'width'"),
         (
@@ -77,7 +78,18 @@ def write_tasks(folder, **tasks):
         ),
         (lambda t: t["datasets"]["training"].update(read={"sequence": {}}), "mean 'sequences'"),
         (lambda t: t.update(evaluate={"primary": "aurco"}), "evaluate.primary: .*mean 'auroc'"),
-        (lambda t: t.update(positive=True), 'write "yes" in quotes'),
+        (lambda t: t.update(positive=True), "positive: true and false .* in quotes"),
+        (lambda t: t["datasets"]["training"].update(keep={"a": [True]}), "keep: true and false"),
+        (
+            lambda t: t["datasets"]["training"].update(classes={True: "x"}),
+            "classes: true and false",
+        ),
+        (
+            lambda t: t["datasets"]["training"].update(columns={"id": False}),
+            "columns: true and",
+        ),
+        (lambda t: t["datasets"]["training"].update(read={"sequences": {"skp": 1}}), "mean 'skip'"),
+        (lambda t: t["datasets"]["training"].update(read={"table": {"skip": 1}}), "is not given"),
         (lambda t: t["features"].update(model=5), "features.model: 5 is not of type 'string'"),
         (lambda t: t["datasets"]["training"].update(sequences=5), "a source is a path"),
         (lambda t: t["datasets"]["training"]["sequences"].update(sha256="abc"), "64 hexadecimal"),
@@ -124,7 +136,8 @@ def test_a_mistake_names_its_file(tmp_path):
         ("1: a\n1: b\n", "'1' is there twice .*row 2"),
         ("? [a]\n: b\n", "unhashable key .*row 1"),
         ("title: a\nsplit: &a\n  b: *a\n", "recursive .*row 2"),
-        ("title: a\nsplit: 2026-02-30\n", "'2026-02-30' is no timestamp.*row 2"),
+        ("title: a\nsplit: !!timestamp 2026-02-30\n", "'2026-02-30' is no timestamp.*row 2"),
+        ("title: a\nsplit: [!!timestamp 2026-02-20]\n", "date is not JSON.*write it in quotes"),
         ("title: !!bool maybe\n", "'maybe' is no bool.*row 1"),
         ("title: !!python/object/apply:os.getcwd []\n", "constructor for the tag .*row 1"),
         ("title: " + "[" * 9999, "brackets in brackets"),
@@ -217,7 +230,8 @@ def test_the_files_of_a_folder_count_and_not_its_age(tmp_path):
 )
 def test_application_and_data_are_a_whole_task(application, model, tmp_path):
     (tmp_path / "file").touch()
-    sources = get_application(application).sources or ("sequences",)
+    code = get_application(application)
+    sources = code.sources + code.training_sources or ("sequences",)
     said = {"application": application}
     said["datasets"] = {"training": {source: str(tmp_path / "file") for source in sources}}
     assert task_mistakes("mine", said) == []
@@ -305,3 +319,68 @@ def test_training_and_a_finished_model_exclude_each_other(monkeypatch):
     datasets = {"training": {"clinical": "data/breast_cytology/patients.csv"}}
     task = {"application": "disease_diagnosis", "datasets": datasets, "trained": "x"}
     assert "takes the place of" in "\n".join(task_mistakes("x", task))
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["No", "yes", "on", "Off", "y", "2021-03-04", "2021-03-04 10:00:00", "00012", "0x1F", "0o17"]
+    + ["1_000", "12:30", "1:30.5", "1e5", "+", "-", "=", "1.2.3", ".", "0b11"],
+)
+def test_a_word_of_the_data_is_what_it_says(tmp_path, word):
+    (tmp_path / "t.yaml").write_text(f"keep: {{batch: [{word}]}}\nclasses: {{{word}: a}}\n")
+    content = read_task_file(tmp_path / "t.yaml").content
+    assert content == {"keep": {"batch": [word]}, "classes": {word: "a"}}
+
+
+def test_numbers_truth_and_nothing_are_no_words(tmp_path):
+    text = "[1, -2, 0, 1.5, -.5, 1.0e-3, true, False, null, ~, .inf]"
+    (tmp_path / "t.yaml").write_text(f"all: {text}\n")
+    values = [1, -2, 0, 1.5, -0.5, 0.001, True, False, None, None, float("inf")]
+    assert read_task_file(tmp_path / "t.yaml").content["all"] == values
+
+
+@pytest.mark.parametrize("name", ["{task}.csv", "a{2024}.csv", "a<b>.csv", "folder/{x}.fasta"])
+def test_a_name_that_snakemake_would_fill_in_is_refused(tmp_path, name):
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("x\n")
+    given = file if file.parent == tmp_path else file.parent
+    training = {"clinical": str(given)}
+    content = {"application": "disease_diagnosis", "datasets": {"training": training}}
+    config = write_tasks(tmp_path, heart=yaml.safe_dump(content))
+    refused(lambda: read_project(config), "Snakemake takes '[{<]' in .*rename the file")
+
+
+def test_regulation_is_not_learnt_without_edges(tmp_path):
+    (tmp_path / "e.csv").touch()
+    training = {"expression": str(tmp_path / "e.csv")}
+    content = {"application": "gene_regulatory_network", "datasets": {"training": training}}
+    config = write_tasks(tmp_path, a=yaml.safe_dump(content))
+    refused(lambda: read_project(config), "training: the source 'edges' is missing")
+
+
+@pytest.mark.parametrize(
+    ("sources", "read", "expected"),
+    [
+        ({"windows": "w.bed", "genome": "g.fasta"}, {"windows": {"skip": 1}}, "read without skip"),
+        (
+            {"windows": "w.tsv", "genome": "g.fasta"},
+            {"genome": {"skip": 1}},
+            "table 'genome'",
+        ),
+        ({"windows": "w.parquet", "genome": "g.fasta"}, {"windows": {"skip": 1}}, "without skip"),
+        ({"expression": "e.h5ad"}, {"expression": {"samples": "rows"}}, "without samples"),
+        ({"windows": "w.tsv.gz", "genome": "g.fasta"}, {"windows": {"skip": 1}}, None),
+    ],
+)
+def test_an_option_that_nothing_reads_is_refused(tmp_path, sources, read, expected):
+    files = {name: str(tmp_path / file) for name, file in sources.items()}
+    for file in files.values():
+        Path(file).touch()
+    training = {**files, "read": read, "columns": {"label": "signal"}}
+    content = {"application": "gene_expression", "datasets": {"training": training}}
+    config = write_tasks(tmp_path, a=yaml.safe_dump(content))
+    if expected:
+        refused(lambda: read_project(config), expected)
+    else:
+        read_project(config)

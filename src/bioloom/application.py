@@ -55,6 +55,7 @@ class Application:
     name of a data set may say, where rules can make reads, and their truth, of the `reference`.
     `trained` is the folder of a model that ships with the project, below its root: it predicts for
     tasks without training data.
+    `tables` are those sources that may be tables, each with what a data set's `read` may say of it.
     `options` (of a data set, beside its sources), `columns` (of its `columns`) and `clean_options`
     say what `ingest` and `clean` take, each with its default: tasks are checked against them before
     any job runs. The options `kind` and `part` are not for data sets to say: the pipeline does.
@@ -82,6 +83,7 @@ class Application:
         Callable[[pd.DataFrame, pd.DataFrame, dict[str, Path], Path, dict[str, Any]], None] | None
     ) = None
     join: Callable[[list[Path], Path], None] | None = None
+    tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     columns: Mapping[str, Any] = field(default_factory=dict)
     clean_options: Mapping[str, Any] = field(default_factory=dict)

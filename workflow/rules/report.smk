@@ -34,8 +34,9 @@ rule report:
     conda:
         "../../envs/bioloom.yaml"
     params:
-        files=to_json({name: task.report_files for name, task in PROJECT.trained.items()}),
-        about=to_json({name: task.seen("report") for name, task in PROJECT.trained.items()}),
+        # Functions: in a text Snakemake would take a title's {braces} for wildcards.
+        files=lambda _: to_json({name: task.report_files for name, task in PROJECT.trained.items()}),
+        about=lambda _: to_json({n: task.seen("report") for n, task in PROJECT.trained.items()}),
         code=code_hash("report", *PROJECT.trained.values()),
     shell:
         'python "$BIOLOOM_SCRIPTS/report.py" --files {params.files:q} --about {params.about:q}'

@@ -25,9 +25,10 @@ from bioloom.formats.columns import (
     text,
     unique_ids,
 )
+from bioloom.formats.expression import OPTIONS as MATRIX_OPTIONS
 from bioloom.formats.expression import read_expression_source
 from bioloom.formats.labels import read_labels
-from bioloom.formats.table import read_source
+from bioloom.formats.table import READ_OPTIONS, read_source
 from bioloom.options import Option, column_names, complete_options, named_columns
 from bioloom.privacy.identifiers import identifying
 from bioloom.privacy.small_cells import count_shown
@@ -241,6 +242,7 @@ application = Application(
     sources=("clinical",),
     optional_sources=("expression",),
     private=True,
+    tables={"clinical": READ_OPTIONS, "expression": MATRIX_OPTIONS},
     options=OPTIONS,
     columns=COLUMNS,
     clean_options=CLEAN,

@@ -23,7 +23,7 @@ from bioloom.formats.columns import (
     text,
     unique_ids,
 )
-from bioloom.formats.table import read_source
+from bioloom.formats.table import READ_OPTIONS, read_source
 from bioloom.options import column_names, complete_options
 from bioloom.samples import Cleaned, Raw, feature_columns, label_columns
 from bioloom.samples.cleaning import drop_columns, drop_rows
@@ -190,6 +190,7 @@ application = Application(
     inputs=inputs,
     sources=("features",),
     optional_sources=("response",),
+    tables=dict.fromkeys(("features", "response"), READ_OPTIONS),
     options=OPTIONS,
     columns=COLUMNS,
     clean_options=CLEAN,

@@ -28,11 +28,12 @@ from bioloom.formats.columns import (
     unique_ids,
 )
 from bioloom.formats.dna import AMBIGUOUS, standard_dna
+from bioloom.formats.expression import OPTIONS as MATRIX_OPTIONS
 from bioloom.formats.expression import read_expression_source
 from bioloom.formats.fasta import read_fasta
 from bioloom.formats.h5ad import is_h5ad, read_h5ad
 from bioloom.formats.intervals import read_genome, read_windows, window_sequences
-from bioloom.formats.table import is_table, read_source
+from bioloom.formats.table import READ_OPTIONS, is_table, read_options, read_source
 from bioloom.options import column_names, complete_options
 from bioloom.samples import Cleaned, Raw, feature_columns
 from bioloom.samples.cleaning import drop_rows, merge_copies, require_labels, unlabelled
@@ -118,7 +119,7 @@ def _read_windows(
     path = files["windows"]
     if "genome" not in files:
         raise DataError("Windows need the source `genome`, a FASTA file", file=path)
-    table = read_windows(path, names)
+    table = read_windows(path, names, **read_options("windows", options))
     sequences = window_sequences(table, read_genome(files["genome"]), path)
     ends = table["start"].astype(str) + "-" + table["end"].astype(str)
     ids = table["chrom"] + ":" + ends + "(" + table["strand"] + ")"
@@ -263,6 +264,8 @@ application = Application(
     optional_sources=("sequences", "windows", "genome", "expression", "values"),
     measures=("variants", "sequence", "table"),
     alphabet="dna",
+    tables=dict.fromkeys(("sequences", "windows", "values"), READ_OPTIONS)
+    | {"expression": MATRIX_OPTIONS},
     options=OPTIONS,
     columns=COLUMNS,
     clean_options=CLEAN,

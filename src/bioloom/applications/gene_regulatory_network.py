@@ -19,9 +19,10 @@ from bioloom.application import Application
 from bioloom.errors import DataError
 from bioloom.formats.columns import numbers, require_columns, text, unique_ids
 from bioloom.formats.edges import read_links
+from bioloom.formats.expression import OPTIONS as MATRIX_OPTIONS
 from bioloom.formats.expression import read_expression_source
 from bioloom.formats.fasta import read_fasta
-from bioloom.formats.table import READ_OPTIONS, read_source
+from bioloom.formats.table import READ_OPTIONS, read_options, read_source
 from bioloom.options import column_names, complete_options
 from bioloom.samples import Cleaned, Raw
 from bioloom.samples.cleaning import drop_rows, require_classes
@@ -144,7 +145,7 @@ def _edges(
     if "edges" not in files:
         return None
     roles = column_names(options["columns"], COLUMNS)
-    read = complete_options(options["read"].get("edges", {}), READ_OPTIONS, "read: edges")
+    read = read_options("edges", options)
     path = files["edges"]
     table = read_links(path, str(roles["regulator"]), str(roles["target"]), **read)
     ids = _Ids(genes, options["aliases"])
@@ -319,8 +320,11 @@ application = Application(
     links=True,
     sources=("expression",),
     optional_sources=("edges", "genes", "genome", "regulators"),
+    training_sources=("edges",),
     measures=("ends",),
     directed=True,
+    tables=dict.fromkeys(("edges", "genes", "regulators"), READ_OPTIONS)
+    | {"expression": MATRIX_OPTIONS},
     options=OPTIONS,
     columns=COLUMNS,
     clean_options=CLEAN,

@@ -25,7 +25,7 @@ from bioloom.formats.columns import (
 from bioloom.formats.labels import read_labels
 from bioloom.formats.proteins import read_sequences
 from bioloom.formats.residues import AMBIGUOUS, spelling_notes, standard_sequences
-from bioloom.formats.table import is_table, read_source
+from bioloom.formats.table import READ_OPTIONS, is_table, read_source
 from bioloom.options import Option, column_names, complete_options
 from bioloom.samples import Cleaned, Raw, label_columns
 from bioloom.samples.cleaning import (
@@ -237,6 +237,7 @@ application = Application(
     optional_sources=("table",),
     measures=("sequence",),
     alphabet="protein",
+    tables=dict.fromkeys(("sequences", "table"), READ_OPTIONS),
     options=OPTIONS,
     columns=COLUMNS,
     clean_options=CLEAN,

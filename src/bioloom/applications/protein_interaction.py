@@ -19,11 +19,12 @@ from bioloom.application import Application
 from bioloom.errors import DataError
 from bioloom.formats.columns import require_columns
 from bioloom.formats.edges import pairs_of, read_complexes, read_links
+from bioloom.formats.expression import OPTIONS as MATRIX_OPTIONS
 from bioloom.formats.expression import read_expression_source
 from bioloom.formats.labels import class_labels
 from bioloom.formats.proteins import read_sequences
 from bioloom.formats.residues import standard_sequences
-from bioloom.formats.table import READ_OPTIONS
+from bioloom.formats.table import READ_OPTIONS, read_options
 from bioloom.options import column_names, complete_options
 from bioloom.samples import Cleaned, Raw
 from bioloom.samples.cleaning import drop_rows, require_classes, unlabelled
@@ -50,6 +51,11 @@ COLUMNS: dict[str, str | None] = {
     "members": "genes",
 }
 # `blocks`: sets of complexes that are held out together; `negatives`: drawn for each positive.
+TABLES: dict[str, dict[str, Any]] = {
+    "pairs": READ_OPTIONS,
+    "complexes": READ_OPTIONS,
+    "expression": MATRIX_OPTIONS,
+}
 CLEAN: dict[str, Any] = {"blocks": 5, "negatives": 1, "seed": 1}
 FAMILIES = ["source_family", "target_family"]
 
@@ -137,14 +143,14 @@ def _read_pairs(files: Mapping[str, Path], prefix: str, options: Mapping[str, An
     names = column_names(options["columns"], COLUMNS)
     path = files.get(f"{prefix}complexes")
     if path is not None:
-        read = complete_options(options["read"].get("complexes", {}), READ_OPTIONS, "read")
+        read = read_options(f"{prefix}complexes", options)
         complexes = read_complexes(path, str(names["complex"]), str(names["members"]), **read)
         found = sorted({(a, b) for a, b, _ in pairs_of(complexes)})
         if not found:
             raise DataError("No complex has two different proteins", file=path)
         return pd.DataFrame(found, columns=["source", "target"]).assign(label=INTERACTS)
     path = files[f"{prefix}pairs"]
-    read = complete_options(options["read"].get("pairs", {}), READ_OPTIONS, "read")
+    read = read_options(f"{prefix}pairs", options)
     table = read_links(path, str(names["source"]), str(names["target"]), **read)
     pairs = pd.DataFrame({"source": table["source"], "target": table["target"]})
     turned = pairs["source"] > pairs["target"]
@@ -277,6 +283,7 @@ application = Application(
         "test_expression",
     ),
     measures=("links",),
+    tables={f"{part}{name}": options for part in ("", "test_") for name, options in TABLES.items()},
     options=OPTIONS,
     columns=COLUMNS,
     clean_options=CLEAN,

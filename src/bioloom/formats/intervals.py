@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -27,14 +28,14 @@ def is_bed(path: Path) -> bool:
     return ".bed" in [ending.lower() for ending in path.suffixes[-2:]]
 
 
-def read_windows(path: Path, names: Mapping[str, str] | None = None) -> pd.DataFrame:
+def read_windows(path: Path, names: Mapping[str, str] | None = None, **read: Any) -> pd.DataFrame:
     """`chrom, start, end, strand` and all other columns, indexed by the line in the file.
 
     BED has no header: its columns are named as in `BED`, further ones by their number. In a table
-    `names` maps chrom, start, end and strand to its columns; a strand is optional. Raises
-    DataError, with the line, for what is no window.
+    `names` maps chrom, start, end and strand to its columns; a strand is optional; `read` is as for
+    any table. Raises DataError, with the line, for what is no window.
     """
-    table = _read_bed(path) if is_bed(path) else read_table(path)
+    table = _read_bed(path) if is_bed(path) else read_table(path, **read)
     names = {role: (names or {}).get(role, role) for role in ("chrom", "start", "end", "strand")}
     require_columns(table, [names[role] for role in ("chrom", "start", "end")], path)
     windows = table.assign(chrom=text(table[names["chrom"]]))
@@ -76,7 +77,15 @@ def _read_bed(path: Path) -> pd.DataFrame:
         for row, line in enumerate(lines, start=1):
             if not line.strip() or line.startswith(NO_INTERVALS):
                 continue
-            rows[row] = fields = line.rstrip("\r\n").split("\t")
+            fields = line.rstrip("\r\n").split("\t")
+            if not rows and len(fields) > 2 and not "".join(fields[1:3]).isdecimal():
+                raise DataError(
+                    f"Expected start and end, got {fields[1]!r} and {fields[2]!r}",
+                    file=path,
+                    row=row,
+                    hint="BED has no header: remove the line, or call the file .tsv",
+                )
+            rows[row] = fields
             expected = len(next(iter(rows.values())))
             if len(fields) < 3 or len(fields) != expected:
                 wanted = "at least 3" if len(fields) < 3 else str(expected)

@@ -67,8 +67,12 @@ def read_table(
 
 def read_source(path: Path, source: str, options: Mapping[str, Any]) -> pd.DataFrame:
     """The table of a data set's source, read as its option `read: {<source>: ...}` says."""
-    given = options["read"].get(source, {})
-    return read_table(path, **complete_options(given, READ_OPTIONS, f"read: {source}"))
+    return read_table(path, **read_options(source, options))
+
+
+def read_options(source: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """How the table of a data set's source is read: what `read` says, over `READ_OPTIONS`."""
+    return complete_options(options["read"].get(source, {}), READ_OPTIONS, f"read: {source}")
 
 
 def _ending(path: Path) -> str:

@@ -34,9 +34,10 @@ def node_inputs(
         other = nodes.drop(columns=["node_id", "name", "sequence", *expressed], errors="ignore")
         return np.arange(len(nodes)), other
     if "sequence" not in nodes:
+        source = "genome" if "genome" in application.all_sources else "sequences"
         raise DataError(
             "The nodes of this network have no sequences to embed",
-            hint="give the source of sequences, or set `features: {embedder: table, columns: []}`",
+            hint=f"give the source `{source}`, or set `features: {{embedder: table, columns: []}}`",
         )
     known = np.flatnonzero(nodes["sequence"].notna())
     return known, application.inputs(nodes.iloc[known])

@@ -13,6 +13,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from bioloom.errors import DataError, unknown_name
+from bioloom.kinds import Kind, Unit
 from bioloom.models._estimator import Estimator, Share
 from bioloom.registry import find, names_in
 
@@ -30,6 +31,21 @@ def models_of(unit: str) -> list[str]:
 def get_model(name: str) -> type[Estimator]:
     """The class of the model that a task names."""
     return find(__name__, name, "model").Model
+
+
+def unit_of(name: str, kind: Kind) -> Unit:
+    """For what the model answers where this is predicted; DataError where it cannot.
+
+    A model of samples sees residues as rows; residue pairs have no rows of their own.
+    """
+    answers = get_model(name).answers
+    unit = "sample" if kind.unit == "residue" and kind.unit not in answers else kind.unit
+    if unit not in answers:
+        raise DataError(
+            f"Model {name} does not predict {kind.name.replace('_', ' ')}",
+            hint=f"models of a {unit.replace('_', ' ')}: {', '.join(models_of(unit))}",
+        )
+    return unit
 
 
 def check_parameters(name: str, parameters: Mapping[str, Any]) -> None:

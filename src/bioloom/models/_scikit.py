@@ -36,11 +36,15 @@ class ScikitModel(Estimator):
         if self.labels:
             self.estimators = [self._fit_label(X, label, sample_weight) for label in y.T]
             return self
-        if y.ndim > 1:
+        if y.ndim > 1 and self.n_outputs > 1:
             raise DataError(
                 f"Model {self.name} predicts one value, the samples have {self.n_outputs}",
                 hint="take svm, dnn, category_mean or naive",
             )
+        if y.ndim > 1:  # a single target, not known of all
+            rows = np.isfinite(y[:, 0])
+            X, y = X[rows], y[rows, 0]
+            sample_weight = None if sample_weight is None else sample_weight[rows]
         self.estimators = [self.build(X).fit(cells(X), y, sample_weight=sample_weight)]
         return self
 

@@ -6,7 +6,7 @@ Imported by the Snakefile, so nothing heavy is imported: no torch, no scikit-lea
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -19,7 +19,8 @@ from bioloom.embedders import TABLE, complete, embedder_names, get_embedder, par
 from bioloom.embedders._pooling import RAGGED_POOLINGS
 from bioloom.errors import DataError, unknown_name
 from bioloom.features.extract import table_options
-from bioloom.models import check_parameters
+from bioloom.formats.table import is_table
+from bioloom.models import check_parameters, model_names, unit_of
 from bioloom.options import column_names, complete_options
 from bioloom.pipeline.defaults import with_defaults
 from bioloom.pipeline.reads import check_reads
@@ -34,6 +35,16 @@ from bioloom.pipeline.tasks import (
 from bioloom.pretraining.settings import Settings
 from bioloom.sources import local_path
 from bioloom.splits.split import checked_options
+
+IN_QUOTES = "true and false are words of the data only in quotes"
+WORDS_OF_DATA = ("keep", "exclude", "classes", "unlabelled", "columns")
+"""Options of a data set that hold values, or names of columns, as they are in the user's files."""
+
+OF_TEXT = ("header", "skip", "separator")
+"""How a table of text is read, but not one whose columns have types (Parquet)."""
+
+MARKS = re.compile("[{}<>]")
+"""What Snakemake takes for a wildcard in the name of a file."""
 
 SCHEMAS = Path(__file__).parents[3] / "workflow/schemas"
 
@@ -75,7 +86,7 @@ def task_mistakes(name: str, content: Section, made: Collection[str] = ()) -> li
         + _mistakes("clean", complete_options, task.clean, task.code.clean_options, "clean")
         + _mistakes("split", checked_options, task.split)
         + _unmade_models(task, made)
-    )
+    ) or _mistakes("features", _check_weights, task)
 
 
 def pretrain_mistakes(section: Section) -> list[str]:
@@ -113,8 +124,7 @@ def _sentence(error: jsonschema.ValidationError) -> str:
         problem = "is taken" if error.validator == "not" else "is not of letters a to z, digits, _"
         return f"{place}: the name {error.instance!r} {problem}: choose another one"
     if isinstance(error.instance, bool) and "string" in str(error.validator_value):
-        word = "yes" if error.instance else "no"
-        return f'{place}: YAML reads yes, no, on, off as true and false: write "{word}" in quotes'
+        return f"{place}: {IN_QUOTES}"
     return f"{place}: {error.message}"
 
 
@@ -218,6 +228,10 @@ def _model_mistakes(task: Task) -> list[str]:
         tried += [{name: value} for name, values in searched for value in values]
         for parameters in tried:
             mistakes += _mistakes(place, check_parameters, section["name"], parameters)
+        # The samples say which of these kinds it is: one that fits is enough.
+        if section["name"] in model_names():
+            unfit = [_mistakes(place, unit_of, section["name"], kind) for kind in task.kinds]
+            mistakes += [] if [] in unfit else unfit[0]
     return mistakes
 
 
@@ -282,6 +296,7 @@ def _dataset_mistakes(task: Task, dataset: str) -> list[str]:
     if any("Unknown option" in mistake for mistake in wrong):
         known = ", ".join(application.all_sources)
         wrong.append(f"{place}: sources of {task.application} are {known}")
+    wrong += [f"{place}.{n}: {IN_QUOTES}" for n in WORDS_OF_DATA if _has_bool(others.get(n))]
     if not wrong:
         columns = others.get("columns", {})
         wrong += _mistakes(f"{place}.columns", column_names, columns, application.columns)
@@ -289,12 +304,56 @@ def _dataset_mistakes(task: Task, dataset: str) -> list[str]:
             wrong.append(f"{place}.parts: a model is trained on all data at once")
         if others.get("scored"):
             wrong += _scored_mistakes(task, dataset)
-        for name in others.get("read", {}):
-            wrong += _mistakes(
-                f"{place}.read", _check_name, "source", name, application.all_sources
-            )
     mistakes += wrong
-    return mistakes or _mistakes(f"{place}.reads", _check_reads, task, dataset)
+    if mistakes:
+        return mistakes
+    for name in others.get("read", {}):
+        mistakes += _mistakes(f"{place}.read", _check_read, task, dataset, name)
+    mistakes += _mistakes(f"{place}.reads", _check_reads, task, dataset)
+    return mistakes or _mistakes(place, _check_paths, _read_files(task, dataset))
+
+
+def _read_files(task: Task, dataset: str) -> list[str]:
+    """The files that rules read for a data set, those in a folder or of a sample sheet, too."""
+    reads = task.reads(dataset)
+    lanes = [file for lane in reads.fastq for file in lane.fastq] if reads else []
+    return [*task.raw_files(dataset), *lanes]
+
+
+def _check_weights(task: Task) -> None:
+    for name in task.features_sections:
+        _check_paths([*task.weights(name), *task.weights_parts(name)])
+    _check_paths([task.model_folder or ""])
+
+
+def _check_paths(paths: Iterable[str]) -> None:
+    for path in paths:
+        if mark := MARKS.search(path):
+            problem = f"Snakemake takes {mark[0]!r} in {path!r} for a part that stands for others"
+            raise DataError(problem, hint="rename the file")
+
+
+def _has_bool(value: Any) -> bool:
+    """Whether true or false is anywhere in nested options, also as a key."""
+    if isinstance(value, Mapping):
+        return _has_bool([*value, *value.values()])
+    return any(map(_has_bool, value)) if isinstance(value, list) else isinstance(value, bool)
+
+
+def _check_read(task: Task, dataset: str, name: str) -> None:
+    """Raise DataError for an option `read: {name: ...}` that nothing would read."""
+    tables, given = task.code.tables, task.datasets[dataset]["read"][name]
+    _check_name("table", name, tables)
+    complete_options(given, tables[name], f"read: {name}")
+    file = task.given_files(dataset).get(name)
+    if file is None:
+        raise DataError(f"`{name}` is not given", hint="leave it out under `read`")
+    if Path(file).suffix.lower() == ".parquet":
+        unread = [option for option in given if option in OF_TEXT]
+    else:
+        unread = [] if is_table(Path(file)) else list(given)
+    if unread:
+        raise DataError(f"{file} is no table of text, and read without {', '.join(unread)}")
 
 
 def _scored_mistakes(task: Task, dataset: str) -> list[str]:
@@ -345,11 +404,13 @@ def _unmade_models(task: Task, made: Collection[str]) -> list[str]:
 
 def _source_mistakes(place: str, source: Any) -> list[str]:
     if isinstance(source, str):
-        return [] if Path(source).exists() else [f"{place}: no such file {source!r}"]
+        if not Path(source).exists():
+            return [f"{place}: no such file {source!r}"]
+        return _mistakes(place, _check_paths, [source])
     keys = ({"artifact", "sha256", "member"}, {"url", "sha256"}, {"url", "sha256", "member"})
     if not isinstance(source, dict) or set(source) not in keys:
         forms = "a path; source, member; artifact, sha256, member; or url, sha256 (, member)"
         return [f"{place}: a source is {forms}"]
     if wrong := [key for key, value in source.items() if not isinstance(value, str)]:
         return [f"{place}.{key}: expected text, got {source[key]!r}" for key in wrong]
-    return _mistakes(place, local_path, source)
+    return _mistakes(place, lambda: _check_paths([local_path(source)]))

@@ -6,6 +6,8 @@ takes it away. The name of a file is that of its task.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,11 +86,25 @@ def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> Content:
     return result
 
 
+# What is no text without quotes. YAML 1.1, which PyYAML reads, would also take a column `No` for
+# false, an id 00012 for 10, 12:30 for 750 and 2021-03-04 for a date; here they are what they say.
+_PLAIN = {
+    "bool": ("true|True|TRUE|false|False|FALSE", "tTfF"),
+    "int": (r"[-+]?(0|[1-9][0-9]*)", "-+0123456789"),
+    "float": (
+        r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        "-+.0123456789",
+    ),
+    "null": ("~|null|Null|NULL|", ["~", "n", "N", ""]),
+    "merge": ("<<", "<"),
+}
+
+
 class _TaskLoader(yaml.SafeLoader):
     """Plain values alone, as of SafeLoader; what cannot be one has a row in the message.
 
     Refuses a key that a mapping has twice (YAML would take the last and say nothing), a mapping
-    that holds itself, and a scalar that is not of its type (2026-02-30 is read as a date).
+    that holds itself, and a scalar that is not of the type that it is said to be (`!!int a`).
     """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -114,6 +130,13 @@ class _TaskLoader(yaml.SafeLoader):
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from error
 
 
+_TaskLoader.yaml_implicit_resolvers = {}
+for _kind, (_written, _first) in _PLAIN.items():
+    _TaskLoader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_kind}", re.compile(f"(?:{_written})$"), list(_first)
+    )
+
+
 def _read_yaml(path: Path) -> Content:
     try:
         content = _TaskLoader(path.read_text(encoding="utf-8")).get_single_data()
@@ -128,4 +151,8 @@ def _read_yaml(path: Path) -> Content:
         raise DataError("Not a task: brackets in brackets without end", file=path) from error
     if not isinstance(content, dict):
         raise DataError("A task is a mapping, key: value", file=path)
+    try:
+        json.dumps(content)
+    except TypeError as error:  # of what `!!timestamp` and the like make
+        raise DataError(f"Not a task: {error}", file=path, hint="write it in quotes") from error
     return content

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from bioloom.errors import DataError
 from bioloom.features import Features
 from bioloom.kinds import Kind, Labels
-from bioloom.models import check_parameters, get_model, models_of
+from bioloom.models import check_parameters, get_model, unit_of
 
 
 @dataclass(frozen=True)
@@ -59,13 +58,6 @@ def weighting(model: Any, labels: Labels, rows: np.ndarray) -> dict[str, np.ndar
 def build_model(name: str, labels: Labels, seed: int, parameters: dict[str, Any]) -> Any:
     """The untrained model, told what it is to answer; DataError where it cannot."""
     check_parameters(name, parameters)
-    kind, model = labels.kind, get_model(name)
-    # A model of samples sees residues as rows; residue pairs have no rows of their own.
-    unit = "sample" if kind.unit == "residue" and kind.unit not in model.answers else kind.unit
-    if unit not in model.answers:
-        raise DataError(
-            f"Model {name} does not predict {kind.name.replace('_', ' ')}",
-            hint=f"models of a {unit.replace('_', ' ')}: {', '.join(models_of(unit))}",
-        )
-    size = len(labels.outputs)
+    kind, size, model = labels.kind, len(labels.outputs), get_model(name)
+    unit = unit_of(name, kind)
     return model(output=kind.output, n_outputs=size, seed=seed, unit=unit, **parameters)
