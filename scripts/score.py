@@ -3,14 +3,12 @@
 import sys
 from pathlib import Path
 
-import pandas as pd
-
 from bioloom.application import get_application
 from bioloom.features import read_features
 from bioloom.files import write_json
 from bioloom.fitted import Fitted
 from bioloom.pipeline.command import json_object, run
-from bioloom.samples import label_columns, read_samples, write_table
+from bioloom.samples import label_columns, read_samples, read_table, write_table
 from bioloom.splits import read_splits
 from bioloom.training.scored import answer, score, with_labels
 
@@ -34,7 +32,7 @@ def main(
     trained, described = read_samples(samples), get_application(options["application"])
     parts, fitted = read_splits(splits, trained), Fitted.load(model)
     known = label_columns(trained)
-    labelled, left_out = with_labels(read_samples(new), pd.read_parquet(raw), known, fitted)
+    labelled, left_out = with_labels(read_samples(new), read_table(raw), known, fitted)
     for reason, count in left_out.items():
         print(f"{count} rows {reason} are not scored", file=sys.stderr)
     made, extracted = (
@@ -51,7 +49,7 @@ def main(
         application=options["application"],
         options=options.get("evaluate", {}),
         seed=seed,
-        nodes=pd.read_parquet(nodes[0]) if nodes else None,
+        nodes=read_table(nodes[0]) if nodes else None,
         directed=described.directed,
         private=described.private,
     )

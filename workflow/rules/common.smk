@@ -128,8 +128,9 @@ def parts(wildcards):
 
 
 def model_of_new_data(wildcards):
-    task = task_of(wildcards)
-    return [] if wildcards.dataset == "training" else [task.model_folder]
+    """The model that takes these features, but of training data and of baselines."""
+    is_its_own = wildcards.dataset != "training" and wildcards.features == "features"
+    return [task_of(wildcards).model_folder] if is_its_own else []
 
 
 def nodes_of(wildcards):
