@@ -172,8 +172,8 @@ def test_a_fasta_takes_its_labels_from_a_table(tmp_path):
     assert raw["label"].fillna("-").tolist() == ["K", "-", "T"]
     assert raw["group"].tolist() == ["1", "2", "2"]
     assert notes("protein_function", options, sequences=fasta, table=table) == [
-        "1 sequences without a row in the table are left out",
-        "1 rows of the table without a sequence are left out",
+        "1 items have no row in the table and are left out, such as e",
+        "1 rows without an item are in the table and are left out, such as d",
     ]
     new = {"columns": {"id": 1}, "keep": {"COG": ["none"]}}
     unlabelled = ingest("protein_function", new, sequences=fasta, table=table)
@@ -182,7 +182,7 @@ def test_a_fasta_takes_its_labels_from_a_table(tmp_path):
     other = write(tmp_path / "o.tsv", "\tCOG\tfold\nx\tT\t1\n")
     refused(
         lambda: ingest("protein_function", options, sequences=fasta, table=other),
-        "none of the sequences' ids, such as a",
+        "none of the ids.*one has a, this one x",
     )
     refused(
         lambda: ingest("protein_function", options, sequences=fasta), "there is no table.*p.faa"
@@ -205,6 +205,19 @@ def test_a_sequence_without_group_joins_no_group_of_the_user(tmp_path):
 
 
 # drug_response -------------------------------------------------------------------------------
+
+
+def test_cell_lines_are_found_by_their_number_and_keep_its_spelling(tmp_path):
+    features = write(tmp_path / "f.csv", "line,TP53\n101.0,1\n102.0,0\n")
+    response = write(tmp_path / "r.csv", "line,A\n102,2.5\n101,1.5\n")
+    files = {"features": features, "response": response}
+    raw = ingest("drug_response", {"columns": {"id": "line"}}, **files)
+    assert raw["sample_id"].tolist() == ["101.0", "102.0"]
+    assert raw["label.A"].tolist() == [1.5, 2.5]
+    write(response, "line,A\nACH-1,2.5\n")
+    hint = "one has 101.0, this one ACH-1"
+    refused(lambda: ingest("drug_response", {"columns": {"id": "line"}}, **files), hint)
+
 
 LINES = {"id": "line", "tissue": "TISSUE", "msi": "MSI_FACTOR"}
 
@@ -268,6 +281,31 @@ def test_responses_of_other_cell_lines_are_refused(tmp_path):
 
 
 # disease_diagnosis ---------------------------------------------------------------------------
+
+
+def test_the_numbers_of_the_rows_are_no_feature(tmp_path):
+    """The first column as pandas writes it by default, in CSV and Parquet."""
+    table = pd.DataFrame({"id": list("abc"), "age": [30, 50, 40], "ill": ["yes", "no", "no"]})
+    table.to_csv(tmp_path / "t.csv")
+    table.set_axis([2, 5, 6], axis=0).to_parquet(tmp_path / "t.parquet")  # as a filter leaves it
+    options = {"columns": {"id": "id", "label": "ill"}}
+    for name in ("t.csv", "t.parquet"):
+        raw = get_application("disease_diagnosis").ingest({"clinical": tmp_path / name}, options)
+        assert feature_columns(raw.samples) == ["age"]
+        assert raw.notes == ["Columns that number the rows are not read: 1"]
+
+
+def test_expression_in_parquet_has_the_genes_that_were_its_index(tmp_path):
+    clinical = write(tmp_path / "c.csv", "id,age,ill\na,30,yes\nb,50,no\n")
+    matrix = pd.DataFrame({"a": [1.5, 2], "b": [3, 4.5]}, index=["TP53", "KIT"])
+    matrix.to_parquet(tmp_path / "e.parquet")
+    matrix.to_csv(tmp_path / "e.csv")
+    options = {"columns": {"id": "id", "label": "ill"}}
+    for name in ("e.csv", "e.parquet"):
+        files = {"clinical": clinical, "expression": tmp_path / name}
+        raw = ingest("disease_diagnosis", options, **files)
+        assert raw["expression.TP53"].tolist() == [1.5, 3]
+        assert raw["expression.KIT"].tolist() == [2, 4.5]
 
 
 def test_what_of_patients_is_left_out_is_told_without_small_counts(tmp_path):

@@ -16,11 +16,12 @@ import pandas as pd
 from bioloom.application import Application
 from bioloom.errors import DataError
 from bioloom.formats.columns import (
+    groups_of,
     ids_or_rows,
+    partner_rows,
     require_columns,
     select_rows,
     text,
-    unique_ids,
 )
 from bioloom.formats.labels import read_labels
 from bioloom.formats.proteins import read_sequences
@@ -118,22 +119,8 @@ def _join(
     samples: pd.DataFrame, table: pd.DataFrame, names: Mapping[str, str], path: Path
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """The samples and rows that share an id, in the samples' order, indexed by the table's row."""
-    ids = unique_ids(table, names.get("id", "id"), path)
-    row_of = pd.Series(ids.index, index=ids.to_numpy())
-    known = samples["sample_id"].isin(row_of.index)
-    if not known.any():
-        raise DataError(
-            f"The table has none of the sequences' ids, such as {samples['sample_id'].iloc[0]}",
-            file=path,
-            column=names.get("id", "id"),
-        )
-    counts = {
-        "sequences without a row in the table": (~known).sum(),
-        "rows of the table without a sequence": (~ids.isin(samples["sample_id"])).sum(),
-    }
-    samples = samples[known]
-    samples.index = pd.Index(row_of[samples["sample_id"]])
-    notes = [f"{count} {what} are left out" for what, count in counts.items() if count]
+    rows, notes = partner_rows(samples["sample_id"], table, names.get("id", "id"), path)
+    samples = samples[rows.notna()].set_axis(pd.Index(rows.dropna()), axis=0)
     return samples, table.loc[samples.index], notes
 
 
@@ -147,10 +134,7 @@ def _annotations(
         columns |= {str(name): label for name, label in labels.items()}
     if "group" in names:
         require_columns(table, [names["group"]], path)
-        groups = text(table[names["group"]])
-        # A group of its own; text is trimmed, so no group of the user's begins with a space.
-        alone = pd.Series([f" row {row}" for row in table.index], index=table.index)
-        columns["group"] = groups.fillna(alone)
+        columns["group"] = groups_of(table[names["group"]], path)
     return columns, notes
 
 
