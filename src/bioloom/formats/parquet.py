@@ -27,7 +27,7 @@ def read_parquet(path: Path) -> dict[str, pa.Array]:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
             shape = file.metadata.num_rows, file.metadata.num_columns
             if shape[0] * shape[1] > VALUES:
                 raise DataError(

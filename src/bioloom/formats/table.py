@@ -63,10 +63,9 @@ def read_table(path: Path, named: Collection[str] = (), **read: Any) -> pd.DataF
     of `MISSING` in a text of `named`.
     """
     options = complete_options(read, READ_OPTIONS, "read")
-    words = _Words.of(options, named)
+    words = Words.of(options, named)
     if _ending(path) == ".parquet":
-        table = pd.DataFrame(_typed(read_parquet(path), words, path), copy=False)
-        table.index = pd.RangeIndex(1, len(table) + 1)
+        table = typed_table(read_parquet(path), path, words)
     else:
         table = _frame(_delimited(path, options), words, path)
     if table.empty:
@@ -83,7 +82,7 @@ def read_matrix(path: Path, **read: Any) -> tuple[pd.Series, pd.DataFrame]:
     if _ending(path) == ".parquet":
         table = read_table(path, **read)
     else:
-        found, words = _delimited(path, options), _Words.of(options)
+        found, words = _delimited(path, options), Words.of(options)
         rows, (first, *names) = pd.Index(found.rows), found.names
         cells = words.filled(pc.utf8_trim_whitespace(found.cells))
         try:
@@ -97,6 +96,23 @@ def read_matrix(path: Path, **read: Any) -> tuple[pd.Series, pd.DataFrame]:
         table = _frame(found, words, path)
     columns = {name: numbers(table[name], path) for name in table.columns[1:]}
     return text(table.iloc[:, 0]), pd.DataFrame(columns, index=table.index)
+
+
+def typed_table(
+    columns: Mapping[str, pa.Array], path: Path, words: Words | None = None
+) -> pd.DataFrame:
+    """Columns of one length that have types, indexed from 1; whole numbers with gaps stay whole."""
+    words = words or Words.of(READ_OPTIONS)
+    gaps = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
+    typed: dict[str, Any] = {}
+    for name, column in columns.items():
+        if pa.types.is_large_string(column.type) or pa.types.is_string(column.type):
+            cells = column.cast(pa.large_string())
+            typed |= _texts(cells, [name], np.arange(len(cells)) + 1, words, path)
+        else:
+            typed[name] = column.to_pandas(types_mapper=gaps.get if column.null_count else None)
+    table = pd.DataFrame(typed, copy=False)
+    return table.set_axis(pd.RangeIndex(1, len(table) + 1), axis=0)
 
 
 def read_source(path: Path, source: str, options: Mapping[str, Any]) -> pd.DataFrame:
@@ -114,7 +130,7 @@ def read_source(path: Path, source: str, options: Mapping[str, Any]) -> pd.DataF
 
 
 @dataclass(frozen=True)
-class _Words:
+class Words:
     """Words that are `missing` anywhere, and those that are so in columns that are not `named`."""
 
     missing: Collection[str]
@@ -122,9 +138,10 @@ class _Words:
     named: Collection[str]
 
     @staticmethod
-    def of(options: Mapping[str, Any], named: Collection[str] = ()) -> _Words:
+    def of(options: Mapping[str, Any], named: Collection[str] = ()) -> Words:
+        """Those that `READ_OPTIONS` say."""
         missing, kept = (set(map(str, options[key])) for key in ("missing", "not_missing"))
-        return _Words({*missing, ""}, {*MISSING} - kept - missing, named)
+        return Words({*missing, ""}, {*MISSING} - kept - missing, named)
 
     def filled(self, cells: pa.Array) -> pa.Array:
         """The cells with gaps in the place of all these words."""
@@ -156,25 +173,13 @@ def _separator(path: Path, skip: int) -> str:
     return usual if usual in first or not others else others[0]
 
 
-def _typed(columns: Mapping[str, pa.Array], words: _Words, path: Path) -> dict[str, Any]:
-    """Columns of Parquet for pandas; whole numbers with gaps stay whole."""
-    gaps = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
-    typed: dict[str, Any] = {}
-    for name, column in columns.items():
-        if pa.types.is_large_string(column.type):
-            typed |= _texts(column, [name], np.arange(len(column)) + 1, words, path)
-        else:
-            typed[name] = column.to_pandas(types_mapper=gaps.get if column.null_count else None)
-    return typed
-
-
-def _frame(found: Delimited, words: _Words, path: Path) -> pd.DataFrame:
+def _frame(found: Delimited, words: Words, path: Path) -> pd.DataFrame:
     texts = _texts(found.cells, found.names, found.rows, words, path)
     return pd.DataFrame(texts, index=pd.Index(found.rows), copy=False)
 
 
 def _texts(
-    cells: pa.Array, names: Sequence[str], rows: np.ndarray, words: _Words, path: Path
+    cells: pa.Array, names: Sequence[str], rows: np.ndarray, words: Words, path: Path
 ) -> dict[str, Any]:
     """The columns `names` of `cells`, which stand one after the other, with gaps where missing."""
     cells = pc.utf8_trim_whitespace(cells)
@@ -187,7 +192,7 @@ def _texts(
     return columns
 
 
-def _refuse_words(cells: pa.Array, name: str, rows: np.ndarray, words: _Words, path: Path) -> None:
+def _refuse_words(cells: pa.Array, name: str, rows: np.ndarray, words: Words, path: Path) -> None:
     doubtful = _is_in(cells, words.usual)
     if doubtful.true_count:
         first = pc.index(doubtful, True).as_py()
