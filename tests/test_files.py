@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from bioloom.files import (
+    file_names,
     read_json,
     replacing,
     replacing_folder,
@@ -107,3 +109,27 @@ def test_a_work_folder_is_empty_and_gone_afterwards(tmp_path: Path) -> None:
         assert list(folder.iterdir()) == []
         (folder / "part").touch()
     assert list((tmp_path / "a").iterdir()) == []
+
+
+def test_each_id_has_a_file_name_of_its_own():
+    ids = [
+        "a/b",
+        "a_b",
+        "IFN-\u03b1",
+        "IFN-\u03b2",
+        "pep",
+        "PEP",
+        "x" * 300,
+        "../x",
+        "",
+        "..",
+        "ok.1",
+    ]
+    names = file_names(ids)
+    assert len({name.lower() for name in names}) == len(ids)
+    assert all(re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name) for name in names)
+    assert max(map(len, names)) <= 80
+    assert names[1] == "a_b"
+    assert names[-1] == "ok.1"
+    assert file_names(["a/b"]) == [names[0]]
+    assert file_names([names[0]]) != [names[0]]

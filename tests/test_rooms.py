@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src/bioloom"
 FLOORS = (
-    {"files", "errors", "arrays"},
+    {"files", "errors", "arrays", "limits"},
     {"structures", "registry"},
     {"options", "devices", "sources", "metrics", "privacy"},
     {"formats", "samples", "embedders"},

@@ -5,13 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile, ZipInfo
+
+PLAIN = re.compile(r"(?!(.*-)?[0-9a-f]{8}$)[A-Za-z0-9_][A-Za-z0-9._-]{0,79}")
+"""Ids that are names of files, and are not taken for one with a digest behind it."""
 
 
 @contextmanager
@@ -73,6 +78,25 @@ def _open_to_all(path: Path) -> None:
         umask = os.umask(0)
         os.umask(umask)
         path.chmod(0o666 & ~umask)
+
+
+def file_names(ids: Sequence[str]) -> list[str]:
+    """A name of a file for each of different ids, without ending: different also without case.
+
+    An id of up to 80 plain letters, digits, `.`, `_` and `-` is its own name. What is left of any
+    other has eight digits of its sha256 behind it, so that the name is the same in every run.
+    """
+    alike = Counter(name.lower() for name in ids)
+    return [
+        name if PLAIN.fullmatch(name) and alike[name.lower()] == 1 else _hashed(name)
+        for name in ids
+    ]
+
+
+def _hashed(name: str) -> str:
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    left = re.sub(r"[^A-Za-z0-9._-]+", "_", name)[:60].strip("._-")
+    return f"{left}-{digest}" if left else digest
 
 
 def write_json(content: Any, path: str | Path) -> None:

@@ -16,10 +16,11 @@ import pandas as pd
 
 from bioloom.application import Application
 from bioloom.errors import DataError
+from bioloom.files import file_names
 from bioloom.formats.chains import Chain, read_chains
 from bioloom.formats.fasta import read_fasta
 from bioloom.formats.residues import AMBIGUOUS, standard_sequences
-from bioloom.formats.structures import file_name, read_structures, write_trace
+from bioloom.formats.structures import read_structures, write_trace
 from bioloom.options import complete_options
 from bioloom.samples import COORDINATES, RESIDUE_LABELS, Cleaned, Raw
 from bioloom.samples.cleaning import drop_rows
@@ -65,7 +66,10 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
         )
         samples["sequence"] = standard_sequences(samples["sequence"], path)
     else:
-        chains = (read_structures if source == "structures" else read_chains)(path)
+        if source == "structures":
+            chains, notes = read_structures(path)
+        else:
+            chains = read_chains(path)
         samples = _table(chains)
         if source == "structures" and "states" not in files:
             notes.append("Secondary structure was assigned by P-SEA from C-alphas, not by DSSP")
@@ -169,9 +173,10 @@ def write(
     folder: Path,
     options: dict[str, Any],
 ) -> None:
-    """Chains with their states (states.fasta), or structures as mmCIF and PDB, one file a chain.
+    """Chains with their states (states.fasta), or structures as mmCIF and PDB, two files a chain.
 
-    A structure is a C-alpha trace; its B-factor is the confidence of `folding.confidence`.
+    A structure is a C-alpha trace; its B-factor is the confidence of `folding.confidence`. What
+    its files are called stands in index.csv: `sample_id, name`.
     """
     sequences = dict(zip(samples["sample_id"], samples["sequence"], strict=True))
     predicted = predictions[predictions["sample_id"].isin(list(sequences))]
@@ -180,13 +185,15 @@ def write(
         lines = [f">{name}\n{sequences[name]}\n{''.join(r['prediction'])}\n" for name, r in chains]
         (folder / "states.fasta").write_text("".join(lines))
         return
+    index = pd.DataFrame({"sample_id": predicted["sample_id"].unique()})
+    index["name"] = file_names(index["sample_id"].tolist())
+    named = dict(zip(index["sample_id"], index["name"], strict=True))
+    index.to_csv(folder / "index.csv", index=False)
     for name, rows in chains:
         length = len(sequences[name])
         distance, spread = (square(rows[c].to_numpy(float), length) for c in ("distance", "spread"))
         (trace,) = fold([distance], [spread])
-        write_trace(
-            trace, sequences[name], confidence(distance, spread), folder / file_name(str(name))
-        )
+        write_trace(trace, sequences[name], confidence(distance, spread), folder / named[name])
 
 
 def defaults(task: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import pandas as pd
 from bioloom.arrays import Shaped, aligned, from_arrays, shape_of, to_arrays
 from bioloom.errors import DataError
 from bioloom.files import replacing
+from bioloom.formats.npz import read_npz
 
 FIXED = {
     "tokens": ("Per-token features have other columns", None),
@@ -60,10 +61,14 @@ def write_features(features: Features, path: str | Path) -> None:
 
 
 def read_features(path: str | Path) -> Features:
-    """Read features.npz."""
-    with np.load(path, allow_pickle=False) as arrays:
+    """Read features.npz; DataError for a damaged one."""
+    hint = "remove this file: it will be made again"
+    arrays = read_npz(path, hint=hint)
+    try:
         X = from_arrays(arrays)
         return Features(arrays["sample_id"], X, arrays["feature_names"], str(arrays["embedder"]))
+    except (LookupError, ValueError, TypeError) as error:
+        raise DataError(f"These are no features: {error}", file=path, hint=hint) from None
 
 
 def align(features: Features, names: list[str], identity: str) -> Features:

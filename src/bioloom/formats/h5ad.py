@@ -21,8 +21,8 @@ import pyarrow as pa
 from bioloom.errors import DataError
 from bioloom.formats import _h5ad_process
 from bioloom.formats.columns import check_ids
-from bioloom.formats.limits import VALUES
 from bioloom.formats.table import typed_table
+from bioloom.limits import VALUES
 
 # Of an honest file a second reads 50 MB and more.
 SECONDS, BYTES_A_SECOND = 5, 2**20

@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from bioloom.errors import DataError
-from bioloom.formats.limits import VALUES
+from bioloom.limits import VALUES
 
 NO_NAME = re.compile(r"__index_level_\d+__")  # how pandas calls an index without a name
 

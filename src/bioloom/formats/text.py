@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TextIO, cast
 
 from bioloom.errors import DataError
-from bioloom.formats.limits import UNPACKED_FREE, UNPACKED_TIMES
+from bioloom.limits import UNPACKED_FREE, UNPACKED_TIMES
 
 GZIP = b"\x1f\x8b"
 ZIP = b"PK\x03\x04"  # also the start of .xlsx
