@@ -163,6 +163,25 @@ def test_a_bad_residue_names_its_place(tmp_path, content, expected):
     refused(lambda: ingest("protein_function", {}, sequences=path), expected)
 
 
+def test_a_protein_longer_than_any_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("bioloom.formats.residues.MOST_RESIDUES", 5)
+    path = write(tmp_path / "p.faa", ">a\nMKVLA\n>b\nMKVLAG\n")
+    refused(
+        lambda: ingest("protein_function", {}, sequences=path), "6 residues; 5 are the most.*row 3"
+    )
+
+
+def test_a_virus_is_read_by_its_protein_ids(tmp_path):
+    feature = "     CDS             1..9\n"
+    for name in ("A1.1", "A2.1"):
+        feature += f'                     /protein_id="{name}"\n'
+        feature += '                     /translation="MKV"\n     CDS             1..9\n'
+    path = write(tmp_path / "v.gb", feature)
+    refused(lambda: ingest("protein_function", {}, sequences=path), "`locus: protein_id`")
+    raw = ingest("protein_function", {"locus": "protein_id"}, sequences=path)
+    assert raw["sample_id"].tolist() == ["A1.1", "A2.1"]
+
+
 def test_a_fasta_takes_its_labels_from_a_table(tmp_path):
     fasta = write(tmp_path / "p.faa", ">a x\nMKVLA\n>b\nMKVLC\n>c\nMKVLD\n>e\nMKVLE\n")
     table = write(tmp_path / "t.tsv", "\tCOG\tfold\nd\tT\t1\nc\tT\t2\na\tK\t1\nb\tnone\t2\n")

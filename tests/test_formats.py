@@ -107,6 +107,7 @@ def test_fasta_is_read_as_written(tmp_path_factory, records, width, zipped):
         (">a\nMKV\n>b\n", "b has no sequence.*row 3"),
         ("> \nMKV\n", "without an id.*row 1"),
         ("\n\n", "no FASTA records"),
+        (">a\x01\nMKV\n", "control character in an id.*row 1"),
     ],
 )
 def test_a_broken_fasta_names_the_line(tmp_path, content, expected):
@@ -145,19 +146,31 @@ ORIGIN
 
 
 def test_genbank_gives_the_translated_coding_sequences(tmp_path):
-    proteins = read_proteins(write(tmp_path / "genome.gb", FEATURES))
+    proteins, notes = read_proteins(write(tmp_path / "genome.gb", FEATURES))
     assert [(p.locus_tag, p.gene, p.sequence, p.row) for p in proteins] == [
         ("x0001", "aaaA", "MKVLAAGW", 8),
         ("x0004", "", "MST", 20),
     ]
+    assert notes == []
 
 
-def test_a_broken_genbank_names_the_line(tmp_path):
-    twice = FEATURES.replace("x0004", "x0001")
-    refused(lambda: read_proteins(write(tmp_path / "a.gb", twice)), "x0001 is there twice.*row 20")
-    untagged = FEATURES.replace('/locus_tag="x0004"', "/pseudo")
-    refused(lambda: read_proteins(write(tmp_path / "b.gb", untagged)), "No /locus_tag.*row 20")
-    refused(lambda: read_proteins(write(tmp_path / "c.gb", ">a\nMKV\n")), "no coding sequence")
+def test_odd_coding_sequences_are_left_out_and_counted(tmp_path):
+    """A locus with two of them, as splicing and frameshifts make them, and one without a tag."""
+    path = write(tmp_path / "a.gb", FEATURES.replace("x0004", "x0001"))
+    proteins, notes = read_proteins(path)
+    assert [protein.sequence for protein in proteins] == ["MKVLAAGW"]
+    assert notes == ["1 further coding sequences of a locus are left out"]
+    proteins, notes = read_proteins(path, "gene")
+    assert [protein.locus_tag for protein in proteins] == ["aaaA"]
+    assert notes == ["1 coding sequences without a /gene are left out"]
+
+
+def test_a_genbank_without_the_tag_says_which_ones_it_has(tmp_path):
+    path = write(tmp_path / "a.gb", FEATURES.replace("/locus_tag", "/protein_id"))
+    refused(lambda: read_proteins(path), "has a /locus_tag", "`locus: protein_id` or `locus: gene`")
+    assert [p.locus_tag for p in read_proteins(path, "protein_id")[0]] == ["x0001", "x0004"]
+    refused(lambda: read_proteins(write(path, ">a\nMKV\n")), "no coding sequence")
+    refused(lambda: read_proteins(path, "product"), "named by locus_tag, old_locus_tag, protein_id")
 
 
 # Columns -------------------------------------------------------------------------------------

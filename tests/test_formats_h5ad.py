@@ -136,7 +136,7 @@ def test_an_id_that_is_there_twice_is_refused(group):
 
 
 def test_a_matrix_above_the_limit_is_refused(path, monkeypatch):
-    monkeypatch.setattr("bioloom.formats.h5ad.VALUES", 5)
+    monkeypatch.setattr("bioloom.formats.h5ad.MOST_VALUES", 5)
     refused(lambda: read_h5ad(path), "2 x 3 values are more than 5")
 
 

@@ -269,6 +269,7 @@ def test_parquet_of_a_database_has_decimals_dates_gaps_and_bytes(tmp_path):
         ({"id": ["a"], "x": [[1, 2]]}, "Expected text or numbers, got list.*column x"),
         ({"id": ["a"], "x": [b"\xff"]}, "Expected text or numbers, got binary.*column x"),
         ({"label": ["HA", "NA"]}, "may be missing.*row 2, column label"),
+        ({"id": ["a", "b\x02"]}, "control character.*row 2, column id"),
         ({"id": []}, "no rows"),
     ],
 )
@@ -293,5 +294,5 @@ def test_a_damaged_parquet_is_refused(tmp_path):
 
 def test_a_parquet_that_would_unpack_to_more_than_the_limit_is_refused(tmp_path, monkeypatch):
     pq.write_table(pa.table({"x": np.zeros(100)}), path := tmp_path / "t.parquet")
-    monkeypatch.setattr("bioloom.formats.parquet.VALUES", 50)
+    monkeypatch.setattr("bioloom.formats.parquet.MOST_VALUES", 50)
     refused(lambda: read_table(path), "100 x 1 values are more than 50")

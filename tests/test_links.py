@@ -154,6 +154,8 @@ def test_pairs_are_ranked_and_written(tmp_path):
     graph = networkx.read_graphml(tmp_path / "pairs.graphml")
     assert set(graph.edges) == {("g4", "g5"), ("g2", "g3")}
     assert graph.edges["g4", "g5"]["score"] == 0.9
+    with pytest.raises(DataError, match="control character"):  # no XML reader takes it
+        write_graphml(linked.replace("g4", "g\x01"), names, tmp_path / "x.graphml", directed=True)
 
 
 def cliques(count: int, size: int) -> np.ndarray:

@@ -9,10 +9,10 @@ gzip could make a thousandth of it. What is larger is unpacked by the user first
 UNPACKED_FREE = 64 * 2**20
 """Bytes that any compressed file may unpack to."""
 
-VALUES = 500_000_000
+MOST_VALUES = 500_000_000
 """Values of a typed table or matrix: 2 GB as float32."""
 
-RESIDUES = 100_000
+MOST_RESIDUES = 100_000
 """Residues of a protein; the longest known ones, titins, have about 35,000."""
 
 COORDINATE = 9_999.999

@@ -42,7 +42,8 @@ from bioloom.samples.cleaning import (
 from bioloom.samples.columns import has_classes
 
 # `columns` maps our names to the user's; `read` says, for each source that is a table, how to read
-# it; `keep` and `exclude` choose rows of a table; `classes` renames labels.
+# it; `keep` and `exclude` choose rows of a table; `classes` renames labels; `locus` is the GenBank
+# qualifier that has the ids.
 OPTIONS: dict[str, Any] = {
     "columns": {},
     "read": {},
@@ -51,6 +52,7 @@ OPTIONS: dict[str, Any] = {
     "classes": {},
     "unlabelled": [],
     "label_separator": ";|",
+    "locus": "locus_tag",
     "kind": None,
 }
 COLUMNS: dict[str, Any] = {
@@ -79,8 +81,8 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     columns = column_names(options["columns"], COLUMNS)
     names = {role: name for role, name in columns.items() if name is not None}
     path = files["sequences"]
-    samples, table = _read_sequences(path, names, options)
-    notes = spelling_notes(samples["sequence"])
+    samples, table, notes = _read_sequences(path, names, options)
+    notes += spelling_notes(samples["sequence"])
     samples["sequence"] = standard_sequences(samples["sequence"], path)
     if "table" in files:
         path = files["table"]
@@ -103,16 +105,16 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
 
 def _read_sequences(
     path: Path, names: Mapping[str, str], options: Mapping[str, Any]
-) -> tuple[pd.DataFrame, pd.DataFrame | None]:
-    """`sample_id, sequence`, and the whole table where the file is one; indexed by the row."""
+) -> tuple[pd.DataFrame, pd.DataFrame | None, list[str]]:
+    """`sample_id, sequence`, and the whole table where the file is one, by the row; and notes."""
     if is_table(path):
         table = read_source(path, "sequences", options)
         column = names.get("sequence", "sequence")
         require_columns(table, [column], path)
         samples = pd.DataFrame({"sample_id": "", "sequence": text(table[column])})
-        return samples.assign(sample_id=ids_or_rows(table, names.get("id"), path)), table
-    sequences = read_sequences(path)
-    return sequences.rename(columns={"id": "sample_id"}), None
+        return samples.assign(sample_id=ids_or_rows(table, names.get("id"), path)), table, []
+    sequences, notes = read_sequences(path, options["locus"])
+    return sequences.rename(columns={"id": "sample_id"}), None, notes
 
 
 def _join(

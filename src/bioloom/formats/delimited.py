@@ -26,7 +26,6 @@ from bioloom.formats.text import open_text
 csv.field_size_limit(2**31 - 1)
 
 TAB = "\t"
-CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
 BATCH = 1_000_000  # fields that are Python's at one time
 
 
@@ -47,7 +46,7 @@ def read_delimited(path: Path, separator: str, header: bool = True, skip: int = 
 
     A header that is one field short, as R writes it, names all columns but the first. Raises
     DataError, with the row, for rows of different length, a header that comes again, quotation
-    marks that are not closed and control characters, and for columns of the same name.
+    marks that are not closed, and for columns of the same name.
     """
     names: list[str] = []
     rows: list[int] = []
@@ -83,7 +82,8 @@ def read_delimited(path: Path, separator: str, header: bool = True, skip: int = 
         pa.concat_arrays(batches).take(pa.array(order)),
     )
     _check_names(table.names, path)
-    _check_cells(table, short, path)
+    if short:
+        _check_ends(table, path)
     return table
 
 
@@ -139,21 +139,11 @@ def _check_names(names: list[str], path: Path) -> None:
         raise DataError(f"Columns that are there twice: {', '.join(repeated[:5])}", file=path)
 
 
-def _check_cells(table: Delimited, short: bool, path: Path) -> None:
-    count = len(table.rows)
-    if short and pc.all(pc.equal(table.cells[-count:], "")).as_py():
+def _check_ends(table: Delimited, path: Path) -> None:
+    """A header that is short because the rows end with a separator is not one of R."""
+    if pc.all(pc.equal(table.cells[-len(table.rows) :], "")).as_py():
         raise DataError(
             "All rows end with a separator, the header does not",
             file=path,
             hint="remove it, or give the last column a name",
-        )
-    wrong = pc.match_substring_regex(table.cells, CONTROL)
-    if pc.any(wrong).as_py():
-        column, row = divmod(pc.index(wrong, True).as_py(), count)
-        raise DataError(
-            "A control character, which no text has",
-            file=path,
-            row=int(table.rows[row]),
-            column=table.names[column],
-            hint="is the file damaged? else remove it",
         )

@@ -22,7 +22,7 @@ from bioloom.errors import DataError
 from bioloom.formats import _h5ad_process
 from bioloom.formats.columns import check_ids
 from bioloom.formats.table import typed_table
-from bioloom.limits import VALUES
+from bioloom.limits import MOST_VALUES
 
 # Of an honest file a second reads 50 MB and more.
 SECONDS, BYTES_A_SECOND = 5, 2**20
@@ -66,7 +66,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     seconds = SECONDS + size // BYTES_A_SECOND
     with TemporaryDirectory() as folder:
         output = Path(folder) / "arrays.npz"
-        limits = [VALUES, seconds, MEMORY + MEMORY_TIMES * size]
+        limits = [MOST_VALUES, seconds, MEMORY + MEMORY_TIMES * size]
         command = [sys.executable, "-P", _h5ad_process.__file__, path, output, *limits]
         done = subprocess.run(
             list(map(str, command)),

@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from bioloom.errors import DataError
-from bioloom.limits import VALUES
+from bioloom.limits import MOST_VALUES
 
 NO_NAME = re.compile(r"__index_level_\d+__")  # how pandas calls an index without a name
 
@@ -29,9 +29,9 @@ def read_parquet(path: Path) -> dict[str, pa.Array]:
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             shape = file.metadata.num_rows, file.metadata.num_columns
-            if shape[0] * shape[1] > VALUES:
+            if shape[0] * shape[1] > MOST_VALUES:
                 raise DataError(
-                    f"{shape[0]} x {shape[1]} values are more than {VALUES:,}",
+                    f"{shape[0]} x {shape[1]} values are more than {MOST_VALUES:,}",
                     file=path,
                     hint="keep the rows and columns that are wanted",
                 )

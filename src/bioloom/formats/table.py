@@ -27,7 +27,7 @@ from bioloom.errors import DataError
 from bioloom.formats.columns import likely_type, numbers, text
 from bioloom.formats.delimited import Delimited, read_delimited
 from bioloom.formats.parquet import read_parquet
-from bioloom.formats.text import open_text
+from bioloom.formats.text import CONTROL, open_text
 from bioloom.options import complete_options, named_columns
 
 MISSING = ["NA", "N/A", "n/a", "NaN", "nan", "NULL", "null"]
@@ -88,7 +88,8 @@ def read_matrix(path: Path, **read: Any) -> tuple[pd.Series, pd.DataFrame]:
         try:
             values = cells.slice(len(rows)).cast(pa.float64())
             if not pc.any(pc.is_inf(values)).as_py() and not pc.any(pc.is_nan(values)).as_py():
-                ids = pd.Series(cells[: len(rows)].to_pandas().array, index=rows, name=first)
+                texts = _texts(found.cells[: len(rows)], [first], found.rows, words, path)
+                ids = pd.Series(texts[first], index=rows, name=first)
                 block = values.to_numpy(zero_copy_only=False).reshape(len(names), len(rows)).T
                 return ids, pd.DataFrame(block, index=rows, columns=names)
         except pa.ArrowInvalid:
@@ -183,6 +184,7 @@ def _texts(
 ) -> dict[str, Any]:
     """The columns `names` of `cells`, which stand one after the other, with gaps where missing."""
     cells = pc.utf8_trim_whitespace(cells)
+    _refuse_control_characters(cells, names, rows, path)
     filled = words.filled(cells).to_pandas().array  # of the dtype "str"
     columns: dict[str, Any] = {}
     for start, name in zip(range(0, len(cells), len(rows)), names, strict=True):
@@ -203,6 +205,21 @@ def _refuse_words(cells: pa.Array, name: str, rows: np.ndarray, words: Words, pa
             row=int(rows[first]),
             column=name,
             hint=f"say it under `read`: `missing: [{word}]`, or `not_missing: [{word}]` for a name",
+        )
+
+
+def _refuse_control_characters(
+    cells: pa.Array, names: Sequence[str], rows: np.ndarray, path: Path
+) -> None:
+    wrong = pc.match_substring_regex(cells, CONTROL)
+    if pc.any(wrong).as_py():
+        column, row = divmod(pc.index(wrong, True).as_py(), len(rows))
+        raise DataError(
+            "A control character, which no text has",
+            file=path,
+            row=int(rows[row]),
+            column=names[column],
+            hint="is the file damaged? else remove it",
         )
 
 

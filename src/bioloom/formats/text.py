@@ -15,6 +15,7 @@ from bioloom.errors import DataError
 from bioloom.limits import UNPACKED_FREE, UNPACKED_TIMES
 
 GZIP = b"\x1f\x8b"
+CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"  # characters that stand in no name
 ZIP = b"PK\x03\x04"  # also the start of .xlsx
 # By the byte order mark; that of UTF-32 begins with that of UTF-16.
 ENCODINGS = {
