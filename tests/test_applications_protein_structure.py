@@ -94,7 +94,7 @@ def test_sequences_without_states_are_left_out(tmp_path):
     [
         (">a\nCCEE\n", "a has 4 states for 5 residues.*t.fasta, row 1"),
         (">b\nCCCCC\n>a\nCCQCC\n", "'Q' at position 3 of a is no state.*row 3.*H, G, I"),
-        (">x\nC\n", "none of the sequences' ids, such as a"),
+        (">x\nC\n", "none of the sequences' ids.*one has a, this one x"),
         (">a\n", "a has no sequence"),
     ],
 )

@@ -65,7 +65,8 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
         pairs["known"] = pairs[["source", "target"]].isin(sequences.index).all(axis=1)
         if not pairs["known"].any():
             raise DataError(
-                f"No pair has both of its sequences; one of the ids is {pairs['source'].iloc[0]}",
+                f"No pair has both of its sequences; pairs have ids such as "
+                f"{pairs['source'].iloc[0]}, sequences such as {sequences.index[0]}",
                 file=files[f"{prefix}sequences"],
                 hint="pairs and sequences need the same ids; `locus: old_locus_tag` takes others",
             )

@@ -18,6 +18,7 @@ from bioloom.application import Application
 from bioloom.errors import DataError
 from bioloom.files import file_names
 from bioloom.formats.chains import Chain, read_chains
+from bioloom.formats.columns import no_partner
 from bioloom.formats.fasta import read_fasta
 from bioloom.formats.residues import AMBIGUOUS, standard_sequences
 from bioloom.formats.structures import read_structures, write_trace
@@ -91,7 +92,8 @@ def _with_states(samples: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[
     """The samples that have states in the FASTA, with them, and a note on the others."""
     known = dict(zip(samples["sample_id"], samples["sequence"], strict=True))
     states: dict[str, str] = {}
-    for record in read_fasta(path):
+    records = read_fasta(path)
+    for record in records:
         text = record.sequence.upper().translate(COIL)
         if record.id not in known:
             continue
@@ -112,9 +114,8 @@ def _with_states(samples: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[
             )
         states[record.id] = text
     if not states:
-        raise DataError(
-            f"It has none of the sequences' ids, such as {samples['sample_id'].iloc[0]}", file=path
-        )
+        ids = pd.Series([record.id for record in records])
+        raise no_partner("It has none of the sequences' ids", samples["sample_id"], ids, path)
     without = ~samples["sample_id"].isin(list(states))
     notes = [f"{without.sum()} sequences without states are left out"] if without.any() else []
     samples = samples[~without]

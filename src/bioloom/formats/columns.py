@@ -140,7 +140,11 @@ def groups_of(column: pd.Series, file: Path) -> pd.Series:
 
 
 def no_partner(
-    message: str, ids: pd.Series, others: pd.Series | pd.Index, file: Path, column: str | None
+    message: str,
+    ids: pd.Series,
+    others: pd.Series | pd.Index,
+    file: Path,
+    column: str | None = None,
 ) -> DataError:
     """The error for files that share no id: it shows one of each. Not for ids of persons."""
     shown = [next(iter(values.astype(str)), "none") for values in (ids, others)]

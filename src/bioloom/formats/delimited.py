@@ -26,7 +26,7 @@ from bioloom.formats.text import open_text
 csv.field_size_limit(2**31 - 1)
 
 TAB = "\t"
-BATCH = 1_000_000  # fields that are Python's at one time
+BATCH = 200_000  # fields that are Python's at one time
 
 
 @dataclass(frozen=True)
