@@ -86,8 +86,8 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     pairs["measured"] = pairs["source"].isin(measured) & pairs["target"].isin(measured)
     if not pairs["measured"].any():
         raise DataError(
-            f"No edge has expression of both genes; one is {pairs['sample_id'].iloc[0]}, a gene with "
-            f"expression is {measured[0]}",
+            f"No edge has expression of both genes; one is {pairs['sample_id'].iloc[0]}, a gene "
+            f"with expression is {measured[0]}",
             file=files["expression"],
             hint="edges and expression need the same gene ids; `genes` with `name` translates",
         )
