@@ -418,6 +418,18 @@ def test_only_features_can_be_dropped_and_new_data_may_lack_them(name):
     assert features(raw, "other", "leak") == ["age"]
 
 
+def test_a_column_that_is_dropped_may_hold_anything(tmp_path):
+    """Row numbers too: what `clean: drop` names must be there."""
+    rows = "".join(f"{i},s{i},{i * i},{'n.d.' if i == 3 else i}\n" for i in range(8))
+    path = write(tmp_path / "t.csv", f",id,age,x.y\n{rows}")
+    columns = {"columns": {"id": "id"}}
+    for name, source in (("disease_diagnosis", "clinical"), ("drug_response", "features")):
+        refused(lambda n=name, s=source: ingest(n, columns, **{s: path}), "row 5, column x.y")
+        raw = ingest(name, columns | {"drop": ["x_y", "1"]}, **{source: path})
+        assert feature_columns(raw) == ["1", "age", "x_y"]
+        assert raw["x_y"].tolist()[2:5] == ["2", "n.d.", "4"]
+
+
 def test_an_error_shows_no_value_of_another_person(tmp_path):
     path = write(tmp_path / "c.csv", CLINICAL.replace("a,Doe", "patient-1,Doe"))
     options = {"columns": {"id": "patient_id", "label": "diagnosis"}}

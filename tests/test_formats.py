@@ -236,13 +236,24 @@ def test_a_decimal_comma_is_named(tmp_path):
         infer_types(column.to_frame(), {}, tmp_path)
 
 
-@pytest.mark.parametrize("values", [["1,250", "980,000"], ["1'250", "1"], ["1\u202f250", "1"]])
+@pytest.mark.parametrize(
+    "values", [["1,250", "980,000"], ["1'250", "1"], ["1\u202f250", "1"], ["1,25,000", "2"]]
+)
 def test_a_mark_of_thousands_is_named_in_a_column_that_is_full_of_them(values):
     refused(lambda: infer_types(frame(x=values), {}, HERE), "thousands", "row 2")
 
 
-def test_a_column_with_decimal_commas_has_no_thousands():
-    refused(lambda: infer_types(frame(x=["1,250", "1,5"]), {}, HERE), "point as the decimal mark$")
+@pytest.mark.parametrize("values", [["1,250", "1,5"], ["1.250,5", "3,0"]])
+def test_a_column_with_decimal_commas_has_no_thousands(values):
+    refused(lambda: infer_types(frame(x=values), {}, HERE), "row 2.*point as the decimal mark")
+
+
+def test_all_columns_that_are_wrong_are_told_at_once():
+    table = frame(age=["1", "2", "x"], sex=["F", "M", "F"], crp=["1", "low", "2"])
+    message = refused(
+        lambda: infer_types(table, {}, HERE), "row 4, column age", "row 3, column crp"
+    )
+    assert len(message.splitlines()) == 2
 
 
 def test_a_column_that_numbers_the_rows_is_no_feature():
@@ -254,10 +265,10 @@ def test_a_column_that_numbers_the_rows_is_no_feature():
         "age": [str(40 + i * i) for i in range(count)],
         "day": [str(i) for i in range(count)],
     }
-    table, notes = without_row_numbers(frame(**columns), {"day": "number"})
+    table, notes = without_row_numbers(frame(**columns), ["day"])
     assert table.columns.tolist() == ["age", "day"]
     assert notes == ["Columns that number the rows are not read: 1, Unnamed: 0, SUBJID"]
-    table, notes = without_row_numbers(frame(dose=["1", "2", "3"]), {})
+    table, notes = without_row_numbers(frame(dose=["1", "2", "3"]), [])
     assert table.columns.tolist() == ["dose"]
     assert notes == []
 

@@ -116,6 +116,9 @@ def test_a_table_without_header_names_its_columns_by_number(tmp_path):
         ('id,x\na,"1\nb,2\n', "quotation mark is not closed.*row 2"),
         ('id,x,y\na,"alpha,1\nb,"beta,2\n', "quotation mark.*row 2"),
         ("id,x\na,1\nb,\x01\n", "control character.*row 3, column x"),
+        ("id,x\na,1\n\ufeffid,x\nb,2\n", "header comes again.*row 3"),
+        ("id,x\na,1\n\ufeffb,2\n", "control character.*row 3, column id"),
+        ("id,x\x07\na,1\n", "control character in the name"),
         ("id,x\na,1,\nb,2,\n", "rows end with a separator"),
         ("id,x\na,1,2\nb,2\n", "Expected 3 fields, got 2.*row 3"),
     ],
@@ -271,11 +274,19 @@ def test_parquet_of_a_database_has_decimals_dates_gaps_and_bytes(tmp_path):
         ({"label": ["HA", "NA"]}, "may be missing.*row 2, column label"),
         ({"id": ["a", "b\x02"]}, "control character.*row 2, column id"),
         ({"id": []}, "no rows"),
+        ({"id": pa.array([], pa.string())}, "no rows"),
     ],
 )
 def test_parquet_is_checked_as_text_is(tmp_path, columns, expected):
     pq.write_table(pa.table(columns), path := tmp_path / "t.parquet")
     refused(lambda: read_table(path, named=["label"]), expected)
+
+
+def test_a_code_for_missing_is_one_in_numbers_of_parquet_too(tmp_path):
+    path = tmp_path / "t.parquet"
+    pd.DataFrame({"x": [1, -9, 3], "y": [0.5, -9, 2], "z": ["a", "-9", "b"]}).to_parquet(path)
+    table = read_table(path, missing=[-9])
+    assert table.isna().to_numpy().tolist() == [[False] * 3, [True] * 3, [False] * 3]
 
 
 def test_a_damaged_parquet_is_refused(tmp_path):

@@ -59,6 +59,7 @@ OPTIONS: dict[str, Any] = {
     "identifiers": [],
     "not_identifiers": [],
     "kind": None,
+    "drop": [],
 }
 COLUMNS: dict[str, Any] = {"id": None, "patient": None, "label": Option(None, several=True)}
 CLEAN: dict[str, Any] = {"drop": [], "ranges": {}, "max_categories": 50, "min_class_size": 1}
@@ -120,9 +121,10 @@ def _clinical(
     notes = [f"Columns that identify a person were not read: {', '.join(removed)}"]
     features = table.drop(columns=[*dict.fromkeys(roles), *removed])
     types = options["types"]
-    features, numbering = without_row_numbers(features, types)
     names = feature_names(features.columns, path)
-    typed = infer_types(features, types, path, (*TYPES, FREE_TEXT))
+    unused = [name for name, ours in names.items() if ours in options["drop"]]
+    features, numbering = without_row_numbers(features, [*types, *unused])
+    typed = infer_types(features, types, path, (*TYPES, FREE_TEXT), unused)
     columns = {
         f"{TEXT}{names[name]}" if types.get(name) == FREE_TEXT else names[name]: column
         for name, column in typed.items()

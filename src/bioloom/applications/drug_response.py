@@ -40,6 +40,7 @@ OPTIONS: dict[str, Any] = {
     "exclude": {},
     "types": {},
     "response_suffix": "",
+    "drop": [],
 }
 # `tissue` and `msi` (microsatellite instability) are categories, under these names. `drug` and
 # `response` say that the response file has one row a measurement.
@@ -75,24 +76,25 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
             notes.append(f"{extra} cell lines of the response table have no selected features row")
         measured = response.reset_index(drop=True).reindex(found)
         blocks.append(measured.add_prefix(LABEL).reset_index(drop=True))
-    features, numbering = _features(table, columns, options["types"], path)
+    features, numbering = _features(table, columns, options, path)
     blocks.append(features)
     raw = pd.concat(blocks, axis=1)
     return Raw(raw, [*notes, *numbering])
 
 
 def _features(
-    table: pd.DataFrame, columns: Mapping[str, Any], types: Mapping[str, str], path: Path
+    table: pd.DataFrame, columns: Mapping[str, Any], options: Mapping[str, Any], path: Path
 ) -> tuple[pd.DataFrame, list[str]]:
     """All columns but the id and row numbers, each a number or a category; and a note."""
     roles = {columns[role]: role for role in ("tissue", "msi") if columns[role]}
-    require_columns(table, [*roles, *types], path)
+    require_columns(table, [*roles, *options["types"]], path)
     table = table.drop(columns=columns["id"]).rename(columns=roles)
-    chosen = {roles.get(name, name): type_ for name, type_ in types.items()}
-    chosen |= dict.fromkeys(roles.values(), "category")
-    table, notes = without_row_numbers(table, chosen)
+    types = {roles.get(name, name): type_ for name, type_ in options["types"].items()}
+    types |= dict.fromkeys(roles.values(), "category")
     names = feature_names(table.columns, path)
-    typed = infer_types(table, chosen, path)
+    unused = [name for name, ours in names.items() if ours in options["drop"]]
+    table, notes = without_row_numbers(table, [*types, *unused])
+    typed = infer_types(table, types, path, unused=unused)
     features = {names[name]: column for name, column in typed.items()}
     return pd.DataFrame(features).reset_index(drop=True), notes
 

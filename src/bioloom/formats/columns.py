@@ -7,7 +7,7 @@ be persons.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bioloom.errors import DataError, in_yaml
+from bioloom.errors import DataError, in_yaml, several
 
 TYPES = ("number", "category")
 FEW = 50  # a column with more values may hold ids, which no message shows
+MOST_TOLD = 20  # mistakes that one error lists
 MANY = 10  # rows from which on no measurement counts them by chance
 UNNAMED = ("Unnamed: 0", "index", "level_0", "rownames", "...1", "V1")  # of pandas and R
-THOUSANDS = "[+-]?[0-9]{1,3}([,' \u00a0\u202f][0-9]{3})+([.][0-9]+)?"
-DECIMAL_COMMA = "[+-]?[0-9]+,[0-9]+([eE][+-]?[0-9]+)?"
+THOUSANDS = "[+-]?[0-9]{1,3}(([,' \u00a0\u202f][0-9]{3})+|(,[0-9]{2})+,[0-9]{3})([.][0-9]+)?"
+DECIMAL_COMMA = "[+-]?[0-9]+([.' \u00a0\u202f][0-9]{3})*,[0-9]+([eE][+-]?[0-9]+)?"
 WHOLE = r"[+-]?\d+([.]0+)?"
 RESERVED = ("sample_id", "label", "group", "sequence", "sample_weight", "split")
 
@@ -219,28 +220,43 @@ def _number_hint(wrong: pd.Series, name: str) -> str:
         other = "; if it is a decimal mark, use a point" if decimal.iloc[0] else ""
         return f"a mark before three digits may be one of thousands: remove it{other}"
     if decimal.iloc[0]:
-        return "use a point as the decimal mark"
+        return "use a point as the decimal mark, and no mark of thousands"
     as_text = f"`types: {{{in_yaml(name)}: category}}` takes it as text"
     return f"mend the value, leave it empty or list it as `missing` under `read`; {as_text}"
 
 
 def infer_types(
-    table: pd.DataFrame, types: Mapping[str, str], file: Path, known: Sequence[str] = TYPES
+    table: pd.DataFrame,
+    types: Mapping[str, str],
+    file: Path,
+    known: Sequence[str] = TYPES,
+    unused: Collection[str] = (),
 ) -> dict[str, pd.Series]:
     """Column name -> floats or text, each by `types` (which may be `known`) or by what it holds.
 
     A column of numbers is a number. One in which more than half of the values are numbers must
-    not hold text: a typing error would else turn a measurement into categories.
+    not hold text: a typing error would else turn a measurement into categories. All columns that
+    are wrong are told at once; those that are `unused` may hold anything, and are text.
     """
     require_columns(table, types, file)
     columns: dict[str, pd.Series] = {}
+    mistakes: list[str] = []
     for name in map(str, table.columns):
+        if name in unused:
+            columns[name] = text(table[name])
+            continue
         type_ = types.get(name) or likely_type(table[name])
         if type_ not in known:
             raise DataError(f"A type is one of {', '.join(known)}, got {type_}", column=name)
-        columns[name] = numbers(table[name], file) if type_ == "number" else text(table[name])
-        if type_ == "category":
-            one_spelling(columns[name], file)
+        try:
+            columns[name] = numbers(table[name], file) if type_ == "number" else text(table[name])
+            if type_ == "category":
+                one_spelling(columns[name], file)
+        except DataError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        more = [f"... and {len(mistakes) - MOST_TOLD} more"] if len(mistakes) > MOST_TOLD else []
+        raise several([*mistakes[:MOST_TOLD], *more])
     return columns
 
 
@@ -257,19 +273,19 @@ def likely_type(column: pd.Series) -> str:
 
 
 def without_row_numbers(
-    table: pd.DataFrame, types: Mapping[str, str]
+    table: pd.DataFrame, used: Collection[str]
 ) -> tuple[pd.DataFrame, list[str]]:
-    """The columns but those that only number the rows, unless `types` names them; and a note.
+    """The columns but those that only number the rows, unless they are `used`; and a note.
 
-    Such a one has no name, or one that programs give it, and whole numbers that rise; or any name,
-    and counts at least `MANY` rows one by one.
+    Such a one has no name but its number, or one that programs give it, and whole numbers that
+    rise; or any name, and counts at least `MANY` rows one by one.
     """
     numbering = []
-    for place, name in enumerate(map(str, table.columns), start=1):
-        if name in types or len(table) < 2 or likely_type(table[name]) != "number":
+    for name in map(str, table.columns):
+        if name in used or len(table) < 2 or likely_type(table[name]) != "number":
             continue
         steps = np.diff(_parsed(table[name]))
-        unnamed = name == str(place) or name in UNNAMED
+        unnamed = name.isdecimal() or name in UNNAMED
         whole = bool((steps > 0).all() and (steps % 1 == 0).all())
         if whole and (unnamed or (len(table) >= MANY and bool((steps == 1).all()))):
             numbering.append(name)

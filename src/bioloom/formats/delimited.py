@@ -127,7 +127,7 @@ def _check_row(fields: list[str], names: list[str], header: bool, path: Path, ro
             row=row,
             hint="a text with the separator in it needs quotes; is it a part of the file only?",
         )
-    if header and fields[0] == names[0] and fields == names:
+    if header and fields[0].removeprefix("\ufeff") == names[0] and fields[1:] == names[1:]:
         raise DataError(
             "The header comes again", file=path, row=row, hint="remove it where files were joined"
         )

@@ -13,7 +13,8 @@ is no part of it, and ids keep their spelling. Missing is
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,7 @@ def read_table(path: Path, named: Collection[str] = (), **read: Any) -> pd.DataF
         table = _frame(_delimited(path, options), words, path)
     if table.empty:
         raise DataError("The table has no rows", file=path)
+    _check_names(table.columns, path)
     return table
 
 
@@ -83,6 +85,7 @@ def read_matrix(path: Path, **read: Any) -> tuple[pd.Series, pd.DataFrame]:
         table = read_table(path, **read)
     else:
         found, words = _delimited(path, options), Words.of(options)
+        _check_names(found.names, path)
         rows, (first, *names) = pd.Index(found.rows), found.names
         cells = words.filled(pc.utf8_trim_whitespace(found.cells))
         try:
@@ -111,7 +114,8 @@ def typed_table(
             cells = column.cast(pa.large_string())
             typed |= _texts(cells, [name], np.arange(len(cells)) + 1, words, path)
         else:
-            typed[name] = column.to_pandas(types_mapper=gaps.get if column.null_count else None)
+            values = column.to_pandas(types_mapper=gaps.get if column.null_count else None)
+            typed[name] = values.mask(values.isin(words.codes)) if words.codes else values
     table = pd.DataFrame(typed, copy=False)
     return table.set_axis(pd.RangeIndex(1, len(table) + 1), axis=0)
 
@@ -144,6 +148,12 @@ class Words:
         missing, kept = (set(map(str, options[key])) for key in ("missing", "not_missing"))
         return Words({*missing, ""}, {*MISSING} - kept - missing, named)
 
+    @property
+    def codes(self) -> list[float]:
+        """Those of `missing` that are numbers, for columns of numbers."""
+        values = pd.to_numeric(pd.Series(sorted(self.missing), dtype="str"), errors="coerce")
+        return values.dropna().tolist()
+
     def filled(self, cells: pa.Array) -> pa.Array:
         """The cells with gaps in the place of all these words."""
         gap = pa.scalar(None, pa.large_string())
@@ -174,6 +184,11 @@ def _separator(path: Path, skip: int) -> str:
     return usual if usual in first or not others else others[0]
 
 
+def _check_names(names: Iterable[str], path: Path) -> None:
+    if wrong := [name for name in names if re.search(CONTROL, name)]:
+        raise DataError("A control character in the name of a column", file=path, column=wrong[0])
+
+
 def _frame(found: Delimited, words: Words, path: Path) -> pd.DataFrame:
     texts = _texts(found.cells, found.names, found.rows, words, path)
     return pd.DataFrame(texts, index=pd.Index(found.rows), copy=False)
@@ -187,10 +202,11 @@ def _texts(
     _refuse_control_characters(cells, names, rows, path)
     filled = words.filled(cells).to_pandas().array  # of the dtype "str"
     columns: dict[str, Any] = {}
-    for start, name in zip(range(0, len(cells), len(rows)), names, strict=True):
-        columns[name] = filled[start : start + len(rows)]
+    for number, name in enumerate(names):
+        place = slice(number * len(rows), (number + 1) * len(rows))
+        columns[name] = filled[place]
         if name in words.named and likely_type(pd.Series(columns[name])) != "number":
-            _refuse_words(cells[start : start + len(rows)], name, rows, words, path)
+            _refuse_words(cells[place], name, rows, words, path)
     return columns
 
 

@@ -15,7 +15,8 @@ from bioloom.errors import DataError
 from bioloom.limits import UNPACKED_FREE, UNPACKED_TIMES
 
 GZIP = b"\x1f\x8b"
-CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"  # characters that stand in no name
+# Characters that stand in no name: of control, and byte order marks amid joined files.
+CONTROL = "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f\ufeff]"
 ZIP = b"PK\x03\x04"  # also the start of .xlsx
 # By the byte order mark; that of UTF-32 begins with that of UTF-16.
 ENCODINGS = {
