@@ -327,6 +327,13 @@ def test_expression_in_parquet_has_the_genes_that_were_its_index(tmp_path):
         assert raw["expression.KIT"].tolist() == [2, 4.5]
 
 
+def test_genes_whose_names_become_one_are_refused(tmp_path):
+    clinical = write(tmp_path / "c.csv", "id,age\na,30\nb,50\n")
+    expression = write(tmp_path / "e.csv", "gene,a,b\nX=1,1,2\nX_1,3,4\n")
+    files = {"clinical": clinical, "expression": expression}
+    refused(lambda: ingest("disease_diagnosis", {"columns": {"id": "id"}}, **files), "become 'X_1'")
+
+
 def test_what_of_patients_is_left_out_is_told_without_small_counts(tmp_path):
     files = {
         "clinical": write(tmp_path / "c.csv", CLINICAL),

@@ -156,6 +156,13 @@ def _expression(
     )
     # = would be read as a category's value
     matrix.columns = matrix.columns.astype(str).str.replace("=", "_")
+    if matrix.columns.has_duplicates:
+        gene = matrix.columns[matrix.columns.duplicated()][0]
+        raise DataError(
+            f"Two genes become {gene!r}, for '=' is read as '_'",
+            file=files["expression"],
+            hint="rename one of them",
+        )
     return matrix.reset_index(drop=True).reindex(found).add_prefix(BLOCK), notes
 
 
