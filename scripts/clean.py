@@ -42,7 +42,10 @@ def main(
         raise DataError("No samples are left after cleaning", file=raw, hint=hint)
     write_samples(cleaned.samples, samples)
     write_table(cleaned.dropped, dropped)
-    write_json(describe_quality(read, cleaned, private=chosen.private), quality)
+    described = describe_quality(read, cleaned, private=chosen.private)
+    for reason, count in described["dropped"].items():
+        print(f"Dropped {count} of {len(rows)} rows: {reason}", file=sys.stderr)
+    write_json(described, quality)
 
 
 if __name__ == "__main__":

@@ -163,6 +163,25 @@ def test_a_bad_residue_names_its_place(tmp_path, content, expected):
     refused(lambda: ingest("protein_function", {}, sequences=path), expected)
 
 
+def test_a_protein_longer_than_any_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("bioloom.formats.residues.MOST_RESIDUES", 5)
+    path = write(tmp_path / "p.faa", ">a\nMKVLA\n>b\nMKVLAG\n")
+    refused(
+        lambda: ingest("protein_function", {}, sequences=path), "6 residues; 5 are the most.*row 3"
+    )
+
+
+def test_a_virus_is_read_by_its_protein_ids(tmp_path):
+    feature = "     CDS             1..9\n"
+    for name in ("A1.1", "A2.1"):
+        feature += f'                     /protein_id="{name}"\n'
+        feature += '                     /translation="MKV"\n     CDS             1..9\n'
+    path = write(tmp_path / "v.gb", feature)
+    refused(lambda: ingest("protein_function", {}, sequences=path), "`locus: protein_id`")
+    raw = ingest("protein_function", {"locus": "protein_id"}, sequences=path)
+    assert raw["sample_id"].tolist() == ["A1.1", "A2.1"]
+
+
 def test_a_fasta_takes_its_labels_from_a_table(tmp_path):
     fasta = write(tmp_path / "p.faa", ">a x\nMKVLA\n>b\nMKVLC\n>c\nMKVLD\n>e\nMKVLE\n")
     table = write(tmp_path / "t.tsv", "\tCOG\tfold\nd\tT\t1\nc\tT\t2\na\tK\t1\nb\tnone\t2\n")
@@ -172,8 +191,8 @@ def test_a_fasta_takes_its_labels_from_a_table(tmp_path):
     assert raw["label"].fillna("-").tolist() == ["K", "-", "T"]
     assert raw["group"].tolist() == ["1", "2", "2"]
     assert notes("protein_function", options, sequences=fasta, table=table) == [
-        "1 sequences without a row in the table are left out",
-        "1 rows of the table without a sequence are left out",
+        "1 items have no row in the table and are left out, such as e",
+        "1 rows without an item are in the table and are left out, such as d",
     ]
     new = {"columns": {"id": 1}, "keep": {"COG": ["none"]}}
     unlabelled = ingest("protein_function", new, sequences=fasta, table=table)
@@ -182,7 +201,7 @@ def test_a_fasta_takes_its_labels_from_a_table(tmp_path):
     other = write(tmp_path / "o.tsv", "\tCOG\tfold\nx\tT\t1\n")
     refused(
         lambda: ingest("protein_function", options, sequences=fasta, table=other),
-        "none of the sequences' ids, such as a",
+        "none of the ids.*one has a, this one x",
     )
     refused(
         lambda: ingest("protein_function", options, sequences=fasta), "there is no table.*p.faa"
@@ -205,6 +224,19 @@ def test_a_sequence_without_group_joins_no_group_of_the_user(tmp_path):
 
 
 # drug_response -------------------------------------------------------------------------------
+
+
+def test_cell_lines_are_found_by_their_number_and_keep_its_spelling(tmp_path):
+    features = write(tmp_path / "f.csv", "line,TP53\n101.0,1\n102.0,0\n")
+    response = write(tmp_path / "r.csv", "line,A\n102,2.5\n101,1.5\n")
+    files = {"features": features, "response": response}
+    raw = ingest("drug_response", {"columns": {"id": "line"}}, **files)
+    assert raw["sample_id"].tolist() == ["101.0", "102.0"]
+    assert raw["label.A"].tolist() == [1.5, 2.5]
+    write(response, "line,A\nACH-1,2.5\n")
+    hint = "one has 101.0, this one ACH-1"
+    refused(lambda: ingest("drug_response", {"columns": {"id": "line"}}, **files), hint)
+
 
 LINES = {"id": "line", "tissue": "TISSUE", "msi": "MSI_FACTOR"}
 
@@ -268,6 +300,38 @@ def test_responses_of_other_cell_lines_are_refused(tmp_path):
 
 
 # disease_diagnosis ---------------------------------------------------------------------------
+
+
+def test_the_numbers_of_the_rows_are_no_feature(tmp_path):
+    """The first column as pandas writes it by default, in CSV and Parquet."""
+    table = pd.DataFrame({"id": list("abc"), "age": [30, 50, 40], "ill": ["yes", "no", "no"]})
+    table.to_csv(tmp_path / "t.csv")
+    table.set_axis([2, 5, 6], axis=0).to_parquet(tmp_path / "t.parquet")  # as a filter leaves it
+    options = {"columns": {"id": "id", "label": "ill"}}
+    for name in ("t.csv", "t.parquet"):
+        raw = get_application("disease_diagnosis").ingest({"clinical": tmp_path / name}, options)
+        assert feature_columns(raw.samples) == ["age"]
+        assert raw.notes == ["Columns that number the rows are not read: 1"]
+
+
+def test_expression_in_parquet_has_the_genes_that_were_its_index(tmp_path):
+    clinical = write(tmp_path / "c.csv", "id,age,ill\na,30,yes\nb,50,no\n")
+    matrix = pd.DataFrame({"a": [1.5, 2], "b": [3, 4.5]}, index=["TP53", "KIT"])
+    matrix.to_parquet(tmp_path / "e.parquet")
+    matrix.to_csv(tmp_path / "e.csv")
+    options = {"columns": {"id": "id", "label": "ill"}}
+    for name in ("e.csv", "e.parquet"):
+        files = {"clinical": clinical, "expression": tmp_path / name}
+        raw = ingest("disease_diagnosis", options, **files)
+        assert raw["expression.TP53"].tolist() == [1.5, 3]
+        assert raw["expression.KIT"].tolist() == [2, 4.5]
+
+
+def test_genes_whose_names_become_one_are_refused(tmp_path):
+    clinical = write(tmp_path / "c.csv", "id,age\na,30\nb,50\n")
+    expression = write(tmp_path / "e.csv", "gene,a,b\nX=1,1,2\nX_1,3,4\n")
+    files = {"clinical": clinical, "expression": expression}
+    refused(lambda: ingest("disease_diagnosis", {"columns": {"id": "id"}}, **files), "become 'X_1'")
 
 
 def test_what_of_patients_is_left_out_is_told_without_small_counts(tmp_path):
@@ -359,6 +423,18 @@ def test_only_features_can_be_dropped_and_new_data_may_lack_them(name):
     for taken in ("sample_id", "group", label):
         refused(lambda taken=taken: features(trained, taken), f"Unknown feature '{taken}'")
     assert features(raw, "other", "leak") == ["age"]
+
+
+def test_a_column_that_is_dropped_may_hold_anything(tmp_path):
+    """Row numbers too: what `clean: drop` names must be there."""
+    rows = "".join(f"{i},s{i},{i * i},{'n.d.' if i == 3 else i}\n" for i in range(8))
+    path = write(tmp_path / "t.csv", f",id,age,x.y\n{rows}")
+    columns = {"columns": {"id": "id"}}
+    for name, source in (("disease_diagnosis", "clinical"), ("drug_response", "features")):
+        refused(lambda n=name, s=source: ingest(n, columns, **{s: path}), "row 5, column x.y")
+        raw = ingest(name, columns | {"drop": ["x_y", "1"]}, **{source: path})
+        assert feature_columns(raw) == ["1", "age", "x_y"]
+        assert raw["x_y"].tolist()[2:5] == ["2", "n.d.", "4"]
 
 
 def test_an_error_shows_no_value_of_another_person(tmp_path):

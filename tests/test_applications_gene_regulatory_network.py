@@ -8,6 +8,7 @@ from bioloom.application import get_application
 from bioloom.errors import DataError
 from bioloom.splits.leakage import audit
 from bioloom.splits.split import split_samples
+from tests.toys import refused
 
 APPLICATION = get_application("gene_regulatory_network")
 GENES, LENGTH = 60, 400
@@ -137,6 +138,41 @@ def test_a_regulator_of_several_genes_gives_an_edge_for_each(files):
     edges.to_csv(files["edges"], index=False)
     samples = cleaned(files, aliases={"complex": "abc0;abc59"}).samples
     assert {"g0", "g59"} <= set(samples["source"])
+
+
+def test_a_name_in_its_own_case_goes_before_another(files):
+    """dtx4 and DTX4 of zebrafish are two genes."""
+    genes = pd.read_csv(files["genes"])
+    genes.loc[1, "name"] = genes.loc[0, "name"].upper()
+    genes.to_csv(files["genes"], index=False)
+    read = APPLICATION.ingest(files, options())
+    assert read.samples["source"].value_counts()["g0"] == 15
+    assert read.notes == []
+    edges = pd.read_csv(files["edges"])
+    edges["regulator"] = edges["regulator"].str.replace("abc0", "ABC0").str.replace("abc2", "Abc2")
+    edges.to_csv(files["edges"], index=False)
+    read = APPLICATION.ingest(files, options())
+    assert "g0" not in set(read.samples["source"])
+    assert read.notes == ["1 names of genes are written in another case"]
+    edges["regulator"] = edges["regulator"].str.replace("ABC0", "Abc0")
+    edges.to_csv(files["edges"], index=False)
+    refused(lambda: APPLICATION.ingest(files, options()), "2 genes are called Abc0: g0, g1")
+
+
+def test_a_name_of_two_genes_is_refused_where_it_is_used(files):
+    genes = pd.read_csv(files["genes"])
+    genes.loc[[50, 51], "name"] = "twin"
+    genes.to_csv(files["genes"], index=False)
+    APPLICATION.ingest(files, options())
+    refused(
+        lambda: APPLICATION.ingest(files, options(candidates=True, only=["twin"])),
+        "2 genes are called twin: g50, g51",
+    )
+
+
+def test_edges_of_which_none_is_left_are_told(files):
+    raw = APPLICATION.ingest(files, options()).samples
+    refused(lambda: APPLICATION.clean(raw, {"min_targets": 1000}), "No edge is left")
 
 
 @pytest.mark.parametrize(

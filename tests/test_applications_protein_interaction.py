@@ -11,7 +11,7 @@ from bioloom.samples import Raw, feature_columns, is_links, write_table
 from bioloom.samples.quality import quality
 from bioloom.splits.leakage import audit
 from bioloom.splits.split import split_samples
-from tests.toys import refused
+from tests.toys import refused, write
 
 APPLICATION = get_application("protein_interaction")
 COMPLEXES, SUBUNITS = 20, 3
@@ -153,14 +153,59 @@ def test_psi_mitab(tmp_path):
     path = tmp_path / "pairs.mitab"
     other = "\t".join(["-"] * 13)
     path.write_text(f"#ID A\tID B\nuniprotkb:P1|intact:EBI-1\tuniprotkb:P2\t{other}\n")
-    assert read_links(path)[["source", "target"]].to_numpy().tolist() == [["P1", "P2"]]
+    assert read_links(path)[0].to_numpy().tolist() == [["P1", "P2"]]
     plain = tmp_path / "pairs.txt"
     plain.write_text(f"uniprotkb:P1\tuniprotkb:P2\t{other}\n")
-    assert read_links(plain)[["source", "target"]].to_numpy().tolist() == [["P1", "P2"]]
+    assert read_links(plain)[0].to_numpy().tolist() == [["P1", "P2"]]
     path.write_text("uniprotkb:P1\tuniprotkb:P2\n")
     refused(lambda: read_links(path), "15 tab-separated columns or more, got 2.*row 1")
     path.write_text(f"uniprotkb:P1\t-\t{other}\n")
-    refused(lambda: read_links(path), "without both ends")
+    refused(lambda: read_links(path), "no interactions")
+
+
+def mitab(source: str, target: str, expansion: str = "-", negative: str = "false") -> str:
+    """A line of MITAB 2.7; the identifiers as given."""
+    fields = [source, target, *["-"] * 40]
+    fields[15], fields[35] = expansion, negative
+    return "\t".join(fields) + "\n"
+
+
+def test_pairs_of_mitab_that_do_not_interact_or_lack_a_partner_are_left_out_and_counted(tmp_path):
+    lines = [
+        mitab("uniprotkb:P1", "uniprotkb:P2"),
+        mitab("uniprotkb:P1", "uniprotkb:P3", negative="true"),
+        mitab("uniprotkb:P1", "-"),
+        mitab("-", "uniprotkb:P2"),
+        mitab("uniprotkb:P2", "uniprotkb:P3", expansion='psi-mi:"MI:1060"(spoke expansion)'),
+    ]
+    path = write(tmp_path / "a.mitab", "".join(lines))
+    links, notes = read_links(path)
+    assert links["target"].to_dict() == {1: "P2", 5: "P3"}
+    assert notes == [
+        "1 pairs that were found not to interact are left out",
+        "2 interactions with one partner are left out",
+        "1 pairs are expanded from complexes",
+    ]
+
+
+def test_of_the_identifiers_of_mitab_those_of_the_sequences_are_taken(tmp_path):
+    fields = [
+        "entrez gene:6416",
+        "entrez gene:2318",
+        "biogrid:1|uniprot/swiss-prot:P1",
+        "refseq:N2",
+    ]
+    path = write(tmp_path / "a.mitab", "\t".join([*fields, *["-"] * 11]) + "\n")
+    links, _ = read_links(path, wanted={"P1"})
+    assert links.to_numpy().tolist() == [["P1", "2318"]]
+
+
+def test_what_is_left_out_of_the_files_of_databases_stands_in_the_notes(files, tmp_path):
+    pairs = "".join(mitab(f"x:p{i}", f"x:p{i + 1}") for i in range(0, 40, 2)) + mitab("x:p0", "-")
+    given = {"sequences": files["sequences"], "pairs": write(tmp_path / "a.mitab", pairs)}
+    read = APPLICATION.ingest(given, {"all_interact": True})
+    assert len(read.samples) == 20
+    assert read.notes == ["1 interactions with one partner are left out"]
 
 
 def test_uniprot_headers_give_their_accession(files, tmp_path):

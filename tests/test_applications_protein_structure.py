@@ -94,7 +94,7 @@ def test_sequences_without_states_are_left_out(tmp_path):
     [
         (">a\nCCEE\n", "a has 4 states for 5 residues.*t.fasta, row 1"),
         (">b\nCCCCC\n>a\nCCQCC\n", "'Q' at position 3 of a is no state.*row 3.*H, G, I"),
-        (">x\nC\n", "none of the sequences' ids, such as a"),
+        (">x\nC\n", "none of the sequences' ids.*one has a, this one x"),
         (">a\n", "a has no sequence"),
     ],
 )
@@ -124,7 +124,29 @@ def test_what_is_no_chain_file_is_refused(content, tmp_path):
         np.savez(path, chain=np.array(["a"]), offsets=np.array([0, 2]))
     else:
         path.write_text(content)
-    refused(lambda: read_chains(path), "Expected an npz file with the arrays")
+    refused(lambda: read_chains(path), "Expected an npz file of arrays")
+
+
+@pytest.mark.parametrize(
+    ("changed", "pattern"),
+    [
+        ({"offsets": np.array([0, 1, 1])}, "do not follow one another"),
+        ({"offsets": np.array([-3, 1, 3])}, "do not follow one another"),
+        ({"ca_step": np.zeros((3, 2), np.int8)}, "differ in length"),
+        ({"sequence": np.full(3, 200, np.uint8)}, "sequence has what is no letter"),
+        ({"sequence": np.array(list("AAA"))}, "sequence is of another type"),
+        ({"unit": np.array([0.1])}, "differ in length"),
+    ],
+)
+def test_arrays_that_do_not_fit_together_are_refused(changed, pattern, tmp_path):
+    letters = {name: np.full(3, 65, np.uint8) for name in ("sequence", "states")}
+    steps = {name: np.zeros((3, 3), np.int8) for name in ("ca_step", "cb_from_ca")}
+    arrays = {"chain": np.array(["a", "b"]), "offsets": np.array([0, 1, 3]), "unit": np.array(0.1)}
+    path = tmp_path / "chains.npz"
+    np.savez(path, **arrays | letters | steps)
+    assert [chain.sequence for chain in read_chains(path)] == ["A", "AA"]
+    np.savez(path, **arrays | letters | steps | changed)
+    refused(lambda: read_chains(path), pattern)
 
 
 def test_structure_files_become_labelled_samples(tmp_path):
@@ -148,7 +170,7 @@ def test_mmcif_and_pdb_say_the_same(tmp_path):
     file = pdbx.CIFFile()
     pdbx.set_structure(file, atoms, data_block="h")
     file.write(tmp_path / "h.cif")
-    first, second = read_structures(tmp_path / "h.pdb"), read_structures(tmp_path / "h.cif")
+    (first, _), (second, _) = (read_structures(tmp_path / f"h.{end}") for end in ("pdb", "cif"))
     assert [c.sequence for c in first] == [c.sequence for c in second] == ["A" * 12]
     np.testing.assert_allclose(first[0].ca, second[0].ca, atol=1e-3)
     assert np.linalg.norm(first[0].cb - first[0].ca, axis=1) == pytest.approx(1.53, abs=0.1)
@@ -178,7 +200,72 @@ def test_an_empty_folder_is_refused(tmp_path):
 def test_residues_without_backbone_are_left_out(tmp_path):
     lines = [line for line in helix(10) if line[22:26].strip() != "4" or " CA " not in line]
     path = write(tmp_path / "a.pdb", "\n".join(lines) + "\n")
-    assert read_structures(path)[0].sequence == "A" * 9
+    (chain,), notes = read_structures(path)
+    assert chain.sequence == "A" * 9
+    assert [note.split(" ", 1)[0] for note in notes] == ["1", "1"]
+    assert "without one N, CA and C" in notes[0]
+    assert "the ends of a gap are neighbours" in notes[1]
+    # Three atoms of the backbone, but no C.
+    write(path, "\n".join(helix(10)).replace("  C   ALA A   4", "  CA  ALA A   4"))
+    assert read_structures(path)[0][0].sequence == "A" * 9
+
+
+def test_a_free_amino_acid_in_a_chain_is_a_ligand(tmp_path):
+    from biotite.structure.io import pdb, pdbx
+
+    def moved(line: str, residue: str, number: int, record: str = "HETATM") -> str:
+        return f"{record:6s}{line[6:17]}{residue}{line[20:22]}{number:4d}{line[26:]}"
+
+    chain, (*glu,) = helix(9), helix(1)
+    ligand = [moved(line, "GLU", 201) for line in glu]
+    changed = [moved(line, "MSE", 5) if line[22:26] == "   5" else line for line in chain]
+    odd = [moved(line, "MSE", 202) for line in glu]  # an amino acid that is not one of the twenty
+    path = tmp_path / "a.pdb"
+    for lines in ([*changed, "TER", *ligand, *odd], [*changed, *ligand]):
+        write(path, "\n".join(lines) + "\n")
+        (found,), notes = read_structures(path)
+        assert found.sequence == "AAAAMAAAA"
+        assert len(found.ca) == len(found.states) == 9
+        assert "amino acids that are ligands" in notes[0]
+    atoms = pdb.PDBFile.read(path).get_structure(model=1)
+    file = pdbx.CIFFile()
+    pdbx.set_structure(file, atoms, data_block="a")
+    places = atoms.res_id.astype("U4")
+    places[atoms.res_id > 200] = "."
+    file.block["atom_site"]["label_seq_id"] = pdbx.CIFColumn(places)
+    file.write(tmp_path / "a.cif")
+    assert read_structures(tmp_path / "a.cif")[0][0].sequence == "AAAAMAAAA"
+
+
+def test_a_residue_of_several_letters_is_one_unknown_residue(tmp_path):
+    lines = [line.replace("ALA A   4", "SIC A   4") for line in helix(8)]  # chemically Asp and Cys
+    chain = read_structures(write(tmp_path / "a.pdb", "\n".join(lines) + "\n"))[0][0]
+    assert chain.sequence == "AAAXAAAA"
+    assert len(chain.states) == len(chain.ca) == 8
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [("a.cif", "1e8"), ("a.cif", "nan"), ("a.cif", "9999"), ("a.pdb", "9999.00"), ("a.pdb", "nan")],
+)
+def test_an_atom_that_is_nowhere_near_its_chain_is_refused(tmp_path, name, place):
+    """P-SEA asked for terabytes."""
+    from biotite.structure.io import pdb, pdbx
+
+    lines = helix(9)
+    far = [place.rjust(8) * 3 if " CA  ALA A   7" in line else line[30:54] for line in lines]
+    if name == "a.pdb":
+        lines = [line[:30] + places + line[54:] for line, places in zip(lines, far, strict=True)]
+        write(tmp_path / name, "\n".join(lines) + "\n")
+    else:
+        write(tmp_path / "whole.pdb", "\n".join(lines) + "\n")
+        file = pdbx.CIFFile()
+        atoms = pdb.PDBFile.read(tmp_path / "whole.pdb").get_structure(model=1)
+        pdbx.set_structure(file, atoms, data_block="a")
+        for axis, part in zip("xyz", np.transpose([f.split() for f in far]), strict=True):
+            file.block["atom_site"][f"Cartn_{axis}"] = pdbx.CIFColumn(part)
+        file.write(tmp_path / name)
+    refused(lambda: read_structures(tmp_path / name), "Residue 7 of a_A", "9,999.999")
 
 
 def test_ideal_beta_carbons_are_tetrahedral():

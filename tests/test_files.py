@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from bioloom.errors import DataError
 from bioloom.features import Features, read_features, write_features
 from bioloom.files import (
+    file_names,
     read_json,
     replacing,
     replacing_folder,
@@ -169,5 +171,29 @@ def test_a_damaged_file_says_that_it_can_be_made_again(tmp_path: Path, name: str
     write(content, path)
     read(path)
     path.write_bytes(damaged(path.read_bytes()))
-    with pytest.raises(DataError, match=rf"damaged \(file .*{name}\). Hint: remove it"):
+    with pytest.raises(DataError, match=rf"\(file .*{name}\). Hint: remove it"):
         read(path)
+
+
+def test_each_id_has_a_file_name_of_its_own():
+    ids = [
+        "a/b",
+        "a_b",
+        "IFN-\u03b1",
+        "IFN-\u03b2",
+        "pep",
+        "PEP",
+        "x" * 300,
+        "../x",
+        "",
+        "..",
+        "ok.1",
+    ]
+    names = file_names(ids)
+    assert len({name.lower() for name in names}) == len(ids)
+    assert all(re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name) for name in names)
+    assert max(map(len, names)) <= 80
+    assert names[1] == "a_b"
+    assert names[-1] == "ok.1"
+    assert file_names(["a/b"]) == [names[0]]
+    assert file_names([names[0]]) != [names[0]]

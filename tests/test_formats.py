@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
-import io
 import re
 from pathlib import Path
 
@@ -20,14 +18,18 @@ from bioloom.formats.columns import (
     feature_names,
     infer_types,
     numbers,
+    one_spelling,
+    partner_rows,
+    places,
     select_rows,
     text,
     unique_ids,
+    without_row_numbers,
 )
 from bioloom.formats.expression import read_expression
 from bioloom.formats.fasta import read_fasta
 from bioloom.formats.genbank import read_proteins
-from bioloom.formats.table import MISSING, read_source, read_table
+from bioloom.formats.table import read_table
 from bioloom.formats.text import open_text
 from bioloom.privacy.identifiers import identifying
 from tests.toys import refused, write
@@ -61,6 +63,14 @@ def test_gzip_is_known_by_content_and_a_byte_order_mark_is_skipped(tmp_path):
     for name, data in (("a.csv", content), ("b.csv", gzip.compress(content))):
         with open_text(write(tmp_path / name, data)) as lines:
             assert next(lines).rstrip() == "id,x"
+
+
+def test_a_gzip_bomb_is_refused_and_honest_text_is_not(tmp_path, monkeypatch):
+    content = gzip.compress(b"id\n" + b"a\n" * 200_000)
+    path = write(tmp_path / "a.csv", content)
+    assert len(read_table(path)) == 200_000
+    monkeypatch.setattr("bioloom.formats.text.UNPACKED_FREE", 1000)
+    refused(lambda: read_table(path), "more than 200 times its size", "unpack it yourself")
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -97,6 +107,7 @@ def test_fasta_is_read_as_written(tmp_path_factory, records, width, zipped):
         (">a\nMKV\n>b\n", "b has no sequence.*row 3"),
         ("> \nMKV\n", "without an id.*row 1"),
         ("\n\n", "no FASTA records"),
+        (">a\x01\nMKV\n", "control character in an id.*row 1"),
     ],
 )
 def test_a_broken_fasta_names_the_line(tmp_path, content, expected):
@@ -135,132 +146,31 @@ ORIGIN
 
 
 def test_genbank_gives_the_translated_coding_sequences(tmp_path):
-    proteins = read_proteins(write(tmp_path / "genome.gb", FEATURES))
+    proteins, notes = read_proteins(write(tmp_path / "genome.gb", FEATURES))
     assert [(p.locus_tag, p.gene, p.sequence, p.row) for p in proteins] == [
         ("x0001", "aaaA", "MKVLAAGW", 8),
         ("x0004", "", "MST", 20),
     ]
+    assert notes == []
 
 
-def test_a_broken_genbank_names_the_line(tmp_path):
-    twice = FEATURES.replace("x0004", "x0001")
-    refused(lambda: read_proteins(write(tmp_path / "a.gb", twice)), "x0001 is there twice.*row 20")
-    untagged = FEATURES.replace('/locus_tag="x0004"', "/pseudo")
-    refused(lambda: read_proteins(write(tmp_path / "b.gb", untagged)), "No /locus_tag.*row 20")
-    refused(lambda: read_proteins(write(tmp_path / "c.gb", ">a\nMKV\n")), "no coding sequence")
+def test_odd_coding_sequences_are_left_out_and_counted(tmp_path):
+    """A locus with two of them, as splicing and frameshifts make them, and one without a tag."""
+    path = write(tmp_path / "a.gb", FEATURES.replace("x0004", "x0001"))
+    proteins, notes = read_proteins(path)
+    assert [protein.sequence for protein in proteins] == ["MKVLAAGW"]
+    assert notes == ["1 further coding sequences of a locus are left out"]
+    proteins, notes = read_proteins(path, "gene")
+    assert [protein.locus_tag for protein in proteins] == ["aaaA"]
+    assert notes == ["1 coding sequences without a /gene are left out"]
 
 
-# Tables --------------------------------------------------------------------------------------
-
-cell = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), max_size=6)
-filled = cell.filter(lambda value: value not in MISSING)
-
-
-@given(st.lists(st.tuples(filled, cell, cell), min_size=1, max_size=8), st.sampled_from(",\t"))
-def test_a_table_is_read_as_written(tmp_path_factory, rows, separator):
-    buffer = io.StringIO()
-    csv.writer(buffer, delimiter=separator).writerows([("a", "b", "c"), *rows])
-    ending = "csv" if separator == "," else "tsv"
-    path = write(tmp_path_factory.mktemp("table") / f"t.{ending}", buffer.getvalue())
-    table = read_table(path)
-    expected = [[None if value in MISSING else value for value in row] for row in rows]
-    assert table.astype(object).where(table.notna(), None).to_numpy().tolist() == expected
-    assert list(table.index) == list(range(2, len(rows) + 2))
-
-
-def test_rows_are_numbered_as_in_the_file(tmp_path):
-    content = 'a comment\nid,x\n\nA,"two\nlines"\nB, 2\n'
-    table = read_table(write(tmp_path / "t.csv", content), skip=1)
-    assert list(table.index) == [5, 6]
-    assert table["x"].tolist() == ["two\nlines", "2"]
-
-
-def test_blank_lines_before_the_header_are_skipped(tmp_path):
-    for content in ("\n \nid,x\nA,1\n\nB,2\n", '\n\n"id","x"\nA,1\n\nB,2\n'):
-        table = read_table(write(tmp_path / "t.csv", content))
-        assert table.to_dict("list") == {"id": ["A", "B"], "x": ["1", "2"]}
-        assert list(table.index) == [
-            content.split("\n").index("A,1") + 1,
-            len(content.split("\n")) - 1,
-        ]
-    table = read_table(write(tmp_path / "t.csv", "\nA,1\n\nB,2\n"), header=False)
-    assert table["1"].tolist() == ["A", "B"]
-    assert list(table.index) == [2, 4]
-
-
-def test_a_field_may_be_as_long_as_a_chromosome(tmp_path):
-    table = read_table(write(tmp_path / "t.csv", "id,sequence\na," + "ACGT" * 50_000 + "\n"))
-    assert len(table["sequence"].iloc[0]) == 200_000
-
-
-def test_a_source_is_read_by_its_options(tmp_path):
-    path = write(tmp_path / "t.csv", "a;1\nb;2\n")
-    options = {"read": {"values": {"header": False, "separator": ";"}}}
-    assert read_source(path, "values", options)["2"].tolist() == ["1", "2"]
-    wrong = {"read": {"values": {"headers": False}}}
-    refused(lambda: read_source(path, "values", wrong), "under `read: values`.*mean 'header'")
-    refused(lambda: read_source(path, "values", {"read": {"values": 5}}), "takes options by name")
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("a.csv", "x;y\n1;?\n"),
-        ("a.csv", "x\ty\n1\t?\n"),
-        ("a.tsv", "x,y\n1,?\n"),
-        ("a.csv", "x,y\n1,?\n"),
-    ],
-)
-def test_the_separator_is_seen_in_the_first_line_and_missing_values_have_any_spelling(
-    tmp_path, name, text
-):
-    path = tmp_path / name
-    path.write_text(text)
-    table = read_table(path, missing=["?"])
-    assert table.columns.tolist() == ["x", "y"]
-    assert table["x"].tolist() == ["1"]
-    assert table["y"].isna().all()
-
-
-def test_a_table_without_header_names_its_columns_by_number(tmp_path):
-    table = read_table(write(tmp_path / "t.csv", "2,x\nMKV, 1\nMKL, 0\n"), header=False, skip=1)
-    assert table.to_dict("list") == {"1": ["MKV", "MKL"], "2": ["1", "0"]}
-    assert list(table.index) == [2, 3]
-    unnamed = read_table(write(tmp_path / "u.csv", ",x\na,1\n"))
-    assert list(unnamed.columns) == ["1", "x"]
-
-
-def test_parquet_keeps_its_types(tmp_path):
-    path = tmp_path / "t.parquet"
-    frame = pd.DataFrame({"id": [7.0, 8.0], "sex": ["F", None], "old": [True, False], "x": [1, 2]})
-    frame.to_parquet(path)
-    table = read_table(path)
-    assert unique_ids(table, "id", path).tolist() == ["7", "8"]
-    types = infer_types(table, {}, path)
-    assert {name: column.dtype.kind for name, column in types.items() if name in "idx"} == {
-        "id": "f",
-        "x": "f",
-    }
-    assert types["old"].tolist() == ["True", "False"]
-    refused(lambda: read_table(write(path, "no parquet")), "Parquet file cannot be read")
-
-
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        ("id,x\n", "no rows"),
-        ("\n\n", "no rows"),
-        ("id,x\na,1\nb,2,3\n", "Expected 2 fields, got 3.*row 3"),
-        ("id,x\na,1\n\nb\n", "Expected 2 fields, got 1.*row 4"),
-        ("id,x,x\na,1,2\n", "there twice: x"),
-    ],
-)
-def test_a_broken_table_names_the_row(tmp_path, content, expected):
-    refused(lambda: read_table(write(tmp_path / "t.csv", content)), expected)
-
-
-def test_an_unknown_ending_is_refused(tmp_path):
-    refused(lambda: read_table(write(tmp_path / "t.xls", "id\na\n")), r"Expected one of \.csv")
+def test_a_genbank_without_the_tag_says_which_ones_it_has(tmp_path):
+    path = write(tmp_path / "a.gb", FEATURES.replace("/locus_tag", "/protein_id"))
+    refused(lambda: read_proteins(path), "has a /locus_tag", "`locus: protein_id` or `locus: gene`")
+    assert [p.locus_tag for p in read_proteins(path, "protein_id")[0]] == ["x0001", "x0004"]
+    refused(lambda: read_proteins(write(path, ">a\nMKV\n")), "no coding sequence")
+    refused(lambda: read_proteins(path, "product"), "named by locus_tag, old_locus_tag, protein_id")
 
 
 # Columns -------------------------------------------------------------------------------------
@@ -301,7 +211,14 @@ def test_a_column_of_numbers_is_read_as_written(values):
 
 @pytest.mark.parametrize(
     ("wrong", "hint"),
-    [("4o", "types: {age: category}"), ("4,5", "decimal mark"), ("inf", "mend the value")],
+    [
+        ("4o", "types: {age: category}"),
+        ("4,5", "decimal mark"),
+        ("inf", "mend the value"),
+        ("1,250", "one of thousands: remove it; if it is a decimal mark"),
+        ("1,250,000", "one of thousands: remove it"),
+        ("1 250.5", "one of thousands: remove it"),
+    ],
 )
 def test_text_where_a_number_is_due_names_row_and_column_and_not_the_value(wrong, hint):
     table = frame(age=["1", "2", None, wrong, "5"])
@@ -317,6 +234,69 @@ def test_a_decimal_comma_is_named(tmp_path):
     column = pd.Series(["1,5", "2,25", "3"], index=[2, 3, 4], name="CRP [mg/L]", dtype="str")
     with pytest.raises(DataError, match=r"row 2, column CRP.*use a point as the decimal mark"):
         infer_types(column.to_frame(), {}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "values", [["1,250", "980,000"], ["1'250", "1"], ["1\u202f250", "1"], ["1,25,000", "2"]]
+)
+def test_a_mark_of_thousands_is_named_in_a_column_that_is_full_of_them(values):
+    refused(lambda: infer_types(frame(x=values), {}, HERE), "thousands", "row 2")
+
+
+@pytest.mark.parametrize("values", [["1,250", "1,5"], ["1.250,5", "3,0"]])
+def test_a_column_with_decimal_commas_has_no_thousands(values):
+    refused(lambda: infer_types(frame(x=values), {}, HERE), "row 2.*point as the decimal mark")
+
+
+def test_all_columns_that_are_wrong_are_told_at_once():
+    table = frame(age=["1", "2", "x"], sex=["F", "M", "F"], crp=["1", "low", "2"])
+    message = refused(
+        lambda: infer_types(table, {}, HERE), "row 4, column age", "row 3, column crp"
+    )
+    assert len(message.splitlines()) == 2
+
+
+def test_a_column_that_numbers_the_rows_is_no_feature():
+    count = 12
+    columns = {
+        "1": [str(i) for i in range(count)],
+        "Unnamed: 0": [str(3 * i) for i in range(count)],
+        "SUBJID": [f"{101 + i}.0" for i in range(count)],
+        "age": [str(40 + i * i) for i in range(count)],
+        "day": [str(i) for i in range(count)],
+    }
+    table, notes = without_row_numbers(frame(**columns), ["day"])
+    assert table.columns.tolist() == ["age", "day"]
+    assert notes == ["Columns that number the rows are not read: 1, Unnamed: 0, SUBJID"]
+    table, notes = without_row_numbers(frame(dose=["1", "2", "3"]), [])
+    assert table.columns.tolist() == ["dose"]
+    assert notes == []
+
+
+@pytest.mark.parametrize("values", [["1", "0", "1.0"], ["7.00", "7"]])
+def test_one_number_in_two_spellings_is_refused(values):
+    table = frame(x=values)
+    refused(lambda: one_spelling(table["x"], HERE), "two spellings", "column x")
+    refused(lambda: unique_ids(table, "x", HERE), "two spellings")
+
+
+def test_texts_that_only_look_alike_stay_apart():
+    one_spelling(pd.Series(["1.1", "1.10", "01", "1", "yes", "Yes", None], dtype="str"), HERE)
+
+
+def test_ids_keep_their_spelling_and_are_found_by_number():
+    ids = pd.Series(["683600.0", "2.0", "9.0"])
+    assert places(ids, pd.Series(["2", "683600"])).tolist() == [1, 0, -1]
+    assert places(pd.Series(["2.0", "a"]), pd.Series(["2", "a"])).tolist() == [-1, 1]
+    table = frame(id=["2", "5", "683600"])
+    rows, notes = partner_rows(ids, table, "id", HERE)
+    assert rows.fillna(-1).tolist() == [4, 2, -1]
+    assert notes == [
+        "1 items have no row in the table and are left out, such as 9.0",
+        "1 rows without an item are in the table and are left out, such as 5",
+    ]
+    other = frame(id=["p2", "p9"])
+    refused(lambda: partner_rows(ids, other, "id", HERE), "one has 683600.0, this one p2")
 
 
 def test_a_name_in_a_hint_is_yaml():

@@ -1,13 +1,17 @@
 """AnnData files, written here by h5py as anndata does: dense, by rows and by columns."""
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
 
 from bioloom.application import get_application
-from bioloom.errors import DataError
 from bioloom.formats.h5ad import read_h5ad
+from tests.toys import refused, write
 
 VALUES = np.array([[0, 2, 0], [1, 0, 0.5]])
 
@@ -52,9 +56,105 @@ def test_an_observation_column_or_a_gene_is_the_label(path):
     assert "expression.HLA.A" not in raw
 
 
-def test_another_file_is_refused(tmp_path):
-    pytest.importorskip("h5py")
-    path = tmp_path / "a.h5ad"
-    path.write_text("no HDF5")
-    with pytest.raises(DataError, match="no AnnData file"):
-        read_h5ad(path)
+@pytest.fixture
+def group(tmp_path) -> Iterator[tuple[Any, Path]]:
+    """The `obs` of a file of three observations, to be filled, and its path."""
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "b.h5ad"
+    with h5py.File(path, "w") as file:
+        file["X"] = np.eye(3)
+        obs, var = file.create_group("obs"), file.create_group("var")
+        for side in (obs, var):
+            side.attrs["_index"] = "name"
+            side["name"] = ["a", "b", "c"]
+        obs.attrs["column-order"] = ["x"]
+        yield obs, path
+
+
+def column(group: tuple[Any, Path]) -> list[Any]:
+    """The column x of the file."""
+    obs, path = group
+    obs.file.flush()
+    _, table = read_h5ad(path)
+    return table["x"].astype(object).where(table["x"].notna(), None).tolist()
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([4, 5, 6], [4, None, 6]),
+        ([True, True, False], [True, None, False]),
+        ([" x", "y", "NA"], ["x", None, None]),  # as in any table
+    ],
+)
+def test_nullable_columns_are_read(group, values, expected):
+    item = group[0].create_group("x")
+    item["values"], item["mask"] = values, [False, True, False]
+    assert column(group) == expected
+
+
+def test_an_index_of_nullable_strings_is_read(group):
+    obs, _ = group
+    del obs["name"]
+    item = obs.create_group("name")
+    item["values"], item["mask"] = ["s1", "s2", "s3"], [False] * 3
+    obs["x"] = [1.5, 2, np.nan]
+    assert column(group) == [1.5, 2, None]
+    assert read_h5ad(group[1])[0].index.tolist() == ["s1", "s2", "s3"]
+
+
+def test_codes_of_anndata_0_7_are_what_they_stand_for(group):
+    obs, _ = group
+    obs["__categories/x"] = [24.0, 0.0]
+    obs["x"] = np.array([1, 0, -1], dtype=np.int8)
+    obs["x"].attrs["categories"] = obs["__categories/x"].ref
+    assert column(group) == [0, 24, None]
+
+
+def test_categories_that_are_nullable_or_none_are_read(group):
+    item = group[0].create_group("x")
+    item["codes"] = np.array([-1, -1, -1], dtype=np.int8)
+    item["categories"] = np.array([], dtype="S1")
+    assert column(group) == [None, None, None]
+    del item["categories"], item["codes"]
+    item["codes"] = np.array([1, 0, -1], dtype=np.int8)
+    categories = item.create_group("categories")
+    categories["values"], categories["mask"] = ["u", "v"], [False, False]
+    assert column(group) == ["v", "u", None]
+
+
+def test_a_column_of_an_unknown_encoding_is_named(group):
+    group[0].create_group("x").attrs["encoding-type"] = "awkward-array"
+    refused(lambda: column(group), "/obs/x has the unknown encoding awkward-array")
+
+
+def test_an_id_that_is_there_twice_is_refused(group):
+    obs, _ = group
+    obs["x"] = [1, 2, 3]
+    obs["name"][2] = "a"
+    refused(lambda: column(group), "also in row 1.*row 3, column obs")
+
+
+def test_a_matrix_above_the_limit_is_refused(path, monkeypatch):
+    monkeypatch.setattr("bioloom.formats.h5ad.MOST_VALUES", 5)
+    refused(lambda: read_h5ad(path), "2 x 3 values are more than 5")
+
+
+def test_another_or_a_damaged_file_is_refused(group):
+    obs, path = group
+    obs.file.flush()
+    whole = path.read_bytes()
+    refused(lambda: read_h5ad(write(path, "no HDF5")), "AnnData file cannot be read")
+    refused(lambda: read_h5ad(write(path, whole[: len(whole) // 2])), "AnnData file cannot be read")
+    refused(lambda: read_h5ad(path.with_name("none.h5ad")), "no such file")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("SIGSEGV", "ended with SIGSEGV"), ("SIGXCPU", "5 s of CPU time")]
+)
+def test_a_crash_and_a_loop_inside_hdf5_are_told(tmp_path, monkeypatch, name, expected):
+    path = write(tmp_path / "a.h5ad", "any")
+    script = path.with_name("dies.py")
+    write(script, f"import os, signal\nos.kill(os.getpid(), signal.{name})\n")
+    monkeypatch.setattr("bioloom.formats._h5ad_process.__file__", str(script))
+    refused(lambda: read_h5ad(path), expected)

@@ -74,6 +74,15 @@ def test_class_labels_are_renamed_and_some_are_no_label():
     )
 
 
+@pytest.mark.parametrize(("one", "other"), [("1", "1.0"), ("yes", "Yes"), ("TRUE", "true")])
+def test_a_label_in_two_spellings_is_refused_unless_classes_names_both(one, other):
+    column = cells(one, "x", other)
+    refused(lambda: read(column), "two spellings.*row 2.*row 4, column y", "classes")
+    table, _ = read(column, classes={one: "ill", other: "ill", "x": "well"})
+    assert table["label"].tolist() == ["ill", "well", "ill"]
+    refused(lambda: read(cells(f"{one};a", other), **SEVERAL), "two spellings")
+
+
 # Several labels ------------------------------------------------------------------------------
 
 

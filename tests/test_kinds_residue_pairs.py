@@ -117,7 +117,10 @@ def test_predictions_cover_each_pair_and_become_structure_files(trained, tmp_pat
         "c33.pdb",
         "c34.cif",
         "c34.pdb",
+        "index.csv",
     ]
+    index = pd.read_csv(tmp_path / "index.csv")
+    assert dict(zip(index["sample_id"], index["name"], strict=True)) == {"c33": "c33", "c34": "c34"}
     old = pdb.PDBFile.read(tmp_path / "c33.pdb").get_structure(model=1, extra_fields=["b_factor"])
     cif = pdbx.get_structure(
         pdbx.CIFFile.read(tmp_path / "c33.cif"), model=1, extra_fields=["b_factor"]

@@ -98,7 +98,7 @@ def test_an_index_is_kept_and_bound_to_its_file(tmp_path, bam):
         with pytest.raises(DataError, match="not the one that its index was made of"):
             Bam(bam, kept).records("chr2", 100, 300)
     kept.write_bytes(b"PK\x03\x04 nothing")
-    with pytest.raises(DataError, match="no index"):
+    with pytest.raises(DataError, match="remove it; a new one is made"):
         Bam(bam, kept)
 
 

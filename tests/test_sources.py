@@ -201,6 +201,20 @@ def test_a_wrong_checksum_leaves_nothing(index, tmp_path):
     assert _left(tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    ("artifact", "member"),
+    [(WHEEL, "some_data/table.csv"), (SDIST, "some-data-1.0/table.csv")],
+)
+def test_a_member_that_unpacks_to_more_than_the_limit_is_refused(
+    index, tmp_path, monkeypatch, artifact, member
+):
+    for limit in ("UNPACKED_FREE", "UNPACKED_TIMES"):
+        monkeypatch.setattr(f"bioloom.sources.{limit}", 0)
+    with pytest.raises(DataError, match="unpacks to .* bytes, more than 0 times its size"):
+        fetch(_source(artifact, member), tmp_path / "out" / "table.csv", tmp_path / "cache")
+    assert not (tmp_path / "out" / "table.csv").exists()
+
+
 def test_a_missing_member_names_close_ones_and_leaves_an_older_file_alone(index, tmp_path):
     path = tmp_path / "out" / "table.csv"
     with pytest.raises(

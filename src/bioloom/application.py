@@ -22,6 +22,7 @@ TRIMMING = {
 }
 SCORED = {"scored": Option(False, type=bool)}
 """Whether predictions of new data that are labelled are compared with the labels."""
+TASK_OPTIONS = ("kind", "part", "drop")
 ALIGNERS = ("auto", "bwa", "mappy", "bwa-mem2", "minimap2")
 
 
@@ -58,7 +59,8 @@ class Application:
     `tables` are those sources that may be tables, each with what a data set's `read` may say of it.
     `options` (of a data set, beside its sources), `columns` (of its `columns`) and `clean_options`
     say what `ingest` and `clean` take, each with its default: tasks are checked against them before
-    any job runs. The options `kind` and `part` are not for data sets to say: the pipeline does.
+    any job runs. The options `kind`, `part` and `drop` are not for data sets to say: the pipeline
+    does, by the task.
     `defaults(task)` are the sections `features`, `preprocess`, `model` and `baselines` of a task
     that leaves them out.
     """
@@ -96,7 +98,7 @@ class Application:
     @property
     def dataset_options(self) -> dict[str, Any]:
         """What a data set may say beside its sources."""
-        own = {name: o for name, o in self.options.items() if name not in ("kind", "part")}
+        own = {name: o for name, o in self.options.items() if name not in TASK_OPTIONS}
         return own | self.reads_options | SCORED
 
     @property

@@ -44,6 +44,11 @@ class DataError(ValueError):
         super().__init__(f"{text}. Hint: {hint}" if hint else text)
 
 
+def several(mistakes: Iterable[str]) -> DataError:
+    """One error for several mistakes, a line each: where it is told, `ERROR: ` begins the first."""
+    return DataError("\nERROR: ".join(mistakes))
+
+
 def in_yaml(name: str) -> str:
     """A column's name as it must be written in a task file: quoted where YAML needs that."""
     return name if re.fullmatch(r"[A-Za-z_][\w.]*", name) else json.dumps(name, ensure_ascii=False)

@@ -8,7 +8,8 @@ import os
 import platform
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from io import BytesIO
@@ -19,7 +20,10 @@ from zipfile import ZipFile, ZipInfo
 from bioloom.errors import DataError
 
 SUMS = "SHA256SUMS"
+AGAIN = "remove it, and it will be made again"
 _HOST = re.sub(r"\W", "", platform.node()) or "here"
+PLAIN = re.compile(r"(?!(.*-)?[0-9a-f]{8}$)[A-Za-z0-9_][A-Za-z0-9._-]{0,79}")
+"""Ids that are names of files, and are not taken for one with a digest behind it."""
 
 
 @contextmanager
@@ -106,6 +110,25 @@ def _open_to_all(path: Path) -> None:
         path.chmod(0o666 & ~umask)
 
 
+def file_names(ids: Sequence[str]) -> list[str]:
+    """A name of a file for each of different ids, without ending: different also without case.
+
+    An id of up to 80 plain letters, digits, `.`, `_` and `-` is its own name. What is left of any
+    other has eight digits of its sha256 behind it, so that the name is the same in every run.
+    """
+    alike = Counter(name.lower() for name in ids)
+    return [
+        name if PLAIN.fullmatch(name) and alike[name.lower()] == 1 else _hashed(name)
+        for name in ids
+    ]
+
+
+def _hashed(name: str) -> str:
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    left = re.sub(r"[^A-Za-z0-9._-]+", "_", name)[:60].strip("._-")
+    return f"{left}-{digest}" if left else digest
+
+
 def write_json(content: Any, path: str | Path) -> None:
     """Write readable JSON; keys keep their order."""
     with replacing(path) as temporary:
@@ -126,8 +149,7 @@ def reading(path: str | Path) -> Iterator[None]:
     except (DataError, FileNotFoundError, PermissionError, MemoryError):
         raise
     except Exception as error:  # what is damaged fails in ways without number
-        hint = "remove it, and it will be made again"
-        raise DataError("This file is damaged", file=path, hint=hint) from error
+        raise DataError("This file is damaged", file=path, hint=AGAIN) from error
 
 
 def write_skops(content: Any, path: str | Path) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bioloom.application import Application
@@ -20,10 +21,13 @@ from bioloom.formats.columns import (
     TYPES,
     feature_names,
     infer_types,
+    one_spelling,
+    places,
     require_columns,
     select_rows,
     text,
     unique_ids,
+    without_row_numbers,
 )
 from bioloom.formats.expression import OPTIONS as MATRIX_OPTIONS
 from bioloom.formats.expression import read_expression_source
@@ -56,6 +60,7 @@ OPTIONS: dict[str, Any] = {
     "identifiers": [],
     "not_identifiers": [],
     "kind": None,
+    "drop": [],
 }
 COLUMNS: dict[str, Any] = {"id": None, "patient": None, "label": Option(None, several=True)}
 CLEAN: dict[str, Any] = {"drop": [], "ranges": {}, "max_categories": 50, "min_class_size": 1}
@@ -79,9 +84,8 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     if columns["label"]:
         labels, taken = read_labels(table, columns["label"], options, path)
         samples, notes = samples.join(labels), notes + taken
-    clinical, removed = _clinical(table, named_columns(columns), options, path)
-    if removed:
-        notes.append(f"Columns that identify a person were not read: {', '.join(removed)}")
+    clinical, left_out = _clinical(table, named_columns(columns), options, path)
+    notes += left_out
     blocks = [samples, clinical]
     if "expression" in files:
         expression, facts = _expression(files, samples["group"], options)
@@ -98,6 +102,7 @@ def _identity(table: pd.DataFrame, columns: Mapping[str, Any], path: Path) -> pd
     if columns["patient"]:
         require_columns(table, [columns["patient"]], path)
         patients = text(table[columns["patient"]])
+        one_spelling(patients, path)
         missing = patients.index[patients.isna()]
         if len(missing):
             raise DataError(
@@ -109,20 +114,23 @@ def _identity(table: pd.DataFrame, columns: Mapping[str, Any], path: Path) -> pd
 def _clinical(
     table: pd.DataFrame, roles: list[str], options: Mapping[str, Any], path: Path
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Numbers, categories and free text, and the columns that were left out as identifiers."""
+    """Numbers, categories and free text; and notes on the columns that are not read."""
     require_columns(table, [*options["identifiers"], *options["not_identifiers"]], path)
     others = [str(name) for name in table if name not in roles]
     suspects = {*identifying(others), *options["identifiers"]} - {*options["not_identifiers"]}
     removed = [name for name in others if name in suspects]
+    notes = [f"Columns that identify a person were not read: {', '.join(removed)}"]
     features = table.drop(columns=[*dict.fromkeys(roles), *removed])
-    names = feature_names(features.columns, path)
     types = options["types"]
-    typed = infer_types(features, types, path, (*TYPES, FREE_TEXT))
+    names = feature_names(features.columns, path)
+    unused = [name for name, ours in names.items() if ours in options["drop"]]
+    features, numbering = without_row_numbers(features, [*types, *unused])
+    typed = infer_types(features, types, path, (*TYPES, FREE_TEXT), unused)
     columns = {
         f"{TEXT}{names[name]}" if types.get(name) == FREE_TEXT else names[name]: column
         for name, column in typed.items()
     }
-    return pd.DataFrame(columns, index=table.index), removed
+    return pd.DataFrame(columns, index=table.index), [*(notes if removed else []), *numbering]
 
 
 def _expression(
@@ -130,9 +138,10 @@ def _expression(
 ) -> tuple[pd.DataFrame, list[str]]:
     """The patients' rows of the matrix, empty where it has none, and what did not match."""
     matrix = read_expression_source(files, "expression", options)
-    without, extra = (~patients.isin(matrix.index)).sum(), (~matrix.index.isin(patients)).sum()
+    found = places(patients, matrix.index)
+    without, extra = (found < 0).sum(), len(matrix) - len(np.unique(found[found >= 0]))
     if without == len(patients):
-        turned = matrix.columns.isin(patients).any()
+        turned = (places(patients, matrix.columns) >= 0).any()
         by_rows = options["read"].get("expression", {}).get("samples") == "rows"
         other = "columns" if by_rows else "rows"
         raise DataError(
@@ -148,7 +157,14 @@ def _expression(
     )
     # = would be read as a category's value
     matrix.columns = matrix.columns.astype(str).str.replace("=", "_")
-    return matrix.reindex(patients.to_numpy()).add_prefix(BLOCK), notes
+    if matrix.columns.has_duplicates:
+        gene = matrix.columns[matrix.columns.duplicated()][0]
+        raise DataError(
+            f"Two genes become {gene!r}, for '=' is read as '_'",
+            file=files["expression"],
+            hint="rename one of them",
+        )
+    return matrix.reset_index(drop=True).reindex(found).add_prefix(BLOCK), notes
 
 
 def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bioloom.application import Application
@@ -17,11 +18,15 @@ from bioloom.errors import DataError
 from bioloom.formats.columns import (
     feature_names,
     infer_types,
+    no_partner,
     numbers,
+    one_spelling,
+    places,
     require_columns,
     select_rows,
     text,
     unique_ids,
+    without_row_numbers,
 )
 from bioloom.formats.table import READ_OPTIONS, read_source
 from bioloom.options import column_names, complete_options
@@ -35,6 +40,7 @@ OPTIONS: dict[str, Any] = {
     "exclude": {},
     "types": {},
     "response_suffix": "",
+    "drop": [],
 }
 # `tissue` and `msi` (microsatellite instability) are categories, under these names. `drug` and
 # `response` say that the response file has one row a measurement.
@@ -61,34 +67,36 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     blocks = [samples]
     if "response" in files:
         response = _read_response(files["response"], columns, options)
-        extra = (~response.index.isin(ids)).sum()
-        if extra == len(response):
-            raise DataError(
-                "No cell line of the response table is in the features table",
-                file=files["response"],
-                column=columns["id"],
-                hint="`columns: {id: ...}` names the column that both share",
-            )
-        if extra:
+        found = places(ids, response.index)
+        if (found < 0).all():
+            message = "No cell line of the response table is in the features table"
+            path = files["response"]
+            raise no_partner(message, ids, response.index, path, columns["id"])
+        if extra := len(response) - len(np.unique(found[found >= 0])):
             notes.append(f"{extra} cell lines of the response table have no selected features row")
-        blocks.append(response.reindex(ids.to_numpy()).add_prefix(LABEL).reset_index(drop=True))
-    blocks.append(_features(table, columns, options["types"], path))
+        measured = response.reset_index(drop=True).reindex(found)
+        blocks.append(measured.add_prefix(LABEL).reset_index(drop=True))
+    features, numbering = _features(table, columns, options, path)
+    blocks.append(features)
     raw = pd.concat(blocks, axis=1)
-    return Raw(raw, notes)
+    return Raw(raw, [*notes, *numbering])
 
 
 def _features(
-    table: pd.DataFrame, columns: Mapping[str, Any], types: Mapping[str, str], path: Path
-) -> pd.DataFrame:
-    """All columns but the id, each a number or a category."""
+    table: pd.DataFrame, columns: Mapping[str, Any], options: Mapping[str, Any], path: Path
+) -> tuple[pd.DataFrame, list[str]]:
+    """All columns but the id and row numbers, each a number or a category; and a note."""
     roles = {columns[role]: role for role in ("tissue", "msi") if columns[role]}
-    require_columns(table, [*roles, *types], path)
+    require_columns(table, [*roles, *options["types"]], path)
     table = table.drop(columns=columns["id"]).rename(columns=roles)
+    types = {roles.get(name, name): type_ for name, type_ in options["types"].items()}
+    types |= dict.fromkeys(roles.values(), "category")
     names = feature_names(table.columns, path)
-    chosen = {roles.get(name, name): type_ for name, type_ in types.items()}
-    typed = infer_types(table, chosen | dict.fromkeys(roles.values(), "category"), path)
+    unused = [name for name, ours in names.items() if ours in options["drop"]]
+    table, notes = without_row_numbers(table, [*types, *unused])
+    typed = infer_types(table, types, path, unused=unused)
     features = {names[name]: column for name, column in typed.items()}
-    return pd.DataFrame(features).reset_index(drop=True)
+    return pd.DataFrame(features).reset_index(drop=True), notes
 
 
 def _read_response(
@@ -123,6 +131,7 @@ def _pivot(table: pd.DataFrame, columns: Mapping[str, Any], path: Path) -> pd.Da
     incomplete = long.index[long[["id", "drug"]].isna().any(axis=1)]
     if len(incomplete):
         raise DataError("A measurement without cell line or drug", file=path, row=incomplete[0])
+    one_spelling(long["drug"], path)
     return long.pivot_table(index="id", columns="drug", values="response", aggfunc="mean")
 
 

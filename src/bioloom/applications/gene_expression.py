@@ -19,6 +19,7 @@ from bioloom.application import Application
 from bioloom.errors import DataError
 from bioloom.formats.bins import counts, mean_bin
 from bioloom.formats.columns import (
+    groups_of,
     ids_or_rows,
     numbers,
     partner_rows,
@@ -176,10 +177,7 @@ def _measured(
     if "weight" in names:
         columns["sample_weight"] = counts(table[names["weight"]], path)
     if "group" in names:
-        groups = text(table[names["group"]])
-        # A group of its own; text is trimmed, so no group of the user's begins with a space.
-        alone = pd.Series([f" row {row}" for row in table.index], index=table.index)
-        columns["group"] = groups.fillna(alone)
+        columns["group"] = groups_of(table[names["group"]], path)
     if "split" in names:
         columns["split"] = text(table[names["split"]])
     return columns

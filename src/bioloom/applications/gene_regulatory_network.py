@@ -68,15 +68,16 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
         raise DataError(f"`hold_out` is operons or regulators, got {options['hold_out']!r}")
     genes = _genes(files, options)
     measured = read_expression_source(files, "expression", options).columns
-    edges = _edges(files, genes, options)
+    ids = _Ids(genes, options["aliases"], files.get("genes"))
+    edges, notes = _edges(files, ids, options)
     if options["candidates"]:
-        pairs = _candidates(files, genes, measured, edges, options)
+        pairs = _candidates(files, ids, measured, edges, options)
     elif edges is None:
         raise DataError("There are no edges", hint="give `edges`, or set `candidates: true`")
     else:
         pairs = edges.assign(label=REGULATES)
     pairs["sample_id"] = pairs["source"] + "|" + pairs["target"]
-    pairs["listed"] = pairs["source"].isin(_listed(files, genes, options) or pairs["source"])
+    pairs["listed"] = pairs["source"].isin(_listed(files, ids, options) or pairs["source"])
     if not pairs["listed"].any():
         raise DataError(
             f"No edge of a regulator in the list; one is {pairs['sample_id'].iloc[0]}",
@@ -86,7 +87,8 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     pairs["measured"] = pairs["source"].isin(measured) & pairs["target"].isin(measured)
     if not pairs["measured"].any():
         raise DataError(
-            f"No edge has expression of both genes; one is {pairs['sample_id'].iloc[0]}",
+            f"No edge has expression of both genes; one is {pairs['sample_id'].iloc[0]}, a gene "
+            f"with expression is {measured[0]}",
             file=files["expression"],
             hint="edges and expression need the same gene ids; `genes` with `name` translates",
         )
@@ -96,7 +98,7 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     pairs["group"] = pairs[held]
     first = ["sample_id", "group"]
     ordered = pairs[[*first, *pairs.columns.difference(first, sort=False)]]
-    return Raw(ordered, nodes=nodes(files, options))
+    return Raw(ordered, notes + ids.notes, nodes(files, options))
 
 
 def nodes(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
@@ -139,17 +141,16 @@ def _genes(files: Mapping[str, Path], options: Mapping[str, Any]) -> pd.DataFram
 
 
 def _edges(
-    files: Mapping[str, Path], genes: pd.DataFrame, options: Mapping[str, Any]
-) -> pd.DataFrame | None:
-    """Known edges `source, target` by gene id; a regulator of several genes gives one for each."""
+    files: Mapping[str, Path], ids: _Ids, options: Mapping[str, Any]
+) -> tuple[pd.DataFrame | None, list[str]]:
+    """Known edges `source, target` by gene id, one for each of a regulator's genes; and notes."""
     if "edges" not in files:
-        return None
+        return None, []
     roles = column_names(options["columns"], COLUMNS)
     read = read_options("edges", options)
     path = files["edges"]
-    table = read_links(path, str(roles["regulator"]), str(roles["target"]), **read)
-    ids = _Ids(genes, options["aliases"])
-    return pd.DataFrame(
+    table, notes = read_links(path, str(roles["regulator"]), str(roles["target"]), **read)
+    edges = pd.DataFrame(
         [
             (source, target)
             for a, b in zip(table["source"], table["target"], strict=True)
@@ -157,46 +158,73 @@ def _edges(
             for target in ids.of(b)
         ],
         columns=["source", "target"],
-    ).drop_duplicates(ignore_index=True)
+    )
+    return edges.drop_duplicates(ignore_index=True), notes
 
 
 class _Ids:
-    """Gene ids of what a regulator or target is called: an id, a name, an alias, or several."""
+    """Gene ids of what a regulator or target is called: an id, a name, an alias, or several.
 
-    def __init__(self, genes: pd.DataFrame, aliases: Mapping[str, str]) -> None:
+    A name that is written as in the table goes before one in another case.
+    """
+
+    def __init__(self, genes: pd.DataFrame, aliases: Mapping[str, str], path: Path | None) -> None:
         self.ids = set(genes.index)
+        self.path = path
         named = genes["name"].dropna()
-        self.by_name = dict(zip(named.str.lower(), named.index, strict=True))
+        self.by_name = named.index.to_series().groupby(named.to_numpy()).agg(list).to_dict()
+        folded = named.str.lower().to_numpy()
+        self.by_case = named.index.to_series().groupby(folded).agg(list).to_dict()
         self.aliases = {str(name): str(alias) for name, alias in aliases.items()}
+        self.other_case: set[str] = set()
 
     def of(self, name: str) -> list[str]:
-        """The ids, in the order given; an unknown name is its own id."""
-        parts = self.aliases.get(name, name).split(";")
-        return [p if p in self.ids else self.by_name.get(p.lower(), p) for p in parts]
+        """The ids, in the order given; an unknown name is its own id.
+
+        DataError for a name that several genes have.
+        """
+        return [self._id(part) for part in self.aliases.get(name, name).split(";")]
+
+    def _id(self, name: str) -> str:
+        if name in self.ids:
+            return name
+        found = self.by_name.get(name)
+        if not found and (found := self.by_case.get(name.lower())):
+            self.other_case.add(name)
+        if found and len(found) > 1:
+            raise DataError(
+                f"{len(found)} genes are called {name}: {', '.join(found[:3])}",
+                file=self.path,
+                hint="use their ids, or write the name as the table does",
+            )
+        return found[0] if found else name
+
+    @property
+    def notes(self) -> list[str]:
+        """How many names were found in another case."""
+        count = len(self.other_case)
+        return [f"{count} names of genes are written in another case"] if count else []
 
 
-def _listed(
-    files: Mapping[str, Path], genes: pd.DataFrame, options: Mapping[str, Any]
-) -> list[str]:
+def _listed(files: Mapping[str, Path], ids: _Ids, options: Mapping[str, Any]) -> list[str]:
     """The ids of the source `regulators`, a table whose first column is read; empty without it."""
     if "regulators" not in files:
         return []
     table = read_source(files["regulators"], "regulators", options)
     names = text(table[table.columns[0]]).dropna()
-    ids = _Ids(genes, options["aliases"])
     return [id for name in names for id in ids.of(name)]
 
 
 def _candidates(
     files: Mapping[str, Path],
-    genes: pd.DataFrame,
+    ids: _Ids,
     measured: pd.Index,
     known: pd.DataFrame | None,
     options: Mapping[str, Any],
 ) -> pd.DataFrame:
     """All pairs of a regulator and another gene with expression that are not known edges."""
     regulators = [str(name) for name in options["only"]]
-    regulators = regulators or _listed(files, genes, options)
+    regulators = regulators or _listed(files, ids, options)
     if not regulators and known is not None:
         regulators = known["source"].drop_duplicates().tolist()
     if not regulators:
@@ -204,7 +232,6 @@ def _candidates(
             "Whose targets are wanted?",
             hint="give `only: [...]`, the source `regulators`, or known `edges`",
         )
-    ids = _Ids(genes, options["aliases"])
     chosen = list(dict.fromkeys(part for name in regulators for part in ids.of(name)))
     unknown = [name for name in chosen if name not in measured]
     if len(unknown) == len(chosen):
@@ -258,6 +285,14 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
         s.groupby("source")["target"].transform("size") < options["min_targets"]
     )
     samples, dropped = drop_rows(raw, rules)
+    if samples.empty:
+        counts = dropped["reason"].value_counts()
+        raise DataError(
+            f"No edge is left to learn from: {counts.iloc[0]} of {len(raw)} have {counts.index[0]}"
+            if len(counts)
+            else "There are no edges",
+            hint="do edges and expression name genes alike? or lower `clean: min_targets`",
+        )
     negatives = _negatives(samples, options)
     joined = pd.concat([samples, negatives], ignore_index=True)
     require_classes(joined)

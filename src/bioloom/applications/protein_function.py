@@ -16,11 +16,12 @@ import pandas as pd
 from bioloom.application import Application
 from bioloom.errors import DataError
 from bioloom.formats.columns import (
+    groups_of,
     ids_or_rows,
+    partner_rows,
     require_columns,
     select_rows,
     text,
-    unique_ids,
 )
 from bioloom.formats.labels import read_labels
 from bioloom.formats.proteins import read_sequences
@@ -41,7 +42,8 @@ from bioloom.samples.cleaning import (
 from bioloom.samples.columns import has_classes
 
 # `columns` maps our names to the user's; `read` says, for each source that is a table, how to read
-# it; `keep` and `exclude` choose rows of a table; `classes` renames labels.
+# it; `keep` and `exclude` choose rows of a table; `classes` renames labels; `locus` is the GenBank
+# qualifier that has the ids.
 OPTIONS: dict[str, Any] = {
     "columns": {},
     "read": {},
@@ -50,6 +52,7 @@ OPTIONS: dict[str, Any] = {
     "classes": {},
     "unlabelled": [],
     "label_separator": ";|",
+    "locus": "locus_tag",
     "kind": None,
 }
 COLUMNS: dict[str, Any] = {
@@ -78,8 +81,8 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     columns = column_names(options["columns"], COLUMNS)
     names = {role: name for role, name in columns.items() if name is not None}
     path = files["sequences"]
-    samples, table = _read_sequences(path, names, options)
-    notes = spelling_notes(samples["sequence"])
+    samples, table, notes = _read_sequences(path, names, options)
+    notes += spelling_notes(samples["sequence"])
     samples["sequence"] = standard_sequences(samples["sequence"], path)
     if "table" in files:
         path = files["table"]
@@ -102,38 +105,24 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
 
 def _read_sequences(
     path: Path, names: Mapping[str, str], options: Mapping[str, Any]
-) -> tuple[pd.DataFrame, pd.DataFrame | None]:
-    """`sample_id, sequence`, and the whole table where the file is one; indexed by the row."""
+) -> tuple[pd.DataFrame, pd.DataFrame | None, list[str]]:
+    """`sample_id, sequence`, and the whole table where the file is one, by the row; and notes."""
     if is_table(path):
         table = read_source(path, "sequences", options)
         column = names.get("sequence", "sequence")
         require_columns(table, [column], path)
         samples = pd.DataFrame({"sample_id": "", "sequence": text(table[column])})
-        return samples.assign(sample_id=ids_or_rows(table, names.get("id"), path)), table
-    sequences = read_sequences(path)
-    return sequences.rename(columns={"id": "sample_id"}), None
+        return samples.assign(sample_id=ids_or_rows(table, names.get("id"), path)), table, []
+    sequences, notes = read_sequences(path, options["locus"])
+    return sequences.rename(columns={"id": "sample_id"}), None, notes
 
 
 def _join(
     samples: pd.DataFrame, table: pd.DataFrame, names: Mapping[str, str], path: Path
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """The samples and rows that share an id, in the samples' order, indexed by the table's row."""
-    ids = unique_ids(table, names.get("id", "id"), path)
-    row_of = pd.Series(ids.index, index=ids.to_numpy())
-    known = samples["sample_id"].isin(row_of.index)
-    if not known.any():
-        raise DataError(
-            f"The table has none of the sequences' ids, such as {samples['sample_id'].iloc[0]}",
-            file=path,
-            column=names.get("id", "id"),
-        )
-    counts = {
-        "sequences without a row in the table": (~known).sum(),
-        "rows of the table without a sequence": (~ids.isin(samples["sample_id"])).sum(),
-    }
-    samples = samples[known]
-    samples.index = pd.Index(row_of[samples["sample_id"]])
-    notes = [f"{count} {what} are left out" for what, count in counts.items() if count]
+    rows, notes = partner_rows(samples["sample_id"], table, names.get("id", "id"), path)
+    samples = samples[rows.notna()].set_axis(pd.Index(rows.dropna()), axis=0)
     return samples, table.loc[samples.index], notes
 
 
@@ -147,10 +136,7 @@ def _annotations(
         columns |= {str(name): label for name, label in labels.items()}
     if "group" in names:
         require_columns(table, [names["group"]], path)
-        groups = text(table[names["group"]])
-        # A group of its own; text is trimmed, so no group of the user's begins with a space.
-        alone = pd.Series([f" row {row}" for row in table.index], index=table.index)
-        columns["group"] = groups.fillna(alone)
+        columns["group"] = groups_of(table[names["group"]], path)
     return columns, notes
 
 

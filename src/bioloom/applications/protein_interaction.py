@@ -63,14 +63,16 @@ FAMILIES = ["source_family", "target_family"]
 def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     """Raw pairs `sample_id, source, target`, and `label` and the families of both where known."""
     options = complete_options(options, OPTIONS, "datasets")
-    parts = []
+    parts, notes = [], list[str]()
     for prefix in _parts(files):
-        sequences = _sequences(files[f"{prefix}sequences"], options[f"{prefix}locus"])
-        pairs = _read_pairs(files, prefix, options)
+        sequences, left_out = _sequences(files[f"{prefix}sequences"], options[f"{prefix}locus"])
+        pairs, told = _read_pairs(files, prefix, options, sequences.index)
+        notes += [*left_out, *told]
         pairs["known"] = pairs[["source", "target"]].isin(sequences.index).all(axis=1)
         if not pairs["known"].any():
             raise DataError(
-                f"No pair has both of its sequences; one of the ids is {pairs['source'].iloc[0]}",
+                f"No pair has both of its sequences; pairs have ids such as "
+                f"{pairs['source'].iloc[0]}, sequences such as {sequences.index[0]}",
                 file=files[f"{prefix}sequences"],
                 hint="pairs and sequences need the same ids; `locus: old_locus_tag` takes others",
             )
@@ -81,7 +83,7 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
         parts.append(pairs)
     raw = pd.concat(parts, ignore_index=True)
     raw.insert(0, "sample_id", raw["source"] + "|" + raw["target"])
-    return Raw(raw.assign(group=raw["sample_id"]), nodes=nodes(files, options))
+    return Raw(raw.assign(group=raw["sample_id"]), notes, nodes(files, options))
 
 
 def nodes(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
@@ -89,8 +91,8 @@ def nodes(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
     options = complete_options(options, OPTIONS, "datasets")
     tables = []
     for prefix in _parts(files):
-        sequences = _sequences(files[f"{prefix}sequences"], options[f"{prefix}locus"])
-        pairs = _read_pairs(files, prefix, options)
+        sequences, _ = _sequences(files[f"{prefix}sequences"], options[f"{prefix}locus"])
+        pairs, _ = _read_pairs(files, prefix, options, sequences.index)
         ends = set(pairs["source"]) | set(pairs["target"])
         kept = sequences[sequences.index.isin(ends)]
         table = pd.DataFrame({"node_id": kept.index, "sequence": kept.to_numpy()})
@@ -123,22 +125,25 @@ def _parts(files: Mapping[str, Path]) -> list[str]:
     return parts
 
 
-def _sequences(path: Path, locus: str) -> pd.Series:
-    """Sequence by id; of UniProt's `sp|P12345|NAME` the accession is the id."""
-    table = read_sequences(path, locus)
+def _sequences(path: Path, locus: str) -> tuple[pd.Series, list[str]]:
+    """Sequence by id, and notes; of UniProt's `sp|P12345|NAME` the accession is the id."""
+    table, notes = read_sequences(path, locus)
     sequences = standard_sequences(table["sequence"], path)
     ids = [name.split("|")[1] if name.count("|") == 2 else name for name in table["id"]]
     series = pd.Series(sequences.to_numpy(), index=ids)
     if series.index.has_duplicates:
         twice = series.index[series.index.duplicated()][0]
         raise DataError(f"The protein {twice} is there twice", file=path)
-    return series
+    return series, notes
 
 
-def _read_pairs(files: Mapping[str, Path], prefix: str, options: Mapping[str, Any]) -> pd.DataFrame:
-    """`source, target`, ends in order, and `label` where there is one; one row a row of the file.
+def _read_pairs(
+    files: Mapping[str, Path], prefix: str, options: Mapping[str, Any], ids: pd.Index
+) -> tuple[pd.DataFrame, list[str]]:
+    """`source, target`, ends in order, and `label` where there is one; and notes.
 
-    Of complexes, each pair of different proteins once.
+    One row a row of the file; of complexes, each pair of different proteins once. `ids` are those
+    of the sequences.
     """
     names = column_names(options["columns"], COLUMNS)
     path = files.get(f"{prefix}complexes")
@@ -148,17 +153,20 @@ def _read_pairs(files: Mapping[str, Path], prefix: str, options: Mapping[str, An
         found = sorted({(a, b) for a, b, _ in pairs_of(complexes)})
         if not found:
             raise DataError("No complex has two different proteins", file=path)
-        return pd.DataFrame(found, columns=["source", "target"]).assign(label=INTERACTS)
+        return pd.DataFrame(found, columns=["source", "target"]).assign(label=INTERACTS), []
     path = files[f"{prefix}pairs"]
     read = read_options(f"{prefix}pairs", options)
-    table = read_links(path, str(names["source"]), str(names["target"]), **read)
+    ends, label = (str(names["source"]), str(names["target"])), names["label"]
+    table, notes = read_links(path, *ends, [label] if label else [], ids, **read)
     pairs = pd.DataFrame({"source": table["source"], "target": table["target"]})
     turned = pairs["source"] > pairs["target"]
     pairs.loc[turned, ["source", "target"]] = pairs.loc[turned, ["target", "source"]].to_numpy()
-    if names["label"] is not None:
-        require_columns(table, [names["label"]], path)
-        return pairs.assign(label=class_labels(table[names["label"]], options, path))
-    return pairs.assign(label=INTERACTS) if options["all_interact"] else pairs
+    if label is not None:
+        require_columns(table, [label], path)
+        pairs["label"] = class_labels(table[label], options, path)
+    elif options["all_interact"]:
+        pairs["label"] = INTERACTS
+    return pairs, notes
 
 
 def _families(

@@ -16,10 +16,12 @@ import pandas as pd
 
 from bioloom.application import Application
 from bioloom.errors import DataError
+from bioloom.files import file_names
 from bioloom.formats.chains import Chain, read_chains
+from bioloom.formats.columns import no_partner
 from bioloom.formats.fasta import read_fasta
 from bioloom.formats.residues import AMBIGUOUS, standard_sequences
-from bioloom.formats.structures import file_name, read_structures, write_trace
+from bioloom.formats.structures import read_structures, write_trace
 from bioloom.options import complete_options
 from bioloom.samples import COORDINATES, RESIDUE_LABELS, Cleaned, Raw
 from bioloom.samples.cleaning import drop_rows
@@ -65,7 +67,10 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
         )
         samples["sequence"] = standard_sequences(samples["sequence"], path)
     else:
-        chains = (read_structures if source == "structures" else read_chains)(path)
+        if source == "structures":
+            chains, notes = read_structures(path)
+        else:
+            chains = read_chains(path)
         samples = _table(chains)
         if source == "structures" and "states" not in files:
             notes.append("Secondary structure was assigned by P-SEA from C-alphas, not by DSSP")
@@ -87,7 +92,8 @@ def _with_states(samples: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[
     """The samples that have states in the FASTA, with them, and a note on the others."""
     known = dict(zip(samples["sample_id"], samples["sequence"], strict=True))
     states: dict[str, str] = {}
-    for record in read_fasta(path):
+    records = read_fasta(path)
+    for record in records:
         text = record.sequence.upper().translate(COIL)
         if record.id not in known:
             continue
@@ -108,9 +114,8 @@ def _with_states(samples: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[
             )
         states[record.id] = text
     if not states:
-        raise DataError(
-            f"It has none of the sequences' ids, such as {samples['sample_id'].iloc[0]}", file=path
-        )
+        ids = pd.Series([record.id for record in records])
+        raise no_partner("It has none of the sequences' ids", samples["sample_id"], ids, path)
     without = ~samples["sample_id"].isin(list(states))
     notes = [f"{without.sum()} sequences without states are left out"] if without.any() else []
     samples = samples[~without]
@@ -169,9 +174,10 @@ def write(
     folder: Path,
     options: dict[str, Any],
 ) -> None:
-    """Chains with their states (states.fasta), or structures as mmCIF and PDB, one file a chain.
+    """Chains with their states (states.fasta), or structures as mmCIF and PDB, two files a chain.
 
-    A structure is a C-alpha trace; its B-factor is the confidence of `folding.confidence`.
+    A structure is a C-alpha trace; its B-factor is the confidence of `folding.confidence`. What
+    its files are called stands in index.csv: `sample_id, name`.
     """
     sequences = dict(zip(samples["sample_id"], samples["sequence"], strict=True))
     predicted = predictions[predictions["sample_id"].isin(list(sequences))]
@@ -180,19 +186,22 @@ def write(
         lines = [f">{name}\n{sequences[name]}\n{''.join(r['prediction'])}\n" for name, r in chains]
         (folder / "states.fasta").write_text("".join(lines))
         return
+    index = pd.DataFrame({"sample_id": predicted["sample_id"].unique()})
+    index["name"] = file_names(index["sample_id"].tolist())
+    named = dict(zip(index["sample_id"], index["name"], strict=True))
+    index.to_csv(folder / "index.csv", index=False)
     for name, rows in chains:
         length = len(sequences[name])
         distance, spread = (square(rows[c].to_numpy(float), length) for c in ("distance", "spread"))
         (trace,) = fold([distance], [spread])
-        write_trace(
-            trace, sequences[name], confidence(distance, spread), folder / file_name(str(name))
-        )
+        write_trace(trace, sequences[name], confidence(distance, spread), folder / named[name])
 
 
 def defaults(task: dict[str, Any]) -> dict[str, Any]:
     """A convolutional network on UniRep; of states also each residue by itself."""
     features = {"embedder": "unirep", "size": 256, "pooling": "tokens"}
-    if task.get("clean", {}).get("target") == "distances":
+    of_pairs = task.get("kind") == "residue_pairs"
+    if of_pairs or task.get("clean", {}).get("target") == "distances":
         return {"features": features, "model": {"name": "distance_cnn"}}
     letters = {"embedder": "one_hot", "pooling": "tokens"}
     linear = {"name": "logistic_regression"}

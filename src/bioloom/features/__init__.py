@@ -16,7 +16,8 @@ import yaml
 
 from bioloom.arrays import Shaped, aligned, from_arrays, shape_of, to_arrays
 from bioloom.errors import DataError
-from bioloom.files import reading, replacing
+from bioloom.files import AGAIN, reading, replacing
+from bioloom.formats.npz import read_npz
 
 PRECISIONS = ("bfloat16", "float32")
 """With one of these the identity of what a network made ends."""
@@ -64,8 +65,9 @@ def write_features(features: Features, path: str | Path) -> None:
 
 
 def read_features(path: str | Path) -> Features:
-    """Read features.npz."""
-    with reading(path), np.load(path, allow_pickle=False) as arrays:
+    """Read features.npz; DataError for a damaged one."""
+    arrays = read_npz(path, hint=AGAIN)
+    with reading(path):
         X = from_arrays(arrays)
         return Features(arrays["sample_id"], X, arrays["feature_names"], str(arrays["embedder"]))
 

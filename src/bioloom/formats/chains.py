@@ -6,15 +6,25 @@ Arrays: `chain (N,)` names, `offsets (N + 1,)`, `sequence` and `states (T,)` let
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from bioloom.errors import DataError
+from bioloom.formats.npz import read_npz
 
-ARRAYS = ("chain", "offsets", "sequence", "states", "ca_step", "cb_from_ca", "unit")
+# Each array, and the kinds of numpy types that it may have.
+KINDS = {
+    "chain": "U",
+    "offsets": "iu",
+    "sequence": "u",
+    "states": "u",
+    "ca_step": "iu",
+    "cb_from_ca": "iu",
+    "unit": "f",
+}
+LETTERS = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ-", dtype=np.uint8)
 
 
 class Chain(NamedTuple):
@@ -29,17 +39,20 @@ class Chain(NamedTuple):
 
 def read_chains(path: Path) -> list[Chain]:
     """All chains of the file; DataError where it is not such a file."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in ARRAYS}
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(
-            f"Expected an npz file with the arrays {', '.join(ARRAYS)}, got: {error}", file=path
-        ) from None
-    offsets = arrays["offsets"]
-    sizes = {len(arrays[name]) for name in ("sequence", "states", "ca_step", "cb_from_ca")}
-    if sizes != {int(offsets[-1])} or len(offsets) != len(arrays["chain"]) + 1:
+    arrays = read_npz(path, KINDS)
+    if wrong := [name for name, kinds in KINDS.items() if arrays[name].dtype.kind not in kinds]:
+        kind = arrays[wrong[0]].dtype
+        raise DataError(f"The array {wrong[0]} is of another type, {kind}", file=path)
+    offsets, total = arrays["offsets"].ravel(), arrays["sequence"].size
+    shapes = {"chain": (len(offsets) - 1,), "sequence": (total,), "states": (total,), "unit": ()}
+    shapes |= dict.fromkeys(("ca_step", "cb_from_ca"), (total, 3))
+    if any(arrays[name].shape != shape for name, shape in shapes.items()):
         raise DataError("The arrays differ in length", file=path)
+    if offsets[0] != 0 or offsets[-1] != total or (np.diff(offsets) < 1).any():
+        raise DataError("The chains do not follow one another", file=path)
+    for name in ("sequence", "states"):
+        if not np.isin(arrays[name], LETTERS).all():
+            raise DataError(f"The array {name} has what is no letter", file=path)
     unit = float(arrays["unit"])
     chains = []
     for name, start, end in zip(arrays["chain"], offsets[:-1], offsets[1:], strict=True):

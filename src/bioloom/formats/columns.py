@@ -6,7 +6,8 @@ be persons.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bioloom.errors import DataError, in_yaml
+from bioloom.errors import DataError, in_yaml, several
 
 TYPES = ("number", "category")
 FEW = 50  # a column with more values may hold ids, which no message shows
+MOST_TOLD = 20  # mistakes that one error lists
+MANY = 10  # rows from which on no measurement counts them by chance
+UNNAMED = ("Unnamed: 0", "index", "level_0", "rownames", "...1", "V1")  # of pandas and R
+THOUSANDS = "[+-]?[0-9]{1,3}(([,' \u00a0\u202f][0-9]{3})+|(,[0-9]{2})+,[0-9]{3})([.][0-9]+)?"
+DECIMAL_COMMA = "[+-]?[0-9]+([.' \u00a0\u202f][0-9]{3})*,[0-9]+([eE][+-]?[0-9]+)?"
+WHOLE = r"[+-]?\d+([.]0+)?"
 RESERVED = ("sample_id", "label", "group", "sequence", "sample_weight", "split")
 
 
@@ -50,10 +57,20 @@ def unique_ids(table: pd.DataFrame, column: str | None, file: Path) -> pd.Series
             hint=f"name it as `columns: {{id: ...}}`; the first ones are {shown}",
         )
     require_columns(table, [column], file)
-    ids = text(table[column])
+    return check_ids(text(table[column]), file)
+
+
+def check_ids(ids: pd.Series, file: Path) -> pd.Series:
+    """The ids, indexed by row; DataError for a missing one, or one that is there twice."""
     missing = ids.index[ids.isna()]
     if len(missing):
-        raise DataError("A row without an id", file=file, row=missing[0], column=column)
+        raise DataError(
+            "A row without an id",
+            file=file,
+            row=missing[0],
+            column=str(ids.name),
+            hint="give it one; an id such as NA needs `not_missing: [NA]` under `read`",
+        )
     repeated = ids[ids.duplicated()]
     if len(repeated):
         first = ids.index[ids == repeated.iloc[0]][0]
@@ -61,9 +78,10 @@ def unique_ids(table: pd.DataFrame, column: str | None, file: Path) -> pd.Series
             f"{len(repeated)} ids are there more than once; this one is also in row {first}",
             file=file,
             row=repeated.index[0],
-            column=column,
+            column=str(ids.name),
             hint="ids must differ from row to row",
         )
+    one_spelling(ids, file)
     return ids
 
 
@@ -74,6 +92,24 @@ def ids_or_rows(table: pd.DataFrame, column: str | None, file: Path) -> pd.Serie
     return unique_ids(table, column or "id", file)
 
 
+def places(ids: pd.Series, others: pd.Series | pd.Index) -> np.ndarray:
+    """The place of each id among `others` (N,), which differ; -1 where it has none.
+
+    Ids keep their spelling. They are compared by it or, where all of both are whole numbers, as
+    these: 683600 is written 683600.0 where some program met a gap in the column.
+    """
+    left, right = pd.Series(ids.to_numpy(), dtype="str"), pd.Series(others.to_numpy(), dtype="str")
+    if left.str.fullmatch(WHOLE).all() and right.str.fullmatch(WHOLE).all():
+        left, right = _without_point(left), _without_point(right)
+    return pd.Index(right).get_indexer(pd.Index(left))
+
+
+def _without_point(values: pd.Series) -> pd.Series:
+    """Whole numbers written as 12.0 as 12; all else as it is, such as 1.10 of the enzymes."""
+    whole = values.str.fullmatch(WHOLE)
+    return values.mask(whole, values.str.split(".").str[0])
+
+
 def partner_rows(
     ids: pd.Series, table: pd.DataFrame, column: str, file: Path
 ) -> tuple[pd.Series, list[str]]:
@@ -82,20 +118,66 @@ def partner_rows(
     Raises DataError where no item has a row.
     """
     partners = unique_ids(table, column, file)
-    rows = ids.map(pd.Series(partners.index, index=partners.to_numpy()))
-    if rows.isna().all():
-        shown = ids.iloc[0] if len(ids) else "any"
+    found = places(ids, partners)
+    if (found < 0).all():
+        raise no_partner("The table has none of the ids", ids, partners, file, column)
+    rows = pd.Series(partners.index.to_numpy()[found], index=ids.index).where(found >= 0)
+    unused = np.setdiff1d(np.arange(len(partners)), found)
+    lost, extra = ids[found < 0], partners.iloc[unused]
+    notes = []
+    for left_out, what in ((lost, "items have no row in"), (extra, "rows without an item are in")):
+        if len(left_out):
+            such = f"such as {left_out.iloc[0]}"
+            notes.append(f"{len(left_out)} {what} the table and are left out, {such}")
+    return rows, notes
+
+
+def groups_of(column: pd.Series, file: Path) -> pd.Series:
+    """The group of each row; a row without one is a group of its own."""
+    groups = text(column)
+    one_spelling(groups, file)
+    # Text is trimmed, so no group of the user's begins with a space.
+    return groups.fillna(pd.Series([f" row {row}" for row in column.index], index=column.index))
+
+
+def no_partner(
+    message: str,
+    ids: pd.Series,
+    others: pd.Series | pd.Index,
+    file: Path,
+    column: str | None = None,
+) -> DataError:
+    """The error for files that share no id: it shows one of each. Not for ids of persons."""
+    shown = [next(iter(values.astype(str)), "none") for values in (ids, others)]
+    return DataError(
+        message,
+        file=file,
+        column=column,
+        hint=f"both files must name their items alike; one has {shown[0]}, this one {shown[1]}",
+    )
+
+
+def one_spelling(values: pd.Series, file: Path, *, words: bool = False, hint: str = "") -> None:
+    """Raise DataError where two texts of a column are one whole number, such as 1 and 1.0.
+
+    With `words` also where they are one word but for upper and lower case. No value is shown.
+    """
+    if not pd.api.types.is_string_dtype(values):
+        return
+    different = values.dropna().drop_duplicates()
+    keys = _without_point(different)
+    keys = keys.str.casefold() if words else keys
+    again = different.index[keys.duplicated()]
+    if len(again):
+        first = different.index[keys == keys[again[0]]][0]
         raise DataError(
-            f"The table has none of the ids, such as {shown}",
+            f"One {'number or word' if words else 'number'} in two spellings; the other is in row "
+            f"{first}",
             file=file,
-            column=column,
-            hint="both files must name their items alike",
+            row=again[0],
+            column=str(values.name),
+            hint=hint or "write it alike in all rows, such as 1 or 1.0",
         )
-    counts = {
-        "items have no row in the table": rows.isna().sum(),
-        "rows of the table have no partner": (~partners.isin(ids)).sum(),
-    }
-    return rows, [f"{count} {what} and are left out" for what, count in counts.items() if count]
 
 
 def text(column: pd.Series) -> pd.Series:
@@ -120,7 +202,7 @@ def numbers(column: pd.Series, file: Path) -> pd.Series:
             file=file,
             row=wrong[0],
             column=str(column.name),
-            hint=_number_hint(str(column[wrong[0]]), str(column.name)),
+            hint=_number_hint(column[wrong].astype("str"), str(column.name)),
         )
     return values
 
@@ -131,39 +213,84 @@ def _parsed(column: pd.Series) -> pd.Series:
     return values.where(np.isfinite(values))
 
 
-def _number_hint(value: str, name: str) -> str:
-    if value.count(",") == 1 and value.replace(",", "").strip("+- ").isdigit():
-        return "use a point as the decimal mark"
+def _number_hint(wrong: pd.Series, name: str) -> str:
+    """How to mend the first of the values: 1,250 may be 1250 or 1.25, other values tell which."""
+    thousands, decimal = (wrong.str.fullmatch(form) for form in (THOUSANDS, DECIMAL_COMMA))
+    if thousands.iloc[0] and not (decimal & ~thousands).any():
+        other = "; if it is a decimal mark, use a point" if decimal.iloc[0] else ""
+        return f"a mark before three digits may be one of thousands: remove it{other}"
+    if decimal.iloc[0]:
+        return "use a point as the decimal mark, and no mark of thousands"
     as_text = f"`types: {{{in_yaml(name)}: category}}` takes it as text"
     return f"mend the value, leave it empty or list it as `missing` under `read`; {as_text}"
 
 
 def infer_types(
-    table: pd.DataFrame, types: Mapping[str, str], file: Path, known: Sequence[str] = TYPES
+    table: pd.DataFrame,
+    types: Mapping[str, str],
+    file: Path,
+    known: Sequence[str] = TYPES,
+    unused: Collection[str] = (),
 ) -> dict[str, pd.Series]:
     """Column name -> floats or text, each by `types` (which may be `known`) or by what it holds.
 
     A column of numbers is a number. One in which more than half of the values are numbers must
-    not hold text: a typing error would else turn a measurement into categories.
+    not hold text: a typing error would else turn a measurement into categories. All columns that
+    are wrong are told at once; those that are `unused` may hold anything, and are text.
     """
     require_columns(table, types, file)
     columns: dict[str, pd.Series] = {}
+    mistakes: list[str] = []
     for name in map(str, table.columns):
-        type_ = types.get(name) or _likely_type(table[name])
+        if name in unused:
+            columns[name] = text(table[name])
+            continue
+        type_ = types.get(name) or likely_type(table[name])
         if type_ not in known:
             raise DataError(f"A type is one of {', '.join(known)}, got {type_}", column=name)
-        columns[name] = numbers(table[name], file) if type_ == "number" else text(table[name])
+        try:
+            columns[name] = numbers(table[name], file) if type_ == "number" else text(table[name])
+            if type_ == "category":
+                one_spelling(columns[name], file)
+        except DataError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        more = [f"... and {len(mistakes) - MOST_TOLD} more"] if len(mistakes) > MOST_TOLD else []
+        raise several([*mistakes[:MOST_TOLD], *more])
     return columns
 
 
-def _likely_type(column: pd.Series) -> str:
+def likely_type(column: pd.Series) -> str:
+    """The type of a column by what it holds: number or category."""
     if not pd.api.types.is_string_dtype(column):  # Parquet keeps its types
         is_number = pd.api.types.is_numeric_dtype(column)
         return "number" if is_number and not pd.api.types.is_bool_dtype(column) else "category"
-    # A decimal comma is a mistake to be named, and no category.
-    parsed = _parsed(column.str.replace(",", ".", n=1, regex=False)).notna().sum()
-    filled = column.notna().sum()
-    return "number" if 2 * parsed > filled or not filled else "category"
+    # A decimal comma or a mark of thousands is a mistake to be named, and no category.
+    filled = column.dropna()
+    marked = filled.str.fullmatch(f"{DECIMAL_COMMA}|{THOUSANDS}")
+    looks = _parsed(filled).notna() | marked
+    return "number" if 2 * looks.sum() > len(filled) or filled.empty else "category"
+
+
+def without_row_numbers(
+    table: pd.DataFrame, used: Collection[str]
+) -> tuple[pd.DataFrame, list[str]]:
+    """The columns but those that only number the rows, unless they are `used`; and a note.
+
+    Such a one has no name but its number, or one that programs give it, and whole numbers that
+    rise; or any name, and counts at least `MANY` rows one by one.
+    """
+    numbering = []
+    for name in map(str, table.columns):
+        if name in used or len(table) < 2 or likely_type(table[name]) != "number":
+            continue
+        steps = np.diff(_parsed(table[name]))
+        unnamed = name.isdecimal() or name in UNNAMED
+        whole = bool((steps > 0).all() and (steps % 1 == 0).all())
+        if whole and (unnamed or (len(table) >= MANY and bool((steps == 1).all()))):
+            numbering.append(name)
+    notes = [f"Columns that number the rows are not read: {', '.join(numbering)}"]
+    return table.drop(columns=numbering), notes if numbering else []
 
 
 def select_rows(
@@ -202,7 +329,7 @@ def feature_names(names: Iterable[str], file: Path) -> dict[str, str]:
     given = list(names)
     ours = [name.replace(".", "_").replace("=", "_") for name in given]
     ours = [f"{name}_" if name in RESERVED else name for name in ours]
-    repeated = sorted({name for name in ours if ours.count(name) > 1})
+    repeated = [name for name, count in Counter(ours).items() if count > 1]
     if repeated:
         raise DataError(
             f"Several columns become {repeated[0]!r}",

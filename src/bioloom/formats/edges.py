@@ -1,14 +1,16 @@
 """Networks as files: tables of pairs, PSI-MITAB, tables of complexes; and the files that we write.
 
-A pair table has one edge a row, in columns that the user names. MITAB 2.5 (HUPO-PSI molecular
-interactions; 15 tab-separated columns and no header but a comment) has both ends in its first two
-columns as `database:identifier`, alternatives behind `|`.
+A pair table has one edge a row, in columns that the user names. MITAB (HUPO-PSI molecular
+interactions; 15 tab-separated columns in version 2.5, more in others, and no header but a comment)
+has both ends in its first two columns as `database:identifier`, alternatives behind `|` and in the
+next two; `true` in column 36 says that they do not interact.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Container, Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +26,7 @@ from bioloom.formats.text import open_text
 MITAB = (".mitab", ".mitab25")
 MITAB_COLUMNS = 15
 NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+EXPANSION, NEGATIVE = 15, 35  # columns of MITAB 2.6 on, counted from 0
 MEMBER = re.compile(r"\s*([^\s()]+)\s*(?:\(\d*\))?\s*")  # an id, and how often it is in there
 
 
@@ -48,26 +51,40 @@ def is_mitab(path: Path) -> bool:
 
 
 def read_links(
-    path: Path, source: str = "source", target: str = "target", **read: Any
-) -> pd.DataFrame:
-    """The user's columns with `source` and `target` as text, indexed by the row in the file.
+    path: Path,
+    source: str = "source",
+    target: str = "target",
+    named: Sequence[str] = (),
+    wanted: Container[str] = (),
+    **read: Any,
+) -> tuple[pd.DataFrame, list[str]]:
+    """The user's columns with `source` and `target` as text, indexed by the row in the file; notes.
 
-    DataError for a row without one of them.
+    `named` are further columns of labels. Of the identifiers that MITAB gives for an end the first
+    that is `wanted` is taken, else the first. Its pairs that were found not to interact, and those
+    with one partner, are left out and counted. DataError for a row of a table without both ends.
     """
-    table = _read_mitab(path) if is_mitab(path) else read_table(path, **read)
     if is_mitab(path):
-        source, target = "source", "target"
+        return _read_mitab(path, wanted)
+    table = read_table(path, [source, target, *named], **read)
     require_columns(table, [source, target], path)
     ends = {"source": text(table[source]), "target": text(table[target])}
     for name, column in (("source", source), ("target", target)):
         missing = table.index[ends[name].isna()]
         if len(missing):
-            raise DataError("A pair without both ends", file=path, row=missing[0], column=column)
-    return table.assign(**ends)
+            raise DataError(
+                "A pair without both ends",
+                file=path,
+                row=missing[0],
+                column=column,
+                hint="remove the row; a name such as NA needs `not_missing: [NA]` under `read`",
+            )
+    return table.assign(**ends), []
 
 
-def _read_mitab(path: Path) -> pd.DataFrame:
+def _read_mitab(path: Path, wanted: Container[str]) -> tuple[pd.DataFrame, list[str]]:
     rows, pairs = [], []
+    counts = Counter[str]()
     with open_text(path) as lines:
         for row, line in enumerate(lines, start=1):
             if line.startswith("#") or not line.strip():
@@ -80,17 +97,31 @@ def _read_mitab(path: Path) -> pd.DataFrame:
                     row=row,
                     hint="PSI-MITAB 2.5 has 15; a plain table of pairs ends in .tsv or .csv",
                 )
-            pairs.append([_identifier(field) for field in fields[:2]])
-            rows.append(row)
+            pair = [_identifier(fields[end], fields[end + 2], wanted) for end in (0, 1)]
+            if len(fields) > NEGATIVE and fields[NEGATIVE].strip().lower() == "true":
+                counts["pairs that were found not to interact are left out"] += 1
+            elif None in pair:
+                counts["interactions with one partner are left out"] += 1
+            else:
+                if len(fields) > EXPANSION and fields[EXPANSION].strip() not in ("", "-"):
+                    counts["pairs are expanded from complexes"] += 1
+                pairs.append(pair)
+                rows.append(row)
     if not rows:
         raise DataError("The file has no interactions", file=path)
-    return pd.DataFrame(pairs, index=pd.Index(rows), columns=["source", "target"], dtype="str")
+    table = pd.DataFrame(pairs, index=pd.Index(rows), columns=["source", "target"], dtype="str")
+    return table, [f"{count} {what}" for what, count in counts.items()]
 
 
-def _identifier(field: str) -> str | None:
-    """`uniprotkb:P12345|intact:EBI-1` -> `P12345`; `-` is a missing one."""
-    first = field.split("|", 1)[0].strip()
-    return None if first in ("", "-") else first.split(":", 1)[-1].strip('"')
+def _identifier(field: str, alternatives: str, wanted: Container[str]) -> str | None:
+    """`uniprotkb:P12345|intact:EBI-1` -> `P12345`, unless another one is wanted; `-` is missing."""
+    ids = [
+        part.split(":", 1)[-1].strip('"')
+        for part in (*field.split("|"), *alternatives.split("|"))
+        if part.strip() not in ("", "-")
+    ]
+    own = field.strip() not in ("", "-")
+    return next((id for id in ids if id in wanted), ids[0] if own else None)
 
 
 def read_complexes(
@@ -100,7 +131,7 @@ def read_complexes(
 
     DataError for a row without members, and for members in another form.
     """
-    table = read_table(path, **read)
+    table = read_table(path, [id, members], **read)
     require_columns(table, [id, members], path)
     complexes = []
     for row, name, listed in zip(table.index, text(table[id]), text(table[members]), strict=True):

@@ -9,9 +9,9 @@ from typing import Any, Literal
 import pandas as pd
 
 from bioloom.errors import DataError
-from bioloom.formats.columns import numbers, unique_ids
+from bioloom.formats.columns import check_ids
 from bioloom.formats.h5ad import is_h5ad, read_h5ad
-from bioloom.formats.table import READ_OPTIONS, read_table
+from bioloom.formats.table import READ_OPTIONS, read_matrix
 from bioloom.options import complete_options
 
 OPTIONS = READ_OPTIONS | {"samples": "columns"}
@@ -30,12 +30,11 @@ def read_expression(
         raise DataError(f"`samples` is columns or rows, got {samples!r}", file=path)
     if is_h5ad(path):
         return read_h5ad(path)[0]
-    table = read_table(path, **read)
-    if table.shape[1] < 2:
+    ids, values = read_matrix(path, **read)
+    if values.empty:
         raise DataError("Expected a column of ids and columns of values, got one column", file=path)
-    ids = unique_ids(table, str(table.columns[0]), path)
-    values = {name: numbers(table[name], path).to_numpy() for name in table.columns[1:]}
-    matrix = pd.DataFrame(values, index=pd.Index(ids.to_numpy(), name=None), dtype="float32")
+    check_ids(ids, path)
+    matrix = values.astype("float32").set_axis(pd.Index(ids.to_numpy()), axis=0)
     return matrix.T if samples == "columns" else matrix
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from bioloom.errors import DataError
-from bioloom.formats.text import open_text
+from bioloom.formats.text import CONTROL, open_text
 
 
 class Record(NamedTuple):
@@ -37,6 +38,8 @@ def read_fasta(path: str | Path) -> list[Record]:
                 row=record.row,
                 hint="ids are the first word of a header and must differ",
             )
+        if re.search(CONTROL, record.id):
+            raise DataError("A control character in an id", file=path, row=record.row)
         if not record.sequence:
             raise DataError(f"{record.id} has no sequence", file=path, row=record.row)
         rows[record.id] = record.row

@@ -7,6 +7,7 @@ column 22, and a quoted value runs to its closing quote over any number of lines
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, TextIO
@@ -14,18 +15,22 @@ from typing import NamedTuple, TextIO
 from bioloom.errors import DataError
 from bioloom.formats.text import open_text
 
-QUALIFIER = re.compile(r'/(locus_tag|old_locus_tag|gene|translation)="([^"]*)"')
-TAGS = ("locus_tag", "old_locus_tag")
+QUALIFIER = re.compile(r'/(locus_tag|old_locus_tag|protein_id|gene|translation)="([^"]*)"')
+TAGS = ("locus_tag", "old_locus_tag", "protein_id", "gene")
 ENDINGS = (".gb", ".gbk", ".gbff", ".genbank")
 
 
 class Protein(NamedTuple):
-    """A translated coding sequence under the tag asked for; `row` is the line where it starts."""
+    """A translated coding sequence under the tag asked for, and which of `TAGS` it has.
+
+    `row` is the line where it starts.
+    """
 
     locus_tag: str
     gene: str
     sequence: str
     row: int
+    tags: tuple[str, ...]
 
 
 def is_genbank(path: Path) -> bool:
@@ -33,22 +38,33 @@ def is_genbank(path: Path) -> bool:
     return any(ending.lower() in ENDINGS for ending in path.suffixes)
 
 
-def read_proteins(path: str | Path, tag: str = "locus_tag") -> list[Protein]:
-    """The coding sequences that have a /translation, in the order of the file.
+def read_proteins(path: str | Path, tag: str = "locus_tag") -> tuple[list[Protein], list[str]]:
+    """The coding sequences that have a /translation, in the order of the file; and notes.
 
-    `tag` is the qualifier that names them: locus_tag or old_locus_tag. Raises DataError for one
-    without that tag, for a tag that is there twice, and for a file without any translation.
+    `tag` is the qualifier that names them, of `TAGS`. What lacks it, and of a locus with several
+    coding sequences all but the first, is left out and counted. Raises DataError for a file
+    without any translation, or without any such tag.
     """
     if tag not in TAGS:
-        raise DataError(f"A locus is named by {' or '.join(TAGS)}, got {tag!r}", file=path)
+        raise DataError(f"A locus is named by {', '.join(TAGS)}, got {tag!r}", file=path)
     proteins: dict[str, Protein] = {}
+    counts, tags = Counter[str](), Counter[str]()
     for protein in iter_proteins(path, tag):
-        locus = protein.locus_tag
-        if not locus or locus in proteins:
-            problem = f"The locus tag {locus} is there twice" if locus else f"No /{tag}"
-            raise DataError(f"{problem} in a CDS with a /translation", file=path, row=protein.row)
-        proteins[locus] = protein
-    return list(proteins.values())
+        tags.update(protein.tags)
+        if not protein.locus_tag:
+            counts[f"coding sequences without a /{tag} are left out"] += 1
+        elif protein.locus_tag in proteins:
+            counts["further coding sequences of a locus are left out"] += 1
+        else:
+            proteins[protein.locus_tag] = protein
+    if not proteins:
+        known = [f"`locus: {name}`" for name in TAGS if tags[name]]
+        raise DataError(
+            f"No coding sequence has a /{tag}",
+            file=path,
+            hint=f"what it has is read by {' or '.join(known)}" if known else None,
+        )
+    return list(proteins.values()), [f"{count} {what}" for what, count in counts.items()]
 
 
 def iter_proteins(path: str | Path, tag: str = "locus_tag") -> Iterator[Protein]:
@@ -62,7 +78,9 @@ def iter_proteins(path: str | Path, tag: str = "locus_tag") -> Iterator[Protein]
             found = dict(QUALIFIER.findall(feature))
             if "translation" in found:
                 sequence = "".join(found["translation"].split())
-                protein = Protein(found.get(tag, ""), found.get("gene", ""), sequence, row)
+                tags = tuple(name for name in TAGS if name in found)
+                name, gene = found.get(tag, ""), found.get("gene", "")
+                protein = Protein(name, gene, sequence, row, tags)
                 yield protein
     if protein is None:
         raise DataError(

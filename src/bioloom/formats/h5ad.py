@@ -1,20 +1,32 @@
 """AnnData files (.h5ad): the matrix, and the numbers and categories that describe its rows.
 
-Read with h5py alone, by the layout of anndata's on-disk format from 0.7 on; nothing in the file is
-unpickled. Only rows of `obs` and columns of `var` that the matrix names are read.
+Read with h5py alone, in a process of its own with limits (`_h5ad_process`); nothing in the file is
+unpickled. Only `X`, the columns of `obs` and the names of both sides are read.
 """
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from bioloom.errors import DataError
+from bioloom.formats import _h5ad_process
+from bioloom.formats.columns import check_ids
+from bioloom.formats.table import typed_table
+from bioloom.limits import MOST_VALUES
 
-MOST_VALUES = 500_000_000  # 2 GB as float32
+# Of an honest file a second reads 50 MB and more.
+SECONDS, BYTES_A_SECOND = 5, 2**20
+MEMORY, MEMORY_TIMES = 2**30, 50  # bytes, and times the file's size
 
 
 def is_h5ad(path: Path) -> bool:
@@ -23,68 +35,56 @@ def is_h5ad(path: Path) -> bool:
 
 
 def read_h5ad(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """(`X` as observations x genes, float32; `obs` with numbers and text), both by observation id.
+    """(`X` as observations x genes, float32; `obs` with its columns), both by observation id.
 
-    Raises DataError for a file that is no AnnData, or repeats an id.
+    Raises DataError for a file that is no AnnData or is damaged, for one that takes more time or
+    memory than its size allows, for a column of an unknown encoding, and an id that is there twice.
     """
-    try:
-        import h5py
-    except ImportError:
-        raise DataError(
-            "Reading .h5ad needs the package h5py", file=path, hint="pip install h5py"
-        ) from None
-    try:
-        with h5py.File(path) as file:
-            ids, genes = _index(file["obs"]), _index(file["var"])
-            matrix = _matrix(file["X"], (len(ids), len(genes)), path)
-            obs = pd.DataFrame(_columns(file["obs"]), index=pd.Index(ids))
-    except (OSError, KeyError) as error:
-        raise DataError(f"This is no AnnData file: {error}", file=path) from None
-    for what, names in {"observation": ids, "gene": genes}.items():
-        repeated = pd.Index(names)[pd.Index(names).duplicated()]
-        if len(repeated):
-            raise DataError(f"The {what} {repeated[0]!r} is there more than once", file=path)
-    return pd.DataFrame(matrix, index=pd.Index(ids), columns=genes), obs
+    arrays = _read(path)
+    ids, genes = (
+        check_ids(pd.Series(arrays[name], name=what, dtype="str", index=_rows(arrays[name])), path)
+        for name, what in (("ids", "obs"), ("genes", "var"))
+    )
+    columns = {
+        str(name): pa.array(arrays[f"value_{i}"], mask=arrays.get(f"gap_{i}"))
+        for i, name in enumerate(arrays["columns"])
+    }
+    obs = typed_table(columns, path).set_axis(pd.Index(ids.to_numpy()), axis=0)
+    return pd.DataFrame(arrays["X"], index=obs.index, columns=genes.to_numpy()), obs
 
 
-def _index(group: Any) -> list[str]:
-    return _text(group[group.attrs.get("_index", "_index")][()])
+def _rows(names: np.ndarray) -> pd.RangeIndex:
+    return pd.RangeIndex(1, len(names) + 1)
 
 
-def _columns(group: Any) -> dict[str, np.ndarray]:
-    """Numbers as floats, text and categories as objects with None for missing; others left out."""
-    columns: dict[str, np.ndarray] = {}
-    for name in map(str, group.attrs.get("column-order", [])):
-        item = group[name]
-        if hasattr(item, "keys"):
-            if {"codes", "categories"} <= set(item):
-                known = np.array([*_values(item["categories"][()]), None], dtype=object)
-                columns[name] = known[item["codes"][()]]  # code -1: missing, the last one
-        elif item.ndim == 1:
-            columns[name] = _values(item[()])
-    return columns
-
-
-def _values(array: np.ndarray) -> np.ndarray:
-    numeric = np.issubdtype(array.dtype, np.number)
-    return array.astype(float) if numeric else np.array(_text(array), dtype=object)
-
-
-def _matrix(item: Any, shape: tuple[int, int], path: Path) -> np.ndarray:
-    if shape[0] * shape[1] > MOST_VALUES:
-        raise DataError(
-            f"{shape[0]} x {shape[1]} values are too many for a table of features",
-            file=path,
-            hint="keep the variable genes, or sum cells to samples (pseudobulk)",
+def _read(path: Path) -> dict[str, np.ndarray]:
+    if not path.is_file():
+        raise DataError("There is no such file", file=path)
+    if find_spec("h5py") is None:
+        raise DataError("Reading .h5ad needs the package h5py", file=path, hint="pip install h5py")
+    size = path.stat().st_size
+    seconds = SECONDS + size // BYTES_A_SECOND
+    with TemporaryDirectory() as folder:
+        output = Path(folder) / "arrays.npz"
+        limits = [MOST_VALUES, seconds, MEMORY + MEMORY_TIMES * size]
+        command = [sys.executable, "-P", _h5ad_process.__file__, path, output, *limits]
+        done = subprocess.run(
+            list(map(str, command)),
+            env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
         )
-    if not hasattr(item, "keys"):
-        return item[()].astype(np.float32)
-    from scipy.sparse import csc_array, csr_array
-
-    kind = csc_array if "csc" in str(item.attrs["encoding-type"]) else csr_array
-    parts = (item["data"][()], item["indices"][()], item["indptr"][()])
-    return kind(parts, shape=shape).toarray().astype(np.float32)
-
-
-def _text(array: np.ndarray) -> list[str]:
-    return [v.decode() if isinstance(v, bytes) else str(v) for v in array]
+        if done.returncode == 0:
+            with np.load(output, allow_pickle=False) as arrays:
+                return dict(arrays)
+    hint = "is it whole? AnnData can write it anew"
+    if done.returncode == 2:
+        message = f"The AnnData file cannot be read: {done.stdout.strip()}"
+        raise DataError(message, file=path, hint=hint)
+    if done.returncode == -signal.SIGXCPU:
+        raise DataError(f"It could not be read in {seconds} s of CPU time", file=path, hint=hint)
+    if done.returncode < 0:
+        name = signal.Signals(-done.returncode).name
+        raise DataError(f"Reading it ended with {name}", file=path, hint=hint)
+    raise RuntimeError(done.stderr)

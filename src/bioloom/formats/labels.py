@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from bioloom.errors import DataError
-from bioloom.formats.columns import numbers, require_columns, text
+from bioloom.formats.columns import numbers, one_spelling, require_columns, text
 
 VALUE = "value"  # the kind whose label is a number
 MULTILABEL = "multilabel"  # the kind whose samples have any number of labels
@@ -74,7 +74,8 @@ def _is_measured(column: pd.Series) -> bool:
 def class_labels(column: pd.Series, options: Mapping[str, Any], file: Path) -> pd.Series:
     """Class labels as text: `unlabelled` values become missing, `classes` renames the others.
 
-    Raises DataError for a label that `classes` does not name, where it is given.
+    Raises DataError for a label that `classes` does not name, where it is given; else for one that
+    is there in two spellings, such as 1 and 1.0, or yes and Yes.
     """
     labels = text(column)
     labels = labels.mask(labels.isin([str(value) for value in options["unlabelled"]]))
@@ -84,6 +85,8 @@ def class_labels(column: pd.Series, options: Mapping[str, Any], file: Path) -> p
 def _renamed(labels: pd.Series, options: Mapping[str, Any], file: Path) -> pd.Series:
     classes = {str(value): str(name) for value, name in options["classes"].items()}
     if not classes:
+        hint = "write it alike in all rows, or name each spelling's class under `classes`"
+        one_spelling(labels, file, words=True, hint=hint)
         return labels
     unknown = labels[labels.notna() & ~labels.isin(list(classes))]
     if len(unknown):

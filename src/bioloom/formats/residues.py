@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from bioloom.errors import DataError
+from bioloom.limits import MOST_RESIDUES
 
 # IUPAC-IUB 1983: B is D or N, Z is E or Q, J is I or L, X any; U and O are rare residues of their
 # own. What reads them, and how, is for the embedder.
@@ -16,7 +17,9 @@ NUCLEOTIDES = set("ACGTUN")
 
 
 def standard_sequences(sequences: pd.Series, path: Path) -> pd.Series:
-    """Upper case without white space and closing stop; DataError for letters of no residue.
+    """Upper case without white space and closing stop.
+
+    DataError for letters of no residue, and for a sequence longer than any protein.
 
     The index of `sequences` is the row in the file, which the error names.
     """
@@ -31,6 +34,13 @@ def standard_sequences(sequences: pd.Series, path: Path) -> pd.Series:
                 file=path,
                 row=row,
                 hint="sequences are one-letter codes without gaps; X stands for an unknown residue",
+            )
+        if len(sequence) > MOST_RESIDUES:
+            raise DataError(
+                f"A protein of {len(sequence):,} residues; {MOST_RESIDUES:,} are the most",
+                file=path,
+                row=row,
+                hint="is a header missing between two? the longest protein known has 35,991",
             )
     if letters <= NUCLEOTIDES and sequences.str.len().sum() >= 100:
         raise DataError(

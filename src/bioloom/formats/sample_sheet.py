@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -132,7 +133,7 @@ def _rows(path: Path) -> dict[int, dict[str, str]]:
 
 
 def _check_header(header: list[str], path: Path) -> None:
-    if twice := [name for name in header if header.count(name) > 1]:
+    if twice := [name for name, count in Counter(header).items() if count > 1]:
         raise DataError(f"The column {twice[0]!r} is there twice", file=path, row=1)
     for name in header:
         if name not in COLUMNS:

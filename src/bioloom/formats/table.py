@@ -1,29 +1,53 @@
-"""Tables: CSV, TSV or Parquet, the former also gzip-compressed.
+"""Tables: CSV, TSV or Parquet, the former also gzip-compressed, read by one rule.
 
-A table is read as text, and its index is the row in the user's file (the header is row 1), so that
-every later message can name it. Missing values are the usual spellings in MISSING; "None" and "."
-are values.
+The index is the row in the user's file (the header is row 1), so that every later message can name
+it. Columns of a text table are text, those of Parquet have their types; white space around a text
+is no part of it, and ids keep their spelling. Missing is
+
+- an empty cell, in every column;
+- a word of `MISSING` (`NA`, `null` ...) in a column of numbers, or of text that is a feature. Among
+  ids and labels it may be one of them (influenza has a segment NA): there it is refused until the
+  options `missing` or `not_missing` say what it is.
 """
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Mapping, Sequence
+import json
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from bioloom.errors import DataError
-from bioloom.formats.text import open_text
-from bioloom.options import complete_options
+from bioloom.formats.columns import likely_type, numbers, text
+from bioloom.formats.delimited import Delimited, read_delimited
+from bioloom.formats.parquet import read_parquet
+from bioloom.formats.text import CONTROL, open_text
+from bioloom.options import complete_options, named_columns
 
-MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null"]
-READ_OPTIONS: dict[str, Any] = {"header": True, "skip": 0, "separator": None, "missing": []}
+MISSING = ["NA", "N/A", "n/a", "NaN", "nan", "NULL", "null"]
+# `skip` lines are left out before the header; the separator is that of the file's ending, or `;`,
+# tab or comma where the first line has none of it; `missing` has further words for a missing value,
+# `not_missing` those of `MISSING` that are values here.
+READ_OPTIONS: dict[str, Any] = {
+    "header": True,
+    "skip": 0,
+    "separator": None,
+    "missing": [],
+    "not_missing": [],
+}
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t", ".tab": "\t"}
-
-# A field may hold a chromosome; the limit, 131,072 letters by default, is one for all readers.
-csv.field_size_limit(2**31 - 1)
+NAMED = (
+    *("id", "patient", "label", "source", "target", "regulator", "gene", "drug"),
+    *("complex", "members"),
+)
+"""Roles in `columns` of ids and labels."""
 
 
 def is_table(path: Path) -> bool:
@@ -31,43 +55,82 @@ def is_table(path: Path) -> bool:
     return _ending(path) in (*SEPARATORS, ".parquet")
 
 
-def read_table(
-    path: Path,
-    *,
-    header: bool = True,
-    skip: int = 0,
-    separator: str | None = None,
-    missing: Sequence[str] = (),
-) -> pd.DataFrame:
+def read_table(path: Path, named: Collection[str] = (), **read: Any) -> pd.DataFrame:
     """A table as text columns (Parquet keeps its types), indexed by the row in the file.
 
-    `skip` lines are left out before the header; a column without a name has its number as name.
-    The separator is that of the file's ending, or `;`, tab or comma where the first line has none
-    of it. `missing` has further spellings of a missing value.
-    Raises DataError for an empty file, rows of different length, and a column that is there twice.
+    `read` are `READ_OPTIONS`; a column without a name has its number as name, and `named` are the
+    columns of ids and labels.
+    Raises DataError for an empty file, for what `delimited` and `parquet` refuse, and for a word
+    of `MISSING` in a text of `named`.
     """
+    options = complete_options(read, READ_OPTIONS, "read")
+    words = Words.of(options, named)
     if _ending(path) == ".parquet":
-        table = _read_parquet(path)
-        table.index = pd.RangeIndex(1, len(table) + 1)
+        table = typed_table(read_parquet(path), path, words)
     else:
-        separator = separator or _separator(path, skip)
-        names, start, rows = _check_rows(path, separator, header, skip)
-        table = _read_text(path, separator, names, start, [*MISSING, *map(str, missing)])
-        if len(table) != len(rows):
-            raise DataError(
-                f"{len(rows)} rows were counted but {len(table)} could be read",
-                file=path,
-                hint="look for quotes that are not closed",
-            )
-        table.index = pd.Index(rows)
+        table = _frame(_delimited(path, options), words, path)
     if table.empty:
         raise DataError("The table has no rows", file=path)
+    _check_names(table.columns, path)
     return table
 
 
+def read_matrix(path: Path, **read: Any) -> tuple[pd.Series, pd.DataFrame]:
+    """The text of a table's first column, and the numbers of all others: float64 with NaN.
+
+    Many columns are read at once. Raises DataError as `read_table` and `numbers` do.
+    """
+    options = complete_options(read, READ_OPTIONS, "read")
+    if _ending(path) == ".parquet":
+        table = read_table(path, **read)
+    else:
+        found, words = _delimited(path, options), Words.of(options)
+        _check_names(found.names, path)
+        rows, (first, *names) = pd.Index(found.rows), found.names
+        cells = words.filled(pc.utf8_trim_whitespace(found.cells))
+        try:
+            values = cells.slice(len(rows)).cast(pa.float64())
+            if not pc.any(pc.is_inf(values)).as_py() and not pc.any(pc.is_nan(values)).as_py():
+                texts = _texts(found.cells[: len(rows)], [first], found.rows, words, path)
+                ids = pd.Series(texts[first], index=rows, name=first)
+                block = values.to_numpy(zero_copy_only=False).reshape(len(names), len(rows)).T
+                return ids, pd.DataFrame(block, index=rows, columns=names)
+        except pa.ArrowInvalid:
+            pass  # the place of the text is found column by column
+        table = _frame(found, words, path)
+    columns = {name: numbers(table[name], path) for name in table.columns[1:]}
+    return text(table.iloc[:, 0]), pd.DataFrame(columns, index=table.index)
+
+
+def typed_table(
+    columns: Mapping[str, pa.Array], path: Path, words: Words | None = None
+) -> pd.DataFrame:
+    """Columns of one length that have types, indexed from 1; whole numbers with gaps stay whole."""
+    words = words or Words.of(READ_OPTIONS)
+    gaps = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
+    typed: dict[str, Any] = {}
+    for name, column in columns.items():
+        if pa.types.is_large_string(column.type) or pa.types.is_string(column.type):
+            cells = column.cast(pa.large_string())
+            typed |= _texts(cells, [name], np.arange(len(cells)) + 1, words, path)
+        else:
+            values = column.to_pandas(types_mapper=gaps.get if column.null_count else None)
+            typed[name] = values.mask(values.isin(words.codes)) if words.codes else values
+    table = pd.DataFrame(typed, copy=False)
+    return table.set_axis(pd.RangeIndex(1, len(table) + 1), axis=0)
+
+
 def read_source(path: Path, source: str, options: Mapping[str, Any]) -> pd.DataFrame:
-    """The table of a data set's source, read as its option `read: {<source>: ...}` says."""
-    return read_table(path, **read_options(source, options))
+    """The table of a data set's source, read as its option `read: {<source>: ...}` says.
+
+    Words that are `unlabelled` are known to be no label.
+    """
+    read = read_options(source, options)
+    unlabelled = [word for word in options.get("unlabelled", []) if word in MISSING]
+    read["missing"] = [*read["missing"], *unlabelled]
+    columns = options.get("columns", {})
+    named = named_columns({role: columns[role] for role in NAMED if role in columns})
+    return read_table(path, **read, named=[str(name) for name in named])
 
 
 def read_options(source: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,64 +138,40 @@ def read_options(source: str, options: Mapping[str, Any]) -> dict[str, Any]:
     return complete_options(options["read"].get(source, {}), READ_OPTIONS, f"read: {source}")
 
 
+@dataclass(frozen=True)
+class Words:
+    """Words that are `missing` anywhere, and those that are so in columns that are not `named`."""
+
+    missing: Collection[str]
+    usual: Collection[str]
+    named: Collection[str]
+
+    @staticmethod
+    def of(options: Mapping[str, Any], named: Collection[str] = ()) -> Words:
+        """Those that `READ_OPTIONS` say."""
+        missing, kept = (set(map(str, options[key])) for key in ("missing", "not_missing"))
+        return Words({*missing, ""}, {*MISSING} - kept - missing, named)
+
+    @property
+    def codes(self) -> list[float]:
+        """Those of `missing` that are numbers, for columns of numbers."""
+        values = pd.to_numeric(pd.Series(sorted(self.missing), dtype="str"), errors="coerce")
+        return values.dropna().tolist()
+
+    def filled(self, cells: pa.Array) -> pa.Array:
+        """The cells with gaps in the place of all these words."""
+        gap = pa.scalar(None, pa.large_string())
+        return pc.if_else(_is_in(cells, [*self.missing, *self.usual]), gap, cells)
+
+
 def _ending(path: Path) -> str:
     endings = [ending.lower() for ending in path.suffixes if ending.lower() != ".gz"]
     return endings[-1] if endings else ""
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
-    import pyarrow
-
-    try:
-        table = pd.read_parquet(path)
-    except (pyarrow.ArrowInvalid, OSError) as error:
-        raise DataError(f"The Parquet file cannot be read: {error}", file=path) from None
-    return table.rename(columns=str)
-
-
-def _check_rows(
-    path: Path, separator: str, header: bool, skip: int
-) -> tuple[list[str], int, list[int]]:
-    """Column names, the lines before the first row, and the line of each row, all of one length."""
-    names: list[str] = []
-    start = skip
-    rows: list[int] = []
-    with open_text(path) as lines:
-        for _ in range(skip):
-            next(lines, None)
-        reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
-        try:
-            for fields in reader:
-                row = skip + reader.line_num
-                if not fields or (len(fields) == 1 and not fields[0].strip()):
-                    continue
-                if not names:
-                    given = fields if header else [""] * len(fields)
-                    names = [name.strip() or str(i) for i, name in enumerate(given, start=1)]
-                    if header:
-                        start = row
-                        continue
-                if len(fields) != len(names):
-                    raise DataError(
-                        f"Expected {len(names)} fields, got {len(fields)}",
-                        file=path,
-                        row=row,
-                        hint="a text with the separator in it needs quotes",
-                    )
-                rows.append(row)
-        except csv.Error as error:
-            row = skip + reader.line_num
-            raise DataError(f"The row cannot be read: {error}", file=path, row=row) from None
-    _check_names(names, path)
-    return names, start, rows
-
-
-def _check_names(names: list[str], path: Path) -> None:
-    if not names:
-        raise DataError("The table has no rows", file=path)
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise DataError(f"Columns that are there twice: {', '.join(repeated[:5])}", file=path)
+def _delimited(path: Path, options: Mapping[str, Any]) -> Delimited:
+    header, skip = options["header"], options["skip"]
+    return read_delimited(path, options["separator"] or _separator(path, skip), header, skip)
 
 
 def _separator(path: Path, skip: int) -> str:
@@ -149,20 +188,60 @@ def _separator(path: Path, skip: int) -> str:
     return usual if usual in first or not others else others[0]
 
 
-def _read_text(
-    path: Path, separator: str, names: list[str], start: int, missing: list[str]
-) -> pd.DataFrame:
-    with open_text(path) as lines:
-        for _ in range(start):
-            next(lines, None)
-        return pd.read_csv(
-            lines,
-            sep=separator,
-            header=None,
-            names=names,
-            index_col=False,
-            dtype=str,
-            keep_default_na=False,
-            na_values=missing,
-            skipinitialspace=True,
+def _check_names(names: Iterable[str], path: Path) -> None:
+    if wrong := [name for name in names if re.search(CONTROL, name)]:
+        raise DataError("A control character in the name of a column", file=path, column=wrong[0])
+
+
+def _frame(found: Delimited, words: Words, path: Path) -> pd.DataFrame:
+    texts = _texts(found.cells, found.names, found.rows, words, path)
+    return pd.DataFrame(texts, index=pd.Index(found.rows), copy=False)
+
+
+def _texts(
+    cells: pa.Array, names: Sequence[str], rows: np.ndarray, words: Words, path: Path
+) -> dict[str, Any]:
+    """The columns `names` of `cells`, which stand one after the other, with gaps where missing."""
+    cells = pc.utf8_trim_whitespace(cells)
+    _refuse_control_characters(cells, names, rows, path)
+    filled = words.filled(cells).to_pandas().array  # of the dtype "str"
+    columns: dict[str, Any] = {}
+    for number, name in enumerate(names):
+        place = slice(number * len(rows), (number + 1) * len(rows))
+        columns[name] = filled[place]
+        if name in words.named and likely_type(pd.Series(columns[name])) != "number":
+            _refuse_words(cells[place], name, rows, words, path)
+    return columns
+
+
+def _refuse_words(cells: pa.Array, name: str, rows: np.ndarray, words: Words, path: Path) -> None:
+    doubtful = _is_in(cells, words.usual)
+    if doubtful.true_count:
+        first = pc.index(doubtful, True).as_py()
+        word = json.dumps(cells[first].as_py())
+        raise DataError(
+            f"{word} may be missing or a name, in {doubtful.true_count} rows; the first",
+            file=path,
+            row=int(rows[first]),
+            column=name,
+            hint=f"say it under `read`: `missing: [{word}]`, or `not_missing: [{word}]` for a name",
         )
+
+
+def _refuse_control_characters(
+    cells: pa.Array, names: Sequence[str], rows: np.ndarray, path: Path
+) -> None:
+    wrong = pc.match_substring_regex(cells, CONTROL)
+    if pc.any(wrong).as_py():
+        column, row = divmod(pc.index(wrong, True).as_py(), len(rows))
+        raise DataError(
+            "A control character, which no text has",
+            file=path,
+            row=int(rows[row]),
+            column=names[column],
+            hint="is the file damaged? else remove it",
+        )
+
+
+def _is_in(cells: pa.Array, words: Collection[str]) -> pa.Array:
+    return pc.is_in(cells, pa.array(sorted(words), pa.large_string()))

@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Any, BinaryIO, TextIO, cast
 
 from bioloom.errors import DataError
+from bioloom.limits import UNPACKED_FREE, UNPACKED_TIMES
 
 GZIP = b"\x1f\x8b"
+# Characters that stand in no name: of control, and byte order marks amid joined files.
+CONTROL = "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f\ufeff]"
 ZIP = b"PK\x03\x04"  # also the start of .xlsx
+# By the byte order mark; that of UTF-32 begins with that of UTF-16.
+ENCODINGS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 
 
 @contextmanager
 def open_text(path: str | Path) -> Iterator[TextIO]:
-    """Open a UTF-8 text; gzip is recognised by content, a byte order mark is skipped.
+    """Open a text in UTF-8, or with a byte order mark in UTF-16 (Excel's "Unicode text") or UTF-32.
 
-    Raises DataError, also while the file is read inside the block, for a missing or empty file, a
-    truncated or damaged gzip, and what is not UTF-8 text.
+    gzip is recognised by content; the byte order mark is skipped. Raises DataError, also while the
+    file is read inside the block, for a missing or empty file, a truncated or damaged gzip, one
+    that unpacks to more than `UNPACKED_TIMES` its size, and what is no such text.
     """
     try:
         with Path(path).open("rb") as raw:
-            start = raw.read(4)
-            raw.seek(0)
+            start = raw.peek(4)[:4]
             if not start:
                 raise DataError("The file is empty", file=path)
             if start == ZIP:
@@ -35,8 +46,10 @@ def open_text(path: str | Path) -> Iterator[TextIO]:
                     file=path,
                     hint="save the sheet as CSV, or unpack the archive",
                 )
-            stream = gzip.open(raw) if start.startswith(GZIP) else raw
-            yield io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+            stream: BinaryIO = raw
+            if start.startswith(GZIP):
+                stream = cast(BinaryIO, io.BufferedReader(_Unpacked(raw, path)))
+            yield io.TextIOWrapper(stream, encoding=_encoding(stream, path), newline="")
     except FileNotFoundError:
         raise DataError("There is no such file", file=path) from None
     except (EOFError, gzip.BadGzipFile, zlib.error):
@@ -51,3 +64,43 @@ def open_text(path: str | Path) -> Iterator[TextIO]:
             file=path,
             hint="convert it, for example with `iconv -f latin1 -t utf-8`",
         ) from None
+    except UnicodeError as error:  # half a letter of UTF-16
+        raise DataError(f"The text is damaged: {error}", file=path) from None
+
+
+class _Unpacked(io.RawIOBase):
+    """The content of a gzip file, up to the limit."""
+
+    def __init__(self, packed: BinaryIO, path: str | Path) -> None:
+        self.stream = gzip.GzipFile(fileobj=packed)
+        self.path = path
+        size = Path(path).stat().st_size
+        self.left = max(UNPACKED_FREE, UNPACKED_TIMES * size)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count = self.stream.readinto(buffer)
+        self.left -= count
+        if self.left < 0:
+            raise DataError(
+                f"The gzip file unpacks to more than {UNPACKED_TIMES} times its size",
+                file=self.path,
+                hint="unpack it yourself if that is right: a plain file has no such limit",
+            )
+        return count
+
+
+def _encoding(stream: BinaryIO, path: str | Path) -> str:
+    start = cast(io.BufferedReader, stream).peek(4)[:4]
+    for mark, encoding in ENCODINGS.items():
+        if start.startswith(mark):
+            return encoding
+    if b"\0" in start:
+        raise DataError(
+            "Expected text, got zero bytes: UTF-16 without a byte order mark, or no text at all",
+            file=path,
+            hint="save it as UTF-8, for example with `iconv -f utf-16le -t utf-8`",
+        )
+    return "utf-8-sig"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bioloom.application import application_names, get_application
-from bioloom.errors import DataError, unknown_name
+from bioloom.errors import DataError, several, unknown_name
 from bioloom.pipeline.check import config_mistakes, pretrain_mistakes, task_mistakes
 from bioloom.pipeline.defaults import with_defaults
 from bioloom.pipeline.task_files import Content, TaskFile, read_task_files
@@ -110,4 +110,4 @@ def _looked_up(source: Any, named: dict[str, Section]) -> Any:
 
 def _refuse(mistakes: list[str]) -> None:
     if mistakes:
-        raise DataError("\nERROR: ".join(mistakes))
+        raise several(mistakes)

@@ -204,11 +204,18 @@ class Task:
         return without(self.block(dataset), *self.sources(dataset))
 
     def ingest_options(self, dataset: str) -> Section:
-        """What of it is for `ingest`, with the task's kind where it decides how labels are read."""
-        asked = self.kind and "kind" in self.code.options
+        """What of it is for `ingest`, with what it must know of the task.
+
+        That is the kind where it decides how labels are read, and the columns that `clean` drops
+        where what they hold is not to be looked at.
+        """
+        known = {"kind": self.kind, "drop": self.clean.get("drop")}
+        asked = {
+            name: value for name, value in known.items() if value and name in self.code.options
+        }
         options = without(self.dataset_options(dataset), *self.code.reads_options, *SCORED)
         part = {"part": int(dataset.rpartition("_")[2])} if dataset != whole(dataset) else {}
-        return options | ({"kind": self.kind} if asked else {}) | part
+        return options | asked | part
 
     def reads_options(self, dataset: str) -> Section:
         """How the reads of a data set are trimmed and aligned."""

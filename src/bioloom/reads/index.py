@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
 from bioloom.errors import DataError
 from bioloom.files import replacing
+from bioloom.formats.npz import read_npz
 from bioloom.reads.bgzf import Block, read_blocks
 from bioloom.reads.header import Header, not_sorted
 from bioloom.reads.records import FAULTS, WHOLE, Records, walk
@@ -46,12 +46,11 @@ class Index:
     @staticmethod
     def load(path: Path) -> Index:
         """Read what `save` wrote; DataError for anything else."""
+        hint = "remove it; a new one is made"
         try:
-            with np.load(path, allow_pickle=False) as arrays:
-                return Index(**arrays)
-        except (OSError, ValueError, TypeError, EOFError, KeyError, BadZipFile) as error:
-            hint = "remove it; a new one is made"
-            raise DataError("This is no index of reads", file=path, hint=hint) from error
+            return Index(**read_npz(path, hint=hint))
+        except TypeError:
+            raise DataError("This is no index of reads", file=path, hint=hint) from None
 
 
 def key(contig: Any, position: Any) -> Any:

@@ -29,6 +29,7 @@ from tqdm import tqdm
 
 from bioloom.errors import DataError
 from bioloom.files import replacing, sha256
+from bioloom.limits import UNPACKED_FREE, UNPACKED_TIMES
 
 CACHE = Path(".bioloom")
 ATTEMPTS = 4
@@ -276,18 +277,30 @@ def _open_member(path: Path, source: dict) -> Iterator[IO[bytes]]:
     elif zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             _require(member, archive.namelist(), source)
+            inside = archive.getinfo(member)
+            _refuse_bomb(inside.file_size, inside.compress_size, source)
             with archive.open(member) as file:
                 yield file
     elif tarfile.is_tarfile(path):
         with tarfile.open(path) as tar:
             names = {entry.name: entry for entry in tar if entry.isfile()}
             _require(member, names, source)
+            _refuse_bomb(names[member].size, path.stat().st_size, source)
             stream = tar.extractfile(names[member])
             if stream is None:
                 raise DataError(f"{member} in {_label(source)} is not a plain file")
             yield stream
     else:
         raise DataError(f"{_label(source)} is neither a zip nor a tar, but a member is named")
+
+
+def _refuse_bomb(unpacked: int, packed: int, source: dict) -> None:
+    if unpacked > max(UNPACKED_FREE, UNPACKED_TIMES * packed):
+        raise DataError(
+            f"{source['member']} in {_label(source)} unpacks to {unpacked:,} bytes, more than "
+            f"{UNPACKED_TIMES} times its size",
+            hint="unpack it yourself, and name the file, if that is right",
+        )
 
 
 def _require(member: str, names: Any, source: dict) -> None:

@@ -1,0 +1,149 @@
+"""Text tables as rows of fields: CSV, and lines of tab-separated fields.
+
+Quotation marks are read by RFC 4180 where the separator is a comma, a semicolon or the like: a
+quoted field may hold the separator and lines, and a mark that is not closed is an error. Lines of
+tab-separated files are rows, as databases write them without any quoting: there a mark that does
+not enclose a whole field of its line is a letter.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bioloom.errors import DataError
+from bioloom.formats.text import open_text
+
+# A field may hold a chromosome; the limit, 131,072 letters by default, is one for all readers.
+csv.field_size_limit(2**31 - 1)
+
+TAB = "\t"
+BATCH = 200_000  # fields that are Python's at one time
+
+
+@dataclass(frozen=True)
+class Delimited:
+    """`names` of columns, `rows` (the line where each row ends) and `cells`, column after column.
+
+    A column without a name has its number as name.
+    """
+
+    names: list[str]
+    rows: np.ndarray
+    cells: pa.Array
+
+
+def read_delimited(path: Path, separator: str, header: bool = True, skip: int = 0) -> Delimited:
+    """A text table without its first `skip` lines; blank lines are left out.
+
+    A header that is one field short, as R writes it, names all columns but the first. Raises
+    DataError, with the row, for rows of different length, a header that comes again, quotation
+    marks that are not closed, and for columns of the same name.
+    """
+    names: list[str] = []
+    rows: list[int] = []
+    cells: list[str] = []
+    batches: list[pa.Array] = []
+    short = False
+    with open_text(path) as lines:
+        for _ in range(skip):
+            next(lines, None)
+        read = _tabbed if separator == TAB else _quoted
+        for row, fields in read(lines, separator, path, skip):
+            if len(fields) < 2 and not "".join(fields).strip():
+                continue
+            if not names:
+                names = fields if header else [""] * len(fields)
+                if header:
+                    continue
+            if not rows and header and len(fields) == len(names) + 1:
+                names, short = ["", *names], True
+            _check_row(fields, names, header, path, row)
+            rows.append(row)
+            cells += fields
+            if len(cells) > BATCH:
+                batches.append(pa.array(cells, pa.large_string()))
+                cells = []
+    if not rows:
+        raise DataError("The table has no rows", file=path)
+    batches.append(pa.array(cells, pa.large_string()))
+    order = np.arange(len(rows) * len(names)).reshape(len(rows), len(names)).T.ravel()
+    table = Delimited(
+        [name.strip() or str(i) for i, name in enumerate(names, start=1)],
+        np.array(rows),
+        pa.concat_arrays(batches).take(pa.array(order)),
+    )
+    _check_names(table.names, path)
+    if short:
+        _check_ends(table, path)
+    return table
+
+
+Records = Iterator[tuple[int, list[str]]]
+"""The line where a row ends, and its fields."""
+
+
+def _tabbed(lines: TextIO, separator: str, path: Path, skip: int) -> Records:
+    for row, line in enumerate(lines, start=skip + 1):
+        line = line.rstrip("\r\n")
+        if '"' not in line:
+            yield row, line.split(separator)
+            continue
+        try:
+            yield row, next(csv.reader([line], delimiter=separator, strict=True))
+        except csv.Error:
+            yield row, line.split(separator)
+
+
+def _quoted(lines: TextIO, separator: str, path: Path, skip: int) -> Records:
+    reader = csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=True)
+    row = skip
+    try:
+        for fields in reader:
+            row = skip + reader.line_num
+            yield row, fields
+    except csv.Error:
+        raise DataError(
+            "A quotation mark is not closed, or stands inside a quoted field",
+            file=path,
+            row=row + 1,
+            hint="inside quotes a mark is written twice; without quotes it needs none",
+        ) from None
+
+
+def _check_row(fields: list[str], names: list[str], header: bool, path: Path, row: int) -> None:
+    if len(fields) != len(names):
+        raise DataError(
+            f"Expected {len(names)} fields, got {len(fields)}",
+            file=path,
+            row=row,
+            hint="a text with the separator in it needs quotes; is it a part of the file only?",
+        )
+    if header and fields[0].removeprefix("\ufeff") == names[0] and fields[1:] == names[1:]:
+        raise DataError(
+            "The header comes again", file=path, row=row, hint="remove it where files were joined"
+        )
+
+
+def _check_names(names: list[str], path: Path) -> None:
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise DataError(f"Columns that are there twice: {', '.join(repeated[:5])}", file=path)
+
+
+def _check_ends(table: Delimited, path: Path) -> None:
+    """A header that is short because the rows end with a separator is not one of R."""
+    if pc.all(pc.equal(table.cells[-len(table.rows) :], "")).as_py():
+        raise DataError(
+            "All rows end with a separator, the header does not",
+            file=path,
+            hint="remove it, or give the last column a name",
+        )

@@ -1,0 +1,44 @@
+"""Arrays of an npz file: plain ones alone, and what is damaged told as DataError."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from bioloom.errors import DataError
+from bioloom.limits import UNPACKED_FREE, UNPACKED_TIMES
+
+# NotImplementedError: a compression that zipfile does not know; RuntimeError: a password.
+DAMAGE = (
+    *(OSError, ValueError, LookupError, TypeError, EOFError, MemoryError, SyntaxError),
+    *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError),
+)
+
+
+def read_npz(
+    path: str | Path, names: Iterable[str] | None = None, hint: str | None = None
+) -> dict[str, np.ndarray]:
+    """The arrays by name, all or `names`; `hint` says what to do with a file that is damaged.
+
+    Raises DataError for a file that is missing, damaged, packed to more than the limit, or of
+    pickled objects, and for a name that it lacks.
+    """
+    size = Path(path).stat().st_size if Path(path).is_file() else 0
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+        if unpacked > max(UNPACKED_FREE, UNPACKED_TIMES * size):
+            raise DataError(f"It unpacks to more than {UNPACKED_TIMES} times its size", file=path)
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in (file.files if names is None else names)}
+    except FileNotFoundError:
+        raise DataError("There is no such file", file=path, hint=hint) from None
+    except DataError:
+        raise
+    except DAMAGE as error:
+        message = str(error)
+    raise DataError(f"Expected an npz file of arrays, got: {message}", file=path, hint=hint)

@@ -1,0 +1,82 @@
+"""Parquet files as columns of few types: text, numbers, true or false.
+
+Decimals are floats, dates and times are text as in a CSV, dictionaries are what they stand for. The
+index that pandas wrote stands before the columns.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pyarrow as pa
+
+from bioloom.errors import DataError
+from bioloom.limits import MOST_VALUES
+
+NO_NAME = re.compile(r"__index_level_\d+__")  # how pandas calls an index without a name
+
+
+def read_parquet(path: Path) -> dict[str, pa.Array]:
+    """The columns by name; one without a name has its number as name.
+
+    Raises DataError for a file that is damaged or too large, columns of the same name, and those
+    that hold neither text nor numbers.
+    """
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            shape = file.metadata.num_rows, file.metadata.num_columns
+            if shape[0] * shape[1] > MOST_VALUES:
+                raise DataError(
+                    f"{shape[0]} x {shape[1]} values are more than {MOST_VALUES:,}",
+                    file=path,
+                    hint="keep the rows and columns that are wanted",
+                )
+            table = file.read()
+        table.validate(full=True)
+        index = _index_names(table.schema.metadata)
+    except DataError:
+        raise
+    except FileNotFoundError:
+        raise DataError("There is no such file", file=path) from None
+    # What a damaged file raises: pyarrow documents none of it.
+    except (pa.ArrowException, OSError, ValueError, TypeError, LookupError, MemoryError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"The Parquet file cannot be read: {first}", file=path) from None
+    if len(set(table.column_names)) < table.num_columns:
+        raise DataError("A column name is there twice", file=path)
+    inside = [name for name in index if name in table.column_names]
+    order = [*inside, *(name for name in table.column_names if name not in inside)]
+    names = [str(i) if NO_NAME.fullmatch(name) else name for i, name in enumerate(order, start=1)]
+    columns = zip(names, order, strict=True)
+    return {name: _plain(table[column].combine_chunks(), name, path) for name, column in columns}
+
+
+def _index_names(metadata: dict[bytes, bytes] | None) -> list[str]:
+    """The columns that are the index of a pandas table; one that only counts is no column."""
+    known = json.loads((metadata or {}).get(b"pandas", b"{}"))
+    return [name for name in known.get("index_columns", []) if isinstance(name, str)]
+
+
+def _plain(column: pa.Array, name: str, path: Path) -> pa.Array:
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    kind = column.type
+    if pa.types.is_boolean(kind) or pa.types.is_floating(kind):
+        return column
+    try:
+        if pa.types.is_integer(kind):
+            return column.cast(pa.int64())
+        if pa.types.is_null(kind) or pa.types.is_decimal(kind):
+            return column.cast(pa.float64())
+        return column.cast(pa.large_string())  # also bytes, which some writers give for text
+    except pa.ArrowException:
+        raise DataError(
+            f"Expected text or numbers, got {kind}",
+            file=path,
+            column=name,
+            hint="leave the column out of the file",
+        ) from None
