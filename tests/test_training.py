@@ -176,12 +176,6 @@ def test_models_for_vectors_see_the_dissolved_table(model):
     pd.testing.assert_frame_equal(*answers)
 
 
-def test_a_constant_score_says_the_common_class():
-    from bioloom.kinds._calibration import fit_threshold
-
-    assert fit_threshold(np.full(10, 0.3), np.array([1, 1, 1] + [0] * 7)) == 0.5
-
-
 def test_features_that_all_are_constant_are_refused():
     samples, features = table()
     constant = Features(features.sample_id, np.ones_like(features.X), features.names, "table")

@@ -151,6 +151,7 @@ class Kind:
     strata: Callable[[HeldOut], Strata] | None = None
     floor: str = "naive"
     high_call: bool = False  # whether `high_above` makes sense
+    threshold: float | str | None = None  # the rule of `threshold`, where a class is called by one
     facts: tuple[str, ...] = ()  # columns of samples that its scores ask for
     all_classes: bool = False  # whether each class needs a training row
 
@@ -166,7 +167,7 @@ class Labels:
 
     Of residues or pairs of them: class codes as Ragged. `outputs` name the columns of an answer.
     `weight (N,)` is how much a sample counts; `high_above` is where a value starts to be called
-    high: a number, or "median" for that of the training labels.
+    high: a number, or "median" for that of the training labels; `threshold` is what a task says.
     """
 
     kind: Kind
@@ -174,6 +175,15 @@ class Labels:
     outputs: list[str]
     weight: np.ndarray | None = None
     high_above: float | str | None = None
+    threshold: float | str | None = None
+
+    @property
+    def rule(self) -> float | str:
+        """By which the threshold is chosen: what the task says, or the rule of the kind."""
+        rule = self.kind.threshold if self.threshold is None else self.threshold
+        if rule is None:
+            raise ValueError(f"{self.kind.name} calls nothing by a threshold")
+        return rule
 
 
 def kind_names() -> list[str]:
@@ -203,6 +213,7 @@ def encode_labels(
     kind: Kind,
     positive: str | None = None,
     high_above: float | str | None = None,
+    threshold: float | str | None = None,
 ) -> Labels:
     """Class codes (the positive class last) or values, and the weights where there are any."""
     if positive is not None and kind.output != "classes":
@@ -212,7 +223,9 @@ def encode_labels(
         )
     if high_above is not None and not kind.high_call:
         raise DataError(f"`high_above` needs a number as label, the task predicts {kind.name}")
+    if threshold is not None and kind.threshold is None:
+        raise DataError(f"`threshold` is for two classes, the task predicts {kind.name}")
     outputs = kind.outputs(samples, positive)
     weighted = "sample_weight" in samples and kind.unit == "sample"
     weight = samples["sample_weight"].to_numpy(float) if weighted else None
-    return Labels(kind, kind.encode(samples, outputs), outputs, weight, high_above)
+    return Labels(kind, kind.encode(samples, outputs), outputs, weight, high_above, threshold)

@@ -1,4 +1,4 @@
-"""What is fitted on validation rows: temperature, decision threshold, conformal quantiles."""
+"""What is fitted on validation rows: temperature and conformal quantiles."""
 
 from __future__ import annotations
 
@@ -33,24 +33,6 @@ def fit_temperature(probabilities: np.ndarray, y: np.ndarray) -> float:
         return -(targets * np.log(soften(probabilities, float(np.exp(logarithm))) + 1e-15)).sum()
 
     return float(np.exp(minimize_scalar(loss, bounds=np.log([0.1, 10]), method="bounded").x))
-
-
-def fit_threshold(positive: np.ndarray, y: np.ndarray) -> float:
-    """The threshold of the positive class with the best F1 on valid rows.
-
-    Midway between two neighbouring scores; 0.5 where valid rows hold one class only, or all have
-    one score: a model that knows only how common the classes are says the common one.
-    """
-    from sklearn.metrics import precision_recall_curve
-
-    if len(np.unique(y)) < 2 or np.ptp(positive) < 1e-9:
-        return 0.5
-    precision, recall, thresholds = precision_recall_curve(y, positive)
-    total = precision + recall
-    f1 = np.divide(2 * precision * recall, total, out=np.zeros_like(total), where=total > 0)[:-1]
-    best = int(f1.argmax())
-    below = positive[positive < thresholds[best]]
-    return float((thresholds[best] + below.max()) / 2) if len(below) else float(thresholds[best])
 
 
 def conformal_quantile(errors: np.ndarray, coverage: float) -> float:

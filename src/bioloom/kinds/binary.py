@@ -10,7 +10,7 @@ import pandas as pd
 
 from bioloom.errors import DataError
 from bioloom.kinds import Calibration, HeldOut, Kind, Labels, TestSet, _classes
-from bioloom.kinds._calibration import fit_threshold
+from bioloom.kinds._threshold import HALF, choose_threshold
 from bioloom.metrics import Scores, classification, coverage, links
 from bioloom.samples.columns import has_classes
 
@@ -40,7 +40,8 @@ def _two(classes: list[str]) -> list[str]:
 def calibrate(raw: np.ndarray, y: np.ndarray, labels: Labels, y_train: np.ndarray) -> Calibration:
     """As of all classes, and the threshold from which the positive one is called."""
     fitted = _classes.calibrate(raw, y, labels, y_train)
-    return replace(fitted, threshold=fit_threshold(_classes.scores(raw, fitted)[:, 1], y))
+    positive = _classes.scores(raw, fitted)[:, 1]
+    return replace(fitted, threshold=choose_threshold(labels.rule, positive, y, y_train.mean()))
 
 
 def decide(scores: np.ndarray, calibration: Calibration) -> np.ndarray:
@@ -83,4 +84,5 @@ kind = Kind(
     primary="auroc",
     plots=_classes.PLOTS,
     all_classes=True,
+    threshold=HALF,
 )

@@ -20,4 +20,6 @@ kind = replace(
     name="links",
     fits=fits,
     plots=(*binary.kind.plots, "seen", "strongest_links"),
+    # Of pairs most are not linked, and valid ones are many.
+    threshold="f1",
 )

@@ -38,4 +38,5 @@ kind = replace(
     score=score,
     metrics=(*classification.macro_metrics(), *coverage.METRICS),
     primary="f1",  # macro, so that rare classes count as much as common ones
+    threshold=None,
 )

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from bioloom.kinds import Calibration, HeldOut, Labels, TestSet, _classes, targets
-from bioloom.kinds._calibration import COVERAGE, conformal_quantile, fit_threshold
+from bioloom.kinds._calibration import COVERAGE, conformal_quantile
 from bioloom.kinds._rows import Truth, check_complete, join
+from bioloom.kinds._threshold import HALF, choose_threshold
 from bioloom.metrics import Scores, multilabel
 from bioloom.samples import label_columns
 from bioloom.samples.columns import is_flag
@@ -30,7 +31,11 @@ def calibrate(raw: np.ndarray, y: np.ndarray, labels: Labels, y_train: np.ndarra
     fitted = _classes.calibrate(_two(raw[known]), y[known].astype(int), labels, y_train)
     p = scores(raw, fitted)
     columns = [(p[rows, label], y[rows, label]) for label, rows in enumerate(known.T)]
-    thresholds = [fit_threshold(said, true) for said, true in columns]
+    shares = np.nanmean(y_train, axis=0)
+    thresholds = [
+        choose_threshold(labels.rule, said, true, share)
+        for (said, true), share in zip(columns, shares, strict=True)
+    ]
     quantile = [conformal_quantile(np.abs(true - said), COVERAGE) for said, true in columns]
     return replace(fitted, threshold=thresholds, quantile=quantile)
 
@@ -97,4 +102,5 @@ kind = replace(
     metrics=multilabel.METRICS,
     primary="auroc",
     plots=("per_label",),
+    threshold=HALF,
 )

@@ -20,6 +20,7 @@ from bioloom.embedders._pooling import RAGGED_POOLINGS
 from bioloom.errors import DataError, unknown_name
 from bioloom.features.extract import table_options
 from bioloom.formats.table import is_table
+from bioloom.kinds._threshold import check_threshold
 from bioloom.models import check_parameters, model_names, unit_of
 from bioloom.options import column_names, complete_options
 from bioloom.pipeline.defaults import with_defaults
@@ -79,6 +80,7 @@ def task_mistakes(name: str, content: Section, made: Collection[str] = ()) -> li
         _finetune_mistakes,
         _model_mistakes,
         _metric_mistakes,
+        _threshold_mistakes,
     )
     mistakes = [mistake for check in checks for mistake in check(task)]
     return (
@@ -242,6 +244,14 @@ def _metric_mistakes(task: Task) -> list[str]:
     metrics = dict.fromkeys(metric.name for kind in task.kinds for metric in kind.metrics)
     known = [name for name in metrics if "by" in task.evaluate or not name.endswith("_macro")]
     return _mistakes("evaluate.primary", _check_name, "metric", primary, known)
+
+
+def _threshold_mistakes(task: Task) -> list[str]:
+    if task.threshold is None:
+        return []
+    if all(kind.threshold is None for kind in task.kinds):
+        return [f"threshold: {task.application} calls nothing by a threshold"]
+    return _mistakes("threshold", check_threshold, task.threshold)
 
 
 def _finetune_mistakes(task: Task) -> list[str]:

@@ -27,7 +27,7 @@ STEPS: dict[str, Step] = {
     "describe": Step(
         ("application", "kind", "title", "about", "datasets", "clean", "split", "leakage")
         + ("trained", "features", "preprocess", "model", "baselines", "positive", "high_above")
-        + ("evaluate", "explain"),
+        + ("threshold", "evaluate", "explain"),
         ("sources",),
         shown={"task": "task.yaml"},
     ),
@@ -62,7 +62,8 @@ STEPS: dict[str, Step] = {
         shown={"features": "training/features.json"},
     ),
     "train": Step(
-        ("application", "kind", "model", "baselines", "preprocess", "positive", "high_above"),
+        ("application", "kind", "model", "baselines", "preprocess", "positive", "high_above")
+        + ("threshold",),
         ("seed",),
         ("application", "kinds", "model", "baselines"),
         {"model": "model"},
@@ -82,7 +83,7 @@ STEPS: dict[str, Step] = {
     "predict": Step(modules=("kinds", "model")),
     "score": Step(
         ("application", "kind", "model", "baselines", "preprocess", "positive", "high_above")
-        + ("evaluate",),
+        + ("threshold", "evaluate"),
         ("seed",),
         ("application", "kinds", "model", "baselines"),
     ),

@@ -59,6 +59,7 @@ class Task:
     explain: Section = field(default_factory=dict)
     positive: str | None = None
     high_above: float | str | None = None
+    threshold: float | str | None = None
     title: str | None = None
     about: Section = field(default_factory=dict)
 

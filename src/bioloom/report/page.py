@@ -133,7 +133,7 @@ def model_card(
         ("classes", classes),
         ("labels", model.get("outputs") if output == "labels" else None),
         ("positive class", classes[-1] if len(classes) == 2 else None),
-        *((key, model.get(key)) for key in ("threshold", "temperature")),
+        *((key, model.get(key)) for key in ("threshold", "threshold_rule", "temperature")),
         ("sets and intervals", f"made to hold the truth for {coverage:.0%}" if coverage else ""),
         ("number of features", features.get("features")),
         *((key, value) for key, value in features.items() if key not in NAMED),

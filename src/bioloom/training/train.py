@@ -58,14 +58,15 @@ def train_task(
     """Train what a task's config asks for: its model, the naive baseline and its own baselines.
 
     `features` are by file name: `features`, and `features.<baseline>` where a baseline has its
-    own; `options` are the task's keys application, kind, model, baselines, preprocess, positive
-    and high_above.
+    own; `options` are the task's keys application, kind, model, baselines, preprocess, positive,
+    high_above and threshold.
     """
     labels = labels_of(samples, options)
     recipes = make_recipes(features, options, labels.kind)
     fitted, held_out = train(samples, splits, labels, recipes, seed)
     final = next(partitions_of(samples, splits))
-    fitted.settings = {
+    by_rule = {} if labels.kind.threshold is None else {"threshold_rule": labels.rule}
+    fitted.settings = by_rule | {
         "seed": seed,
         "features": features["features"].embedder,
         "signature": make_signature(samples.iloc[final.rows["train"]]),
@@ -81,7 +82,8 @@ def labels_of(samples: pd.DataFrame, options: dict[str, Any]) -> Labels:
     declared = options.get("kind")
     application = get_application(options["application"])
     kind = kind_of([declared] if declared else application.kinds, samples)
-    return encode_labels(samples, kind, options.get("positive"), options.get("high_above"))
+    said = (options.get(key) for key in ("positive", "high_above", "threshold"))
+    return encode_labels(samples, kind, *said)
 
 
 def train(
