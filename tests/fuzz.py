@@ -419,6 +419,14 @@ CHANGES = (
 )
 
 
+def run_sound(target: Target, folder: Path) -> object:
+    """Read the files as they are."""
+    for name, content in target.files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return target.run(folder)
+
+
 def write_input(target: Target, seed: int, folder: Path) -> None:
     """The target's files with one of them altered."""
     rng = random.Random(f"{target.name} {seed}")
@@ -469,7 +477,9 @@ def fuzz(names: list[str], inputs: int, workers: int, first: int = 0) -> Counter
     What is neither success nor DataError is printed the first time that it comes.
     """
     context = multiprocessing.get_context("fork")
-    targets()  # before the workers part
+    for name in names:  # what is loaded and compiled, once, before the workers part
+        with tempfile.TemporaryDirectory(prefix="bioloom-fuzz-") as folder:
+            run_sound(targets()[name], Path(folder))
     results, counts = context.SimpleQueue(), Counter[tuple[str, str]]()
     places = [context.Array("d", [first + n, time.monotonic()], lock=False) for n in range(workers)]
     last = first + inputs
