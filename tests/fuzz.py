@@ -471,15 +471,23 @@ def _work(names: list[str], first: int, step: int, last: int, place: Any, result
     place[0] = last
 
 
+def _compile(names: list[str]) -> None:
+    """Read sound files: loops that are compiled then are found by the workers."""
+    for name in names:
+        with tempfile.TemporaryDirectory(prefix="bioloom-fuzz-") as folder:
+            run_sound(targets()[name], Path(folder))
+
+
 def fuzz(names: list[str], inputs: int, workers: int, first: int = 0) -> Counter[tuple[str, str]]:
     """(target, outcome) -> how often, of so many inputs from the seed `first` on.
 
     What is neither success nor DataError is printed the first time that it comes.
     """
     context = multiprocessing.get_context("fork")
-    for name in names:  # what is loaded and compiled, once, before the workers part
-        with tempfile.TemporaryDirectory(prefix="bioloom-fuzz-") as folder:
-            run_sound(targets()[name], Path(folder))
+    targets()  # before the workers part
+    warm = context.Process(target=_compile, args=(names,))
+    warm.start()
+    warm.join()
     results, counts = context.SimpleQueue(), Counter[tuple[str, str]]()
     places = [context.Array("d", [first + n, time.monotonic()], lock=False) for n in range(workers)]
     last = first + inputs
