@@ -184,7 +184,7 @@ def _found(name: str, path: Path, row: int, column: str) -> str:
     """The path of a file from the working folder."""
     beside = path.parent / name
     for place in (Path(name), beside):
-        if place.is_file():
+        if os.path.isfile(place):
             return os.path.normpath(place)
     hint = f"it is neither at {name} nor at {beside}"
     raise DataError("There is no such file", file=path, row=row, column=column, hint=hint)

@@ -5,6 +5,7 @@ Imported by the Snakefile, so nothing heavy is imported: no torch, no scikit-lea
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cache
@@ -147,7 +148,7 @@ def _trained_mistakes(task: Task) -> list[str]:
     if folder is None:
         return ["datasets: `training` is missing; `trained: <folder>` names a finished model"]
     described = Path(folder) / "model.yaml"
-    if not described.is_file():
+    if not os.path.isfile(described):
         return [f"trained: no model in {folder!r}: such a folder is results/<task>/model"]
     kind = yaml.safe_load(described.read_text()).get("kind")
     if kind not in task.kind_names:
@@ -414,7 +415,7 @@ def _unmade_models(task: Task, made: Collection[str]) -> list[str]:
 
 def _source_mistakes(place: str, source: Any) -> list[str]:
     if isinstance(source, str):
-        if not Path(source).exists():
+        if not os.path.exists(source):  # also a name that is too long for one
             return [f"{place}: no such file {source!r}"]
         return _mistakes(place, _check_paths, [source])
     keys = ({"artifact", "sha256", "member"}, {"url", "sha256"}, {"url", "sha256", "member"})

@@ -5,6 +5,7 @@ Imported by the Snakefile, so nothing heavy is imported here.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -176,7 +177,7 @@ def reads_of(
         truth = tuple(f"{name}.vcf.gz" for name in names)
         return Reads("", goal, folder, lanes, index, truth)
     path, rows = Path(source), tuple[Lane, ...]()
-    if is_sheet(path) and path.is_file():
+    if is_sheet(path) and os.path.isfile(path):
         rows = _rows(path.resolve(), Path.cwd(), path, path.stat().st_mtime_ns)
     return Reads(source, goal, folder, rows, index)
 
@@ -189,7 +190,7 @@ def _rows(_place: Path, _folder: Path, sheet: Path, _time: int) -> tuple[Lane, .
 
 def check_reads(reads: Reads, options: Mapping[str, Any]) -> None:
     """Raise DataError for what no rule makes the goal of, and for options that fit no lane."""
-    if not all(Path(source).exists() for source in reads.sources):  # told elsewhere, or fetched
+    if not all(os.path.exists(source) for source in reads.sources):  # told elsewhere, or fetched
         if is_sheet(reads.source):
             hint = "name a file here; what it names may be anywhere"
             raise DataError("A sample sheet is read before any job runs", hint=hint)

@@ -7,6 +7,7 @@ takes it away. The name of a file is that of its task.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ class TaskFile:
 
 def read_task_files(folder: Path) -> dict[str, TaskFile]:
     """Task name -> its file, for all of a folder in the order of their names."""
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         hint = "`tasks` in config.yaml names the folder with one file a task"
         raise DataError(f"There is no folder {str(folder)!r} with tasks", hint=hint)
     paths = sorted(folder.glob("*.yaml"))
@@ -61,7 +62,7 @@ def read_task_file(path: Path, likes: tuple[Path, ...] = ()) -> TaskFile:
         raise DataError(f"`like` takes the name of one task, got {name!r}", file=path)
     # A path that ends in .yaml is relative to the file; a name is that of a file beside it.
     other = path.parent / (name if name.endswith(".yaml") else f"{name}.yaml")
-    if not other.is_file():
+    if not os.path.isfile(other):
         known = sorted(file.stem for file in path.parent.glob("*.yaml") if file != path)
         error = unknown_name("task", name, known, " after `like:`")
         raise DataError(f"{path}: {error} ({other} is not there)")

@@ -341,7 +341,7 @@ def is_pretrained(part: Section) -> bool:
 
 def is_users_folder(weights: str) -> bool:
     """Whether weights are a folder of the user's, not one that Snakemake made or a fetched file."""
-    return Path(weights).is_dir() and not Path(weights).is_relative_to(RESULTS)
+    return os.path.isdir(weights) and not Path(weights).is_relative_to(RESULTS)
 
 
 def embedder_options(part: Section) -> Section:
@@ -352,7 +352,7 @@ def embedder_options(part: Section) -> Section:
 def features_weights(part: Section) -> Source | None:
     """Where the weights of a part of a `features` section come from, if it has any."""
     model = part.get("model")
-    if model and (is_pretrained(part) or Path(model).is_dir()):
+    if model and (is_pretrained(part) or os.path.isdir(model)):
         return str(model)
     return weights_source(embedder_options(part))
 

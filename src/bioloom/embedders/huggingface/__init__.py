@@ -9,6 +9,7 @@ residues for ESM-2, 6-mers for Nucleotide Transformer, word pieces for texts.
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ def check_model(options: dict[str, Any]) -> None:
     """Raise DataError unless `model` is a folder that is there, or a hub name with a revision."""
     if options["model"] is None:
         raise DataError("features: huggingface needs `model: <folder or hub name>`")
-    if Path(options["model"]).is_dir():
+    if os.path.isdir(options["model"]):
         return
     if options["revision"] is None:
         raise DataError(
@@ -69,7 +70,7 @@ def check_model(options: dict[str, Any]) -> None:
 def _folder(options: dict[str, Any]) -> Path:
     check_model(options)
     name = options["model"]
-    if Path(name).is_dir():
+    if os.path.isdir(name):
         return Path(name)
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
