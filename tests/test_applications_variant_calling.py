@@ -355,3 +355,12 @@ def test_a_model_is_not_trained_in_parts(tmp_path, monkeypatch):
     training = {"reference": "reference.fa", "simulate": {"depths": [8]}, "parts": 2}
     task = {"application": "variant_calling", "datasets": {"training": training}}
     assert "trained on all data at once" in "".join(task_mistakes("x", task))
+
+
+def test_reads_that_nowhere_differ_teach_nothing(tmp_path):
+    path = write_reads(tmp_path / "x.bam", reads_over(LETTERS, [], 300, 9, "r"), {"c": 1200})
+    true = truth(tmp_path, [line(snp(300), "0/1")])
+    refused(
+        lambda: ingest(tmp_path, path, {"sample": "me"}, truth=true),
+        "No read differs.*nothing to compare.*x.bam",
+    )

@@ -97,6 +97,11 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
         raise DataError("No read is aligned to the regions", file=files["reads"], hint=hint)
     notes += [f"{len(rows)} candidate alleles in {sum(e - s for _, s, e in regions):,} bases"]
     if "truth" in files:
+        if rows.empty:
+            message = (
+                "No read differs from the reference: there is nothing to compare or learn from"
+            )
+            raise DataError(message, file=files["reads"], hint="look at `regions` and the file")
         sure = intersection(_regions(files.get("confident"), reference), regions)
         notes += _other_names(files["truth"], people)
         labelled = [_labelled(rows, files, reference, person, sure) for person in people]

@@ -48,7 +48,9 @@ def merge_copies(samples: pd.DataFrame, usable: np.ndarray) -> pd.DataFrame:
     """
     weight = samples.get("sample_weight", pd.Series(1.0, index=samples.index)).where(usable, 0.0)
     values = weight * samples["label"].where(usable, 0.0)
-    copies = pd.DataFrame({"value": values, "weight": weight}).groupby(samples["sequence"])
+    copies = pd.DataFrame({"value": values, "weight": weight}).groupby(
+        samples["sequence"], dropna=False
+    )
     total = copies.transform("sum")
     merged = samples.assign(label=samples["label"].mask(usable, total["value"] / total["weight"]))
     if "sample_weight" in samples:
@@ -62,7 +64,7 @@ def merge_labels(samples: pd.DataFrame) -> pd.DataFrame:
     A copy can then be dropped. Copies that contradict each other stay as they are.
     """
     labels = label_columns(samples)
-    copies = samples.groupby("sequence")[labels]
+    copies = samples.groupby("sequence", dropna=False)[labels]
     agree = copies.transform("nunique").max(axis=1) <= 1
     known = copies.transform("first")
     return samples.assign(**{name: samples[name].mask(agree, known[name]) for name in labels})
