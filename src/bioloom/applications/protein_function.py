@@ -187,7 +187,7 @@ def _label_rules(samples: pd.DataFrame, min_class_size: int) -> Rules:
     if has_classes(samples) or labels != ["label"]:
         copies = {
             "sequence with contradicting labels": lambda s: (
-                s.groupby("sequence")[labels].transform("nunique").gt(1).any(axis=1)
+                s.groupby("sequence", dropna=False)[labels].transform("nunique").gt(1).any(axis=1)
             ),
             **copies,
         }
