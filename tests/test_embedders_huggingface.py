@@ -200,6 +200,22 @@ def test_vectors_do_not_depend_on_the_batch(model_folder, sequences):
     np.testing.assert_allclose(together[:1], alone, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["bert", "t5"])
+def test_vectors_do_not_depend_on_the_number_of_threads(name, model_folder):
+    import torch
+
+    rng = np.random.default_rng(0)
+    sequences = ["".join(rng.choice(list(AMINO_ACIDS), n)) for n in rng.integers(5, 120, 40)]
+    before = torch.get_num_threads()
+    vectors = []
+    for threads in (1, 2, 4):
+        torch.set_num_threads(threads)
+        vectors.append(embed(sequences, _hf(model_folder(name))).X)
+    torch.set_num_threads(before)
+    np.testing.assert_array_equal(vectors[0], vectors[1])
+    np.testing.assert_array_equal(vectors[0], vectors[2])
+
+
 def test_bfloat16_keeps_the_directions(model_folder):
     sequences = ["".join(np.random.default_rng(i).choice(list(AMINO_ACIDS), 40)) for i in range(9)]
     options = _hf(model_folder("bert"))

@@ -256,6 +256,13 @@ def test_all_columns_that_are_wrong_are_told_at_once():
     assert len(message.splitlines()) == 2
 
 
+def test_a_hint_names_types_only_where_they_are_read():
+    table = frame(start=["1", "2", "nd"])
+    expected = "Hint: mend the value, leave it empty or list it as `missing` under `read`"
+    refused(lambda: numbers(table["start"], HERE), f"{expected}$")
+    refused(lambda: infer_types(table, {}, HERE), f"{expected}; `types: {{start: category}}`")
+
+
 def test_a_column_that_numbers_the_rows_is_no_feature():
     count = 12
     columns = {

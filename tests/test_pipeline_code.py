@@ -131,11 +131,11 @@ def sources(monkeypatch, tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("edited", "steps"),
     [
-        ("models/dnn.py", {"train", "explain", "predict"}),
-        ("models/_networks/dnn.py", {"train", "explain", "predict"}),
-        ("models/_networks/_loop.py", {"train", "explain", "predict"}),
+        ("models/dnn.py", {"train", "explain", "predict", "score"}),
+        ("models/_networks/dnn.py", {"train", "explain", "predict", "score"}),
+        ("models/_networks/_loop.py", {"train", "explain", "predict", "score"}),
         ("models/_networks/transformer.py", set()),
-        ("models/svm.py", {"train"}),
+        ("models/svm.py", {"train", "score"}),
         ("models/transformer.py", set()),
         ("embedders/unirep.py", {"extract_features", "explain"}),
         ("applications/drug_response.py", set()),
@@ -146,8 +146,8 @@ def sources(monkeypatch, tmp_path: Path) -> Path:
         ("links/features.py", set()),
         ("features/extract.py", {"extract_features"}),
         ("splits/split.py", {"split"}),
-        ("features/__init__.py", {"extract_features", "train", "explain", "predict"}),
-        ("evaluation/evaluate.py", {"evaluate"}),
+        ("features/__init__.py", {"extract_features", "train", "explain", "predict", "score"}),
+        ("evaluation/evaluate.py", {"evaluate", "score"}),
         ("errors.py", set(STEPS)),
     ],
 )

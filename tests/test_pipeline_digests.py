@@ -76,6 +76,29 @@ def test_another_content_is_seen_whatever_its_times(folder: Path, way, path: str
     assert remember("table", "model") == {name: sha256(name) for name in ("table", "model")}
 
 
+def test_a_folder_in_the_place_of_another_is_seen(folder: Path) -> None:
+    """The files in it have their old times, and are other files."""
+    os.rename("model", "old")
+    shutil.copytree("old", "model")
+    Path("model/weights").write_text("WEIGHTS")
+    time.sleep(0.06)
+    remember("model/weights")
+    os.rename("model", "new")
+    os.rename("old", "model")
+    assert remember("model") == {"model": sha256("model")}
+
+
+def test_what_a_job_has_read_is_not_read_again(folder: Path, monkeypatch) -> None:
+    read = Path("table").stat().st_ctime + 0.01
+    known = Digests(Path("other.json"))
+    known.learn("table", "of the job", since=read)
+    assert known.of("table") == "of the job"
+    Path("table").write_text("another")
+    assert known.of("table") == sha256("table")
+    known.learn("table", "of the job", since=read)  # it changed after the job had read it
+    assert known.of("table") == sha256("table")
+
+
 def test_a_file_that_was_just_written_is_read_again(folder: Path) -> None:
     Path("young").write_text("1")
     remember("young")

@@ -188,10 +188,10 @@ def text(column: pd.Series) -> pd.Series:
     return column.astype("str").str.strip()
 
 
-def numbers(column: pd.Series, file: Path) -> pd.Series:
+def numbers(column: pd.Series, file: Path, *, or_text: bool = False) -> pd.Series:
     """A column as floats (missing is NaN); DataError names the first row that is not a number.
 
-    The value itself is not shown: it may be a person's.
+    The value itself is not shown: it may be a person's. `or_text`: `types` may say otherwise.
     """
     values = _parsed(column)
     wrong = column.index[column.notna() & values.isna()]
@@ -202,7 +202,7 @@ def numbers(column: pd.Series, file: Path) -> pd.Series:
             file=file,
             row=wrong[0],
             column=str(column.name),
-            hint=_number_hint(column[wrong].astype("str"), str(column.name)),
+            hint=_number_hint(column[wrong].astype("str"), str(column.name), or_text),
         )
     return values
 
@@ -213,7 +213,7 @@ def _parsed(column: pd.Series) -> pd.Series:
     return values.where(np.isfinite(values))
 
 
-def _number_hint(wrong: pd.Series, name: str) -> str:
+def _number_hint(wrong: pd.Series, name: str, or_text: bool) -> str:
     """How to mend the first of the values: 1,250 may be 1250 or 1.25, other values tell which."""
     thousands, decimal = (wrong.str.fullmatch(form) for form in (THOUSANDS, DECIMAL_COMMA))
     if thousands.iloc[0] and not (decimal & ~thousands).any():
@@ -221,8 +221,8 @@ def _number_hint(wrong: pd.Series, name: str) -> str:
         return f"a mark before three digits may be one of thousands: remove it{other}"
     if decimal.iloc[0]:
         return "use a point as the decimal mark, and no mark of thousands"
-    as_text = f"`types: {{{in_yaml(name)}: category}}` takes it as text"
-    return f"mend the value, leave it empty or list it as `missing` under `read`; {as_text}"
+    as_text = f"; `types: {{{in_yaml(name)}: category}}` takes it as text" if or_text else ""
+    return f"mend the value, leave it empty or list it as `missing` under `read`{as_text}"
 
 
 def infer_types(
@@ -249,7 +249,9 @@ def infer_types(
         if type_ not in known:
             raise DataError(f"A type is one of {', '.join(known)}, got {type_}", column=name)
         try:
-            columns[name] = numbers(table[name], file) if type_ == "number" else text(table[name])
+            columns[name] = (
+                numbers(table[name], file, or_text=True) if type_ == "number" else text(table[name])
+            )
             if type_ == "category":
                 one_spelling(columns[name], file)
         except DataError as error:

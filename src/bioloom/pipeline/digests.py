@@ -41,6 +41,14 @@ class Digests:
         """The sha256 of a file or folder, as `files.sha256` gives it."""
         return sha256(path, self._of_file)
 
+    def learn(self, path: str, digest: str, since: float) -> None:
+        """Take over the digest of a file that was read after this time, unless it changed later.
+
+        So what a job has read, such as many gigabytes of reads, is not read again to know it.
+        """
+        if os.path.isfile(path) and (status := _status(Path(path)))[-1] < since * 1e9:
+            self._known[path] = status, digest
+
     def differing(self, path: str, *, unseen: bool = False) -> list[Path]:
         """The files of a file or folder with another content than is remembered.
 

@@ -61,6 +61,8 @@ def export_lock(
         if known is None or not known.rule or not os.path.exists(output):
             continue
         if _made(output, known) is None:
+            for file, checksum in (known.input_checksums or {}).items():
+                digests.learn(file, checksum.removeprefix("sha256:"), since=known.starttime or 0)
             own = {output: f"sha256:{digests.of(output)}"}
             known.input_checksums = _with_all_inputs(known, digests) | own
             store._write_record(output, known)

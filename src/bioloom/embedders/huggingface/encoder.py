@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 DEFAULT_LENGTH = 1024  # tokens, where neither model nor tokenizer states a limit
-CPU_TOKENS = 1024  # a thread: the activations of a layer stay near the core
-GPU_TOKENS = 65_536
+# Near the cores of a CPU lie the activations of some 1,024 tokens a thread. The number is one for
+# all, however many threads there are: the last bits of padded batches depend on their mates.
+CPU_TOKENS, GPU_TOKENS = 4096, 65_536
 # How far states in a batch may be from those of a sequence alone, as a share of their spread:
 # what rounding explains, far below what a wrong position or a look at another sequence does.
 ROUNDING = {"float32": 1e-3, "bfloat16": 0.1}
@@ -65,8 +66,6 @@ class HuggingFace:
 
     def __init__(self, folder: Path, options: dict[str, Any], device: str, dtype: str) -> None:
         """`folder` holds config.json, the tokenizer and *.safetensors."""
-        import torch
-
         check_files(folder)
         self.folder, self.device, self.dtype = folder, device, dtype
         self.layer = options["layer"]
@@ -84,7 +83,7 @@ class HuggingFace:
         self.overlap = self.window // 4 if options["overlap"] is None else options["overlap"]
         if self.overlap >= self.window:
             raise DataError(f"features: overlap must be below {self.window}, got {self.overlap}")
-        self.budget = GPU_TOKENS if device != "cpu" else CPU_TOKENS * torch.get_num_threads()
+        self.budget = CPU_TOKENS if device == "cpu" else GPU_TOKENS
         self.identity: dict[str, Any] = {
             "dtype": dtype,
             "weights_sha256": weights_hash(folder),
