@@ -291,6 +291,7 @@ def test_ids_keep_their_spelling_and_are_found_by_number():
     ids = pd.Series(["683600.0", "2.0", "9.0"])
     assert places(ids, pd.Series(["2", "683600"])).tolist() == [1, 0, -1]
     assert places(pd.Series(["2.0", "a"]), pd.Series(["2", "a"])).tolist() == [-1, 1]
+    assert places(pd.Series(["2.0", "3"]), pd.Index(["2", "2.0"])).tolist() == [1, -1]
     table = frame(id=["2", "5", "683600"])
     rows, notes = partner_rows(ids, table, "id", HERE)
     assert rows.fillna(-1).tolist() == [4, 2, -1]

@@ -100,7 +100,8 @@ def places(ids: pd.Series, others: pd.Series | pd.Index) -> np.ndarray:
     """
     left, right = pd.Series(ids.to_numpy(), dtype="str"), pd.Series(others.to_numpy(), dtype="str")
     if left.str.fullmatch(WHOLE).all() and right.str.fullmatch(WHOLE).all():
-        left, right = without_point(left), without_point(right)
+        plain = without_point(right)
+        left, right = (without_point(left), plain) if plain.is_unique else (left, right)
     return pd.Index(right).get_indexer(pd.Index(left))
 
 
