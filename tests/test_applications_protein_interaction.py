@@ -188,6 +188,17 @@ def test_pairs_of_mitab_that_do_not_interact_or_lack_a_partner_are_left_out_and_
     ]
 
 
+def test_a_word_for_missing_among_the_labels_of_pairs_is_refused_unless_it_is_unlabelled(
+    files, tmp_path
+):
+    pairs = write(tmp_path / "p.csv", "source,target,y\np0,p1,yes\np2,p3,no\np4,p5,NA\n")
+    given = {"sequences": files["sequences"], "pairs": pairs}
+    options = {"columns": {"label": "y"}}
+    refused(lambda: APPLICATION.ingest(given, options), '"NA" may be missing.*row 4, column y')
+    raw = APPLICATION.ingest(given, options | {"unlabelled": ["NA"]}).samples
+    assert raw["label"].fillna("-").tolist() == ["yes", "no", "-"]
+
+
 def test_of_the_identifiers_of_mitab_those_of_the_sequences_are_taken(tmp_path):
     fields = [
         "entrez gene:6416",

@@ -50,7 +50,8 @@ HERE = Path("table.csv")
         ),
         (b"\x1f\x8b\x08\x00broken", "gzip file is truncated"),
         (b"PK\x03\x04...", "spreadsheet.*save the sheet as CSV"),
-        ("name\nM\u00fcller\n".encode("latin1"), "UTF-8 text, got the byte 0xfc"),
+        ("name\nM\u00fcller\n".encode("latin1"), "UTF-8 text, got the byte 0xfc.*row 2"),
+        (gzip.compress(b"name\n\xfc\n"), "UTF-8 text, got the byte 0xfc.*row 2"),
     ],
 )
 def test_a_broken_file_is_named(tmp_path, content, expected):
@@ -75,6 +76,8 @@ def test_a_gzip_bomb_is_refused_and_honest_text_is_not(tmp_path, monkeypatch):
 
 def test_a_missing_file_is_named(tmp_path):
     refused(lambda: read_table(tmp_path / "no.csv"), "no such file", "no.csv")
+    (tmp_path / "folder.csv").mkdir()
+    refused(lambda: read_table(tmp_path / "folder.csv"), "got a folder")
 
 
 # FASTA ---------------------------------------------------------------------------------------
@@ -295,6 +298,7 @@ def test_ids_keep_their_spelling_and_are_found_by_number():
     ids = pd.Series(["683600.0", "2.0", "9.0"])
     assert places(ids, pd.Series(["2", "683600"])).tolist() == [1, 0, -1]
     assert places(pd.Series(["2.0", "a"]), pd.Series(["2", "a"])).tolist() == [-1, 1]
+    assert places(pd.Series(["2.0", "3"]), pd.Index(["2", "2.0"])).tolist() == [1, -1]
     table = frame(id=["2", "5", "683600"])
     rows, notes = partner_rows(ids, table, "id", HERE)
     assert rows.fillna(-1).tolist() == [4, 2, -1]
@@ -332,6 +336,8 @@ def test_rows_are_kept_and_excluded_by_value():
     assert list(kept.index) == [2]
     assert notes == ["`keep: site` left 2 of 3 rows", "`exclude: year` left 1 of 2 rows"]
     refused(lambda: select_rows(table, {"keep": {"site": ["a"]}}, HERE), "no row has 'a'")
+    kept, _ = select_rows(frame(year=["1.0", "2.0", None]), {"keep": {"year": 2}}, HERE)
+    assert list(kept.index) == [3]
 
 
 def test_close_values_are_shown_of_no_id_and_no_person():

@@ -83,6 +83,11 @@ def test_a_label_in_two_spellings_is_refused_unless_classes_names_both(one, othe
     refused(lambda: read(cells(f"{one};a", other), **SEVERAL), "two spellings")
 
 
+def test_a_code_for_no_label_is_known_as_a_number():
+    table, _ = read(cells("0.0", "1.0", "-9.0"), unlabelled=[-9])
+    assert table["label"].fillna("-").tolist() == ["0.0", "1.0", "-"]
+
+
 # Several labels ------------------------------------------------------------------------------
 
 

@@ -143,6 +143,11 @@ def test_a_mark_that_quotes_nothing_is_a_letter_of_tab_separated_text(tmp_path):
     assert table["x"].isna().tolist() == [False] * 5 + [True]
 
 
+def test_a_line_break_inside_a_field_of_tab_separated_text_is_told(tmp_path):
+    path = write(tmp_path / "t.tsv", 'id\tnote\tx\nA\t"two\nlines"\t1\n')
+    refused(lambda: read_table(path), "Expected 3 fields, got 2.*row 2.*no line break")
+
+
 def test_a_header_of_r_is_one_field_short(tmp_path):
     content = '"p1"\t"p2"\n"TP53"\t1.5\t2\n"KIT"\t0\tNA\n'
     table = read_table(write(tmp_path / "t.tsv", content))

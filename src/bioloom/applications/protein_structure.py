@@ -23,7 +23,7 @@ from bioloom.formats.fasta import read_fasta
 from bioloom.formats.residues import AMBIGUOUS, standard_sequences
 from bioloom.formats.structures import read_structures, write_trace
 from bioloom.options import complete_options
-from bioloom.samples import COORDINATES, RESIDUE_LABELS, Cleaned, Raw
+from bioloom.samples import COORDINATES, RESIDUE_LABELS, Cleaned, Raw, write_table
 from bioloom.samples.cleaning import drop_rows
 from bioloom.structures.distances import square
 from bioloom.structures.folding import confidence, fold
@@ -189,7 +189,7 @@ def write(
     index = pd.DataFrame({"sample_id": predicted["sample_id"].unique()})
     index["name"] = file_names(index["sample_id"].tolist())
     named = dict(zip(index["sample_id"], index["name"], strict=True))
-    index.to_csv(folder / "index.csv", index=False)
+    write_table(index, folder / "index.csv")
     for name, rows in chains:
         length = len(sequences[name])
         distance, spread = (square(rows[c].to_numpy(float), length) for c in ("distance", "spread"))

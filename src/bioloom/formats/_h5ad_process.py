@@ -10,6 +10,7 @@ Known are the encodings of anndata 0.7 to 0.12.
 
 from __future__ import annotations
 
+import resource
 import sys
 from typing import Any
 
@@ -124,16 +125,21 @@ def _matrix(item: Any, shape: tuple[int, int], most: int) -> np.ndarray:
     return matrix
 
 
+def _limit(kind: int, most: int) -> None:
+    """Lower a limit; one that is lower already stays."""
+    known = resource.getrlimit(kind)[1]
+    least = most if known == resource.RLIM_INFINITY else min(most, known)
+    resource.setrlimit(kind, (least, least))
+
+
 def main() -> None:
     """Read within the limits, and write the npz."""
-    import resource
-
     path, output, *limits = sys.argv[1:]
     most, seconds, memory = map(int, limits)
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _limit(resource.RLIMIT_CPU, seconds)
+    _limit(resource.RLIMIT_CORE, 0)
     if sys.platform != "darwin":  # where a process starts with more addresses than it uses
-        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+        _limit(resource.RLIMIT_AS, memory)
     try:
         arrays = read(path, most)
     # What h5py raises on a damaged file is not documented.

@@ -100,11 +100,12 @@ def places(ids: pd.Series, others: pd.Series | pd.Index) -> np.ndarray:
     """
     left, right = pd.Series(ids.to_numpy(), dtype="str"), pd.Series(others.to_numpy(), dtype="str")
     if left.str.fullmatch(WHOLE).all() and right.str.fullmatch(WHOLE).all():
-        left, right = _without_point(left), _without_point(right)
+        plain = without_point(right)
+        left, right = (without_point(left), plain) if plain.is_unique else (left, right)
     return pd.Index(right).get_indexer(pd.Index(left))
 
 
-def _without_point(values: pd.Series) -> pd.Series:
+def without_point(values: pd.Series) -> pd.Series:
     """Whole numbers written as 12.0 as 12; all else as it is, such as 1.10 of the enzymes."""
     whole = values.str.fullmatch(WHOLE)
     return values.mask(whole, values.str.split(".").str[0])
@@ -165,7 +166,7 @@ def one_spelling(values: pd.Series, file: Path, *, words: bool = False, hint: st
     if not pd.api.types.is_string_dtype(values):
         return
     different = values.dropna().drop_duplicates()
-    keys = _without_point(different)
+    keys = without_point(different)
     keys = keys.str.casefold() if words else keys
     again = different.index[keys.duplicated()]
     if len(again):
@@ -307,8 +308,9 @@ def select_rows(
     for verb in ("keep", "exclude"):
         for name, given in options.get(verb, {}).items():
             require_columns(table, [name], file)
-            values = text(table[name])
-            wanted = [str(value) for value in (given if isinstance(given, list) else [given])]
+            values = without_point(text(table[name]))
+            listed = given if isinstance(given, list) else [given]
+            wanted = without_point(pd.Series(listed, dtype="str")).tolist()
             for value in wanted:
                 if not values.eq(value).any():
                     known = values.dropna().unique()

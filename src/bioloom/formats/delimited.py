@@ -26,6 +26,11 @@ from bioloom.formats.text import open_text
 csv.field_size_limit(2**31 - 1)
 
 TAB = "\t"
+HINTS = (
+    "a text with the separator in it needs quotes; is the file whole?",
+    "a row is a line: a text has no line break, and a tab only in quotes; CSV may have both",
+)
+"""On a row of another length, in CSV and in tab-separated text."""
 BATCH = 200_000  # fields that are Python's at one time
 
 
@@ -66,7 +71,16 @@ def read_delimited(path: Path, separator: str, header: bool = True, skip: int = 
                     continue
             if not rows and header and len(fields) == len(names) + 1:
                 names, short = ["", *names], True
-            _check_row(fields, names, header, path, row)
+            if len(fields) != len(names):
+                raise DataError(
+                    f"Expected {len(names)} fields, got {len(fields)}",
+                    file=path,
+                    row=row,
+                    hint=HINTS[separator == TAB],
+                )
+            if header and [fields[0].removeprefix("\ufeff"), *fields[1:]] == names:
+                hint = "remove it where files were joined"
+                raise DataError("The header comes again", file=path, row=row, hint=hint)
             rows.append(row)
             cells += fields
             if len(cells) > BATCH:
@@ -117,20 +131,6 @@ def _quoted(lines: TextIO, separator: str, path: Path, skip: int) -> Records:
             row=row + 1,
             hint="inside quotes a mark is written twice; without quotes it needs none",
         ) from None
-
-
-def _check_row(fields: list[str], names: list[str], header: bool, path: Path, row: int) -> None:
-    if len(fields) != len(names):
-        raise DataError(
-            f"Expected {len(names)} fields, got {len(fields)}",
-            file=path,
-            row=row,
-            hint="a text with the separator in it needs quotes; is it a part of the file only?",
-        )
-    if header and fields[0].removeprefix("\ufeff") == names[0] and fields[1:] == names[1:]:
-        raise DataError(
-            "The header comes again", file=path, row=row, hint="remove it where files were joined"
-        )
 
 
 def _check_names(names: list[str], path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from bioloom.errors import DataError
-from bioloom.formats.columns import numbers, one_spelling, require_columns, text
+from bioloom.formats.columns import numbers, one_spelling, require_columns, text, without_point
 
 VALUE = "value"  # the kind whose label is a number
 MULTILABEL = "multilabel"  # the kind whose samples have any number of labels
@@ -78,7 +78,8 @@ def class_labels(column: pd.Series, options: Mapping[str, Any], file: Path) -> p
     is there in two spellings, such as 1 and 1.0, or yes and Yes.
     """
     labels = text(column)
-    labels = labels.mask(labels.isin([str(value) for value in options["unlabelled"]]))
+    none = without_point(pd.Series(options["unlabelled"], dtype="str"))
+    labels = labels.mask(without_point(labels).isin(none))
     return _renamed(labels, options, file)
 
 

@@ -121,21 +121,21 @@ def typed_table(
 
 
 def read_source(path: Path, source: str, options: Mapping[str, Any]) -> pd.DataFrame:
-    """The table of a data set's source, read as its option `read: {<source>: ...}` says.
-
-    Words that are `unlabelled` are known to be no label.
-    """
-    read = read_options(source, options)
-    unlabelled = [word for word in options.get("unlabelled", []) if word in MISSING]
-    read["missing"] = [*read["missing"], *unlabelled]
+    """The table of a data set's source, read as its option `read: {<source>: ...}` says."""
     columns = options.get("columns", {})
     named = named_columns({role: columns[role] for role in NAMED if role in columns})
-    return read_table(path, **read, named=[str(name) for name in named])
+    return read_table(path, [str(name) for name in named], **read_options(source, options))
 
 
 def read_options(source: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """How the table of a data set's source is read: what `read` says, over `READ_OPTIONS`."""
-    return complete_options(options["read"].get(source, {}), READ_OPTIONS, f"read: {source}")
+    """How the table of a data set's source is read: what `read` says, over `READ_OPTIONS`.
+
+    Words that are `unlabelled` are known to be no label.
+    """
+    given = options["read"].get(source, {})
+    read = complete_options(given, READ_OPTIONS, f"read: {source}")
+    unlabelled = [word for word in options.get("unlabelled", []) if word in MISSING]
+    return read | {"missing": [*read["missing"], *unlabelled]}
 
 
 @dataclass(frozen=True)

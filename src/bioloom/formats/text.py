@@ -52,6 +52,10 @@ def open_text(path: str | Path) -> Iterator[TextIO]:
             yield io.TextIOWrapper(stream, encoding=_encoding(stream, path), newline="")
     except FileNotFoundError:
         raise DataError("There is no such file", file=path) from None
+    except IsADirectoryError:
+        raise DataError("Expected a file, got a folder", file=path) from None
+    except PermissionError:
+        raise DataError("The file may not be read by you", file=path) from None
     except (EOFError, gzip.BadGzipFile, zlib.error):
         raise DataError(
             "The gzip file is truncated or damaged",
@@ -62,10 +66,23 @@ def open_text(path: str | Path) -> Iterator[TextIO]:
         raise DataError(
             f"Expected UTF-8 text, got the byte 0x{error.object[error.start]:02x}",
             file=path,
+            row=_first_undecodable(path) if error.encoding == "utf-8" else None,
             hint="convert it, for example with `iconv -f latin1 -t utf-8`",
         ) from None
     except UnicodeError as error:  # half a letter of UTF-16
         raise DataError(f"The text is damaged: {error}", file=path) from None
+
+
+def _first_undecodable(path: str | Path) -> int | None:
+    """The first line that is no UTF-8."""
+    with Path(path).open("rb") as raw:
+        stream = _Unpacked(raw, path) if raw.peek(2).startswith(GZIP) else raw
+        for row, line in enumerate(io.BufferedReader(stream), start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                return row
+    return None
 
 
 class _Unpacked(io.RawIOBase):
