@@ -37,7 +37,14 @@ from bioloom.formats.intervals import read_genome, read_windows, window_sequence
 from bioloom.formats.table import READ_OPTIONS, is_table, read_options, read_source
 from bioloom.options import column_names, complete_options
 from bioloom.samples import Cleaned, Raw, feature_columns
-from bioloom.samples.cleaning import drop_rows, merge_copies, require_labels, unlabelled
+from bioloom.samples.cleaning import (
+    LENGTHS,
+    drop_rows,
+    merge_copies,
+    require_labels,
+    sequence_rules,
+    unlabelled,
+)
 
 # `bins` maps columns of read counts to the value of their bin: the label is the mean over the
 # reads, its weight their number. `columns` maps our names to the user's.
@@ -46,9 +53,7 @@ COLUMNS: dict[str, str | None] = dict.fromkeys(
     ("id", "sequence", "label", "weight", "group", "split", "chrom", "start", "end", "strand")
 )
 CLEAN: dict[str, Any] = {
-    "min_length": 1,
-    "max_length": None,
-    "max_unknown": 0.2,
+    **LENGTHS,
     "min_weight": 0.0,  # reads, where the weight counts them
     "drop": [],
 }
@@ -191,8 +196,11 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
     """
     options = complete_options(options, CLEAN, "clean")
     samples = raw.drop(columns=options["drop"], errors="ignore")
-    rules: dict[str, Any] = _sequence_rules(options) if "sequence" in raw else {}
-    if labelled := "label" in samples:
+    rules: dict[str, Any] = {}
+    labelled = "label" in samples
+    if "sequence" in raw:
+        rules |= sequence_rules(options, AMBIGUOUS, "bases", labelled=labelled)
+    if labelled:
         rules["no label"] = unlabelled
     if "sample_weight" in samples:
         # A sample that weighs nothing teaches nothing.
@@ -210,18 +218,6 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
     beside = [name for name in ("label", "group", "sample_weight", "split") if name in samples]
     samples = samples[["sample_id", *beside, *feature_columns(samples)]]
     return Cleaned(samples, dropped)
-
-
-def _sequence_rules(options: Mapping[str, Any]) -> dict[str, Any]:
-    longest = options["max_length"] or float("inf")
-    return {
-        "no sequence": lambda s: s["sequence"].fillna("").eq(""),
-        "shorter than min_length": lambda s: s["sequence"].str.len() < options["min_length"],
-        "longer than max_length": lambda s: s["sequence"].str.len() > longest,
-        "more unknown bases than max_unknown": lambda s: (
-            s["sequence"].str.count(AMBIGUOUS) > options["max_unknown"] * s["sequence"].str.len()
-        ),
-    }
 
 
 def inputs(samples: pd.DataFrame) -> list[str] | pd.DataFrame:

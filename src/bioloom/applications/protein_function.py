@@ -30,12 +30,14 @@ from bioloom.formats.table import READ_OPTIONS, is_table, read_source
 from bioloom.options import Option, column_names, complete_options
 from bioloom.samples import Cleaned, Raw, label_columns
 from bioloom.samples.cleaning import (
+    LENGTHS,
     Rules,
     drop_rows,
     label_rules,
     merge_copies,
     merge_labels,
     require_labels,
+    sequence_rules,
     unlabelled,
     without_rare_labels,
 )
@@ -62,9 +64,7 @@ COLUMNS: dict[str, Any] = {
     "group": None,
 }
 CLEAN: dict[str, Any] = {
-    "min_length": 1,
-    "max_length": None,
-    "max_unknown": 0.2,
+    **LENGTHS,
     "min_class_size": 1,
     # Where one source keeps the initiator methionine and another does not, it tells the source.
     "remove_initiator": False,
@@ -149,21 +149,13 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
     New data keep their copies: each row of the user's file is to get a prediction.
     """
     options = complete_options(options, CLEAN, "clean")
-    longest = options["max_length"] or float("inf")
     notes: list[str] = []
     if options["remove_initiator"]:
         starts = raw["sequence"].str.startswith("M").fillna(False)
         raw = raw.assign(sequence=raw["sequence"].str.removeprefix("M"))
         notes.append(f"The first methionine of {starts.sum()} sequences was removed")
-    rules = {
-        "no sequence": lambda s: s["sequence"].fillna("").eq(""),
-        "shorter than min_length": lambda s: s["sequence"].str.len() < options["min_length"],
-        "longer than max_length": lambda s: s["sequence"].str.len() > longest,
-        "more unknown residues than max_unknown": lambda s: (
-            s["sequence"].str.count(AMBIGUOUS) > options["max_unknown"] * s["sequence"].str.len()
-        ),
-    }
     labels = label_columns(raw)
+    rules = {**sequence_rules(options, AMBIGUOUS, "residues", labelled=bool(labels))}
     if "label" in raw and not has_classes(raw):
         usable = ~np.any([is_bad(raw) for is_bad in (*rules.values(), unlabelled)], axis=0)
         raw = merge_copies(raw, usable)

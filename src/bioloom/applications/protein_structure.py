@@ -24,7 +24,7 @@ from bioloom.formats.residues import AMBIGUOUS, standard_sequences
 from bioloom.formats.structures import read_structures, write_trace
 from bioloom.options import complete_options
 from bioloom.samples import COORDINATES, RESIDUE_LABELS, Cleaned, Raw, write_table
-from bioloom.samples.cleaning import drop_rows
+from bioloom.samples.cleaning import LENGTHS, drop_rows, sequence_rules
 from bioloom.structures.distances import square
 from bioloom.structures.folding import confidence, fold
 
@@ -36,9 +36,7 @@ THREE = str.maketrans("HGIEBTSC", "HHHEECCC")
 TARGETS = ("three_states", "eight_states", "distances")
 OPTIONS: dict[str, Any] = {}
 CLEAN: dict[str, Any] = {
-    "min_length": 1,
-    "max_length": None,
-    "max_unknown": 0.2,
+    **LENGTHS,
     # three_states: helix H (H, G, I of DSSP), strand E (E, B), else C; eight_states: DSSP's;
     # distances: of C-betas, for contacts and coordinates
     "target": "three_states",
@@ -130,16 +128,9 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
     options = complete_options(options, CLEAN, "clean")
     if options["target"] not in TARGETS:
         raise DataError(f"`clean: target` is one of {', '.join(TARGETS)}: {options['target']!r}")
-    longest = options["max_length"] or float("inf")
-    rules = {
-        "shorter than min_length": lambda s: s["sequence"].str.len() < options["min_length"],
-        "longer than max_length": lambda s: s["sequence"].str.len() > longest,
-        "more unknown residues than max_unknown": lambda s: (
-            s["sequence"].str.count(AMBIGUOUS) > options["max_unknown"] * s["sequence"].str.len()
-        ),
-    }
     label = COORDINATES if options["target"] == "distances" else RESIDUE_LABELS
     labelled = label in raw
+    rules = {**sequence_rules(options, AMBIGUOUS, "residues", labelled=labelled)}
     if RESIDUE_LABELS in raw and not labelled:
         raise DataError(
             "`clean: target: distances` needs coordinates, got states only",

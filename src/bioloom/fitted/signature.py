@@ -22,7 +22,7 @@ MAX_LENGTH_RATIO = 1.5
 
 
 def make_signature(samples: pd.DataFrame) -> dict[str, Any]:
-    """Type of each column, categories, and the longest sequence; no other value of a row.
+    """Type of each column, categories, and the ends of lengths; no other value of a row.
 
     `samples` are the training rows: what only a valid or test row has was never learnt.
     """
@@ -30,9 +30,10 @@ def make_signature(samples: pd.DataFrame) -> dict[str, Any]:
     for name in feature_columns(samples):
         column = samples[name]
         if name == "sequence":
-            longest = int(column.str.len().max())
+            lengths = column.str.len()
+            ends = {"min_length": int(lengths.min()), "max_length": int(lengths.max())}
             unknown = "N" if is_dna(column) else "X"
-            signature[name] = {"type": "sequence", "max_length": longest, "unknown": unknown}
+            signature[name] = {"type": "sequence", **ends, "unknown": unknown}
         elif is_number(column):
             signature[name] = {"type": "number"}
         else:
@@ -85,6 +86,7 @@ def _doubts(column: pd.Series, described: dict[str, Any]) -> dict[str, pd.Series
         length = column.str.len()
         unknown = column.str.count(described["unknown"]) / length.clip(lower=1)
         return {
+            "shorter than in training": MAX_LENGTH_RATIO * length < described["min_length"],
             "longer than in training": length > MAX_LENGTH_RATIO * described["max_length"],
             "many unknown residues": unknown > MAX_UNKNOWN_RESIDUES,
         }

@@ -87,8 +87,8 @@ def read_lock(lock: Path) -> dict[str, Record]:
                 "This line is no record of an output, or was altered",
                 file=lock,
                 row=number,
-                hint="`git checkout` the file, or remove it and the next run writes it; after a merge "
-                "conflict take either side: `git checkout --theirs`",
+                hint="`git checkout` the file, or remove it and the next run writes it; after a "
+                "merge conflict take either side: `git checkout --theirs`",
             ) from error
     return records
 

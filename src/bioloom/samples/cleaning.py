@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -38,6 +39,33 @@ def drop_rows(samples: pd.DataFrame, rules: Rules) -> tuple[pd.DataFrame, pd.Dat
         dropped.append(samples.loc[bad, ["sample_id"]].assign(reason=reason))
         samples = samples[~bad]
     return samples.reset_index(drop=True), pd.concat(dropped, ignore_index=True)
+
+
+LENGTHS = {"min_length": 1, "max_length": None, "max_unknown": 0.2}
+"""Options of `clean` for sequences: letters, and the share of those that are unknown."""
+
+
+def sequence_rules(
+    options: Mapping[str, Any], ambiguous: str, letters: str, *, labelled: bool
+) -> Rules:
+    """Rules by `LENGTHS`; `ambiguous` is a pattern of unknown letters, and `letters` their name.
+
+    What is too short or too unknown to be learnt from is kept of new data, whose predictions say
+    so; `max_length` bounds what is computed, and holds for both.
+    """
+    longest = options["max_length"] or float("inf")
+    rules: Rules = {"no sequence": lambda s: s["sequence"].fillna("").eq("")}
+    too_long: Rules = {"longer than max_length": lambda s: s["sequence"].str.len() > longest}
+    if not labelled:
+        return {**rules, **too_long}
+    return {
+        **rules,
+        "shorter than min_length": lambda s: s["sequence"].str.len() < options["min_length"],
+        **too_long,
+        f"more unknown {letters} than max_unknown": lambda s: (
+            s["sequence"].str.count(ambiguous) > options["max_unknown"] * s["sequence"].str.len()
+        ),
+    }
 
 
 def merge_copies(samples: pd.DataFrame, usable: np.ndarray) -> pd.DataFrame:
