@@ -125,6 +125,28 @@ def test_new_pairs_keep_their_rows_and_are_never_refused_for_their_ids(files, tm
     assert not reasons_to_abstain(cleaned.samples, signature).any()
 
 
+def test_predictions_stand_in_the_rows_of_the_file_as_it_was_given(files, tmp_path):
+    pairs = tmp_path / "new.tsv"
+    pairs.write_text("a\tb\np9\tp1\np2\tp7\np1\tp9\np4\tp4\n")
+    new, options = {"sequences": files["sequences"], "pairs": pairs}, {"source": "a", "target": "b"}
+    said = {"p1|p9": ("interacts", 0.9, ""), "p2|p7": ("separate", 0.2, "")}
+    rows = [(name, *what) for name, what in said.items()]
+    rows += [("p1|p9", None, None, "the same pair again"), ("p4|p4", None, None, "with itself")]
+    predictions = pd.DataFrame(rows, columns=["sample_id", "prediction", "p.interacts", "abstain"])
+    samples = prepared(new, {"columns": options}).samples
+    application = get_application("protein_interaction")
+    application.write(samples, predictions, new, tmp_path, {"columns": options})
+    written = pd.read_csv(tmp_path / "pairs.tsv", sep="\t")
+    assert (written["source"] + " " + written["target"]).tolist() == [
+        "p9 p1",
+        "p2 p7",
+        "p1 p9",
+        "p4 p4",
+    ]
+    assert written["p.interacts"].fillna(-1).tolist() == [0.9, 0.2, 0.9, -1]
+    assert written["abstain"].fillna("").tolist() == ["", "", "", "with itself"]
+
+
 def test_pairs_with_both_labels_get_no_negatives(files, tmp_path):
     rng = np.random.default_rng(0)
     ends = [sorted(rng.choice(60, 2, replace=False)) for _ in range(300)]

@@ -1,5 +1,5 @@
 """Predictions in the forms of the field: states as FASTA, structures as mmCIF and
-PDB, corrected reads as FASTQ, an assembly as FASTA and GFA, variants as VCF.
+PDB, pairs as they were given, corrected reads as FASTQ, an assembly as FASTA and GFA, variants as VCF.
 
 Requires: results/{task}/{dataset}/predictions.parquet of an application that has `write`;
 the sources of the data set, for what a header or a reference must say.

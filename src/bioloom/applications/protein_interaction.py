@@ -26,7 +26,7 @@ from bioloom.formats.proteins import read_sequences
 from bioloom.formats.residues import standard_sequences
 from bioloom.formats.table import READ_OPTIONS, read_options
 from bioloom.options import column_names, complete_options
-from bioloom.samples import Cleaned, Raw
+from bioloom.samples import Cleaned, Raw, write_table
 from bioloom.samples.cleaning import drop_rows, require_classes, unlabelled
 
 INTERACTS, SEPARATE = "interacts", "does not interact"
@@ -140,7 +140,24 @@ def _sequences(path: Path, locus: str) -> tuple[pd.Series, list[str]]:
 def _read_pairs(
     files: Mapping[str, Path], prefix: str, options: Mapping[str, Any], ids: pd.Index
 ) -> tuple[pd.DataFrame, list[str]]:
-    """`source, target`, ends in order, and `label` where there is one; and notes.
+    """The pairs as they are given, the ends of each in order; and notes."""
+    pairs, notes = _given_pairs(files, prefix, options, ids)
+    return pairs.assign(**_in_order(pairs)), notes
+
+
+def _in_order(pairs: pd.DataFrame) -> dict[str, pd.Series]:
+    """`source` and `target` of each pair, the lower one first."""
+    turned = pairs["source"] > pairs["target"]
+    return {
+        "source": pairs["source"].mask(turned, pairs["target"]),
+        "target": pairs["target"].mask(turned, pairs["source"]),
+    }
+
+
+def _given_pairs(
+    files: Mapping[str, Path], prefix: str, options: Mapping[str, Any], ids: pd.Index
+) -> tuple[pd.DataFrame, list[str]]:
+    """`source, target`, and `label` where there is one; and notes.
 
     One row a row of the file; of complexes, each pair of different proteins once. `ids` are those
     of the sequences.
@@ -159,8 +176,6 @@ def _read_pairs(
     ends, label = (str(names["source"]), str(names["target"])), names["label"]
     table, notes = read_links(path, *ends, [label] if label else [], ids, **read)
     pairs = pd.DataFrame({"source": table["source"], "target": table["target"]})
-    turned = pairs["source"] > pairs["target"]
-    pairs.loc[turned, ["source", "target"]] = pairs.loc[turned, ["target", "source"]].to_numpy()
     if label is not None:
         require_columns(table, [label], path)
         pairs["label"] = class_labels(table[label], options, path)
@@ -258,6 +273,32 @@ def inputs(table: pd.DataFrame) -> list[str]:
     return table["sequence"].tolist()
 
 
+def write(
+    samples: pd.DataFrame,
+    predictions: pd.DataFrame,
+    files: dict[str, Path],
+    folder: Path,
+    options: dict[str, Any],
+) -> None:
+    """pairs.tsv: the rows of the user's file in their order, with what is predicted of each.
+
+    A pair that is given twice, or with its ends turned, has its prediction in each row.
+    """
+    options = complete_options(options, OPTIONS, "datasets")
+    sequences, _ = _sequences(files["sequences"], options["locus"])
+    given, _ = _given_pairs(files, "", options, sequences.index)
+    ends = _in_order(given)
+    # Of a pair that comes again one row has the prediction.
+    said = predictions.sort_values("prediction", kind="stable").drop_duplicates("sample_id")
+    chances = [name for name in map(str, said) if name.startswith("p.")]
+    said = said[["sample_id", "prediction", *chances, "abstain"]]
+    keys = (ends["source"] + "|" + ends["target"]).rename("sample_id")
+    rows = (
+        given[["source", "target"]].assign(sample_id=keys).merge(said, on="sample_id", how="left")
+    )
+    write_table(rows.drop(columns="sample_id"), folder / "pairs.tsv")
+
+
 def defaults(task: dict[str, Any]) -> dict[str, Any]:
     """A graph network on UniRep and, where there is expression, on co-expression."""
     known = "expression" in task["datasets"]["training"]
@@ -295,5 +336,6 @@ application = Application(
     options=OPTIONS,
     columns=COLUMNS,
     clean_options=CLEAN,
+    write=write,
     defaults=defaults,
 )
