@@ -32,7 +32,7 @@ def main(
     if dataset != "training":
         labels = label_columns(rows)
         if rows[labels].notna().any(axis=None):
-            print("Its labels are compared with predictions under `scored: true`", file=sys.stderr)
+            print("Labels of new data are set aside: `scored` compares them", file=sys.stderr)
         rows = rows.drop(columns=labels)
     read, cleaned = Raw(rows, read_json(notes)), chosen.clean(rows, options)
     for note in [*read.notes, *cleaned.notes]:

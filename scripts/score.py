@@ -8,6 +8,7 @@ from bioloom.features import read_features
 from bioloom.files import write_json
 from bioloom.fitted import Fitted
 from bioloom.pipeline.command import json_object, run
+from bioloom.privacy.small_cells import count_shown
 from bioloom.samples import label_columns, read_samples, read_table, write_table
 from bioloom.splits import read_splits
 from bioloom.training.scored import answer, score, with_labels
@@ -32,7 +33,11 @@ def main(
     trained, described = read_samples(samples), get_application(options["application"])
     parts, fitted = read_splits(splits, trained), Fitted.load(model)
     known = label_columns(trained)
-    labelled, left_out = with_labels(read_samples(new), read_table(raw), known, fitted)
+    rows = read_table(raw)
+    if described.labels is not None:
+        rows = described.labels(rows, options.get("clean", {}))
+    labelled, counts = with_labels(read_samples(new), rows, known, fitted)
+    left_out = {reason: count_shown(n, described.private) for reason, n in counts.items()}
     for reason, count in left_out.items():
         print(f"{count} rows {reason} are not scored", file=sys.stderr)
     made, extracted = (

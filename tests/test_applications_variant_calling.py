@@ -364,3 +364,29 @@ def test_reads_that_nowhere_differ_teach_nothing(tmp_path):
         lambda: ingest(tmp_path, path, {"sample": "me"}, truth=true),
         "No read differs.*nothing to compare.*x.bam",
     )
+
+
+def test_a_truth_that_scores_changes_no_call(tmp_path):
+    """Candidates that it says nothing of stay, without a label; those that reads lack are rows."""
+    reads = [r for at in (300, 700) for r in reads_over(LETTERS, [snp(at)], at, 9, "a")]
+    path = write_reads(tmp_path / "x.bam", reads, {"c": 1200})
+    true = truth(tmp_path, [line(snp(300), "1/1"), line(snp(350), "0/1")])
+    bed = write(tmp_path / "sure.bed", "c\t200\t400\n")
+    options = {"sample": "me", "scored": True}
+    rows = ingest(tmp_path, path, options, truth=true, confident=bed)
+    plain = ingest(tmp_path, path, {"sample": "me"})
+    called = rows[rows[FOUND].astype(bool)]
+    assert called[f"{VARIANT}pos"].tolist() == plain[f"{VARIANT}pos"].tolist() == [301, 701]
+    labels = rows.set_index(f"{VARIANT}pos")["label"].fillna("").to_dict()
+    assert labels == {301: "1/1", 351: "0/1", 701: ""}
+
+
+def test_a_truth_of_new_data_goes_with_scored(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_reference(tmp_path, {"c": LETTERS})
+    for name in ("x.bam", "t.vcf"):
+        write(tmp_path / name, "x")
+    new = {"reads": "x.bam", "reference": "reference.fa", "truth": "t.vcf"}
+    training = {"reference": "reference.fa", "simulate": {"depths": [8]}}
+    task = {"application": "variant_calling", "datasets": {"training": training, "new": new}}
+    assert "compared with predictions under `scored: true`" in "".join(task_mistakes("x", task))

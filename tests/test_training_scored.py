@@ -11,10 +11,11 @@ import pytest
 import yaml
 from sklearn.metrics import roc_auc_score
 
-from bioloom.application import application_names
+from bioloom.application import application_names, get_application
 from bioloom.features import Features
 from bioloom.pipeline.check import task_mistakes
 from bioloom.predictions.predict import predict
+from bioloom.samples import RESIDUE_LABELS
 from bioloom.training.scored import answer, score, with_labels
 from bioloom.training.train import train_task
 from tests.tiny_project import Project
@@ -92,6 +93,28 @@ def test_rows_that_cannot_be_compared_are_counted(trained):
     )
     without = raw.drop(columns="label")
     refused(lambda: with_labels(new, without, ["label"], fitted), "120 without a label")
+
+
+def test_labels_that_contradict_are_left_out_and_empty_columns_compared(trained):
+    (old, splits, features, fitted), (new, raw, own) = trained
+    other = raw.iloc[:3].assign(label=raw["label"].iloc[:3].map({"yes": "no", "no": "yes"}))
+    twice = pd.concat([raw, other], ignore_index=True)
+    labelled, left_out = with_labels(new, twice, ["label"], fitted)
+    assert left_out == {"with labels that contradict": 3}
+    answers = answer(
+        old, splits, {"features": features}, OPTIONS, 1, fitted, labelled, {"features": own}
+    )
+    metrics, _ = score(old, splits, labelled.assign(site=np.nan), answers, fitted.kind, **ASKED)
+    assert metrics["n"]["test"] == 117
+
+
+def test_states_are_compared_in_the_form_that_training_has():
+    structure = get_application("protein_structure")
+    raw = pd.DataFrame({"sample_id": ["a"], "sequence": ["MKTAYI"], RESIDUE_LABELS: ["HGEBTS"]})
+    cleaned = structure.clean(raw.assign(group="a"), {}).samples
+    assert structure.labels(raw, {})[RESIDUE_LABELS].tolist() == cleaned[RESIDUE_LABELS].tolist()
+    eight = structure.labels(raw, {"target": "eight_states"})
+    assert eight[RESIDUE_LABELS].tolist() == ["HGEBTS"]
 
 
 def test_a_patient_of_the_training_data_is_no_training_row(trained):

@@ -33,7 +33,8 @@ class Application:
     `kinds` are what it may predict, by their names in `bioloom.kinds`: which of them a task has,
     its labelled samples say (`kind_of`). The first is what plots and metrics are taken to be
     where nothing else is said.
-    Training data need the `training_sources` as well.
+    Training data need the `training_sources` as well; `label_sources` say labels alone, so of new
+    data those that are scored may have them.
     `ingest(files, options)` reads the data set's source files (name in config -> local path;
     options are the data set's other keys) into named tables: samples with `sample_id`, and where
     samples are `links` (`source`, `target`) the nodes that they join (`node_id`, inputs,
@@ -60,7 +61,9 @@ class Application:
     `options` (of a data set, beside its sources), `columns` (of its `columns`) and `clean_options`
     say what `ingest` and `clean` take, each with its default: tasks are checked against them before
     any job runs. The options `kind`, `part` and `drop` are not for data sets to say: the pipeline
-    does, by the task.
+    does, by the task, as it says `scored` where `ingest` asks for it.
+    `labels(samples, options)` puts the labels of raw samples into the form that `clean` gives them,
+    where it changes them.
     `defaults(task)` are the sections `features`, `preprocess`, `model` and `baselines` of a task
     that leaves them out.
     """
@@ -73,6 +76,7 @@ class Application:
     defaults: Callable[[dict[str, Any]], dict[str, Any]]
     optional_sources: tuple[str, ...] = ()
     training_sources: tuple[str, ...] = ()
+    label_sources: tuple[str, ...] = ()
     measures: tuple[str, ...] = ("table",)
     private: bool = False
     links: bool = False
@@ -85,6 +89,7 @@ class Application:
         Callable[[pd.DataFrame, pd.DataFrame, dict[str, Path], Path, dict[str, Any]], None] | None
     ) = None
     join: Callable[[list[Path], Path], None] | None = None
+    labels: Callable[[pd.DataFrame, dict[str, Any]], pd.DataFrame] | None = None
     tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     columns: Mapping[str, Any] = field(default_factory=dict)

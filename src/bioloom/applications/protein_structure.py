@@ -142,10 +142,17 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
     samples, dropped = drop_rows(raw, rules)
     columns = ["sample_id", "group", "sequence"]
     if labelled:
-        if options["target"] == "three_states":
-            samples[label] = samples[label].str.translate(THREE)
+        samples = labels(samples, options)
         columns.insert(1, label)
     return Cleaned(samples[columns], dropped)
+
+
+def labels(samples: pd.DataFrame, options: dict[str, Any]) -> pd.DataFrame:
+    """The samples with states as `clean: target` asks for them: three in place of DSSP's eight."""
+    options = complete_options(options, CLEAN, "clean")
+    if options["target"] != "three_states" or RESIDUE_LABELS not in samples:
+        return samples
+    return samples.assign(**{RESIDUE_LABELS: samples[RESIDUE_LABELS].str.translate(THREE)})
 
 
 def _chosen(samples: pd.DataFrame, size: int | None) -> pd.Series:
@@ -213,6 +220,7 @@ application = Application(
     measures=("sequence",),
     alphabet="protein",
     write=write,
+    labels=labels,
     options=OPTIONS,
     clean_options=CLEAN,
     defaults=defaults,

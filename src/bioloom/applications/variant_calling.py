@@ -65,6 +65,8 @@ OPTIONS: dict[str, Any] = {
     # Jobs that each look at a part of the regions, and which of them this is.
     "parts": Option(1, minimum=1, maximum=10_000),
     "part": Option(1, minimum=1),
+    # Whether the truth is for scores alone: then it changes no call.
+    "scored": Option(False, type=bool),
     # Whether the VCF has blocks of positions that are like the reference, too.
     "gvcf": Option(False, type=bool),
     # Bases whose candidates are held out together.
@@ -86,7 +88,8 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     notes = [file.note for file in opened if file.note] + notes
     theta = Theta(options["theta"], options["theta_indel"])
     # To learn from, each sample has its own candidates; to be compared, all have those of any.
-    together = [[person] for person in people] if "truth" in files else [people]
+    learns = "truth" in files and not options["scored"]
+    together = [[person] for person in people] if learns else [people]
     least = options["min_probability"]
     found = (_candidates(some, reference, regions, theta, least) for some in together)
     tables = [pd.DataFrame(), *(part for parts in found for part in parts)]
@@ -104,7 +107,7 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
             raise DataError(message, file=files["reads"], hint="look at `regions` and the file")
         sure = intersection(_regions(files.get("confident"), reference), regions)
         notes += _other_names(files["truth"], people)
-        labelled = [_labelled(rows, files, reference, person, sure) for person in people]
+        labelled = [_labelled(rows, files, reference, one, sure, learns) for one in people]
         rows = pd.concat([table for table, _ in labelled], ignore_index=True)
         notes += [note for _, note in labelled] + [f"bcftools: {SETTINGS}"]
     if rows.empty:
@@ -199,16 +202,18 @@ def _labelled(
     reference: Reference,
     person: Person,
     regions: list[Region],
+    learns: bool,
 ) -> tuple[pd.DataFrame, str]:
-    """One sample's rows inside the regions, with their labels and the peer's answers; a note.
+    """One sample's rows with their labels and the peer's answers; a note.
 
+    Candidates that the truth says nothing of have no label, and to learn from are left out.
     Records begin where their writer likes: an allele lies where it is, written left-most.
     """
     mine = rows[rows[f"{VARIANT}person"] == person.name]
     told = _truth_of(files["truth"], person.name)
     truth = _by_contig(read_calls(*told))
-    known = person.reads.file, person.name, reference, person.ploidy
-    peer = _by_contig(bcftools_calls(*known, regions))
+    sample = person.reads.file, person.name, reference, person.ploidy
+    peer = _by_contig(bcftools_calls(*sample, regions))
     parts = []
     for contig in dict.fromkeys(contig for contig, _, _ in regions):
         codes = reference.codes(contig, 0, reference.lengths[contig])
@@ -218,14 +223,16 @@ def _labelled(
         parts.append(label_rows(here, *calls, codes, person, contig))
     labelled = pd.concat(parts, ignore_index=True) if parts else mine.assign(label="")
     place = labelled[f"{VARIANT}chrom"].to_numpy(), labelled[f"{VARIANT}pos"].to_numpy() - 1
-    labelled = labelled[inside(*place, regions) & ~inside(*place, joined(unknown_places(*told)))]
+    known = inside(*place, regions) & ~inside(*place, joined(unknown_places(*told)))
+    others = labelled[~known & labelled[FOUND].astype(bool) & (not learns)].assign(label=None)
+    labelled = labelled[known]
     true = labelled["label"] != GENOTYPES[0]
     if not true.any():
         hint = "contigs may be spelled otherwise (chr20, 20), or positions be of another build"
         message = f"No true variant of {person.name} lies in the regions"
         raise DataError(message, file=files["truth"], hint=hint)
     missed = int((~labelled[FOUND].astype(bool) & true).sum())
-    return labelled, (
+    return pd.concat([labelled, others], ignore_index=True), (
         f"{person.name}: {int(true.sum())} true alleles in {sum(e - s for _, s, e in regions):,} "
         f"bases; {missed} of them are no candidates, and count as missed"
     )
@@ -274,10 +281,11 @@ def _named(rows: pd.DataFrame, block: int) -> pd.DataFrame:
 
 def _ploidy(options: dict[str, Any], reference: Reference) -> dict[str, int]:
     """Copies of the contigs that are not diploid."""
-    for contig in options["haploid"]:
+    haploid = [str(contig) for contig in options["haploid"]]
+    for contig in haploid:
         if contig not in reference.lengths:
-            raise unknown_name("contig", str(contig), list(reference.lengths), " under `haploid`")
-    single = reference.lengths if options["ploidy"] == 1 else options["haploid"]
+            raise unknown_name("contig", contig, list(reference.lengths), " under `haploid`")
+    single = reference.lengths if options["ploidy"] == 1 else haploid
     return dict.fromkeys(single, 1)
 
 
@@ -391,6 +399,7 @@ application = Application(
     trained="data/models/variant_calling",
     optional_sources=("truth", "confident", "regions"),
     training_sources=("truth",),
+    label_sources=("truth", "confident"),
     measures=("region",),
     private=True,
     write=write,

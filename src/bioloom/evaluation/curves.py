@@ -121,7 +121,11 @@ def strata(
             inside = [rows[part[name][0]] for rows, part in zip(repeats, parted, strict=True)]
             inside = [rows for rows in inside if len(rows.y)]
             scores = drawn_scores(inside, kind, few) if inside else {}
-            place = {"model": model, "class": name, "n": sum(len(rows.y) for rows in inside)}
+            place = {
+                "model": model,
+                "class": name,
+                "n": sum(len(rows.y) for rows in inside) // len(repeats),
+            }
             for metric in metrics if scores else ():
                 tables.append({**place, "metric": metric, **interval(scores[metric])})
     return pd.DataFrame(tables)

@@ -119,7 +119,7 @@ def _primary(name: str, drawn: Scores) -> str:
     if not np.isfinite(drawn[name][0]):
         raise DataError(
             f"{name} is not defined on the test rows",
-            hint="a class is absent or all labels are equal: split otherwise, or more data",
+            hint="a class is absent or all labels are equal: bring more data, or split otherwise",
         )
     return name
 

@@ -28,7 +28,8 @@ def drawn_scores(repeats: list[HeldOut], kind: Kind, draws: np.ndarray) -> Score
     """Each metric for each column of `draws`, the mean over repeats: `{metric: (B,)}`."""
     with np.errstate(divide="ignore", invalid="ignore"):  # no row drawn: NaN
         parts = [_scores_of(rows, kind, draws) for rows in repeats]
-    return {name: np.mean([part[name] for part in parts], axis=0) for name in parts[0]}
+    common = [name for name in parts[0] if all(name in part for part in parts)]
+    return {name: np.mean([part[name] for part in parts], axis=0) for name in common}
 
 
 def _scores_of(rows: HeldOut, kind: Kind, draws: np.ndarray) -> Scores:

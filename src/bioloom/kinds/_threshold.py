@@ -33,9 +33,10 @@ def check_threshold(rule: float | str) -> None:
 def choose_threshold(rule: float | str, positive: np.ndarray, y: np.ndarray, share: float) -> float:
     """The threshold by a rule, of the calibrated probabilities of valid rows and their classes.
 
-    `share` is that of the positive class in training, which `balanced` takes: there each class is
-    called as often as it is there. Fitted rules take the middle between two neighbouring
-    probabilities, and a half where valid rows hold one class only, or all have one probability.
+    `share` is that of the positive class in training, which `balanced` takes: of a calibrated
+    probability it is where both classes are told equally well on average. Fitted rules take the
+    middle between two neighbouring probabilities, and a half where valid rows hold one class only,
+    or all have one probability.
     """
     if not isinstance(rule, str):
         return float(rule)
@@ -50,7 +51,7 @@ def choose_threshold(rule: float | str, positive: np.ndarray, y: np.ndarray, sha
     below = np.append(ranked[last][1:], ranked[-1])
     middle = (ranked[last] + below) / 2
     positives, negatives = y.sum(), (1 - y).sum()
-    sensitivity, specificity = hits / positives, 1 - (called - hits) / negatives
+    sensitivity, specificity = hits / positives, (negatives - (called - hits)) / negatives
     name, limit = _parts(rule)
     if limit is not None and name == "sensitivity":
         return float(middle[np.argmax(sensitivity >= limit)])

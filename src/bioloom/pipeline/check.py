@@ -315,6 +315,12 @@ def _dataset_mistakes(task: Task, dataset: str) -> list[str]:
             wrong.append(f"{place}.parts: a model is trained on all data at once")
         if others.get("scored"):
             wrong += _scored_mistakes(task, dataset)
+        elif dataset != "training":
+            wrong += [
+                f"{place}.{name}: of new data it is compared with predictions under `scored: true`"
+                for name in application.label_sources
+                if name in task.datasets[dataset]
+            ]
     mistakes += wrong
     if mistakes:
         return mistakes

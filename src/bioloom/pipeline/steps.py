@@ -82,8 +82,8 @@ STEPS: dict[str, Step] = {
     ),
     "predict": Step(modules=("kinds", "model")),
     "score": Step(
-        ("application", "kind", "model", "baselines", "preprocess", "positive", "high_above")
-        + ("threshold", "evaluate"),
+        ("application", "kind", "clean", "model", "baselines", "preprocess", "positive")
+        + ("high_above", "threshold", "evaluate"),
         ("seed",),
         ("application", "kinds", "model", "baselines"),
     ),

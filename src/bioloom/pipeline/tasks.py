@@ -180,7 +180,7 @@ class Task:
         if reads is None:
             return {}
         made = {"reads": reads.ready}
-        if reads.simulated:
+        if reads.simulated and dataset in ("training", *self.scored):
             made["truth"] = str(Path(reads.simulated[0]).parent)
         if self.parts(whole(dataset)):
             made["indexes"] = reads.indexes
@@ -207,10 +207,14 @@ class Task:
     def ingest_options(self, dataset: str) -> Section:
         """What of it is for `ingest`, with what it must know of the task.
 
-        That is the kind where it decides how labels are read, and the columns that `clean` drops
-        where what they hold is not to be looked at.
+        That is the kind where it decides how labels are read, the columns that `clean` drops where
+        what they hold is not to be looked at, and whether labels are for scores alone.
         """
-        known = {"kind": self.kind, "drop": self.clean.get("drop")}
+        known = {
+            "kind": self.kind,
+            "drop": self.clean.get("drop"),
+            "scored": whole(dataset) in self.scored,
+        }
         asked = {
             name: value for name, value in known.items() if value and name in self.code.options
         }

@@ -16,6 +16,7 @@ from bioloom.evaluation.evaluate import evaluate
 from bioloom.features import Features, align
 from bioloom.fitted import Fitted
 from bioloom.kinds import Kind
+from bioloom.privacy.small_cells import count_shown
 from bioloom.samples import feature_columns, is_links
 from bioloom.samples.cleaning import unlabelled
 from bioloom.training.recipe import make_recipes
@@ -32,9 +33,14 @@ def with_labels(
     `known` are the label columns of the training data; of several a row may lack some. DataError
     where no row is left.
     """
-    labels = raw.drop_duplicates("sample_id").set_index("sample_id").reindex(columns=known)
-    table = new.join(labels, on="sample_id")
-    left_out = {"without a label": unlabelled(table)}
+    labels = raw[["sample_id"]].join(raw.reindex(columns=known))
+    copies = labels.groupby("sample_id")[known]
+    table = new.join(copies.first(), on="sample_id")
+    differ = copies.nunique().gt(1).any(axis=1)
+    left_out = {
+        "without a label": unlabelled(table),
+        "with labels that contradict": new["sample_id"].map(differ).fillna(False).astype(bool),
+    }
     if fitted.kind.output == "classes" and fitted.kind.unit == "sample":
         strange = ~table["label"].astype(str).isin(fitted.outputs)
         left_out["of a class that training did not have"] = strange & table["label"].notna()
@@ -94,9 +100,9 @@ def score(
     table = pd.concat([trained, new], ignore_index=True)
     metrics, plots = evaluate(table, parts, answers, kind=kind, **described)
     if copies := _copies(samples, new):
-        metrics["flags"].append(
-            f"{copies} of {len(new)} samples have the inputs of a training sample"
-        )
+        shown = count_shown(copies, described.get("private", False))
+        told = f"{shown} of {len(new)} samples have the inputs of a training sample"
+        metrics["flags"].append(told)
     return metrics, plots
 
 
@@ -104,5 +110,9 @@ def _copies(samples: pd.DataFrame, new: pd.DataFrame) -> int:
     """How many new samples have the inputs of a training sample; of pairs, its ends."""
     inputs = ["source", "target"] if is_links(new) else feature_columns(samples)
     inputs = [name for name in inputs if name in new]
-    known = samples[inputs].drop_duplicates()
-    return len(new[inputs].merge(known)) if inputs else 0
+    known, own = (
+        # As text: a column without any value has another type.
+        pd.util.hash_pandas_object(table[inputs].astype("str").fillna(""), index=False)
+        for table in (samples, new)
+    )
+    return int(own.isin(known).sum()) if inputs else 0

@@ -43,8 +43,9 @@ def blocks(
     spans: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for record in called:
         spans[record.contig].append((record.start, record.start + len(record.alleles[0])))
+    by_contig = {contig: np.array(own) for contig, own in spans.items()}
     for contig, first, last in regions:
-        covered = np.array(spans[contig]).reshape(-1, 2)
+        covered = by_contig.get(contig, np.empty((0, 2), int))
         for start in range(first, last, STRETCH):
             end = min(start + STRETCH, last)
             free = np.ones(end - start, bool)
