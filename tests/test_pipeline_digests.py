@@ -130,8 +130,23 @@ def test_a_job_does_not_use_a_damaged_input(folder, monkeypatch, capsys) -> None
     damage("table")
     monkeypatch.setattr(sys, "argv", ["script", "--files", '{"deep": ["table"]}'])
     with pytest.raises(SystemExit, match="2"):
-        command.run(None, {"files": command.json_object}, lambda files: pytest.fail("runs"))
+        command.run(None, {"files": command.json_files}, lambda files: pytest.fail("runs"))
     assert capsys.readouterr().err.startswith("ERROR: This file is not what it was")
+
+
+def test_words_of_options_are_no_paths(folder, monkeypatch) -> None:
+    damage("table")
+    monkeypatch.setattr(sys, "argv", ["script", "--options", '{"missing": [".", "table"]}'])
+    taken = []
+    command.run(None, {"options": command.json_object}, lambda options: taken.append(options))
+    assert taken == [{"missing": [".", "table"]}]
+
+
+def test_a_file_that_vanishes_meanwhile_is_no_damage(folder, monkeypatch) -> None:
+    seen = digests.members(Path("model"))
+    monkeypatch.setattr(digests, "members", lambda path: seen)
+    Path("model/weights").unlink()
+    refuse_damaged(["model"])
 
 
 def test_what_was_written_anew_is_used(folder: Path) -> None:

@@ -55,13 +55,7 @@ class Digests:
         `unseen`: only those whose status is what it was.
         """
         files = members(Path(path)) if os.path.isdir(path) else [Path(path)]
-        return [
-            file
-            for file in files
-            if (known := self._known.get(str(file)))
-            and not (unseen and known[0] != _status(file))
-            and known[1] != file_sha256(file)
-        ]
+        return [file for file in files if self._differs(file, unseen)]
 
     def forget(self, file: Path) -> None:
         """Read this file again when it is asked for."""
@@ -76,6 +70,17 @@ class Digests:
         }
         with replacing(self._file) as temporary:
             temporary.write_text(json.dumps(kept))
+
+    def _differs(self, file: Path, unseen: bool) -> bool:
+        known = self._known.get(str(file))
+        try:
+            return bool(
+                known
+                and not (unseen and known[0] != _status(file))
+                and known[1] != file_sha256(file)
+            )
+        except FileNotFoundError:  # another job has just removed or replaced it
+            return False
 
     def _of_file(self, path: Path) -> str:
         status, name = _status(path), str(path)
