@@ -20,8 +20,8 @@ FILE = Path(".snakemake/digests.json")
 # Within a tick of the file system's clock, in nanoseconds, a file may change twice and keep its
 # status. Old file systems count whole seconds.
 _TICK, _COARSE_TICK = 50_000_000, 2_000_000_000
-# Each block has a checksum (CRC-32), and whoever reads one compares it: a job that takes one of many
-# regions need not read all of the file for a digest.
+# Each block has a checksum (CRC-32), and whoever reads one compares it: a job that takes one region
+# of many need not read all of the file for a digest.
 _CHECKED_AS_READ = ".bam"
 
 
