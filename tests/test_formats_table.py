@@ -7,6 +7,7 @@ import csv
 import datetime
 import gzip
 import io
+import re
 from decimal import Decimal
 
 import numpy as np
@@ -285,6 +286,17 @@ def test_parquet_of_a_database_has_decimals_dates_gaps_and_bytes(tmp_path):
 def test_parquet_is_checked_as_text_is(tmp_path, columns, expected):
     pq.write_table(pa.table(columns), path := tmp_path / "t.parquet")
     refused(lambda: read_table(path, named=["label"]), expected)
+
+
+def test_a_code_for_missing_is_one_in_any_spelling_among_numbers_alone(tmp_path):
+    content = "id,x,y,z\na,1,0.5,p\nb,-9.0,-9,-9.0\nc,-09,2,q\n"
+    path = write(tmp_path / "t.csv", content)
+    table = read_table(path, missing=["-9"])
+    gaps = {"x": [False, True, True], "y": [False, True, False], "z": [False] * 3}
+    assert table[list(gaps)].isna().to_dict("list") == gaps
+    matrix = write(tmp_path / "m.csv", re.sub(",[^,]*\n", "\n", content))
+    read = read_expression(matrix, samples="rows", missing=["-9"])
+    assert read.isna().to_dict("list") == {name: gaps[name] for name in "xy"}
 
 
 def test_a_code_for_missing_is_one_in_numbers_of_parquet_too(tmp_path):

@@ -5,6 +5,7 @@ it. Columns of a text table are text, those of Parquet have their types; white s
 is no part of it, and ids keep their spelling. Missing is
 
 - an empty cell, in every column;
+- a word of the option `missing`; in a column of numbers any spelling of it, if it is one;
 - a word of `MISSING` (`NA`, `null` ...) in a column of numbers, or of text that is a feature. Among
   ids and labels it may be one of them (influenza has a segment NA): there it is refused until the
   options `missing` or `not_missing` say what it is.
@@ -94,6 +95,8 @@ def read_matrix(path: Path, **read: Any) -> tuple[pd.Series, pd.DataFrame]:
                 texts = _texts(found.cells[: len(rows)], [first], found.rows, words, path)
                 ids = pd.Series(texts[first], index=rows, name=first)
                 block = values.to_numpy(zero_copy_only=False).reshape(len(names), len(rows)).T
+                if codes := words.codes:
+                    block = np.where(np.isin(block, codes), np.nan, block)
                 return ids, pd.DataFrame(block, index=rows, columns=names)
         except pa.ArrowInvalid:
             pass  # the place of the text is found column by column
@@ -205,11 +208,16 @@ def _texts(
     cells = pc.utf8_trim_whitespace(cells)
     _refuse_control_characters(cells, names, rows, path)
     filled = words.filled(cells).to_pandas().array  # of the dtype "str"
-    columns: dict[str, Any] = {}
+    columns, codes = dict[str, Any](), words.codes
     for number, name in enumerate(names):
         place = slice(number * len(rows), (number + 1) * len(rows))
         columns[name] = filled[place]
-        if name in words.named and likely_type(pd.Series(columns[name])) != "number":
+        if not codes and name not in words.named:
+            continue
+        column = pd.Series(filled[place])
+        if likely_type(column) == "number":
+            columns[name] = column.mask(pd.to_numeric(column, errors="coerce").isin(codes)).array
+        elif name in words.named:
             _refuse_words(cells[place], name, rows, words, path)
     return columns
 
