@@ -97,6 +97,28 @@ def test_the_separator_is_seen_in_the_first_line_and_missing_values_have_any_spe
     assert table["y"].isna().all()
 
 
+@pytest.mark.parametrize(
+    ("content", "names"),
+    [
+        ("id;weight, kg\na;1,5\n", ["id", "weight, kg"]),
+        ("\nid;1,25-OH vitamin D\na;1\n", ["id", "1,25-OH vitamin D"]),
+        ("id;height;g,l\na;1;2\n", ["id", "height", "g,l"]),
+        ('id,"a;b;c"\na,1\n', ["id", "a;b;c"]),
+        ("id, weight; in kg, x\na, 1, 2\n", ["id", "weight; in kg", "x"]),
+        ("id,a;b\na,1\n", ["id", "a;b"]),  # as many of both: that of the ending
+        ("id\ta,b,c\na\t1\n", ["id", "a,b,c"]),
+        ("id\na\n", ["id"]),
+    ],
+)
+def test_the_separator_is_the_mark_that_the_header_is_made_of(tmp_path, content, names):
+    assert read_table(write(tmp_path / "t.csv", content)).columns.tolist() == names
+
+
+def test_without_a_header_a_list_in_a_field_is_none(tmp_path):
+    table = read_table(write(tmp_path / "t.csv", "a,x;y;z\nb,x\n"), header=False)
+    assert table["2"].tolist() == ["x;y;z", "x"]
+
+
 def test_a_table_without_header_names_its_columns_by_number(tmp_path):
     table = read_table(write(tmp_path / "t.csv", "2,x\nMKV, 1\nMKL, 0\n"), header=False, skip=1)
     assert table.to_dict("list") == {"1": ["MKV", "MKL"], "2": ["1", "0"]}

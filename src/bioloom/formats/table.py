@@ -33,9 +33,9 @@ from bioloom.formats.text import CONTROL, open_text
 from bioloom.options import complete_options, named_columns
 
 MISSING = ["NA", "N/A", "n/a", "NaN", "nan", "NULL", "null"]
-# `skip` lines are left out before the header; the separator is that of the file's ending, or `;`,
-# tab or comma where the first line has none of it; `missing` has further words for a missing value,
-# `not_missing` those of `MISSING` that are values here.
+# `skip` lines are left out before the header; the separator is `;`, tab or comma, whichever the
+# header is made of; `missing` has further words for a missing value, `not_missing` those of
+# `MISSING` that are values here.
 READ_OPTIONS: dict[str, Any] = {
     "header": True,
     "skip": 0,
@@ -44,6 +44,8 @@ READ_OPTIONS: dict[str, Any] = {
     "not_missing": [],
 }
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t", ".tab": "\t"}
+IN_NAMES = "(?<=[0-9]),(?=[0-9])|[,;](?= )"
+"""Marks that may stand inside a name: `weight, kg`, `1,25-OH vitamin D`."""
 NAMED = (
     *("id", "patient", "label", "source", "target", "regulator", "gene", "drug"),
     *("complex", "members"),
@@ -174,10 +176,15 @@ def _ending(path: Path) -> str:
 
 def _delimited(path: Path, options: Mapping[str, Any]) -> Delimited:
     header, skip = options["header"], options["skip"]
-    return read_delimited(path, options["separator"] or _separator(path, skip), header, skip)
+    separator = options["separator"] or _separator(path, header, skip)
+    return read_delimited(path, separator, header, skip)
 
 
-def _separator(path: Path, skip: int) -> str:
+def _separator(path: Path, header: bool, skip: int) -> str:
+    """The mark that the first line is made of; ties go to that of the ending.
+
+    Without a header that of the ending if it is there at all, for fields may hold lists.
+    """
     usual = SEPARATORS.get(_ending(path))
     if usual is None:
         raise DataError(
@@ -186,9 +193,14 @@ def _separator(path: Path, skip: int) -> str:
     with open_text(path) as lines:
         for _ in range(skip):
             next(lines, None)
-        first = next(lines, "")
-    others = [mark for mark in (";", "\t", ",") if mark in first]
-    return usual if usual in first or not others else others[0]
+        first = next((line for line in lines if line.strip()), "")
+    bare = re.sub('"[^"]*"', "", first)
+    if usual in bare and not header:
+        return usual
+    if "\t" in bare:  # which stands in no name
+        return "\t"
+    certain = re.sub(IN_NAMES, "", bare)
+    return max((usual, ";", ","), key=lambda mark: (certain.count(mark), bare.count(mark)))
 
 
 def _check_names(names: Iterable[str], path: Path) -> None:
