@@ -297,8 +297,8 @@ def test_parquet_of_a_database_has_decimals_dates_gaps_and_bytes(tmp_path):
 @pytest.mark.parametrize(
     ("columns", "expected"),
     [
-        ({"id": ["a"], "x": [[1, 2]]}, "Expected text or numbers, got list.*column x"),
-        ({"id": ["a"], "x": [b"\xff"]}, "Expected text or numbers, got binary.*column x"),
+        ({"id": ["a"], "label": [[1, 2]]}, "Expected text or numbers, got list.*column label"),
+        ({"id": ["a"], "label": [b"\xff"]}, "Expected text or numbers, got binary.*column label"),
         ({"label": ["HA", "NA"]}, "may be missing.*row 2, column label"),
         ({"id": ["a", "b\x02"]}, "control character.*row 2, column id"),
         ({"id": []}, "no rows"),
@@ -308,6 +308,24 @@ def test_parquet_of_a_database_has_decimals_dates_gaps_and_bytes(tmp_path):
 def test_parquet_is_checked_as_text_is(tmp_path, columns, expected):
     pq.write_table(pa.table(columns), path := tmp_path / "t.parquet")
     refused(lambda: read_table(path, named=["label"]), expected)
+
+
+def test_columns_of_parquet_that_hold_no_values_are_left_out_and_told(tmp_path, capsys):
+    columns = {"id": ["a"], "x": [[1, 2]], "y": [{"z": 1}], "image": [b"\xff"], "crp": [1.5]}
+    pq.write_table(pa.table(columns), path := tmp_path / "t.parquet")
+    assert read_table(path, named=["id"]).to_dict("list") == {"id": ["a"], "crp": [1.5]}
+    assert re.findall("the column (.*?) is not read", capsys.readouterr().err) == [
+        "x",
+        "y",
+        "image",
+    ]
+
+
+@pytest.mark.parametrize("metadata", ["[]", "null", "3", '{"index_columns": {"x": 1}}'])
+def test_metadata_of_pandas_that_are_none_are_no_index(tmp_path, metadata):
+    table = pa.table({"id": ["a"], "x": [1]}).replace_schema_metadata({"pandas": metadata})
+    pq.write_table(table, path := tmp_path / "t.parquet")
+    assert sorted(read_table(path).columns) == ["id", "x"]
 
 
 def test_a_code_for_missing_is_one_in_any_spelling_among_numbers_alone(tmp_path):

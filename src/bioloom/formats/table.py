@@ -69,7 +69,7 @@ def read_table(path: Path, named: Collection[str] = (), **read: Any) -> pd.DataF
     options = complete_options(read, READ_OPTIONS, "read")
     words = Words.of(options, named)
     if _ending(path) == ".parquet":
-        table = typed_table(read_parquet(path), path, words)
+        table = typed_table(read_parquet(path, named), path, words)
     else:
         table = _frame(_delimited(path, options), words, path)
     if table.empty:
