@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from bioloom.application import get_application
-from bioloom.pipeline.command import json_object, run
+from bioloom.pipeline.command import json_files, json_object, run
 from bioloom.samples import read_samples, read_table
 
 
@@ -22,7 +22,7 @@ def main(
 if __name__ == "__main__":
     arguments = {
         "application": str,
-        "files": json_object,
+        "files": json_files,
         "options": json_object,
         "samples": Path,
         "predictions": Path,

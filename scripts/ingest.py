@@ -6,7 +6,7 @@ import pandas as pd
 
 from bioloom.application import get_application
 from bioloom.files import write_json
-from bioloom.pipeline.command import json_object, run
+from bioloom.pipeline.command import json_files, json_object, run
 from bioloom.samples import write_table
 
 
@@ -22,7 +22,7 @@ def main(application: str, files: dict, options: dict, raw: Path, nodes: Path, n
 if __name__ == "__main__":
     arguments = {
         "application": str,
-        "files": json_object,
+        "files": json_files,
         "options": json_object,
         "raw": Path,
         "nodes": Path,

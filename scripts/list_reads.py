@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bioloom.pipeline.command import json_object, run
+from bioloom.pipeline.command import json_files, run
 from bioloom.pipeline.reads import reads_of
 from bioloom.reads.summary import list_reads
 
@@ -14,4 +14,4 @@ def main(reads: dict, sheet: Path) -> None:
 
 
 if __name__ == "__main__":
-    run(__doc__, {"reads": json_object, "sheet": Path}, main)
+    run(__doc__, {"reads": json_files, "sheet": Path}, main)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bioloom.pipeline.command import json_object, run
+from bioloom.pipeline.command import json_files, run
 from bioloom.pipeline.reads import reads_of
 from bioloom.reads.multiqc import multiqc
 
@@ -14,5 +14,5 @@ def main(reads: dict, title: str, report: Path) -> None:
 
 
 if __name__ == "__main__":
-    arguments = {"reads": json_object, "title": str, "report": Path}
+    arguments = {"reads": json_files, "title": str, "report": Path}
     run(__doc__, arguments, main)

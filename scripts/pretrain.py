@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from bioloom.files import write_json
-from bioloom.pipeline.command import json_object, run
+from bioloom.pipeline.command import json_files, json_object, run
 from bioloom.pretraining import pretrain
 from bioloom.pretraining.processes import rank_0_speaks_first, rank_and_world
 
@@ -27,7 +27,7 @@ def main(
 
 if __name__ == "__main__":
     arguments = {
-        "files": json_object,
+        "files": json_files,
         "options": json_object,
         "seed": int,
         "threads": int,

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bioloom.pipeline.command import json_object, run
+from bioloom.pipeline.command import json_files, json_object, run
 from bioloom.report.page import build_report
 
 
@@ -15,4 +15,4 @@ def main(files: dict, about: dict, report: Path) -> None:
 
 
 if __name__ == "__main__":
-    run(__doc__, {"files": json_object, "about": json_object, "report": Path}, main)
+    run(__doc__, {"files": json_files, "about": json_object, "report": Path}, main)

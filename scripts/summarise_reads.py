@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bioloom.pipeline.command import json_object, optional_path, run
+from bioloom.pipeline.command import json_files, optional_path, run
 from bioloom.pipeline.reads import reads_of
 from bioloom.reads.summary import summarise_reads, write_summary
 
@@ -18,5 +18,5 @@ def main(reads: dict, reference: list[Path], summary: Path) -> None:
 
 
 if __name__ == "__main__":
-    arguments = {"reads": json_object, "reference": [Path], "summary": Path}
+    arguments = {"reads": json_files, "reference": [Path], "summary": Path}
     run(__doc__, arguments, main)

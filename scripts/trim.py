@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from bioloom.formats.sample_sheet import Lane
-from bioloom.pipeline.command import json_object, run
+from bioloom.pipeline.command import json_files, json_object, run
 from bioloom.reads.trimming import trim
 
 
@@ -13,6 +13,4 @@ def main(lane: dict, options: dict, threads: int, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    run(
-        __doc__, {"lane": json_object, "options": json_object, "threads": int, "folder": Path}, main
-    )
+    run(__doc__, {"lane": json_files, "options": json_object, "threads": int, "folder": Path}, main)

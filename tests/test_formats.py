@@ -266,21 +266,26 @@ def test_a_hint_names_types_only_where_they_are_read():
     refused(lambda: infer_types(table, {}, HERE), f"{expected}; `types: {{start: category}}`")
 
 
-def test_a_column_that_numbers_the_rows_is_no_feature():
-    count = 12
-    columns = {
-        "1": [str(i) for i in range(count)],
-        "Unnamed: 0": [str(3 * i) for i in range(count)],
-        "SUBJID": [f"{101 + i}.0" for i in range(count)],
-        "age": [str(40 + i * i) for i in range(count)],
-        "day": [str(i) for i in range(count)],
-    }
-    table, notes = without_row_numbers(frame(**columns), ["day"])
-    assert table.columns.tolist() == ["age", "day"]
-    assert notes == ["Columns that number the rows are not read: 1, Unnamed: 0, SUBJID"]
-    table, notes = without_row_numbers(frame(dose=["1", "2", "3"]), [])
-    assert table.columns.tolist() == ["dose"]
-    assert notes == []
+@pytest.mark.parametrize("values", [["0", "1", "2"], ["7.0", "3.0", "3.0"], ["5"]])
+def test_a_nameless_column_of_whole_numbers_numbers_the_rows(values):
+    """In any order and number of rows, so that new data lose what training data lost."""
+    counts = [str(day) for day in range(len(values))]
+    columns = {"1": values, "Unnamed: 0": values, "index": values, "SUBJID": counts, "day": counts}
+    table, notes = without_row_numbers(frame(**columns), ["index"])
+    assert table.columns.tolist() == ["index", "SUBJID", "day"]
+    assert notes == ["Columns that number the rows are not read: 1, Unnamed: 0"]
+
+
+@pytest.mark.parametrize("names", [("1", "3"), ("V1", "V2"), ("dose", "day")])
+def test_columns_that_count_are_features_where_none_is_without_a_name(names):
+    given = frame(**{name: [str(i) for i in range(14)] for name in names})
+    table, notes = without_row_numbers(given, [])
+    assert table.columns.tolist() == list(names)
+    assert not notes
+
+
+def test_a_nameless_column_of_measurements_is_a_feature():
+    assert without_row_numbers(frame(**{"1": ["0.5", "1"], "x": ["2", "3"]}), [])[1] == []
 
 
 @pytest.mark.parametrize("values", [["1", "0", "1.0"], ["7.00", "7"]])
@@ -366,7 +371,16 @@ def test_numbers_of_any_dtype_and_text_of_any_dtype():
 
 
 def test_identifiers_of_persons_are_known_by_name():
-    direct = ["Name", "patient_name", "LastName", "MRN", "patientMRN", "e-mail", "Home Phone"]
+    direct = [
+        "SUBJID",
+        "Name",
+        "patient_name",
+        "LastName",
+        "MRN",
+        "patientMRN",
+        "e-mail",
+        "Home Phone",
+    ]
     direct += ["date of birth", "DOB", "ssn_last4", "visit_date", "ZIP", "street_address"]
     assert identifying(direct) == direct
     direct += ["patient_id", "record_id", "hospital_number", "case_number", "PatientID", "id"]

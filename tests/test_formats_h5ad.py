@@ -10,6 +10,7 @@ import pytest
 from scipy import sparse
 
 from bioloom.application import get_application
+from bioloom.formats import _h5ad_process
 from bioloom.formats.h5ad import read_h5ad
 from tests.toys import refused, write
 
@@ -150,7 +151,7 @@ def test_another_or_a_damaged_file_is_refused(group):
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"), [("SIGSEGV", "ended with SIGSEGV"), ("SIGXCPU", "5 s of CPU time")]
+    ("name", "expected"), [("SIGSEGV", "ended with SIGSEGV"), ("SIGXCPU", "10 s of CPU time")]
 )
 def test_a_crash_and_a_loop_inside_hdf5_are_told(tmp_path, monkeypatch, name, expected):
     path = write(tmp_path / "a.h5ad", "any")
@@ -158,3 +159,33 @@ def test_a_crash_and_a_loop_inside_hdf5_are_told(tmp_path, monkeypatch, name, ex
     write(script, f"import os, signal\nos.kill(os.getpid(), signal.{name})\n")
     monkeypatch.setattr("bioloom.formats._h5ad_process.__file__", str(script))
     refused(lambda: read_h5ad(path), expected)
+
+
+def test_a_loop_is_ended_with_its_reason(tmp_path, monkeypatch):
+    path, module = write(tmp_path / "a.h5ad", "any"), Path(_h5ad_process.__file__)
+    script = write(
+        path.with_name("loops.py"),
+        f"import sys\nsys.path.insert(0, {str(module.parent)!r})\nimport {module.stem} as process\n"
+        "process.read = lambda path, most: any(iter(int, 1))\nprocess.main()\n",
+    )
+    monkeypatch.setattr("bioloom.formats._h5ad_process.__file__", str(script))
+    monkeypatch.setattr("bioloom.formats.h5ad.SECONDS", 1)
+    refused(lambda: read_h5ad(path), "could not be read in 1 s of CPU time")
+
+
+def test_the_zeros_of_a_small_file_have_room(tmp_path, monkeypatch):
+    """A sparse matrix takes the memory of a dense one, whatever its file's size."""
+    h5py = pytest.importorskip("h5py")
+    path, shape = tmp_path / "sparse.h5ad", (7_000, 10_000)
+    with h5py.File(path, "w") as file:
+        group = file.create_group("X")
+        group.attrs["encoding-type"] = "csr_matrix"
+        group["data"], group["indices"] = [2.0], [3]
+        group["indptr"] = np.repeat([0, 1], [1, shape[0]])
+        for side, size in zip(("obs", "var"), shape, strict=True):
+            names = file.create_group(side)
+            names.attrs["_index"], names["name"] = "name", [f"{side}{i}" for i in range(size)]
+    monkeypatch.setattr("bioloom.formats.h5ad.MEMORY", 2**28)
+    matrix, _ = read_h5ad(path)
+    assert matrix.shape == shape
+    assert matrix.iloc[0, 3] == 2

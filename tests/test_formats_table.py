@@ -7,6 +7,7 @@ import csv
 import datetime
 import gzip
 import io
+import re
 from decimal import Decimal
 
 import numpy as np
@@ -94,6 +95,28 @@ def test_the_separator_is_seen_in_the_first_line_and_missing_values_have_any_spe
     assert table.columns.tolist() == ["x", "y"]
     assert table["x"].tolist() == ["1"]
     assert table["y"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("content", "names"),
+    [
+        ("id;weight, kg\na;1,5\n", ["id", "weight, kg"]),
+        ("\nid;1,25-OH vitamin D\na;1\n", ["id", "1,25-OH vitamin D"]),
+        ("id;height;g,l\na;1;2\n", ["id", "height", "g,l"]),
+        ('id,"a;b;c"\na,1\n', ["id", "a;b;c"]),
+        ("id, weight; in kg, x\na, 1, 2\n", ["id", "weight; in kg", "x"]),
+        ("id,a;b\na,1\n", ["id", "a;b"]),  # as many of both: that of the ending
+        ("id\ta,b,c\na\t1\n", ["id", "a,b,c"]),
+        ("id\na\n", ["id"]),
+    ],
+)
+def test_the_separator_is_the_mark_that_the_header_is_made_of(tmp_path, content, names):
+    assert read_table(write(tmp_path / "t.csv", content)).columns.tolist() == names
+
+
+def test_without_a_header_a_list_in_a_field_is_none(tmp_path):
+    table = read_table(write(tmp_path / "t.csv", "a,x;y;z\nb,x\n"), header=False)
+    assert table["2"].tolist() == ["x;y;z", "x"]
 
 
 def test_a_table_without_header_names_its_columns_by_number(tmp_path):
@@ -274,8 +297,8 @@ def test_parquet_of_a_database_has_decimals_dates_gaps_and_bytes(tmp_path):
 @pytest.mark.parametrize(
     ("columns", "expected"),
     [
-        ({"id": ["a"], "x": [[1, 2]]}, "Expected text or numbers, got list.*column x"),
-        ({"id": ["a"], "x": [b"\xff"]}, "Expected text or numbers, got binary.*column x"),
+        ({"id": ["a"], "label": [[1, 2]]}, "Expected text or numbers, got list.*column label"),
+        ({"id": ["a"], "label": [b"\xff"]}, "Expected text or numbers, got binary.*column label"),
         ({"label": ["HA", "NA"]}, "may be missing.*row 2, column label"),
         ({"id": ["a", "b\x02"]}, "control character.*row 2, column id"),
         ({"id": []}, "no rows"),
@@ -285,6 +308,35 @@ def test_parquet_of_a_database_has_decimals_dates_gaps_and_bytes(tmp_path):
 def test_parquet_is_checked_as_text_is(tmp_path, columns, expected):
     pq.write_table(pa.table(columns), path := tmp_path / "t.parquet")
     refused(lambda: read_table(path, named=["label"]), expected)
+
+
+def test_columns_of_parquet_that_hold_no_values_are_left_out_and_told(tmp_path, capsys):
+    columns = {"id": ["a"], "x": [[1, 2]], "y": [{"z": 1}], "image": [b"\xff"], "crp": [1.5]}
+    pq.write_table(pa.table(columns), path := tmp_path / "t.parquet")
+    assert read_table(path, named=["id"]).to_dict("list") == {"id": ["a"], "crp": [1.5]}
+    assert re.findall("the column (.*?) is not read", capsys.readouterr().err) == [
+        "x",
+        "y",
+        "image",
+    ]
+
+
+@pytest.mark.parametrize("metadata", ["[]", "null", "3", '{"index_columns": {"x": 1}}'])
+def test_metadata_of_pandas_that_are_none_are_no_index(tmp_path, metadata):
+    table = pa.table({"id": ["a"], "x": [1]}).replace_schema_metadata({"pandas": metadata})
+    pq.write_table(table, path := tmp_path / "t.parquet")
+    assert sorted(read_table(path).columns) == ["id", "x"]
+
+
+def test_a_code_for_missing_is_one_in_any_spelling_among_numbers_alone(tmp_path):
+    content = "id,x,y,z\na,1,0.5,p\nb,-9.0,-9,-9.0\nc,-09,2,q\n"
+    path = write(tmp_path / "t.csv", content)
+    table = read_table(path, missing=["-9"])
+    gaps = {"x": [False, True, True], "y": [False, True, False], "z": [False] * 3}
+    assert table[list(gaps)].isna().to_dict("list") == gaps
+    matrix = write(tmp_path / "m.csv", re.sub(",[^,]*\n", "\n", content))
+    read = read_expression(matrix, samples="rows", missing=["-9"])
+    assert read.isna().to_dict("list") == {name: gaps[name] for name in "xy"}
 
 
 def test_a_code_for_missing_is_one_in_numbers_of_parquet_too(tmp_path):

@@ -324,7 +324,7 @@ def test_training_and_a_finished_model_exclude_each_other(monkeypatch):
 @pytest.mark.parametrize(
     "word",
     ["No", "yes", "on", "Off", "y", "2021-03-04", "2021-03-04 10:00:00", "00012", "0x1F", "0o17"]
-    + ["1_000", "12:30", "1:30.5", "1e5", "+", "-", "=", "1.2.3", ".", "0b11"],
+    + ["+5", "-0", "1_000", "12:30", "1:30.5", "1e5", "+", "-", "=", "1.2.3", ".", "0b11"],
 )
 def test_a_word_of_the_data_is_what_it_says(tmp_path, word):
     (tmp_path / "t.yaml").write_text(f"keep: {{batch: [{word}]}}\nclasses: {{{word}: a}}\n")
@@ -337,6 +337,26 @@ def test_numbers_truth_and_nothing_are_no_words(tmp_path):
     (tmp_path / "t.yaml").write_text(f"all: {text}\n")
     values = [1, -2, 0, 1.5, -0.5, 0.001, True, False, None, None, float("inf")]
     assert read_task_file(tmp_path / "t.yaml").content["all"] == values
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("keep: {ec: [1.1, 1.10]}", "keep: 1.10 is a word of the data only in quotes, .* 1.1$"),
+        ("classes: {2.50: a}", "classes: 2.50 is a word"),
+        ("read: {clinical: {missing: [-9.00]}}", "read: -9.00 is a word"),
+        ("read: {clinical: {not_missing: [true]}}", "read: true and false"),
+        ("keep: {ec: [1.1, -3, '1.10']}", None),
+    ],
+)
+def test_a_number_that_would_lose_its_spelling_is_asked_for_in_quotes(tmp_path, words, expected):
+    (tmp_path / "h.csv").write_text("id,ec\n")
+    text = "application: disease_diagnosis\nsplit: {method: auto, test: 0.20}\n"
+    text += f"datasets: {{training: {{clinical: {tmp_path}/h.csv, {words}}}}}\n"
+    (tmp_path / "t.yaml").write_text(text)
+    task = read_task_file(tmp_path / "t.yaml").content
+    found = [line for line in task_mistakes("t", task) if "word" in line]
+    assert re.search(expected, "\n".join(found)) if expected else not found
 
 
 @pytest.mark.parametrize("name", ["{task}.csv", "a{2024}.csv", "a<b>.csv", "folder/{x}.fasta"])

@@ -16,6 +16,9 @@ from bioloom.errors import DataError
 from bioloom.files import sha256
 from bioloom.pipeline import command, digests
 from bioloom.pipeline.digests import Digests, refuse_damaged
+from bioloom.reads.bam import Bam
+from bioloom.reads.bgzf import END_BLOCK
+from tests.tiny_reads import Read, write_reads
 
 
 @pytest.fixture
@@ -130,8 +133,41 @@ def test_a_job_does_not_use_a_damaged_input(folder, monkeypatch, capsys) -> None
     damage("table")
     monkeypatch.setattr(sys, "argv", ["script", "--files", '{"deep": ["table"]}'])
     with pytest.raises(SystemExit, match="2"):
-        command.run(None, {"files": command.json_object}, lambda files: pytest.fail("runs"))
+        command.run(None, {"files": command.json_files}, lambda files: pytest.fail("runs"))
     assert capsys.readouterr().err.startswith("ERROR: This file is not what it was")
+
+
+def test_words_of_options_are_no_paths(folder, monkeypatch) -> None:
+    damage("table")
+    monkeypatch.setattr(sys, "argv", ["script", "--options", '{"missing": [".", "table"]}'])
+    taken = []
+    command.run(None, {"options": command.json_object}, lambda options: taken.append(options))
+    assert taken == [{"missing": [".", "table"]}]
+
+
+def test_a_file_that_vanishes_meanwhile_is_no_damage(folder, monkeypatch) -> None:
+    seen = digests.members(Path("model"))
+    monkeypatch.setattr(digests, "members", lambda path: seen)
+    Path("model/weights").unlink()
+    refuse_damaged(["model"])
+
+
+def test_reads_are_left_to_the_checksums_of_their_blocks(folder, monkeypatch) -> None:
+    """Jobs that each take a region of a BAM need not read all of it; `verify` does."""
+    path = "model/reads.bam"
+    write_reads(Path(path), [Read("a", 0, "4M", "ACGT")], {"c1": 100})
+    time.sleep(0.06)
+    remember(path)
+    damage(path)
+    assert Digests().differing(path) == [Path(path)]
+    monkeypatch.setattr(digests, "file_sha256", lambda path: pytest.fail(f"reads {path}"))
+    refuse_damaged([path])
+    index, content = Path("index"), bytearray(Path(path).read_bytes())
+    Bam(path, index)
+    content[content.index(END_BLOCK) - 8] ^= 1  # the checksum of the block with the record
+    Path(path).write_bytes(content)
+    with pytest.raises(DataError, match="Damaged: the block at byte"):
+        Bam(path, index).records("c1", 0, 100)
 
 
 def test_what_was_written_anew_is_used(folder: Path) -> None:

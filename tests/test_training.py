@@ -9,7 +9,8 @@ from sklearn.feature_selection import SelectKBest, f_classif, f_regression
 
 from bioloom.arrays import Table, vectors
 from bioloom.errors import DataError
-from bioloom.features import Features
+from bioloom.features import Features, trained_identity
+from bioloom.files import write_sums
 from bioloom.fitted import Fitted
 from bioloom.fitted.preprocess import Preprocess
 from bioloom.kinds import encode_labels, get_kind
@@ -64,6 +65,23 @@ def test_saved_and_loaded_models_predict_the_same(tmp_path):
     assert np.array_equal(loaded.scores(features.X), fitted.scores(features.X))
     assert np.array_equal(loaded.novelty.outside(features.X), fitted.novelty.outside(features.X))
     assert len(loaded.settings["id"]) == 12
+
+
+def test_a_model_is_not_there_before_all_of_it_is(tmp_path, monkeypatch):
+    """New data look for the model that is being trained, without waiting for it."""
+    fitted, _ = fit_once(*table())
+    model = tmp_path / "model"
+    seen = []
+
+    def last(folder):
+        seen.append(trained_identity(model))
+        write_sums(folder)
+
+    monkeypatch.setattr("bioloom.fitted.write_sums", last)
+    fitted.settings["features"] = "table"
+    fitted.save(model)
+    assert seen == [None]
+    assert trained_identity(model) == "table"
 
 
 def test_shuffled_labels_fall_to_chance():

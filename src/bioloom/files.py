@@ -208,9 +208,11 @@ def sha256(path: str | Path, of_file: Callable[[Path], str] = file_sha256) -> st
 def members(folder: Path) -> list[Path]:
     """All files in a folder, sorted.
 
-    Hidden files do not count: Snakemake keeps a folder's time stamp in one.
+    Hidden files do not count: Snakemake keeps a folder's time stamp in one. Folders may vanish
+    meanwhile, which `Path.rglob` does not bear.
     """
-    return sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
+    found = (Path(top, name) for top, _, names in os.walk(folder) for name in names)
+    return sorted(p for p in found if p.is_file() and not p.name.startswith("."))
 
 
 def write_sums(folder: Path) -> None:

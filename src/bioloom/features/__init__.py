@@ -86,10 +86,11 @@ def _but_precisions(identity: str) -> list[str]:
 def trained_identity(model: Path) -> str | None:
     """The identity of the features that a model was trained on; None while there is no model."""
     described = model / "model.yaml"
-    if not described.is_file():
+    try:
+        with reading(described):
+            return str(yaml.safe_load(described.read_text())["features"])
+    except FileNotFoundError:
         return None
-    with reading(described):
-        return str(yaml.safe_load(described.read_text())["features"])
 
 
 def align(features: Features, names: list[str], identity: str) -> Features:

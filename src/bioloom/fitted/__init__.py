@@ -18,7 +18,7 @@ import pandas as pd
 import yaml
 
 from bioloom.arrays import Shaped, end_to_end
-from bioloom.files import check_sums, write_sums
+from bioloom.files import check_sums, replacing_folder, write_sums
 from bioloom.fitted.novelty import Novelty
 from bioloom.fitted.preprocess import Preprocess
 from bioloom.kinds import Calibration, Kind, get_kind
@@ -70,13 +70,9 @@ class Fitted:
         return self.kind.answer(scores, self.outputs, self.calibration)
 
     def save(self, folder: Path) -> None:
-        """Write the model folder."""
+        """Write the model folder: all of it or none, for jobs with new data may look meanwhile."""
         if self.novelty is None:
             raise ValueError("only a model for new data is saved")
-        folder.mkdir(parents=True, exist_ok=True)
-        self.model.save(folder)
-        self.preprocess.save(folder)
-        self.novelty.save(folder)
         calibration, threshold = self.calibration, self.calibration.threshold
         described = {
             "model": self.model_name,
@@ -89,8 +85,12 @@ class Fitted:
             "coverage": COVERAGE,
             **self.settings,
         }
-        (folder / "model.yaml").write_text(yaml.safe_dump(described, sort_keys=False))
-        write_sums(folder)
+        with replacing_folder(folder) as made:
+            self.model.save(made)
+            self.preprocess.save(made)
+            self.novelty.save(made)
+            (made / "model.yaml").write_text(yaml.safe_dump(described, sort_keys=False))
+            write_sums(made)
 
     @classmethod
     def load(cls, folder: Path) -> Fitted:

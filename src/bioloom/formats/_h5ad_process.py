@@ -126,10 +126,14 @@ def _matrix(item: Any, shape: tuple[int, int], most: int) -> np.ndarray:
 
 
 def _limit(kind: int, most: int) -> None:
-    """Lower a limit; one that is lower already stays."""
+    """Lower a limit; one that is lower already stays.
+
+    The hard one is above it: where both are one, Linux kills with no word of the reason.
+    """
     known = resource.getrlimit(kind)[1]
-    least = most if known == resource.RLIM_INFINITY else min(most, known)
-    resource.setrlimit(kind, (least, least))
+    none = known == resource.RLIM_INFINITY
+    soft, hard = (new if none else min(new, known) for new in (most, most + 1))
+    resource.setrlimit(kind, (soft, hard))
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ be persons.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
@@ -20,8 +21,9 @@ from bioloom.errors import DataError, in_yaml, several
 TYPES = ("number", "category")
 FEW = 50  # a column with more values may hold ids, which no message shows
 MOST_TOLD = 20  # mistakes that one error lists
-MANY = 10  # rows from which on no measurement counts them by chance
-UNNAMED = ("Unnamed: 0", "index", "level_0", "rownames", "...1", "V1")  # of pandas and R
+# A first column without a name, by pandas and R; "1" is ours. Where all columns have numbers for
+# names, as V1 and V2, the table has no header, and none of them is another than the others.
+UNNAMED = ("Unnamed: 0", "index", "level_0", "rownames", "...1", "V1", "1")
 THOUSANDS = "[+-]?[0-9]{1,3}(([,' \u00a0\u202f][0-9]{3})+|(,[0-9]{2})+,[0-9]{3})([.][0-9]+)?"
 DECIMAL_COMMA = "[+-]?[0-9]+([.' \u00a0\u202f][0-9]{3})*,[0-9]+([eE][+-]?[0-9]+)?"
 WHOLE = r"[+-]?\d+([.]0+)?"
@@ -280,18 +282,19 @@ def without_row_numbers(
 ) -> tuple[pd.DataFrame, list[str]]:
     """The columns but those that only number the rows, unless they are `used`; and a note.
 
-    Such a one has no name but its number, or one that programs give it, and whole numbers that
-    rise; or any name, and counts at least `MANY` rows one by one.
+    Such a one holds whole numbers, and its name is none, or one that programs give. Neither its
+    order nor its repeats count: new data, which may be few rows, must lose what training data lost.
     """
-    numbering = []
-    for name in map(str, table.columns):
-        if name in used or len(table) < 2 or likely_type(table[name]) != "number":
-            continue
-        steps = np.diff(_parsed(table[name]))
-        unnamed = name.isdecimal() or name in UNNAMED
-        whole = bool((steps > 0).all() and (steps % 1 == 0).all())
-        if whole and (unnamed or (len(table) >= MANY and bool((steps == 1).all()))):
-            numbering.append(name)
+    names = list(map(str, table.columns))
+    numbered = [name for name in names if re.fullmatch("V?[0-9]+", name)]
+    nameless = {*UNNAMED} - {*used, *(numbered if len(numbered) > 1 else [])}
+    numbering = [
+        name
+        for name in names
+        if name in nameless
+        and likely_type(table[name]) == "number"
+        and _parsed(table[name]).mod(1).eq(0).all()
+    ]
     notes = [f"Columns that number the rows are not read: {', '.join(numbering)}"]
     return table.drop(columns=numbering), notes if numbering else []
 

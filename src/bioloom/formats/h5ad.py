@@ -24,9 +24,9 @@ from bioloom.formats.columns import check_ids
 from bioloom.formats.table import typed_table
 from bioloom.limits import MOST_VALUES
 
-# Of an honest file a second reads 50 MB and more.
-SECONDS, BYTES_A_SECOND = 5, 2**20
-MEMORY, MEMORY_TIMES = 2**30, 50  # bytes, and times the file's size
+# Of an honest file a second reads 50 MB and more, and writes 500 MB of the matrix.
+SECONDS, BYTES_A_SECOND = 10, 2**20
+MEMORY, MEMORY_TIMES = 2**30, 50  # bytes beside the matrix, and times the file's size
 
 
 def is_h5ad(path: Path) -> bool:
@@ -66,7 +66,9 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     seconds = SECONDS + size // BYTES_A_SECOND
     with TemporaryDirectory() as folder:
         output = Path(folder) / "arrays.npz"
-        limits = [MOST_VALUES, seconds, MEMORY + MEMORY_TIMES * size]
+        # A sparse matrix of few values is a small file, and still all of its zeros here.
+        matrix = MOST_VALUES * np.dtype(np.float32).itemsize
+        limits = [MOST_VALUES, seconds, MEMORY + MEMORY_TIMES * size + matrix]
         command = [sys.executable, "-P", _h5ad_process.__file__, path, output, *limits]
         done = subprocess.run(
             list(map(str, command)),

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import re
+import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,11 +20,11 @@ from bioloom.limits import MOST_VALUES
 NO_NAME = re.compile(r"__index_level_\d+__")  # how pandas calls an index without a name
 
 
-def read_parquet(path: Path) -> dict[str, pa.Array]:
+def read_parquet(path: Path, needed: Collection[str] = ()) -> dict[str, pa.Array]:
     """The columns by name; one without a name has its number as name.
 
-    Raises DataError for a file that is damaged or too large, columns of the same name, and those
-    that hold neither text nor numbers.
+    Those that hold neither text nor numbers are left out, which the log says. Raises DataError for
+    such a one that is `needed`, a file that is damaged or too large, and columns of the same name.
     """
     import pyarrow.parquet as pq
 
@@ -51,17 +53,28 @@ def read_parquet(path: Path) -> dict[str, pa.Array]:
     inside = [name for name in index if name in table.column_names]
     order = [*inside, *(name for name in table.column_names if name not in inside)]
     names = [str(i) if NO_NAME.fullmatch(name) else name for i, name in enumerate(order, start=1)]
-    columns = zip(names, order, strict=True)
-    return {name: _plain(table[column].combine_chunks(), name, path) for name, column in columns}
+    columns = {}
+    for name, column in zip(names, order, strict=True):
+        plain = _plain(table[column].combine_chunks())
+        if plain is not None:
+            columns[name] = plain
+            continue
+        kind = table[column].type
+        if name in needed:
+            raise DataError(f"Expected text or numbers, got {kind}", file=path, column=name)
+        print(f"{path}: the column {name} is not read, it holds {kind}", file=sys.stderr)
+    return columns
 
 
 def _index_names(metadata: dict[bytes, bytes] | None) -> list[str]:
     """The columns that are the index of a pandas table; one that only counts is no column."""
     known = json.loads((metadata or {}).get(b"pandas", b"{}"))
-    return [name for name in known.get("index_columns", []) if isinstance(name, str)]
+    columns = known.get("index_columns", []) if isinstance(known, dict) else []
+    return [name for name in columns if isinstance(name, str)]
 
 
-def _plain(column: pa.Array, name: str, path: Path) -> pa.Array:
+def _plain(column: pa.Array) -> pa.Array | None:
+    """Text, numbers, true or false; None for what is none of it."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     kind = column.type
@@ -74,9 +87,4 @@ def _plain(column: pa.Array, name: str, path: Path) -> pa.Array:
             return column.cast(pa.float64())
         return column.cast(pa.large_string())  # also bytes, which some writers give for text
     except pa.ArrowException:
-        raise DataError(
-            f"Expected text or numbers, got {kind}",
-            file=path,
-            column=name,
-            hint="leave the column out of the file",
-        ) from None
+        return None

@@ -5,6 +5,7 @@ it. Columns of a text table are text, those of Parquet have their types; white s
 is no part of it, and ids keep their spelling. Missing is
 
 - an empty cell, in every column;
+- a word of the option `missing`; in a column of numbers any spelling of it, if it is one;
 - a word of `MISSING` (`NA`, `null` ...) in a column of numbers, or of text that is a feature. Among
   ids and labels it may be one of them (influenza has a segment NA): there it is refused until the
   options `missing` or `not_missing` say what it is.
@@ -32,9 +33,9 @@ from bioloom.formats.text import CONTROL, open_text
 from bioloom.options import complete_options, named_columns
 
 MISSING = ["NA", "N/A", "n/a", "NaN", "nan", "NULL", "null"]
-# `skip` lines are left out before the header; the separator is that of the file's ending, or `;`,
-# tab or comma where the first line has none of it; `missing` has further words for a missing value,
-# `not_missing` those of `MISSING` that are values here.
+# `skip` lines are left out before the header; the separator is `;`, tab or comma, whichever the
+# header is made of; `missing` has further words for a missing value, `not_missing` those of
+# `MISSING` that are values here.
 READ_OPTIONS: dict[str, Any] = {
     "header": True,
     "skip": 0,
@@ -43,6 +44,8 @@ READ_OPTIONS: dict[str, Any] = {
     "not_missing": [],
 }
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t", ".tab": "\t"}
+IN_NAMES = "(?<=[0-9]),(?=[0-9])|[,;](?= )"
+"""Marks that may stand inside a name: `weight, kg`, `1,25-OH vitamin D`."""
 NAMED = (
     *("id", "patient", "label", "source", "target", "regulator", "gene", "drug"),
     *("complex", "members"),
@@ -66,7 +69,7 @@ def read_table(path: Path, named: Collection[str] = (), **read: Any) -> pd.DataF
     options = complete_options(read, READ_OPTIONS, "read")
     words = Words.of(options, named)
     if _ending(path) == ".parquet":
-        table = typed_table(read_parquet(path), path, words)
+        table = typed_table(read_parquet(path, named), path, words)
     else:
         table = _frame(_delimited(path, options), words, path)
     if table.empty:
@@ -94,6 +97,8 @@ def read_matrix(path: Path, **read: Any) -> tuple[pd.Series, pd.DataFrame]:
                 texts = _texts(found.cells[: len(rows)], [first], found.rows, words, path)
                 ids = pd.Series(texts[first], index=rows, name=first)
                 block = values.to_numpy(zero_copy_only=False).reshape(len(names), len(rows)).T
+                if codes := words.codes:
+                    block = np.where(np.isin(block, codes), np.nan, block)
                 return ids, pd.DataFrame(block, index=rows, columns=names)
         except pa.ArrowInvalid:
             pass  # the place of the text is found column by column
@@ -171,10 +176,15 @@ def _ending(path: Path) -> str:
 
 def _delimited(path: Path, options: Mapping[str, Any]) -> Delimited:
     header, skip = options["header"], options["skip"]
-    return read_delimited(path, options["separator"] or _separator(path, skip), header, skip)
+    separator = options["separator"] or _separator(path, header, skip)
+    return read_delimited(path, separator, header, skip)
 
 
-def _separator(path: Path, skip: int) -> str:
+def _separator(path: Path, header: bool, skip: int) -> str:
+    """The mark that the first line is made of; ties go to that of the ending.
+
+    Without a header that of the ending if it is there at all, for fields may hold lists.
+    """
     usual = SEPARATORS.get(_ending(path))
     if usual is None:
         raise DataError(
@@ -183,9 +193,14 @@ def _separator(path: Path, skip: int) -> str:
     with open_text(path) as lines:
         for _ in range(skip):
             next(lines, None)
-        first = next(lines, "")
-    others = [mark for mark in (";", "\t", ",") if mark in first]
-    return usual if usual in first or not others else others[0]
+        first = next((line for line in lines if line.strip()), "")
+    bare = re.sub('"[^"]*"', "", first)
+    if usual in bare and not header:
+        return usual
+    if "\t" in bare:  # which stands in no name
+        return "\t"
+    certain = re.sub(IN_NAMES, "", bare)
+    return max((usual, ";", ","), key=lambda mark: (certain.count(mark), bare.count(mark)))
 
 
 def _check_names(names: Iterable[str], path: Path) -> None:
@@ -205,11 +220,16 @@ def _texts(
     cells = pc.utf8_trim_whitespace(cells)
     _refuse_control_characters(cells, names, rows, path)
     filled = words.filled(cells).to_pandas().array  # of the dtype "str"
-    columns: dict[str, Any] = {}
+    columns, codes = dict[str, Any](), words.codes
     for number, name in enumerate(names):
         place = slice(number * len(rows), (number + 1) * len(rows))
         columns[name] = filled[place]
-        if name in words.named and likely_type(pd.Series(columns[name])) != "number":
+        if not codes and name not in words.named:
+            continue
+        column = pd.Series(filled[place])
+        if likely_type(column) == "number":
+            columns[name] = column.mask(pd.to_numeric(column, errors="coerce").isin(codes)).array
+        elif name in words.named:
             _refuse_words(cells[place], name, rows, words, path)
     return columns
 

@@ -26,6 +26,7 @@ from bioloom.models import check_parameters, model_names, unit_of
 from bioloom.options import column_names, complete_options
 from bioloom.pipeline.defaults import with_defaults
 from bioloom.pipeline.reads import check_reads
+from bioloom.pipeline.task_files import Respelt
 from bioloom.pipeline.tasks import (
     PRETRAINED,
     Section,
@@ -307,7 +308,8 @@ def _dataset_mistakes(task: Task, dataset: str) -> list[str]:
     if any("Unknown option" in mistake for mistake in wrong):
         known = ", ".join(application.all_sources)
         wrong.append(f"{place}: sources of {task.application} are {known}")
-    wrong += [f"{place}.{n}: {IN_QUOTES}" for n in WORDS_OF_DATA if _has_bool(others.get(n))]
+    for name in WORDS_OF_DATA:
+        wrong += [f"{place}.{name}: {mistake}" for mistake in _unquoted(others.get(name))]
     if not wrong:
         columns = others.get("columns", {})
         wrong += _mistakes(f"{place}.columns", column_names, columns, application.columns)
@@ -350,11 +352,15 @@ def _check_paths(paths: Iterable[str]) -> None:
             raise DataError(problem, hint="rename the file")
 
 
-def _has_bool(value: Any) -> bool:
-    """Whether true or false is anywhere in nested options, also as a key."""
+def _unquoted(value: Any) -> list[str]:
+    """What of nested options, keys, too, is a word of the data only in quotes."""
     if isinstance(value, Mapping):
-        return _has_bool([*value, *value.values()])
-    return any(map(_has_bool, value)) if isinstance(value, list) else isinstance(value, bool)
+        return _unquoted([*value, *value.values()])
+    if isinstance(value, list):
+        return [mistake for part in value for mistake in _unquoted(part)]
+    if isinstance(value, Respelt):
+        return [f"{value.text} is a word of the data only in quotes, else it is {value}"]
+    return [IN_QUOTES] if isinstance(value, bool) else []
 
 
 def _check_read(task: Task, dataset: str, name: str) -> None:
@@ -362,6 +368,8 @@ def _check_read(task: Task, dataset: str, name: str) -> None:
     tables, given = task.code.tables, task.datasets[dataset]["read"][name]
     _check_name("table", name, tables)
     complete_options(given, tables[name], f"read: {name}")
+    for mistake in _unquoted([given.get(option) for option in ("missing", "not_missing")]):
+        raise DataError(mistake)
     file = task.given_files(dataset).get(name)
     if file is None:
         raise DataError(f"`{name}` is not given", hint="leave it out under `read`")

@@ -24,9 +24,9 @@ def run(
     """Parse `--name value` arguments by their types and call `main` with them.
 
     What the user can mend ends as one line on stderr and exit code 2; the rest is a traceback.
-    A type in a list (`[Path]`) takes any number of values. A file that is named and damaged is
-    refused. The last line says what the job took: it is measured here, since Snakemake's
-    `benchmark:` asks every job again and again.
+    A type in a list (`[Path]`) takes any number of values. A damaged file is refused that a `Path`
+    or `json_files` names; texts of options name none. The last line says what the job took: it is
+    measured here, since Snakemake's `benchmark:` asks every job again and again.
     """
     started = time.monotonic()
     parser = argparse.ArgumentParser(description=description)
@@ -39,13 +39,18 @@ def run(
     chosen = vars(parser.parse_args())
     join_jobs()
     with one_line_errors():
-        refuse_damaged(_texts(chosen))
+        refuse_damaged(
+            text
+            for name, type_ in arguments.items()
+            if type_ in (Path, [Path], json_files)
+            for text in _texts(chosen[name])
+        )
         main(**chosen)
     print(took(time.monotonic() - started), file=sys.stderr)
 
 
 def _texts(value: object) -> Iterator[str]:
-    """All texts in nested arguments, of which some name files."""
+    """All texts in nested arguments."""
     if isinstance(value, str | Path):
         yield str(value)
     elif isinstance(value, Mapping | list):
@@ -71,6 +76,11 @@ def optional_path(paths: list[Path]) -> Path | None:
 def json_object(text: str) -> dict[str, Any]:
     """A JSON object given as an argument."""
     return dict(json.loads(text))
+
+
+def json_files(text: str) -> dict[str, Any]:
+    """A JSON object given as an argument whose texts name files; other words may be among them."""
+    return json_object(text)
 
 
 def json_objects(text: str) -> dict[str, Any] | list[dict[str, Any]]:

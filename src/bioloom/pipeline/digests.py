@@ -20,6 +20,9 @@ FILE = Path(".snakemake/digests.json")
 # Within a tick of the file system's clock, in nanoseconds, a file may change twice and keep its
 # status. Old file systems count whole seconds.
 _TICK, _COARSE_TICK = 50_000_000, 2_000_000_000
+# Each block has a checksum (CRC-32), and whoever reads one compares it: a job that takes one region
+# of many need not read all of the file for a digest.
+_CHECKED_AS_READ = ".bam"
 
 
 class Digests:
@@ -52,16 +55,10 @@ class Digests:
     def differing(self, path: str, *, unseen: bool = False) -> list[Path]:
         """The files of a file or folder with another content than is remembered.
 
-        `unseen`: only those whose status is what it was.
+        `unseen`: only those whose status is what it was, and whose readers would not see it.
         """
         files = members(Path(path)) if os.path.isdir(path) else [Path(path)]
-        return [
-            file
-            for file in files
-            if (known := self._known.get(str(file)))
-            and not (unseen and known[0] != _status(file))
-            and known[1] != file_sha256(file)
-        ]
+        return [file for file in files if self._differs(file, unseen)]
 
     def forget(self, file: Path) -> None:
         """Read this file again when it is asked for."""
@@ -77,6 +74,16 @@ class Digests:
         with replacing(self._file) as temporary:
             temporary.write_text(json.dumps(kept))
 
+    def _differs(self, file: Path, unseen: bool) -> bool:
+        known = self._known.get(str(file))
+        if known is None or (unseen and file.suffix == _CHECKED_AS_READ):
+            return False
+        status, digest = known
+        try:
+            return not (unseen and status != _status(file)) and digest != file_sha256(file)
+        except FileNotFoundError:  # another job has just removed or replaced it
+            return False
+
     def _of_file(self, path: Path) -> str:
         status, name = _status(path), str(path)
         if name in self._known and self._known[name][0] == status:
@@ -90,7 +97,10 @@ class Digests:
 
 
 def refuse_damaged(paths: Iterable[str]) -> None:
-    """Raise DataError if one of these files, or a file in a folder of them, is damaged."""
+    """Raise DataError if one of these files, or a file in a folder of them, is damaged.
+
+    BAM is left to its readers, which check each block.
+    """
     digests = Digests()
     for path in filter(os.path.exists, paths):
         for file in digests.differing(path, unseen=True):

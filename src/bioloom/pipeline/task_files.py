@@ -91,7 +91,7 @@ def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> Content:
 # false, an id 00012 for 10, 12:30 for 750 and 2021-03-04 for a date; here they are what they say.
 _PLAIN = {
     "bool": ("true|True|TRUE|false|False|FALSE", "tTfF"),
-    "int": (r"[-+]?(0|[1-9][0-9]*)", "-+0123456789"),
+    "int": ("0|-?[1-9][0-9]*", "-0123456789"),
     "float": (
         r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
         "-+.0123456789",
@@ -99,6 +99,13 @@ _PLAIN = {
     "null": ("~|null|Null|NULL|", ["~", "n", "N", ""]),
     "merge": ("<<", "<"),
 }
+
+
+class Respelt(float):
+    """A number that Python writes otherwise than the file does: 1.10, which as a word is no 1.1."""
+
+    text: str
+    """As it stands in the file."""
 
 
 class _TaskLoader(yaml.SafeLoader):
@@ -131,6 +138,16 @@ class _TaskLoader(yaml.SafeLoader):
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from error
 
 
+def _number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> float:
+    value = loader.construct_yaml_float(node)
+    if repr(value) == node.value:
+        return value
+    number = Respelt(value)
+    number.text = node.value
+    return number
+
+
+_TaskLoader.add_constructor("tag:yaml.org,2002:float", _number)
 _TaskLoader.yaml_implicit_resolvers = {}
 for _kind, (_written, _first) in _PLAIN.items():
     _TaskLoader.add_implicit_resolver(

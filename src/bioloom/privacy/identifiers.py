@@ -13,7 +13,7 @@ from collections.abc import Iterable
 WHOLE = {
     "name", "names", "address", "city", "town", "street", "county", "zip", "phone", "telephone",
     "mobile", "fax", "email", "e_mail", "mail", "passport", "photo", "url", "date", "initials",
-    "patient", "patients", "participant", "subject",
+    "patient", "patients", "participant", "subject", "subjid", "usubjid",
 }  # fmt: skip
 # Parts of a name between underscores: `home_phone`, `date_of_birth`, `family_name`.
 PARTS = re.compile(
