@@ -14,7 +14,7 @@ from bioloom.errors import DataError
 from bioloom.pipeline.check import task_mistakes
 from bioloom.pipeline.defaults import with_defaults
 from bioloom.pipeline.project import read_project, with_sources
-from bioloom.pipeline.task_files import read_task_file
+from bioloom.pipeline.task_files import read_task_file, read_task_files
 from bioloom.pipeline.tasks import Task
 from tests.toys import refused
 
@@ -404,3 +404,11 @@ def test_an_option_that_nothing_reads_is_refused(tmp_path, sources, read, expect
         refused(lambda: read_project(config), expected)
     else:
         read_project(config)
+
+
+def test_anchors_that_unfold_without_end_are_told(tmp_path):
+    """A few lines of YAML become billions of values."""
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 10)]
+    (tmp_path / "t.yaml").write_text("\n".join(lines))
+    refused(lambda: read_task_files(tmp_path), "unfold to .* values, more than 1,000,000.*t.yaml")

@@ -15,5 +15,8 @@ MOST_VALUES = 500_000_000
 MOST_RESIDUES = 100_000
 """Residues of a protein; the longest known ones, titins, have about 35,000."""
 
+MOST_CONFIGURED = 1_000_000
+"""Values of a task or config file, each counted wherever an anchor of YAML (`&name`) repeats it."""
+
 COORDINATE = 9_999.999
 """Angstrom from the origin: the largest coordinate that the PDB format can hold."""

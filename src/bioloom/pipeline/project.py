@@ -13,7 +13,7 @@ from bioloom.application import application_names, get_application
 from bioloom.errors import DataError, several, unknown_name
 from bioloom.pipeline.check import config_mistakes, pretrain_mistakes, task_mistakes
 from bioloom.pipeline.defaults import with_defaults
-from bioloom.pipeline.task_files import Content, TaskFile, read_task_files
+from bioloom.pipeline.task_files import Content, TaskFile, read_task_files, refuse_unfolding
 from bioloom.pipeline.tasks import Section, Task, without
 from bioloom.sources import local_path
 
@@ -55,6 +55,7 @@ class Project:
 
 def read_project(config: Content) -> Project:
     """The project of a config; one DataError with a readable line for each mistake in it."""
+    refuse_unfolding(config, Path("config.yaml"))
     _refuse(config_mistakes(config))
     files = read_task_files(Path(config.get("tasks", "tasks")))
     named = config.get("sources", {})

@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from bioloom.errors import DataError, unknown_name
+from bioloom.limits import MOST_CONFIGURED
 
 Content = dict[str, Any]
 
@@ -71,6 +72,23 @@ def read_task_file(path: Path, likes: tuple[Path, ...] = ()) -> TaskFile:
         circle = " is like ".join(file.stem for file in (*led, other))
         raise DataError(f"{circle}: a circle", file=path, hint="one of them must say all")
     return TaskFile(path, own, read_task_file(other, led))
+
+
+def refuse_unfolding(content: Content, path: Path) -> None:
+    """DataError where anchors that name anchors make a few lines into more than the limit."""
+    sizes: dict[int, int] = {}  # of each list and mapping, which anchors share
+
+    def size(value: Any) -> int:
+        if not isinstance(value, list | dict):
+            return 1
+        if id(value) not in sizes:
+            parts = value.values() if isinstance(value, dict) else value
+            sizes[id(value)] = 1 + sum(map(size, parts))
+        return sizes[id(value)]
+
+    if (count := size(content)) > MOST_CONFIGURED:
+        message = f"Its anchors unfold to {count:,} values, more than {MOST_CONFIGURED:,}"
+        raise DataError(message, file=path)
 
 
 def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> Content:
@@ -169,6 +187,7 @@ def _read_yaml(path: Path) -> Content:
         raise DataError("Not a task: brackets in brackets without end", file=path) from error
     if not isinstance(content, dict):
         raise DataError("A task is a mapping, key: value", file=path)
+    refuse_unfolding(content, path)
     try:
         json.dumps(content)
     except TypeError as error:  # of what `!!timestamp` and the like make
