@@ -123,6 +123,6 @@ def test_labels_of_new_data_are_not_looked_at(tmp_path):
     refused = clean("training")
     assert refused.returncode == 2
     assert "needs two classes" in refused.stderr
-    raw.assign(sequence="XXX").to_parquet(tmp_path / "raw.parquet")
-    assert "Dropped 3 of 3 rows: more unknown residues than max_unknown" in clean("ward").stderr
+    raw.assign(sequence="").to_parquet(tmp_path / "raw.parquet")
+    assert "Dropped 3 of 3 rows: no sequence" in clean("ward").stderr
     assert len(pd.read_parquet(tmp_path / "dropped")) == 3
