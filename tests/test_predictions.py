@@ -18,6 +18,7 @@ from bioloom.fitted.signature import (
     reasons_to_abstain,
     unknown_columns,
 )
+from bioloom.predictions.parts import join_csv, join_parquet
 from bioloom.predictions.predict import (
     EMPTY,
     OTHER,
@@ -27,6 +28,7 @@ from bioloom.predictions.predict import (
     summary,
     with_dropped,
 )
+from bioloom.samples import write_table
 from bioloom.training.train import train_task
 from tests.toys import fit_once, partition, patients, table
 
@@ -226,3 +228,22 @@ def test_reasons_say_what_is_wrong_with_the_prediction_set():
     sets = pd.Series(["a", "a | b", "", "b"])
     called = pd.Series(["a", "a", "a", "a"])
     assert _unsure(sets, called).tolist() == ["", SEVERAL, EMPTY, OTHER]
+
+
+def test_parts_without_rows_take_the_types_of_the_others(trained, tmp_path):
+    samples, features, fitted = trained
+    made = [
+        predict(some, features, fitted, FILE) for some in (samples[:0], samples[:3], samples[:0])
+    ]
+    parts = []
+    for number, part in enumerate(made):
+        parts.append(tmp_path / f"part_{number}.parquet")
+        write_table(part, parts[-1])
+        write_table(part, parts[-1].with_suffix(".csv"))
+    join_parquet(parts, tmp_path / "joined.parquet")
+    joined = pd.read_parquet(tmp_path / "joined.parquet")
+    pd.testing.assert_frame_equal(joined, pd.read_parquet(parts[1]))
+    join_csv([part.with_suffix(".csv") for part in parts], tmp_path / "joined.csv")
+    assert (tmp_path / "joined.csv").read_text() == parts[1].with_suffix(".csv").read_text()
+    join_parquet([parts[0], parts[2]], tmp_path / "none.parquet")
+    assert list(pd.read_parquet(tmp_path / "none.parquet")) == list(joined)

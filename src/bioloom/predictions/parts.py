@@ -13,11 +13,12 @@ from bioloom.files import replacing
 
 def join_parquet(parts: Sequence[Path], path: Path) -> None:
     """Write the rows of the parts, in their order; a part may be without any."""
-    schemas = [pq.read_schema(part).remove_metadata() for part in parts]
-    # A column of a part without rows has no type.
+    # The columns of a part without rows have no types of their own.
+    filled = [part for part in parts if pq.read_metadata(part).num_rows] or list(parts[:1])
+    schemas = [pq.read_schema(part).remove_metadata() for part in filled]
     schema = pa.unify_schemas(schemas, promote_options="permissive")
     with replacing(path) as temporary, pq.ParquetWriter(temporary, schema) as out:
-        for part in parts:
+        for part in filled:
             out.write_table(pq.read_table(part).cast(schema))
 
 
