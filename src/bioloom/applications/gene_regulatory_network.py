@@ -76,6 +76,9 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
         raise DataError("There are no edges", hint="give `edges`, or set `candidates: true`")
     else:
         pairs = edges.assign(label=REGULATES)
+    if pairs.empty:
+        hint = "all that `only` or `regulators` ask for is known, or has no expression"
+        raise DataError("No pair is left to predict", file=files["expression"], hint=hint)
     pairs["sample_id"] = pairs["source"] + "|" + pairs["target"]
     pairs["listed"] = pairs["source"].isin(_listed(files, ids, options) or pairs["source"])
     if not pairs["listed"].any():
