@@ -58,5 +58,8 @@ class Reference:
             except ValueError as error:  # no text
                 message = f"The letters of {contig} are no bases"
                 raise DataError(message, file=self.file, hint="damaged, or no FASTA") from error
+            if len(letters) != min(CHUNK, self.lengths[contig] - number * CHUNK):
+                message = f"{contig} has fewer letters than its lines promise"
+                raise DataError(message, file=self.file, hint="damaged, or no FASTA")
             self._chunks[key] = encode(letters)
         return self._chunks[key]
