@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,10 @@ from sklearn.metrics import roc_auc_score
 
 from bioloom.application import application_names, get_application
 from bioloom.features import Features
+from bioloom.kinds import get_kind
 from bioloom.pipeline.check import task_mistakes
 from bioloom.predictions.predict import predict
-from bioloom.samples import RESIDUE_LABELS
+from bioloom.samples import COORDINATES, RESIDUE_LABELS
 from bioloom.training.scored import answer, score, with_labels
 from bioloom.training.train import train_task
 from tests.tiny_project import Project
@@ -115,6 +117,17 @@ def test_states_are_compared_in_the_form_that_training_has():
     assert structure.labels(raw, {})[RESIDUE_LABELS].tolist() == cleaned[RESIDUE_LABELS].tolist()
     eight = structure.labels(raw, {"target": "eight_states"})
     assert eight[RESIDUE_LABELS].tolist() == ["HGEBTS"]
+
+
+def test_labels_may_be_arrays():
+    """Coordinates of a chain; one is there twice, and is the same."""
+    arrays = [np.arange(6.0), np.arange(12.0), np.arange(6.0)]
+    raw = pd.DataFrame({"sample_id": ["a", "b", "a"], COORDINATES: arrays})
+    new = pd.DataFrame({"sample_id": ["a", "b"], "group": ["a", "b"], "sequence": ["M", "MK"]})
+    fitted = SimpleNamespace(kind=get_kind("residue_pairs"), outputs=["near"])
+    labelled, left_out = with_labels(new, raw, [COORDINATES], fitted)
+    assert left_out == {}
+    assert [len(one) for one in labelled[COORDINATES]] == [6, 12]
 
 
 def test_a_patient_of_the_training_data_is_no_training_row(trained):

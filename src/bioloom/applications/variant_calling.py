@@ -8,46 +8,31 @@ Samples are candidate alleles (`bioloom.samples.variants`); predictions become a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from bioloom.application import Application
 from bioloom.errors import DataError, unknown_name
-from bioloom.formats.intervals import read_windows
-from bioloom.formats.sample_sheet import ALONE, is_sheet, read_sheet
-from bioloom.formats.vcf import (
-    Called,
-    Record,
-    join_vcf,
-    read_calls,
-    samples_of,
-    unknown_places,
-    write_vcf,
-)
+from bioloom.formats.vcf import Record, join_vcf, write_vcf
 from bioloom.options import Option, complete_options
-from bioloom.reads.alignments import open_reads
-from bioloom.reads.bam import Bam
-from bioloom.reads.cram import Cram
-from bioloom.reads.groups import samples_of_reads
 from bioloom.reads.records import Records
 from bioloom.samples import VARIANT, Cleaned, Raw
 from bioloom.samples.cleaning import drop_rows
-from bioloom.samples.variants import FOUND, GENOTYPES, IMAGE, PEER, PRIOR
+from bioloom.samples.variants import IMAGE, PEER, PRIOR
 from bioloom.variants import simulate
-from bioloom.variants.alleles import encode
-from bioloom.variants.bcftools import SETTINGS, bcftools_calls
+from bioloom.variants.bcftools import SETTINGS
 from bioloom.variants.blocks import blocks
 from bioloom.variants.candidates import Theta
 from bioloom.variants.evidence import TILE, Person, region_evidence
-from bioloom.variants.labels import label_rows
+from bioloom.variants.people import Source, open_people, read_sources
 from bioloom.variants.recalibration import error_rates, nominal
 from bioloom.variants.records import END, FILTERS, FORMAT, INFO, vcf_records
 from bioloom.variants.reference import Reference
-from bioloom.variants.regions import Region, inside, intersection, joined, share_of
+from bioloom.variants.regions import Region, intersection, read_regions, share_of
+from bioloom.variants.truth import label_person, other_names
 
 OPTIONS: dict[str, Any] = {
     # The name of the sample, where the reads do not say it.
@@ -82,10 +67,10 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     options = complete_options(options, OPTIONS, "datasets")
     reference = Reference(files["reference"])
     ploidy = _ploidy(options, reference)
-    opened = list(_opened(files, options["sample"], reference))
-    people = _people(opened, ploidy, lambda reads: error_rates(reads, reference))
-    regions, notes = _looked_at(files, options, reference, opened)
-    notes = [file.note for file in opened if file.note] + notes
+    sources = read_sources(files, options["sample"])
+    regions, notes = _looked_at(files, options, reference, sources)
+    notes = [source.note for source in sources if source.note] + notes
+    people = open_people(sources, reference, ploidy, lambda reads: error_rates(reads, reference))
     theta = Theta(options["theta"], options["theta_indel"])
     # To learn from, each sample has its own candidates; to be compared, all have those of any.
     learns = "truth" in files and not options["scored"]
@@ -105,9 +90,11 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
                 "No read differs from the reference: there is nothing to compare or learn from"
             )
             raise DataError(message, file=files["reads"], hint="look at `regions` and the file")
-        sure = intersection(_regions(files.get("confident"), reference), regions)
-        notes += _other_names(files["truth"], people)
-        labelled = [_labelled(rows, files, reference, one, sure, learns) for one in people]
+        sure = intersection(_given_regions(files.get("confident"), reference), regions)
+        notes += other_names(files["truth"], people)
+        labelled = [
+            label_person(rows, files["truth"], reference, one, sure, learns) for one in people
+        ]
         rows = pd.concat([table for table, _ in labelled], ignore_index=True)
         notes += [note for _, note in labelled] + [f"bcftools: {SETTINGS}"]
     if rows.empty:
@@ -116,16 +103,16 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
 
 
 def _looked_at(
-    files: dict[str, Path], options: dict[str, Any], reference: Reference, opened: list[Opened]
+    files: dict[str, Path], options: dict[str, Any], reference: Reference, sources: list[Source]
 ) -> tuple[list[Region], list[str]]:
     """The regions whose contigs all files have, in the reference's order; notes on the others."""
-    headers, notes = [set(file.reads.header.contigs) for file in opened], []
+    headers, notes = [set(source.header.contigs) for source in sources], []
     covered = set.intersection(*headers)
     if partly := [name for name in reference.lengths if name in set.union(*headers) - covered]:
         notes.append(f"Not looked at, for not all files have them: {', '.join(partly[:5])}")
     if strange := sorted(set.union(*headers) - reference.lengths.keys()):
         notes.append(f"Not in the reference, so not looked at: {', '.join(strange[:5])}")
-    regions = _regions(files.get("regions"), reference, options["simulate"])
+    regions = _given_regions(files.get("regions"), reference, options["simulate"])
     regions = [region for region in regions if region[0] in covered]
     if not regions:
         hint = f"the reads lie on {', '.join(sorted(covered)[:3]) or 'contigs of different names'}"
@@ -145,47 +132,6 @@ def _some_records(person: Person, regions: list[Region]) -> Records:
     return person.reads.records(*regions[0][:2], regions[0][1])
 
 
-class Opened(NamedTuple):
-    """A file of aligned reads with the samples in it that are asked for."""
-
-    reads: Bam | Cram
-    names: list[str]
-    alone: bool  # whether all its reads are of one sample, whatever their groups are called
-    note: str = ""
-
-
-def _opened(files: dict[str, Path], sample: str | None, reference: Reference) -> Iterator[Opened]:
-    """The files of a sheet, or one file; with indexes that jobs share, if there are any."""
-    named: list[tuple[str | None, Path, str]] = [(sample, files["reads"], ALONE)]
-    if is_sheet(files["reads"]):
-        lanes = read_sheet(files["reads"])
-        named = [(lane.sample, Path(lane.bam), lane.folder) for lane in lanes]
-    for name, file, place in named:
-        index = files["indexes"] / place if "indexes" in files else None
-        opened = open_reads(file, reference.file, index)
-        known = samples_of_reads(opened.header)
-        names = [name] if name else known
-        if not names or (len(known) > 1 and not set(names) <= set(known)):
-            found = f"samples {', '.join(known)}" if known else "no sample"
-            hint = "say which by `sample: <name>` under the data set, or in a sample sheet"
-            raise DataError(f"The read groups name {found}", file=file, hint=hint)
-        is_renamed = len(known) == 1 and names != known
-        note = f"{names[0]} is called {known[0]} in {file}" if is_renamed else ""
-        yield Opened(opened, names, len(known) < 2, note)
-
-
-def _people(
-    opened: list[Opened], ploidy: dict[str, int], rates: Callable[[Bam | Cram], np.ndarray]
-) -> list[Person]:
-    """The samples of all files, with the error rates of each file."""
-    return [
-        Person(name, file.reads, error, ploidy, file.alone)
-        for file in opened
-        for error in [rates(file.reads)]
-        for name in file.names
-    ]
-
-
 def _candidates(
     people: list[Person], reference: Reference, regions: list[Region], theta: Theta, least: float
 ) -> Iterator[pd.DataFrame]:
@@ -194,80 +140,6 @@ def _candidates(
         for start in range(first, last, TILE):
             end = min(start + TILE, last)
             yield region_evidence(people, reference, contig, start, end, theta, least)
-
-
-def _labelled(
-    rows: pd.DataFrame,
-    files: dict[str, Path],
-    reference: Reference,
-    person: Person,
-    regions: list[Region],
-    learns: bool,
-) -> tuple[pd.DataFrame, str]:
-    """One sample's rows with their labels and the peer's answers; a note.
-
-    Candidates that the truth says nothing of have no label, and to learn from are left out.
-    Records begin where their writer likes: an allele lies where it is, written left-most.
-    """
-    mine = rows[rows[f"{VARIANT}person"] == person.name]
-    told = _truth_of(files["truth"], person.name)
-    truth = _by_contig(read_calls(*told))
-    sample = person.reads.file, person.name, reference, person.ploidy
-    peer = _by_contig(bcftools_calls(*sample, regions))
-    parts = []
-    for contig in dict.fromkeys(contig for contig, _, _ in regions):
-        codes = reference.codes(contig, 0, reference.lengths[contig])
-        _check_letters(truth.get(contig, []), codes, files["truth"])
-        here = mine[mine[f"{VARIANT}chrom"] == contig]
-        calls = truth.get(contig, []), peer.get(contig, [])
-        parts.append(label_rows(here, *calls, codes, person, contig))
-    labelled = pd.concat(parts, ignore_index=True) if parts else mine.assign(label="")
-    place = labelled[f"{VARIANT}chrom"].to_numpy(), labelled[f"{VARIANT}pos"].to_numpy() - 1
-    known = inside(*place, regions) & ~inside(*place, joined(unknown_places(*told)))
-    others = labelled[~known & labelled[FOUND].astype(bool) & (not learns)].assign(label=None)
-    labelled = labelled[known]
-    true = labelled["label"] != GENOTYPES[0]
-    if not true.any():
-        hint = "contigs may be spelled otherwise (chr20, 20), or positions be of another build"
-        message = f"No true variant of {person.name} lies in the regions"
-        raise DataError(message, file=files["truth"], hint=hint)
-    missed = int((~labelled[FOUND].astype(bool) & true).sum())
-    return pd.concat([labelled, others], ignore_index=True), (
-        f"{person.name}: {int(true.sum())} true alleles in {sum(e - s for _, s, e in regions):,} "
-        f"bases; {missed} of them are no candidates, and count as missed"
-    )
-
-
-def _check_letters(calls: list[Called], reference: np.ndarray, file: Path) -> None:
-    """DataError for a record whose REF is not what the reference has."""
-    for call in calls:
-        letters = encode(call.alleles[0])
-        if not np.array_equal(reference[call.start : call.start + len(letters)], letters):
-            message = f"REF of {call.contig}:{call.start + 1} is not what the reference has there"
-            hint = "the positions are of another build, or the contig is another one"
-            raise DataError(message, file=file, hint=hint)
-
-
-def _by_contig(calls: Iterable[Called]) -> dict[str, list[Called]]:
-    """The calls of each contig, in order."""
-    found: dict[str, list[Called]] = {}
-    for call in calls:
-        found.setdefault(call.contig, []).append(call)
-    return found
-
-
-def _other_names(file: Path, people: list[Person]) -> list[str]:
-    """Notes on a truth whose one sample is called otherwise."""
-    known = [] if file.is_dir() else samples_of(file)
-    names = [person.name for person in people]
-    return [f"The truth of {known[0]} is taken for {n}" for n in names if known and n not in known]
-
-
-def _truth_of(file: Path, name: str) -> tuple[Path, str | None]:
-    """A sample's VCF, and its name there; a VCF of one sample is of whom it is given for."""
-    if file.is_dir():
-        return file / f"{name}.vcf.gz", name
-    return file, name if name in samples_of(file) else None
 
 
 def _named(rows: pd.DataFrame, block: int) -> pd.DataFrame:
@@ -289,20 +161,14 @@ def _ploidy(options: dict[str, Any], reference: Reference) -> dict[str, int]:
     return dict.fromkeys(single, 1)
 
 
-def _regions(
+def _given_regions(
     file: Path | None, reference: Reference, simulated: dict[str, Any] | None = None
 ) -> list[Region]:
-    """The regions of a BED, joined, or all contigs; of simulated reads where variants are."""
-    if file is None:
-        most = (simulated or {}).get("bases") or float("inf")
-        return [(name, 0, int(min(n, most))) for name, n in reference.lengths.items()]
-    windows = read_windows(file)
-    for row, chrom, end in zip(windows.index, windows["chrom"], windows["end"], strict=True):
-        if end > reference.lengths.get(chrom, 0):
-            message = f"{chrom}, up to {end}, does not lie in the reference"
-            hint = f"it has {', '.join(list(reference.lengths)[:3])}"
-            raise DataError(message, file=file, row=row, hint=hint)
-    return joined(windows[["chrom", "start", "end"]].itertuples(index=False, name=None))
+    """The regions of a BED, or all contigs; of simulated reads where variants are."""
+    if file is not None:
+        return read_regions(file, reference.lengths)
+    most = (simulated or {}).get("bases") or float("inf")
+    return [(name, 0, int(min(n, most))) for name, n in reference.lengths.items()]
 
 
 def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
@@ -333,11 +199,11 @@ def write(
     """variants.vcf.gz with its index: a column for each sample, also for one without a variant."""
     options = complete_options(options, OPTIONS, "datasets")
     reference = Reference(files["reference"])
-    opened = list(_opened(files, options["sample"], reference))
-    people = [name for file in opened for name in file.names]
+    sources = read_sources(files, options["sample"])
+    people = [name for source in sources for name in source.names]
     records = [] if samples.empty else list(vcf_records(samples, predictions, people))
     if options["gvcf"]:
-        records += _blocks(files, options, reference, opened, records)
+        records += _blocks(files, options, reference, sources, records)
     write_vcf(
         folder / VCF,
         records,
@@ -353,12 +219,12 @@ def _blocks(
     files: dict[str, Path],
     options: dict[str, Any],
     reference: Reference,
-    opened: list[Opened],
+    sources: list[Source],
     called: list[Record],
 ) -> Iterator[Record]:
     """What lies between the called records."""
-    regions, _ = _looked_at(files, options, reference, opened)
-    people = _people(opened, _ploidy(options, reference), lambda reads: nominal())
+    regions, _ = _looked_at(files, options, reference, sources)
+    people = open_people(sources, reference, _ploidy(options, reference), lambda reads: nominal())
     theta = Theta(options["theta"], options["theta_indel"])
     yield from blocks(people, reference, regions, theta, called)
 

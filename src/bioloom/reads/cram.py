@@ -44,31 +44,13 @@ class Cram:
         self.reference = Path(reference) if reference else None
         self._folder = TemporaryDirectory(prefix="bioloom-cram-")
         self._index = Path(index) if index else Path(self._folder.name) / "index.crai"
-        try:
-            with quiet():
-                self.header, self._contigs = self._read_header()
-                if not self._index.exists():
-                    self._check_order()
-                    with replacing(self._index) as temporary:
-                        pysam.samtools.index("-o", str(temporary), str(self.file))
-        except ERRORS as error:
-            if isinstance(error, DataError):
-                raise
-            raise DataError(
-                "The CRAM file is cut off or damaged",
-                file=self.file,
-                hint="copy or download the file again, and compare sizes or checksums",
-            ) from error
+        self.header, self._contigs = read_cram_header(self.file)
+        if not self._index.exists():
+            with _whole(self.file), replacing(self._index) as temporary:
+                self._check_order()
+                pysam.samtools.index("-o", str(temporary), str(self.file))
         self._fasta = self._link_reference()
         self._checked: set[str] = set()
-
-    def _read_header(self) -> tuple[Header, list[dict[str, str]]]:
-        """The header, and the tags of each contig."""
-        with pysam.AlignmentFile(str(self.file), "rc") as reads:
-            contigs = reads.header.to_dict().get("SQ", [])
-            text = str(reads.header)
-        names = tuple(contig["SN"] for contig in contigs)
-        return Header(names, tuple(contig["LN"] for contig in contigs), text, 0), contigs
 
     def _check_order(self) -> None:
         """One pass over the places alone, which are decoded without a reference."""
@@ -166,6 +148,31 @@ class Cram:
             message = f"The CRAM file is damaged on {contig}"
             hint = "compare its size or checksum with the original"
         return DataError(message, file=self.file, hint=hint)
+
+
+def read_cram_header(file: Path) -> tuple[Header, list[dict[str, str]]]:
+    """The header, and the tags of each contig; DataError for a file that is damaged."""
+    with _whole(file), pysam.AlignmentFile(str(file), "rc") as reads:
+        contigs = reads.header.to_dict().get("SQ", [])
+        text = str(reads.header)
+    names = tuple(contig["SN"] for contig in contigs)
+    return Header(names, tuple(contig["LN"] for contig in contigs), text, 0), contigs
+
+
+@contextmanager
+def _whole(file: Path) -> Iterator[None]:
+    """Tell as DataError what is wrong with the file, in other words than pysam's."""
+    try:
+        with quiet():
+            yield
+    except DataError:
+        raise
+    except ERRORS as error:
+        raise DataError(
+            "The CRAM file is cut off or damaged",
+            file=file,
+            hint="copy or download the file again, and compare sizes or checksums",
+        ) from error
 
 
 @contextmanager

@@ -34,12 +34,13 @@ def with_labels(
     where no row is left.
     """
     labels = raw[["sample_id"]].join(raw.reindex(columns=known))
-    copies = labels.groupby("sample_id")[known]
-    table = new.join(copies.first(), on="sample_id")
-    differ = copies.nunique().gt(1).any(axis=1)
+    table = new.join(labels.groupby("sample_id")[known].first(), on="sample_id")
+    # As text: labels of residues and distances are arrays.
+    again = labels[labels["sample_id"].duplicated(keep=False)].dropna(how="all", subset=known)
+    differ = again.astype("str").groupby("sample_id")[known].nunique().gt(1).any(axis=1)
     left_out = {
         "without a label": unlabelled(table),
-        "with labels that contradict": new["sample_id"].map(differ).fillna(False).astype(bool),
+        "with labels that contradict": new["sample_id"].isin(differ.index[differ]),
     }
     if fitted.kind.output == "classes" and fitted.kind.unit == "sample":
         strange = ~table["label"].astype(str).isin(fitted.outputs)

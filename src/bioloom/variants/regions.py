@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
+from pathlib import Path
 
 import numpy as np
 
+from bioloom.errors import DataError
+from bioloom.formats.intervals import read_windows
+
 Region = tuple[str, int, int]
+
+
+def read_regions(file: Path, lengths: Mapping[str, int]) -> list[Region]:
+    """Those of a BED, `joined`; DataError for one that lies on no contig of these lengths."""
+    windows = read_windows(file)
+    for row, chrom, end in zip(windows.index, windows["chrom"], windows["end"], strict=True):
+        if end > lengths.get(chrom, 0):
+            message = f"{chrom}, up to {end}, does not lie in the reference"
+            hint = f"it has {', '.join(list(lengths)[:3])}"
+            raise DataError(message, file=file, row=row, hint=hint)
+    return joined(windows[["chrom", "start", "end"]].itertuples(index=False, name=None))
 
 
 def joined(regions: Iterable[Region]) -> list[Region]:

@@ -1,0 +1,95 @@
+"""What a truth (VCF) says of the candidates of samples, and bcftools beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from bioloom.errors import DataError
+from bioloom.formats.vcf import Called, read_calls, samples_of, unknown_places
+from bioloom.samples import VARIANT
+from bioloom.samples.variants import FOUND, GENOTYPES
+from bioloom.variants.alleles import encode
+from bioloom.variants.bcftools import bcftools_calls
+from bioloom.variants.evidence import Person
+from bioloom.variants.labels import label_rows
+from bioloom.variants.reference import Reference
+from bioloom.variants.regions import Region, inside, joined
+
+
+def label_person(
+    rows: pd.DataFrame,
+    file: Path,
+    reference: Reference,
+    person: Person,
+    regions: list[Region],
+    learns: bool,
+) -> tuple[pd.DataFrame, str]:
+    """One sample's rows with their labels and the peer's answers; a note.
+
+    `file` is the truth, which is complete in `regions`. Candidates that it says nothing of have no
+    label; where a model `learns` of them they are left out. Records begin where their writer likes:
+    an allele lies where it is, written left-most. DataError for a truth of another reference.
+    """
+    mine = rows[rows[f"{VARIANT}person"] == person.name]
+    told = _truth_of(file, person.name)
+    truth = _by_contig(read_calls(*told))
+    sample = person.reads.file, person.name, reference, person.ploidy
+    peer = _by_contig(bcftools_calls(*sample, regions))
+    parts = []
+    for contig in dict.fromkeys(contig for contig, _, _ in regions):
+        codes = reference.codes(contig, 0, reference.lengths[contig])
+        _check_letters(truth.get(contig, []), codes, file)
+        here = mine[mine[f"{VARIANT}chrom"] == contig]
+        calls = truth.get(contig, []), peer.get(contig, [])
+        parts.append(label_rows(here, *calls, codes, person, contig))
+    labelled = pd.concat(parts, ignore_index=True) if parts else mine.assign(label="")
+    place = labelled[f"{VARIANT}chrom"].to_numpy(), labelled[f"{VARIANT}pos"].to_numpy() - 1
+    known = inside(*place, regions) & ~inside(*place, joined(unknown_places(*told)))
+    others = labelled[~known & labelled[FOUND].astype(bool) & (not learns)].assign(label=None)
+    labelled = labelled[known]
+    true = labelled["label"] != GENOTYPES[0]
+    if not true.any():
+        hint = "contigs may be spelled otherwise (chr20, 20), or positions be of another build"
+        message = f"No true variant of {person.name} lies in the regions"
+        raise DataError(message, file=file, hint=hint)
+    missed = int((~labelled[FOUND].astype(bool) & true).sum())
+    return pd.concat([labelled, others], ignore_index=True), (
+        f"{person.name}: {int(true.sum())} true alleles in {sum(e - s for _, s, e in regions):,} "
+        f"bases; {missed} of them are no candidates, and count as missed"
+    )
+
+
+def _check_letters(calls: list[Called], reference: np.ndarray, file: Path) -> None:
+    """DataError for a record whose REF is not what the reference has."""
+    for call in calls:
+        letters = encode(call.alleles[0])
+        if not np.array_equal(reference[call.start : call.start + len(letters)], letters):
+            message = f"REF of {call.contig}:{call.start + 1} is not what the reference has there"
+            hint = "the positions are of another build, or the contig is another one"
+            raise DataError(message, file=file, hint=hint)
+
+
+def _by_contig(calls: Iterable[Called]) -> dict[str, list[Called]]:
+    """The calls of each contig, in order."""
+    found: dict[str, list[Called]] = {}
+    for call in calls:
+        found.setdefault(call.contig, []).append(call)
+    return found
+
+
+def other_names(file: Path, people: list[Person]) -> list[str]:
+    """Notes on a truth whose one sample is called otherwise."""
+    known = [] if file.is_dir() else samples_of(file)
+    names = [person.name for person in people]
+    return [f"The truth of {known[0]} is taken for {n}" for n in names if known and n not in known]
+
+
+def _truth_of(file: Path, name: str) -> tuple[Path, str | None]:
+    """A sample's VCF, and its name there; a VCF of one sample is of whom it is given for."""
+    if file.is_dir():
+        return file / f"{name}.vcf.gz", name
+    return file, name if name in samples_of(file) else None
