@@ -292,7 +292,7 @@ TASK = {
     "baselines": {"likelihood": {"model": {"name": "posterior"}}},
     "explain": {"repeats": 1},
 }
-TARGETS = ("results/calls/mine/export", "results/calls/metrics.json")
+TARGETS = ("results/calls/mine/export", "results/report.html")
 
 
 @pytest.mark.slow

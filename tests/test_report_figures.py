@@ -64,6 +64,18 @@ def test_confusion_matrix_writes_counts_where_there_is_room(size):
     assert shown.count("7") == (4 if size == 2 else 0)
 
 
+def test_parts_of_the_test_rows_that_a_baseline_has_alone_are_not_drawn():
+    """A model may call nothing of some quality, where a baseline does."""
+    rows = [
+        {"model": model, "class": part, "metric": "precision", "value": 0.9, "low": 0.8, "high": 1}
+        for model, part in (("model", "GQ 30"), ("peer", "GQ 30"), ("peer", "GQ 50 and more"))
+    ]
+    figure = figures.strata(pd.DataFrame(rows))
+    assert "GQ 30, precision" in figure.svg
+    assert "GQ 50 and more" not in figure.svg
+    assert figure.title == "Where it is right"
+
+
 def test_targets_count_how_often_the_model_is_better():
     table = pd.DataFrame(
         {

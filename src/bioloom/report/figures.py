@@ -85,7 +85,9 @@ def confusion(table: pd.DataFrame) -> Figure:
 def per_class(table: pd.DataFrame) -> Figure:
     """Recall and precision of each class: the model in colour, baselines grey."""
     table = table[table["metric"].isin(("recall", "precision"))]
-    rows = list(table[["class", "metric"]].drop_duplicates().itertuples(index=False))[::-1]
+    # A baseline may have a part that the model has not.
+    own = table.loc[table["model"] == "model", ["class", "metric"]].drop_duplicates()
+    rows = list(own.itertuples(index=False))[::-1]
 
     def draw(ax: Any) -> None:
         for i, (name, metric) in enumerate(rows):
