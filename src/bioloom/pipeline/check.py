@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import jsonschema
 import yaml
@@ -20,13 +20,12 @@ from bioloom.embedders import TABLE, complete, embedder_names, get_embedder, par
 from bioloom.embedders._pooling import RAGGED_POOLINGS
 from bioloom.errors import DataError, unknown_name
 from bioloom.features.extract import table_options
-from bioloom.formats.table import is_table
 from bioloom.kinds._threshold import check_threshold
 from bioloom.models import check_parameters, model_names, unit_of
-from bioloom.options import column_names, complete_options
+from bioloom.options import complete_options
+from bioloom.pipeline.check_datasets import dataset_mistakes, source_mistakes
 from bioloom.pipeline.defaults import with_defaults
-from bioloom.pipeline.reads import check_reads
-from bioloom.pipeline.task_files import Respelt
+from bioloom.pipeline.mistakes import IN_QUOTES, check_name, check_paths, mistakes_of
 from bioloom.pipeline.tasks import (
     PRETRAINED,
     Section,
@@ -36,18 +35,7 @@ from bioloom.pipeline.tasks import (
     without,
 )
 from bioloom.pretraining.settings import Settings
-from bioloom.sources import local_path
 from bioloom.splits.split import checked_options
-
-IN_QUOTES = "true and false are words of the data only in quotes"
-WORDS_OF_DATA = ("keep", "exclude", "classes", "unlabelled", "columns")
-"""Options of a data set that hold values, or names of columns, as they are in the user's files."""
-
-OF_TEXT = ("header", "skip", "separator")
-"""How a table of text is read, but not one whose columns have types (Parquet)."""
-
-MARKS = re.compile("[{}<>]")
-"""What Snakemake takes for a wildcard in the name of a file."""
 
 SCHEMAS = Path(__file__).parents[3] / "workflow/schemas"
 
@@ -67,12 +55,12 @@ def task_mistakes(name: str, content: Section, made: Collection[str] = ()) -> li
         problem = "is taken" if name == "pretrained" else "is not of letters a to z, digits, _"
         return [f"the name {name!r} {problem}: call the file otherwise"]
     mistakes = _schema_mistakes(content, "task")
-    mistakes = mistakes or _mistakes("application", get_application, content["application"])
+    mistakes = mistakes or mistakes_of("application", get_application, content["application"])
     if mistakes:
         return mistakes
     task = Task(name, **with_defaults(content))
     if task.kind:
-        mistakes = _mistakes("kind", _check_name, "kind", task.kind, task.code.kinds)
+        mistakes = mistakes_of("kind", check_name, "kind", task.kind, task.code.kinds)
     if mistakes:
         return mistakes
     checks = (
@@ -87,10 +75,10 @@ def task_mistakes(name: str, content: Section, made: Collection[str] = ()) -> li
     mistakes = [mistake for check in checks for mistake in check(task)]
     return (
         mistakes
-        + _mistakes("clean", complete_options, task.clean, task.code.clean_options, "clean")
-        + _mistakes("split", checked_options, task.split)
+        + mistakes_of("clean", complete_options, task.clean, task.code.clean_options, "clean")
+        + mistakes_of("split", checked_options, task.split)
         + _unmade_models(task, made)
-    ) or _mistakes("features", _check_weights, task)
+    ) or mistakes_of("features", _check_weights, task)
 
 
 def pretrain_mistakes(section: Section) -> list[str]:
@@ -98,7 +86,7 @@ def pretrain_mistakes(section: Section) -> list[str]:
     mistakes = [
         mistake
         for name, source in section["corpora"].items()
-        for mistake in _source_mistakes(f"corpora.{name}", source)
+        for mistake in source_mistakes(f"corpora.{name}", source)
     ]
     try:
         Settings.from_config(without(section, "corpora", "seed"))
@@ -132,15 +120,6 @@ def _sentence(error: jsonschema.ValidationError) -> str:
     return f"{place}: {error.message}"
 
 
-def _mistakes(place: str, check: Callable[..., Any], *arguments: Any) -> list[str]:
-    """What a check has to say, as a list of none or one sentence."""
-    try:
-        check(*arguments)
-    except DataError as error:
-        return [f"{place}: {error}"]
-    return []
-
-
 def _trained_mistakes(task: Task) -> list[str]:
     """What keeps a task from having one model, trained here or elsewhere."""
     if task.is_trained:
@@ -159,17 +138,17 @@ def _trained_mistakes(task: Task) -> list[str]:
 
 
 def _datasets_mistakes(task: Task) -> list[str]:
-    return [mistake for name in task.datasets for mistake in _dataset_mistakes(task, name)]
+    return [mistake for name in task.datasets for mistake in dataset_mistakes(task, name)]
 
 
 def _features_mistakes(task: Task) -> list[str]:
     mistakes = []
     for place, part in task.features_parts:
         check = table_options if part["embedder"] == TABLE else _check_embedder
-        wrong = _mistakes(place, check, embedder_options(part))
-        mistakes += wrong or _mistakes(place, _check_input, part, task)
+        wrong = mistakes_of(place, check, embedder_options(part))
+        mistakes += wrong or mistakes_of(place, _check_input, part, task)
     for place, features in task.sections("features"):
-        mistakes += _mistakes(place, _check_list, parts_of(features), task)
+        mistakes += mistakes_of(place, _check_list, parts_of(features), task)
     return mistakes
 
 
@@ -231,10 +210,10 @@ def _model_mistakes(task: Task) -> list[str]:
         tried = [without(section, "name", "search")]
         tried += [{name: value} for name, values in searched for value in values]
         for parameters in tried:
-            mistakes += _mistakes(place, check_parameters, section["name"], parameters)
+            mistakes += mistakes_of(place, check_parameters, section["name"], parameters)
         # The samples say which of these kinds it is: one that fits is enough.
         if section["name"] in model_names():
-            unfit = [_mistakes(place, unit_of, section["name"], kind) for kind in task.kinds]
+            unfit = [mistakes_of(place, unit_of, section["name"], kind) for kind in task.kinds]
             mistakes += [] if [] in unfit else unfit[0]
     return mistakes
 
@@ -245,7 +224,7 @@ def _metric_mistakes(task: Task) -> list[str]:
         return []
     metrics = dict.fromkeys(metric.name for kind in task.kinds for metric in kind.metrics)
     known = [name for name in metrics if "by" in task.evaluate or not name.endswith("_macro")]
-    return _mistakes("evaluate.primary", _check_name, "metric", primary, known)
+    return mistakes_of("evaluate.primary", check_name, "metric", primary, known)
 
 
 def _threshold_mistakes(task: Task) -> list[str]:
@@ -253,7 +232,7 @@ def _threshold_mistakes(task: Task) -> list[str]:
         return []
     if all(kind.threshold is None for kind in task.kinds):
         return [f"threshold: {task.application} calls nothing by a threshold"]
-    return _mistakes("threshold", check_threshold, task.threshold)
+    return mistakes_of("threshold", check_threshold, task.threshold)
 
 
 def _finetune_mistakes(task: Task) -> list[str]:
@@ -295,118 +274,10 @@ def _searches_of_finetuned(task: Task) -> list[tuple[str, str, str]]:
     return wrong
 
 
-def _dataset_mistakes(task: Task, dataset: str) -> list[str]:
-    application, place = task.code, f"datasets.{dataset}"
-    made = ("reads", "truth") if task.is_simulated(dataset) else ()
-    needed = application.sources + (application.training_sources if dataset == "training" else ())
-    lacking = [name for name in needed if name not in {*task.datasets[dataset], *made}]
-    mistakes = [f"{place}: the source {name!r} is missing" for name in lacking]
-    for name, source in task.sources(dataset).items():
-        mistakes += _source_mistakes(f"{place}.{name}", source)
-    others = task.dataset_options(dataset)
-    wrong = _mistakes(place, complete_options, others, application.dataset_options, dataset)
-    if any("Unknown option" in mistake for mistake in wrong):
-        known = ", ".join(application.all_sources)
-        wrong.append(f"{place}: sources of {task.application} are {known}")
-    for name in WORDS_OF_DATA:
-        wrong += [f"{place}.{name}: {mistake}" for mistake in _unquoted(others.get(name))]
-    if not wrong:
-        columns = others.get("columns", {})
-        wrong += _mistakes(f"{place}.columns", column_names, columns, application.columns)
-        if dataset == "training" and task.parts(dataset):
-            wrong.append(f"{place}.parts: a model is trained on all data at once")
-        if others.get("scored"):
-            wrong += _scored_mistakes(task, dataset)
-        elif dataset != "training":
-            wrong += [
-                f"{place}.{name}: of new data it is compared with predictions under `scored: true`"
-                for name in application.label_sources
-                if name in task.datasets[dataset]
-            ]
-    mistakes += wrong
-    if mistakes:
-        return mistakes
-    for name in others.get("read", {}):
-        mistakes += _mistakes(f"{place}.read", _check_read, task, dataset, name)
-    mistakes += _mistakes(f"{place}.reads", _check_reads, task, dataset)
-    return mistakes or _mistakes(place, _check_paths, _read_files(task, dataset))
-
-
-def _read_files(task: Task, dataset: str) -> list[str]:
-    """The files that rules read for a data set, those in a folder or of a sample sheet, too."""
-    reads = task.reads(dataset)
-    lanes = [file for lane in reads.fastq for file in lane.fastq] if reads else []
-    return [*task.raw_files(dataset), *lanes]
-
-
 def _check_weights(task: Task) -> None:
     for name in task.features_sections:
-        _check_paths([*task.weights(name), *task.weights_parts(name)])
-    _check_paths([task.model_folder or ""])
-
-
-def _check_paths(paths: Iterable[str]) -> None:
-    for path in paths:
-        if mark := MARKS.search(path):
-            problem = f"Snakemake takes {mark[0]!r} in {path!r} for a part that stands for others"
-            raise DataError(problem, hint="rename the file")
-
-
-def _unquoted(value: Any) -> list[str]:
-    """What of nested options, keys, too, is a word of the data only in quotes."""
-    if isinstance(value, Mapping):
-        return _unquoted([*value, *value.values()])
-    if isinstance(value, list):
-        return [mistake for part in value for mistake in _unquoted(part)]
-    if isinstance(value, Respelt):
-        return [f"{value.text} is a word of the data only in quotes, else it is {value}"]
-    return [IN_QUOTES] if isinstance(value, bool) else []
-
-
-def _check_read(task: Task, dataset: str, name: str) -> None:
-    """Raise DataError for an option `read: {name: ...}` that nothing would read."""
-    tables, given = task.code.tables, task.datasets[dataset]["read"][name]
-    _check_name("table", name, tables)
-    complete_options(given, tables[name], f"read: {name}")
-    for mistake in _unquoted([given.get(option) for option in ("missing", "not_missing")]):
-        raise DataError(mistake)
-    file = task.given_files(dataset).get(name)
-    if file is None:
-        raise DataError(f"`{name}` is not given", hint="leave it out under `read`")
-    if Path(file).suffix.lower() == ".parquet":
-        unread = [option for option in given if option in OF_TEXT]
-    else:
-        unread = [] if is_table(Path(file)) else list(given)
-    if unread:
-        raise DataError(f"{file} is no table of text, and read without {', '.join(unread)}")
-
-
-def _scored_mistakes(task: Task, dataset: str) -> list[str]:
-    """What keeps predictions of a data set from being compared with its labels."""
-    place = f"datasets.{dataset}.scored"
-    if dataset == "training":
-        return [f"{place}: of the training data held-out parts are scored"]
-    if not task.is_trained:
-        return [f"{place}: the baselines to compare with need the data set `training`"]
-    if task.parts(dataset):
-        return [f"{place}: it cannot stand beside `parts`"]
-    return []
-
-
-def _check_reads(task: Task, dataset: str) -> None:
-    if task.is_simulated(dataset) and {"reads", "truth"} & set(task.datasets[dataset]):
-        raise DataError("`simulate` takes the place of `reads` and `truth`")
-    if task.is_simulated(dataset):
-        depths = task.simulation(dataset)["depths"]
-        if not depths or not all(type(depth) in (int, float) and depth > 0 for depth in depths):
-            raise DataError(f"`simulate: depths` are numbers above 0, got {depths}")
-    if reads := task.reads(dataset):
-        check_reads(reads, task.reads_options(dataset))
-
-
-def _check_name(what: str, name: str, known: Collection[str]) -> None:
-    if name not in known:
-        raise unknown_name(what, name, known)
+        check_paths([*task.weights(name), *task.weights_parts(name)])
+    check_paths([task.model_folder or ""])
 
 
 def _check_embedder(section: Section) -> None:
@@ -423,19 +294,5 @@ def _unmade_models(task: Task, made: Collection[str]) -> list[str]:
         mistake
         for place, part in task.features_parts
         if is_pretrained(part)
-        for mistake in _mistakes(f"{place}.model", _check_name, "model", part["model"], paths)
+        for mistake in mistakes_of(f"{place}.model", check_name, "model", part["model"], paths)
     ]
-
-
-def _source_mistakes(place: str, source: Any) -> list[str]:
-    if isinstance(source, str):
-        if not os.path.exists(source):  # also a name that is too long for one
-            return [f"{place}: no such file {source!r}"]
-        return _mistakes(place, _check_paths, [source])
-    keys = ({"artifact", "sha256", "member"}, {"url", "sha256"}, {"url", "sha256", "member"})
-    if not isinstance(source, dict) or set(source) not in keys:
-        forms = "a path; source, member; artifact, sha256, member; or url, sha256 (, member)"
-        return [f"{place}: a source is {forms}"]
-    if wrong := [key for key, value in source.items() if not isinstance(value, str)]:
-        return [f"{place}.{key}: expected text, got {source[key]!r}" for key in wrong]
-    return _mistakes(place, lambda: _check_paths([local_path(source)]))

@@ -1,0 +1,135 @@
+"""What is wrong with a data set of a task: its sources, its options, and how tables are read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bioloom.errors import DataError
+from bioloom.formats.table import is_table
+from bioloom.options import column_names, complete_options
+from bioloom.pipeline.mistakes import IN_QUOTES, check_name, check_paths, mistakes_of
+from bioloom.pipeline.reads import check_reads
+from bioloom.pipeline.task_files import Respelt
+from bioloom.pipeline.tasks import Task
+from bioloom.sources import local_path
+
+WORDS_OF_DATA = ("keep", "exclude", "classes", "unlabelled", "columns")
+"""Options of a data set that hold values, or names of columns, as they are in the user's files."""
+
+OF_TEXT = ("header", "skip", "separator")
+"""How a table of text is read, but not one whose columns have types (Parquet)."""
+
+
+def dataset_mistakes(task: Task, dataset: str) -> list[str]:
+    """Mistakes in one data set of a task."""
+    application, place = task.code, f"datasets.{dataset}"
+    made = ("reads", "truth") if task.is_simulated(dataset) else ()
+    needed = application.sources + (application.training_sources if dataset == "training" else ())
+    lacking = [name for name in needed if name not in {*task.datasets[dataset], *made}]
+    mistakes = [f"{place}: the source {name!r} is missing" for name in lacking]
+    for name, source in task.sources(dataset).items():
+        mistakes += source_mistakes(f"{place}.{name}", source)
+    others = task.dataset_options(dataset)
+    wrong = mistakes_of(place, complete_options, others, application.dataset_options, dataset)
+    if any("Unknown option" in mistake for mistake in wrong):
+        known = ", ".join(application.all_sources)
+        wrong.append(f"{place}: sources of {task.application} are {known}")
+    for name in WORDS_OF_DATA:
+        wrong += [f"{place}.{name}: {mistake}" for mistake in _unquoted(others.get(name))]
+    if not wrong:
+        columns = others.get("columns", {})
+        wrong += mistakes_of(f"{place}.columns", column_names, columns, application.columns)
+        if dataset == "training" and task.parts(dataset):
+            wrong.append(f"{place}.parts: a model is trained on all data at once")
+        if others.get("scored"):
+            wrong += _scored_mistakes(task, dataset)
+        elif dataset != "training":
+            wrong += [
+                f"{place}.{name}: of new data it is compared with predictions under `scored: true`"
+                for name in application.label_sources
+                if name in task.datasets[dataset]
+            ]
+    mistakes += wrong
+    if mistakes:
+        return mistakes
+    for name in others.get("read", {}):
+        mistakes += mistakes_of(f"{place}.read", _check_read, task, dataset, name)
+    mistakes += mistakes_of(f"{place}.reads", _check_reads, task, dataset)
+    return mistakes or mistakes_of(place, check_paths, _read_files(task, dataset))
+
+
+def _read_files(task: Task, dataset: str) -> list[str]:
+    """The files that rules read for a data set, those in a folder or of a sample sheet, too."""
+    reads = task.reads(dataset)
+    lanes = [file for lane in reads.fastq for file in lane.fastq] if reads else []
+    return [*task.raw_files(dataset), *lanes]
+
+
+def _unquoted(value: Any) -> list[str]:
+    """What of nested options, keys, too, is a word of the data only in quotes."""
+    if isinstance(value, Mapping):
+        return _unquoted([*value, *value.values()])
+    if isinstance(value, list):
+        return [mistake for part in value for mistake in _unquoted(part)]
+    if isinstance(value, Respelt):
+        return [f"{value.text} is a word of the data only in quotes, else it is {value}"]
+    return [IN_QUOTES] if isinstance(value, bool) else []
+
+
+def _check_read(task: Task, dataset: str, name: str) -> None:
+    """Raise DataError for an option `read: {name: ...}` that nothing would read."""
+    tables, given = task.code.tables, task.datasets[dataset]["read"][name]
+    check_name("table", name, tables)
+    complete_options(given, tables[name], f"read: {name}")
+    for mistake in _unquoted([given.get(option) for option in ("missing", "not_missing")]):
+        raise DataError(mistake)
+    file = task.given_files(dataset).get(name)
+    if file is None:
+        raise DataError(f"`{name}` is not given", hint="leave it out under `read`")
+    if Path(file).suffix.lower() == ".parquet":
+        unread = [option for option in given if option in OF_TEXT]
+    else:
+        unread = [] if is_table(Path(file)) else list(given)
+    if unread:
+        raise DataError(f"{file} is no table of text, and read without {', '.join(unread)}")
+
+
+def _scored_mistakes(task: Task, dataset: str) -> list[str]:
+    """What keeps predictions of a data set from being compared with its labels."""
+    place = f"datasets.{dataset}.scored"
+    if dataset == "training":
+        return [f"{place}: of the training data held-out parts are scored"]
+    if not task.is_trained:
+        return [f"{place}: the baselines to compare with need the data set `training`"]
+    if task.parts(dataset):
+        return [f"{place}: it cannot stand beside `parts`"]
+    return []
+
+
+def _check_reads(task: Task, dataset: str) -> None:
+    if task.is_simulated(dataset) and {"reads", "truth"} & set(task.datasets[dataset]):
+        raise DataError("`simulate` takes the place of `reads` and `truth`")
+    if task.is_simulated(dataset):
+        depths = task.simulation(dataset)["depths"]
+        if not depths or not all(type(depth) in (int, float) and depth > 0 for depth in depths):
+            raise DataError(f"`simulate: depths` are numbers above 0, got {depths}")
+    if reads := task.reads(dataset):
+        check_reads(reads, task.reads_options(dataset))
+
+
+def source_mistakes(place: str, source: Any) -> list[str]:
+    """What keeps a source from being a file that is here, or one that can be fetched."""
+    if isinstance(source, str):
+        if not os.path.exists(source):  # also a name that is too long for one
+            return [f"{place}: no such file {source!r}"]
+        return mistakes_of(place, check_paths, [source])
+    keys = ({"artifact", "sha256", "member"}, {"url", "sha256"}, {"url", "sha256", "member"})
+    if not isinstance(source, dict) or set(source) not in keys:
+        forms = "a path; source, member; artifact, sha256, member; or url, sha256 (, member)"
+        return [f"{place}: a source is {forms}"]
+    if wrong := [key for key, value in source.items() if not isinstance(value, str)]:
+        return [f"{place}.{key}: expected text, got {source[key]!r}" for key in wrong]
+    return mistakes_of(place, lambda: check_paths([local_path(source)]))
