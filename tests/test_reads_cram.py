@@ -9,9 +9,10 @@ import pysam
 import pytest
 
 from bioloom.errors import DataError
-from bioloom.reads.alignments import open_reads
+from bioloom.reads.alignments import header_of, open_reads
 from bioloom.reads.pileup import pileup
 from tests.tiny_reads import Read, write_reads
+from tests.toys import refused
 
 LENGTH = 2000
 REFERENCE = "".join(np.random.default_rng(0).choice(list("ACGT"), LENGTH))
@@ -135,6 +136,21 @@ def test_an_index_of_another_file_is_never_asked(folder):
     (folder / "few.cram.crai").rename(folder / "reads.cram.crai")
     reads = open_reads(folder / "reads.cram", folder / "ref.fasta")
     assert len(reads.records("chr1", 0, LENGTH)) == 201
+
+
+def test_an_index_that_an_earlier_pass_left_is_taken(folder, monkeypatch):
+    kept = folder / "kept"
+    first = open_reads(folder / "reads.cram", folder / "ref.fasta", kept)
+    expected = len(first.records("chr1", 690, 760))
+    monkeypatch.setattr(pysam.samtools, "index", None)  # no second pass
+    again = open_reads(folder / "reads.cram", folder / "ref.fasta", kept)
+    assert len(again.records("chr1", 690, 760)) == expected > 0
+
+
+def test_the_header_alone_says_what_the_file_does(folder):
+    for name in ("reads.bam", "reads.cram"):
+        assert header_of(folder / name).contigs == ("chr1",)
+    refused(lambda: header_of(folder / "ref.fasta"), "neither BAM nor CRAM")
 
 
 @pytest.mark.parametrize("keep", [0.3, 0.9, 0.99])
