@@ -27,6 +27,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("slow")
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes name no test: those of gzip hold the time, and two workers would see other tests."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(params=["cpu", "cuda"])
 def device(request, monkeypatch) -> str:
     """Run the test on the CPU and, where there is one, on a GPU."""
