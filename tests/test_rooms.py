@@ -19,7 +19,7 @@ FLOORS = (
     {"options", "devices", "sources", "metrics", "privacy"},
     {"formats", "samples", "embedders"},
     {"kinds", "similarity"},
-    {"application", "pretraining", "reads"},
+    {"application", "clinical", "pretraining", "reads"},
     {"splits", "links", "models", "evaluation", "report", "finetuning", "variants"},
     {"features", "fitted", "applications"},
     {"training", "predictions", "explanation", "pipeline"},

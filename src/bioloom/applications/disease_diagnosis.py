@@ -1,9 +1,7 @@
-"""Diagnosis of patients: a clinical table, with or without gene expression, and a class label.
+"""Diagnosis of patients: a clinical table, with or without gene expression, and a label.
 
-Sources: `clinical` (one row a patient or visit) and, optionally, `expression` (genes x patients).
-Samples: `sample_id, label, group` (the patient), clinical columns, `text.<column>` of free text,
-`expression.<gene>` columns.
-Columns that identify a person are removed here, before anything is written.
+The label is a class, a number, or several labels a patient (`bioloom.formats.labels`); all else is
+as `bioloom.clinical.table` reads it.
 """
 
 from __future__ import annotations
@@ -12,225 +10,35 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from bioloom.application import Application
-from bioloom.errors import DataError, in_yaml
-from bioloom.formats.columns import (
-    TYPES,
-    feature_names,
-    infer_types,
-    one_spelling,
-    places,
-    require_columns,
-    select_rows,
-    text,
-    unique_ids,
-    without_row_numbers,
-)
-from bioloom.formats.expression import OPTIONS as MATRIX_OPTIONS
-from bioloom.formats.expression import read_expression_source
+from bioloom.clinical import table as clinical
 from bioloom.formats.labels import read_labels
-from bioloom.formats.table import READ_OPTIONS, read_source
-from bioloom.options import Option, column_names, complete_options, named_columns
-from bioloom.privacy.identifiers import identifying
-from bioloom.privacy.small_cells import count_shown
-from bioloom.samples import TEXT, Cleaned, Raw, feature_columns, label_columns, text_columns
-from bioloom.samples.cleaning import (
-    drop_columns,
-    drop_rows,
-    label_rules,
-    require_labels,
-    without_rare_labels,
-)
-from bioloom.samples.columns import is_number
+from bioloom.options import Option, complete_options
+from bioloom.samples import Raw
 
-# `identifiers` names further columns that must not be read; `not_identifiers` those that only look
-# like one. Of `types`, text is free text: no feature, but what a part of the features may embed.
-OPTIONS: dict[str, Any] = {
-    "columns": {},
-    "read": {},
-    "keep": {},
-    "exclude": {},
-    "types": {},
+OPTIONS: dict[str, Any] = clinical.OPTIONS | {
     "classes": {},
     "unlabelled": [],
     "label_separator": ";|",
-    "identifiers": [],
-    "not_identifiers": [],
-    "kind": None,
-    "drop": [],
 }
-COLUMNS: dict[str, Any] = {"id": None, "patient": None, "label": Option(None, several=True)}
-CLEAN: dict[str, Any] = {"drop": [], "ranges": {}, "max_categories": 50, "min_class_size": 1}
-BLOCK = "expression."
-FREE_TEXT = "text"
+COLUMNS: dict[str, Any] = clinical.COLUMNS | {"label": Option(None, several=True)}
 
 
 def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
-    """Raw samples `sample_id, group, label(s)?, <clinical>, text.<name>, expression.<gene> ...`.
-
-    `columns` names the `id` of a row, the `patient` where one has several rows, and the `label`, or
-    a list of them.
-    A patient without expression has an empty block.
-    """
+    """Patients with their label(s); `columns: label` names one column, or a list of them."""
     options = complete_options(options, OPTIONS, "datasets")
-    columns = column_names(options["columns"], COLUMNS)
-    path = files["clinical"]
-    table = read_source(path, "clinical", options)
-    table, notes = select_rows(table, options, path, private=True)
-    samples = _identity(table, columns, path)
-    if columns["label"]:
-        labels, taken = read_labels(table, columns["label"], options, path)
-        samples, notes = samples.join(labels), notes + taken
-    clinical, left_out = _clinical(table, named_columns(columns), options, path)
-    notes += left_out
-    blocks = [samples, clinical]
-    if "expression" in files:
-        expression, facts = _expression(files, samples["group"], options)
-        blocks.append(expression.set_axis(samples.index, axis=0))
-        notes += facts
-    raw = pd.concat(blocks, axis=1).reset_index(drop=True)
-    return Raw(raw, notes)
+    return clinical.read_patients(files, options, COLUMNS, _labels)
 
 
-def _identity(table: pd.DataFrame, columns: Mapping[str, Any], path: Path) -> pd.DataFrame:
-    """`sample_id` (the row) and `group` (the patient)."""
-    ids = unique_ids(table, columns["id"] or columns["patient"], path)
-    patients = ids
-    if columns["patient"]:
-        require_columns(table, [columns["patient"]], path)
-        patients = text(table[columns["patient"]])
-        one_spelling(patients, path)
-        missing = patients.index[patients.isna()]
-        if len(missing):
-            raise DataError(
-                "A row without a patient", file=path, row=missing[0], column=columns["patient"]
-            )
-    return pd.DataFrame({"sample_id": ids, "group": patients})
-
-
-def _clinical(
-    table: pd.DataFrame, roles: list[str], options: Mapping[str, Any], path: Path
+def _labels(
+    table: pd.DataFrame, columns: Mapping[str, Any], options: dict[str, Any], path: Path
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Numbers, categories and free text; and notes on the columns that are not read."""
-    require_columns(table, [*options["identifiers"], *options["not_identifiers"]], path)
-    others = [str(name) for name in table if name not in roles]
-    suspects = {*identifying(others), *options["identifiers"]} - {*options["not_identifiers"]}
-    removed = [name for name in others if name in suspects]
-    notes = [f"Columns that identify a person were not read: {', '.join(removed)}"]
-    features = table.drop(columns=[*dict.fromkeys(roles), *removed])
-    types = options["types"]
-    names = feature_names(features.columns, path)
-    unused = [name for name, ours in names.items() if ours in options["drop"]]
-    features, numbering = without_row_numbers(features, [*types, *unused])
-    typed = infer_types(features, types, path, (*TYPES, FREE_TEXT), unused)
-    columns = {
-        f"{TEXT}{names[name]}" if types.get(name) == FREE_TEXT else names[name]: column
-        for name, column in typed.items()
-    }
-    return pd.DataFrame(columns, index=table.index), [*(notes if removed else []), *numbering]
-
-
-def _expression(
-    files: Mapping[str, Path], patients: pd.Series, options: Mapping[str, Any]
-) -> tuple[pd.DataFrame, list[str]]:
-    """The patients' rows of the matrix, empty where it has none, and what did not match."""
-    matrix = read_expression_source(files, "expression", options)
-    found = places(patients, matrix.index)
-    without, extra = (found < 0).sum(), len(matrix) - len(np.unique(found[found >= 0]))
-    if without == len(patients):
-        turned = (places(patients, matrix.columns) >= 0).any()
-        by_rows = options["read"].get("expression", {}).get("samples") == "rows"
-        other = "columns" if by_rows else "rows"
-        raise DataError(
-            "The expression matrix has no patient of the clinical table",
-            file=files["expression"],
-            hint=f"the patients are in its {other}: `read: {{expression: {{samples: {other}}}}}`"
-            if turned
-            else "its samples must be named by the patient ids of the clinical table",
-        )
-    notes = [f"{count_shown(without)} rows have no expression"] if without else []
-    notes += (
-        [f"{count_shown(extra)} samples of the expression matrix are not used"] if extra else []
-    )
-    # = would be read as a category's value
-    matrix.columns = matrix.columns.astype(str).str.replace("=", "_")
-    if matrix.columns.has_duplicates:
-        gene = matrix.columns[matrix.columns.duplicated()][0]
-        raise DataError(
-            f"Two genes become {gene!r}, for '=' is read as '_'",
-            file=files["expression"],
-            hint="rename one of them",
-        )
-    return matrix.reset_index(drop=True).reindex(found).add_prefix(BLOCK), notes
-
-
-def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
-    """Leave out rows without label and the `drop` columns; what is out of range becomes missing."""
-    options = complete_options(options, CLEAN, "clean")
-    notes: list[str] = []
-    labelled = bool(label_columns(raw))
-    samples = drop_columns(raw, options["drop"], training=labelled)
-    samples, out_of_range = _within(samples, options["ranges"])
-    notes += out_of_range
-    samples, left_out = without_rare_labels(samples, options["min_class_size"], private=True)
-    notes += left_out
-    rules = label_rules(samples, options["min_class_size"]) if labelled else {}
-    samples, dropped = drop_rows(samples, rules)
-    if labelled:
-        require_labels(samples)
-    features, texts = feature_columns(samples), text_columns(samples)
-    _check_categories(samples, features, options["max_categories"])
-    if labelled:
-        _check_texts(samples, texts)
-    columns = [*features, *texts]
-    copies = samples.duplicated(columns).sum() if columns else 0
-    if copies:
-        notes.append(f"{count_shown(copies)} rows have the same values as an earlier one")
-    samples = samples[["sample_id", *label_columns(samples), "group", *columns]]
-    return Cleaned(samples, dropped, notes)
-
-
-def _within(samples: pd.DataFrame, ranges: Mapping[str, Any]) -> tuple[pd.DataFrame, list[str]]:
-    """Values outside `ranges` (column -> [lowest, highest]) made missing, and how many."""
-    notes = []
-    for name, (low, high) in ranges.items():
-        if name not in samples or not is_number(samples[name]):
-            raise DataError("`clean: ranges` needs a column of numbers", column=name)
-        outside = samples[name].notna() & ~samples[name].between(low, high)
-        samples = samples.assign(**{name: samples[name].mask(outside)})
-        if outside.any():
-            count = count_shown(outside.sum())
-            notes.append(f"{count} values of {name} outside {low} to {high} are missing")
-    return samples, notes
-
-
-def _check_categories(samples: pd.DataFrame, features: list[str], most: int) -> None:
-    """A text with many different values is no category, and may identify a person."""
-    for name in features:
-        if is_number(samples[name]):
-            continue
-        if (different := samples[name].nunique()) > most:
-            raise DataError(
-                f"{different} different texts are too many for a category",
-                column=name,
-                hint=f"leave it out with `clean: {{drop: [{in_yaml(name)}]}}`, raise "
-                f"max_categories, or make it free text: `types: {{{in_yaml(name)}: {FREE_TEXT}}}`",
-            )
-
-
-def _check_texts(samples: pd.DataFrame, texts: list[str]) -> None:
-    """Nothing can be learnt of free text that no patient has."""
-    for name in texts:
-        if samples[name].isna().all():
-            raise DataError("No row has a text", column=name, hint="leave it out by `clean: drop`")
-
-
-def inputs(samples: pd.DataFrame) -> pd.DataFrame:
-    """Clinical and expression columns."""
-    return samples[feature_columns(samples)]
+    """The labels of the rows; nothing of new data."""
+    if not columns["label"]:
+        return pd.DataFrame(index=table.index), []
+    return read_labels(table, columns["label"], options, path)
 
 
 def defaults(task: dict[str, Any]) -> dict[str, Any]:
@@ -244,23 +52,23 @@ def defaults(task: dict[str, Any]) -> dict[str, Any]:
         },
     }
     if "expression" in task["datasets"]["training"]:
-        clinical = {"embedder": "table", "blocks": ["table"]}
+        without_genes = {"embedder": "table", "blocks": ["table"]}
         chosen["preprocess"] = {"select": 200}
-        chosen["baselines"]["clinical_only"] = {"features": clinical}
+        chosen["baselines"]["clinical_only"] = {"features": without_genes}
     return chosen
 
 
 application = Application(
     kinds=("binary", "multiclass", "value", "multilabel"),
     ingest=ingest,
-    clean=clean,
-    inputs=inputs,
+    clean=clinical.clean_patients,
+    inputs=clinical.patient_columns,
     sources=("clinical",),
     optional_sources=("expression",),
     private=True,
-    tables={"clinical": READ_OPTIONS, "expression": MATRIX_OPTIONS},
+    tables=clinical.TABLES,
     options=OPTIONS,
     columns=COLUMNS,
-    clean_options=CLEAN,
+    clean_options=clinical.CLEAN,
     defaults=defaults,
 )

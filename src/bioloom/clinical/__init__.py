@@ -1,0 +1,1 @@
+"""Patients: what the clinical applications share."""
