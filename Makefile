@@ -66,7 +66,7 @@ dvc.yaml: config.yaml $(wildcard tasks/*.yaml) src/bioloom/pipeline/dvc.py .venv
 
 # An empty stamp file: a second call installs nothing.
 .venv/installed: pyproject.toml constraints.txt | .venv/bin/python
-	$(BIN)/pip install --quiet -c constraints.txt -e ".[reads]"
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[clinical,reads]"
 	touch $@
 
 .venv/installed-%: pyproject.toml constraints.txt | .venv/bin/python
