@@ -3,8 +3,8 @@
     pip install rdata
     python data/build/r_survival.py usr/lib/R/library/survival/data
 
-The folder is that of Debian's r-cran-survival 3.5-3 (dpkg-deb -x unpacks the package): R's lazy-load
-database, an index of places in a file of compressed objects. The same content each time.
+The folder is that of Debian's r-cran-survival 3.5-3 (dpkg-deb -x unpacks the package): a lazy-load
+database of R, an index of places in a file of compressed objects. The same content each time.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def rotterdam(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def free_light_chain(table: pd.DataFrame) -> pd.DataFrame:
-    """A person a row: age (90 and more as 90), sex, light chains, creatinine; days to death or end."""
+    """A person a row: what was measured, age up to 90, days to death or the end of follow-up."""
     # The chapter of the cause of death tells who died; the group is a sum of kappa and lambda.
     table = table.drop(columns=["chapter", "flc.grp"])
     table = table.rename(columns={"sample.yr": "sample_year", "futime": "days"})
