@@ -34,7 +34,7 @@ from bioloom.formats.table import READ_OPTIONS, read_source
 from bioloom.options import column_names, complete_options, named_columns
 from bioloom.privacy.identifiers import identifying
 from bioloom.privacy.small_cells import count_shown
-from bioloom.samples import TEXT, Cleaned, Raw, feature_columns, label_columns, text_columns
+from bioloom.samples import EVENT, TEXT, Cleaned, Raw, feature_columns, label_columns, text_columns
 from bioloom.samples.cleaning import (
     drop_columns,
     drop_rows,
@@ -174,8 +174,9 @@ def clean_patients(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
     samples = drop_columns(raw, options["drop"], training=labelled)
     samples, out_of_range = _within(samples, options["ranges"])
     notes += out_of_range
-    samples, left_out = without_rare_labels(samples, options["min_class_size"], private=True)
-    notes += left_out
+    if EVENT not in samples:  # which is no label that a patient has or not
+        samples, left_out = without_rare_labels(samples, options["min_class_size"], private=True)
+        notes += left_out
     rules = label_rules(samples, options["min_class_size"]) if labelled else {}
     samples, dropped = drop_rows(samples, rules)
     if labelled:
@@ -188,7 +189,8 @@ def clean_patients(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
     copies = samples.duplicated(columns).sum() if columns else 0
     if copies:
         notes.append(f"{count_shown(copies)} rows have the same values as an earlier one")
-    samples = samples[["sample_id", *label_columns(samples), "group", *columns]]
+    weight = ["sample_weight"] if "sample_weight" in samples else []
+    samples = samples[["sample_id", *label_columns(samples), "group", *weight, *columns]]
     return Cleaned(samples, dropped, notes)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from bioloom.evaluation.intervals import drawn_scores, interval
+from bioloom.evaluation.survival import risk_calibration, survival_groups
 from bioloom.kinds import HeldOut, Kind, Strata, TestSet
 from bioloom.metrics.multilabel import label_scores
 from bioloom.metrics.regression import target_scores
@@ -173,6 +174,8 @@ PLOTS: dict[str, Callable[[TestSet, np.ndarray], pd.DataFrame]] = {
     "predicted_observed": predicted_observed,
     "per_target": per_target,
     "per_label": per_label,
+    "survival_groups": survival_groups,
+    "risk_calibration": risk_calibration,
 }
 """Plot tables of test rows and draws of their groups, by the names that kinds list."""
 

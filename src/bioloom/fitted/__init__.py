@@ -82,6 +82,7 @@ class Fitted:
             "temperature": float(calibration.temperature),
             "threshold": None if threshold is None else np.asarray(threshold, float).tolist(),
             "quantile": [float(value) for value in calibration.quantile],
+            **({"horizons": calibration.horizons} if calibration.horizons else {}),
             "coverage": COVERAGE,
             **self.settings,
         }
@@ -102,6 +103,7 @@ class Fitted:
         described = yaml.safe_load((folder / "model.yaml").read_text())
         known = {name: described.pop(name) for name in ("parameters", "outputs")}
         fitted = {name: described.pop(name) for name in ("temperature", "threshold", "quantile")}
+        fitted["horizons"] = described.pop("horizons", [])
         described.pop("coverage")
         name = described.pop("model")
         return cls(

@@ -19,9 +19,9 @@ from bioloom.errors import DataError
 from bioloom.metrics import Metric, Scores
 from bioloom.registry import find, names_in
 
-Output = Literal["classes", "labels", "values"]
+Output = Literal["classes", "labels", "values", "survival"]
 """What a model answers with: probabilities of classes, of which a sample has one, or of labels, of
-which it has any number, or numbers."""
+which it has any number, or numbers, or shares without an event at several times."""
 Unit = Literal["sample", "residue", "residue_pair"]
 """What one answer is about."""
 
@@ -38,12 +38,13 @@ class Calibration:
 
     `temperature` of probabilities; `threshold`, the probability of the positive class, or of each
     label, from which it is called, or the value above which is high; `quantile`, the conformal
-    quantile of each output, or one for all classes.
+    quantile of each output, or one for all classes; `horizons`, the times by which a risk is told.
     """
 
     temperature: float = 1.0
     threshold: float | list[float] | None = None
     quantile: list[float] = field(default_factory=list)
+    horizons: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,9 @@ class Kind:
     threshold: float | str | None = None  # the rule of `threshold`, where a class is called by one
     facts: tuple[str, ...] = ()  # columns of samples that its scores ask for
     all_classes: bool = False  # whether each class needs a training row
+    horizons: bool = False  # whether `horizons` makes sense
+    as_number: Callable[[np.ndarray], np.ndarray] | None = None
+    """Encoded labels as what columns are chosen by, where they are not that themselves."""
 
     def metric(self, name: str) -> Metric:
         """One of its metrics by name; one that it does not list is labelled by its name."""
@@ -167,7 +171,8 @@ class Labels:
 
     Of residues or pairs of them: class codes as Ragged. `outputs` name the columns of an answer.
     `weight (N,)` is how much a sample counts; `high_above` is where a value starts to be called
-    high: a number, or "median" for that of the training labels; `threshold` is what a task says.
+    high: a number, or "median" for that of the training labels; `threshold` and `horizons` are what
+    a task says.
     """
 
     kind: Kind
@@ -176,6 +181,7 @@ class Labels:
     weight: np.ndarray | None = None
     high_above: float | str | None = None
     threshold: float | str | None = None
+    horizons: Sequence[float] | None = None
 
     @property
     def rule(self) -> float | str:
@@ -214,6 +220,7 @@ def encode_labels(
     positive: str | None = None,
     high_above: float | str | None = None,
     threshold: float | str | None = None,
+    horizons: Sequence[float] | None = None,
 ) -> Labels:
     """Class codes (the positive class last) or values, and the weights where there are any."""
     if positive is not None and kind.output != "classes":
@@ -225,7 +232,10 @@ def encode_labels(
         raise DataError(f"`high_above` needs a number as label, the task predicts {kind.name}")
     if threshold is not None and kind.threshold is None:
         raise DataError(f"`threshold` is for two classes, the task predicts {kind.name}")
+    if horizons is not None and not kind.horizons:
+        raise DataError(f"`horizons` are of times to an event, the task predicts {kind.name}")
     outputs = kind.outputs(samples, positive)
     weighted = "sample_weight" in samples and kind.unit == "sample"
     weight = samples["sample_weight"].to_numpy(float) if weighted else None
-    return Labels(kind, kind.encode(samples, outputs), outputs, weight, high_above, threshold)
+    y = kind.encode(samples, outputs)
+    return Labels(kind, y, outputs, weight, high_above, threshold, horizons)

@@ -38,7 +38,13 @@ def unit_of(name: str, kind: Kind) -> Unit:
 
     A model of samples sees residues as rows; residue pairs have no rows of their own.
     """
-    answers = get_model(name).answers
+    answers, gives = get_model(name).answers, get_model(name).gives
+    if kind.output not in gives:
+        able = [other for other in model_names() if kind.output in get_model(other).gives]
+        raise DataError(
+            f"Model {name} does not predict {kind.name.replace('_', ' ')}",
+            hint=f"models that do: {', '.join(able)}",
+        )
     unit = "sample" if kind.unit == "residue" and kind.unit not in answers else kind.unit
     if unit not in answers:
         raise DataError(

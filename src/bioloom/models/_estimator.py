@@ -2,16 +2,16 @@
 
 X is (N, D) float32 without NaN, Ragged, Links, or a Table, which alone has categories and gaps. y
 is class codes (N,) int64, values (N,) or (N, T), or labels (N, T) 0 and 1, both with NaN where one
-is not known; a model that answers a residue, or a pair of residues, takes Ragged class codes and
-answers them end to end, (A, classes). A fitted model is its parameters (parameters.json) and its
-state (model.safetensors); nothing is pickled.
+is not known, or entry, time and event (N, 3). A model that answers a residue, or a pair of
+residues, takes Ragged class codes and answers them end to end, (A, classes). A fitted model is its
+parameters (parameters.json) and its state (model.safetensors); nothing is pickled.
 """
 
 from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, ClassVar, Self, cast
 
@@ -41,9 +41,15 @@ class Estimator(ABC):
     """Classes (two or more), labels, targets, or 1."""
     seed: int
     unit: Unit = "sample"
+    times: list[float] = field(default_factory=list)
+    """When, of a time to an event: `outputs` are the shares without it at these."""
 
     takes: ClassVar[tuple[str, ...]] = ("vectors",)
     """The shapes of X that it understands, of `arrays.shape_of`; others come as one vector each."""
+    gives: ClassVar[tuple[Output, ...]] = ("classes", "labels", "values")
+    """What it can answer with."""
+    scaled: ClassVar[bool] = True
+    """Whether its numbers are standardised first, where a task does not say."""
     answers: ClassVar[tuple[Unit, ...]] = ("sample",)
     """What it can answer for; a model of samples sees residues as rows (`fitted`)."""
 
@@ -84,6 +90,10 @@ class Estimator(ABC):
             f"Model {self.name} takes {' or '.join(self.takes)}, the features are {shape_of(X)}",
             hint=SHAPES[self.takes[0]],
         )
+
+    def why(self, X: Shaped) -> list[str] | None:
+        """What each answer comes from, in words, where the model can tell."""
+        return None
 
     def predict_proba(self, X: Shaped) -> np.ndarray:
         """Probabilities before calibration, (N, n_outputs) float64."""

@@ -27,7 +27,7 @@ STEPS: dict[str, Step] = {
     "describe": Step(
         ("application", "kind", "title", "about", "datasets", "clean", "split", "leakage")
         + ("trained", "features", "preprocess", "model", "baselines", "positive", "high_above")
-        + ("threshold", "evaluate", "explain"),
+        + ("threshold", "horizons", "evaluate", "explain"),
         ("sources",),
         shown={"task": "task.yaml"},
     ),
@@ -63,7 +63,7 @@ STEPS: dict[str, Step] = {
     ),
     "train": Step(
         ("application", "kind", "model", "baselines", "preprocess", "positive", "high_above")
-        + ("threshold",),
+        + ("threshold", "horizons"),
         ("seed",),
         ("application", "kinds", "model", "baselines"),
         {"model": "model"},
@@ -83,7 +83,7 @@ STEPS: dict[str, Step] = {
     "predict": Step(modules=("kinds", "model")),
     "score": Step(
         ("application", "kind", "clean", "model", "baselines", "preprocess", "positive")
-        + ("high_above", "threshold", "evaluate"),
+        + ("high_above", "threshold", "horizons", "evaluate"),
         ("seed",),
         ("application", "kinds", "model", "baselines"),
     ),

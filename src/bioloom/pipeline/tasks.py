@@ -60,6 +60,7 @@ class Task:
     positive: str | None = None
     high_above: float | str | None = None
     threshold: float | str | None = None
+    horizons: list[float] | None = None
     title: str | None = None
     about: Section = field(default_factory=dict)
 

@@ -43,6 +43,8 @@ def predict(samples: pd.DataFrame, features: Features, fitted: Fitted, file: Pat
     if "prediction_set" in answers:
         reasons.append(_unsure(answers["prediction_set"], answers["prediction"]))
     table = pd.concat([keys, answers], axis=1)
+    if len(table) == len(samples) and (why := fitted.model.why(prepared)) is not None:
+        table["why"] = why
     table["out_of_distribution"] = outside
     table["abstain"] = np.array([_join(*row) for row in zip(*reasons, strict=True)], dtype=object)
     return table.assign(model_id=settings["id"])

@@ -292,6 +292,68 @@ def forest(scores: dict[str, dict[str, float]], label: str) -> Figure:
     return Figure(svg, "Model and baselines", f"{label} with 95 % intervals.")
 
 
+def survival_groups(table: pd.DataFrame) -> Figure:
+    """Curves of thirds of the test rows by risk: observed with its interval, predicted dashed."""
+    colours = dict(zip(table["group"].unique(), (MUTED, SECOND, ACCENT), strict=False))
+
+    def draw(ax: Any) -> None:
+        for name, rows in table.groupby("group", sort=False):
+            start = pd.concat([rows.iloc[:1].assign(time=0, observed=1, low=1, high=1), rows])
+            colour = colours[name]
+            ax.step(start["time"], start["observed"], where="post", color=colour, label=name)
+            ends = start["time"], start["low"], start["high"]
+            ax.fill_between(*ends, step="post", color=colour, alpha=0.15, linewidth=0)
+            ax.plot([0, *rows["time"]], [1, *rows["predicted"]], "--", color=colour, linewidth=1)
+        ax.set(xlabel="Time", ylabel="Share without the event", ylim=(0, 1.02), xlim=(0, None))
+        _legend(ax, loc="lower left")
+
+    caption = (
+        "Kaplan-Meier of thirds of the test rows by predicted risk, with 95 % intervals; dashed is "
+        "the mean of what was predicted."
+    )
+    return Figure(draw_svg(draw, (BARS, SMALL[1])), "Survival by predicted risk", caption)
+
+
+def risk_calibration(table: pd.DataFrame) -> Figure:
+    """Observed against predicted risk by each horizon."""
+    horizons = list(table.groupby("horizon"))
+    colours = (ACCENT, SECOND, MUTED)
+
+    def draw(ax: Any) -> None:
+        ax.plot([0, 1], [0, 1], color=LINE, linewidth=1)
+        for i, (horizon, rows) in enumerate(horizons):
+            colour = colours[i % len(colours)]
+            ax.vlines(rows["predicted"], rows["low"], rows["high"], color=colour, linewidth=1)
+            style = {"color": colour, "markersize": 5, "linewidth": 1}
+            ax.plot(rows["predicted"], rows["observed"], "o-", label=f"by {horizon:g}", **style)
+        end = min(1.0, 1.1 * table[["predicted", "high"]].max().max())
+        ax.set(xlim=(0, end), ylim=(0, end), aspect="equal")
+        ax.set(xlabel="Predicted risk", ylabel="Observed risk (1 - Kaplan-Meier)")
+        _legend(ax, loc="upper left")
+
+    caption = "Fifths of the test rows by predicted risk; lines are 95 % intervals."
+    return Figure(draw_svg(draw, SMALL), "Calibration at horizons", caption)
+
+
+def cumulative_incidence(table: pd.DataFrame) -> Figure:
+    """The share to whom each event happened first, and what 1 - Kaplan-Meier would make of it."""
+
+    def draw(ax: Any) -> None:
+        for (name, rows), colour in zip(
+            table.groupby("event", sort=False), (ACCENT, SECOND), strict=False
+        ):
+            ax.step(rows["time"], rows["incidence"], where="post", color=colour, label=name)
+            ax.plot(rows["time"], rows["one_minus_kaplan_meier"], "--", color=colour, linewidth=1)
+        ax.set(xlabel="Time", ylabel="Share to whom it happened", ylim=(0, None), xlim=(0, None))
+        _legend(ax, loc="upper left")
+
+    caption = (
+        "Aalen-Johansen of all test rows. Dashed is 1 - Kaplan-Meier, which takes who had the "
+        "other event as if it could still happen to them: predicted risks are of this kind."
+    )
+    return Figure(draw_svg(draw, (BARS, SMALL[1])), "Competing events", caption)
+
+
 def importance(table: pd.DataFrame) -> Figure:
     """The most important columns as bars with their range over repeats."""
     top = table.nlargest(MOST_BARS, "importance")[::-1]

@@ -28,6 +28,7 @@ VERDICTS = {
 }
 DRAWN = ("histogram", "shares", "flags")  # of leakage.json, shown in another way than the rest
 NAMED = ("embedder", "identity", "features")  # of features.json: in the card under another name
+MOST_RULES = 12
 SPELT = {name: name.upper() for name in ("svm", "dnn", "cnn", "gnn", "lstm", "clr")} | {
     "unirep": "UniRep"
 }
@@ -93,6 +94,7 @@ def task_view(name: str, files: dict[str, Path], config: dict[str, Any]) -> dict
         "curves": _curves(files.get("plots"), metrics, primary.label),
         "similarity": _similarity(records["leakage"]),
         "explanation": _explanation(files.get("explanation")),
+        "rules": _rules(files.get("model"), kind.output),
     }
 
 
@@ -124,7 +126,7 @@ def model_card(
     """(name, value) of what a user of the model should know, in reading order."""
     output = get_kind(model["kind"]).output if "kind" in model else None
     classes = model.get("outputs", []) if output == "classes" else []
-    coverage = model.get("coverage")
+    coverage = model.get("coverage") if model.get("quantile") else None
     card = [
         *((key, about.get(key)) for key in ("source", "licence", "limits")),
         ("predicts", words(model.get("kind", ""))),
@@ -134,6 +136,7 @@ def model_card(
         ("labels", model.get("outputs") if output == "labels" else None),
         ("positive class", classes[-1] if len(classes) == 2 else None),
         *((key, model.get(key)) for key in ("threshold", "threshold_rule", "temperature")),
+        ("horizons", model.get("horizons")),
         ("sets and intervals", f"made to hold the truth for {coverage:.0%}" if coverage else ""),
         ("number of features", features.get("features")),
         *((key, value) for key, value in features.items() if key not in NAMED),
@@ -181,6 +184,9 @@ def _curves(folder: Path | None, metrics: dict[str, Any], label: str) -> list[Fi
         "strongest_links": figures.strongest_links,
         "distance_maps": figures.distance_maps,
         "predicted_observed": figures.predicted_observed,
+        "survival_groups": figures.survival_groups,
+        "risk_calibration": figures.risk_calibration,
+        "cumulative_incidence": figures.cumulative_incidence,
         "per_target": lambda table: figures.per_target(table, against),
         "per_label": lambda table: figures.per_label(table, against),
         "metric_by_distance": lambda table: figures.by_distance(table, label),
@@ -237,6 +243,17 @@ def _explanation(path: Path | None) -> list[Figure]:
         return [figures.importance(table)]
     maps = [rows for _, rows in table.groupby(items, sort=False)]
     return [logo(rows) if is_logo(rows) else figures.mutations(rows) for rows in maps]
+
+
+def _rules(folder: Path | None, output: str) -> dict[str, Any]:
+    """The rules of a model that has such: those that move most, how many there are, and of what."""
+    path = (folder or Path()) / "rules.csv"
+    if folder is None or not path.is_file():
+        return {}
+    table = pd.read_csv(path)
+    moved = {"values": "adds", "survival": "multiplies the hazard by"}
+    rows = [(rule.rule, rule.effect, rule.share) for rule in table.head(MOST_RULES).itertuples()]
+    return {"rows": rows, "count": len(table), "moved": moved.get(output, "multiplies the odds by")}
 
 
 def words(name: str) -> str:

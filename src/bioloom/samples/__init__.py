@@ -38,6 +38,11 @@ FORMULA = re.compile(r"[=@\t\r]|[+-](?!$|\d*\.?\d*(e[+-]?\d+)?$)", re.IGNORECASE
 
 RESIDUE_LABELS = "label.residues"
 
+TIME, EVENT = "label.time", "label.event"
+ENTRY, COMPETING = "label.entry", "label.competing"
+"""Columns of a time to an event: how long, whether it was seen then, from when on a row was under
+observation, and whether another event ended the time."""
+
 
 @dataclass(frozen=True)
 class Raw:

@@ -37,12 +37,14 @@ def make_recipes(
     recipes = {}
     for name, changes in chosen.items():
         model = dict(changes.get("model", options["model"]))
+        model_name = model.pop("name")
         recipes[name] = Recipe(
             features=features.get(f"features.{name}", features["features"]),
-            model=model.pop("name"),
+            model=model_name,
             search=model.pop("search", {}),
             parameters=model,
-            preprocess=changes.get("preprocess", options.get("preprocess", {})),
+            preprocess={"scale": get_model(model_name).scaled}
+            | changes.get("preprocess", options.get("preprocess", {})),
         )
     return recipes
 
@@ -59,5 +61,7 @@ def build_model(name: str, labels: Labels, seed: int, parameters: dict[str, Any]
     """The untrained model, told what it is to answer; DataError where it cannot."""
     check_parameters(name, parameters)
     kind, size, model = labels.kind, len(labels.outputs), get_model(name)
-    unit = unit_of(name, kind)
-    return model(output=kind.output, n_outputs=size, seed=seed, unit=unit, **parameters)
+    known: dict[str, Any] = {"unit": unit_of(name, kind), "output": kind.output}
+    if kind.output == "survival":
+        known["times"] = [float(time) for time in labels.outputs]
+    return model(n_outputs=size, seed=seed, **known, **parameters)

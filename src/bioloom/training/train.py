@@ -59,7 +59,7 @@ def train_task(
 
     `features` are by file name: `features`, and `features.<baseline>` where a baseline has its
     own; `options` are the task's keys application, kind, model, baselines, preprocess, positive,
-    high_above and threshold.
+    high_above, threshold and horizons.
     """
     labels = labels_of(samples, options)
     recipes = make_recipes(features, options, labels.kind)
@@ -82,7 +82,7 @@ def labels_of(samples: pd.DataFrame, options: dict[str, Any]) -> Labels:
     declared = options.get("kind")
     application = get_application(options["application"])
     kind = kind_of([declared] if declared else application.kinds, samples)
-    said = (options.get(key) for key in ("positive", "high_above", "threshold"))
+    said = (options.get(key) for key in ("positive", "high_above", "threshold", "horizons"))
     return encode_labels(samples, kind, *said)
 
 
@@ -137,6 +137,8 @@ def fit(
             "A class has no training row in a partition", hint="raise `clean: min_class_size`"
         )
     labelled = end_to_end(y["train"])
+    if kind.as_number is not None:
+        labelled = kind.as_number(labelled)
     preprocess = Preprocess.fit(X["train"], labelled, recipe.preprocess, recipe.takes)
     prepared = {part: preprocess.transform(X[part]) for part in FITTED_PARTS}
     units = partition.units[rows["train"]]

@@ -1,0 +1,87 @@
+"""Risk of a disease: when an event happens, or whether, from a clinical table, by readable rules.
+
+The outcome is a time to an event (`columns: {time, event}`, perhaps `entry`), the same by a
+`horizon`, or a label; all else is as `bioloom.clinical.table` reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bioloom.application import Application
+from bioloom.clinical import outcomes
+from bioloom.clinical import table as clinical
+from bioloom.errors import DataError
+from bioloom.formats.labels import read_labels
+from bioloom.options import complete_options
+from bioloom.samples import Raw
+
+OPTIONS: dict[str, Any] = (
+    clinical.OPTIONS | outcomes.OPTIONS | {"classes": {}, "unlabelled": [], "label_separator": ";|"}
+)
+COLUMNS: dict[str, Any] = clinical.COLUMNS | outcomes.COLUMNS | {"label": None}
+
+
+def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
+    """Patients with `label.time` and `label.event`, or a `label`."""
+    options = complete_options(options, OPTIONS, "datasets")
+    return clinical.read_patients(files, options, COLUMNS, _outcome)
+
+
+def _outcome(
+    table: pd.DataFrame, columns: Mapping[str, Any], options: dict[str, Any], path: Path
+) -> tuple[pd.DataFrame, list[str]]:
+    timed = outcomes.is_timed(columns)
+    if timed and columns["label"]:
+        raise DataError("`columns` names a label and a time: one is the outcome")
+    if not timed and (options["event"] is not None or options["horizon"] is not None):
+        raise DataError("`event` and `horizon` are of a time", hint="name `columns: time, event`")
+    if columns["label"]:
+        return read_labels(table, columns["label"], options, path)
+    if not timed:
+        return pd.DataFrame(index=table.index), []
+    times, notes = outcomes.read_times(table, columns, options, path)
+    if options["horizon"] is None:
+        return times, notes
+    if {"label.entry", "label.competing"} & set(times):
+        raise DataError(
+            "`horizon` makes yes and no of times that all begin at 0 and end by one event",
+            hint="leave `horizon` out: curves know late entry and competing events",
+        )
+    labels, lost = outcomes.by_horizon(times, options["horizon"])
+    return labels, notes + lost
+
+
+def defaults(task: dict[str, Any]) -> dict[str, Any]:
+    """A sum of small trees, one tree alone, and the linear model of the outcome."""
+    training = task["datasets"]["training"]
+    timed = "time" in training.get("columns", {}) and "horizon" not in training
+    linear = "cox" if timed else "logistic_regression"
+    return {
+        "features": {"embedder": "table"},
+        "model": {"name": "decision_tree", "trees": 300, "depth": 2},
+        "baselines": {
+            linear: {"model": {"name": linear}},
+            "one_tree": {"model": {"name": "decision_tree", "depth": 8}},
+        },
+    }
+
+
+application = Application(
+    kinds=("survival", "binary"),
+    ingest=ingest,
+    clean=clinical.clean_patients,
+    inputs=clinical.patient_columns,
+    sources=("clinical",),
+    optional_sources=("expression",),
+    private=True,
+    tables=clinical.TABLES,
+    options=OPTIONS,
+    columns=COLUMNS,
+    clean_options=clinical.CLEAN,
+    defaults=defaults,
+)

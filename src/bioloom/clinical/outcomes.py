@@ -1,0 +1,189 @@
+"""What became of patients: the time to an event, or whether it happened by a horizon.
+
+Which value stands for the event is declared: 1 and 2, or yes and no, cannot be told apart by
+looking. Nothing is shifted, and no row is left out, without a word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bioloom.errors import DataError, in_yaml
+from bioloom.formats.columns import MOST_TOLD, numbers, require_columns, text, without_point
+from bioloom.metrics.survival import brier_weights
+from bioloom.options import Option
+from bioloom.privacy.small_cells import count_shown
+from bioloom.samples import COMPETING, ENTRY, EVENT, TIME
+
+OPTIONS: dict[str, Any] = {
+    "event": None,
+    "censored": None,
+    "competing": [],
+    "horizon": Option(None, type=float, above=0),
+    "at_start": [],
+}
+"""`event` is the value that stands for it, `competing` those of other events that end the time,
+`censored` that of neither, where more values are left than one. `horizon` makes yes and no of it.
+`at_start` names columns that only look as if they were days after the start."""
+COLUMNS: dict[str, Any] = {"time": None, "event": None, "entry": None}
+FEW_VALUES = 20  # that a message lists
+FEW_KNOWN = 20  # values of a column that is looked at
+COMPARABLE = 0.25  # of the longest time: what only reaches less is no time
+
+
+def is_timed(columns: Mapping[str, Any]) -> bool:
+    """Whether a time to an event is named; DataError for half of it."""
+    named = [name for name in COLUMNS if columns[name]]
+    if named and not {"time", "event"} <= set(named):
+        raise DataError(
+            f"`columns` names {' and '.join(named)} alone",
+            hint="a time to an event needs `columns: {time: ..., event: ...}`",
+        )
+    return bool(named)
+
+
+def read_times(
+    table: pd.DataFrame, columns: Mapping[str, Any], options: Mapping[str, Any], file: Path
+) -> tuple[pd.DataFrame, list[str]]:
+    """`label.time`, `label.event`, and `label.entry`, `label.competing` where named; and notes.
+
+    A row without time and event has no outcome. DataError for one of the two alone, a time below 0,
+    an entry at or after it, and a value of the event that is not declared.
+    """
+    names = [columns[name] for name in COLUMNS if columns[name]]
+    require_columns(table, names, file)
+    time = numbers(table[columns["time"]], file)
+    event, other = _events(table[columns["event"]], options, file)
+    wrong = {
+        "a time below 0": time < 0,
+        "no time, but an event": time.isna() & event.notna(),
+        "a time, but nothing in the column of the event": time.notna() & event.isna(),
+    }
+    found = pd.DataFrame({TIME: time, EVENT: event})
+    if columns["entry"]:
+        found[ENTRY] = numbers(table[columns["entry"]], file)
+        wrong["no entry"] = found[ENTRY].isna() & time.notna()
+        wrong["an entry at or after the end"] = found[ENTRY] >= time
+    if options["competing"]:
+        found[COMPETING] = other
+    _refuse(wrong, file, columns["time"])
+    zero = int((time == 0).sum())
+    notes = [f"{count_shown(zero)} rows have the time 0; they are kept"] if zero else []
+    _refuse_later(table.drop(columns=names), time, options, file)
+    return found, notes
+
+
+def _events(
+    column: pd.Series, options: Mapping[str, Any], file: Path
+) -> tuple[pd.Series, pd.Series]:
+    """Whether the event, and whether a competing one, ended the time; missing where not known."""
+    cells = without_point(text(column).str.casefold())
+    counts = cells.value_counts()
+    shown = ", ".join(f"{name}: {count_shown(n)} rows" for name, n in counts[:FEW_VALUES].items())
+    event, competing, censored = (
+        _words(options[key]) for key in ("event", "competing", "censored")
+    )
+    if not event:
+        raise DataError(
+            f"Which value is the event? There are {shown}",
+            file=file,
+            column=str(column.name),
+            hint="say it under `datasets`, such as `event: 1`",
+        )
+    if missing := [word for word in event + competing + censored if word not in counts.index]:
+        raise DataError(
+            f"No row has {missing[0]!r}; there are {shown}", file=file, column=str(column.name)
+        )
+    left = [word for word in counts.index if word not in event + competing]
+    if set(left) != set(censored or left[:1]):
+        raise DataError(
+            f"Which values are no event? There are {shown}",
+            file=file,
+            column=str(column.name),
+            hint="say `censored: ...`, and `competing: [...]` of events that end the time as well",
+        )
+    known = cells.notna()
+    return (
+        cells.isin(event).astype("boolean").mask(~known),
+        cells.isin(competing).astype("boolean").mask(~known),
+    )
+
+
+def _words(value: Any) -> list[str]:
+    """A value, or a list of them, as the cells of a column are compared."""
+    values = value if isinstance(value, list) else [] if value is None else [value]
+    return list(without_point(pd.Series([str(v).strip().casefold() for v in values], dtype="str")))
+
+
+def _refuse(wrong: Mapping[str, pd.Series], file: Path, column: str) -> None:
+    """DataError that names the rows of each mistake."""
+    told = []
+    for what, rows in wrong.items():
+        at = [str(row) for row in rows.index[rows.fillna(False)]]
+        if at:
+            more = " ..." if len(at) > MOST_TOLD else ""
+            told.append(f"{what}: row {', '.join(at[:MOST_TOLD])}{more}")
+    if told:
+        raise DataError(
+            "; ".join(told),
+            file=file,
+            column=column,
+            hint="mend these rows, or leave them out by `exclude`; nothing is shifted or guessed",
+        )
+
+
+def _refuse_later(
+    features: pd.DataFrame, time: pd.Series, options: Mapping[str, Any], file: Path
+) -> None:
+    """DataError for columns of days that only happened to those who lived to see them.
+
+    Such a column is known of some rows alone, never later than their end, and reaches far into the
+    time: a transplantation, a progression. A model that knows it at the start knows that the
+    patient lived so long (immortal time; Suissa 2008, Am J Epidemiol 167, 492).
+    """
+    unused = {*options["drop"], *options["at_start"], *options["identifiers"]}
+    for name in [name for name in map(str, features) if name not in unused]:
+        days = pd.to_numeric(features[name], errors="coerce")
+        known = days.notna() & time.notna()
+        if known.sum() < FEW_KNOWN or known.sum() == time.notna().sum():
+            continue
+        never_later = (days[known] <= time[known]).all() and (days[known] >= 0).all()
+        if never_later and days[known].max() > COMPARABLE * time.max():
+            raise DataError(
+                "This may be a time after the start: it is known of some rows, never after the end",
+                file=file,
+                column=name,
+                hint="who has one lived to see it. Leave it and what was made of it out by `clean: "
+                f"{{drop: [{in_yaml(name)}]}}`, or say `at_start: [{in_yaml(name)}]`",
+            )
+
+
+def by_horizon(times: pd.DataFrame, horizon: float) -> tuple[pd.DataFrame, list[str]]:
+    """`label` yes or no at the horizon and `sample_weight`; and notes.
+
+    Who was censored before it has no label: those like them that were followed count for them, by
+    the inverse of the probability of not being censored (see `metrics.survival.brier_weights`).
+    """
+    known = times[TIME].notna()
+    end, event = times.loc[known, TIME].to_numpy(), times.loc[known, EVENT].to_numpy(bool)
+    if not horizon <= end.max(initial=0):
+        raise DataError(
+            f"`horizon: {horizon:g}` is later than any row was followed",
+            hint=f"the largest horizon is {end.max(initial=0):g}",
+        )
+    y = np.column_stack([np.full(len(end), -np.inf), end, event])
+    weight = pd.Series(np.nan, index=times.index)
+    weight[known] = brier_weights(y, np.array([horizon]))[:, 0]
+    yes, no = (times[TIME] <= horizon) & times[EVENT], times[TIME] > horizon
+    label = pd.Series(pd.NA, index=times.index, dtype="str").mask(no, "no").mask(yes, "yes")
+    lost = int((known & label.isna()).sum())
+    notes = [
+        f"{count_shown(lost)} rows were censored before the horizon: rows that were followed "
+        "longer count for them"
+    ]
+    return pd.DataFrame({"label": label, "sample_weight": weight}), notes if lost else []

@@ -1,0 +1,82 @@
+"""What is drawn of times to an event: curves of risk groups, and calibration at horizons."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from bioloom.kinds import TestSet
+from bioloom.metrics.survival import kaplan_meier, life_table
+
+GROUPS = ("low risk", "middle risk", "high risk")
+BINS = 5
+FEWEST = 10  # rows of a bin
+RISK = "risk."
+Z = 1.959964  # of 95 %
+
+
+def survival_groups(test: TestSet, draws: np.ndarray) -> pd.DataFrame:
+    """`group, time, observed, low, high, predicted, n` of thirds of the test rows by their risk.
+
+    Kaplan-Meier with intervals beside the mean of the model's curves; of the first repeat.
+    """
+    [rows, *_] = test.models["model"]
+    when = np.array([float(name) for name in test.outputs])
+    third = _parts(rows.call, len(GROUPS))
+    tables = []
+    for number, name in enumerate(GROUPS):
+        inside = third == number
+        if inside.sum() < FEWEST:
+            continue
+        observed, low, high = kaplan_meier_interval(rows.y[inside], when)
+        curves = {"observed": observed, "low": low, "high": high}
+        predicted = rows.p[inside].mean(axis=0)
+        place = {"group": name, "time": when, **curves, "predicted": predicted}
+        tables.append(pd.DataFrame({**place, "n": int(inside.sum())}))
+    columns = ["group", "time", "observed", "low", "high", "predicted", "n"]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
+
+
+def risk_calibration(test: TestSet, draws: np.ndarray) -> pd.DataFrame:
+    """`horizon, predicted, observed, low, high, n` in fifths of the risk by each horizon.
+
+    Observed is 1 - Kaplan-Meier of the rows in the fifth: who was censored is not taken as well.
+    """
+    [rows, *_] = test.models["model"]
+    found = []
+    for name in [name for name in rows.facts if name.startswith(RISK)]:
+        horizon, risk = float(name.removeprefix(RISK)), rows.facts[name]
+        fifth = _parts(risk, max(1, min(BINS, len(risk) // FEWEST)))
+        for number in np.unique(fifth):
+            inside = fifth == number
+            free = kaplan_meier_interval(rows.y[inside], np.array([horizon]))
+            observed, high, low = (1 - float(curve[0]) for curve in free)
+            place = {"horizon": horizon, "predicted": risk[inside].mean(), "observed": observed}
+            found.append({**place, "low": low, "high": high, "n": int(inside.sum())})
+    return pd.DataFrame(found)
+
+
+def _parts(risk: np.ndarray, parts: int) -> np.ndarray:
+    """Which of the equally large parts each row is in, (N,); equal risks are in one."""
+    edges = np.quantile(risk, np.linspace(0, 1, parts + 1)[1:-1])
+    return np.searchsorted(edges, risk, side="left")
+
+
+def kaplan_meier_interval(
+    y: np.ndarray, when: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Kaplan-Meier and its 95 % interval at the times `when`, (K,) each.
+
+    Greenwood's variance on the scale of log(-log), which keeps within 0 and 1 (Kalbfleisch and
+    Prentice 1980).
+    """
+    times, events, _, at_risk = life_table(y)
+    left = np.maximum(at_risk - events, 1e-9)
+    rises = np.cumsum(events / (np.maximum(at_risk, 1) * left))
+    variance = np.concatenate([[0.0], rises])[np.searchsorted(times, when, side="right")]
+    free = kaplan_meier(y, when)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        reach = np.exp(Z * np.sqrt(variance) / -np.log(free))
+    inside = (free > 0) & (free < 1)
+    low = np.where(inside, free**reach, free)
+    return free, low, np.where(inside, free ** (1 / reach), free)

@@ -1,0 +1,335 @@
+"""Decision trees whose rules can be read: one, or a sum of small ones.
+
+Each is a regression tree on the Newton step of the loss (Friedman 2001, Ann Stat 29, 1189): of log
+loss, of squared error, or of Cox's partial likelihood, where one tree is that of LeBlanc and
+Crowley (1992, Biometrics 48, 411).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Self, cast
+
+import numpy as np
+import pandas as pd
+
+from bioloom.arrays import Shaped, Table, end_to_end, vectors
+from bioloom.errors import DataError
+from bioloom.models._estimator import Estimator, target_matrix
+from bioloom.models._losses import Loss, Partial, loss_for
+from bioloom.models._survival import baseline_hazard
+
+MOST_CONDITIONS = 8  # of a rule that is to be read
+PATIENCE = 30  # trees without a gain on valid rows
+MOST_TOLD = 3  # columns, of a sample
+CUTS = 20  # ways to cut a tree back that are tried
+STEPS = 12  # by which the answers of one tree settle
+FLAT = 1e-6  # the least curvature of a row that a tree looks at
+
+
+@dataclass(frozen=True)
+class Tree:
+    """One tree of M nodes: a row goes left where its `column` is at most `cut`; -1 ends a rule.
+
+    `gaps_left (M,)` is whether a missing value goes left; `value (M,)` is what a row gets, and
+    `share (M,)` the share of the training rows that came by.
+    """
+
+    column: np.ndarray
+    cut: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    gaps_left: np.ndarray
+    value: np.ndarray
+    share: np.ndarray
+
+    def ends(self, values: np.ndarray) -> np.ndarray:
+        """The node at which each row's rule ends, (N,)."""
+        rows, at = np.arange(len(values)), np.zeros(len(values), dtype=np.int64)
+        for _ in range(MOST_CONDITIONS):
+            column = self.column[at]
+            x = values[rows, np.maximum(column, 0)]
+            goes_left = np.where(np.isnan(x), self.gaps_left[at] == 1, x <= self.cut[at])
+            at = np.where(column < 0, at, np.where(goes_left, self.left[at], self.right[at]))
+        return at
+
+    def answers(self, values: np.ndarray) -> np.ndarray:
+        """What each row gets, (N,)."""
+        return self.value[self.ends(values)]
+
+    def paths(self) -> dict[int, list[tuple[int, float, bool]]]:
+        """Of each end the conditions of its rule: column, cut, and whether it is at most that."""
+        paths: dict[int, list[tuple[int, float, bool]]] = {0: []}
+        for node in np.flatnonzero(self.column >= 0):  # a node comes before those below it
+            path = paths.pop(int(node))
+            for below, at_most in ((self.left[node], True), (self.right[node], False)):
+                condition = (int(self.column[node]), float(self.cut[node]), at_most)
+                paths[int(below)] = [*path, condition]
+        return paths
+
+    def is_sound(self) -> bool:
+        """Whether each split has two nodes that come after it."""
+        splits = np.flatnonzero(self.column >= 0)
+        children = np.stack([self.left[splits], self.right[splits]])
+        inside = (children > splits) & (children < len(self.column))
+        return bool(inside.all())
+
+
+@dataclass(kw_only=True)
+class Model(Estimator):
+    """Rules of at most `depth` conditions; numbers as they are, gaps go where they fit best.
+
+    Of one tree, valid rows say how far it is cut back; of several, how many there are.
+    """
+
+    gives = ("classes", "labels", "values", "survival")
+    takes = ("table", "vectors")
+    scaled = False  # cuts are read in the units of the table
+
+    trees: int = 1
+    """At most."""
+    depth: int = 3
+    """Conditions of a rule, at most 8."""
+    min_leaf: int = 10
+    """Rows of a rule."""
+    learning_rate: float = 0.1
+    """How much of a tree is taken, where there are several."""
+    penalty: float = 1.0
+    """Curvature that is added to that of a rule's rows, so that few rows move little."""
+
+    def fit(
+        self,
+        X: Shaped,
+        y: Shaped,
+        X_valid: Shaped,
+        y_valid: Shaped,
+        sample_weight: np.ndarray | None = None,
+    ) -> Self:
+        """Grow trees until valid rows say that it is enough."""
+        if self.depth > MOST_CONDITIONS:
+            raise DataError(
+                f"A rule of {self.depth} conditions is hard to read",
+                hint=f"`depth` is at most {MOST_CONDITIONS}",
+            )
+        values, valid = self._cells(X), self._cells(X_valid)
+        loss, held = self._loss(y), self._loss(y_valid)
+        weight = np.ones(len(values)) if sample_weight is None else sample_weight
+        self.names = names_of(self.taken(X))
+        self.start = loss.start(sample_weight)
+        self.grown: list[list[Tree]] = []
+        scores, told = (np.tile(self.start, (len(rows), 1)) for rows in (values, valid))
+        best, keep = held.value(told), 0
+        while len(self.grown) - keep < PATIENCE and len(self.grown) < self.trees:
+            slope, bend = loss.step(scores)
+            trees: list[Tree] = []
+            for k in range(len(self.start)):
+                ways = self._trees(values, weight * slope[:, k], weight * bend[:, k])
+                if self.trees == 1:
+                    ways = [self._settled(way, values, weight, loss, k) for way in ways]
+                trees.append(min(ways, key=lambda way: held.value(_added(told, k, way, valid))))
+            for k, tree in enumerate(trees):
+                scores, told = _added(scores, k, tree, values), _added(told, k, tree, valid)
+            self.grown.append(trees)
+            if (found := held.value(told)) < best:
+                best, keep = found, len(self.grown)
+        self.grown = self.grown[:keep]
+        self.hazard = np.zeros(0)
+        if isinstance(loss, Partial):
+            scores = self._scores(values)
+            self.hazard = baseline_hazard(scores[:, 0], loss.sets, np.array(self.times))
+        return self
+
+    def _loss(self, y: Shaped) -> Loss:
+        labels = end_to_end(y)
+        survival = self.output == "survival"
+        targets = labels if survival else target_matrix(y, self.output, self.n_outputs)
+        return loss_for(self.output, self.n_outputs)(targets)
+
+    def _cells(self, X: Shaped) -> np.ndarray:
+        """A table's numbers with their gaps and a column of 0 and 1 a category, (N, D) float32."""
+        X = self.taken(X)
+        return X.dense() if isinstance(X, Table) else np.asarray(X, dtype=np.float32)
+
+    def _trees(self, values: np.ndarray, slope: np.ndarray, bend: np.ndarray) -> list[Tree]:
+        """The next tree, by the first and second derivatives (N,) of the loss; ways to cut it."""
+        from sklearn.tree import DecisionTreeRegressor
+
+        rows = bend > 0
+        if not rows.any():
+            return [LEAF]
+        bend = np.maximum(bend[rows], FLAT)
+        asked = values[rows], -slope[rows] / bend, bend
+        options: dict[str, Any] = {
+            "max_depth": self.depth,
+            "min_samples_leaf": self.min_leaf,
+            "random_state": self.seed,
+        }
+        if self.trees > 1:
+            tree = DecisionTreeRegressor(**options).fit(*asked)
+            return [_read(tree, self.penalty, self.learning_rate)]
+        path = DecisionTreeRegressor(**options).cost_complexity_pruning_path(*asked)
+        alphas = np.unique(np.quantile(path.ccp_alphas, np.linspace(0, 1, CUTS))).clip(min=0)
+        cut = [DecisionTreeRegressor(ccp_alpha=alpha, **options).fit(*asked) for alpha in alphas]
+        return [_read(tree, self.penalty, 1.0) for tree in cut]
+
+    def _settled(
+        self, tree: Tree, values: np.ndarray, weight: np.ndarray, loss: Loss, k: int
+    ) -> Tree:
+        """The tree with the best answer of each rule: one step is too far where it is alone."""
+        ends, value = tree.ends(values), np.zeros(len(tree.value))
+        for _ in range(STEPS):
+            scores = np.tile(self.start, (len(values), 1))
+            scores[:, k] += value[ends]
+            slope, bend = (weight * part[:, k] for part in loss.step(scores))
+            # drawn to 0 as by so many further rows with the mean answer
+            down = np.bincount(ends, slope, len(value)) + self.penalty * value
+            move = down / (np.bincount(ends, bend, len(value)) + self.penalty)
+            value = value - move.clip(-1, 1)
+        return replace(tree, value=value)
+
+    def _scores(self, values: np.ndarray) -> np.ndarray:
+        """The sum of all trees, (N, S)."""
+        scores = np.tile(self.start, (len(values), 1))
+        for trees in self.grown:
+            for k, tree in enumerate(trees):
+                scores[:, k] += tree.answers(values)
+        return scores
+
+    def outputs(self, X: Shaped) -> np.ndarray:
+        """Probabilities, values, or the share without the event at each time, (N, n_outputs)."""
+        answers = loss_for(self.output, self.n_outputs).answers(self._scores(self._cells(X)))
+        return np.exp(-answers * self.hazard) if self.output == "survival" else answers
+
+    def write_state(self, folder: Path) -> None:
+        """Write model.safetensors, and rules.csv to be read."""
+        super().write_state(folder)
+        self.rules().to_csv(folder / "rules.csv", index=False, float_format="%.4g")
+
+    def read_state(self, folder: Path) -> None:
+        """Read model.safetensors; DataError for a tree that leads nowhere."""
+        super().read_state(folder)
+        if not all(tree.is_sound() for trees in self.grown for tree in trees):
+            raise DataError("The trees are damaged", file=folder / "model.safetensors")
+
+    def rules(self) -> pd.DataFrame:
+        """`rule, answer, effect, share`: the different rules, those first that move most rows most.
+
+        The effect of all trees with the rule adds to a value, or multiplies odds or a hazard;
+        `answer` is the score that it is of, `share` of the training rows follow the rule.
+        """
+        moved: dict[tuple[str, int], list[float]] = {}
+        for trees in self.grown:
+            for k, tree in enumerate(trees):
+                for end, path in tree.paths().items():
+                    value, share = float(tree.value[end]), float(tree.share[end])
+                    known = moved.setdefault((in_words(path, self.names), k), [0.0, share])
+                    known[0] += value
+        order = sorted(moved, key=lambda rule: -abs(moved[rule][0]) * moved[rule][1])
+        found = [(*rule, self._effect(moved[rule][0]), moved[rule][1]) for rule in order]
+        return pd.DataFrame(found, columns=["rule", "answer", "effect", "share"])
+
+    def _effect(self, value: float) -> float:
+        return float(value if self.output == "values" else np.exp(value))
+
+    def why(self, X: Shaped) -> list[str] | None:
+        """The rule of each sample, or the columns that move it most and by how much.
+
+        None where there are several answers.
+        """
+        if len(self.start) > 1:
+            return None
+        taken = self.taken(X)
+        values, names = self._cells(X), names_of(taken)
+        if self.trees == 1:
+            [tree] = self.grown[0] if self.grown else [LEAF]
+            texts = {end: in_words(path, names) for end, path in tree.paths().items()}
+            return [texts[end] for end in tree.ends(values)]
+        parts: dict[tuple[int, ...], np.ndarray] = {}
+        for [tree] in self.grown:
+            columns = tuple(np.unique(tree.column[tree.column >= 0]))
+            parts[columns] = parts.get(columns, 0.0) + tree.answers(values)
+        sign = "+" if self.output == "values" else "x"
+        told = []
+        for row in range(len(values)):
+            moved = sorted(parts, key=lambda columns: -abs(parts[columns][row]))[:MOST_TOLD]
+            told.append("; ".join(
+                f"{' and '.join(f'{names[c]} {_shown(values[row, c])}' for c in columns)} "
+                f"({sign} {self._effect(parts[columns][row]):.3g})"
+                for columns in moved
+            ))  # fmt: skip
+        return told
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All trees end to end, the number of nodes of each, the start, and the mean hazard."""
+        trees = [tree for grown in self.grown for tree in grown]
+        names = [part.name for part in fields(Tree)]
+        nodes = {f"nodes.{name}": _end_to_end([getattr(t, name) for t in trees]) for name in names}
+        sizes = np.array([len(tree.column) for tree in trees], dtype=np.int64)
+        return {**nodes, "sizes": sizes, "start": self.start, "hazard": self.hazard}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take over a state."""
+        self.start, self.hazard = arrays["start"], arrays["hazard"]
+        ends = np.cumsum(arrays["sizes"])[:-1]
+        parts = [np.split(arrays[f"nodes.{part.name}"], ends) for part in fields(Tree)]
+        trees = [Tree(*nodes) for nodes in zip(*parts, strict=True)] if len(arrays["sizes"]) else []
+        size = len(self.start)
+        self.grown = [trees[i : i + size] for i in range(0, len(trees), size)]
+
+
+LEAF = Tree(*(np.array([value]) for value in (-1, 0.0, -1, -1, 0, 0.0, 1.0)))
+"""A tree that says nothing."""
+
+
+def names_of(X: Shaped) -> list[str]:
+    """Names of the columns of cells: those of a table, else numbers."""
+    return X.names if isinstance(X, Table) else [f"x{i + 1}" for i in range(vectors(X).shape[1])]
+
+
+def in_words(path: list[tuple[int, float, bool]], names: list[str]) -> str:
+    """A rule: `if age > 71.5 and sex is male`; of conditions on one column the narrowest."""
+    ends: dict[int, tuple[float, float]] = {}
+    for column, cut, at_most in path:
+        low, high = ends.get(column, (-np.inf, np.inf))
+        ends[column] = (low, min(high, cut)) if at_most else (max(low, cut), high)
+    return f"if {' and '.join(_between(names[c], *ends[c]) for c in ends)}" if ends else "all"
+
+
+def _between(name: str, low: float, high: float) -> str:
+    column, is_category, value = name.partition("=")
+    if is_category:
+        return f"{column} is {'not ' if high < 1 else ''}{value}"
+    if np.isinf(low):
+        return f"{name} <= {high:.4g}"
+    return f"{name} > {low:.4g}" if np.isinf(high) else f"{low:.4g} < {name} <= {high:.4g}"
+
+
+def _shown(value: float) -> str:
+    return "missing" if np.isnan(value) else f"{value:.4g}"
+
+
+def _end_to_end(parts: list[np.ndarray]) -> np.ndarray:
+    return np.concatenate(parts) if parts else np.zeros(0)
+
+
+def _added(scores: np.ndarray, k: int, tree: Tree, values: np.ndarray) -> np.ndarray:
+    """Scores (N, S) with what a tree says of score k."""
+    added = scores.copy()
+    added[:, k] += tree.answers(values)
+    return added
+
+
+def _read(grown: Any, penalty: float, rate: float) -> Tree:
+    """scikit-learn's tree, of which the mean of a node's Newton steps is drawn to 0."""
+    tree = cast(Any, grown).tree_
+    bend = tree.weighted_n_node_samples
+    return Tree(
+        column=tree.feature.astype(np.int64).clip(min=-1),
+        cut=tree.threshold,
+        left=tree.children_left.astype(np.int64),
+        right=tree.children_right.astype(np.int64),
+        gaps_left=tree.missing_go_to_left.astype(np.int64),
+        value=rate * tree.value[:, 0, 0] * bend / (bend + penalty),
+        share=tree.n_node_samples / tree.n_node_samples[0],
+    )
