@@ -19,6 +19,7 @@ from bioloom.errors import DataError, in_yaml
 from bioloom.formats.columns import (
     TYPES,
     feature_names,
+    ids_or_rows,
     infer_types,
     one_spelling,
     places,
@@ -62,6 +63,7 @@ CLEAN: dict[str, Any] = {"drop": [], "ranges": {}, "max_categories": 50, "min_cl
 TABLES = {"clinical": READ_OPTIONS, "expression": MATRIX_OPTIONS}
 BLOCK = "expression."
 FREE_TEXT = "text"
+ROW = "row"
 
 Outcome = Callable[
     [pd.DataFrame, Mapping[str, Any], dict[str, Any], Path], tuple[pd.DataFrame, list[str]]
@@ -84,7 +86,8 @@ def read_patients(
     table, notes = select_rows(table, options, path, private=True)
     samples = _identity(table, named, path)
     labels, taken = outcome(table, named, options, path)
-    clinical, left_out = _clinical(table, named_columns(named), options, path)
+    roles = [name for name in named_columns(named) if name in table]
+    clinical, left_out = _clinical(table, roles, options, path)
     notes += taken + left_out
     blocks = [samples.join(labels), clinical]
     if "expression" in files:
@@ -95,8 +98,10 @@ def read_patients(
 
 
 def _identity(table: pd.DataFrame, columns: Mapping[str, Any], path: Path) -> pd.DataFrame:
-    """`sample_id` (the row) and `group` (the patient)."""
-    ids = unique_ids(table, columns["id"] or columns["patient"], path)
+    """`sample_id` (the row) and `group` (the patient); `id: row` numbers rows that have no id."""
+    named = columns["id"] or columns["patient"]
+    by_number = named == ROW and ROW not in table
+    ids = ids_or_rows(table, None, path) if by_number else unique_ids(table, named, path)
     patients = ids
     if columns["patient"]:
         require_columns(table, [columns["patient"]], path)

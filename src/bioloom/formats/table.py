@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,17 +33,20 @@ from bioloom.formats.text import CONTROL, open_text
 from bioloom.options import complete_options, named_columns
 
 MISSING = ["NA", "N/A", "n/a", "NaN", "nan", "NULL", "null"]
-# `skip` lines are left out before the header; the separator is `;`, tab or comma, whichever the
-# header is made of; `missing` has further words for a missing value, `not_missing` those of
-# `MISSING` that are values here.
+# `skip` lines are left out before the header, `names` stand for one that is not there; the
+# separator is `;`, tab or comma, whichever the header is made of; `missing` has further words for a
+# missing value, `not_missing` those of `MISSING` that are values here.
 READ_OPTIONS: dict[str, Any] = {
     "header": True,
+    "names": [],
     "skip": 0,
     "separator": None,
     "missing": [],
     "not_missing": [],
 }
-SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t", ".tab": "\t"}
+SEPARATORS = {".csv": ",", ".dat": ",", ".data": ","} | dict.fromkeys(
+    (".tsv", ".txt", ".tab"), "\t"
+)
 IN_NAMES = "(?<=[0-9]),(?=[0-9])|[,;](?= )"
 """Marks that may stand inside a name: `weight, kg`, `1,25-OH vitamin D`."""
 NAMED = (
@@ -177,7 +180,21 @@ def _ending(path: Path) -> str:
 def _delimited(path: Path, options: Mapping[str, Any]) -> Delimited:
     header, skip = options["header"], options["skip"]
     separator = options["separator"] or _separator(path, header, skip)
-    return read_delimited(path, separator, header, skip)
+    found = read_delimited(path, separator, header, skip)
+    return _named(found, options["names"], header, path) if options["names"] else found
+
+
+def _named(found: Delimited, names: list[str], header: bool, path: Path) -> Delimited:
+    """The columns of a file without header under the names that the task gives them."""
+    if header:
+        raise DataError(
+            "`names` are for a file without a header", file=path, hint="say `header: false` as well"
+        )
+    if len(names) != len(found.names):
+        raise DataError(
+            f"`names` has {len(names)}, the file has {len(found.names)} columns", file=path
+        )
+    return replace(found, names=[str(name) for name in names])
 
 
 def _separator(path: Path, header: bool, skip: int) -> str:

@@ -19,7 +19,7 @@ from bioloom.sources import local_path
 WORDS_OF_DATA = ("keep", "exclude", "classes", "unlabelled", "columns")
 """Options of a data set that hold values, or names of columns, as they are in the user's files."""
 
-OF_TEXT = ("header", "skip", "separator")
+OF_TEXT = ("header", "names", "skip", "separator")
 """How a table of text is read, but not one whose columns have types (Parquet)."""
 
 
