@@ -1,4 +1,4 @@
-"""A kind that the library does not have, time to event, goes through every stage from this file.
+"""A kind that the library does not have, a time of waiting, goes through every stage from here.
 
 Whoever adds a kind writes what stands between the two lines, and nothing elsewhere.
 """
@@ -31,9 +31,9 @@ from bioloom.splits.leakage import audit
 from bioloom.splits.split import split_samples
 from bioloom.training.train import train_task
 
-LABELS = ["label.time", "label.event"]
+LABELS = ["label.wait", "label.seen"]
 
-# -------------------------------------------------------------------------------- kinds/survival.py
+# -------------------------------------------------------------------------------- kinds/waiting.py
 
 
 def encode(samples: pd.DataFrame, names: list[str]) -> np.ndarray:
@@ -77,9 +77,9 @@ def score(rows: HeldOut, weights: np.ndarray) -> Scores:
     return {"concordance": np.einsum("ib,ij,jb->b", weights, known * right, weights) / pairs}
 
 
-survival = replace(
+waiting = replace(
     value.kind,
-    name="survival",
+    name="waiting",
     fits=lambda samples: set(LABELS) <= set(samples),
     outputs=lambda samples, positive: ["time"],
     encode=encode,
@@ -117,7 +117,7 @@ class Model(Estimator):
 # --------------------------------------------------------------------------------------------------
 
 APPLICATION = Application(
-    kinds=("survival",),
+    kinds=("waiting",),
     ingest=lambda files, options: pd.DataFrame(),
     clean=lambda raw, options: raw,
     inputs=lambda samples: samples[feature_columns(samples)],
@@ -130,7 +130,7 @@ APPLICATION = Application(
 def installed(monkeypatch) -> None:
     """The toy's modules, as if they lay in the library's folders."""
     for name, content in {
-        "kinds.survival": {"kind": survival},
+        "kinds.waiting": {"kind": waiting},
         "models.constant_time": {"Model": Model},
         "applications.toy": {"application": APPLICATION},
     }.items():
@@ -144,13 +144,13 @@ def patients(n: int = 90) -> pd.DataFrame:
     rng = np.random.default_rng(0)
     ids = [f"p{i}" for i in range(n)]
     table = pd.DataFrame({"sample_id": ids, "group": ids, "age": rng.normal(60, 9, n)})
-    table["label.time"] = rng.exponential(5, n)
-    return table.assign(**{"label.event": rng.integers(0, 2, n).astype(float)})
+    table["label.wait"] = rng.exponential(5, n)
+    return table.assign(**{"label.seen": rng.integers(0, 2, n).astype(float)})
 
 
 def test_a_new_kind_goes_through_every_stage(installed, tmp_path: Path):
     samples = patients()
-    assert kind_of(APPLICATION.kinds, samples) is get_kind("survival")
+    assert kind_of(APPLICATION.kinds, samples) is get_kind("waiting")
 
     splits = split_samples(samples, {"method": "holdout", "test": 0.3, "valid": 0.2}, 1)
     leakage, nearest = audit(samples, splits, {}, measure="table")
@@ -165,12 +165,12 @@ def test_a_new_kind_goes_through_every_stage(installed, tmp_path: Path):
         held_out,
         task="toy",
         application="toy",
-        kind=get_kind("survival"),
+        kind=get_kind("waiting"),
         options={"resamples": 100},
         seed=1,
         nearest=nearest,
     )
-    assert (metrics["kind"], metrics["primary"]) == ("survival", "concordance")
+    assert (metrics["kind"], metrics["primary"]) == ("waiting", "concordance")
     assert metrics["test"]["concordance"] == 0.5  # a constant ranks nobody
     assert metrics["verdict"] == "no better than the baseline naive"
 
@@ -189,5 +189,5 @@ def test_a_new_kind_goes_through_every_stage(installed, tmp_path: Path):
     files |= {"plots": tmp_path / "plots", "model": tmp_path / "model"}
     build_report({"toy": files}, {}, tmp_path / "report.html")
     assert "Concordance (Harrell" in (tmp_path / "report.html").read_text()
-    assert yaml.safe_load((tmp_path / "model/model.yaml").read_text())["kind"] == "survival"
+    assert yaml.safe_load((tmp_path / "model/model.yaml").read_text())["kind"] == "waiting"
     assert read_json(tmp_path / "metrics.json")["n"]["test"] > 20

@@ -60,7 +60,8 @@ def defaults(task: dict[str, Any]) -> dict[str, Any]:
     """A sum of small trees, one tree alone, and the linear model of the outcome."""
     training = task["datasets"]["training"]
     timed = "time" in training.get("columns", {}) and "horizon" not in training
-    linear = "cox" if timed else "logistic_regression"
+    kind = task.get("kind") or ("survival" if timed else "binary")
+    linear = "cox" if kind == "survival" else "logistic_regression"
     return {
         "features": {"embedder": "table"},
         "model": {"name": "decision_tree", "trees": 300, "depth": 2},

@@ -24,7 +24,7 @@ class Loss(ABC):
         self.targets = targets
 
     @abstractmethod
-    def start(self, weight: np.ndarray | None) -> np.ndarray:
+    def start(self, weight: np.ndarray) -> np.ndarray:
         """The best scores that are the same for all rows, (S,)."""
 
     @abstractmethod
@@ -44,7 +44,7 @@ class Loss(ABC):
 class Squared(Loss):
     """Half the squared error of numbers."""
 
-    def start(self, weight: np.ndarray | None) -> np.ndarray:
+    def start(self, weight: np.ndarray) -> np.ndarray:
         """The means."""
         return column_means(self.targets, empty=0.0, weight=weight)
 
@@ -66,7 +66,7 @@ class Squared(Loss):
 class Logistic(Loss):
     """Log loss of labels that are each there or not."""
 
-    def start(self, weight: np.ndarray | None) -> np.ndarray:
+    def start(self, weight: np.ndarray) -> np.ndarray:
         """Logits of the shares."""
         share = np.clip(column_means(self.targets, empty=0.5, weight=weight), FEW, 1 - FEW)
         return np.log(share / (1 - share))
@@ -101,7 +101,7 @@ class OfTwo(Logistic):
 class Softmax(Loss):
     """Log loss of several classes, of which a row has one."""
 
-    def start(self, weight: np.ndarray | None) -> np.ndarray:
+    def start(self, weight: np.ndarray) -> np.ndarray:
         """Logs of the shares."""
         return np.log(np.clip(column_means(self.targets, empty=0.0, weight=weight), FEW, 1))
 
@@ -129,7 +129,7 @@ class Partial(Loss):
         super().__init__(targets)
         self.sets = RiskSets.of(targets)
 
-    def start(self, weight: np.ndarray | None) -> np.ndarray:
+    def start(self, weight: np.ndarray) -> np.ndarray:
         """0: who has the mean hazard."""
         return np.zeros(1)
 

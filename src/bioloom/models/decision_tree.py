@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Literal, Self, cast
 
 import numpy as np
 import pandas as pd
@@ -97,6 +97,7 @@ class Model(Estimator):
     """How much of a tree is taken, where there are several."""
     penalty: float = 1.0
     """Curvature that is added to that of a rule's rows, so that few rows move little."""
+    class_weight: Literal["balanced"] | None = None
 
     def fit(
         self,
@@ -114,12 +115,13 @@ class Model(Estimator):
             )
         values, valid = self._cells(X), self._cells(X_valid)
         loss, held = self._loss(y), self._loss(y_valid)
-        weight = np.ones(len(values)) if sample_weight is None else sample_weight
+        weight = self._weight(y, sample_weight)
         self.names = names_of(self.taken(X))
-        self.start = loss.start(sample_weight)
+        self.start = loss.start(weight)
         self.grown: list[list[Tree]] = []
         scores, told = (np.tile(self.start, (len(rows), 1)) for rows in (values, valid))
-        best, keep = held.value(told), 0
+        stops = len(valid) > 0
+        best, keep = held.value(told) if stops else np.inf, 0
         while len(self.grown) - keep < PATIENCE and len(self.grown) < self.trees:
             slope, bend = loss.step(scores)
             trees: list[Tree] = []
@@ -127,18 +129,28 @@ class Model(Estimator):
                 ways = self._trees(values, weight * slope[:, k], weight * bend[:, k])
                 if self.trees == 1:
                     ways = [self._settled(way, values, weight, loss, k) for way in ways]
-                trees.append(min(ways, key=lambda way: held.value(_added(told, k, way, valid))))
+                told_by = [held.value(_added(told, k, way, valid)) if stops else 0 for way in ways]
+                trees.append(ways[int(np.argmin(told_by))])
             for k, tree in enumerate(trees):
                 scores, told = _added(scores, k, tree, values), _added(told, k, tree, valid)
             self.grown.append(trees)
-            if (found := held.value(told)) < best:
-                best, keep = found, len(self.grown)
+            if not stops or (found := held.value(told)) < best:
+                best, keep = found if stops else best, len(self.grown)
         self.grown = self.grown[:keep]
         self.hazard = np.zeros(0)
         if isinstance(loss, Partial):
             scores = self._scores(values)
             self.hazard = baseline_hazard(scores[:, 0], loss.sets, np.array(self.times))
         return self
+
+    def _weight(self, y: Shaped, sample_weight: np.ndarray | None) -> np.ndarray:
+        """How much each row counts, (N,): rows of rare classes more, where classes are balanced."""
+        weight = np.ones(len(y)) if sample_weight is None else sample_weight
+        if self.class_weight is None or not self.classes:
+            return weight
+        codes = cast(np.ndarray, end_to_end(y))
+        of_class = np.bincount(codes, weight, self.n_outputs)
+        return weight * (weight.sum() / (self.n_outputs * np.maximum(of_class, 1e-9)))[codes]
 
     def _loss(self, y: Shaped) -> Loss:
         labels = end_to_end(y)

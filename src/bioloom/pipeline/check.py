@@ -71,6 +71,7 @@ def task_mistakes(name: str, content: Section, made: Collection[str] = ()) -> li
         _model_mistakes,
         _metric_mistakes,
         _threshold_mistakes,
+        _horizon_mistakes,
     )
     mistakes = [mistake for check in checks for mistake in check(task)]
     return (
@@ -233,6 +234,12 @@ def _threshold_mistakes(task: Task) -> list[str]:
     if all(kind.threshold is None for kind in task.kinds):
         return [f"threshold: {task.application} calls nothing by a threshold"]
     return mistakes_of("threshold", check_threshold, task.threshold)
+
+
+def _horizon_mistakes(task: Task) -> list[str]:
+    if task.horizons is None or any(kind.horizons for kind in task.kinds):
+        return []
+    return [f"horizons: {task.application} predicts no time to an event"]
 
 
 def _finetune_mistakes(task: Task) -> list[str]:

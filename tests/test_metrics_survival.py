@@ -1,0 +1,165 @@
+"""Times to an event: exact values of small cohorts by hand, and statsmodels on larger ones."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from statsmodels.duration.hazard_regression import PHReg
+from statsmodels.duration.survfunc import SurvfuncRight
+
+from bioloom.metrics import survival
+from bioloom.models._survival import RiskSets, partial_likelihood
+from bioloom.models.cox import Model as Cox
+
+ONES = np.ones((12, 1))
+
+
+def outcomes(time, event, entry=None) -> np.ndarray:
+    start = np.full(len(time), -np.inf) if entry is None else np.asarray(entry, float)
+    return np.column_stack([start, time, event]).astype(float)
+
+
+# Twelve patients with tied events, an event at the time of a censoring, and tied risks.
+TIED = outcomes(
+    [2, 4, 4, 5, 5, 6, 8, 9, 9, 11, 12, 15], [1, 1, 0, 1, 1, 0, 1, 1, 0, 0, 1, 0]
+)  # fmt: skip
+
+
+def test_pairs_of_the_concordance_are_counted_one_by_one():
+    risk = np.array([0.9, 0.7, 0.4, 0.4, 0.6, 0.2, 0.5, 0.5, 0.3, 0.3, 0.3, 0.1])
+    right = pairs = Fraction(0)
+    for i in np.flatnonzero(TIED[:, 2]):
+        for j in range(12):
+            later = TIED[j, 1] > TIED[i, 1] or (TIED[j, 1] == TIED[i, 1] and not TIED[j, 2])
+            if later:
+                pairs += 1
+                right += 1 if risk[i] > risk[j] else Fraction(1, 2) if risk[i] == risk[j] else 0
+    assert survival.concordance(TIED, risk, ONES)[0] == pytest.approx(float(right / pairs))
+
+
+def test_two_events_at_one_time_are_no_pair_and_an_event_comes_before_a_censoring():
+    y = outcomes([3, 3], [1, 1])
+    assert np.isnan(survival.concordance(y, np.array([1.0, 0.0]), np.ones((2, 1)))[0])
+    y = outcomes([3, 3], [1, 0])
+    assert survival.concordance(y, np.array([1.0, 0.0]), np.ones((2, 1)))[0] == 1
+
+
+def test_weights_of_the_brier_score_give_back_kaplan_meier():
+    """The mean of what events by t count is 1 - Kaplan-Meier, ties included."""
+    when = np.array([4.0, 8.0, 11.0])
+    counts = survival.brier_weights(TIED, when)
+    by = (TIED[:, 1, None] <= when) & (TIED[:, 2, None] == 1)
+    free = survival.kaplan_meier(TIED, when)
+    np.testing.assert_allclose((counts * by).mean(axis=0), 1 - free)
+    np.testing.assert_allclose(counts.mean(axis=0), 1)
+
+
+def test_kaplan_meier_of_fractions_and_of_time_zero():
+    y = outcomes([3, 4, 6, 9, 12, 18], [1, 0, 1, 1, 0, 1])
+    expected = Fraction(5, 6) * Fraction(3, 4) * Fraction(2, 3)
+    assert survival.kaplan_meier(y, np.array([9.5]))[0] == pytest.approx(float(expected))
+    y = outcomes([0, 4, 6], [1, 0, 1])
+    assert survival.kaplan_meier(y, np.array([0.0, 5.0])) == pytest.approx([2 / 3, 2 / 3])
+
+
+def test_late_entry_counts_in_the_rows_at_risk_and_in_the_pairs():
+    """At risk is entry < t <= time: who enters at the time of an event was not at risk of it."""
+    y = outcomes([5, 8, 5, 9, 14], [1, 0, 1, 1, 1], [-np.inf, -np.inf, -np.inf, 5, 6])
+    free = survival.kaplan_meier(y, np.array([5.0, 9.0, 14.0]))
+    assert free == pytest.approx([1 / 3, 1 / 6, 0])
+    risk = np.array([3.0, 1.0, 2.0, 9.0, 0.0])
+    # pairs: each event at 5 with row 1 (both right), the event at 9 with row 4 (right)
+    assert survival.concordance(y, risk, np.ones((5, 1)))[0] == 1
+    known = SurvfuncRight(y[:, 1], y[:, 2], entry=np.maximum(y[:, 0], 0))
+    np.testing.assert_allclose(survival.kaplan_meier(y, known.surv_times), known.surv_prob)
+
+
+def test_competing_events_add_up_to_one_with_ties():
+    time = [1, 2, 2, 2, 3, 5, 5, 6, 8, 9]
+    cause = np.array([2, 1, 2, 0, 1, 1, 2, 0, 2, 1])
+    y = outcomes(time, cause == 1)
+    when = np.arange(1, 10.0)
+    shares = survival.aalen_johansen(y, cause, when)
+    free = survival.kaplan_meier(outcomes(time, cause > 0), when)
+    np.testing.assert_allclose(shares.sum(axis=0) + free, 1)
+    # by hand: after 1 there are 9/10 free, of whom 1/9 relapses at 2; at 3 of 6 left one does
+    at_2, free_2 = Fraction(9, 10) * Fraction(1, 9), Fraction(9, 10) * Fraction(7, 9)
+    assert shares[0, 1] == pytest.approx(float(at_2))
+    assert shares[0, 2] == pytest.approx(float(at_2 + free_2 * Fraction(1, 6)))
+    alone = 1 - survival.kaplan_meier(outcomes(time, cause == 1), when)
+    assert (alone[3:] > shares[0, 3:]).all()  # which takes the others' deaths for censorings
+
+
+rows = st.lists(st.tuples(st.integers(1, 9), st.booleans(), st.integers(0, 4)), min_size=2)
+
+
+@given(rows, st.integers(0, 99))
+def test_a_drawn_row_counts_as_often_as_it_was_drawn(rows, seed):
+    time, event, risk = (np.array(column, float) for column in zip(*rows, strict=True))
+    y = outcomes(time, event)
+    drawn = np.random.default_rng(seed).integers(0, 3, len(y))
+    again = np.repeat(np.arange(len(y)), drawn)
+    weighted = survival.concordance(y, risk, drawn[:, None].astype(float))[0]
+    repeated = survival.concordance(y[again], risk[again], np.ones((len(again), 1)))[0]
+    assert weighted == pytest.approx(repeated, nan_ok=True)
+
+
+@given(rows)
+def test_kaplan_meier_is_that_of_statsmodels(rows):
+    time, event, _ = (np.array(column, float) for column in zip(*rows, strict=True))
+    known = SurvfuncRight(time, event)
+    free = survival.kaplan_meier(outcomes(time, event), known.surv_times)
+    np.testing.assert_allclose(free, known.surv_prob)
+
+
+def cohort(n: int, late: bool = False):
+    rng = np.random.default_rng(n)
+    X = rng.normal(size=(n, 3))
+    seen, end = rng.exponential(9, n) * np.exp(-X[:, 0]), rng.exponential(12, n)
+    entry = rng.exponential(2, n) if late else np.zeros(n)
+    time = np.ceil(np.minimum(seen, end) * 4) / 4
+    inside = time > entry
+    y = outcomes(time, seen <= end, entry if late else None)
+    return X[inside], y[inside], entry[inside]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_cox_is_that_of_statsmodels_with_ties_and_late_entry(late):
+    X, y, entry = cohort(300, late)
+    known = PHReg(y[:, 1], X, status=y[:, 2], entry=entry if late else None, ties="breslow").fit()
+    model = Cox(output="survival", n_outputs=2, seed=1, times=[1.0, 5.0], penalty=1e-9)
+    model.fit(X, y, X[:0], y[:0])
+    np.testing.assert_allclose(model.coefficients, known.params, rtol=1e-5)
+
+
+def test_more_columns_than_rows_are_fitted_as_if_by_all_of_them():
+    X, y, _ = cohort(60)
+    wide = np.hstack([X] * 30)  # which is X, with a penalty a thirtieth as strong
+    options = {"output": "survival", "n_outputs": 1, "seed": 1, "times": [3.0]}
+    narrow = Cox(**options, penalty=0.1).fit(X, y, X[:0], y[:0])
+    same = Cox(**options, penalty=3.0).fit(wide, y, wide[:0], y[:0])
+    np.testing.assert_allclose(same.outputs(wide), narrow.outputs(X), rtol=1e-5)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_the_gradient_of_the_partial_likelihood(late):
+    X, y, _ = cohort(40, late)
+    sets, score = RiskSets.of(y), X[:, 1].copy()
+    loss, gradient, expected = partial_likelihood(score, sets)
+    for i in range(0, len(score), 7):
+        moved = score.copy()
+        moved[i] += 1e-6
+        rise = (partial_likelihood(moved, sets)[0] - loss) / 1e-6
+        assert gradient[i] == pytest.approx(rise, abs=1e-4)
+    assert expected.sum() == pytest.approx(y[:, 2].sum())
+
+
+def test_hazards_between_the_times_of_a_curve():
+    free, when = np.array([[0.8, 0.4]] * 4), np.array([2.0, 6.0])
+    hazard = survival.hazard_at(free, when, np.array([-np.inf, 1.0, 4.0, 99.0]))
+    middle = -(np.log(0.8) + np.log(0.4)) / 2
+    assert hazard == pytest.approx([0, -np.log(0.8) / 2, middle, -np.log(0.4)])
