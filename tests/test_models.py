@@ -30,7 +30,6 @@ CLASSES = ("binary", "multiclass")
 OUTPUT = {kind: get_kind(kind).output for kind in KINDS}
 # Models that are meant to look at no features, or at categories only.
 FLOORS = {"naive", "category_mean"}
-ONE_LABEL = {"logistic_regression", "gradient_boosting"}
 # Models of pairs of nodes: tests/test_models_links.py.
 LINKS = {"gnn", "degree"}
 PAIRS = {"distance_cnn", "separation"}  # tests/test_kinds_residue_pairs.py
@@ -126,13 +125,7 @@ def score(model, X, y: np.ndarray) -> float:
 
 
 def cases(names):
-    return [
-        (name, kind, make)
-        for name in names
-        for kind in KINDS
-        for make in inputs_of(name)
-        if not (kind == "targets" and name in ONE_LABEL)
-    ]
+    return [(name, kind, make) for name in names for kind in KINDS for make in inputs_of(name)]
 
 
 @pytest.mark.slow
@@ -229,14 +222,19 @@ def test_a_label_that_all_rows_have_or_none_is_borne(name):
     assert p[:, 0].mean() > p[:, 1].mean()
 
 
-@pytest.mark.parametrize("name", sorted(ONE_LABEL))
-def test_several_targets_are_refused_by_models_for_one(name):
-    X, (y, n_outputs) = dense(40), labels(dense(40), "targets")
-    with pytest.raises(DataError, match="predicts one value, the samples have 4"):
-        get_model(name)(output="values", n_outputs=n_outputs, seed=1).fit(X, y, X, y)
+@pytest.mark.parametrize("name", ["logistic_regression", "gradient_boosting", "random_forest"])
+def test_each_target_is_fitted_by_itself_on_its_known_rows(name):
+    X, (y, n_outputs) = dense(60), labels(dense(60), "targets")
+    y[:, 3] = np.nan
+    together = build(name, "targets", n_outputs).fit(X, y, X, y).predict(X)
+    np.testing.assert_array_equal(together[:, 3], 0)
+    for target in range(3):
+        rows = np.isfinite(y[:, target])
+        alone = build(name, "value", 1).fit(X[rows], y[rows, target], X[:0], y[:0, 0])
+        np.testing.assert_allclose(together[:, target], alone.predict(X))
 
 
-@pytest.mark.parametrize("name", sorted(ONE_LABEL))
+@pytest.mark.parametrize("name", ["logistic_regression", "gradient_boosting"])
 def test_a_single_target_is_one_value(name):
     X, (y, _) = dense(40), labels(dense(40), "targets")
     y = y[:, :1].copy()

@@ -83,6 +83,7 @@ class Fitted:
             "threshold": None if threshold is None else np.asarray(threshold, float).tolist(),
             "quantile": [float(value) for value in calibration.quantile],
             "coverage": COVERAGE,
+            **({"lines": calibration.lines} if calibration.lines else {}),
             **self.settings,
         }
         with replacing_folder(folder) as made:
@@ -103,6 +104,7 @@ class Fitted:
         known = {name: described.pop(name) for name in ("parameters", "outputs")}
         fitted = {name: described.pop(name) for name in ("temperature", "threshold", "quantile")}
         described.pop("coverage")
+        fitted["lines"] = described.pop("lines", [])
         name = described.pop("model")
         return cls(
             kind=get_kind(described.pop("kind")),
