@@ -405,6 +405,27 @@ def test_boosting_damaged_trees_are_refused(tmp_path):
         get_model("gradient_boosting").load(tmp_path)
 
 
+@pytest.mark.parametrize("kind", ["multiclass", "value"])
+def test_a_forest_says_what_that_of_scikit_learn_says(kind):
+    from sklearn.ensemble import RandomForestRegressor
+
+    y, n_outputs = labels(dense(), kind)
+    model = build("random_forest", kind, n_outputs, n_estimators=20).fit(dense(), y, None, None)
+    peer = RandomForestRegressor(20, min_samples_leaf=5, max_features=0.33, random_state=1)
+    peer.fit(dense(), np.eye(n_outputs)[y] if kind == "multiclass" else y)
+    new = dense(1500, seed=2)  # more than are looked at together
+    np.testing.assert_allclose(answers(model, new), peer.predict(new))
+
+
+def test_a_damaged_tree_of_a_forest_is_refused(tmp_path):
+    model, _, _ = fit("random_forest", "binary")
+    forest = model.forests[0]
+    forest.left[np.flatnonzero(forest.feature >= 0)[5]] = 0  # a circle
+    model.save(tmp_path)
+    with pytest.raises(DataError, match="damaged"):
+        get_model("random_forest").load(tmp_path)
+
+
 def with_categories():
     """Boosted trees, one that splits by a category, and the place of the split."""
     model, _, _ = fit("gradient_boosting", "binary", tabular)

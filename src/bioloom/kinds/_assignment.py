@@ -159,7 +159,8 @@ def propensities(samples: pd.DataFrame, train: np.ndarray, arms: list[str]) -> n
     """
     from sklearn.linear_model import LogisticRegression
 
-    X = _standardised(samples, train)
+    # The column of zeros is there for patients of whom nothing is known that varies.
+    X = np.column_stack([np.zeros(len(samples)), _standardised(samples, train)])
     model = LogisticRegression(max_iter=5000, tol=1e-8)
     model.fit(X[train], arm_codes(samples[train], arms))
     found = np.zeros((len(samples), len(arms)))

@@ -37,7 +37,7 @@ FEWEST_OF_LINE = 8
 """Validation rows of an arm below which they do not tell how far its predictions may be off."""
 EQUAL = 1e-9
 """Outcomes that differ by less are equal but for rounding: the best arm for all is then taken."""
-DOUBLY_ROBUST, INVERSE = "doubly robust", "inverse probability"
+DOUBLY_ROBUST, SELF_NORMALISED, PLAIN = ESTIMATORS = ("doubly robust", "self-normalised", "plain")
 NONE_LEFT = "every option is excluded"
 ASSOCIATION = "an association, for treatment was not randomised"
 MOST_TOLD = 3  # places where an arm was never given
@@ -272,8 +272,8 @@ def policy_table(parts: Sequence[HeldOut], arms: list[str], association: bool) -
     free = all(part.facts["allowed"].all() for part in own)
     rows = []
     for policy_name in [*named, *(f"{arm} for all" for arm in (arms if free else []))]:
-        terms: dict[str, list[np.ndarray]] = {DOUBLY_ROBUST: [], INVERSE: []}
-        gains: dict[str, list[np.ndarray]] = {DOUBLY_ROBUST: [], INVERSE: []}
+        terms: dict[str, list[np.ndarray]] = {name: [] for name in ESTIMATORS}
+        gains: dict[str, list[np.ndarray]] = {name: [] for name in ESTIMATORS}
         followers = []
         for part in own:
             known = policies(part)
@@ -293,11 +293,15 @@ def policy_table(parts: Sequence[HeldOut], arms: list[str], association: bool) -
 
 
 def _terms(part: HeldOut, chosen: np.ndarray) -> dict[str, np.ndarray]:
-    """What each patient adds to a policy's value, (N,), by either estimator."""
+    """What each patient adds to a policy's value, (N,), by each estimator.
+
+    The plain one, ratio times outcome, grows with chance many followers: it is told beside.
+    """
     facts, y = part.facts, np.nan_to_num(part.y)
     ratio_of = policy.ratios(chosen, facts["arm"], facts["propensity"]) * facts["known"]
     robust = policy.doubly_robust(y, facts["expected"], chosen, facts["arm"], ratio_of)
-    return {DOUBLY_ROBUST: robust, INVERSE: policy.self_normalised_terms(y, ratio_of)}
+    normalised = policy.self_normalised_terms(y, ratio_of)
+    return {DOUBLY_ROBUST: robust, SELF_NORMALISED: normalised, PLAIN: ratio_of * y}
 
 
 def _for_all(part: HeldOut, name: str, arms: list[str]) -> np.ndarray:
@@ -341,16 +345,19 @@ def _flags(test: pd.DataFrame, parts: Sequence[HeldOut]) -> list[str]:
 
 def _bounds(test: pd.DataFrame, part: HeldOut, without: int) -> str:
     """What is not known of patients like whom nobody got some arm, in words."""
-    valued = score(part, np.ones((len(part.y), 1)))["value_ipw"][0]
+    y, counted = part.y[np.isfinite(part.y)], part[part.facts["counted"]]
+    ends = float(y.min()), float(y.max())
+    # Of those counted the plain value: it is a mean over patients, of whom the others are the rest.
+    terms = _terms(counted, policies(counted)["value"])[PLAIN] if len(counted.y) else np.zeros(1)
     share = part.facts["counted"].mean()
-    y = part.y[np.isfinite(part.y)]
-    low, high = policy.value_bounds(valued, share, float(y.min()), float(y.max()))
+    low, high = policy.value_bounds(float(np.clip(terms.mean(), *ends)), share, *ends)
     counts = test.loc[~test["supported"].astype(bool), "gap"].value_counts()
     why = [f"{gap} ({count})" for gap, count in counts[counts >= FEW].head(MOST_TOLD).items()]
+    told = f": {', '.join(why)}" if why else ""
     return (
-        f"No value for {count_shown(without)} of {len(test)} patients, like whom nobody of training "
-        f"got some arm{': ' if why else ''}{', '.join(why)}; over all patients the value of the "
-        f"policy lies between {low:.3f} and {high:.3f} ({ASSOCIATION})"
+        f"No value for {count_shown(without)} of {len(test)} patients, like whom nobody of "
+        f"training got some arm{told}; over all patients the value of the policy lies between "
+        f"{low:.3f} and {high:.3f} ({ASSOCIATION})"
     )
 
 

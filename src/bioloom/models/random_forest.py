@@ -54,11 +54,11 @@ class Model(Estimator):
         rows = np.isfinite(Y).all(axis=1)
         if not rows.any():
             return Forest.constant(Y.shape[1])
-        weight = np.ones(len(Y)) if weight is None else weight
         if self.class_weight and self.output != "values":
             shares = np.column_stack([1 - Y, Y]) if self.labels else Y
             sizes = shares[rows].sum(axis=0)
-            weight = weight * (shares / np.where(sizes > 0, sizes, 1)).sum(axis=1)
+            balance = (shares / np.where(sizes > 0, sizes, 1)).sum(axis=1)
+            weight = balance if weight is None else weight * balance
         forest = RandomForestRegressor(
             n_estimators=self.n_estimators,
             min_samples_leaf=self.min_samples_leaf,
@@ -66,7 +66,7 @@ class Model(Estimator):
             random_state=self.seed,
         )
         known = Y[rows] if Y.shape[1] > 1 else Y[rows, 0]
-        forest.fit(X[rows], known, sample_weight=weight[rows])
+        forest.fit(X[rows], known, sample_weight=None if weight is None else weight[rows])
         return Forest.of([each.tree_ for each in forest.estimators_])
 
     def outputs(self, X: Shaped) -> np.ndarray:

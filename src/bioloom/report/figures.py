@@ -114,7 +114,7 @@ def policies(table: pd.DataFrame) -> Figure:
     names = list(table["policy"].drop_duplicates())[::-1]
     robust, inverse = (
         table[table["estimator"] == name].set_index("policy").loc[names]
-        for name in ("doubly robust", "inverse probability")
+        for name in ("doubly robust", "self-normalised")
     )
 
     def draw(ax: Any) -> None:
@@ -129,7 +129,8 @@ def policies(table: pd.DataFrame) -> Figure:
 
     caption = (
         "Mean outcome of held-out patients if all were treated so: doubly robust, with 95 % normal "
-        "intervals; strokes are by inverse probability. The best arm for all is that of training."
+        "intervals; strokes are by inverse probability, self-normalised. The best arm for all is "
+        "that of training."
     )
     if table["association"].any():
         caption += " An association: treatment was not randomised."

@@ -133,6 +133,7 @@ def model_card(
     output = get_kind(model["kind"]).output if "kind" in model else None
     classes = model.get("outputs", []) if output == "classes" else []
     coverage = model.get("coverage")
+    held = "the mean outcome of patients alike" if "lines" in model else "the truth"
     card = [
         *((key, about.get(key)) for key in ("source", "licence", "limits")),
         ("predicts", words(model.get("kind", ""))),
@@ -142,7 +143,7 @@ def model_card(
         ("labels", model.get("outputs") if output == "labels" else None),
         ("positive class", classes[-1] if len(classes) == 2 else None),
         *((key, model.get(key)) for key in ("threshold", "threshold_rule", "temperature")),
-        ("sets and intervals", f"made to hold the truth for {coverage:.0%}" if coverage else ""),
+        ("sets and intervals", f"made to hold {held} for {coverage:.0%}" if coverage else ""),
         ("number of features", features.get("features")),
         *((key, value) for key, value in features.items() if key not in NAMED),
     ]
