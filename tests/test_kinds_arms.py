@@ -333,6 +333,7 @@ def test_whatever_is_said_of_a_cohort_is_an_association(tmp_path):
     fitted, metrics, plots = run(samples)
     assert metrics["association"]
     assert metrics["verdict"].endswith("an association, for treatment was not randomised")
+    assert 0 < metrics["test"]["followed"] < 1
     assert set(plots["overlap"]["option"]) == {"A", "B"}
     assert (plots["overlap"]["count"] >= 5).all()
     assert (predicted(fitted, samples.head(3))["meaning"] == arms.ASSOCIATION).all()
@@ -403,6 +404,18 @@ def test_data_sets_of_two_directions_are_refused():
     samples = simulated(1.0, 40)
     samples.loc[3, SIGN] = -1.0
     refused(lambda: sign_of(samples), "large outcome is good, another that it is bad")
+
+
+def test_there_is_no_value_where_an_arm_is_hardly_ever_given():
+    rng = np.random.default_rng(5)
+    samples = simulated(1.0, 2000, **{PROPENSITY: np.nan})
+    chance = 1 / (1 + np.exp(-3 * samples["marker"]))
+    samples[ARM] = np.where(rng.random(2000) < chance, "B", "A")
+    facts = partition_facts(samples, np.ones(2000, bool))
+    likely = facts[["propensity.A", "propensity.B"]].min(axis=1)
+    assert (facts["supported"] == (likely >= 0.05)).all()
+    assert 0 < (~facts["supported"]).sum() < 1000
+    assert "below 0.05" in facts.loc[~facts["supported"], "gap"].iloc[0]
 
 
 def test_an_arm_that_nobody_like_the_tested_got_ends_the_run():

@@ -29,8 +29,10 @@ from bioloom.samples.columns import coded, is_number
 
 FEW_VALUES = 10
 """Different values of a column up to which each value is looked at by itself."""
-LEAST_PROPENSITY = 0.01
-"""A smaller estimate would let one patient stand for more than a hundred."""
+LEAST_PROPENSITY = 0.05
+"""Where an arm has a smaller estimate there is no value: one patient would stand for more than
+twenty (Crump et al. 2009 leave such patients out, too)."""
+RARE = f"some arm had an estimated probability below {LEAST_PROPENSITY}"
 
 
 def outcomes(samples: pd.DataFrame) -> np.ndarray:
@@ -155,7 +157,7 @@ def propensities(samples: pd.DataFrame, train: np.ndarray, arms: list[str]) -> n
     """The probability of each arm for each patient, (N, K), where arms were not randomised.
 
     A logistic regression of the rows `train (N,) bool` on all columns, with an L2 penalty on
-    standardised ones; none is below `LEAST_PROPENSITY`.
+    standardised ones; above 0, so that it can be divided by.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -165,7 +167,7 @@ def propensities(samples: pd.DataFrame, train: np.ndarray, arms: list[str]) -> n
     model.fit(X[train], arm_codes(samples[train], arms))
     found = np.zeros((len(samples), len(arms)))
     found[:, model.classes_] = model.predict_proba(X)
-    return np.clip(found, LEAST_PROPENSITY, 1)
+    return np.maximum(found, 1e-9)
 
 
 def _standardised(samples: pd.DataFrame, train: np.ndarray) -> np.ndarray:
@@ -187,8 +189,8 @@ def _standardised(samples: pd.DataFrame, train: np.ndarray) -> np.ndarray:
 def partition_facts(samples: pd.DataFrame, train: np.ndarray) -> pd.DataFrame:
     """What the training rows (N,) bool of a partition tell of all rows, a row a sample.
 
-    `known`, how much the outcome counts; `gap`, an arm that nobody like this patient got, in words,
-    and `supported`, whether there is none;
+    `known`, how much the outcome counts; `gap`, an arm that nobody, or hardly anybody, like this
+    patient got, in words, and `supported`, whether there is none;
     `propensity` of the arm received; `typical.<arm>`, the mean outcome of training rows with it,
     each counting by `known / propensity`; `propensity.<arm>` where arms were not randomised; and
     the rules, `option.<arm>`, as they are.
@@ -197,10 +199,9 @@ def partition_facts(samples: pd.DataFrame, train: np.ndarray) -> pd.DataFrame:
     code, y = arm_codes(samples, arms), np.nan_to_num(outcomes(samples))
     facts: dict[str, Any] = {"known": known_weights(samples, train)}
     facts["gap"] = gap_words(samples, gaps_of(samples[train]))
-    facts["supported"] = facts["gap"] == ""
     facts["propensity"] = samples[PROPENSITY].to_numpy(float)
     if is_observed(samples):
-        fitted = train & facts["supported"]
+        fitted = train & (facts["gap"] == "")
         lacking = set(arms) - set(samples.loc[fitted, ARM])
         if lacking:
             raise DataError(
@@ -210,7 +211,10 @@ def partition_facts(samples: pd.DataFrame, train: np.ndarray) -> pd.DataFrame:
             )
         estimated = propensities(samples, fitted, arms)
         facts["propensity"] = estimated[np.arange(len(code)), code]
+        rare = (facts["gap"] == "") & (estimated.min(axis=1) < LEAST_PROPENSITY)
+        facts["gap"] = np.where(rare, RARE, facts["gap"])
         facts |= {f"propensity.{arm}": p for arm, p in zip(arms, estimated.T, strict=True)}
+    facts["supported"] = facts["gap"] == ""
     counted = facts["known"] / facts["propensity"] * (train & facts["supported"])
     for place, arm in enumerate(arms):
         weight = counted * (code == place)
