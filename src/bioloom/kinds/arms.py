@@ -355,9 +355,9 @@ def _bounds(test: pd.DataFrame, part: HeldOut, without: int) -> str:
     why = [f"{gap} ({count})" for gap, count in counts[counts >= FEW].head(MOST_TOLD).items()]
     told = f": {', '.join(why)}" if why else ""
     return (
-        f"No value for {count_shown(without)} of {len(test)} patients, like whom hardly anybody, or nobody, of "
-        f"training got some arm{told}; over all patients the value of the policy lies between "
-        f"{low:.3f} and {high:.3f} ({ASSOCIATION})"
+        f"No value for {count_shown(without)} of {len(test)} patients, like whom hardly anybody "
+        f"of training, or nobody, got some arm{told}; over all patients the value of the policy "
+        f"lies between {low:.3f} and {high:.3f} ({ASSOCIATION})"
     )
 
 
