@@ -181,10 +181,10 @@ def test_set(test: pd.DataFrame, held_out: pd.DataFrame, options: dict[str, Any]
 
 
 def said(table: pd.DataFrame, truth: Truth, model: str) -> dict[str, Any]:
-    """Of one model `p (N, K)`, the expected outcomes, `call (N,)`, the arm it gives, and facts.
+    """Of one model `call (N,)`, the arm it gives (-1 where every arm is excluded), and facts.
 
-    `call` is -1 where every arm is excluded. Facts are those of `partition_facts` as arrays, the
-    `arm` received, the one that is `best` for all (the next best where that is excluded), which are
+    These are the outcomes `expected (N, K)`, those of `partition_facts` as arrays, the `arm`
+    received, the one that is `best` for all (the next best where that is excluded), which are
     `allowed (N, K)`, and which rows are `counted`.
     """
     test, arms = truth.test, truth.outputs
@@ -201,15 +201,15 @@ def said(table: pd.DataFrame, truth: Truth, model: str) -> dict[str, Any]:
         "arm": arm_codes(test, arms),
         "best": best,
         "expected": expected,
+        # Ranks pool the folds: a model that says the same of all patients of a fold must not rank.
+        "levelled": truth.level(expected),
         "allowed": allowed,
         "counted": test["supported"].to_numpy(bool) & allowed.any(axis=1),
         "sign": np.full(len(test), sign),
         **{name: test[name].to_numpy(float) for name in ("known", "propensity")},
     }
     call = choose(sign * expected, allowed, best)
-    # Ranks pool the folds, so a model that says the same of all patients of a fold must not rank.
-    levelled = truth.level(expected)
-    return {"call": call, "p": levelled, "quantile": np.full(len(test), np.nan), "facts": facts}
+    return {"call": call, "quantile": np.full(len(test), np.nan), "facts": facts}
 
 
 def choose(good: np.ndarray, allowed: np.ndarray, tied: np.ndarray | None = None) -> np.ndarray:
@@ -233,7 +233,7 @@ def score(rows: HeldOut, weights: np.ndarray) -> Scores:
         return {m.name: np.full(weights.shape[1], np.nan) for m in policy.METRICS}
     own, weights = rows[counted], weights[counted]
     facts, y = own.facts, np.nan_to_num(own.y)
-    outcome = policy.outcome_scores(y, own.p, facts["arm"], facts["known"], weights)
+    outcome = policy.outcome_scores(y, facts["levelled"], facts["arm"], facts["known"], weights)
     valued = policy.policy_scores(
         y,
         facts["expected"],
