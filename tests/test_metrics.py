@@ -42,6 +42,10 @@ def test_a_kind_lists_the_metrics_that_it_scores(name):
     width = {"values": 0, "classes": 2, "labels": 1}[kind.output]
     p = np.full((3, width), 0.5)
     facts = {name: np.array([0, 1, 0]) > 0 for name in ("found", "indel", "wrong")}
+    facts |= {"arm": np.array([0, 1, 0]), "best": np.array([1, 1, 1])}
+    facts |= dict.fromkeys(("expected", "levelled", "allowed"), np.ones((3, 2)))
+    facts |= dict.fromkeys(("known", "propensity", "sign"), np.ones(3))
+    facts |= {"counted": np.ones(3, bool)}
     rows = HeldOut(0, none, none, none, y, y, p, quantile, threshold=none, facts=facts)
     assert set(kind.score(rows, np.ones((3, 1)))) <= {metric.name for metric in kind.metrics}
     assert kind.primary in {metric.name for metric in kind.metrics}

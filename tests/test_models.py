@@ -31,7 +31,6 @@ CLASSES = ("binary", "multiclass")
 OUTPUT = {kind: get_kind(kind).output for kind in KINDS}
 # Models that are meant to look at no features, or at categories only.
 FLOORS = {"naive", "category_mean", "kaplan_meier"}
-ONE_LABEL = {"logistic_regression", "gradient_boosting"}
 # Models of pairs of nodes: tests/test_models_links.py.
 LINKS = {"gnn", "degree"}
 PAIRS = {"distance_cnn", "separation"}  # tests/test_kinds_residue_pairs.py
@@ -146,7 +145,7 @@ def cases(names):
         for name in names
         for kind in KINDS
         for make in inputs_of(name)
-        if OUTPUT[kind] in get_model(name).gives and not (kind == "targets" and name in ONE_LABEL)
+        if OUTPUT[kind] in get_model(name).gives
     ]
 
 
@@ -244,14 +243,19 @@ def test_a_label_that_all_rows_have_or_none_is_borne(name):
     assert p[:, 0].mean() > p[:, 1].mean()
 
 
-@pytest.mark.parametrize("name", sorted(ONE_LABEL))
-def test_several_targets_are_refused_by_models_for_one(name):
-    X, (y, n_outputs) = dense(40), labels(dense(40), "targets")
-    with pytest.raises(DataError, match="predicts one value, the samples have 4"):
-        get_model(name)(output="values", n_outputs=n_outputs, seed=1).fit(X, y, X, y)
+@pytest.mark.parametrize("name", ["logistic_regression", "gradient_boosting", "random_forest"])
+def test_each_target_is_fitted_by_itself_on_its_known_rows(name):
+    X, (y, n_outputs) = dense(60), labels(dense(60), "targets")
+    y[:, 3] = np.nan
+    together = build(name, "targets", n_outputs).fit(X, y, X, y).predict(X)
+    np.testing.assert_array_equal(together[:, 3], 0)
+    for target in range(3):
+        rows = np.isfinite(y[:, target])
+        alone = build(name, "value", 1).fit(X[rows], y[rows, target], X[:0], y[:0, 0])
+        np.testing.assert_allclose(together[:, target], alone.predict(X))
 
 
-@pytest.mark.parametrize("name", sorted(ONE_LABEL))
+@pytest.mark.parametrize("name", ["logistic_regression", "gradient_boosting"])
 def test_a_single_target_is_one_value(name):
     X, (y, _) = dense(40), labels(dense(40), "targets")
     y = y[:, :1].copy()
@@ -420,6 +424,27 @@ def test_boosting_damaged_trees_are_refused(tmp_path):
     model.save(tmp_path)
     with pytest.raises(DataError, match="damaged"):
         get_model("gradient_boosting").load(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["multiclass", "value"])
+def test_a_forest_says_what_that_of_scikit_learn_says(kind):
+    from sklearn.ensemble import RandomForestRegressor
+
+    y, n_outputs = labels(dense(), kind)
+    model = build("random_forest", kind, n_outputs, n_estimators=20).fit(dense(), y, None, None)
+    peer = RandomForestRegressor(20, min_samples_leaf=5, max_features=0.33, random_state=1)
+    peer.fit(dense(), np.eye(n_outputs)[y] if kind == "multiclass" else y)
+    new = dense(1500, seed=2)  # more than are looked at together
+    np.testing.assert_allclose(answers(model, new), peer.predict(new))
+
+
+def test_a_damaged_tree_of_a_forest_is_refused(tmp_path):
+    model, _, _ = fit("random_forest", "binary")
+    forest = model.forests[0]
+    forest.left[np.flatnonzero(forest.feature >= 0)[5]] = 0  # a circle
+    model.save(tmp_path)
+    with pytest.raises(DataError, match="damaged"):
+        get_model("random_forest").load(tmp_path)
 
 
 def with_categories():

@@ -74,7 +74,8 @@ def evaluate(
         "n": _counts(splits, test, kind),
         "primary": primary,
         **_positive(kind, test),
-        **_measured(drawn, kind, primary),
+        **_measured(drawn, kind, primary, test.verdicts),
+        **test.facts,
         "weights": "sample_weight" if test.models["model"][0].weight is not None else "none",
         "bootstrap": {
             "unit": "split unit",
@@ -101,7 +102,9 @@ def _positive(kind: Kind, test: TestSet) -> dict[str, str]:
     return {"positive": test.outputs[-1]} if two else {}
 
 
-def _measured(drawn: dict[str, Scores], kind: Kind, primary: str) -> dict[str, Any]:
+def _measured(
+    drawn: dict[str, Scores], kind: Kind, primary: str, verdicts: dict[str, str]
+) -> dict[str, Any]:
     """Scores of the model and its baselines, and the differences between them."""
     baselines = [name for name in drawn if name != "model"]
     metric = kind.metric(primary)
@@ -109,7 +112,7 @@ def _measured(drawn: dict[str, Scores], kind: Kind, primary: str) -> dict[str, A
     return {
         "test": _flat(drawn["model"], kind),
         "baselines": {name: _flat(drawn[name], kind) for name in baselines},
-        **_comparison(differences),
+        **_comparison(differences, kind.decisive, verdicts),
     }
 
 
@@ -160,19 +163,29 @@ def _difference(model: Scores, baseline: Scores, metric: Metric) -> dict[str, fl
     return interval(sign * (model[metric.name] - baseline[metric.name]))
 
 
-def _comparison(differences: dict[str, dict[str, float]]) -> dict[str, Any]:
-    """The difference to the best baseline (the smallest one), all differences, the verdict."""
+def _comparison(
+    differences: dict[str, dict[str, float]], decisive: str | None, verdicts: dict[str, str]
+) -> dict[str, Any]:
+    """The difference to the best baseline (the smallest one), all differences, the verdict.
+
+    Where a kind has a `decisive` baseline, it is that one, whatever others say; `verdicts` are the
+    kind's words.
+    """
     defined = {name: difference for name, difference in differences.items() if difference}
     if not defined:
         return {"differences": {}, "verdict": "no baseline to compare with"}
     best = min(defined, key=lambda name: defined[name]["value"])
+    best = decisive if decisive in defined else best
     difference = defined[best]
+    words = {
+        "better": f"better than the best baseline, {best}",
+        "worse": f"worse than the baseline {best}",
+        "equal": f"no better than the baseline {best}",
+    } | verdicts
     if difference.get("low", -np.inf) > 0:
-        verdict = f"better than the best baseline, {best}"
-    elif difference.get("high", np.inf) < 0:
-        verdict = f"worse than the baseline {best}"
+        verdict = words["better"]
     else:
-        verdict = f"no better than the baseline {best}"
+        verdict = words["worse" if difference.get("high", np.inf) < 0 else "equal"]
     return {
         "difference": {**difference, "against": best},
         "differences": defined,
@@ -198,4 +211,4 @@ def _flags(metrics: dict[str, Any], test: TestSet, metric: Metric) -> list[str]:
         flags.append(f"not defined on these test rows: {', '.join(absent)}")
     if test.skipped:
         flags.append(f"{len(test.skipped)} targets have too few test values and are left out")
-    return flags
+    return flags + test.flags

@@ -84,6 +84,7 @@ class Fitted:
             "quantile": [float(value) for value in calibration.quantile],
             **({"horizons": calibration.horizons} if calibration.horizons else {}),
             "coverage": COVERAGE,
+            **({"lines": calibration.lines} if calibration.lines else {}),
             **self.settings,
         }
         with replacing_folder(folder) as made:
@@ -105,6 +106,7 @@ class Fitted:
         fitted = {name: described.pop(name) for name in ("temperature", "threshold", "quantile")}
         fitted["horizons"] = described.pop("horizons", [])
         described.pop("coverage")
+        fitted["lines"] = described.pop("lines", [])
         name = described.pop("model")
         return cls(
             kind=get_kind(described.pop("kind")),

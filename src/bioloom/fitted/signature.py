@@ -14,7 +14,8 @@ import pandas as pd
 
 from bioloom.errors import DataError, in_yaml
 from bioloom.formats.dna import is_dna
-from bioloom.samples import feature_columns, text_columns
+from bioloom.samples import OPTION, feature_columns, text_columns
+from bioloom.samples.arms import option_columns
 from bioloom.samples.columns import categories, is_number
 
 MAX_UNKNOWN_RESIDUES = 0.2
@@ -38,7 +39,9 @@ def make_signature(samples: pd.DataFrame) -> dict[str, Any]:
             signature[name] = {"type": "number"}
         else:
             signature[name] = {"type": "category", "values": categories(column)}
-    return signature | {name: {"type": "text"} for name in text_columns(samples)}
+    signature |= {name: {"type": "text"} for name in text_columns(samples)}
+    # New data must have gone through the same rules.
+    return signature | {name: {"type": "option"} for name in option_columns(samples)}
 
 
 def check_signature(samples: pd.DataFrame, signature: dict[str, Any], file: Path) -> None:
@@ -49,7 +52,9 @@ def check_signature(samples: pd.DataFrame, signature: dict[str, Any], file: Path
         raise DataError(
             f"{len(missing)} columns that the model was trained on are missing: {shown}",
             file=file,
-            hint="new data need the columns of the training data; a missing value may stay empty",
+            hint="give the data set the rules that the training data have"
+            if missing[0].startswith(OPTION)
+            else "new data need the columns of the training data; a missing value may stay empty",
         )
     for name, described in signature.items():
         numeric = is_number(samples[name])

@@ -38,13 +38,15 @@ class Calibration:
 
     `temperature` of probabilities; `threshold`, the probability of the positive class, or of each
     label, from which it is called, or the value above which is high; `quantile`, the conformal
-    quantile of each output, or one for all classes; `horizons`, the times by which a risk is told.
+    quantile of each output, or one for all classes; `horizons`, the times by which a risk is told;
+    `lines`, a line through the errors of each output, as the kind `arms` has them.
     """
 
     temperature: float = 1.0
     threshold: float | list[float] | None = None
     quantile: list[float] = field(default_factory=list)
     horizons: list[float] = field(default_factory=list)
+    lines: list[list[float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,8 @@ class TestSet:
     `outputs` are the classes in the order of the probability columns, the positive one of two last,
     or the targets or labels that are scored; `skipped` have too few test values or no spread.
     `drawn` is what curves are drawn of, where that is not the models' rows; `tables` are further
-    plot tables.
+    plot tables. `facts` are what metrics.json says of the rows beside, `flags` what a reader should
+    keep in mind; `verdicts` are words for "better", "equal" and "worse" in place of the usual ones.
     """
 
     models: dict[str, list[HeldOut]]
@@ -109,6 +112,9 @@ class TestSet:
     skipped: list[str] = field(default_factory=list)
     drawn: TestSet | None = None
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    flags: list[str] = field(default_factory=list)
+    verdicts: dict[str, str] = field(default_factory=dict)
 
     __test__ = False  # not a test case, whatever pytest thinks of the name
 
@@ -128,6 +134,12 @@ class Kind:
     `test_set(test, held_out, options)`: predictions joined to the labels of test rows.
     `score(rows, weights)`: the metrics. `strata(rows)`: parts of the rows by name, each a mask
     and the metrics that say something of it. `primary` decides; `floor` is the naive model.
+    Where a kind knows more of its samples than their labels:
+    `labels_of(labels, samples, train)`: the labels with weights that only the training rows
+    `train (N,) bool` of a partition may tell. `facts_of(samples, train)`: what they tell of all
+    samples, a row each, which is joined to the test rows. `remember(samples)`: what model.yaml says
+    of the training rows. `finish(predictions, samples, remembered)`: the last word on predictions
+    of new samples. `decisive`: the baseline that alone decides what is better.
     """
 
     name: str
@@ -153,6 +165,11 @@ class Kind:
     floor: str = "naive"
     high_call: bool = False  # whether `high_above` makes sense
     threshold: float | str | None = None  # the rule of `threshold`, where a class is called by one
+    labels_of: Callable[[Labels, pd.DataFrame, np.ndarray], Labels] | None = None
+    facts_of: Callable[[pd.DataFrame, np.ndarray], pd.DataFrame] | None = None
+    remember: Callable[[pd.DataFrame], dict[str, Any]] | None = None
+    finish: Callable[[pd.DataFrame, pd.DataFrame, dict[str, Any]], pd.DataFrame] | None = None
+    decisive: str | None = None
     facts: tuple[str, ...] = ()  # columns of samples that its scores ask for
     all_classes: bool = False  # whether each class needs a training row
     horizons: bool = False  # whether `horizons` makes sense

@@ -21,7 +21,8 @@ class Metric:
     """A metric as metrics.json names it, and as the field writes it.
 
     `bounded`: whether it lies between -1 and 1, so that differences of it can share an axis.
-    `interval`: whether resampling gives an honest interval for it.
+    `interval`: whether resampling gives an honest interval for it. `ordered`: whether more of it,
+    or less, is better, so that of several models one is the best.
     """
 
     name: str
@@ -29,3 +30,4 @@ class Metric:
     lower_is_better: bool = False
     bounded: bool = True
     interval: bool = True
+    ordered: bool = True

@@ -7,7 +7,7 @@ import numpy as np
 from bioloom.metrics import Metric, Scores
 
 METRICS = (
-    Metric("coverage", "Coverage of sets or intervals (90 % asked)"),
+    Metric("coverage", "Coverage of sets or intervals (90 % asked)", ordered=False),
     Metric("set_size", "Classes in the prediction set", lower_is_better=True, bounded=False),
 )
 

@@ -1,4 +1,4 @@
-"""scikit-learn classifiers and regressors as models: one fit, or one a label, kept by skops."""
+"""scikit-learn classifiers and regressors as models: one, or one a label or target; by skops."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any, Self
 import numpy as np
 
 from bioloom.arrays import Shaped, cells, end_to_end
-from bioloom.errors import DataError
 from bioloom.files import write_skops
 from bioloom.models._estimator import Estimator
 
@@ -36,17 +35,19 @@ class ScikitModel(Estimator):
         if self.labels:
             self.estimators = [self._fit_label(X, label, sample_weight) for label in y.T]
             return self
-        if y.ndim > 1 and self.n_outputs > 1:
-            raise DataError(
-                f"Model {self.name} predicts one value, the samples have {self.n_outputs}",
-                hint="take svm, dnn, category_mean or naive",
-            )
-        if y.ndim > 1:  # a single target, not known of all
-            rows = np.isfinite(y[:, 0])
-            X, y = X[rows], y[rows, 0]
-            sample_weight = None if sample_weight is None else sample_weight[rows]
-        self.estimators = [self.build(X).fit(cells(X), y, sample_weight=sample_weight)]
+        targets = [y] if y.ndim == 1 else y.T
+        self.estimators = [self._fit_values(X, target, sample_weight) for target in targets]
         return self
+
+    def _fit_values(self, X: Shaped, y: np.ndarray, sample_weight: np.ndarray | None) -> Any:
+        """An estimator of the rows where the value, or the class, is known; without any, 0."""
+        from sklearn.dummy import DummyRegressor
+
+        rows = np.isfinite(y)
+        if not rows.any():
+            return DummyRegressor(strategy="constant", constant=0.0).fit(cells(X)[:1], [0.0])
+        weight = None if sample_weight is None else sample_weight[rows]
+        return self.build(X).fit(cells(X)[rows], y[rows], sample_weight=weight)
 
     def _fit_label(self, X: Shaped, y: np.ndarray, sample_weight: np.ndarray | None) -> Any:
         """A classifier of the rows where the label is known; where all have it, or none, that."""
@@ -65,10 +66,10 @@ class ScikitModel(Estimator):
         if self.labels:
             columns = [_probabilities(each, values, 2)[:, 1] for each in self.estimators]
             return np.column_stack(columns)
-        [estimator] = self.estimators
         if self.classes:
+            [estimator] = self.estimators
             return _probabilities(estimator, values, self.n_outputs)
-        return estimator.predict(values)[:, None]
+        return np.column_stack([each.predict(values) for each in self.estimators])
 
     def write_state(self, folder: Path) -> None:
         """Write model.skops."""

@@ -16,7 +16,10 @@ from bioloom.pipeline.task_files import Respelt
 from bioloom.pipeline.tasks import Task
 from bioloom.sources import local_path
 
-WORDS_OF_DATA = ("keep", "exclude", "classes", "unlabelled", "columns")
+WORDS_OF_DATA = (
+    *("keep", "exclude", "classes", "unlabelled", "columns"),
+    *("assignment", "substances"),
+)
 """Options of a data set that hold values, or names of columns, as they are in the user's files."""
 
 OF_TEXT = ("header", "names", "skip", "separator")

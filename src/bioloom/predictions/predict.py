@@ -28,7 +28,7 @@ def predict(samples: pd.DataFrame, features: Features, fitted: Fitted, file: Pat
     model_id`. The set or interval holds the truth for 90 % of samples like the validation rows.
     """
     if samples.empty:
-        return _of_nothing(fitted)
+        return _finished(_of_nothing(fitted), samples, fitted)
     settings, kind = fitted.settings, fitted.kind
     check_signature(samples, settings["signature"], file)
     features = align(features, settings["feature_names"], settings["features"])
@@ -47,7 +47,13 @@ def predict(samples: pd.DataFrame, features: Features, fitted: Fitted, file: Pat
         table["why"] = why
     table["out_of_distribution"] = outside
     table["abstain"] = np.array([_join(*row) for row in zip(*reasons, strict=True)], dtype=object)
-    return table.assign(model_id=settings["id"])
+    return _finished(table.assign(model_id=settings["id"]), samples, fitted)
+
+
+def _finished(table: pd.DataFrame, samples: pd.DataFrame, fitted: Fitted) -> pd.DataFrame:
+    """What the kind makes of predictions by all that is known of the samples."""
+    finish = fitted.kind.finish
+    return table if finish is None else finish(table, samples, fitted.settings["remembered"])
 
 
 def _of_nothing(fitted: Fitted) -> pd.DataFrame:

@@ -109,6 +109,59 @@ def strata(table: pd.DataFrame) -> Figure:
     return replace(per_class(table), title="Where it is right")
 
 
+def policies(table: pd.DataFrame) -> Figure:
+    """What policies are worth: doubly robust values with intervals, the others as strokes."""
+    names = list(table["policy"].drop_duplicates())[::-1]
+    robust, inverse = (
+        table[table["estimator"] == name].set_index("policy").loc[names]
+        for name in ("doubly robust", "self-normalised")
+    )
+
+    def draw(ax: Any) -> None:
+        for i, name in enumerate(names):
+            row, colour = robust.loc[name], ACCENT if name == "recommended" else MUTED
+            ax.plot([row["low"], row["high"]], [i, i], color=colour, linewidth=1.5)
+            ax.plot(row["value"], i, "o", color=colour, markersize=6)
+            ax.plot(inverse.loc[name, "value"], i, "|", color=INK, markersize=9)
+        ax.set_yticks(range(len(names)), names)
+        ax.set(ylim=(-0.6, len(names) - 0.4), xlabel="Mean outcome")
+        ax.grid(axis="x", color=LINE, linewidth=0.5)
+
+    caption = (
+        "Mean outcome of held-out patients if all were treated so: doubly robust, with 95 % normal "
+        "intervals; strokes are by inverse probability, self-normalised. The best arm for all is "
+        "that of training."
+    )
+    if table["association"].any():
+        caption += " An association: treatment was not randomised."
+    return Figure(
+        draw_svg(draw, (BARS, 0.9 + 0.27 * len(names))), "What policies are worth", caption
+    )
+
+
+def overlap(table: pd.DataFrame) -> Figure:
+    """Estimated probability of each arm, of those who got it and of those who did not."""
+    options = list(table["option"].drop_duplicates())
+
+    def draw(axes: Any) -> None:
+        for ax, option in zip(np.atleast_1d(axes), options, strict=True):
+            rows = table[table["option"] == option]
+            got = rows["received"] == option
+            for chosen, colour, label in ((got, ACCENT, "got it"), (~got, MUTED, "did not")):
+                counts = rows[chosen].groupby("probability")["count"].sum()
+                share = counts / max(counts.sum(), 1)
+                ax.bar(counts.index, share, 0.09, color=colour, alpha=0.5, label=label)
+            ax.set(xlim=(0, 1), title=option, xlabel="Estimated probability")
+        _legend(np.atleast_1d(axes)[0])
+
+    caption = (
+        "Share of patients by the estimated probability of an arm, of those who got it and those "
+        "who did not: what is said of an arm is an association, and rests on where both are."
+    )
+    svg = draw_svg(draw, (max(SMALL[0], 2.3 * len(options)), 2.6), columns=len(options))
+    return Figure(svg, "Overlap of arms", caption, wide=2.3 * len(options) > HALF)
+
+
 def distance_maps(table: pd.DataFrame) -> Figure:
     """Distance maps of a few chains: predicted above the diagonal, observed below."""
     chains = list(table.groupby("sample_id", sort=False))

@@ -75,23 +75,25 @@ def task_view(name: str, files: dict[str, Path], config: dict[str, Any]) -> dict
     kind = get_kind(metrics["kind"])
     primary = kind.metric(metrics["primary"])
     outcome = _outcome(metrics.get("difference", {}))
+    label = f"{primary.label}{_caution(metrics)}"
+    usual = "difference" in metrics and kind.decisive is None
     return {
         "name": name,
         "task": files["task"].read_text(encoding="utf-8") if "task" in files else "",
         "title": config.get("title", words(name)),
         "metrics": metrics,
-        "label": primary.label,
+        "label": label,
         "output": kind.output,
         "outcome": outcome,
-        "verdict": VERDICTS[outcome] if "difference" in metrics else words(metrics["verdict"]),
+        "verdict": VERDICTS[outcome] if usual else words(metrics["verdict"]),
         "bounded": primary.bounded,
         "rows": score_rows(metrics),
         "model": model,
         "card": model_card(config.get("about", {}), model, records["features"]),
         "audit": [(key, value) for key, value in records["leakage"].items() if key not in DRAWN],
         **records,
-        "forest": figures.forest(_primary_scores(metrics), primary.label),
-        "curves": _curves(files.get("plots"), metrics, primary.label),
+        "forest": figures.forest(_primary_scores(metrics), label),
+        "curves": _curves(files.get("plots"), metrics, label),
         "similarity": _similarity(records["leakage"]),
         "explanation": _explanation(files.get("explanation")),
         "rules": _rules(files.get("model"), kind.output),
@@ -112,12 +114,18 @@ def score_rows(metrics: dict[str, Any]) -> list[dict[str, Any]]:
                 "value": scores.get(name),
                 "low": scores.get(f"{name}_low"),
                 "high": scores.get(f"{name}_high"),
-                "best": scores.get(name) == best and name != "coverage",
+                "best": scores.get(name) == best and metric.ordered,
             }
             for scores in models.values()
         ]
-        rows.append({"label": metric.label, "lower": metric.lower_is_better, "cells": cells})
+        label = f"{metric.label}{_caution(metrics)}"
+        rows.append({"label": label, "lower": metric.lower_is_better, "cells": cells})
     return rows
+
+
+def _caution(metrics: dict[str, Any]) -> str:
+    """What stands behind each score of treatments that were not randomised."""
+    return ", an association" if metrics.get("association") else ""
 
 
 def model_card(
@@ -126,7 +134,9 @@ def model_card(
     """(name, value) of what a user of the model should know, in reading order."""
     output = get_kind(model["kind"]).output if "kind" in model else None
     classes = model.get("outputs", []) if output == "classes" else []
-    coverage = model.get("coverage") if model.get("quantile") else None
+    fitted = model.get("quantile") or model.get("lines")
+    coverage = model.get("coverage") if fitted else None
+    held = "the mean outcome of patients alike" if "lines" in model else "the truth"
     card = [
         *((key, about.get(key)) for key in ("source", "licence", "limits")),
         ("predicts", words(model.get("kind", ""))),
@@ -137,7 +147,7 @@ def model_card(
         ("positive class", classes[-1] if len(classes) == 2 else None),
         *((key, model.get(key)) for key in ("threshold", "threshold_rule", "temperature")),
         ("horizons", model.get("horizons")),
-        ("sets and intervals", f"made to hold the truth for {coverage:.0%}" if coverage else ""),
+        ("sets and intervals", f"made to hold {held} for {coverage:.0%}" if coverage else ""),
         ("number of features", features.get("features")),
         *((key, value) for key, value in features.items() if key not in NAMED),
     ]
@@ -187,6 +197,8 @@ def _curves(folder: Path | None, metrics: dict[str, Any], label: str) -> list[Fi
         "survival_groups": figures.survival_groups,
         "risk_calibration": figures.risk_calibration,
         "cumulative_incidence": figures.cumulative_incidence,
+        "policies": figures.policies,
+        "overlap": figures.overlap,
         "per_target": lambda table: figures.per_target(table, against),
         "per_label": lambda table: figures.per_label(table, against),
         "metric_by_distance": lambda table: figures.by_distance(table, label),

@@ -2,7 +2,8 @@
 
 A column `<block>.<name>` belongs to a block (`expression.FLT3`). The block `text` is free text,
 which is read by those features alone that name its column as their `input`; the block `variant`
-says where a variant lies, and what else is known of it that is no feature. New data have no label.
+says where a variant lies, and what else is known of it that is no feature; the block `option`
+which treatments are not for a patient (`samples.arms`). New data have no label.
 Where each residue has a class, `label.residues` is a text as long as `sequence`. A pair has the ids
 of its ends in `source` and `target`, and may have a `block` of groups that are held out together.
 Two columns may come with the labels and are no features: `sample_weight` (how much a measurement
@@ -31,6 +32,9 @@ TEXT = "text."
 
 VARIANT = "variant."
 """What the names of columns begin with that say where a variant lies, and of which alleles."""
+
+OPTION = "option."
+"""What the names of columns begin with that say by which rule an arm is not for a patient."""
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 FORMULA = re.compile(r"[=@\t\r]|[+-](?!$|\d*\.?\d*(e[+-]?\d+)?$)", re.IGNORECASE)
@@ -87,10 +91,10 @@ def text_columns(samples: pd.DataFrame) -> list[str]:
 def feature_columns(samples: pd.DataFrame) -> list[str]:
     """The columns that are features as they are: no identifier, group, label, weight or split.
 
-    Nor free text, of which an embedder makes features, nor what is beside a variant.
+    Nor free text, of which an embedder makes features, nor what is beside a variant or an option.
     """
     others = {*NO_FEATURES, *label_columns(samples), *text_columns(samples)}
-    others |= {name for name in map(str, samples) if name.startswith(VARIANT)}
+    others |= {name for name in map(str, samples) if name.startswith((VARIANT, OPTION))}
     others |= {*(LINK_COLUMNS if is_links(samples) else ())}
     return [name for name in map(str, samples) if name not in others]
 

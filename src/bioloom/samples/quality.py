@@ -10,6 +10,7 @@ import pandas as pd
 
 from bioloom.privacy.small_cells import FEW, FEWEST_PERSONS, HIDDEN, count_shown
 from bioloom.samples import TEXT, Cleaned, Raw, feature_columns, label_columns, text_columns
+from bioloom.samples.arms import ARM
 from bioloom.samples.columns import has_classes, is_flag, is_number
 
 # A block wider than this is summarised as a whole in quality.json.
@@ -40,7 +41,9 @@ def quality(raw: Raw, cleaned: Cleaned, *, private: bool) -> dict[str, Any]:
     if "sample_weight" in samples:
         report["weights"] = _describe(samples["sample_weight"], private)
     several = [name for name in label_columns(samples) if name != "label"]
-    if several:
+    if ARM in samples:
+        report["labels"] = _counts(samples[ARM], private)
+    elif several:
         missing = int(samples[several].isna().to_numpy().sum())
         report["targets"] = {"count": len(several), "missing": count_shown(missing, private)}
     if several and all(is_flag(samples[name]) for name in several):

@@ -12,6 +12,7 @@ from bioloom.errors import DataError, unknown_name
 from bioloom.formats.dna import is_dna
 from bioloom.options import Option, complete_options
 from bioloom.samples import label_columns
+from bioloom.samples.arms import ARM
 from bioloom.samples.columns import has_classes, is_flag
 from bioloom.splits import COLUMNS, FINAL, SPLITS, check_splits
 
@@ -142,8 +143,12 @@ def checked_options(options: dict) -> dict:
 def _strata(samples: pd.DataFrame) -> np.ndarray:
     """What to balance, (N, S) of 0 and 1: the class, the fifth of a number, or all of many labels.
 
-    The first stratum of several labels is all samples; of several numbers it is the only one.
+    The first stratum of several labels is all samples; of several numbers it is the only one. Of
+    patients with one of several arms it is the arm.
     """
+    if ARM in samples:
+        codes = pd.factorize(samples[ARM])[0]
+        return np.eye(codes.max() + 1)[codes]
     if "label" not in samples:
         labels = [samples[name] for name in label_columns(samples) if is_flag(samples[name])]
         flags = [label.to_numpy(dtype=float, na_value=0) for label in labels]

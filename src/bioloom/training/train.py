@@ -65,7 +65,11 @@ def train_task(
     recipes = make_recipes(features, options, labels.kind)
     fitted, held_out = train(samples, splits, labels, recipes, seed)
     final = next(partitions_of(samples, splits))
-    by_rule = {} if labels.kind.threshold is None else {"threshold_rule": labels.rule}
+    by_rule: dict[str, Any] = (
+        {} if labels.kind.threshold is None else {"threshold_rule": labels.rule}
+    )
+    if labels.kind.remember is not None:
+        by_rule |= {"remembered": labels.kind.remember(samples.iloc[final.rows["train"]])}
     fitted.settings = by_rule | {
         "seed": seed,
         "features": features["features"].embedder,
@@ -127,6 +131,9 @@ def fit(
     A model to `keep`, for new data, also learns what is unlike its training data.
     """
     kind, rows = labels.kind, dict(partition.rows)
+    if kind.labels_of is not None:
+        train = np.isin(np.arange(len(samples)), rows["train"])
+        labels = kind.labels_of(labels, samples, train)
     rows["train"] = rows["train"][_counted(labels, rows["train"])]
     X = {part: recipe.features.rows(samples["sample_id"].iloc[rows[part]]) for part in FITTED_PARTS}
     y = {part: labels.y[rows[part]] for part in FITTED_PARTS}

@@ -1,0 +1,236 @@
+"""Rules by which a treatment is not for a patient: contraindications and interactions of drugs.
+
+They come from tables of the user's and are a filter that no score can override. What a rule asks
+for and a patient's row does not tell counts as if the rule applied: the treatment is excluded, and
+the text says that it is not known. Drugs are matched exactly, by substance, and never by a similar
+name; a drug that no table has is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bioloom.errors import DataError, unknown_name
+from bioloom.formats.columns import likely_type, numbers, require_columns, text
+from bioloom.formats.table import READ_OPTIONS, read_source
+from bioloom.samples import OPTION
+
+SOURCES = ("contraindications", "interactions", "drugs")
+TABLES = dict.fromkeys(SOURCES, READ_OPTIONS)
+OPTIONS: dict[str, Any] = {"substances": {}}
+COLUMNS: dict[str, Any] = {"drugs": None}
+CONDITION = re.compile(r"(?P<column>.+?)\s*(?P<sign><=|>=|!=|<|>|=)\s*(?P<value>.+)")
+COMPARED: Mapping[str, Callable[[pd.Series, Any], pd.Series]] = {
+    "<": pd.Series.lt,
+    "<=": pd.Series.le,
+    ">": pd.Series.gt,
+    ">=": pd.Series.ge,
+    "=": pd.Series.eq,
+    "!=": pd.Series.ne,
+}
+NO_DRUG = "none"
+UNKNOWN = "not known"
+
+
+def read_exclusions(
+    files: Mapping[str, Path],
+    table: pd.DataFrame,
+    options: Mapping[str, Any],
+    column: str | None,
+    path: Path,
+    arms: list[str] | None,
+) -> pd.DataFrame:
+    """`option.<arm>` of the rows of `table`: the rules that exclude it, missing where none does.
+
+    `files` may have `contraindications` (`option`, `condition`), `interactions` (`substance`,
+    `with`) and `drugs` (`name`, `substance`); `options` has the `substances` of each arm; `column`
+    names the patients' drugs. `arms` are those of the training data, None of new data. DataError
+    for a rule that cannot be read or names what is not there, and for a drug that no table has.
+    """
+    reasons: dict[str, list[pd.Series]] = {}
+    if "contraindications" in files:
+        for option, found in _contraindications(files, table, options, path, arms):
+            reasons.setdefault(option, []).append(found)
+    substances = {str(arm): _substances(arm, given) for arm, given in options["substances"].items()}
+    _check_arms(substances, arms, "`substances`")
+    if "interactions" in files:
+        if column is None or not substances:
+            raise DataError(
+                "`interactions` needs to know which drugs patients take, and what options are",
+                hint="`columns: {drugs: ...}` and `substances: {<option>: [<substance>]}`",
+            )
+        for option, found in _interactions(files, table, options, column, path, substances):
+            reasons.setdefault(option, []).append(found)
+    elif column is not None:
+        raise DataError("`columns: drugs` is read for `interactions`, a source that is not given")
+    return pd.DataFrame(
+        {f"{OPTION}{arm}": _joined(found, table.index) for arm, found in reasons.items()},
+        index=table.index,
+    )
+
+
+def _joined(found: list[pd.Series], index: pd.Index) -> pd.Series:
+    """The reasons of each row in one text, missing where there is none."""
+    rows = zip(*found, strict=True)
+    return pd.Series(["; ".join(filter(None, row)) or None for row in rows], index, dtype="str")
+
+
+def _check_arms(named: Iterable[str], arms: list[str] | None, where: str) -> None:
+    """Raise DataError for a name that no patient of the training data got."""
+    for name in named if arms is not None else ():
+        if name not in (arms or []):
+            raise unknown_name("option", name, arms or [], f" in {where}")
+
+
+def _contraindications(
+    files: Mapping[str, Path],
+    table: pd.DataFrame,
+    options: Mapping[str, Any],
+    path: Path,
+    arms: list[str] | None,
+) -> list[tuple[str, pd.Series]]:
+    """Each rule's option, and what it says of each row: an empty text where it does not apply."""
+    file = files["contraindications"]
+    rules = read_source(file, "contraindications", options)
+    require_columns(rules, ["option", "condition"], file)
+    found = []
+    for number, row in enumerate(rules.index, start=1):
+        option, condition = (str(rules.loc[row, name]).strip() for name in ("option", "condition"))
+        _check_arms([option], arms, f"rule {number} of {file}")
+        match = CONDITION.fullmatch(condition)
+        if match is None:
+            raise DataError(
+                f"Rule {number} is no condition",
+                file=file,
+                row=row,
+                column="condition",
+                hint="a column, one of < <= > >= = !=, and a value, such as `creatinine > 2`",
+            )
+        if match["column"] not in table:
+            raise DataError(
+                f"Rule {number} asks for a column that the patients do not have: {match['column']}",
+                file=file,
+                row=row,
+                column="condition",
+                hint=f"the columns of {path.name} may be meant, by their names there",
+            )
+        applies, known = _applied(match, table, file, row, trained=arms is not None)
+        said = pd.Series("", index=table.index).mask(applies, f"rule {number}")
+        found.append((option, said.mask(~known, f"rule {number} ({match['column']} {UNKNOWN})")))
+    return found
+
+
+def _applied(
+    rule: re.Match[str], table: pd.DataFrame, file: Path, row: int, *, trained: bool
+) -> tuple[pd.Series, pd.Series]:
+    """For which rows a condition holds, and of which its column is known."""
+    column, sign, value = rule["column"], rule["sign"], rule["value"].strip()
+    place: dict[str, Any] = {"file": file, "row": row, "column": "condition"}
+    limit = pd.to_numeric(value, errors="coerce")
+    if likely_type(table[column]) == "number" and table[column].notna().any():
+        if pd.isna(limit):
+            raise DataError(f"{column} is a number, and the rule's value is none", **place)
+        values = numbers(table[column], file)
+        return COMPARED[sign](values, limit), values.notna()
+    if sign not in ("=", "!=") and table[column].notna().any():
+        raise DataError(f"{column} is text, which is compared by = and != alone", **place)
+    words = text(table[column])
+    # A misspelt value would never apply. New patients may be few, and need not have it.
+    if trained and not words.eq(value).any():
+        raise DataError(f"No patient has the value of the rule for {column}", **place)
+    return COMPARED[sign](words, value).fillna(False).astype(bool), words.notna()
+
+
+def _interactions(
+    files: Mapping[str, Path],
+    table: pd.DataFrame,
+    options: Mapping[str, Any],
+    column: str,
+    path: Path,
+    substances: Mapping[str, set[str]],
+) -> list[tuple[str, pd.Series]]:
+    """Each arm, and by which interactions a drug of each row forbids it."""
+    file = files["interactions"]
+    pairs = read_source(file, "interactions", options)
+    require_columns(pairs, ["substance", "with"], file)
+    listed = [{_key(name) for name in pair} for pair in _pairs(pairs, file)]
+    known = _dictionary(files, options)
+    for substance in {*set().union(*listed), *set().union(*substances.values())}:
+        known.setdefault(substance, set()).add(substance)
+    require_columns(table, [column], path)
+    taken = [_taken(cell, known, path, row, column) for row, cell in text(table[column]).items()]
+    found = []
+    for arm, own in substances.items():
+        rules = [(n, pair) for n, pair in enumerate(listed, start=1) if pair & own]
+        said = [_forbidding(drugs, own, rules) for drugs in taken]
+        found.append((arm, pd.Series(said, index=table.index, dtype="str")))
+    return found
+
+
+def _pairs(pairs: pd.DataFrame, file: Path) -> Iterable[Any]:
+    """The rows of the interactions; DataError for one with an empty cell."""
+    gaps = pairs[["substance", "with"]].isna()
+    if gaps.to_numpy().any():
+        row = pairs.index[gaps.any(axis=1)][0]
+        raise DataError("An interaction is of two substances", file=file, row=row)
+    return pairs[["substance", "with"]].itertuples(index=False)
+
+
+def _dictionary(files: Mapping[str, Path], options: Mapping[str, Any]) -> dict[str, set[str]]:
+    """Name of a drug -> its substances: a name may have several, a substance several names."""
+    if "drugs" not in files:
+        return {}
+    named = read_source(files["drugs"], "drugs", options)
+    require_columns(named, ["name", "substance"], files["drugs"])
+    known: dict[str, set[str]] = {}
+    for name, substance in named[["name", "substance"]].dropna().itertuples(index=False):
+        known.setdefault(_key(name), set()).add(_key(substance))
+        known.setdefault(_key(substance), set()).add(_key(substance))
+    return known
+
+
+def _taken(
+    cell: Any, known: Mapping[str, set[str]], path: Path, row: Any, column: str
+) -> set[str] | None:
+    """The substances of one row's drugs, None where they are not known; DataError for another."""
+    if pd.isna(cell) or not str(cell).strip():
+        return None
+    names = [_key(name) for name in re.split("[;|]", str(cell)) if name.strip()]
+    names = [] if names == [NO_DRUG] else names
+    if strange := [name for name in names if name not in known]:
+        raise DataError(
+            f"{len(strange)} drugs of a patient are in no table",
+            file=path,
+            row=row,
+            column=column,
+            hint="list each by its exact name and substance in the source `drugs`; several drugs "
+            "are separated by ;, and `none` says that there are none",
+        )
+    return set().union(*(known[name] for name in names))
+
+
+def _forbidding(drugs: set[str] | None, own: set[str], rules: list[tuple[int, set[str]]]) -> str:
+    """By which of an arm's interactions it is not for one who takes these drugs."""
+    if drugs is None:
+        return f"interactions (drugs {UNKNOWN})" if rules else ""
+    hits = [n for n, pair in rules if any({a, b} == pair for a in own for b in drugs)]
+    return "; ".join(f"interaction {n}" for n in hits)
+
+
+def _substances(arm: str, given: Any) -> set[str]:
+    """What an arm is made of."""
+    if not isinstance(given, list):
+        raise DataError(
+            f"`substances: {arm}` takes a list, got {given!r}", hint="an arm without drugs has []"
+        )
+    return {_key(name) for name in given}
+
+
+def _key(name: Any) -> str:
+    """A name as it is compared: exactly, but for upper and lower case."""
+    return str(name).strip().casefold()

@@ -1,0 +1,460 @@
+"""The outcome that a patient would have with each of several arms, and what to give by that.
+
+A model answers with the expected outcome of each arm, learnt from the patients who got it. The
+policy gives each patient the arm with the best one among those that no rule excludes. What it is
+worth is measured on patients who happened to get what it says, against the one arm for all that was
+best in the training rows: a recommendation that is no better than that is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bioloom.errors import DataError
+from bioloom.kinds import Calibration, HeldOut, Labels, TestSet, targets, value
+from bioloom.kinds._assignment import (
+    Gap,
+    arm_codes,
+    gaps_of,
+    is_observed,
+    outcomes,
+    partition_facts,
+    sign_of,
+)
+from bioloom.kinds._calibration import COVERAGE
+from bioloom.kinds._rows import Truth, check_complete, join
+from bioloom.metrics import Scores, policy
+from bioloom.privacy.small_cells import FEW, count_shown
+from bioloom.samples.arms import ARM, HORIZON, TIME, excluded
+
+KEYS = ["sample_id", "option"]
+FEWEST_OF_LINE = 8
+"""Validation rows of an arm below which they do not tell how far its predictions may be off."""
+EQUAL = 1e-9
+"""Outcomes that differ by less are equal but for rounding: the best arm for all is then taken."""
+DOUBLY_ROBUST, SELF_NORMALISED, PLAIN = ESTIMATORS = ("doubly robust", "self-normalised", "plain")
+NONE_LEFT = "every option is excluded"
+ASSOCIATION = "an association, for treatment was not randomised"
+MOST_TOLD = 3  # places where an arm was never given
+BINS = 10
+
+
+def fits(samples: pd.DataFrame) -> bool:
+    """Whether samples say which arm a patient got."""
+    return ARM in samples
+
+
+def outputs(samples: pd.DataFrame, positive: str | None) -> list[str]:
+    """The arms; DataError where there is but one."""
+    arms = sorted(samples[ARM].unique())
+    if len(arms) < 2:
+        raise DataError(f"All patients got {arms[0]}", column=ARM, hint="two arms are needed")
+    return arms
+
+
+def encode(samples: pd.DataFrame, arms: list[str]) -> np.ndarray:
+    """The outcome in the column of the arm that was given, (N, K); NaN elsewhere."""
+    y = np.full((len(samples), len(arms)), np.nan)
+    y[np.arange(len(samples)), arm_codes(samples, arms)] = outcomes(samples)
+    return y
+
+
+def labels_of(labels: Labels, samples: pd.DataFrame, train: np.ndarray) -> Labels:
+    """The labels, each row weighted by how much its outcome counts.
+
+    Those that are not known count nothing, others stand for them. Where arms were not randomised a
+    row also counts by one over the estimated probability of its arm.
+    """
+    facts = partition_facts(samples, train)
+    weight = facts["known"].to_numpy()
+    if is_observed(samples):
+        weight = weight * (facts["supported"] / facts["propensity"]).to_numpy()
+    return replace(labels, weight=weight)
+
+
+def rows(samples: pd.DataFrame, arms: list[str]) -> pd.DataFrame:
+    """`sample_id, option`, all options of a patient together."""
+    return unanswered(samples["sample_id"].to_numpy(), arms)
+
+
+def unanswered(ids: np.ndarray, arms: list[str]) -> pd.DataFrame:
+    """A row a patient and option."""
+    return targets.unanswered(ids, arms).rename(columns={"target": "option"})
+
+
+def calibrate(raw: np.ndarray, y: np.ndarray, labels: Labels, y_train: np.ndarray) -> Calibration:
+    """For each arm the ends of outcomes, and a line through the errors of its valid rows.
+
+    `lines` has for each arm `low, high` (0 and 1 of yes and no, else without end), the `middle` of
+    its predictions, and what `_line` gives.
+    """
+    ends = (0.0, 1.0) if np.isin(y_train[np.isfinite(y_train)], (0, 1)).all() else (-np.inf, np.inf)
+    weight = np.ones(len(y)) if labels.weight is None else labels.weight
+    lines = []
+    for said, true in zip(np.clip(raw, *ends).T, y.T, strict=True):
+        known = np.isfinite(true) & (weight > 0)
+        lines.append([*ends, *_line(said[known], (true - said)[known], weight[known])])
+    return Calibration(lines=lines)
+
+
+def _line(x: np.ndarray, error: np.ndarray, weight: np.ndarray) -> list[float]:
+    """Weighted least squares of the errors on x: `middle` of x, offset, slope, factor, covariance.
+
+    The covariance (three numbers) is that of offset and slope where errors differ in spread (White
+    1980); `factor` is the t quantile of the intervals. All but the middle are infinite where rows
+    are too few.
+    """
+    from scipy.stats import t
+
+    if len(x) < FEWEST_OF_LINE:
+        return [0.0, 0.0, 0.0, float("inf"), 1.0, 0.0, 0.0]
+    middle = float(np.average(x, weights=weight))
+    design = np.column_stack([np.ones(len(x)), x - middle])
+    inverse = np.linalg.pinv(design.T @ (design * weight[:, None]))
+    offset, slope = inverse @ (design.T @ (weight * error))
+    left = error - design @ (offset, slope)
+    scores = design * (weight * left)[:, None]
+    covariance = inverse @ (scores.T @ scores) @ inverse * len(x) / (len(x) - 2)
+    factor = float(t.ppf((1 + COVERAGE) / 2, len(x) - 2))
+    spread = [covariance[0, 0], covariance[0, 1], covariance[1, 1]]
+    return [middle, float(offset), float(slope), factor, *map(float, spread)]
+
+
+def scores(raw: np.ndarray, calibration: Calibration) -> np.ndarray:
+    """The expected outcomes, within the ends that outcomes have, (N, K)."""
+    if not calibration.lines:
+        return raw
+    low, high = np.array(calibration.lines)[:, :2].T
+    return np.clip(raw, low, high)
+
+
+def answer(expected: np.ndarray, arms: list[str], calibration: Calibration) -> pd.DataFrame:
+    """`prediction, low, high` of each option of each patient.
+
+    The interval is to hold, for 90 % of validation sets, the mean outcome of patients with such a
+    prediction who got the arm; it is no interval for the outcome of one of them.
+    """
+    low, high, middle, offset, slope, factor, first, both, second = np.array(calibration.lines).T
+    x = expected - middle
+    variance = np.maximum(first + 2 * x * both + x**2 * second, 0.0)
+    reach = np.where(variance > 0, factor * np.sqrt(variance), 0.0)
+    centre = expected + offset + slope * x
+    table = pd.DataFrame({"prediction": expected.ravel()})
+    table["low"] = np.clip(np.minimum(expected, centre - reach), low, high).ravel()
+    table["high"] = np.clip(np.maximum(expected, centre + reach), low, high).ravel()
+    return table
+
+
+def test_set(test: pd.DataFrame, held_out: pd.DataFrame, options: dict[str, Any]) -> TestSet:
+    """What all models say of patients whose arm and outcome are known, and what is odd with them.
+
+    `test` also has the columns of `partition_facts`.
+    """
+    arms = [str(name) for name in held_out["option"].drop_duplicates()]
+    joined = join(Truth(test, outcomes(test), arms), held_out, said)
+    own = joined.models["model"]
+    best = _best_of_all(own, arms)
+    same = all((part.call == part.facts["best"])[part.facts["counted"]].all() for part in own)
+    suffix = f": {ASSOCIATION}" if is_observed(test) else ""
+    return replace(
+        joined,
+        tables={"policies": policy_table(own, arms, is_observed(test))}
+        | ({"overlap": overlap(test, arms)} if is_observed(test) else {}),
+        facts={
+            "arms": {arm: test.loc[test[ARM] == arm, "sample_id"].nunique() for arm in arms},
+            "best_arm": best,
+            "good": "high" if sign_of(test) > 0 else "low",
+            "association": is_observed(test),
+        },
+        flags=_flags(test, own),
+        verdicts={
+            "better": f"better than {best} for all{suffix}",
+            "equal": f"{'the same as' if same else 'no better than'} {best} for all{suffix}",
+            "worse": f"worse than {best} for all{suffix}",
+        },
+    )
+
+
+def said(table: pd.DataFrame, truth: Truth, model: str) -> dict[str, Any]:
+    """Of one model `call (N,)`, the arm it gives (-1 where every arm is excluded), and facts.
+
+    These are the outcomes `expected (N, K)`, those of `partition_facts` as arrays, the `arm`
+    received, the one that is `best` for all (the next best where that is excluded), which are
+    `allowed (N, K)`, and which rows are `counted`.
+    """
+    test, arms = truth.test, truth.outputs
+    at = truth.places(table, model, several="option")
+    expected = np.full((len(test), len(arms)), np.nan)
+    place = pd.Index(arms).get_indexer(pd.Index(table["option"]))
+    expected[at, place] = table["prediction"].to_numpy(float)
+    check_complete(~np.isfinite(expected), model)
+    sign = sign_of(test)
+    allowed = np.column_stack([excluded(test, arm).eq("") for arm in arms])
+    typical = test[[f"typical.{arm}" for arm in arms]].to_numpy(float)
+    best = choose(sign * typical, allowed)
+    facts = {
+        "arm": arm_codes(test, arms),
+        "best": best,
+        "expected": expected,
+        # Ranks pool the folds: a model that says the same of all patients of a fold must not rank.
+        "levelled": truth.level(expected),
+        "allowed": allowed,
+        "counted": test["supported"].to_numpy(bool) & allowed.any(axis=1),
+        "sign": np.full(len(test), sign),
+        **{name: test[name].to_numpy(float) for name in ("known", "propensity")},
+    }
+    call = choose(sign * expected, allowed, best)
+    return {"call": call, "quantile": np.full(len(test), np.nan), "facts": facts}
+
+
+def choose(good: np.ndarray, allowed: np.ndarray, tied: np.ndarray | None = None) -> np.ndarray:
+    """The allowed arm with the largest `good (N, K)`, (N,); -1 where none is allowed.
+
+    Where the arm `tied (N,)` is as good but for rounding, it is that one.
+    """
+    masked = np.where(allowed, good, -np.inf)
+    chosen = masked.argmax(axis=1)
+    if tied is not None:
+        row, scale = np.arange(len(good)), 1 + np.abs(good).max(axis=1, initial=0)
+        near = masked[row, tied] >= masked.max(axis=1, initial=-np.inf) - EQUAL * scale
+        chosen = np.where(near & (tied >= 0), tied, chosen)
+    return np.where(allowed.any(axis=1), chosen, -1)
+
+
+def score(rows: HeldOut, weights: np.ndarray) -> Scores:
+    """What the policy is worth, and how well outcomes are told; of `counted` rows alone."""
+    counted = rows.facts["counted"]
+    if not counted.any():
+        return {m.name: np.full(weights.shape[1], np.nan) for m in policy.METRICS}
+    own, weights = rows[counted], weights[counted]
+    facts, y = own.facts, np.nan_to_num(own.y)
+    outcome = policy.outcome_scores(y, facts["levelled"], facts["arm"], facts["known"], weights)
+    valued = policy.policy_scores(
+        y,
+        facts["expected"],
+        policies(own),
+        facts["arm"],
+        facts["propensity"],
+        facts["known"],
+        float(facts["sign"][0]),
+        weights,
+    )
+    return valued | outcome
+
+
+def policies(rows: HeldOut) -> dict[str, np.ndarray]:
+    """The policy of a model, the best arm for all, and arms at random, as matrices (N, K)."""
+    allowed = rows.facts["allowed"].astype(float)
+    one = np.eye(allowed.shape[1])
+    random = allowed / allowed.sum(axis=1, keepdims=True)
+    return {"value": one[rows.call], "best_arm": one[rows.facts["best"]], "random": random}
+
+
+def policy_table(parts: Sequence[HeldOut], arms: list[str], association: bool) -> pd.DataFrame:
+    """`policy, estimator, value, low, high, gain, gain_low, gain_high, followers, association`.
+
+    Of the model's policy, random arms and each arm for all, where no rule excludes one; the gain is
+    that over the best arm for all, above 0 where the policy is better. Intervals of 95 % are by the
+    normal distribution over groups, all repeats together; `followers` are patients who got what the
+    policy says.
+    """
+    own = [part[part.facts["counted"]] for part in parts]
+    group = np.concatenate([part.group for part in own])
+    if not len(group):
+        return pd.DataFrame()
+    sign = float(own[0].facts["sign"][0])
+    named = {"recommended": "value", "best arm for all": "best_arm", "random arms": "random"}
+    free = all(part.facts["allowed"].all() for part in own)
+    rows = []
+    for policy_name in [*named, *(f"{arm} for all" for arm in (arms if free else []))]:
+        terms: dict[str, list[np.ndarray]] = {name: [] for name in ESTIMATORS}
+        gains: dict[str, list[np.ndarray]] = {name: [] for name in ESTIMATORS}
+        followers = []
+        for part in own:
+            known = policies(part)
+            chosen = known.get(named.get(policy_name, ""), _for_all(part, policy_name, arms))
+            best = _terms(part, known["best_arm"])
+            for estimator, values in _terms(part, chosen).items():
+                terms[estimator].append(values)
+                gains[estimator].append(sign * (values - best[estimator]))
+            followers.append(chosen[np.arange(len(part.y)), part.facts["arm"]].sum())
+        for estimator in terms:
+            value = policy.normal_interval(np.concatenate(terms[estimator]), group)
+            gain = policy.normal_interval(np.concatenate(gains[estimator]), group)
+            rows.append((policy_name, estimator, *value, *gain, np.mean(followers)))
+    ends = ["value", "low", "high", "gain", "gain_low", "gain_high"]
+    table = pd.DataFrame(rows, columns=["policy", "estimator", *ends, "followers"])
+    return table.assign(association=association)
+
+
+def _terms(part: HeldOut, chosen: np.ndarray) -> dict[str, np.ndarray]:
+    """What each patient adds to a policy's value, (N,), by each estimator.
+
+    The plain one, ratio times outcome, grows with chance many followers: it is told beside.
+    """
+    facts, y = part.facts, np.nan_to_num(part.y)
+    ratio_of = policy.ratios(chosen, facts["arm"], facts["propensity"]) * facts["known"]
+    robust = policy.doubly_robust(y, facts["expected"], chosen, facts["arm"], ratio_of)
+    normalised = policy.self_normalised_terms(y, ratio_of)
+    return {DOUBLY_ROBUST: robust, SELF_NORMALISED: normalised, PLAIN: ratio_of * y}
+
+
+def _for_all(part: HeldOut, name: str, arms: list[str]) -> np.ndarray:
+    """The policy that gives the arm of such a name to everyone."""
+    return np.tile([float(name == f"{arm} for all") for arm in arms], (len(part.y), 1))
+
+
+def _best_of_all(parts: Sequence[HeldOut], arms: list[str]) -> str:
+    """The arm that is best for all in the training rows, in words: folds may differ."""
+    free = [part.facts["best"][part.facts["allowed"].all(axis=1)] for part in parts]
+    names = [arms[code] for code in np.unique(np.concatenate(free))]
+    return names[0] if len(names) == 1 else f"the best arm ({' or '.join(names)}, by fold)"
+
+
+def _flags(test: pd.DataFrame, parts: Sequence[HeldOut]) -> list[str]:
+    """What a reader should know of outcomes and arms, in words; no count of one to four persons."""
+    first = test[test["repeat"] == test["repeat"].min()]
+    flags = []
+    if is_observed(test):
+        flags.append(
+            "Treatment was not randomised: every figure here is an association, and what decided "
+            "on treatment without being a column is in none of them"
+        )
+    lost = int(np.isnan(outcomes(first)).sum())
+    if lost:
+        flags.append(
+            f"The outcome of {count_shown(lost)} of {len(first)} patients is not known at the "
+            "horizon, for they were last seen before: others of their arm, who were followed "
+            "longer, count for them"
+        )
+    without = int((~first["supported"].astype(bool)).sum())
+    if without:
+        flags.append(_bounds(first, parts[0], without))
+    none = int((~parts[0].facts["allowed"].any(axis=1)).sum())
+    if none:
+        flags.append(
+            f"Rules exclude every option of {count_shown(none)} patients: no value for them"
+        )
+    return flags
+
+
+def _bounds(test: pd.DataFrame, part: HeldOut, without: int) -> str:
+    """What is not known of patients like whom nobody got some arm, in words."""
+    y, counted = part.y[np.isfinite(part.y)], part[part.facts["counted"]]
+    ends = float(y.min()), float(y.max())
+    # Of those counted the plain value: it is a mean over patients, of whom the others are the rest.
+    terms = _terms(counted, policies(counted)["value"])[PLAIN] if len(counted.y) else np.zeros(1)
+    share = part.facts["counted"].mean()
+    low, high = policy.value_bounds(float(np.clip(terms.mean(), *ends)), share, *ends)
+    counts = test.loc[~test["supported"].astype(bool), "gap"].value_counts()
+    why = [f"{gap} ({count})" for gap, count in counts[counts >= FEW].head(MOST_TOLD).items()]
+    told = f": {', '.join(why)}" if why else ""
+    return (
+        f"No value for {count_shown(without)} of {len(test)} patients, like whom hardly anybody "
+        f"of training, or nobody, got some arm{told}; over all patients the value of the policy "
+        f"lies between {low:.3f} and {high:.3f} ({ASSOCIATION})"
+    )
+
+
+def overlap(test: pd.DataFrame, arms: list[str]) -> pd.DataFrame:
+    """`option, received, probability, count`: estimated probabilities of an arm by arm received.
+
+    In bins of a tenth, given by their centres; none has fewer than five patients.
+    """
+    tables = []
+    for arm in arms:
+        bins = (test[f"propensity.{arm}"] * BINS).astype(int).clip(upper=BINS - 1)
+        counts = test.groupby([test[ARM], bins])["sample_id"].nunique()
+        found = counts[counts >= FEW].rename("count").reset_index()
+        found = found.set_axis(["received", "probability", "count"], axis=1)
+        tables.append(found.assign(option=arm, probability=(found["probability"] + 0.5) / BINS))
+    return pd.concat(tables)[["option", "received", "probability", "count"]].reset_index(drop=True)
+
+
+def remember(samples: pd.DataFrame) -> dict[str, Any]:
+    """What new patients are told of the training rows: what is good, and where arms lack."""
+    gaps = gaps_of(samples)
+    return {
+        "good": "high" if sign_of(samples) > 0 else "low",
+        "association": is_observed(samples),
+        "horizon": float(samples[HORIZON].iloc[0]) if TIME in samples else None,
+        "never_given": [[gap.column, gap.value, gap.arm] for gap in gaps],
+    }
+
+
+def finish(
+    predictions: pd.DataFrame, samples: pd.DataFrame, remembered: dict[str, Any]
+) -> pd.DataFrame:
+    """Options ranked: `rank, recommended, excluded` beside the outcomes expected.
+
+    A rule excludes an option whatever is expected of it: it has no rank. So does a value of a
+    column with which nobody of training got the arm. Where nothing is left, that is the reason to
+    abstain.
+    """
+    table = predictions.assign(excluded=_reasons(predictions, samples, remembered))
+    free = table["excluded"] == ""
+    good = table["prediction"] * (1.0 if remembered["good"] == "high" else -1.0)
+    ranks = good.where(free).groupby(table["sample_id"]).rank(ascending=False, method="first")
+    left = free.groupby(table["sample_id"]).transform("any")
+    doubts = (
+        table["abstain"].where(left, table["abstain"] + f"; {NONE_LEFT}").str.removeprefix("; ")
+    )
+    table = table.assign(rank=ranks, recommended=ranks == 1, abstain=doubts)
+    if remembered["association"]:
+        table = table.assign(meaning=ASSOCIATION)
+    order = [*KEYS, "rank", "recommended", "excluded", "prediction", "low", "high"]
+    return table[[*order, *(name for name in table if name not in order)]]
+
+
+def _reasons(
+    predictions: pd.DataFrame, samples: pd.DataFrame, remembered: dict[str, Any]
+) -> pd.Series:
+    """Why each option is not for its patient, empty where it may be."""
+    gaps = [Gap(*given) for given in remembered["never_given"]]
+    tables = []
+    for arm in predictions["option"].unique():
+        reasons = [excluded(samples, arm).map(lambda rules: rules and f"excluded by {rules}")]
+        for gap in gaps:
+            if gap.arm == arm:
+                never = np.where(gap.rows(samples), gap.words, "")
+                reasons.append(pd.Series(never, index=samples.index))
+        joined = ["; ".join(filter(None, row)) for row in zip(*reasons, strict=True)]
+        tables.append(
+            pd.DataFrame({"sample_id": samples["sample_id"], "why": joined, "option": arm})
+        )
+    if not tables:
+        return pd.Series(dtype=object, index=predictions.index)
+    why = pd.concat(tables).set_index(KEYS)["why"]
+    found = why.reindex(pd.MultiIndex.from_frame(predictions[KEYS]))
+    return pd.Series(found.to_numpy(), index=predictions.index)
+
+
+kind = replace(
+    value.kind,
+    name="arms",
+    keys=("sample_id", "option"),
+    fits=fits,
+    outputs=outputs,
+    encode=encode,
+    rows=rows,
+    unanswered=unanswered,
+    calibrate=calibrate,
+    scores=scores,
+    answer=answer,
+    test_set=test_set,
+    score=score,
+    labels_of=labels_of,
+    facts_of=partition_facts,
+    remember=remember,
+    finish=finish,
+    metrics=policy.METRICS,
+    primary="gain",
+    decisive="naive",
+    plots=(),
+    high_call=False,
+)

@@ -1,0 +1,235 @@
+"""Patients with arms, outcomes and rules, as files say them; and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bioloom.application import get_application
+from bioloom.clinical.rules import CONDITION
+from bioloom.kinds._assignment import outcomes
+from bioloom.samples import Cleaned, Raw, label_columns
+from bioloom.samples.arms import ARM, EVENT, OUTCOME, PROPENSITY, SIGN, TIME
+from tests.toys import refused, write
+
+APPLICATION = get_application("treatment_recommendation")
+TABLE = "id,arm,age,alive\na,A,60,yes\nb,B,50,no\nc,A,40,no\nd,B,70,yes\n"
+COLUMNS = {"id": "id", "arm": "arm", "outcome": "alive"}
+SAID = {"columns": COLUMNS, "assignment": "randomised", "good": "yes"}
+TIMED = {"id": "id", "arm": "arm", "time": "days", "event": "died"}
+DAYS = {"columns": TIMED, "assignment": "randomised", "good": "high", "event": "1", "horizon": 10}
+
+
+def ingest(folder: Path, table: str = TABLE, files: dict[str, str] | None = None, **said) -> Raw:
+    content = {"clinical": table, **(files or {})}
+    paths = {name: write(folder / f"{name}.csv", text) for name, text in content.items()}
+    return APPLICATION.ingest(paths, {**SAID, **said})
+
+
+def clean(raw: Raw, **options: Any) -> Cleaned:
+    return APPLICATION.clean(raw.samples, {"min_arm_size": 2, **options})
+
+
+def test_of_two_classes_the_good_one_is_1(tmp_path):
+    raw = ingest(tmp_path)
+    assert raw.samples[OUTCOME].tolist() == [1, 0, 0, 1]
+    assert raw.samples[PROPENSITY].tolist() == [0.5] * 4
+    assert "Outcome: alive, of which yes is good" in raw.notes
+    assert ingest(tmp_path, good="no").samples[OUTCOME].tolist() == [0, 1, 1, 0]
+
+
+def test_of_a_number_it_is_said_which_is_good(tmp_path):
+    columns = COLUMNS | {"outcome": "age"}
+    raw = ingest(tmp_path, columns=columns, good="low")
+    assert raw.samples[OUTCOME].tolist() == [60, 50, 40, 70]
+    assert (raw.samples[SIGN] == -1).all()
+    assert "Outcome: age, a number of which a low one is good" in raw.notes
+
+
+def test_ratios_of_a_trial_are_probabilities(tmp_path):
+    table = "id,arm,alive\n" + "".join(
+        f"p{i},{'A' if i % 3 else 'B'},{'yes' if i % 2 else 'no'}\n" for i in range(30)
+    )
+    raw = ingest(tmp_path, table, assignment={"A": 2, "B": 1})
+    known = raw.samples.groupby(ARM)[PROPENSITY].first()
+    assert known.tolist() == pytest.approx([2 / 3, 1 / 3])
+
+
+def test_of_several_events_the_first_counts_and_follow_up_ends_with_the_shortest(tmp_path):
+    table = (
+        "id,arm,recurred,recurred_days,died,died_days\n"
+        "a,A,1,3,1,8\n"  # the first event
+        "b,B,0,8,1,8\n"  # died without
+        "c,A,0,6,0,12\n"  # not followed for the first beyond 6
+        "d,B,0,12,0,12\n"
+        "e,B,0,12,1,12\n"  # after the horizon
+    )
+    columns = TIMED | {"time": ["recurred_days", "died_days"], "event": ["recurred", "died"]}
+    raw = ingest(tmp_path, table, **(DAYS | {"columns": columns}))
+    assert raw.samples[TIME].tolist() == [3, 8, 6, 12, 12]
+    assert raw.samples[EVENT].tolist() == [1, 1, 0, 0, 1]
+    assert outcomes(raw.samples).tolist() == pytest.approx([0, 0, float("nan"), 1, 1], nan_ok=True)
+
+
+def days(*rows: str) -> str:
+    return "id,arm,days,died\n" + "\n".join(rows) + "\n"
+
+
+FOUR = ("a,A,12,0", "b,B,3,1", "c,A,5,1", "d,B,20,0")
+
+
+@pytest.mark.parametrize(
+    ("said", "table", "expected"),
+    [
+        ({"assignment": None}, TABLE, ["How were arms assigned", "observed"]),
+        ({"assignment": "random"}, TABLE, ["How were arms assigned"]),
+        ({"assignment": {"A": 1}}, TABLE, ["a number above 0 for each of A, B"]),
+        ({"assignment": {"A": 1, "B": -1}}, TABLE, ["a number above 0"]),
+        ({"good": None}, TABLE, ["Is a large outcome good", "good: high"]),
+        ({"good": "maybe"}, TABLE, ["`good: maybe` is no class", "column alive"]),
+        ({"good": "high"}, TABLE, ["no class of the outcome"]),
+        ({"columns": COLUMNS | {"time": "age"}}, TABLE, ["What is the outcome"]),
+        ({"columns": {"id": "id", "outcome": "alive"}}, TABLE, ["Which column holds the arm"]),
+        ({"horizon": 5.0}, TABLE, ["`horizon` is for an outcome of"]),
+        ({"columns": COLUMNS | {"drugs": "age"}}, TABLE, ["read for `interactions`"]),
+        (DAYS | {"horizon": None}, days(*FOUR), ["needs `horizon`"]),
+        (DAYS | {"event": None}, days(*FOUR), ["needs `horizon`, `event`"]),
+        (DAYS | {"event": "yes"}, days(*FOUR), ["No row has the value", "column died"]),
+        (DAYS, days(*FOUR, "e,A,2,2"), ["3 different values", "column died"]),
+        (DAYS, days(*FOUR, "e,A,-2,1"), ["below 0", "row 6", "column days"]),
+    ],
+)
+def test_what_is_not_declared_or_cannot_be_is_refused(said, table, expected, tmp_path):
+    refused(lambda: ingest(tmp_path, table, **said), *expected)
+
+
+def test_counts_that_contradict_a_randomisation_are_refused(tmp_path):
+    rows = [f"p{i},{'A' if i < 70 else 'B'},{'yes' if i % 2 else 'no'}\n" for i in range(100)]
+    table = "id,arm,alive\n" + "".join(rows)
+    refused(lambda: ingest(tmp_path, table), "contradict", "say the ratio")
+    ingest(tmp_path, table, assignment="observed")
+
+
+def test_a_small_arm_and_a_far_horizon_are_refused_by_name(tmp_path):
+    raw = ingest(tmp_path, TABLE + "e,Rare,30,yes\n")
+    refused(lambda: clean(raw), "Fewer than 2 patients got Rare", "min_arm_size")
+    timed = ingest(tmp_path, days(*FOUR), **(DAYS | {"horizon": 13}))
+    refused(lambda: clean(timed), "horizon: 13.* past the follow-up", "largest one is 12")
+
+
+def test_rows_without_arm_or_outcome_are_counted(tmp_path):
+    cleaned = clean(ingest(tmp_path, TABLE + "e,,30,yes\nf,A,30,\n"))
+    assert cleaned.counts() == {"no arm": 1, "no outcome": 1}
+    assert cleaned.samples["sample_id"].tolist() == list("abcd")
+
+
+# Rules --------------------------------------------------------------------------------------------
+
+WARD = (
+    "id,arm,age,kidney,sex,takes,alive\n"
+    "a,A,60,1.0,f,none,yes\nb,B,50,2.5,m,Coumadin,no\nc,A,40,,f,aspirin; warfarin,no\n"
+    "d,B,70,2.0,m,,yes\n"
+)
+DRUGS = "name,substance\nCoumadin,warfarin\naspirin,acetylsalicylic acid\nTazocin,tazobactam\n"
+PAIRS = "substance,with\nWarfarin,fluorouracil\n"
+TAKING = {
+    "columns": COLUMNS | {"drugs": "takes"},
+    "substances": {"A": ["fluorouracil"], "B": ["levamisole"]},
+}
+
+
+def rules(*rows: str) -> dict[str, str]:
+    return {"contraindications": "option,condition\n" + "\n".join(rows) + "\n"}
+
+
+def reasons(raw: Raw, arm: str) -> list[str | None]:
+    column = raw.samples[f"option.{arm}"]
+    return [None if pd.isna(value) else value for value in column]
+
+
+def test_a_condition_excludes_and_what_is_not_known_does_too(tmp_path):
+    files = rules("B,kidney > 2", "A,sex = m", "B,age<=50")
+    raw = ingest(tmp_path, WARD, files)
+    unknown = "rule 1 (kidney not known); rule 3"
+    assert reasons(raw, "B") == [None, "rule 1; rule 3", unknown, None]
+    assert reasons(raw, "A") == [None, "rule 2", None, "rule 2"]
+    kept = clean(raw).samples
+    assert kept["option.A"].notna().sum() == 2
+    assert not [name for name in label_columns(kept) if "option" in name]
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("C,kidney > 2", ["Unknown option 'C'", "rule 1"]),
+        ("B,kidney high", ["no condition", "row 2"]),
+        ("B,kidneys > 2", ["do not have: kidneys"]),
+        ("B,kidney > much", ["kidney is a number", "row 2"]),
+        ("B,sex > 2", ["sex is text"]),
+        ("B,sex = female", ["No patient has the value of the rule for sex"]),
+    ],
+)
+def test_a_rule_that_would_never_apply_is_refused(rule, expected, tmp_path):
+    refused(lambda: ingest(tmp_path, WARD, rules(rule)), *expected)
+
+
+def test_drugs_match_by_substance_under_any_of_their_names(tmp_path):
+    files = {"interactions": PAIRS, "drugs": DRUGS}
+    raw = ingest(tmp_path, WARD, files, **TAKING)
+    assert reasons(raw, "A") == [
+        None,
+        "interaction 1",
+        "interaction 1",
+        "interactions (drugs not known)",
+    ]
+    assert reasons(raw, "B") == [None] * 4
+    assert "takes" not in raw.samples
+
+
+@pytest.mark.parametrize("name", ["tazocine", "pentazocine", "warfarin sodium", "Coumadi"])
+def test_a_drug_of_a_similar_name_is_refused_without_showing_it(name, tmp_path):
+    files = {"interactions": PAIRS, "drugs": DRUGS}
+    table = WARD.replace("aspirin; warfarin", f"aspirin; {name}")
+    told = refused(
+        lambda: ingest(tmp_path, table, files, **TAKING), "1 drugs", "row 4", "column takes"
+    )
+    assert name not in told
+
+
+def test_interactions_need_substances_and_drugs(tmp_path):
+    files = {"interactions": PAIRS, "drugs": DRUGS}
+    refused(lambda: ingest(tmp_path, WARD, files), "needs to know which drugs")
+    wrong = TAKING | {"substances": {"A": "fluorouracil"}}
+    refused(lambda: ingest(tmp_path, WARD, files, **wrong), "takes a list")
+    other = TAKING | {"substances": {"Z": []}}
+    refused(lambda: ingest(tmp_path, WARD, files, **other), "Unknown option 'Z'")
+    gap = files | {"interactions": "substance,with\nwarfarin,\n"}
+    refused(lambda: ingest(tmp_path, WARD, gap, **TAKING), "of two substances", "row 2")
+
+
+def test_new_patients_go_through_the_same_rules(tmp_path):
+    new = "id,age,kidney,sex,takes\nx,50,3,f,none\ny,50,1,f,Coumadin\n"
+    files = rules("B,kidney > 2", "B,sex = m") | {"interactions": PAIRS, "drugs": DRUGS}
+    said = TAKING | {"columns": {"id": "id", "drugs": "takes"}, "assignment": None, "good": None}
+    raw = ingest(tmp_path, new, files, **said)
+    assert not label_columns(raw.samples)
+    assert reasons(raw, "B") == ["rule 1", None]
+    assert reasons(raw, "A") == [None, "interaction 1"]
+
+
+@given(
+    st.from_regex(r"[A-Za-z][A-Za-z _]{0,8}[A-Za-z]", fullmatch=True),
+    st.sampled_from(["<", "<=", ">", ">=", "=", "!="]),
+    st.from_regex(r"-?[0-9]{1,4}(\.[0-9])?|[a-z]{1,6}", fullmatch=True),
+    st.booleans(),
+)
+def test_conditions_are_read_with_or_without_spaces(column, sign, value, spaced):
+    gap = " " if spaced else ""
+    match = CONDITION.fullmatch(f"{column}{gap}{sign}{gap}{value}")
+    assert match is not None
+    assert (match["column"], match["sign"], match["value"]) == (column, sign, value)

@@ -1,0 +1,424 @@
+"""Which of several arms to give to whom: values of policies, their intervals, and what is refused.
+
+Expected values are fractions that were worked out by hand.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bioloom.application import get_application
+from bioloom.evaluation.evaluate import evaluate
+from bioloom.features.extract import extract_features
+from bioloom.files import write_json
+from bioloom.fitted import Fitted
+from bioloom.kinds import arms, encode_labels, get_kind, kind_of
+from bioloom.kinds._assignment import (
+    censoring_survival,
+    known_weights,
+    partition_facts,
+    sign_of,
+)
+from bioloom.metrics import policy
+from bioloom.predictions.predict import predict
+from bioloom.report.page import build_report
+from bioloom.samples import feature_columns, label_columns, write_table
+from bioloom.samples.arms import ARM, EVENT, HORIZON, OUTCOME, PROPENSITY, SIGN, TIME
+from bioloom.splits.split import split_samples
+from bioloom.training.train import train_task
+from tests.toys import refused
+
+KIND = get_kind("arms")
+ARMS = ["A", "B", "C"]
+
+# A trial of three arms, drawn with probability 1/3 each. The policy gives B where the marker is 1,
+# else C, and C is the best arm for all.
+MARKER = "00011100010101101011101100101101001010"
+GIVEN = "BAABAACACBCACCABBBCABCBBBABAABAAACCBCC"
+ALIVE = "00010010101000001111111000111001110111"
+EXPECTED = {"0": (0.35, 0.5, 0.75), "1": (0.45, 0.6, 0.7)}
+# A cohort in which no frail patient got C; the policy gives C to all of these.
+FRAIL = "001000001000000010100001001000011011000101100111100000100011"
+COHORT = "CAABCABAAACCAACCABBCABCACAAABAAAACBBBCBBAAABCAAABABABBACBCAA"
+COHORT_ALIVE = "110011010111101101111000111010101010111000101100011011011100"
+COHORT_POLICY = "BCCCCBCCCCBCCCCBCCCCBCCCCBCCCCBCCCCCCCCCBCCCCCCCCCBCCCCBCCCC"
+
+
+def patients(given: str, alive: str, name: str, values: str, propensity: float) -> pd.DataFrame:
+    ids = [f"TEST-{n:04d}" for n in range(len(given))]
+    table = pd.DataFrame({"sample_id": ids, "group": ids, name: [float(v) for v in values]})
+    labels = {ARM: list(given), OUTCOME: [float(y) for y in alive], SIGN: 1.0}
+    return table.assign(**labels, **{PROPENSITY: propensity})
+
+
+def valued(samples: pd.DataFrame, said: np.ndarray, facts: pd.DataFrame) -> Any:
+    """The test set of a model that `said (N, K)`, all rows of it tested."""
+    place = {"repeat": 0, "fold": 0}
+    test = samples[["sample_id", *label_columns(samples)]].assign(unit=range(len(samples)), **place)
+    held = KIND.rows(samples, ARMS).assign(prediction=said.ravel(), model="model", **place)
+    return arms.test_set(test.join(facts), held, {})
+
+
+def trial(chosen: np.ndarray) -> Any:
+    """What a model says that gives the arms `chosen (N,)`."""
+    samples = patients(GIVEN, ALIVE, "marker", MARKER, 1 / 3)
+    facts = partition_facts(samples, np.ones(len(samples), bool))
+    facts[[f"typical.{arm}" for arm in ARMS]] = [0.4, 0.5, 0.6]  # of the training rows
+    return valued(samples, np.eye(3)[chosen], facts)
+
+
+def of_trial() -> dict[str, np.ndarray]:
+    code = pd.Index(ARMS).get_indexer(list(GIVEN))
+    q = np.array([EXPECTED[marker] for marker in MARKER])
+    chosen = np.where(np.array(list(MARKER)) == "1", 1, 2)
+    return {"code": code, "q": q, "policy": np.eye(3)[chosen], "y": np.array(list(map(int, ALIVE)))}
+
+
+def test_values_of_a_policy_of_c_for_all_and_of_random_arms():
+    known, thirds = of_trial(), np.full(38, 1 / 3)
+    y, code = known["y"], known["code"]
+    chosen = {
+        "policy": known["policy"],
+        "c": np.eye(3)[np.full(38, 2)],
+        "random": np.full((38, 3), 1 / 3),
+    }
+    expected = {  # plain, self-normalised, doubly robust
+        "policy": (Fraction(33, 38), Fraction(11, 15), Fraction(3, 4)),
+        "c": (Fraction(12, 19), Fraction(8, 11), Fraction(137, 190)),
+    }
+    terms = {}
+    for name, matrix in chosen.items():
+        ratio = policy.ratios(matrix, code, thirds)
+        terms[name] = policy.doubly_robust(y, known["q"], matrix, code, ratio)
+        normal = policy.self_normalised_value(y, ratio, np.ones((38, 1)))[0]
+        found = ((ratio * y).mean(), normal, terms[name].mean())
+        wanted = expected.get(name, (Fraction(10, 19), Fraction(10, 19), found[2]))
+        np.testing.assert_allclose(found, [float(value) for value in wanted], rtol=1e-12)
+    gain = policy.normal_interval(terms["policy"] - terms["c"], np.arange(38))
+    np.testing.assert_allclose(gain, (0.0289, -0.2423, 0.3001), atol=1e-4)
+
+
+def test_scores_of_a_policy_that_is_not_shown_to_be_better():
+    """The plain value alone would gain .24, of 15 followers against 11."""
+    known = of_trial()
+    found = trial(known["policy"].argmax(axis=1))
+    [part] = found.models["model"]
+    part.facts["expected"][:] = known["q"]
+    scores = arms.score(part, np.ones((38, 1)))
+    wanted = {"value": 3 / 4, "value_ipw": 11 / 15, "best_arm": 137 / 190, "best_arm_ipw": 8 / 11}
+    wanted |= {"random_ipw": 10 / 19, "gain": 3 / 4 - 137 / 190, "followed": 15 / 38}
+    for name, value in wanted.items():
+        np.testing.assert_allclose(scores[name], value, rtol=1e-12)
+    table = arms.policy_table([part], ARMS, False).set_index(["policy", "estimator"])
+    row = table.loc[("recommended", "doubly robust"), ["gain", "gain_low", "gain_high"]]
+    np.testing.assert_allclose(row.astype(float), (0.0289, -0.2423, 0.3001), atol=1e-4)
+    plain = table.xs("plain", level="estimator")["value"]
+    wanted = {"recommended": 33 / 38, "best arm for all": 12 / 19, "random arms": 10 / 19}
+    np.testing.assert_allclose(plain[list(wanted)], list(wanted.values()))
+    assert table.loc["C for all", "followers"].tolist() == [11.0] * 3
+    assert found.verdicts["equal"] == "no better than C for all"
+    assert not found.facts["association"]
+
+
+def test_a_policy_that_is_the_best_arm_gains_nothing_and_says_so():
+    found = trial(np.full(38, 2))
+    [part] = found.models["model"]
+    rng = np.random.default_rng(0)
+    scores = arms.score(part, rng.multinomial(38, np.full(38, 1 / 38), 200).T.astype(float))
+    for name in ("gain", "gain_ipw"):
+        np.testing.assert_array_equal(scores[name], 0)
+    assert found.verdicts["equal"] == "the same as C for all"
+
+
+def test_options_that_are_equal_but_for_rounding_are_the_best_arm():
+    tied = np.array([[0.3, 0.3 - 1e-12, 0.1]])
+    allowed = np.ones((1, 3), bool)
+    assert arms.choose(tied, allowed, np.array([1]))[0] == 1
+    assert arms.choose(tied, allowed, np.array([2]))[0] == 0
+
+
+def cohort() -> tuple[pd.DataFrame, np.ndarray]:
+    samples = patients(COHORT, COHORT_ALIVE, "frail", FRAIL, np.nan)
+    chosen = pd.Index(ARMS).get_indexer(list(COHORT_POLICY))
+    return samples, np.eye(3)[chosen]
+
+
+def test_a_value_only_where_each_arm_was_given():
+    samples, said = cohort()
+    facts = partition_facts(samples, np.ones(60, bool))
+    assert facts["supported"].tolist() == [frail == "0" for frail in FRAIL]
+    found = valued(samples, said, facts)
+    table = found.tables["policies"].set_index(["policy", "estimator"])["value"]
+    assert table[("recommended", "plain")] == pytest.approx(55 / 84, abs=1e-6)
+    assert table[("recommended", "self-normalised")] == pytest.approx(55 / 67, abs=1e-6)
+    [told] = [flag for flag in found.flags if flag.startswith("No value")]
+    assert "20 of 60 patients" in told
+    assert "C was never given where frail is 1 (20)" in told
+    assert "between 0.437 and 0.770" in told
+    assert all("association" in flag for flag in found.flags)
+    assert all("association" in verdict for verdict in found.verdicts.values())
+
+
+def test_new_patients_are_not_given_what_nobody_like_them_got():
+    samples, _ = cohort()
+    remembered = arms.remember(samples)
+    new = pd.DataFrame({"sample_id": ["x", "y"], "frail": [1.0, 0.0]})
+    table = KIND.rows(new, ARMS).assign(prediction=[0.1, 0.2, 0.9] * 2, low=0.0, high=1.0)
+    done = arms.finish(table.assign(abstain=""), new, remembered)
+    assert done.loc[done["recommended"], "option"].tolist() == ["B", "C"]
+    [why] = done.loc[done["excluded"] != "", "excluded"]
+    assert why == "never given where frail is 1"
+    assert (done["meaning"] == arms.ASSOCIATION).all()
+
+
+@given(st.data())
+def test_no_score_gives_an_excluded_option(data):
+    n = data.draw(st.integers(1, 8))
+    numbers = st.lists(st.floats(-1e6, 1e6), min_size=3 * n, max_size=3 * n)
+    good = np.array(data.draw(numbers)).reshape(n, 3)
+    flags = st.lists(st.booleans(), min_size=3 * n, max_size=3 * n)
+    allowed = np.array(data.draw(flags)).reshape(n, 3)
+    tied = arms.choose(np.zeros((n, 3)), allowed)
+    for call in (arms.choose(good, allowed), arms.choose(good, allowed, tied)):
+        left = allowed.any(axis=1)
+        assert (call[~left] == -1).all()
+        assert allowed[np.flatnonzero(left), call[left]].all()
+    new = pd.DataFrame({"sample_id": [f"p{i}" for i in range(n)]})
+    for code, arm in enumerate(ARMS):
+        new[f"option.{arm}"] = np.where(allowed[:, code], None, "rule 1")
+    table = KIND.rows(new, ARMS).assign(prediction=good.ravel(), low=0.0, high=1.0, abstain="")
+    done = arms.finish(
+        table, new, {"good": "low", "association": False, "horizon": None, "never_given": []}
+    )
+    assert (done["excluded"] == np.where(allowed.ravel(), "", "excluded by rule 1")).all()
+    assert done["rank"].notna().tolist() == allowed.ravel().tolist()
+    assert not (done["recommended"] & (done["excluded"] != "")).any()
+    each = done.groupby("sample_id", sort=False)
+    assert each["recommended"].sum().tolist() == allowed.any(axis=1).astype(int).tolist()
+    lost = each["abstain"].first() == arms.NONE_LEFT
+    assert lost.tolist() == (~allowed.any(axis=1)).tolist()
+
+
+def test_the_censored_leave_after_the_events_of_their_time():
+    """Times 1+, 2, 2+, 3+, 4: G(t-) by hand; + is censored."""
+    time, event = np.array([1.0, 2, 2, 3, 4]), np.array([0, 1, 0, 0, 1])
+    found = censoring_survival(time, event, np.array([1.0, 2, 2.5, 3, 3.5, 9]))
+    wanted = [1, 4 / 5, 4 / 5 * 2 / 3, 8 / 15, 8 / 15 * 1 / 2, 4 / 15]
+    np.testing.assert_allclose(found, wanted)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 10_000), st.integers(5, 60))
+def test_weighted_outcomes_are_the_curve_of_kaplan_and_meier(seed, n):
+    """Weighting by G is the same estimate where all are weighted by one curve (Satten 2001)."""
+    rng = np.random.default_rng(seed)
+    time, event = rng.integers(1, 9, n).astype(float), rng.integers(0, 2, n).astype(float)
+    horizon = float(time.max()) if event[time == time.max()].all() else 5.0
+    if time.max() < horizon:
+        return
+    labels = {ARM: "A", TIME: time, EVENT: event, HORIZON: horizon, SIGN: 1.0, PROPENSITY: 0.5}
+    samples = pd.DataFrame({"sample_id": map(str, range(n)), **labels})
+    weights = known_weights(samples, np.ones(n, bool))
+    left = 1.0
+    for t in np.unique(time[(event == 1) & (time <= horizon)]):
+        left *= 1 - ((time == t) & (event == 1)).sum() / (time >= t).sum()
+    y = np.nan_to_num(KIND.encode(samples, ["A"])[:, 0])
+    assert weights.sum() == pytest.approx(n)
+    assert (weights * y).sum() / n == pytest.approx(left)
+
+
+def simulated(effect: float, n: int = 600, seed: int = 0, **labels: Any) -> pd.DataFrame:
+    """A trial in which the marker tells who needs B, by `effect`; A is as good for all."""
+    rng = np.random.default_rng(seed)
+    marker, given = rng.normal(size=n), rng.choice(["A", "B"], n)
+    ids = [f"p{i}" for i in range(n)]
+    y = effect * np.sign(marker) * (given == "B") - 0.3 * effect * (given == "B")
+    y = y + rng.normal(size=n)
+    table = pd.DataFrame({"sample_id": ids, "group": ids, "marker": marker})
+    table["sex"] = rng.choice(["f", "m"], n)
+    return table.assign(**{ARM: given, OUTCOME: y, SIGN: 1.0, PROPENSITY: 0.5, **labels})
+
+
+SMALL = {"name": "random_forest", "n_estimators": 30, "min_samples_leaf": 10}
+
+
+def run(samples: pd.DataFrame) -> tuple[Fitted, dict[str, Any], dict[str, pd.DataFrame]]:
+    split = {"method": "cross_validation", "folds": 3, "valid": 0.2}
+    splits = split_samples(samples, split, 1)
+    application = get_application("treatment_recommendation")
+    features, _, _ = extract_features(samples, application, {"embedder": "table"})
+    options = {"application": "treatment_recommendation", "model": SMALL}
+    fitted, held_out = train_task(samples, splits, {"features": features}, options, 1, inputs=[])
+    metrics, plots = evaluate(
+        samples,
+        splits,
+        held_out,
+        task="t",
+        application="treatment_recommendation",
+        kind=KIND,
+        options={"resamples": 200},
+        seed=1,
+        private=True,
+    )
+    return fitted, metrics, plots
+
+
+def test_a_policy_that_helps_is_better_and_one_that_cannot_is_not():
+    samples = simulated(effect=2.0)
+    assert kind_of(["binary", "arms"], samples) is KIND
+    assert feature_columns(samples) == ["marker", "sex"]
+    fitted, metrics, _ = run(samples)
+    assert metrics["verdict"] == "better than A for all"
+    assert metrics["difference"]["against"] == "naive"
+    assert metrics["difference"]["low"] > 0
+    assert metrics["test"]["gain"] == pytest.approx(0.5 * 1.4, abs=0.25)
+    assert metrics["test"]["r2_in_arms"] > 0
+    floor = metrics["baselines"]["naive"]
+    assert (floor["gain"], floor["gain_low"], floor["gain_high"]) == (0, 0, 0)
+    assert floor["value_ipw"] == pytest.approx(floor["best_arm_ipw"])
+    _, nothing, _ = run(simulated(effect=0.0))
+    assert "better than" not in nothing["verdict"].replace("no better than", "")
+
+
+def test_of_a_small_outcome_that_is_good_the_least_is_recommended():
+    samples = simulated(effect=2.0)
+    turned = samples.assign(**{OUTCOME: -samples[OUTCOME], SIGN: -1.0})
+    (_, high, _), (fitted, low, _) = run(samples), run(turned)
+    assert low["test"]["gain"] == pytest.approx(high["test"]["gain"])
+    assert low["test"]["value"] == pytest.approx(-high["test"]["value"])
+    assert (low["good"], low["verdict"]) == ("low", high["verdict"])
+    done = predicted(fitted, turned.head(20))
+    best = done.loc[done.groupby("sample_id")["prediction"].idxmin()]
+    assert best["recommended"].all()
+
+
+def predicted(fitted: Fitted, samples: pd.DataFrame, folder: Path = Path()) -> pd.DataFrame:
+    new = samples.drop(columns=label_columns(samples))
+    application = get_application("treatment_recommendation")
+    rows, _, _ = extract_features(new, application, {"embedder": "table"})
+    fitted.settings.setdefault("id", "x")
+    return predict(new, rows, fitted, folder / "new.parquet")
+
+
+def test_rules_hold_from_training_to_predictions(tmp_path):
+    samples = simulated(effect=2.0)
+    samples["option.B"] = np.where(samples["sex"] == "f", "rule 1", None)
+    fitted, metrics, _ = run(samples)
+    free, _, _ = run(simulated(effect=2.0))
+    assert metrics["test"]["gain"] == pytest.approx(0.5 * 0.5 * 1.4, abs=0.2)  # half may have B
+    fitted.save(tmp_path / "model")
+    loaded = Fitted.load(tmp_path / "model")
+    done = predicted(loaded, samples)
+    female = done["sample_id"].isin(samples.loc[samples["sex"] == "f", "sample_id"])
+    excluded = female & (done["option"] == "B")
+    assert (done["excluded"] == np.where(excluded, "excluded by rule 1", "")).all()
+    assert not done.loc[excluded, "recommended"].any()
+    assert done.groupby("sample_id")["recommended"].sum().eq(1).all()
+    without = samples.drop(columns="option.B")
+    refused(lambda: predicted(loaded, without), "option.B", "rules that the training data have")
+    nobody = predicted(loaded, samples.head(0))
+    assert list(nobody) == list(done)
+
+
+def test_whatever_is_said_of_a_cohort_is_an_association(tmp_path):
+    samples = simulated(effect=1.0, **{PROPENSITY: np.nan})
+    fitted, metrics, plots = run(samples)
+    assert metrics["association"]
+    assert metrics["verdict"].endswith("an association, for treatment was not randomised")
+    assert 0 < metrics["test"]["followed"] < 1
+    assert set(plots["overlap"]["option"]) == {"A", "B"}
+    assert (plots["overlap"]["count"] >= 5).all()
+    assert (predicted(fitted, samples.head(3))["meaning"] == arms.ASSOCIATION).all()
+    write_json(metrics, tmp_path / "metrics.json")
+    for name, table in plots.items():
+        write_table(table, tmp_path / "plots" / f"{name}.csv")
+    build_report(
+        {"t": {"metrics": tmp_path / "metrics.json", "plots": tmp_path / "plots"}},
+        {},
+        tmp_path / "report.html",
+    )
+    page = (tmp_path / "report.html").read_text()
+    assert "Overlap of arms" in page
+    assert "(doubly robust), an association" in page
+    assert "An association: treatment was not randomised." in page
+
+
+def test_propensities_are_of_training_rows_and_undo_confounding():
+    """The sick get B more often; B helps. By itself B looks worse than A."""
+    rng = np.random.default_rng(3)
+    n = 6000
+    sick = rng.random(n) < 0.5
+    given = np.where(rng.random(n) < np.where(sick, 0.8, 0.2), "B", "A")
+    y = 0.3 * (given == "B") - 1.0 * sick + 0.1 * rng.normal(size=n)
+    samples = pd.DataFrame({"sample_id": map(str, range(n)), "sick": sick.astype(float)})
+    samples["group"] = samples["sample_id"]
+    samples = samples.assign(**{ARM: given, OUTCOME: y, SIGN: 1.0, PROPENSITY: np.nan})
+    train = np.arange(n) < n // 2
+    facts = partition_facts(samples, train)
+    own = facts["propensity.B"].groupby(sick).first()
+    np.testing.assert_allclose(own, [0.2, 0.8], atol=0.03)
+    assert facts["typical.B"].iloc[0] - facts["typical.A"].iloc[0] == pytest.approx(0.3, abs=0.05)
+    assert samples[train].groupby(ARM)[OUTCOME].mean().diff().iloc[-1] < 0
+    labels = KIND.labels_of(encode_labels(samples, KIND), samples, train)
+    weighted = (labels.weight * y * (given == "B"))[train].sum()
+    assert weighted / (labels.weight * (given == "B"))[train].sum() == pytest.approx(
+        facts["typical.B"].iloc[0]
+    )
+    other = samples.copy()
+    other.loc[~train, OUTCOME] = 99.0  # what only test rows say is not looked at
+    pd.testing.assert_frame_equal(partition_facts(other, train), facts)
+
+
+def test_intervals_hold_the_mean_outcome_of_patients_alike():
+    rng = np.random.default_rng(0)
+    hits = []
+    for _ in range(300):
+        x = rng.uniform(0.1, 0.9, 60)
+        y = (rng.random(60) < x + 0.05).astype(float)  # the model is a bit too low
+        labels = encode_labels(simulated(1.0, 10), KIND)
+        fitted = KIND.calibrate(x[:, None], y[:, None], labels, y[:, None])
+        table = KIND.answer(np.array([[0.3], [0.7]]), ["A"], fitted)
+        hits.append((table["low"] <= [0.35, 0.75]) & (table["high"] >= [0.35, 0.75]))
+        assert (table["low"] <= table["prediction"]).all()
+        assert table["high"].between(table["prediction"], 1).all()
+    assert 0.86 < np.mean(hits) <= 0.99
+
+
+def test_few_validation_rows_give_the_widest_interval():
+    labels = encode_labels(simulated(1.0, 10), KIND)
+    y = np.array([0.0, 1.0, 1.0])
+    fitted = KIND.calibrate(y[:, None], y[:, None], labels, y[:, None])
+    table = KIND.answer(np.array([[0.4]]), ["A"], fitted)
+    assert (table["low"][0], table["high"][0]) == (0, 1)
+
+
+def test_data_sets_of_two_directions_are_refused():
+    samples = simulated(1.0, 40)
+    samples.loc[3, SIGN] = -1.0
+    refused(lambda: sign_of(samples), "large outcome is good, another that it is bad")
+
+
+def test_there_is_no_value_where_an_arm_is_hardly_ever_given():
+    rng = np.random.default_rng(5)
+    samples = simulated(1.0, 2000, **{PROPENSITY: np.nan})
+    chance = 1 / (1 + np.exp(-3 * samples["marker"]))
+    samples[ARM] = np.where(rng.random(2000) < chance, "B", "A")
+    facts = partition_facts(samples, np.ones(2000, bool))
+    likely = facts[["propensity.A", "propensity.B"]].min(axis=1)
+    assert (facts["supported"] == (likely >= 0.05)).all()
+    assert 0 < (~facts["supported"]).sum() < 1000
+    assert "below 0.05" in facts.loc[~facts["supported"], "gap"].iloc[0]
+
+
+def test_an_arm_that_nobody_like_the_tested_got_ends_the_run():
+    samples = simulated(1.0, 60, **{PROPENSITY: np.nan})
+    samples["sex"] = np.where(samples[ARM] == "A", "f", "m")
+    refused(lambda: partition_facts(samples, np.ones(60, bool)), "No training patients", "drop")
