@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from bioloom.application import get_application
 from bioloom.clinical.rules import CONDITION
 from bioloom.kinds._assignment import outcomes
-from bioloom.samples import Cleaned, Raw, label_columns
-from bioloom.samples.arms import ARM, EVENT, OUTCOME, PROPENSITY, SIGN, TIME
+from bioloom.samples import EVENT, TIME, Cleaned, Raw, label_columns
+from bioloom.samples.arms import ARM, OUTCOME, PROPENSITY, SIGN
 from tests.toys import refused, write
 
 APPLICATION = get_application("treatment_recommendation")
@@ -99,9 +99,9 @@ FOUR = ("a,A,12,0", "b,B,3,1", "c,A,5,1", "d,B,20,0")
         ({"columns": COLUMNS | {"drugs": "age"}}, TABLE, ["read for `interactions`"]),
         (DAYS | {"horizon": None}, days(*FOUR), ["needs `horizon`"]),
         (DAYS | {"event": None}, days(*FOUR), ["needs `horizon`, `event`"]),
-        (DAYS | {"event": "yes"}, days(*FOUR), ["No row has the value", "column died"]),
-        (DAYS, days(*FOUR, "e,A,2,2"), ["3 different values", "column died"]),
-        (DAYS, days(*FOUR, "e,A,-2,1"), ["below 0", "row 6", "column days"]),
+        (DAYS | {"event": "yes"}, days(*FOUR), ["No row has 'yes'", "column died"]),
+        (DAYS, days(*FOUR, "e,A,2,2"), ["Which values are no event", "column died"]),
+        (DAYS, days(*FOUR, "e,A,-2,1"), ["below 0: row 6", "column days"]),
     ],
 )
 def test_what_is_not_declared_or_cannot_be_is_refused(said, table, expected, tmp_path):

@@ -21,17 +21,12 @@ from bioloom.features.extract import extract_features
 from bioloom.files import write_json
 from bioloom.fitted import Fitted
 from bioloom.kinds import arms, encode_labels, get_kind, kind_of
-from bioloom.kinds._assignment import (
-    censoring_survival,
-    known_weights,
-    partition_facts,
-    sign_of,
-)
+from bioloom.kinds._assignment import known_weights, partition_facts, sign_of
 from bioloom.metrics import policy
 from bioloom.predictions.predict import predict
 from bioloom.report.page import build_report
-from bioloom.samples import feature_columns, label_columns, write_table
-from bioloom.samples.arms import ARM, EVENT, HORIZON, OUTCOME, PROPENSITY, SIGN, TIME
+from bioloom.samples import EVENT, TIME, feature_columns, label_columns, write_table
+from bioloom.samples.arms import ARM, HORIZON, OUTCOME, PROPENSITY, SIGN
 from bioloom.splits.split import split_samples
 from bioloom.training.train import train_task
 from tests.toys import refused
@@ -205,14 +200,6 @@ def test_no_score_gives_an_excluded_option(data):
     assert each["recommended"].sum().tolist() == allowed.any(axis=1).astype(int).tolist()
     lost = each["abstain"].first() == arms.NONE_LEFT
     assert lost.tolist() == (~allowed.any(axis=1)).tolist()
-
-
-def test_the_censored_leave_after_the_events_of_their_time():
-    """Times 1+, 2, 2+, 3+, 4: G(t-) by hand; + is censored."""
-    time, event = np.array([1.0, 2, 2, 3, 4]), np.array([0, 1, 0, 0, 1])
-    found = censoring_survival(time, event, np.array([1.0, 2, 2.5, 3, 3.5, 9]))
-    wanted = [1, 4 / 5, 4 / 5 * 2 / 3, 8 / 15, 8 / 15 * 1 / 2, 4 / 15]
-    np.testing.assert_allclose(found, wanted)
 
 
 @settings(deadline=None)

@@ -58,6 +58,14 @@ def test_weights_of_the_brier_score_give_back_kaplan_meier():
     np.testing.assert_allclose(counts.mean(axis=0), 1)
 
 
+def test_the_censored_leave_after_the_events_of_their_time():
+    """Times 1+, 2, 2+, 3+, 4: G(t-) by hand; + is censored."""
+    y = outcomes([1, 2, 2, 3, 4], [0, 1, 0, 0, 1])
+    found = survival.uncensored(y, np.array([1.0, 2, 2.5, 3, 3.5, 9]), before=True)
+    wanted = [1, 4 / 5, 4 / 5 * 2 / 3, 8 / 15, 8 / 15 * 1 / 2, 4 / 15]
+    np.testing.assert_allclose(found, wanted)
+
+
 def test_kaplan_meier_of_fractions_and_of_time_zero():
     y = outcomes([3, 4, 6, 9, 12, 18], [1, 0, 1, 1, 0, 1])
     expected = Fraction(5, 6) * Fraction(3, 4) * Fraction(2, 3)

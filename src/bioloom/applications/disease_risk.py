@@ -17,8 +17,8 @@ from bioloom.clinical import outcomes
 from bioloom.clinical import table as clinical
 from bioloom.errors import DataError
 from bioloom.formats.labels import read_labels
-from bioloom.options import complete_options
-from bioloom.samples import Raw
+from bioloom.options import complete_options, named_columns
+from bioloom.samples import COMPETING, ENTRY, TIME, Raw
 
 OPTIONS: dict[str, Any] = (
     clinical.OPTIONS | outcomes.OPTIONS | {"classes": {}, "unlabelled": [], "label_separator": ";|"}
@@ -45,9 +45,10 @@ def _outcome(
     if not timed:
         return pd.DataFrame(index=table.index), []
     times, notes = outcomes.read_times(table, columns, options, path)
+    outcomes.refuse_later(table, named_columns(columns), times[TIME], options, path)
     if options["horizon"] is None:
         return times, notes
-    if {"label.entry", "label.competing"} & set(times):
+    if {ENTRY, COMPETING} & set(times):
         raise DataError(
             "`horizon` makes yes and no of times that all begin at 0 and end by one event",
             hint="leave `horizon` out: curves know late entry and competing events",

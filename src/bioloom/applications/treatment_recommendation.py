@@ -17,34 +17,21 @@ import numpy as np
 import pandas as pd
 
 from bioloom.application import Application
-from bioloom.clinical import rules
+from bioloom.clinical import outcomes, rules
 from bioloom.clinical import table as clinical
 from bioloom.errors import DataError
 from bioloom.formats.columns import likely_type, numbers, require_columns, text, without_point
-from bioloom.options import Option, complete_options
+from bioloom.options import Option, complete_options, named_columns
 from bioloom.privacy.small_cells import count_shown
-from bioloom.samples import Cleaned, Raw, label_columns
-from bioloom.samples.arms import (
-    ARM,
-    EVENT,
-    HORIZON,
-    OUTCOME,
-    PROPENSITY,
-    SIGN,
-    TIME,
-    option_columns,
-)
+from bioloom.samples import EVENT, TIME, Cleaned, Raw, label_columns
+from bioloom.samples.arms import ARM, HORIZON, OUTCOME, PROPENSITY, SIGN, option_columns
 from bioloom.samples.cleaning import drop_rows
 
 OPTIONS: dict[str, Any] = (
     clinical.OPTIONS
     | rules.OPTIONS
-    | {
-        "assignment": None,
-        "good": Option(None, type=str),
-        "event": Option(None, type=str),
-        "horizon": Option(None, type=float, above=0),
-    }
+    | outcomes.OPTIONS
+    | {"assignment": None, "good": Option(None, type=str)}
 )
 COLUMNS: dict[str, Any] = (
     clinical.COLUMNS
@@ -160,47 +147,26 @@ def _timed(
             hint='`horizon: 1826` (in the unit of the times), `event: "1"` (what the column of '
             "the event holds where it happened), `good: high` where no event is good",
         )
-    require_columns(table, [*times, *events], path)
-    when = pd.concat([_times(table[name], path) for name in times], axis=1, keys=times)
-    seen = pd.concat(
-        [_happened(table[name], options["event"], path) for name in events], axis=1, keys=times
-    )
+    if options["competing"]:
+        raise DataError(
+            "`competing` events have columns of their own here: what happened first counts",
+            hint="name them all: `columns: {time: [...], event: [...]}`",
+        )
+    pairs = [
+        outcomes.read_times(table, {"time": when, "event": what, "entry": None}, options, path)[0]
+        for when, what in zip(times, events, strict=True)
+    ]
+    when = pd.concat([pair[TIME] for pair in pairs], axis=1, keys=times)
+    seen = pd.concat([pair[EVENT].eq(True) for pair in pairs], axis=1, keys=times)
     # Nobody is followed for the first of several events longer than for each of them.
-    first = when.min(axis=1).where(when.notna().all(axis=1) & seen.notna().all(axis=1))
-    happened = (when.eq(first, axis=0) & seen.eq(1)).any(axis=1)
+    first = when.min(axis=1).where(when.notna().all(axis=1))
+    happened = (when.eq(first, axis=0) & seen).any(axis=1)
+    outcomes.refuse_later(table, named_columns(columns), first, options, path)
     horizon = float(options["horizon"])
     values = {TIME: first, EVENT: happened.astype(float), HORIZON: horizon}
     value = "good" if options["good"] == "high" else "bad"
     told = f"Outcome: no event ({' or '.join(events)}) within {horizon:g}, which is {value}"
     return pd.DataFrame(values).assign(**{SIGN: SIGNS[options["good"]]}), told
-
-
-def _times(column: pd.Series, path: Path) -> pd.Series:
-    """Times as numbers; DataError for one below 0."""
-    values = numbers(column, path)
-    negative = values.index[values < 0]
-    if len(negative):
-        raise DataError("A time is below 0", file=path, row=negative[0], column=str(column.name))
-    return values
-
-
-def _happened(column: pd.Series, event: str, path: Path) -> pd.Series:
-    """1 where the event happened, else 0; DataError where it never did, or for a third value."""
-    values = without_point(text(column))
-    known = values.dropna().unique()
-    if event not in known or len(known) > 2:
-        problem = (
-            f"{len(known)} different values, where one is the event and one is none"
-            if event in known
-            else f"No row has the value of `event: {event}`"
-        )
-        raise DataError(
-            problem,
-            file=path,
-            column=str(column.name),
-            hint="competing events are columns of their own; what happened first counts",
-        )
-    return values.eq(event).astype(float).where(values.notna())
 
 
 def _propensity(arms: pd.Series, assignment: Any, path: Path) -> tuple[pd.Series, str]:

@@ -6,7 +6,7 @@ looking. Nothing is shifted, and no row is left out, without a word.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,10 +71,9 @@ def read_times(
         wrong["an entry at or after the end"] = found[ENTRY] >= time
     if options["competing"]:
         found[COMPETING] = other
-    _refuse(wrong, file, columns["time"])
+    _refuse_rows(wrong, file, columns["time"])
     zero = int((time == 0).sum())
     notes = [f"{count_shown(zero)} rows have the time 0; they are kept"] if zero else []
-    _refuse_later(table.drop(columns=names), time, options, file)
     return found, notes
 
 
@@ -120,7 +119,7 @@ def _words(value: Any) -> list[str]:
     return list(without_point(pd.Series([str(v).strip().casefold() for v in values], dtype="str")))
 
 
-def _refuse(wrong: Mapping[str, pd.Series], file: Path, column: str) -> None:
+def _refuse_rows(wrong: Mapping[str, pd.Series], file: Path, column: str) -> None:
     """DataError that names the rows of each mistake."""
     told = []
     for what, rows in wrong.items():
@@ -137,18 +136,23 @@ def _refuse(wrong: Mapping[str, pd.Series], file: Path, column: str) -> None:
         )
 
 
-def _refuse_later(
-    features: pd.DataFrame, time: pd.Series, options: Mapping[str, Any], file: Path
+def refuse_later(
+    table: pd.DataFrame,
+    roles: Collection[str],
+    time: pd.Series,
+    options: Mapping[str, Any],
+    file: Path,
 ) -> None:
     """DataError for columns of days that only happened to those who lived to see them.
 
-    Such a column is known of some rows alone, never later than their end, and reaches far into the
-    time: a transplantation, a progression. A model that knows it at the start knows that the
-    patient lived so long (immortal time; Suissa 2008, Am J Epidemiol 167, 492).
+    `roles` are columns that are no features. Such a column is known of some rows alone, never later
+    than their end, and reaches far into the time: a transplantation, a progression. A model that
+    knows it at the start knows that the patient lived so long (immortal time; Suissa 2008, Am J
+    Epidemiol 167, 492).
     """
-    unused = {*options["drop"], *options["at_start"], *options["identifiers"]}
-    for name in [name for name in map(str, features) if name not in unused]:
-        days = pd.to_numeric(features[name], errors="coerce")
+    unused = {*roles, *options["drop"], *options["at_start"], *options["identifiers"]}
+    for name in [name for name in map(str, table) if name not in unused]:
+        days = pd.to_numeric(table[name], errors="coerce")
         known = days.notna() & time.notna()
         if known.sum() < FEW_KNOWN or known.sum() == time.notna().sum():
             continue

@@ -14,17 +14,9 @@ import pandas as pd
 
 from bioloom.arrays import Table
 from bioloom.errors import DataError
-from bioloom.samples import feature_columns
-from bioloom.samples.arms import (
-    ARM,
-    EVENT,
-    HORIZON,
-    OUTCOME,
-    PROPENSITY,
-    SIGN,
-    TIME,
-    option_columns,
-)
+from bioloom.metrics.survival import uncensored
+from bioloom.samples import EVENT, TIME, feature_columns
+from bioloom.samples.arms import ARM, HORIZON, OUTCOME, PROPENSITY, SIGN, option_columns
 from bioloom.samples.columns import coded, is_number
 
 FEW_VALUES = 10
@@ -62,19 +54,6 @@ def is_observed(samples: pd.DataFrame) -> bool:
     return bool(samples[PROPENSITY].isna().any())
 
 
-def censoring_survival(time: np.ndarray, event: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """G(t-): the probability to be still followed just before each time in `at`.
-
-    Kaplan and Meier's estimate (1958) with the censored, of whom `event` is 0, as events. Of equal
-    times an event comes before a censoring.
-    """
-    censored = np.unique(time[event == 0])
-    at_risk = np.array([((time > t) | ((time == t) & (event == 0))).sum() for t in censored])
-    left = np.array([((time == t) & (event == 0)).sum() for t in censored])
-    steps = np.cumprod(np.append(1.0, 1 - left / np.maximum(at_risk, 1)))
-    return steps[np.searchsorted(censored, at, side="left")]
-
-
 def known_weights(samples: pd.DataFrame, train: np.ndarray) -> np.ndarray:
     """For how many patients each stands whose outcome is known, (N,); 0 where it is not.
 
@@ -90,7 +69,8 @@ def known_weights(samples: pd.DataFrame, train: np.ndarray) -> np.ndarray:
     for name in samples[ARM].unique():
         rows = (samples[ARM] == name).to_numpy()
         fitted = rows & train
-        still = censoring_survival(time[fitted], event[fitted], until[rows])
+        y = np.column_stack([np.full(fitted.sum(), -np.inf), time[fitted], event[fitted]])
+        still = uncensored(y, until[rows], before=True)
         if (known[rows] & (still <= 0)).any():
             raise DataError(
                 f"No training patient with {name} is followed as long as one that is tested",

@@ -30,7 +30,8 @@ from bioloom.kinds._calibration import COVERAGE
 from bioloom.kinds._rows import Truth, check_complete, join
 from bioloom.metrics import Scores, policy
 from bioloom.privacy.small_cells import FEW, count_shown
-from bioloom.samples.arms import ARM, HORIZON, TIME, excluded
+from bioloom.samples import TIME
+from bioloom.samples.arms import ARM, HORIZON, excluded
 
 KEYS = ["sample_id", "option"]
 FEWEST_OF_LINE = 8

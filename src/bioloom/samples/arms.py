@@ -17,8 +17,6 @@ from bioloom.samples import OPTION
 
 ARM = "label.arm"
 OUTCOME = "label.outcome"
-TIME = "label.time"
-EVENT = "label.event"
 HORIZON = "label.horizon"
 SIGN = "label.sign"
 PROPENSITY = "label.propensity"
