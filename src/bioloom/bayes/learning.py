@@ -59,7 +59,7 @@ class Rows:
         return float(self.total * mean - np.log(self.total) / 2 * size)
 
     def table(self, field: int, parents: Sequence[int], pseudo_count: float) -> np.ndarray:
-        """P(field | parents): frequencies after `pseudo_count` was added to the count of each state.
+        """P(field | parents): frequencies, with `pseudo_count` added to the count of each state.
 
         That is the mean under a symmetric Dirichlet prior. Parents that no row has together give
         the field as it is among all rows; a field that no row has is uniform.

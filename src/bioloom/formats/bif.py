@@ -67,9 +67,7 @@ def read_bif(path: Path) -> Network:
     return Network(tuple(nodes))
 
 
-def _table(
-    body: str, states: tuple[str, ...], given: list[tuple[str, ...]]
-) -> np.ndarray | None:
+def _table(body: str, states: tuple[str, ...], given: list[tuple[str, ...]]) -> np.ndarray | None:
     """P(state | parents), or None where a row is not there, twice there, or of other states."""
     shape = (*map(len, given), len(states))
     if not given:

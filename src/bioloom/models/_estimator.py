@@ -125,7 +125,7 @@ class Estimator(ABC):
         """
         raise NotImplementedError
 
-    def export(self, folder: Path, outputs: Sequence[str]) -> None:
+    def export(self, folder: Path, outputs: Sequence[str]) -> None:  # noqa: B027
         """Write into the model's folder what other programs read of it; most have nothing."""
 
     def save(self, folder: Path) -> None:

@@ -53,7 +53,9 @@ def as_arrays(fields: Fields) -> dict[str, np.ndarray]:
     """The columns as named arrays."""
     arrays = {}
     for place, field in enumerate(fields.values()):
-        name, values = ("edges", field.edges) if isinstance(field, Numbers) else ("seen", field.seen)
+        name, values = (
+            ("edges", field.edges) if isinstance(field, Numbers) else ("seen", field.seen)
+        )
         arrays[f"{name}.{place}"] = values
     described = {name: list(field.names) for name, field in fields.items()}
     return arrays | {"fields": as_bytes(described)}

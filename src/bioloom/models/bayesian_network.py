@@ -2,7 +2,7 @@
 
 The structure is learnt from training rows or fixed, tables are counts with a declared prior, and
 what is missing in a row is summed out: inference is exact under any partial evidence. Of several
-labels or targets each has a network of its own. Rows with gaps: see `bioloom.bayes.learning`.
+labels or outcomes each has a network of its own. Rows with gaps: see `bioloom.bayes.learning`.
 """
 
 from __future__ import annotations
@@ -15,40 +15,19 @@ from typing import Literal, Self
 import numpy as np
 
 from bioloom.arrays import Shaped, end_to_end
-from bioloom.bayes import cases, learning
+from bioloom.bayes import learning
 from bioloom.bayes.coding import MISSING, Numbers
-from bioloom.bayes.network import Belief, Network, Node
+from bioloom.bayes.network import Network, Node
 from bioloom.errors import DataError, unknown_name
 from bioloom.formats.bif import write_bif
 from bioloom.models import _fields
 from bioloom.models._estimator import Edges, Estimator
+from bioloom.models._outcome import Outcome
+from bioloom.models._telling import tell
 
 LABEL = "label"
 """The name of the field that is predicted, in edges and in BIF."""
-INTERVAL = (0.05, 0.95)
-"""Quantiles of the posterior of a number that `tell` gives."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """A label as the last field of a network: of a number `bins`, and the mean in each of them."""
-
-    network: Network
-    bins: Numbers | None = None
-    means: np.ndarray | None = None
-
-    @property
-    def place(self) -> int:
-        """Its place among the fields."""
-        return len(self.network.nodes) - 1
-
-    def ask(self, evidence: np.ndarray) -> Belief:
-        """The posterior given the states (N, columns), (N, states)."""
-        return self.network.ask(self.unknown(evidence), [self.place])
-
-    def unknown(self, evidence: np.ndarray) -> np.ndarray:
-        """The evidence with the label, which is not known, (N, fields)."""
-        return np.column_stack([evidence, np.full(len(evidence), MISSING)])
+UNSEEN_TOGETHER = "not seen together in training"
 
 
 @dataclass(kw_only=True)
@@ -94,19 +73,17 @@ class Model(Estimator):
             raise DataError(f"A column is called {LABEL}, as the field that is predicted")
         evidence = _fields.code(X, self.fields)
         columns = y.reshape(len(y), -1).T
-        self.targets = [self._target(evidence, column, weight) for column in columns]
+        self.outcomes = [self._outcome(evidence, column, weight) for column in columns]
         return self
 
     def outputs(self, X: Shaped) -> np.ndarray:
         """Posterior of the classes, of each label, or posterior means: (N, n_outputs)."""
         evidence = _fields.code(self.taken(X), self.fields)
-        answers = [_answers(target, evidence) for target in self.targets]
         if self.classes:
-            return answers[0]
-        if self.labels:
-            return np.column_stack([p[:, 1] for p in answers])
-        pairs = zip(answers, self.targets, strict=True)
-        return np.column_stack([p @ target.means for p, target in pairs])
+            return self.outcomes[0].posterior(evidence)
+        weights = [np.array([0, 1]) if o.means is None else o.means for o in self.outcomes]
+        pairs = zip(self.outcomes, weights, strict=True)
+        return np.column_stack([outcome.posterior(evidence) @ w for outcome, w in pairs])
 
     def doubts(self, X: Shaped) -> np.ndarray:
         """Which numbers lie outside the range of training, and so were not used: (N,) texts."""
@@ -116,40 +93,37 @@ class Model(Estimator):
         """The columns whose states together have probability 0, (N,) texts."""
         evidence = _fields.code(self.taken(X), self.fields)
         found = np.full(len(X), "", dtype=object)
-        for target in self.targets:
-            for row in np.flatnonzero(~target.ask(evidence).possible):
-                found[row] = f"not seen together in training: {_ruled_out(target, evidence[row])}"
-        return found
+        for outcome in self.outcomes:
+            together = outcome.impossible(evidence)
+            found = np.where(found == "", together, found)
+        return np.where(found == "", "", f"{UNSEEN_TOGETHER}: " + found)
 
     def tell(self, X: Shaped, outputs: Sequence[str]) -> dict[str, dict[str, np.ndarray]]:
-        """See `_telling.tell`."""
-        from bioloom.models._telling import tell
-
+        """The tables of `_telling`."""
         X = self.taken(X)
         return tell(self.fields, self._named(outputs), _fields.code(X, self.fields), self.doubts(X))
 
     def export(self, folder: Path, outputs: Sequence[str]) -> None:
         """Write network.bif, or one a label, with its classes by their names."""
-        for name, target in self._named(outputs).items():
-            own = "" if len(self.targets) == 1 else f".{name}"
-            write_bif(target.network, folder / f"network{own}.bif")
+        for name, outcome in self._named(outputs).items():
+            own = "" if len(self.outcomes) == 1 else f".{name}"
+            write_bif(outcome.network, folder / f"network{own}.bif")
 
     def state(self) -> dict[str, np.ndarray]:
         """Bins, categories, structure and tables."""
         arrays, described = _fields.as_arrays(self.fields), []
-        for number, target in enumerate(self.targets):
-            nodes = target.network.nodes
+        for number, outcome in enumerate(self.outcomes):
+            nodes = outcome.network.nodes
             described.append([[node.name, node.states, node.parents] for node in nodes])
-            tables = {f"table.{number}.{place}": node.table for place, node in enumerate(nodes)}
-            arrays |= tables
-            if target.bins is not None and target.means is not None:
-                arrays[f"label.edges.{number}"] = target.bins.edges
-                arrays[f"label.means.{number}"] = target.means
+            arrays |= {f"table.{number}.{place}": node.table for place, node in enumerate(nodes)}
+            if outcome.bins is not None and outcome.means is not None:
+                arrays[f"label.edges.{number}"] = outcome.bins.edges
+                arrays[f"label.means.{number}"] = outcome.means
         return arrays | {"networks": _fields.as_bytes(described)}
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """Take over a state; DataError where its tables do not fit together."""
-        self.fields, self.targets = _fields.from_arrays(arrays), []
+        self.fields, self.outcomes = _fields.from_arrays(arrays), []
         for number, described in enumerate(_fields.from_bytes(arrays["networks"])):
             nodes = tuple(
                 Node(name, tuple(states), tuple(parents), arrays[f"table.{number}.{place}"])
@@ -157,9 +131,9 @@ class Model(Estimator):
             )
             edges, means = (arrays.get(f"label.{what}.{number}") for what in ("edges", "means"))
             bins = None if edges is None else Numbers(edges, nodes[-1].states)
-            self.targets.append(Target(Network(nodes), bins, means))
+            self.outcomes.append(Outcome(Network(nodes), bins, means))
 
-    def _target(self, evidence: np.ndarray, y: np.ndarray, weight: np.ndarray) -> Target:
+    def _outcome(self, evidence: np.ndarray, y: np.ndarray, weight: np.ndarray) -> Outcome:
         """The network of one label (N,), NaN where it is not known."""
         known, bins, means = ~np.isnan(y), None, None
         if self.output == "values":
@@ -176,7 +150,7 @@ class Model(Estimator):
         rows = learning.Rows(np.column_stack([evidence, label]), sizes, weight)
         parents = self._structure(rows, names)
         network = learning.network(rows, names, all_states, parents, self.pseudo_count)
-        return Target(network, bins, means)
+        return Outcome(network, bins, means)
 
     def _structure(self, rows: learning.Rows, names: list[str]) -> learning.Parents:
         target = len(names) - 1
@@ -204,27 +178,11 @@ class Model(Estimator):
         raised = counts.sum() / (np.count_nonzero(counts) * np.where(counts > 0, counts, 1))
         return np.where(known, raised[label], 1.0)
 
-    def _named(self, outputs: Sequence[str]) -> dict[str, Target]:
-        """The targets by the names of labels or targets, or `label`; classes by their names."""
+    def _named(self, outputs: Sequence[str]) -> dict[str, Outcome]:
+        """The outcomes by the names of labels or outcomes, or `label`, with its classes by theirs."""
         if not self.classes:
-            return dict(zip(outputs, self.targets, strict=True))
-        [target] = self.targets
-        *others, label = target.network.nodes
-        named = Node(label.name, tuple(outputs), label.parents, label.table)
-        return {LABEL: Target(Network((*others, named)))}
-
-
-def _answers(target: Target, evidence: np.ndarray) -> np.ndarray:
-    """The posterior of a label, (N, states); where the evidence cannot be, as if nothing were known."""
-    belief = target.ask(evidence)
-    nothing = target.ask(np.full((1, evidence.shape[1]), MISSING)).p
-    return np.where(belief.possible[:, None], belief.p, nothing)
-
-
-def _ruled_out(target: Target, evidence: np.ndarray) -> str:
-    """The columns of a row whose states rule each other out, by name."""
-    places = target.network.conflict(target.unknown(evidence[None])[0])
-    return ", ".join(target.network.names[place] for place in places)
+            return dict(zip(outputs, self.outcomes, strict=True))
+        return {LABEL: self.outcomes[0].named(outputs)}
 
 
 def _means(y: np.ndarray, label: np.ndarray, weight: np.ndarray, size: int) -> np.ndarray:

@@ -34,9 +34,7 @@ class Model(logistic_regression.Model):
     ) -> Self:
         """Learn the bins and then the regression from the training rows."""
         X = self.taken(X)
-        self.fields = _fields.learn(
-            X if sample_weight is None else X[sample_weight > 0], self.bins
-        )
+        self.fields = _fields.learn(X if sample_weight is None else X[sample_weight > 0], self.bins)
         return super().fit(self._states(X), y, X_valid, y_valid, sample_weight)
 
     def outputs(self, X: Shaped) -> np.ndarray:

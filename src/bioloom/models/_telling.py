@@ -1,0 +1,205 @@
+"""What a Bayesian network tells of rows beyond the answer, as tables of columns.
+
+`patients`: the most probable state, how sure, and which fields are missing, outside or impossible
+together. `posterior`: each state. `missing`: bits that a missing field would give on average.
+`contributions`: what each observed field changes. `what_if`: the answer if a field were observed to
+be in each of its states. Rows of evidence of probability 0 are in `patients` alone, and so is no
+state in `what_if` that the other evidence rules out.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from bioloom.bayes.cases import AboutField, about, entropy, log_odds
+from bioloom.bayes.coding import MISSING
+from bioloom.models._fields import Fields
+from bioloom.models._outcome import Outcome
+
+Tables = dict[str, dict[str, np.ndarray]]
+COLUMNS = {
+    "patients": ("row", "outcome", "state", "probability", "entropy_bits", "observed")
+    + ("missing", "outside", "impossible"),
+    "posterior": ("row", "outcome", "state", "probability"),
+    "missing": ("row", "outcome", "field", "bits"),
+    "contributions": (
+        "row",
+        "outcome",
+        "field",
+        "field_state",
+        "answer",
+        "without",
+        "with",
+        "change",
+    ),
+    "what_if": (
+        "row",
+        "outcome",
+        "field",
+        "field_state",
+        "is_so",
+        "plausibility",
+        "answer",
+        "value",
+    ),
+}
+STRONGEST = {"missing": "bits", "contributions": "change"}
+"""Tables in which a row's lines come in the order of this column, the strongest first."""
+
+
+def tell(
+    fields: Fields, outcomes: Mapping[str, Outcome], evidence: np.ndarray, doubts: np.ndarray
+) -> Tables:
+    """The tables of rows with these states (N, columns), by the names of their outcomes."""
+    parts: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for name, outcome in outcomes.items():
+        for table, columns in _of_outcome(fields, outcome, evidence, doubts).items():
+            parts[table].append({"outcome": name} | columns)
+    return {table: _joined(table, parts[table]) for table in COLUMNS}
+
+
+def _of_outcome(
+    fields: Fields, outcome: Outcome, evidence: np.ndarray, doubts: np.ndarray
+) -> dict[str, dict[str, Any]]:
+    belief = outcome.ask(evidence)
+    rows, names = np.flatnonzero(belief.possible), np.array([*fields])
+    states = np.array(outcome.states)
+    p = belief.p[rows]
+    first = p.argmax(axis=1) if len(rows) else np.zeros(0, np.int64)
+    patients = {
+        "row": np.arange(len(evidence)),
+        "state": _spread(states[first], rows, len(evidence), ""),
+        "probability": _spread(p.max(axis=1, initial=0), rows, len(evidence), np.nan),
+        "entropy_bits": _spread(entropy(p), rows, len(evidence), np.nan),
+        "observed": (evidence >= 0).sum(axis=1),
+        "missing": np.array(["; ".join(names[row == MISSING]) for row in evidence], dtype=object),
+        "outside": doubts,
+        "impossible": outcome.impossible(evidence),
+    }
+    if outcome.means is not None:
+        found_of_number = (p @ outcome.means, *outcome.interval(p))
+        mean, low, high = (_spread(v, rows, len(evidence), np.nan) for v in found_of_number)
+        patients |= {"mean": mean, "low": low, "high": high}
+    tables = {
+        "patients": patients,
+        "posterior": {
+            "row": np.repeat(rows, len(states)),
+            "state": np.tile(states, len(rows)),
+            "probability": p.ravel(),
+        },
+    }
+    answers = Answers(outcome)
+    unknown = outcome.unknown(evidence)
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for place, (name, field) in enumerate(fields.items()):
+        told = about(outcome.network, unknown, outcome.place, place)
+        of_states, codes = np.array(field.names), evidence[:, place]
+        found["missing"].append(_missing(told, name, rows[codes[rows] == MISSING]))
+        seen = rows[codes[rows] >= 0]
+        found["contributions"].append(
+            _contribution(told, name, seen, of_states[codes[seen]], belief.p[seen], answers)
+        )
+        found["what_if"].append(_what_if(told, name, rows, of_states, codes, answers))
+    return tables | {name: _stacked(parts) for name, parts in found.items()}
+
+
+class Answers:
+    """What is told of a posterior (..., K): probabilities of classes, or the mean of a number.
+
+    Of two classes the last one alone, for the other says the same.
+    """
+
+    def __init__(self, outcome: Outcome) -> None:
+        states = outcome.states
+        self.means = outcome.means
+        self.chosen = np.arange(len(states))[1 if len(states) == 2 else 0 :]
+        self.names = np.array(["mean"] if self.means is not None else states, dtype=object)
+        if self.means is None:
+            self.names = self.names[self.chosen]
+
+    def of(self, p: np.ndarray) -> np.ndarray:
+        """The answers (..., A)."""
+        return p[..., self.chosen] if self.means is None else (p @ self.means)[..., None]
+
+    def strength(self, p: np.ndarray) -> np.ndarray:
+        """The same as something that adds up: log odds, or the mean."""
+        return log_odds(self.of(p)) if self.means is None else self.of(p)
+
+
+def _missing(told: AboutField, name: str, rows: np.ndarray) -> dict[str, Any]:
+    return {"row": rows, "field": name, "bits": told.information[rows]}
+
+
+def _contribution(
+    told: AboutField,
+    name: str,
+    rows: np.ndarray,
+    states: np.ndarray,
+    p: np.ndarray,
+    answers: Answers,
+) -> dict[str, Any]:
+    """What the answer is with the field and without it; the change of log odds, or of the mean."""
+    before, size = told.without[rows], len(answers.names)
+    return {
+        "row": np.repeat(rows, size),
+        "field": name,
+        "field_state": np.repeat(states, size),
+        "answer": np.tile(answers.names, len(rows)),
+        "without": answers.of(before).ravel(),
+        "with": answers.of(p).ravel(),
+        "change": (answers.strength(p) - answers.strength(before)).ravel(),
+    }
+
+
+def _what_if(
+    told: AboutField,
+    name: str,
+    rows: np.ndarray,
+    states: np.ndarray,
+    codes: np.ndarray,
+    answers: Answers,
+) -> dict[str, Any]:
+    plausible = told.plausible[rows]
+    row, state = np.nonzero(plausible)
+    size = len(answers.names)
+    return {
+        "row": np.repeat(rows[row], size),
+        "field": name,
+        "field_state": np.repeat(states[state], size),
+        "is_so": np.repeat(codes[rows[row]] == state, size),
+        "plausibility": np.repeat(plausible[row, state], size),
+        "answer": np.tile(answers.names, len(row)),
+        "value": answers.of(told.what_if[rows[row], state]).ravel(),
+    }
+
+
+def _spread(values: np.ndarray, rows: np.ndarray, size: int, empty: Any) -> np.ndarray:
+    """Values of some rows among all of them."""
+    spread = np.full(size, empty, dtype=object if isinstance(empty, str) else float)
+    spread[rows] = values
+    return spread
+
+
+def _stacked(parts: list[dict[str, Any]]) -> dict[str, np.ndarray]:
+    """Columns of several tables end to end; a text alone is that of all rows of its table."""
+    columns: dict[str, list[np.ndarray]] = defaultdict(list)
+    for part in parts:
+        for name, values in part.items():
+            repeated = isinstance(values, str)
+            columns[name].append(np.full(len(part["row"]), values, object) if repeated else values)
+    return {name: np.concatenate(values) for name, values in columns.items()}
+
+
+def _joined(table: str, parts: list[dict[str, Any]]) -> dict[str, np.ndarray]:
+    """All outcomes of a table, row after row; numbers have columns of their own at the end."""
+    stacked = _stacked(parts)
+    names = (*COLUMNS[table], *(name for name in stacked if name not in COLUMNS[table]))
+    keys = [stacked["row"]]
+    if table in STRONGEST:
+        keys.insert(0, -np.abs(stacked[STRONGEST[table]]))
+    order = np.lexsort(keys)
+    return {name: stacked[name][order] for name in names}
