@@ -70,10 +70,11 @@ def read_bif(path: Path) -> Network:
 def _table(body: str, states: tuple[str, ...], given: list[tuple[str, ...]]) -> np.ndarray | None:
     """P(state | parents), or None where a row is not there, twice there, or of other states."""
     shape = (*map(len, given), len(states))
-    if not given:
-        rows = {(): found[1]} if (found := TABLE.search(body)) else {}
-    else:
+    rows: dict[tuple[str, ...], str] = {}
+    if given:
         rows = {tuple(_listed(of)): numbers for of, numbers in ROW.findall(body)}
+    elif found := TABLE.search(body):
+        rows = {(): found[1]}
     table = np.empty(shape)
     if rows.keys() != {*product(*given)}:
         return None
@@ -84,7 +85,8 @@ def _table(body: str, states: tuple[str, ...], given: list[tuple[str, ...]]) -> 
             return None
         if len(values) != len(states):
             return None
-        table[tuple(known.index(state) for known, state in zip(given, of, strict=True))] = values
+        place = tuple(known.index(state) for known, state in zip(given, of, strict=True))
+        table[place] = values
     return table
 
 

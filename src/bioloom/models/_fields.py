@@ -51,12 +51,12 @@ def outside(X: Shaped, fields: Fields) -> np.ndarray:
 
 def as_arrays(fields: Fields) -> dict[str, np.ndarray]:
     """The columns as named arrays."""
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for place, field in enumerate(fields.values()):
-        name, values = (
-            ("edges", field.edges) if isinstance(field, Numbers) else ("seen", field.seen)
-        )
-        arrays[f"{name}.{place}"] = values
+        if isinstance(field, Numbers):
+            arrays[f"edges.{place}"] = field.edges
+        else:
+            arrays[f"seen.{place}"] = field.seen
     described = {name: list(field.names) for name, field in fields.items()}
     return arrays | {"fields": as_bytes(described)}
 

@@ -21,31 +21,16 @@ from bioloom.models._fields import Fields
 from bioloom.models._outcome import Outcome
 
 Tables = dict[str, dict[str, np.ndarray]]
+_FIRST = ("row", "outcome")
+_OF_FIELD = (*_FIRST, "field", "field_state")
+_SAID = ("state", "probability")
+_OPEN = ("entropy_bits", "observed", "missing", "outside", "impossible")
 COLUMNS = {
-    "patients": ("row", "outcome", "state", "probability", "entropy_bits", "observed")
-    + ("missing", "outside", "impossible"),
-    "posterior": ("row", "outcome", "state", "probability"),
-    "missing": ("row", "outcome", "field", "bits"),
-    "contributions": (
-        "row",
-        "outcome",
-        "field",
-        "field_state",
-        "answer",
-        "without",
-        "with",
-        "change",
-    ),
-    "what_if": (
-        "row",
-        "outcome",
-        "field",
-        "field_state",
-        "is_so",
-        "plausibility",
-        "answer",
-        "value",
-    ),
+    "patients": (*_FIRST, *_SAID, *_OPEN),
+    "posterior": (*_FIRST, *_SAID),
+    "missing": (*_FIRST, "field", "bits"),
+    "contributions": (*_OF_FIELD, "answer", "without", "with", "change"),
+    "what_if": (*_OF_FIELD, "is_so", "plausibility", "answer", "value"),
 }
 STRONGEST = {"missing": "bits", "contributions": "change"}
 """Tables in which a row's lines come in the order of this column, the strongest first."""

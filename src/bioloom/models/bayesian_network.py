@@ -179,7 +179,7 @@ class Model(Estimator):
         return np.where(known, raised[label], 1.0)
 
     def _named(self, outputs: Sequence[str]) -> dict[str, Outcome]:
-        """The outcomes by the names of labels or outcomes, or `label`, with its classes by theirs."""
+        """The outcomes by the names of labels or targets; classes by their names, as `label`."""
         if not self.classes:
             return dict(zip(outputs, self.outcomes, strict=True))
         return {LABEL: self.outcomes[0].named(outputs)}

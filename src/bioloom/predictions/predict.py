@@ -25,8 +25,8 @@ def predict(samples: pd.DataFrame, features: Features, fitted: Fitted, file: Pat
     The keys and columns are those of the kind (`Kind.rows`, `Kind.answer`): classes have
     `prediction, probability, p.<class>, prediction_set`, values `prediction, low, high` and the
     `call` high or low where the task has `high_above`. Then `out_of_distribution, abstain,
-    model_id`. The set or interval holds the truth for 90 % of samples like the validation rows. A row
-    that the model can give no answer has nothing but the reason, in `abstain`.
+    model_id`. The set or interval holds the truth for 90 % of samples like the validation rows. A
+    row that the model can give no answer has nothing but the reason, in `abstain`.
     """
     if samples.empty:
         return _of_nothing(fitted)
