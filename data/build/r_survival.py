@@ -25,6 +25,8 @@ XZ = [{"id": lzma.FILTER_LZMA2, "preset": 6}]
 NEW_PATIENTS = 30
 SEED = 1
 FIVE_YEARS = 1826  # days
+AFTER_SURGERY = ["grade", "nodes", "pgr", "er", "hormon", "chemo"]
+"""What of `rotterdam` is found out, or decided, when the tumour is out."""
 
 
 def read_table(folder: Path, name: str) -> pd.DataFrame:
@@ -111,7 +113,7 @@ def free_light_chain(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def main(folder: Path, data: Path) -> None:
-    """Write patients.csv, and new_patients.csv without outcome, of each cohort; five_years.csv."""
+    """Write patients.csv, and new_patients.csv without outcome, of each; more of rotterdam."""
     database = (folder / "Rdata.rdb").read_bytes()
     if hashlib.sha256(database).hexdigest() != SHA256:
         sys.exit(f"{folder} is not the database that this script was written for")
@@ -129,6 +131,9 @@ def main(folder: Path, data: Path) -> None:
         table[is_new].drop(columns=later).to_csv(data / name / "new_patients.csv")
         if name == "rotterdam":
             five_years(table[~is_new]).to_csv(data / name / "five_years.csv")
+            first_visit = table[is_new].drop(columns=later)
+            first_visit[AFTER_SURGERY] = pd.NA
+            first_visit.to_csv(data / name / "first_visit.csv")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """BIF, the interchange format of Bayesian networks: https://www.cs.cmu.edu/~fgcozman/Research/.
 
-Names are words there: what is no letter, digit, `_`, `-` or `.` is written as `_`. Numbers are
-written in full, so that what is read back is what was written.
+Names are words there: `<=20` is written as `le_20`, and whatever else is no letter, digit, `_`, `-`
+or `.` as `_`. Numbers are written in full, so that what is read back is what was written.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ VARIABLE = re.compile(
 )
 PROBABILITY = re.compile(r"probability\s*\(\s*([^\s|)]+)\s*(?:\|([^)]*))?\)\s*\{([^}]*)\}")
 ROW = re.compile(r"\(([^)]*)\)([^;]*);")
+SIGNS = {"<=": "le_", ">=": "ge_", "<": "lt_", ">": "gt_"}
 TABLE = re.compile(r"\btable\b([^;]*);")
 
 
@@ -99,6 +100,8 @@ def _numbers(values: np.ndarray) -> str:
 
 
 def _word(name: str) -> str:
+    for sign, word in SIGNS.items():
+        name = name.replace(sign, word)
     return re.sub(r"[^\w.-]", "_", name) or "_"
 
 

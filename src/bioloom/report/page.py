@@ -15,6 +15,7 @@ import yaml
 
 from bioloom import __version__
 from bioloom.files import read_json, replacing
+from bioloom.formats.bif import read_bif
 from bioloom.kinds import get_kind
 from bioloom.report import figures
 from bioloom.report.figures import Figure
@@ -92,7 +93,7 @@ def task_view(name: str, files: dict[str, Path], config: dict[str, Any]) -> dict
         "forest": figures.forest(_primary_scores(metrics), primary.label),
         "curves": _curves(files.get("plots"), metrics, primary.label),
         "similarity": _similarity(records["leakage"]),
-        "explanation": _explanation(files.get("explanation")),
+        "explanation": _explanation(files.get("explanation")) + _networks(files.get("model")),
     }
 
 
@@ -237,6 +238,15 @@ def _explanation(path: Path | None) -> list[Figure]:
         return [figures.importance(table)]
     maps = [rows for _, rows in table.groupby(items, sort=False)]
     return [logo(rows) if is_logo(rows) else figures.mutations(rows) for rows in maps]
+
+
+def _networks(folder: Path | None) -> list[Figure]:
+    """The Bayesian network of a model that is one, or that of each label: `network.<label>.bif`."""
+    found = []
+    for file in sorted(folder.glob("network*.bif")) if folder else ():
+        network, of = read_bif(file), file.stem.removeprefix("network").removeprefix(".")
+        found.append(figures.bayesian_network(network, network.names[-1], of))
+    return found
 
 
 def words(name: str) -> str:
