@@ -30,7 +30,8 @@ CLASSES = ("binary", "multiclass")
 OUTPUT = {kind: get_kind(kind).output for kind in KINDS}
 # Models that are meant to look at no features, or at categories only.
 FLOORS = {"naive", "category_mean"}
-ONE_LABEL = {"logistic_regression", "gradient_boosting"}
+ONE_LABEL = {"binned_regression", "gradient_boosting", "logistic_regression"}
+BINNED = {"bayesian_network", "binned_regression"}
 # Models of pairs of nodes: tests/test_models_links.py.
 LINKS = {"gnn", "degree"}
 PAIRS = {"distance_cnn", "separation"}  # tests/test_kinds_residue_pairs.py
@@ -139,7 +140,8 @@ def cases(names):
 @pytest.mark.parametrize(("name", "kind", "make"), cases(LEARNERS))
 def test_learns_a_signal(name, kind, make, device):
     model, X, y = fit_once(name, kind, make, device)
-    assert score(model, X, y) > 0.8
+    # Of numbers in one bin these models cannot say which is the largest.
+    assert score(model, X, y) > (0.7 if name in BINNED and kind == "multiclass" else 0.8)
 
 
 @pytest.mark.slow

@@ -103,7 +103,7 @@ class Network:
         p, log_evidence = np.zeros((len(unique), *sizes)), np.zeros(len(unique))
         for observed, rows in _patterns(unique >= 0):
             for some in np.split(rows, range(ROWS, len(rows), ROWS)):
-                p[some], log_evidence[some] = self._eliminate(unique[some], observed, fields)
+                p[some], log_evidence[some] = self._answer(unique[some], observed, fields)
         place = place.reshape(-1)
         return Belief(p[place], log_evidence[place])
 

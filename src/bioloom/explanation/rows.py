@@ -14,10 +14,13 @@ from bioloom.fitted.signature import check_signature
 def explain_rows(
     samples: pd.DataFrame, features: Features, fitted: Fitted, file: Path
 ) -> dict[str, pd.DataFrame]:
-    """The model's tables by name, each with `sample_id` first; `file` is where the samples are.
+    """The model's tables by name, each with `sample_id` first; none of no samples.
 
-    They are of the model as it was learnt: calibration on validation rows comes after it.
+    They are of the model as it was learnt: calibration on validation rows comes after it. `file`
+    is where the samples are.
     """
+    if samples.empty:
+        return {}
     check_signature(samples, fitted.settings["signature"], file)
     features = align(features, fitted.settings["feature_names"], fitted.settings["features"])
     prepared = fitted.preprocess.transform(features.rows(samples["sample_id"]))

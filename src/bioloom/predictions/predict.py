@@ -46,7 +46,7 @@ def predict(samples: pd.DataFrame, features: Features, fitted: Fitted, file: Pat
         unsure = _unsure(answers["prediction_set"], answers["prediction"])
         reasons.append(np.where(refused == "", unsure, ""))
     if (refused != "").any():
-        answers = answers.where(refused == "")
+        answers = answers[refused == ""].reindex(answers.index)
     table = pd.concat([keys, answers], axis=1)
     table["out_of_distribution"] = outside
     table["abstain"] = np.array([_join(*row) for row in zip(*reasons, strict=True)], dtype=object)

@@ -183,8 +183,9 @@ def bayesian_network(network: Network, target: str, of: str = "") -> Figure:
 
     caption = (
         f"{len(network.names)} fields and {len(network.edges)} edges; {target!r} is predicted. An "
-        "arrow says whose table has whose states in it, not what causes what. A zero in a table "
-        "means not seen, not impossible; `pseudo_count` of the model card is added to each count."
+        "arrow leads to the field whose table depends on the other; it does not say what causes "
+        "what. A zero in a table means not seen, not impossible: `pseudo_count` in the model card "
+        "is what was added to each count."
     )
     size = (1.2 + 1.1 * max(map(len, layers)), 0.6 + 0.75 * len(layers))
     title = f"Bayesian network{f' of {of}' if of else ''}"
