@@ -137,10 +137,16 @@ def hill_climb(
     """
     import pandas as pd
 
-    with warnings.catch_warnings():  # of names that pgmpy will move
-        warnings.simplefilter("ignore")
-        from pgmpy.causal_discovery import ExpertKnowledge, HillClimbSearch
-        from pgmpy.structure_score import BaseStructureScore
+    try:
+        with warnings.catch_warnings():  # of names that pgmpy will move
+            warnings.simplefilter("ignore")
+            from pgmpy.causal_discovery import ExpertKnowledge, HillClimbSearch
+            from pgmpy.structure_score import BaseStructureScore
+    except ImportError:
+        raise DataError(
+            "`structure: hill_climb` needs the package pgmpy",
+            hint="pip install 'bioloom[clinical]', or take `structure: tree`",
+        ) from None
 
     class Score(BaseStructureScore):
         """pgmpy's interface to `Rows.score`."""

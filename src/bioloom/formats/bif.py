@@ -28,8 +28,8 @@ TABLE = re.compile(r"\btable\b([^;]*);")
 
 def write_bif(network: Network, path: Path, name: str = "network") -> None:
     """Write a network."""
-    names = _words(network.names)
-    states = [_words(node.states) for node in network.nodes]
+    names = words(network.names)
+    states = [words(node.states) for node in network.nodes]
     lines = [f"network {_word(name)} {{", "}"]
     for own, values in zip(names, states, strict=True):
         type_ = f"  type discrete [ {len(values)} ] {{ {', '.join(values)} }};"
@@ -99,19 +99,19 @@ def _numbers(values: np.ndarray) -> str:
     return ", ".join(repr(float(value)) for value in values)
 
 
-def _word(name: str) -> str:
-    for sign, word in SIGNS.items():
-        name = name.replace(sign, word)
-    return re.sub(r"[^\w.-]", "_", name) or "_"
-
-
-def _words(names: Iterable[str]) -> list[str]:
+def words(names: Iterable[str]) -> list[str]:
     """Words for names, no two alike."""
     words: list[str] = []
-    for word in map(_word, names):
-        taken, count = word, 1
+    for own in map(_word, names):
+        taken, count = own, 1
         while taken in words:
             count += 1
-            taken = f"{word}_{count}"
+            taken = f"{own}_{count}"
         words.append(taken)
     return words
+
+
+def _word(name: str) -> str:
+    for sign, letters in SIGNS.items():
+        name = name.replace(sign, letters)
+    return re.sub(r"[^\w.-]", "_", name) or "_"

@@ -19,7 +19,7 @@ from bioloom.bayes import learning
 from bioloom.bayes.coding import MISSING, Numbers
 from bioloom.bayes.network import Network, Node
 from bioloom.errors import DataError, unknown_name
-from bioloom.formats.bif import write_bif
+from bioloom.formats.bif import words, write_bif
 from bioloom.models import _fields
 from bioloom.models._estimator import Edges, Estimator
 from bioloom.models._outcome import Outcome
@@ -105,8 +105,9 @@ class Model(Estimator):
 
     def export(self, folder: Path, outputs: Sequence[str]) -> None:
         """Write network.bif, or one a label, with its classes by their names."""
-        for name, outcome in self._named(outputs).items():
-            own = "" if len(self.outcomes) == 1 else f".{name}"
+        named = self._named(outputs)
+        for name, outcome in zip(words(named), named.values(), strict=True):
+            own = "" if len(named) == 1 else f".{name}"
             write_bif(outcome.network, folder / f"network{own}.bif")
 
     def state(self) -> dict[str, np.ndarray]:
