@@ -20,6 +20,7 @@ from bioloom.fitted.signature import make_signature
 from bioloom.formats.bif import read_bif
 from bioloom.kinds import encode_labels, get_kind
 from bioloom.models import get_model, parameters_of
+from bioloom.pipeline.tasks import Task
 from bioloom.predictions.predict import predict, summary
 from bioloom.training.train import train
 from tests.toys import partition, recipe, refused
@@ -272,6 +273,22 @@ def test_edges_are_checked_by_name():
     assert model.tells
 
 
+def test_every_column_depends_on_the_label_but_where_experts_say_otherwise():
+    samples = cohort()
+
+    def edges(**parameters) -> set[tuple[str, str]]:
+        return set(trained(samples, **parameters).model.outcomes[0].network.edges)
+
+    columns = ("gene", "dose", "marker", "site", "machine")
+    assert {("label", name) for name in columns} <= edges()
+    told = edges(required=[["gene", "label"]], forbidden=[["label", "marker"], ["marker", "label"]])
+    assert ("gene", "label") in told
+    assert not told & {("label", "gene"), ("label", "marker"), ("marker", "label")}
+    assert {("label", "dose"), ("label", "site")} <= told
+    # The search alone leaves apart what tells nothing.
+    assert not any("marker" in edge for edge in edges(structure="hill_climb"))
+
+
 def test_a_state_of_other_rows_changes_nothing_that_was_learnt():
     """Bins and categories are of training rows alone: those of test rows are not known to it."""
     samples = cohort()
@@ -284,6 +301,16 @@ def test_a_state_of_other_rows_changes_nothing_that_was_learnt():
         ours.outcomes[0].network.nodes, theirs.outcomes[0].network.nodes, strict=True
     ):
         np.testing.assert_array_equal(node.table, other.table)
+
+
+def test_a_task_has_explanations_where_the_model_that_predicts_tells(naive, tmp_path):
+    naive.save(tmp_path / "ours")
+    own = {"application": "precision_medicine", "split": {}, "features": {"embedder": "table"}}
+    network, other = {"name": "bayesian_network"}, {"name": "dnn"}
+    assert Task("t", datasets={"training": {}}, model=network, **own).tells
+    assert not Task("t", datasets={"training": {}}, model=other, **own).tells
+    trained_before = {"datasets": {"ward": {}}, "trained": str(tmp_path / "ours")}
+    assert Task("t", model=other, **trained_before, **own).tells
 
 
 def test_regression_on_bins_sees_no_more_than_the_bins():

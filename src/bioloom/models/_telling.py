@@ -32,6 +32,7 @@ COLUMNS = {
     "contributions": (*_OF_FIELD, "answer", "without", "with", "change"),
     "what_if": (*_OF_FIELD, "is_so", "plausibility", "answer", "value"),
 }
+DIGITS = 9  # of differences: what is left of equal numbers is none
 STRONGEST = {"missing": "bits", "contributions": "change"}
 """Tables in which a row's lines come in the order of this column, the strongest first."""
 
@@ -116,7 +117,7 @@ class Answers:
 
 
 def _missing(told: AboutField, name: str, rows: np.ndarray) -> dict[str, Any]:
-    return {"row": rows, "field": name, "bits": told.information[rows]}
+    return {"row": rows, "field": name, "bits": told.information[rows].round(DIGITS)}
 
 
 def _contribution(
@@ -136,7 +137,7 @@ def _contribution(
         "answer": np.tile(answers.names, len(rows)),
         "without": answers.of(before).ravel(),
         "with": answers.of(p).ravel(),
-        "change": (answers.strength(p) - answers.strength(before)).ravel(),
+        "change": (answers.strength(p) - answers.strength(before)).ravel().round(DIGITS),
     }
 
 

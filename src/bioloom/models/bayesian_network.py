@@ -36,15 +36,17 @@ class Model(Estimator):
 
     A number has at most `bins` bins of equally many training rows, a number as label `label_bins`;
     a value outside the range of training, or a category that training had not, is not used.
-    `structure`: "hill_climb" by BIC, at most `max_parents` a field; "tree", every column depends on
-    the label and on one other column; "naive", on the label alone. Edges of columns or `label`:
-    `required` stay and `forbidden` never come in the search; the fixed structures take none.
+    `structure`: "augmented", every column depends on the label, and on other columns as a search
+    by BIC finds, at most `max_parents` a field; "hill_climb", that search alone, which may leave
+    columns apart; "tree", on the label and one other column; "naive", on the label alone. Edges of
+    columns or `label`: `required` ones stay and `forbidden` ones never come in the search, and a
+    column that any of them joins with `label` is left to them; fixed structures take none.
     """
 
     takes = ("table", "vectors")
     tells = True
 
-    structure: Literal["hill_climb", "tree", "naive"] = "hill_climb"
+    structure: Literal["augmented", "hill_climb", "tree", "naive"] = "augmented"
     bins: int = 4
     label_bins: int = 6
     required: Edges = field(default_factory=list)
@@ -159,12 +161,15 @@ class Model(Estimator):
             [_edge(edge, names, what) for edge in edges]
             for what, edges in (("required", self.required), ("forbidden", self.forbidden))
         )
-        if self.structure == "hill_climb":
+        if self.structure == "augmented":
+            told = {field for edge in (*required, *forbidden) for field in edge if target in edge}
+            required += [(target, field) for field in range(target) if field not in told]
+        if self.structure in ("augmented", "hill_climb"):
             return learning.hill_climb(rows, names, required, forbidden, self.max_parents)
         if required or forbidden:
             raise DataError(
                 f"`structure: {self.structure}` is fixed and takes no edges",
-                hint="`structure: hill_climb` takes `required` and `forbidden`",
+                hint="`augmented` and `hill_climb` take `required` and `forbidden`",
             )
         if self.structure == "tree":
             return learning.tree(rows, target)
