@@ -320,8 +320,10 @@ def test_each_value_of_training_has_a_bin_and_no_bin_is_empty(values, bins):
 
 def test_few_values_have_a_bin_each_and_bins_hold_equally_many():
     assert Numbers.fit(np.array([0, 1, 1, 0]), 4).names == ("0", "1")
+    assert Numbers.fit(np.array([0, 0, 0, 0, 1, 2, 7]), 3).names == ("0", "from_1")
+    assert Numbers.fit(np.array([3.5, 8]), 1).names == ("any",)
     field = Numbers.fit(np.arange(100), 4)
-    assert field.names == ("0_to_25", "25_to_50", "50_to_75", "75_to_99")
+    assert field.names == ("below_25", "25_to_50", "50_to_75", "from_75")
     assert np.bincount(field.codes(np.arange(100))).tolist() == [25] * 4
 
 

@@ -79,14 +79,29 @@ Column = Numbers | Categories
 
 
 def _names(edges: np.ndarray, values: np.ndarray) -> tuple[str, ...]:
-    """What bins are called: `0` where all training values are that, else `1_to_4`."""
-    ends = [*edges[:-1], values[-1]]
+    """What bins are called: `0` where all training values are that, `below_1`, `1_to_4`, `from_4`.
+
+    The outer ones do not say their ends, which are values of one row.
+    """
+    last = len(edges) - 2
     for digits in (6, 9):  # nine tell any two float32 apart
-        text = [f"{end:.{digits}g}" for end in ends]
+        text = [f"{edge:.{digits}g}" for edge in edges]
         names = []
-        for (low, high), (start, end) in zip(pairwise(text), pairwise(edges), strict=True):
+        for place, (start, end) in enumerate(pairwise(edges)):
             inside = values[(values >= start) & (values < end)]
-            names.append(low if inside[0] == inside[-1] else f"{low}_to_{high}")
+            if inside[0] == inside[-1]:
+                name = text[place]
+            elif last == 0:
+                name = "any"
+            elif place == 0:
+                name = f"below_{text[1]}"
+            else:
+                name = (
+                    f"from_{text[place]}"
+                    if place == last
+                    else f"{text[place]}_to_{text[place + 1]}"
+                )
+            names.append(name)
         if len({*names}) == len(names):
             break
     return tuple(names)
