@@ -265,6 +265,13 @@ def test_several_labels_have_a_network_each(tmp_path):
     assert patients["outcome"].tolist() == ["nausea", "rash"] * 5
 
 
+def test_damaged_tables_are_refused(naive):
+    arrays = naive.model.state()
+    model = get_model("bayesian_network")(output="classes", n_outputs=2, seed=1)
+    for damaged in (arrays["table.0.0"][:1], 2 * arrays["table.0.0"]):
+        refused(lambda d=damaged: model.restore(arrays | {"table.0.0": d}), "damaged.*gene")
+
+
 def test_edges_are_checked_by_name():
     refused(lambda: trained(cohort(), required=[["gen", "label"]]), "'gen' in `required`", "gene")
     refused(lambda: trained(cohort(), structure="naive", forbidden=[["gene", "label"]]), "naive")

@@ -51,46 +51,53 @@ def tell(
 def _of_outcome(
     fields: Fields, outcome: Outcome, evidence: np.ndarray, doubts: np.ndarray
 ) -> dict[str, dict[str, Any]]:
-    belief = outcome.ask(evidence)
-    rows, names = np.flatnonzero(belief.possible), np.array([*fields])
-    states = np.array(outcome.states)
-    p = belief.p[rows]
-    first = p.argmax(axis=1) if len(rows) else np.zeros(0, np.int64)
-    patients = {
-        "row": np.arange(len(evidence)),
-        "state": _spread(states[first], rows, len(evidence), ""),
-        "probability": _spread(p.max(axis=1, initial=0), rows, len(evidence), np.nan),
-        "entropy_bits": _spread(entropy(p), rows, len(evidence), np.nan),
+    belief, answers = outcome.ask(evidence), Answers(outcome)
+    rows, states = np.flatnonzero(belief.possible), np.array(outcome.states)
+    patients = _patients(outcome, belief.p[rows], rows, len(evidence)) | {
         "observed": (evidence >= 0).sum(axis=1),
-        "missing": np.array(["; ".join(names[row == MISSING]) for row in evidence], dtype=object),
+        "missing": _listed(evidence == MISSING, [*fields]),
         "outside": doubts,
         "impossible": outcome.impossible(evidence),
     }
-    if outcome.means is not None:
-        found_of_number = (p @ outcome.means, *outcome.interval(p))
-        mean, low, high = (_spread(v, rows, len(evidence), np.nan) for v in found_of_number)
-        patients |= {"mean": mean, "low": low, "high": high}
-    tables = {
-        "patients": patients,
-        "posterior": {
-            "row": np.repeat(rows, len(states)),
-            "state": np.tile(states, len(rows)),
-            "probability": p.ravel(),
-        },
+    posterior = {
+        "row": np.repeat(rows, len(states)),
+        "state": np.tile(states, len(rows)),
+        "probability": belief.p[rows].ravel(),
     }
-    answers = Answers(outcome)
-    unknown = outcome.unknown(evidence)
-    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    parts: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for place, (name, field) in enumerate(fields.items()):
-        told = about(outcome.network, unknown, outcome.place, place)
+        told = about(outcome.network, outcome.unknown(evidence), outcome.place, place)
         of_states, codes = np.array(field.names), evidence[:, place]
-        found["missing"].append(_missing(told, name, rows[codes[rows] == MISSING]))
+        parts["missing"].append(_missing(told, name, rows[codes[rows] == MISSING]))
         seen = rows[codes[rows] >= 0]
-        found["contributions"].append(
+        parts["contributions"].append(
             _contribution(told, name, seen, of_states[codes[seen]], belief.p[seen], answers)
         )
-        found["what_if"].append(_what_if(told, name, rows, of_states, codes, answers))
-    return tables | {name: _stacked(parts) for name, parts in found.items()}
+        parts["what_if"].append(_what_if(told, name, rows, of_states, codes, answers))
+    of_fields = {name: _stacked(tables) for name, tables in parts.items()}
+    return {"patients": patients, "posterior": posterior} | of_fields
+
+
+def _patients(outcome: Outcome, p: np.ndarray, rows: np.ndarray, size: int) -> dict[str, Any]:
+    """The answers `p` of these rows among all of them: the best state, and how sure it is."""
+    first = p.argmax(axis=1) if len(p) else np.zeros(0, np.int64)
+    columns = {
+        "row": np.arange(size),
+        "state": _spread(np.array(outcome.states)[first], rows, size, ""),
+        "probability": _spread(p.max(axis=1, initial=0), rows, size, np.nan),
+        "entropy_bits": _spread(entropy(p), rows, size, np.nan),
+    }
+    if outcome.means is not None:
+        low, high = outcome.interval(p)
+        for name, values in {"mean": p @ outcome.means, "low": low, "high": high}.items():
+            columns[name] = _spread(values, rows, size, np.nan)
+    return columns
+
+
+def _listed(chosen: np.ndarray, names: list[str]) -> np.ndarray:
+    """The names that each row (N, names) has, joined."""
+    pairs = [zip(row, names, strict=True) for row in chosen]
+    return np.array(["; ".join(n for own, n in row if own) for row in pairs], dtype=object)
 
 
 class Answers:
