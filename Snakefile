@@ -31,5 +31,6 @@ rule all:
         predictions(),
         ranked_links(),
         exports(),
+        explained_rows(),
         reads_reports(),
         ["results/report.html"] if PROJECT.trained else [],

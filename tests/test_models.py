@@ -31,6 +31,7 @@ CLASSES = ("binary", "multiclass")
 OUTPUT = {kind: get_kind(kind).output for kind in KINDS}
 # Models that are meant to look at no features, or at categories only.
 FLOORS = {"naive", "category_mean", "kaplan_meier"}
+BINNED = {"bayesian_network", "binned_regression"}
 # Models of pairs of nodes: tests/test_models_links.py.
 LINKS = {"gnn", "degree"}
 PAIRS = {"distance_cnn", "separation"}  # tests/test_kinds_residue_pairs.py
@@ -153,7 +154,8 @@ def cases(names):
 @pytest.mark.parametrize(("name", "kind", "make"), cases(LEARNERS))
 def test_learns_a_signal(name, kind, make, device):
     model, X, y = fit_once(name, kind, make, device)
-    assert score(model, X, y) > 0.8
+    # Of numbers in one bin these models cannot say which is the largest.
+    assert score(model, X, y) > (0.7 if name in BINNED and kind == "multiclass" else 0.8)
 
 
 @pytest.mark.slow
@@ -186,7 +188,7 @@ def test_answers_have_the_shape_and_survive_saving(name, kind, make, device, tmp
     loaded = get_model(name).load(tmp_path / "model")
     np.testing.assert_array_equal(answers(loaded, X), before)
     suffixes = {path.suffix for path in (tmp_path / "model").iterdir()}
-    assert suffixes <= {".json", ".safetensors", ".skops", ".csv"}
+    assert suffixes <= {".json", ".safetensors", ".skops"}
 
 
 @pytest.mark.slow

@@ -131,9 +131,9 @@ def sources(monkeypatch, tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("edited", "steps"),
     [
-        ("models/dnn.py", {"train", "explain", "predict", "score"}),
-        ("models/_networks/dnn.py", {"train", "explain", "predict", "score"}),
-        ("models/_networks/_loop.py", {"train", "explain", "predict", "score"}),
+        ("models/dnn.py", {"train", "explain", "explain_rows", "predict", "score"}),
+        ("models/_networks/dnn.py", {"train", "explain", "explain_rows", "predict", "score"}),
+        ("models/_networks/_loop.py", {"train", "explain", "explain_rows", "predict", "score"}),
         ("models/_networks/transformer.py", set()),
         ("models/svm.py", {"train", "score"}),
         ("models/transformer.py", set()),
@@ -146,7 +146,10 @@ def sources(monkeypatch, tmp_path: Path) -> Path:
         ("links/features.py", set()),
         ("features/extract.py", {"extract_features"}),
         ("splits/split.py", {"split"}),
-        ("features/__init__.py", {"extract_features", "train", "explain", "predict", "score"}),
+        (
+            "features/__init__.py",
+            {"extract_features", "train", "explain", "explain_rows", "predict", "score"},
+        ),
         ("evaluation/evaluate.py", {"evaluate", "score"}),
         ("errors.py", set(STEPS)),
     ],

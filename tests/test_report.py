@@ -11,10 +11,12 @@ import pandas as pd
 import pytest
 import yaml
 
+from bioloom.bayes.network import Network, Node
 from bioloom.evaluation.evaluate import evaluate
 from bioloom.files import write_json
+from bioloom.formats.bif import write_bif
 from bioloom.kinds import get_kind
-from bioloom.report.page import build_report
+from bioloom.report.page import _networks, build_report
 from bioloom.samples import write_table
 from tests.toys import helix
 
@@ -276,6 +278,18 @@ def test_what_a_task_lacks_is_left_out(tmp_path):
     assert "<h3>Scores</h3>" in text
     for heading in ("Curves", "Data", "Split and leakage", "Explanation", "Model card"):
         assert f"<h3>{heading}</h3>" not in text
+
+
+def test_a_bayesian_network_is_drawn_for_each_label(tmp_path):
+    a = Node("age <x>", ("0", "1"), (), np.array([0.5, 0.5]))
+    label = Node("label", ("no", "yes"), (0,), np.full((2, 2), 0.5))
+    for name in ("network.rash", "network.pain"):
+        write_bif(Network((a, label)), tmp_path / f"model/{name}.bif")
+    pain, rash = _networks(tmp_path / "model")
+    assert (pain.title, rash.title) == ("Bayesian network of pain", "Bayesian network of rash")
+    assert pain.caption.startswith("2 fields and 1 edges; 'label' is predicted.")
+    assert "age_lt_xgt_" in pain.svg
+    assert _networks(None) == _networks(tmp_path) == []
 
 
 def test_reads_are_linked_with_what_is_odd_of_them(tmp_path):

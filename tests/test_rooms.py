@@ -16,7 +16,7 @@ FLOORS = (
     {"errors", "limits"},
     {"files", "arrays"},
     {"structures", "registry"},
-    {"options", "devices", "sources", "metrics", "privacy"},
+    {"options", "devices", "sources", "metrics", "privacy", "bayes"},
     {"formats", "samples", "embedders"},
     {"kinds", "similarity"},
     {"application", "clinical", "pretraining", "reads"},

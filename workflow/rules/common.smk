@@ -211,6 +211,11 @@ def reads_reports():
     ]
 
 
+def explained_rows():
+    """On what single answers rest, of models that tell it."""
+    return of_new_data("explanation", made=lambda task: task.tells)
+
+
 def exports():
     """Predictions in the forms of the field, of applications that have such."""
     return of_new_data("export", made=lambda task: task.code.write is not None)

@@ -4,7 +4,8 @@ Requires: results/{task}/splits.parquet, samples.parquet and features of trainin
 A task without training data predicts with the model that it names, or that ships.
 Makes: results/{task}/{model/,held_out.parquet,metrics.json,plots/,explanation.parquet} and
 results/{task}/{dataset}/predictions.{parquet,csv}; of new data that are scored
-results/{task}/{dataset}/{metrics.json,plots/}.
+results/{task}/{dataset}/{metrics.json,plots/}; of models that tell on what single answers rest
+results/{task}/{dataset}/explanation/.
 """
 
 
@@ -105,6 +106,25 @@ rule predict:
         'python "$BIOLOOM_SCRIPTS/predict.py" --samples {input.samples} --dropped {input.dropped}'
         " --features {input.features} --model {input.model}"
         " --predictions {output.predictions} --table {output.table} 2>&1 | tee {log}"
+
+
+rule explain_rows:
+    input:
+        samples="results/{task}/{dataset}/samples.parquet",
+        features="results/{task}/{dataset}/features.npz",
+        model=lambda wildcards: task_of(wildcards).model_folder,
+    output:
+        folder=directory("results/{task}/{dataset}/explanation"),
+    log:
+        "logs/{task}/{dataset}/explain_rows.log",
+    conda:
+        "../../envs/bioloom.yaml"
+    params:
+        code=code("explain_rows"),
+    shell:
+        'python "$BIOLOOM_SCRIPTS/explain_rows.py" --samples {input.samples}'
+        " --features {input.features} --model {input.model} --folder {output.folder}"
+        " 2>&1 | tee {log}"
 
 
 rule score:

@@ -13,17 +13,14 @@ from typing import Any
 import pandas as pd
 
 from bioloom.application import Application
-from bioloom.clinical import outcomes
+from bioloom.clinical import labels, outcomes
 from bioloom.clinical import table as clinical
 from bioloom.errors import DataError
-from bioloom.formats.labels import read_labels
 from bioloom.options import complete_options, named_columns
 from bioloom.samples import COMPETING, ENTRY, TIME, Raw
 
-OPTIONS: dict[str, Any] = (
-    clinical.OPTIONS | outcomes.OPTIONS | {"classes": {}, "unlabelled": [], "label_separator": ";|"}
-)
-COLUMNS: dict[str, Any] = clinical.COLUMNS | outcomes.COLUMNS | {"label": None}
+OPTIONS: dict[str, Any] = labels.OPTIONS | outcomes.OPTIONS
+COLUMNS: dict[str, Any] = labels.COLUMNS | outcomes.COLUMNS
 
 
 def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
@@ -40,10 +37,8 @@ def _outcome(
         raise DataError("`columns` names a label and a time: one is the outcome")
     if not timed and (options["event"] is not None or options["horizon"] is not None):
         raise DataError("`event` and `horizon` are of a time", hint="name `columns: time, event`")
-    if columns["label"]:
-        return read_labels(table, columns["label"], options, path)
     if not timed:
-        return pd.DataFrame(index=table.index), []
+        return labels.read(table, columns, options, path)
     times, notes = outcomes.read_times(table, columns, options, path)
     outcomes.refuse_later(table, named_columns(columns), times[TIME], options, path)
     if options["horizon"] is None:
@@ -53,8 +48,8 @@ def _outcome(
             "`horizon` makes yes and no of times that all begin at 0 and end by one event",
             hint="leave `horizon` out: curves know late entry and competing events",
         )
-    labels, lost = outcomes.by_horizon(times, options["horizon"])
-    return labels, notes + lost
+    answers, lost = outcomes.by_horizon(times, options["horizon"])
+    return answers, notes + lost
 
 
 def defaults(task: dict[str, Any]) -> dict[str, Any]:

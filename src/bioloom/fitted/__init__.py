@@ -89,6 +89,7 @@ class Fitted:
         }
         with replacing_folder(folder) as made:
             self.model.save(made)
+            self.model.export(made, self.outputs)
             self.preprocess.save(made)
             self.novelty.save(made)
             (made / "model.yaml").write_text(yaml.safe_dump(described, sort_keys=False))

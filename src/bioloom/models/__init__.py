@@ -14,7 +14,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from bioloom.errors import DataError, unknown_name
 from bioloom.kinds import Kind, Unit
-from bioloom.models._estimator import Estimator, Share
+from bioloom.models._estimator import Edges, Estimator, Share
 from bioloom.registry import find, names_in
 
 
@@ -100,10 +100,18 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
 
 
+def _are_edges(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(edge, list) and len(edge) == 2 and all(isinstance(end, str) for end in edge)
+        for edge in value
+    )
+
+
 _WANTED: dict[Any, tuple[str, Callable[[Any], bool]]] = {
     int: ("a whole number above 0", lambda value: type(value) is int and value > 0),
     float: ("a number of 0 or more", lambda value: _is_number(value) and value >= 0),
     Share: ("a share from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1),
+    Edges: ("a list of edges [from, to]", _are_edges),
     bool: ("true or false", lambda value: isinstance(value, bool)),
     str: ("text", lambda value: isinstance(value, str)),
     NoneType: ("null", lambda value: value is None),

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, ClassVar, Self, cast
@@ -30,6 +31,9 @@ SHAPES = {
 
 Share = Annotated[float, "share"]
 """The type of a parameter that lies between 0 and 1."""
+
+Edges = Annotated[list[list[str]], "edges"]
+"""The type of a parameter that lists edges of a network: `[[from, to], ...]`."""
 
 
 @dataclass(kw_only=True)
@@ -52,6 +56,8 @@ class Estimator(ABC):
     """Whether its numbers are standardised first, where a task does not say."""
     answers: ClassVar[tuple[Unit, ...]] = ("sample",)
     """What it can answer for; a model of samples sees residues as rows (`fitted`)."""
+    tells: ClassVar[bool] = False
+    """Whether it can say more of single rows than its answer: `tell`."""
 
     @property
     def name(self) -> str:
@@ -109,6 +115,28 @@ class Estimator(ABC):
         if len(X) == 0:
             return np.zeros((0, self.n_outputs))
         return np.asarray(self.outputs(X), dtype=np.float64)
+
+    def doubts(self, X: Shaped) -> np.ndarray:
+        """Why not to rely on the answer to a row, by the names of columns: (N,) texts, or ""."""
+        return np.full(len(X), "", dtype=object)
+
+    def refusals(self, X: Shaped) -> np.ndarray:
+        """Why a row can have no answer at all, (N,) texts, or "" where it has one.
+
+        `outputs` of such a row are those of one of which nothing is known; predictions leave it
+        empty.
+        """
+        return np.full(len(X), "", dtype=object)
+
+    def tell(self, X: Shaped, outputs: Sequence[str]) -> dict[str, dict[str, np.ndarray]]:
+        """What else it says of rows: tables by name, each of columns of which `row` is a row of X.
+
+        `outputs` are the names of its classes, labels or targets.
+        """
+        raise NotImplementedError
+
+    def export(self, folder: Path, outputs: Sequence[str]) -> None:  # noqa: B027
+        """Write into the model's folder what other programs read of it; most have nothing."""
 
     def save(self, folder: Path) -> None:
         """Write parameters.json and the fitted state into `folder`."""

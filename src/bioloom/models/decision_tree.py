@@ -7,6 +7,7 @@ Crowley (1992, Biometrics 48, 411).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self, cast
@@ -213,9 +214,8 @@ class Model(Estimator):
         answers = loss_for(self.output, self.n_outputs).answers(self._scores(self._cells(X)))
         return np.exp(-answers * self.hazard) if self.output == "survival" else answers
 
-    def write_state(self, folder: Path) -> None:
-        """Write model.safetensors, and rules.csv to be read."""
-        super().write_state(folder)
+    def export(self, folder: Path, outputs: Sequence[str]) -> None:
+        """Write rules.csv, which is read by people."""
         self.rules().to_csv(folder / "rules.csv", index=False, float_format="%.4g")
 
     def read_state(self, folder: Path) -> None:

@@ -18,7 +18,7 @@ from bioloom.application import application_names, get_application
 from bioloom.embedders import TABLE, embedder_names, get_embedder
 from bioloom.features.extract import TABLE_OPTIONS
 from bioloom.models import alternatives, model_names, parameters_of
-from bioloom.models._estimator import Share
+from bioloom.models._estimator import Edges, Share
 from bioloom.options import Option
 from bioloom.pipeline.check import SCHEMAS
 from bioloom.pretraining.settings import Tokenizer, Training
@@ -38,6 +38,10 @@ PARAMETERS: dict[Any, Schema] = {
     int: {"type": "integer", "minimum": 1},
     float: {"type": "number", "minimum": 0},
     Share: {"type": "number", "minimum": 0, "maximum": 1},
+    Edges: {
+        "type": "array",
+        "items": {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2},
+    },
     bool: {"type": "boolean"},
     str: {"type": "string"},
     NoneType: {"type": "null"},

@@ -81,6 +81,7 @@ STEPS: dict[str, Step] = {
         {"explanation": "explanation.parquet"},
     ),
     "predict": Step(modules=("kinds", "model")),
+    "explain_rows": Step(modules=("kinds", "model")),
     "score": Step(
         ("application", "kind", "clean", "model", "baselines", "preprocess", "positive")
         + ("high_above", "threshold", "horizons", "evaluate"),

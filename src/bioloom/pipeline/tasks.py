@@ -13,9 +13,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from bioloom.application import SCORED, Application, get_application
 from bioloom.embedders import model_files, parts_of, weights_source
 from bioloom.kinds import Kind, get_kind
+from bioloom.models import get_model
 from bioloom.options import complete_options
 from bioloom.pipeline.reads import Reads, reads_of
 from bioloom.pipeline.steps import STEPS
@@ -115,6 +118,14 @@ class Task:
             return self.path("model")
         shipped = self.code.trained
         return self.trained or (os.path.relpath(ROOT / shipped) if shipped else None)
+
+    @property
+    def tells(self) -> bool:
+        """Whether the model that predicts can say on what single answers rest."""
+        if self.is_trained or self.model_folder is None:
+            return get_model(self.model["name"]).tells
+        described = Path(self.model_folder) / "model.yaml"
+        return get_model(yaml.safe_load(described.read_text())["model"]).tells
 
     def parts(self, dataset: str) -> list[str]:
         """The parts of a data set that are done by jobs of their own; none where it is one.

@@ -25,7 +25,8 @@ def predict(samples: pd.DataFrame, features: Features, fitted: Fitted, file: Pat
     The keys and columns are those of the kind (`Kind.rows`, `Kind.answer`): classes have
     `prediction, probability, p.<class>, prediction_set`, values `prediction, low, high` and the
     `call` high or low where the task has `high_above`. Then `out_of_distribution, abstain,
-    model_id`. The set or interval holds the truth for 90 % of samples like the validation rows.
+    model_id`. The set or interval holds the truth for 90 % of samples like the validation rows. A
+    row that the model can give no answer has nothing but the reason, in `abstain`.
     """
     if samples.empty:
         return _finished(_of_nothing(fitted), samples, fitted)
@@ -39,9 +40,13 @@ def predict(samples: pd.DataFrame, features: Features, fitted: Fitted, file: Pat
     at = pd.Index(samples["sample_id"]).get_indexer(pd.Index(keys["sample_id"]))
     outside = fitted.outside(prepared)[at]
     doubts = reasons_to_abstain(samples, settings["signature"]).to_numpy(dtype=object)[at]
-    reasons = [doubts, np.where(outside, FAR, "")]
+    refused = fitted.model.refusals(prepared)[at]
+    reasons = [refused, doubts, fitted.model.doubts(prepared)[at], np.where(outside, FAR, "")]
     if "prediction_set" in answers:
-        reasons.append(_unsure(answers["prediction_set"], answers["prediction"]))
+        unsure = _unsure(answers["prediction_set"], answers["prediction"])
+        reasons.append(np.where(refused == "", unsure, ""))
+    if (refused != "").any():
+        answers = answers[refused == ""].reindex(answers.index)
     table = pd.concat([keys, answers], axis=1)
     if len(table) == len(samples) and (why := fitted.model.why(prepared)) is not None:
         table["why"] = why

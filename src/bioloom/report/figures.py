@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bioloom.bayes.network import Network
 from bioloom.report.svg import ACCENT, INK, LINE, MUTED, SECOND, draw_svg
 
 BLUE, ORANGE = (46, 125, 190), (222, 112, 38)  # for images, which know no names
@@ -206,6 +207,46 @@ def strongest_links(table: pd.DataFrame) -> Figure:
         "ones are linked, of the orange ones no link is known."
     )
     return Figure(draw_svg(draw, (9.5, 4.6)), "Strongest predicted links", caption, wide=True)
+
+
+def bayesian_network(network: Network, target: str, of: str = "") -> Figure:
+    """A network in layers, each field below its parents; what is predicted in colour."""
+    from networkx import DiGraph, draw_networkx_edges, topological_generations
+
+    graph = DiGraph()
+    graph.add_nodes_from(network.names)
+    graph.add_edges_from(network.edges)
+    layers = list(topological_generations(graph))
+    place: dict[str, tuple[float, float]] = {}
+    for depth, layer in enumerate(layers):
+        above = {name: _middle([place[p][0] for p in graph.predecessors(name)]) for name in layer}
+        # Below their parents, and every other layer half a step aside: fewer lines cross names.
+        for spot, name in enumerate(sorted(layer, key=lambda name: (above[name], name))):
+            place[name] = (spot - (len(layer) - 1) / 2 + 0.25 * (-1) ** depth, -depth)
+
+    def draw(ax: Any) -> None:
+        draw_networkx_edges(
+            graph, place, ax=ax, edge_color=MUTED, width=0.9, node_size=900, arrowsize=9
+        )
+        for name, (x, y) in place.items():
+            colour = ACCENT if name == target else INK
+            ax.text(x, y, name, ha="center", va="center", fontsize=8, color=colour)
+        ax.margins(0.12)
+        ax.set_axis_off()
+
+    caption = (
+        f"{len(network.names)} fields and {len(network.edges)} edges; {target!r} is predicted. An "
+        "arrow leads to the field whose table depends on the other; it does not say what causes "
+        "what. A zero in a table means not seen, not impossible: `pseudo_count` in the model card "
+        "is what was added to each count."
+    )
+    size = (1.2 + 1.1 * max(map(len, layers)), 0.6 + 0.75 * len(layers))
+    title = f"Bayesian network{f' of {of}' if of else ''}"
+    return Figure(draw_svg(draw, size), title, caption, wide=size[0] > HALF)
+
+
+def _middle(values: list[float]) -> float:
+    return sum(values) / len(values) if values else 0.0
 
 
 def _side_by_side(graph: Any) -> dict[str, np.ndarray]:

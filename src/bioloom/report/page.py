@@ -15,6 +15,7 @@ import yaml
 
 from bioloom import __version__
 from bioloom.files import read_json, replacing
+from bioloom.formats.bif import read_bif
 from bioloom.kinds import get_kind
 from bioloom.report import figures
 from bioloom.report.figures import Figure
@@ -95,7 +96,7 @@ def task_view(name: str, files: dict[str, Path], config: dict[str, Any]) -> dict
         "forest": figures.forest(_primary_scores(metrics), label),
         "curves": _curves(files.get("plots"), metrics, label),
         "similarity": _similarity(records["leakage"]),
-        "explanation": _explanation(files.get("explanation")),
+        "explanation": _explanation(files.get("explanation")) + _networks(files.get("model")),
         "rules": _rules(files.get("model"), kind.output),
     }
 
@@ -266,6 +267,15 @@ def _rules(folder: Path | None, output: str) -> dict[str, Any]:
     moved = {"values": "adds", "survival": "multiplies the hazard by"}
     rows = [(rule.rule, rule.effect, rule.share) for rule in table.head(MOST_RULES).itertuples()]
     return {"rows": rows, "count": len(table), "moved": moved.get(output, "multiplies the odds by")}
+
+
+def _networks(folder: Path | None) -> list[Figure]:
+    """The Bayesian network of a model that is one, or that of each label: `network.<label>.bif`."""
+    found = []
+    for file in sorted(folder.glob("network*.bif")) if folder else ():
+        network, of = read_bif(file), file.stem.removeprefix("network").removeprefix(".")
+        found.append(figures.bayesian_network(network, network.names[-1], of))
+    return found
 
 
 def words(name: str) -> str:

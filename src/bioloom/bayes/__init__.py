@@ -1,0 +1,1 @@
+"""Bayesian networks of discrete fields: what they consist of, and exact inference with them."""
