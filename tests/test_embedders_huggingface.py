@@ -503,3 +503,16 @@ def test_the_example_of_the_readme_runs(model_folder, tmp_path, monkeypatch, cap
     monkeypatch.chdir(tmp_path)
     exec(code, {})  # noqa: S102
     assert capsys.readouterr().out.startswith("(2, 32) ")
+
+
+@pytest.mark.parametrize("family", ["esm", "t5"])
+def test_the_untrained_twin_keeps_nothing_but_the_make(family, model_folder, tmp_path):
+    folder, store = model_folder(family), tmp_path / "store"
+    trained = embed(PROTEINS, _hf(folder), store=store)
+    twin = embed(PROTEINS, _hf(folder, untrained=1), store=store)
+    assert twin.X.shape == trained.X.shape
+    assert not np.allclose(twin.X, trained.X, atol=1e-2)
+    assert twin.info["untrained"] == 1
+    np.testing.assert_array_equal(twin.X, embed(PROTEINS, _hf(folder, untrained=1)).X)
+    half = embed(PROTEINS, _hf(folder, untrained=1, dtype="bfloat16"))
+    assert centred_cosine(half.X, twin.X).min() > 0.95  # one network in both precisions

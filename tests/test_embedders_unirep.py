@@ -135,3 +135,18 @@ def test_unirep_golden(tmp_path):
         weights = Path(archive.extract(source["member"], tmp_path))
     X = embed(sequences, options, weights=weights).X
     np.testing.assert_allclose(X[:, :3], expected, atol=2e-6)
+
+
+def test_the_untrained_twin_is_another_network_of_the_same_make(unirep_weights, tmp_path):
+    section = {"embedder": "unirep", "size": 64}
+    store = tmp_path / "store"
+
+    def made(**options) -> np.ndarray:
+        return embed(PROTEINS, section | options, weights=unirep_weights, store=store).X
+
+    trained, twin = made(), made(untrained=1)
+    assert twin.shape == trained.shape
+    assert abs(np.corrcoef(trained.ravel(), twin.ravel())[0, 1]) < 0.9
+    np.testing.assert_array_equal(twin, made(untrained=1))
+    assert not np.allclose(twin, made(untrained=2))
+    np.testing.assert_array_equal(trained, made())  # the store does not mix them

@@ -262,7 +262,7 @@ def test_what_a_task_says_is_not_filled_in():
     filled = with_defaults(said)
     assert filled.items() >= said.items()
     assert "leakage" not in filled
-    assert filled["baselines"].keys() == {"no_foundation_model", "dipeptides"}
+    assert filled["baselines"].keys() == {"no_foundation_model", "untrained", "dipeptides"}
     assert with_defaults(said | {"baselines": {}})["baselines"] == {}
 
 

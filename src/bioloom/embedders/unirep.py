@@ -18,6 +18,7 @@ import numpy as np
 
 from bioloom.devices import is_out_of_memory
 from bioloom.embedders import SequenceError, States, normalise_protein
+from bioloom.embedders._untrained import UNTRAINED, untrained
 from bioloom.errors import DataError
 from bioloom.files import sha256
 from bioloom.options import Option
@@ -29,6 +30,7 @@ OPTIONS = {
     "size": Option(256, choices=(64, 256, 1900)),
     "pooling": Option("mean", choices=("mean", "max", "tokens", "segments")),
     "segments": Option(None, minimum=1, type=int),
+    "untrained": UNTRAINED,
 }
 # Row of the embedding table for each letter, and the start token.
 LETTERS = {letter: row for row, letter in enumerate("-MRHKDESTNQCUGPAVIFYWLOX")}
@@ -69,8 +71,12 @@ def load(options: dict[str, Any], weights: Path | None, device: str, dtype: str)
         raise DataError("this is no .npz file of UniRep weights", file=weights) from error
     if width != options["size"]:
         raise DataError(f"these weights are of size {width}, not {options['size']}", file=weights)
+    if options["untrained"] is not None:
+        arrays = untrained(arrays, options["untrained"])
     encoder = UniRep(arrays, device)
     encoder.identity["weights_sha256"] = sha256(weights)
+    if options["untrained"] is not None:
+        encoder.identity["untrained"] = options["untrained"]
     return encoder
 
 

@@ -50,10 +50,12 @@ def _alone(parts: list[Content]) -> Content | list[Content]:
 def _baselines(task: Content) -> Content:
     """The application's baselines, but those that are the run of the task itself.
 
-    A task with features of a foundation model also has the same model without them.
+    A task with features of a foundation model also has the same model without them, and on those
+    of its untrained twin.
     """
     own = {"features": task["features"], "model": task["model"]}
-    others = _cheap(task["features"]) | task.get("baselines", {})
+    features = task["features"]
+    others = _cheap(features) | _untrained(features) | task.get("baselines", {})
     return {name: baseline for name, baseline in others.items() if own | baseline != own}
 
 
@@ -66,6 +68,20 @@ def _cheap(features: Content | list[Content]) -> Content:
         if other and other not in kept:
             kept.append(other)
     return {"no_foundation_model": {"features": _alone(kept)}} if kept and kept != parts else {}
+
+
+def _untrained(features: Content | list[Content]) -> Content:
+    """The baseline whose networks have drawn weights: what it lacks is what training gave."""
+    parts = list(parts_of(features).values())
+    if not any(map(_is_learnt, parts)):
+        return {}
+    twins = [
+        {key: value for key, value in part.items() if key != "finetune"} | {"untrained": 1}
+        if _is_learnt(part)
+        else part
+        for part in parts
+    ]
+    return {"untrained": {"features": _alone(twins)}}
 
 
 def _is_learnt(part: Content) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 
 from bioloom.devices import fast_dtype
 from bioloom.embedders import POOLINGS
+from bioloom.embedders._untrained import UNTRAINED
 from bioloom.embedders.huggingface.encoder import HuggingFace
 from bioloom.embedders.huggingface.letters import normalise as normalise
 from bioloom.errors import DataError
@@ -32,6 +33,7 @@ OPTIONS = {
     "max_length": Option(None, minimum=8, type=int),
     "overlap": Option(None, minimum=0, type=int),
     "dtype": Option("auto", choices=("auto", "bfloat16", "float32")),
+    "untrained": UNTRAINED,
 }
 COMMIT = re.compile("[0-9a-f]{40}")
 

@@ -68,7 +68,7 @@ class HuggingFace:
         """`folder` holds config.json, the tokenizer and *.safetensors."""
         check_files(folder)
         self.folder, self.device, self.dtype = folder, device, dtype
-        self.layer = options["layer"]
+        self.layer, self.untrained = options["layer"], options["untrained"]
         self.config = load_config(folder)
         self.tokens = Tokens(folder, options["alphabet"])
         self.special = len(self.tokens.prefix), len(self.tokens.suffix)
@@ -95,6 +95,8 @@ class HuggingFace:
         }
         if (folder / "finetuning.json").exists():
             self.identity["finetuned"] = True
+        if self.untrained is not None:
+            self.identity["untrained"] = self.untrained
         self.info: dict[str, Any] = {"device": device}
 
     def encode(self, sequences: Sequence[str]) -> Iterator[States]:
@@ -110,7 +112,7 @@ class HuggingFace:
         device = self.device
         while True:
             try:
-                plain = load_encoder(self.folder, device, "float32", self.layer)
+                plain = self._load(device, "float32")
 
                 def alone(chunks: list[Chunk], plain: PreTrainedModel = plain) -> torch.Tensor:
                     return torch.cat([self._pad([chunk], plain) for chunk in chunks])
@@ -121,10 +123,13 @@ class HuggingFace:
                     raise
             device = "cpu"  # a network that only just fits has no room for its fp32 copy
 
+    def _load(self, device: str, dtype: str) -> PreTrainedModel:
+        return load_encoder(self.folder, device, dtype, self.layer, self.untrained)
+
     @cached_property
     def model(self) -> PreTrainedModel:
         """The network in the working precision; DataError where `max_length` is beyond it."""
-        model = load_encoder(self.folder, self.device, self.dtype, self.layer)
+        model = self._load(self.device, self.dtype)
         rows, words = embeddings_of(model), len(self.tokens.tokenizer)
         if rows is not None and words > rows:
             raise DataError(

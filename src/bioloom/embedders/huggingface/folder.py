@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bioloom.embedders import model_files
+from bioloom.embedders._untrained import untrained
 from bioloom.errors import DataError
 from bioloom.files import sha256
 
@@ -63,9 +64,22 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
 
 
-def load_encoder(folder: Path, device: str, dtype: str, layer: int) -> PreTrainedModel:
-    """The part of a folder's network that gives states, ready to run."""
-    return encoder_of(load_network(folder, dtype), layer).eval().to(device)
+def load_encoder(
+    folder: Path, device: str, dtype: str, layer: int, seed: int | None = None
+) -> PreTrainedModel:
+    """The part of a folder's network that gives states, ready to run; with a seed, untrained."""
+    if seed is None:
+        return encoder_of(load_network(folder, dtype), layer).eval().to(device)
+    import torch
+
+    # drawn in full precision, so that it is one network in each
+    encoder = encoder_of(load_network(folder, "float32"), layer)
+    weights = dict(encoder.named_parameters())
+    drawn = untrained({name: part.detach().numpy() for name, part in weights.items()}, seed)
+    with torch.no_grad():
+        for name, part in weights.items():
+            part.copy_(torch.from_numpy(drawn[name]))
+    return encoder.eval().to(device, getattr(torch, dtype))
 
 
 def load_network(folder: Path, dtype: str) -> PreTrainedModel:
