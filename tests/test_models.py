@@ -33,7 +33,7 @@ OUTPUT = {kind: get_kind(kind).output for kind in KINDS}
 FLOORS = {"naive", "category_mean", "kaplan_meier"}
 BINNED = {"bayesian_network", "binned_regression"}
 # Models of pairs of nodes: tests/test_models_links.py.
-LINKS = {"gnn", "degree"}
+LINKS = {"gnn", "degree", "neighbours"}
 PAIRS = {"distance_cnn", "separation"}  # tests/test_kinds_residue_pairs.py
 IMAGES = {"pileup_cnn", "posterior"}  # tests/test_kinds_genotypes.py
 LETTERS = {"as_read", "denoising_autoencoder", "spectrum"}  # test_applications_genome_assembly.py

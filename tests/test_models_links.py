@@ -61,7 +61,7 @@ def test_models_learn_from_pairs(name, directed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["gnn", "degree"])
+@pytest.mark.parametrize("name", ["gnn", "degree", "neighbours"])
 @pytest.mark.parametrize("directed", [False, True])
 def test_models_of_links_repeat_and_survive_saving(name, directed, device, tmp_path):
     model, (X, _) = fit(name, directed), pairs(50, seed=3, directed=directed)
@@ -75,7 +75,7 @@ def test_models_of_links_repeat_and_survive_saving(name, directed, device, tmp_p
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["gnn", "degree"])
+@pytest.mark.parametrize("name", ["gnn", "degree", "neighbours"])
 def test_a_score_does_not_depend_on_the_other_pairs_asked(name):
     model, (X, _) = fit(name), pairs(50, seed=3)
     whole = model.predict_proba(X)
@@ -127,7 +127,7 @@ def test_degree_knows_nothing_of_new_nodes_and_not_of_a_pair_itself():
     assert said[0] > said[1] == said[2]
 
 
-@pytest.mark.parametrize("name", ["gnn", "degree"])
+@pytest.mark.parametrize("name", ["gnn", "degree", "neighbours"])
 def test_a_table_is_refused(name):
     X = np.zeros((10, 3), dtype=np.float32)
     y = np.arange(10) % 2
@@ -170,3 +170,33 @@ def test_pairs_of_which_nothing_varies_are_refused():
     bare = replace(X, network=replace(X.network, X=np.zeros((NODES, 0), dtype=np.float32)))
     with pytest.raises(DataError, match="No feature varies"):
         Preprocess.fit(replace(bare, X=np.ones((PAIRS, 1), dtype=np.float32)), y, {})
+
+
+def test_neighbours_are_the_weighted_mean_over_the_most_similar_targets():
+    """By a loop: each training target but the pair's own, the k most similar, weight r^4."""
+    X, y = pairs(directed=True)
+    model = fit("neighbours", directed=True, k=5)
+    new, _ = pairs(30, seed=4, directed=True)
+    known = {}
+    for (source, target), linked in zip(X.edges, y, strict=True):
+        known.setdefault(int(target), set())
+        if linked:
+            known[int(target)].add(int(source))
+    expected = []
+    for source, target in new.edges:
+        alike = {n: float(X.network.X[target] @ X.network.X[n]) for n in known if n != target}
+        near = sorted(alike, key=lambda n: -alike[n])[:5]
+        weight = np.array([max(alike[n], 1e-3) ** 4 for n in near])
+        hit = np.array([source in known[n] for n in near])
+        expected.append((weight * hit).sum() / weight.sum())
+    decision = np.array(expected) * model.weights[0] + model.weights[1]
+    said = model.predict_proba(new)[:, 1]
+    np.testing.assert_allclose(said, 1 / (1 + np.exp(-decision)), rtol=1e-5)
+
+
+def test_neighbours_of_a_stranger_are_found_by_its_features():
+    model = fit("neighbours")
+    X, _ = pairs(20, seed=5)
+    strangers = replace(X.network, node_id=np.char.add("new_", X.network.node_id))
+    said = model.predict_proba(replace(X, network=strangers))[:, 1]
+    assert np.ptp(said) == 0  # nobody is known to be linked to any of them

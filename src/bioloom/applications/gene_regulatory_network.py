@@ -344,6 +344,10 @@ def defaults(task: dict[str, Any]) -> dict[str, Any]:
         "model": {"name": "gnn", "width": 32, "weight_decay": 0.1, "hide": 1.0},
         "baselines": {
             "degree": {"model": {"name": "degree"}},
+            "neighbours": {
+                "features": {"embedder": "table", "columns": [], "network": {"profile": True}},
+                "model": {"name": "neighbours"},
+            },
             "correlation": alone("strength"),
             "clr": alone("clr"),
         },
