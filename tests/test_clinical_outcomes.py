@@ -58,7 +58,7 @@ def test_an_event_that_is_not_declared_is_asked_for_with_all_values(tmp_path):
     path = written(tmp_path, status=codes(2, 1))
     message = refused(lambda: ingest(path, TIMED), "Which value is the event")
     assert "1: 7 rows, 2: 5 rows" in message
-    refused(lambda: ingest(path, {**TIMED, "event": 3}), "No row has '3'")
+    refused(lambda: ingest(path, {**TIMED, "event": 3}), "Which values are no event")
 
 
 def test_a_third_value_is_neither_event_nor_censored_until_the_task_says_so(tmp_path):
@@ -131,16 +131,27 @@ def test_what_happened_after_the_start_is_no_feature(tmp_path):
         assert len(ingest(path, {**asked, **way})) == 150
 
 
+def many(folder: Path, times: int = 10) -> Path:
+    """The twelve patients so many times, each with an id of its own."""
+    table = pd.concat([pd.read_csv(written(folder, status=codes(1, 0)))] * times)
+    table.assign(id=[f"P{i}" for i in range(len(table))]).to_csv(
+        folder / "patients.csv", index=False
+    )
+    return folder / "patients.csv"
+
+
 def test_yes_and_no_by_a_horizon_weigh_who_was_followed(tmp_path):
-    path = written(tmp_path, status=codes(1, 0), age=list(range(40, 52)))
+    path = many(tmp_path)
     samples = RISK.clean(ingest(path, {**TIMED, "event": 1, "horizon": 12.0}), {}).samples
     yes = samples["label"] == "yes"
     timed = ingest(path, {**TIMED, "event": 1})
     free = kaplan_meier(get_kind("survival").encode(timed, []), np.array([12.0]))[0]
     # the weights of those with the event, over all who were there, are 1 - Kaplan-Meier
-    assert samples.loc[yes, "sample_weight"].sum() / 12 == pytest.approx(1 - free)
-    assert samples["sample_weight"].sum() == pytest.approx(12)
-    refused(lambda: ingest(path, {**TIMED, "event": 1, "horizon": 99.0}), "largest horizon is 24")
+    assert samples.loc[yes, "sample_weight"].sum() / 120 == pytest.approx(1 - free)
+    assert samples["sample_weight"].sum() == pytest.approx(120)
+    # the patient who was last seen at the horizon had no event by then
+    assert (~yes).sum() == 60
+    refused(lambda: ingest(path, {**TIMED, "event": 1, "horizon": 99.0}), "largest horizon is 2")
 
 
 def test_a_horizon_that_nobody_reached_is_refused_with_the_largest(tmp_path):

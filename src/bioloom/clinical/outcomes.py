@@ -15,9 +15,10 @@ import pandas as pd
 
 from bioloom.errors import DataError, in_yaml
 from bioloom.formats.columns import MOST_TOLD, numbers, require_columns, text, without_point
-from bioloom.metrics.survival import brier_weights
+from bioloom.kinds.survival import longest
+from bioloom.metrics.survival import uncensored
 from bioloom.options import Option
-from bioloom.privacy.small_cells import count_shown
+from bioloom.privacy.small_cells import FEW, count_shown
 from bioloom.samples import COMPETING, ENTRY, EVENT, TIME
 
 OPTIONS: dict[str, Any] = {
@@ -33,6 +34,7 @@ OPTIONS: dict[str, Any] = {
 COLUMNS: dict[str, Any] = {"time": None, "event": None, "entry": None}
 FEW_VALUES = 20  # that a message lists
 FEW_KNOWN = 20  # values of a column that is looked at
+NEARLY_ALL = 0.95  # of them: a typing error makes no feature of it
 COMPARABLE = 0.25  # of the longest time: what only reaches less is no time
 
 
@@ -71,6 +73,7 @@ def read_times(
         wrong["an entry at or after the end"] = found[ENTRY] >= time
     if options["competing"]:
         found[COMPETING] = other
+    found = found.mask(time.isna() & event.isna())  # an entry alone is no outcome
     _refuse_rows(wrong, file, columns["time"])
     zero = int((time == 0).sum())
     notes = [f"{count_shown(zero)} rows have the time 0; they are kept"] if zero else []
@@ -83,7 +86,7 @@ def _events(
     """Whether the event, and whether a competing one, ended the time; missing where not known."""
     cells = without_point(text(column).str.casefold())
     counts = cells.value_counts()
-    shown = ", ".join(f"{name}: {count_shown(n)} rows" for name, n in counts[:FEW_VALUES].items())
+    shown = _shown(counts)
     event, competing, censored = (
         _words(options[key]) for key in ("event", "competing", "censored")
     )
@@ -94,12 +97,8 @@ def _events(
             column=str(column.name),
             hint="say it under `datasets`, such as `event: 1`",
         )
-    if missing := [word for word in event + competing + censored if word not in counts.index]:
-        raise DataError(
-            f"No row has {missing[0]!r}; there are {shown}", file=file, column=str(column.name)
-        )
     left = [word for word in counts.index if word not in event + competing]
-    if set(left) != set(censored or left[:1]):
+    if not set(left) <= set(censored or left[:1]):
         raise DataError(
             f"Which values are no event? There are {shown}",
             file=file,
@@ -111,6 +110,15 @@ def _events(
         cells.isin(event).astype("boolean").mask(~known),
         cells.isin(competing).astype("boolean").mask(~known),
     )
+
+
+def _shown(counts: pd.Series) -> str:
+    """Values with their rows: none of a few, nor any of a column that has many, maybe names."""
+    if len(counts) > FEW_VALUES:
+        return f"{len(counts)} different values"
+    told = [f"{name}: {n} rows" for name, n in counts.items() if n >= FEW]
+    rare = len(counts) - len(told)
+    return ", ".join([*told, *([f"{rare} of fewer than {FEW} rows"] if rare else [])])
 
 
 def _words(value: Any) -> list[str]:
@@ -156,8 +164,8 @@ def refuse_later(
         known = days.notna() & time.notna()
         if known.sum() < FEW_KNOWN or known.sum() == time.notna().sum():
             continue
-        never_later = (days[known] <= time[known]).all() and (days[known] >= 0).all()
-        if never_later and days[known].max() > COMPARABLE * time.max():
+        inside = ((days[known] <= time[known]) & (days[known] >= 0)).mean()
+        if inside >= NEARLY_ALL and days[known].max() > COMPARABLE * time.max():
             raise DataError(
                 "This may be a time after the start: it is known of some rows, never after the end",
                 file=file,
@@ -171,20 +179,22 @@ def by_horizon(times: pd.DataFrame, horizon: float) -> tuple[pd.DataFrame, list[
     """`label` yes or no at the horizon and `sample_weight`; and notes.
 
     Who was censored before it has no label: those like them that were followed count for them, by
-    the inverse of the probability of not being censored (see `metrics.survival.brier_weights`).
+    the inverse of the probability of not being censored until then, which is that of all rows
+    (Robins and Rotnitzky 1992).
     """
     known = times[TIME].notna()
     end, event = times.loc[known, TIME].to_numpy(), times.loc[known, EVENT].to_numpy(bool)
-    if not horizon <= end.max(initial=0):
+    if not known.any() or horizon > (last := longest(end)):
         raise DataError(
-            f"`horizon: {horizon:g}` is later than any row was followed",
-            hint=f"the largest horizon is {end.max(initial=0):g}",
+            f"Too few rows were followed to `horizon: {horizon:g}`",
+            hint=f"the largest horizon is {last:g}" if known.any() else None,
         )
     y = np.column_stack([np.full(len(end), -np.inf), end, event])
-    weight = pd.Series(np.nan, index=times.index)
-    weight[known] = brier_weights(y, np.array([horizon]))[:, 0]
-    yes, no = (times[TIME] <= horizon) & times[EVENT], times[TIME] > horizon
+    yes = known & (times[TIME] <= horizon) & times[EVENT].fillna(False)
+    no = known & (times[TIME] >= horizon) & ~yes
     label = pd.Series(pd.NA, index=times.index, dtype="str").mask(no, "no").mask(yes, "yes")
+    weight = pd.Series(np.nan, index=times.index)
+    weight[known] = 1 / uncensored(y, np.minimum(end, horizon), before=True)
     lost = int((known & label.isna()).sum())
     notes = [
         f"{count_shown(lost)} rows were censored before the horizon: rows that were followed "

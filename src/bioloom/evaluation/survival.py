@@ -12,7 +12,7 @@ GROUPS = ("low risk", "middle risk", "high risk")
 BINS = 5
 FEWEST = 10  # rows of a bin
 RISK = "risk."
-Z = 1.959964  # of 95 %
+Z, TAIL = 1.959964, 0.025  # of 95 %
 
 
 def survival_groups(test: TestSet, draws: np.ndarray) -> pd.DataFrame:
@@ -46,6 +46,8 @@ def risk_calibration(test: TestSet, draws: np.ndarray) -> pd.DataFrame:
     found = []
     for name in [name for name in rows.facts if name.startswith(RISK)]:
         horizon, risk = float(name.removeprefix(RISK)), rows.facts[name]
+        if horizon > rows.y[:, 1].max(initial=0):
+            continue  # nobody was followed so long
         fifth = _parts(risk, max(1, min(BINS, len(risk) // FEWEST)))
         for number in np.unique(fifth):
             inside = fifth == number
@@ -77,6 +79,10 @@ def kaplan_meier_interval(
     free = kaplan_meier(y, when)
     with np.errstate(divide="ignore", invalid="ignore"):
         reach = np.exp(Z * np.sqrt(variance) / -np.log(free))
-    inside = (free > 0) & (free < 1)
-    low = np.where(inside, free**reach, free)
-    return free, low, np.where(inside, free ** (1 / reach), free)
+        low, high = free**reach, free ** (1 / reach)
+    # Where nobody, or everybody, has had the event: what n rows of one kind allow (exact binomial).
+    rows = np.maximum((y[:, 1, None] >= when).sum(axis=0), 1)
+    never, always = free == 1, free == 0
+    low = np.where(never, TAIL ** (1 / rows), np.where(always, 0.0, low))
+    high = np.where(always, 1 - TAIL ** (1 / len(y)), np.where(never, 1.0, high))
+    return free, low, high

@@ -22,6 +22,10 @@ GRID = 25  # times at which a curve is known
 STILL_AT_RISK = 0.05  # share of rows that a curve ends with, and at least
 FEWEST_AT_RISK = 10
 SEEN_BY_HORIZON = 0.8  # share of the events, where no horizon is declared
+COMPETE = (
+    "risks take competing events as if the event could still happen after them: they say more than "
+    "happens (see the figure)"
+)
 FREE, RISK = "free.", "risk."
 
 
@@ -52,14 +56,14 @@ def outputs(samples: pd.DataFrame, positive: str | None) -> list[str]:
     if not y[:, 2].any():
         raise DataError("No event was seen", column=EVENT, hint="which value is the event?")
     quantiles = np.quantile(y[y[:, 2] == 1, 1], np.linspace(0.02, 1, GRID))
-    last = longest(y)
+    last = longest(y[:, 1])
     times = {float(f"{time:.3g}") for time in [*quantiles, last]}
     return [f"{time:g}" for time in sorted(times) if 0 < time <= last]
 
 
-def longest(y: np.ndarray) -> float:
-    """The latest time that enough rows reached: later, few stand for all."""
-    times = np.sort(y[:, 1])
+def longest(times: np.ndarray) -> float:
+    """The latest time that enough of the rows (N,) reached: later, few stand for all."""
+    times = np.sort(times)
     few = max(FEWEST_AT_RISK, int(STILL_AT_RISK * len(times)))
     last = times[max(len(times) - few, 0)]
     scale = 10.0 ** np.floor(np.log10(last) - 2) if last > 0 else 1.0
@@ -84,7 +88,9 @@ def calibrate(raw: np.ndarray, y: np.ndarray, labels: Labels, y_train: np.ndarra
                 f"Nothing can be said of the horizon {horizon:g}: too few were followed so long",
                 hint=f"the largest one is {times[-1]:g}",
             )
-    return Calibration(horizons=list(labels.horizons or [_horizon(y_train, times)]))
+    # One for all partitions, whose risks are pooled: it is no more than where to look.
+    horizons = sorted(labels.horizons or [_horizon(np.asarray(labels.y), times)])
+    return Calibration(horizons=horizons)
 
 
 def _horizon(y: np.ndarray, times: np.ndarray) -> float:
@@ -145,7 +151,7 @@ def test_set(test: pd.DataFrame, held_out: pd.DataFrame, options: dict[str, Any]
     joined = join(Truth(test, y, names), held_out, said)
     if COMPETING in test:
         tables = {"cumulative_incidence": incidence(test, y, when(names))}
-        joined = replace(joined, tables=tables)
+        joined = replace(joined, tables=tables, flags=[COMPETE])
     return joined
 
 

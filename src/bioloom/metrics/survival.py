@@ -19,7 +19,7 @@ BLOCK = 1_000  # rows that are paired with all others at once
 METRICS = (
     Metric("concordance", "Concordance (Harrell's C)"),
     Metric("integrated_brier", "Integrated Brier score", lower_is_better=True),
-    Metric("observed_expected", "Events seen / expected", bounded=False),
+    Metric("observed_expected", "Events seen / expected", bounded=False, ordered=False),
 )
 
 
@@ -148,7 +148,10 @@ def hazard_at(free: np.ndarray, when: np.ndarray, times: np.ndarray) -> np.ndarr
 
 
 def expected(y: np.ndarray, free: np.ndarray, when: np.ndarray) -> np.ndarray:
-    """The events that a prediction expects of each row between its entry and its time, (N,)."""
+    """The events that a prediction expects of each row between its entry and its time, (N,).
+
+    Nothing is expected after the last of the times.
+    """
     entry, end = (hazard_at(free, when, y[:, column]) for column in (ENTRY, TIME))
     return end - entry
 
@@ -162,9 +165,11 @@ def survival_scores(
     censored.
     """
     found = {"concordance": concordance(y, risk, weights)}
-    if np.isneginf(y[:, ENTRY]).all():
-        counts = brier_weights(y, when)
-        found["integrated_brier"] = integrated(brier(y, free, when, counts, weights), when)
-    seen = y[:, EVENT] @ weights
+    followed = when < y[:, TIME].max(initial=-np.inf)  # later, nobody tells
+    if np.isneginf(y[:, ENTRY]).all() and followed.any():
+        times, curves = when[followed], free[:, followed]
+        scores = brier(y, curves, times, brier_weights(y, times), weights)
+        found["integrated_brier"] = integrated(scores, times)
+    seen = (y[:, EVENT] * (y[:, TIME] <= when[-1])) @ weights
     found["observed_expected"] = ratio(seen, expected(y, free, when) @ weights)
     return found

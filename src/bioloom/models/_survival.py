@@ -29,6 +29,7 @@ class RiskSets:
     entered: np.ndarray
     first: np.ndarray
     last: np.ndarray
+    late: bool
 
     @classmethod
     def of(cls, y: np.ndarray) -> RiskSets:
@@ -44,20 +45,30 @@ class RiskSets:
         last = np.searchsorted(times, y[:, TIME], side="right")
         where = np.full(len(y), -1)
         where[event] = place
-        return cls(times, events, where, by_time, by_entry, left, entered, first, last)
+        late = bool(np.isfinite(y[:, ENTRY]).any())
+        return cls(times, events, where, by_time, by_entry, left, entered, first, last, late)
 
     def sums(self, values: np.ndarray) -> np.ndarray:
-        """The sum of values (N, ...) over those at risk at each time, (E, ...)."""
-        nothing = np.zeros((1, *values.shape[1:]))
-        gone = np.concatenate([nothing, np.cumsum(values[self.by_time], axis=0)])
-        come = np.concatenate([nothing, np.cumsum(values[self.by_entry], axis=0)])
-        # at risk = entered - gone, and all who are gone had entered
-        return come[self.entered] - gone[self.left]
+        """The sum of values (N, ...) over those at risk at each time, (E, ...).
+
+        From the end: what is left of a cohort is not what a large value of long ago lets through.
+        """
+        still = _from_the_end(values[self.by_time])[self.left]
+        if self.late:
+            # who is still there, but for those who come later
+            still = still - _from_the_end(values[self.by_entry])[self.entered]
+        return still
 
     def spread(self, values: np.ndarray) -> np.ndarray:
         """The sum of values (E,) over the events that each row is at risk of, (N,)."""
         total = np.concatenate([[0.0], np.cumsum(values)])
         return total[self.last] - total[self.first]
+
+
+def _from_the_end(values: np.ndarray) -> np.ndarray:
+    """Sums of the last N, N - 1, ... 0 of the values (N, ...), (N + 1, ...)."""
+    nothing = np.zeros((1, *values.shape[1:]))
+    return np.concatenate([np.cumsum(values[::-1], axis=0)[::-1], nothing])
 
 
 def partial_likelihood(score: np.ndarray, sets: RiskSets) -> tuple[float, np.ndarray, np.ndarray]:

@@ -13,6 +13,7 @@ from bioloom.models._survival import RiskSets, baseline_hazard, partial_likeliho
 
 STEPS = 50
 TOLERANCE = 1e-8
+MOST = 50.0  # log of a hazard ratio: beyond, a curve is 0 or 1
 
 
 @dataclass(kw_only=True)
@@ -45,7 +46,8 @@ class Model(Estimator):
     def outputs(self, X: Shaped) -> np.ndarray:
         """The share without the event at each time, (N, n_outputs)."""
         values = np.asarray(cast(np.ndarray, self.taken(X)), dtype=np.float64) - self.mean
-        return np.exp(-np.outer(np.exp(values @ self.coefficients), self.hazard))
+        score = np.clip(values @ self.coefficients, -MOST, MOST)
+        return np.exp(-np.outer(np.exp(score), self.hazard))
 
     def state(self) -> dict[str, np.ndarray]:
         """Means of the columns, coefficients, and the hazard of a row of means."""

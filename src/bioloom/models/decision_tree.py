@@ -7,6 +7,7 @@ Crowley (1992, Biometrics 48, 411).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -69,12 +70,12 @@ class Tree:
                 paths[int(below)] = [*path, condition]
         return paths
 
-    def is_sound(self) -> bool:
-        """Whether each split has two nodes that come after it."""
+    def is_sound(self, columns: int) -> bool:
+        """Whether each split has one of so many columns, and two nodes that come after it."""
         splits = np.flatnonzero(self.column >= 0)
         children = np.stack([self.left[splits], self.right[splits]])
         inside = (children > splits) & (children < len(self.column))
-        return bool(inside.all())
+        return bool(inside.all() and (self.column < columns).all())
 
 
 @dataclass(kw_only=True)
@@ -121,7 +122,8 @@ class Model(Estimator):
         self.start = loss.start(weight)
         self.grown: list[list[Tree]] = []
         scores, told = (np.tile(self.start, (len(rows), 1)) for rows in (values, valid))
-        stops = len(valid) > 0
+        # Valid rows that no score can suit better, such as without an event, tell nothing.
+        stops = len(valid) > 0 and bool(held.step(told)[0].any())
         best, keep = held.value(told) if stops else np.inf, 0
         while len(self.grown) - keep < PATIENCE and len(self.grown) < self.trees:
             slope, bend = loss.step(scores)
@@ -218,10 +220,17 @@ class Model(Estimator):
         """Write rules.csv, which is read by people."""
         self.rules().to_csv(folder / "rules.csv", index=False, float_format="%.4g")
 
+    def write_state(self, folder: Path) -> None:
+        """Write model.safetensors, and the names of the columns (names.json)."""
+        super().write_state(folder)
+        (folder / "names.json").write_text(json.dumps(self.names) + "\n")
+
     def read_state(self, folder: Path) -> None:
-        """Read model.safetensors; DataError for a tree that leads nowhere."""
+        """Read both; DataError for a tree that leads nowhere."""
         super().read_state(folder)
-        if not all(tree.is_sound() for trees in self.grown for tree in trees):
+        self.names = json.loads((folder / "names.json").read_text())
+        size = len(self.names)
+        if not all(tree.is_sound(size) for trees in self.grown for tree in trees):
             raise DataError("The trees are damaged", file=folder / "model.safetensors")
 
     def rules(self) -> pd.DataFrame:
@@ -255,8 +264,9 @@ class Model(Estimator):
         values, names = self._cells(X), names_of(taken)
         if self.trees == 1:
             [tree] = self.grown[0] if self.grown else [LEAF]
-            texts = {end: in_words(path, names) for end, path in tree.paths().items()}
-            return [texts[end] for end in tree.ends(values)]
+            paths = tree.paths()
+            ends = tree.ends(values)
+            return [in_words(paths[e], names, row) for e, row in zip(ends, values, strict=True)]
         parts: dict[tuple[int, ...], np.ndarray] = {}
         for [tree] in self.grown:
             columns = tuple(np.unique(tree.column[tree.column >= 0]))
@@ -299,13 +309,22 @@ def names_of(X: Shaped) -> list[str]:
     return X.names if isinstance(X, Table) else [f"x{i + 1}" for i in range(vectors(X).shape[1])]
 
 
-def in_words(path: list[tuple[int, float, bool]], names: list[str]) -> str:
-    """A rule: `if age > 71.5 and sex is male`; of conditions on one column the narrowest."""
+def in_words(
+    path: list[tuple[int, float, bool]], names: list[str], row: np.ndarray | None = None
+) -> str:
+    """A rule: `if age > 71.5 and sex is male`; of conditions on one column the narrowest.
+
+    Of a row (D,) that follows it, what is missing is said to be.
+    """
     ends: dict[int, tuple[float, float]] = {}
     for column, cut, at_most in path:
         low, high = ends.get(column, (-np.inf, np.inf))
         ends[column] = (low, min(high, cut)) if at_most else (max(low, cut), high)
-    return f"if {' and '.join(_between(names[c], *ends[c]) for c in ends)}" if ends else "all"
+    told = [
+        f"{names[c]} is missing" if row is not None and np.isnan(row[c]) else _between(names[c], *e)
+        for c, e in ends.items()
+    ]
+    return f"if {' and '.join(told)}" if told else "all"
 
 
 def _between(name: str, low: float, high: float) -> str:

@@ -9,7 +9,14 @@ import numpy as np
 import pandas as pd
 
 from bioloom.privacy.small_cells import FEW, FEWEST_PERSONS, HIDDEN, count_shown
-from bioloom.samples import TEXT, Cleaned, Raw, feature_columns, label_columns, text_columns
+from bioloom.samples import (
+    TEXT,
+    Cleaned,
+    Raw,
+    feature_columns,
+    label_columns,
+    text_columns,
+)
 from bioloom.samples.arms import ARM
 from bioloom.samples.columns import has_classes, is_flag, is_number
 
@@ -43,10 +50,14 @@ def quality(raw: Raw, cleaned: Cleaned, *, private: bool) -> dict[str, Any]:
     several = [name for name in label_columns(samples) if name != "label"]
     if ARM in samples:
         report["labels"] = _counts(samples[ARM], private)
+    elif EVENT in samples:
+        events = int(samples[EVENT].fillna(False).sum())
+        times = _describe(samples[TIME], private)
+        report["follow_up"] = {"events": count_shown(events, private), "time": times}
     elif several:
         missing = int(samples[several].isna().to_numpy().sum())
         report["targets"] = {"count": len(several), "missing": count_shown(missing, private)}
-    if several and all(is_flag(samples[name]) for name in several):
+    if several and EVENT not in samples and all(is_flag(samples[name]) for name in several):
         report["labels"] = _flag_counts(samples[several], private)
     report["columns"] = _describe_columns(samples, private)
     return report

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from bioloom.arrays import Shaped, end_to_end
 from bioloom.features import Features
+from bioloom.fitted.preprocess import Preprocess
 from bioloom.kinds import Kind, Labels
 from bioloom.models import check_parameters, get_model, unit_of
 
@@ -47,6 +49,13 @@ def make_recipes(
             | changes.get("preprocess", options.get("preprocess", {})),
         )
     return recipes
+
+
+def prepare(recipe: Recipe, kind: Kind, X: Shaped, y: Shaped) -> Preprocess:
+    """The preprocessing fitted on these training rows."""
+    labels = end_to_end(y)
+    by = labels if kind.as_number is None else kind.as_number(labels)
+    return Preprocess.fit(X, by, recipe.preprocess, recipe.takes)
 
 
 def weighting(model: Any, labels: Labels, rows: np.ndarray) -> dict[str, np.ndarray]:

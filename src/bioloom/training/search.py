@@ -11,9 +11,8 @@ import numpy as np
 from bioloom.arrays import end_to_end
 from bioloom.errors import DataError
 from bioloom.fitted import model_rows, raw_answers
-from bioloom.fitted.preprocess import Preprocess
 from bioloom.kinds import Kind, Labels
-from bioloom.training.recipe import Recipe, build_model, weighting
+from bioloom.training.recipe import Recipe, build_model, prepare, weighting
 
 INNER_FOLDS = 3
 
@@ -36,8 +35,7 @@ def select_parameters(
         return candidates[0]
     losses = np.zeros(len(candidates))
     for inside, outside in _inner_folds(labels.kind, y["train"], units, seed):
-        labelled = end_to_end(y["train"][inside])
-        preprocess = Preprocess.fit(X["train"][inside], labelled, recipe.preprocess, recipe.takes)
+        preprocess = prepare(recipe, labels.kind, X["train"][inside], y["train"][inside])
         # Fitted on `inside`, stopped on valid, judged by `outside`.
         prepared = {
             "inside": preprocess.transform(X["train"][inside]),

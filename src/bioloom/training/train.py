@@ -26,11 +26,10 @@ from bioloom.features import Features
 from bioloom.files import sha256
 from bioloom.fitted import Fitted, model_rows
 from bioloom.fitted.novelty import Novelty
-from bioloom.fitted.preprocess import Preprocess
 from bioloom.fitted.signature import make_signature
 from bioloom.kinds import Kind, Labels, encode_labels, kind_of
 from bioloom.structures.distances import answer_offsets
-from bioloom.training.recipe import Recipe, build_model, make_recipes, weighting
+from bioloom.training.recipe import Recipe, build_model, make_recipes, prepare, weighting
 from bioloom.training.search import select_parameters
 
 FITTED_PARTS = ("train", "valid")
@@ -143,10 +142,7 @@ def fit(
         raise DataError(
             "A class has no training row in a partition", hint="raise `clean: min_class_size`"
         )
-    labelled = end_to_end(y["train"])
-    if kind.as_number is not None:
-        labelled = kind.as_number(labelled)
-    preprocess = Preprocess.fit(X["train"], labelled, recipe.preprocess, recipe.takes)
+    preprocess = prepare(recipe, kind, X["train"], y["train"])
     prepared = {part: preprocess.transform(X[part]) for part in FITTED_PARTS}
     units = partition.units[rows["train"]]
     parameters = select_parameters(recipe, labels, rows["train"], X, y, units, seed)
