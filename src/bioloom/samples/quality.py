@@ -10,7 +10,9 @@ import pandas as pd
 
 from bioloom.privacy.small_cells import FEW, FEWEST_PERSONS, HIDDEN, count_shown
 from bioloom.samples import (
+    EVENT,
     TEXT,
+    TIME,
     Cleaned,
     Raw,
     feature_columns,
