@@ -3,7 +3,7 @@
 Sources: `clinical` (one row a patient or visit) and, optionally, `expression` (genes x patients).
 Samples: `sample_id, group` (the patient), the outcome, clinical columns, `text.<column>` of free
 text, `expression.<gene>` columns.
-Columns that identify a person are removed here, before anything is written.
+What identifies a person stops here, before anything is written, until the task says what to do.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ from bioloom.formats.expression import OPTIONS as MATRIX_OPTIONS
 from bioloom.formats.expression import read_expression_source
 from bioloom.formats.table import READ_OPTIONS, read_source
 from bioloom.options import column_names, complete_options, named_columns
-from bioloom.privacy.identifiers import identifying
+from bioloom.privacy import actions, audit
+from bioloom.privacy.identifiers import find
 from bioloom.privacy.small_cells import count_shown
 from bioloom.samples import EVENT, TEXT, Cleaned, Raw, feature_columns, label_columns, text_columns
 from bioloom.samples.cleaning import (
@@ -45,15 +46,19 @@ from bioloom.samples.cleaning import (
 )
 from bioloom.samples.columns import is_number
 
-# `identifiers` names further columns that must not be read; `not_identifiers` those that only look
-# like one. Of `types`, text is free text: no feature, but what a part of the features may embed.
+# `privacy` says what is done with a column that identifies persons (`privacy.actions`);
+# `identifiers` are those to drop, `not_identifiers` those that only look like one. Of
+# `quasi_identifiers` it is told how many persons are alike in all of them. Of `types`, text is free
+# text: no feature, but what a part of the features may embed.
 OPTIONS: dict[str, Any] = {
     "columns": {},
     "read": {},
     "keep": {},
     "exclude": {},
     "types": {},
+    "privacy": {},
     "identifiers": [],
+    "quasi_identifiers": [],
     "not_identifiers": [],
     "kind": None,
     "drop": [],
@@ -84,17 +89,48 @@ def read_patients(
     path = files["clinical"]
     table = read_source(path, "clinical", options)
     table, notes = select_rows(table, options, path, private=True)
+    table, audited = _gate(table, named, options, path)
     samples = _identity(table, named, path)
     labels, taken = outcome(table, named, options, path)
     roles = [name for name in named_columns(named) if name in table]
     clinical, left_out = _clinical(table, roles, options, path)
-    notes += taken + left_out
+    notes += audited + taken + left_out
+    if quasi := options["quasi_identifiers"]:
+        require_columns(table, quasi, path)
+        notes.append(audit.anonymity(table, quasi, samples["group"]))
     blocks = [samples.join(labels), clinical]
     if "expression" in files:
-        expression, facts = _expression(files, samples["group"], options)
+        coded = options["privacy"].get(named["patient"] or named["id"]) == actions.PSEUDONYM
+        expression, facts = _expression(files, samples["group"], options, coded)
         blocks.append(expression.set_axis(samples.index, axis=0))
         notes += facts
     return Raw(pd.concat(blocks, axis=1).reset_index(drop=True), notes)
+
+
+def _gate(
+    table: pd.DataFrame, columns: Mapping[str, Any], options: Mapping[str, Any], path: Path
+) -> tuple[pd.DataFrame, list[str]]:
+    """The table after what the task says is done with identifiers, and the record of it.
+
+    Raises DataError that lists all columns which may identify persons and of which nothing is said.
+    """
+    chosen = actions.checked(options["privacy"])
+    chosen |= dict.fromkeys(map(str, options["identifiers"]), actions.DROP)
+    harmless = [str(name) for name in options["not_identifiers"]]
+    require_columns(table, [*chosen, *harmless], path)
+    if both := [name for name in harmless if name in chosen]:
+        raise DataError("`not_identifiers` names a column that `privacy` changes", column=both[0])
+    ids = [str(columns[role]) for role in ("id", "patient") if columns[role]]
+    roles = [name for name in named_columns(columns) if name not in ids]
+    if dropped := [name for name in (*ids, *roles) if chosen.get(name) == actions.DROP]:
+        raise DataError("A column that `columns` names cannot be dropped", column=dropped[0])
+    texts = [name for name, type_ in options["types"].items() if type_ == FREE_TEXT]
+    found = find(table, ids=ids, outcomes=roles, texts=texts)
+    if unsaid := [one for one in found if one.column not in (*chosen, *harmless)]:
+        raise audit.stopped(unsaid, ids, path)
+    patient = columns["patient"] or columns["id"]
+    changed, cells = actions.apply(table, chosen, patient, path)
+    return changed, [*audit.done(found, chosen, cells), *audit.kept(found, harmless)]
 
 
 def _identity(table: pd.DataFrame, columns: Mapping[str, Any], path: Path) -> pd.DataFrame:
@@ -118,13 +154,8 @@ def _identity(table: pd.DataFrame, columns: Mapping[str, Any], path: Path) -> pd
 def _clinical(
     table: pd.DataFrame, roles: list[str], options: Mapping[str, Any], path: Path
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Numbers, categories and free text; and notes on the columns that are not read."""
-    require_columns(table, [*options["identifiers"], *options["not_identifiers"]], path)
-    others = [str(name) for name in table if name not in roles]
-    suspects = {*identifying(others), *options["identifiers"]} - {*options["not_identifiers"]}
-    removed = [name for name in others if name in suspects]
-    notes = [f"Columns that identify a person were not read: {', '.join(removed)}"]
-    features = table.drop(columns=[*dict.fromkeys(roles), *removed])
+    """Numbers, categories and free text; and a note on columns that number the rows."""
+    features = table.drop(columns=[*dict.fromkeys(roles)])
     types = options["types"]
     names = feature_names(features.columns, path)
     unused = [name for name, ours in names.items() if ours in options["drop"]]
@@ -134,14 +165,19 @@ def _clinical(
         f"{TEXT}{names[name]}" if types.get(name) == FREE_TEXT else names[name]: column
         for name, column in typed.items()
     }
-    return pd.DataFrame(columns, index=table.index), [*(notes if removed else []), *numbering]
+    return pd.DataFrame(columns, index=table.index), numbering
 
 
 def _expression(
-    files: Mapping[str, Path], patients: pd.Series, options: Mapping[str, Any]
+    files: Mapping[str, Path], patients: pd.Series, options: Mapping[str, Any], coded: bool
 ) -> tuple[pd.DataFrame, list[str]]:
-    """The patients' rows of the matrix, empty where it has none, and what did not match."""
+    """The patients' rows of the matrix, empty where it has none, and what did not match.
+
+    The `patients` may be `coded`, as pseudonyms of what the matrix calls them.
+    """
     matrix = read_expression_source(files, "expression", options)
+    if coded:
+        matrix.index = pd.Index(actions.pseudonyms(pd.Series(matrix.index)))
     found = places(patients, matrix.index)
     without, extra = (found < 0).sum(), len(matrix) - len(np.unique(found[found >= 0]))
     if without == len(patients):
