@@ -89,8 +89,10 @@ def read_patients(
     path = files["clinical"]
     table = read_source(path, "clinical", options)
     table, notes = select_rows(table, options, path, private=True)
-    table, audited = _gate(table, named, options, path)
     samples = _identity(table, named, path)
+    table, audited = _gate(table, named, options, path)
+    if {named["id"], named["patient"]} & {*options["privacy"]}:
+        samples = _identity(table, named, path)
     labels, taken = outcome(table, named, options, path)
     roles = [name for name in named_columns(named) if name in table]
     clinical, left_out = _clinical(table, roles, options, path)

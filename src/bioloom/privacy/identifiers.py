@@ -18,6 +18,7 @@ from bioloom.privacy import dates, names, values
 from bioloom.privacy.values import DIRECT, FLAGS, SMALL_AREAS
 
 OLDEST = 89
+LONGEST = 130  # years that a person may live; more is a typing error
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def _direct(name: str, cells: pd.Series, *, named: bool) -> Finding | None:
 def _of(name: str, cells: pd.Series, days: pd.DataFrame) -> Finding | None:
     numeric = _numbers(cells)
     if (per := names.age_unit(name)) is not None and numeric is not None:
-        old = int((numeric >= (OLDEST + 1) * per).sum())
+        old = int(numeric.between((OLDEST + 1) * per, LONGEST * per).sum())
         return Finding(name, names.AGES, old, "numbers above 89 years") if old else None
     if cells.str.casefold().isin(FLAGS).all() or (
         numeric is not None and numeric.isin([0, 1]).all()

@@ -107,8 +107,9 @@ _STREET = re.compile(
         r"\d+\w? (?:\w+ ){0,3}(?:street|st\.?|road|rd\.?|avenue|ave\.?|lane|ln|drive|dr\.?"
         r"|boulevard|blvd|way|court|place|square)(?:$|[ ,;])",
         r"(?:stra(?:ß|ss)e|str\.|weg|platz|gasse|straat|laan|gatan|vägen) \d",
-        r"\b(?:rue|calle|via|rua|ul\.|ulica|avenida|plaza|viale|piazza|улица)[\s\w.'’]+,? ?\d",
+        r"\b(?:rue|calle|via|rua|ulica|avenida|plaza|viale|piazza|улица)\b[\s\w.'’]+,? ?\d",
         r"\d+,? (?:rue|bis|avenue) ",
+        r"\bul\. ?\w+,? ?\d",
         r"\b(?:sokak|caddesi|mah\.)",
         r"\bP\.? ?O\.? Box \d",
         r"(?:路|街|町|丁目)\d+",
