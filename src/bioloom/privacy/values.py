@@ -261,7 +261,7 @@ def has_inside(cells: Counter[str]) -> tuple[str, str, int] | None:
 # Accessions of sequences, variants, proteins and terms, and places on chromosomes.
 _SCIENTIFIC = _like(
     r"rs\d+|ss\d+|COS[MV]\d+|ENS[A-Z]*\d+(?:\.\d+)?|[NX][CGMRPTW]_\d+(?:\.\d+)?|(?:GSM|GSE|SR[RXSP]|ER[RXSP]"
-    r"|DR[RXSP]|SAM[NED]A?|PRJ[A-Z]+|CHEMBL|HGNC:|GO:|HP:|MONDO:|DOID:|OMIM:?|MIM:?|CHEBI:|DB|hsa|K|R-HSA-)\d+"
+    r"|DR[RXSP]|SAM[NED]A?|PRJ[A-Z]+|CHEMBL|HGNC:|GO:|HP:|MONDO:|DOID:|OMIM:?|MIM:?|CHEBI:|hsa|R-HSA-)\d+|(?:DB|K)\d{5}"
     r"|[OPQ]\d[A-Z0-9]{3}\d(?:-\d+)?|[A-NR-Z]\d(?:[A-Z][A-Z0-9]{2}\d){1,2}|(?:chr)?[\dXYM]+[:_-]\d+.*"
     r"|[A-Z]\d\d(?:\.\w+)?|[A-Z]\d\d[A-Z]{2}\d\d|[cgpmn]\..*|[ACGTUN-]+|.*[*()=>].*"
 )
