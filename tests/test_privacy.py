@@ -82,38 +82,49 @@ FIXTURE: dict[str, list[tuple[Make, str, str, str]]] = {
     names.NAMES: [
         (FULL_NAME, "name patient_name", "pt_nm contact physician mother v01", "姓名 氏名 фамилия"),
         (one_of(*FIRST), "first_name", "fname", "Vorname nom imie prénom"),
-        (one_of(*LAST), "last name", "LName", "Nachname apellido cognome achternaam soyadı efternamn"),
+        (one_of(*LAST), "last name", "LName",
+         "Nachname apellido cognome achternaam soyadı efternamn"),
         (one_of("JX", "QP", "MQ", "ZK", "XR", "QJ", "ZZ"), "initials", "rater initials2 v02", ""),
     ],
     names.PLACES: [
-        (STREET, "street address", "addr addr1 residence v03", "adresse 住所 Anschrift indirizzo morada"),
-        (TOWN, "city county", "district birthplace location", "ville город Wohnort ciudad miasto şehir"),
-        (digits(5), "zip zip_code", "zip5 postal v04", "PLZ codigo_postal kod_pocztowy 邮编 postnummer"),
+        (STREET, "street address", "addr addr1 residence v03",
+         "adresse 住所 Anschrift indirizzo morada"),
+        (TOWN, "city county", "district birthplace location",
+         "ville город Wohnort ciudad miasto şehir"),
+        (digits(5), "zip zip_code", "zip5 postal v04",
+         "PLZ codigo_postal kod_pocztowy 邮编 postnummer"),
         (lambda r, i: f"{r.uniform(-60, 60):.5f}", "latitude", "lat", ""),
         (lambda r, i: f"{r.uniform(0, 9):.5f} -{r.uniform(0, 9):.5f}", "", "geo pos v05", ""),
     ],
     names.DATES: [
         (written("{y}-{m:02}-{d:02}"), "date_of_birth", "bday birth v06", "出生日期 生年月日"),
         (written("{d:02}.{m:02}.{y}"), "visit date", "dt_adm v07", "Geburtsdatum дата_рождения"),
-        (written("{m:02}/{d:02}/{y}"), "admission_date", "admitted death v08", "fecha_nacimiento"),
+        (written("{m:02}/{d:02}/{y}"), "admission_date", "admitted death v08",
+         "fecha_nacimiento"),
         (written("{s}"), "dob", "discharge v09", "data_di_nascita data_urodzenia"),
-        (written("{y}{m:02}{d:02}"), "birth_date", "visit_dt v10", "date_naissance geboortedatum"),
+        (written("{y}{m:02}{d:02}"), "birth_date", "visit_dt v10",
+         "date_naissance geboortedatum"),
         (written("{d} March {y}"), "", "v11", "doğum_tarihi födelsedatum"),
         (written("{y}年{m:02}月{d:02}日"), "", "v12", "تاريخ_الميلاد data_nascimento"),
         (written("{y}"), "", "yob birth_year", ""),
     ],
     names.AGES: [
-        (AGE, "age", "age_years ageAtDiagnosis", "Alter edad età idade leeftijd wiek yaş возраст 年龄"),
+        (AGE, "age", "age_years ageAtDiagnosis",
+         "Alter edad età idade leeftijd wiek yaş возраст 年龄"),
         (lambda r, i: str(r.randint(400, 1150)), "", "age_m age_months", "Alter_Monate"),
     ],
     names.PHONES: [
-        (PHONE, "phone telephone mobile", "tel cell contact_no v13", "Telefon 电话 telefono телефон"),
-        (lambda r, i: f"{r.randint(200, 989)}55501{i:02d}", "", "phone2 v14", "Handy telemóvel 電話番号"),
-        (lambda r, i: f"(0{r.randint(20, 99)}) 555 0{i:03d}", "", "v15", "nr_telefonu telefoonnummer"),
+        (PHONE, "phone telephone mobile", "tel cell contact_no v13",
+         "Telefon 电话 telefono телефон"),
+        (lambda r, i: f"{r.randint(200, 989)}55501{i:02d}", "", "phone2 v14",
+         "Handy telemóvel 電話番号"),
+        (lambda r, i: f"(0{r.randint(20, 99)}) 555 0{i:03d}", "", "v15",
+         "nr_telefonu telefoonnummer"),
     ],
     names.FAXES: [(PHONE, "fax fax_number", "fx office_fax", "Telefax 传真 faks")],
     names.EMAILS: [
-        (EMAIL, "email e-mail", "em_addr contact_mail v16", "correo courriel 邮箱 Mailadresse e-posta")
+        (EMAIL, "email e-mail", "em_addr contact_mail v16",
+         "correo courriel 邮箱 Mailadresse e-posta")
     ],
     names.NATIONAL: [
         (SSN, "ssn social_security", "ss_no soc_sec v17", "身份证 CPF"),
@@ -127,7 +138,8 @@ FIXTURE: dict[str, list[tuple[Make, str, str, str]]] = {
         (lambda r, i: f"{i:03d}{r.randint(100, 999)}", "", "lab_no v22", "nr_historii 診察券番号"),
     ],
     names.PLANS: [
-        (CODE, "insurance_id", "policy member_no medicare payer_no hic", "Versichertennummer mutuelle"),
+        (CODE, "insurance_id", "policy member_no medicare payer_no hic",
+         "Versichertennummer mutuelle"),
         (digits(9), "health plan number", "beneficiary", "Krankenkasse 医保号 polizza_no"),
     ],
     names.ACCOUNTS: [
@@ -135,10 +147,12 @@ FIXTURE: dict[str, list[tuple[Make, str, str, str]]] = {
         (digits(10), "account no", "acct billing_no", "cuenta 账号 rekeningnummer"),
     ],
     names.LICENCES: [
-        (CODE, "license_number licence_no", "dl driver cert_no npi", "Führerschein permis licencia 驾照")
+        (CODE, "license_number licence_no", "dl driver cert_no npi",
+         "Führerschein permis licencia 驾照")
     ],
     names.VEHICLES: [
-        (PLATE, "license_plate", "plate reg_no v24", "Kennzeichen matricula immatriculation kenteken"),
+        (PLATE, "license_plate", "plate reg_no v24",
+         "Kennzeichen matricula immatriculation kenteken"),
         (lambda r, i: f"1TSTA{r.randint(10, 99)}B{i:09d}", "vehicle_id", "vin v25", "targa"),
     ],
     names.DEVICES: [
@@ -161,12 +175,14 @@ FIXTURE: dict[str, list[tuple[Make, str, str, str]]] = {
         (PICTURE, "photo", "image picture img_path face v31", "Foto Lichtbild 照片 写真 zdjęcie")
     ],
     names.OTHER: [
-        (lambda r, i: f"{r.getrandbits(32):08x}-1955-4799-85bc-1f789f2872db", "uuid", "key v32", ""),
+        (lambda r, i: f"{r.getrandbits(32):08x}-1955-4799-85bc-1f789f2872db", "uuid", "key v32",
+         ""),
         (HASH, "", "hash token v33", "identifiant"),
         (CODE, "subject_id", "code study_no sample barcode index", "Kennung 编号"),
     ],
     names.FREE_TEXT: [
-        (lambda r, i: f"seen on 0{1 + i % 9}/11/2022, called 212-555-01{i:02d}", "", "note v34", ""),
+        (lambda r, i: f"seen on 0{1 + i % 9}/11/2022, called 212-555-01{i:02d}", "", "note v34",
+         ""),
         (lambda r, i: f"see record 10{i:05d}" if i in (4, 9) else "", "", "comment", ""),
     ],
 }  # fmt: skip
