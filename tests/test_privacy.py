@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from bioloom.application import get_application
+from bioloom.clinical.table import RARE
 from bioloom.formats.table import read_table
 from bioloom.privacy import actions, dates, names
 from bioloom.privacy.identifiers import find
@@ -412,6 +413,23 @@ def test_how_many_are_alike_is_told(tmp_path):
         "Privacy: k = 1 over area, born; 2 of 2 combinations are of fewer than 5 persons, "
         "fewer than 5 rows"
     )
+
+
+def test_a_category_of_few_patients_has_no_name_in_training_data(tmp_path):
+    rows = "".join(
+        f"{i},s{i % 3 + 10 * (i == 7)},{i % 2}\n" for i in range(24)
+    )  # three wards, and a fourth one that a single patient has
+    path = tmp_path / "c.csv"
+    path.write_text("case,ward,ill\n" + rows)
+    chosen = get_application("disease_diagnosis")
+    raw = chosen.ingest({"clinical": path}, {"columns": {"id": "case", "label": "ill"}})
+    cleaned = chosen.clean(raw.samples, {})
+    assert set(cleaned.samples["ward"]) == {"s0", "s1", "s2", RARE}
+    assert "1 categories of ward that few patients have are one" in cleaned.notes
+    kept = chosen.clean(raw.samples, {"min_category_size": 1}).samples
+    assert "s11" in set(kept["ward"])
+    new = raw.samples.drop(columns="label")
+    assert RARE not in set(chosen.clean(new, {}).samples["ward"])
 
 
 # A whole run ---------------------------------------------------------------------------------

@@ -32,10 +32,10 @@ from bioloom.formats.columns import (
 from bioloom.formats.expression import OPTIONS as MATRIX_OPTIONS
 from bioloom.formats.expression import read_expression_source
 from bioloom.formats.table import READ_OPTIONS, read_source
-from bioloom.options import column_names, complete_options, named_columns
+from bioloom.options import Option, column_names, complete_options, named_columns
 from bioloom.privacy import actions, audit
 from bioloom.privacy.identifiers import find
-from bioloom.privacy.small_cells import count_shown
+from bioloom.privacy.small_cells import FEW, count_shown
 from bioloom.samples import EVENT, TEXT, Cleaned, Raw, feature_columns, label_columns, text_columns
 from bioloom.samples.cleaning import (
     drop_columns,
@@ -64,7 +64,15 @@ OPTIONS: dict[str, Any] = {
     "drop": [],
 }
 COLUMNS: dict[str, Any] = {"id": None, "patient": None}
-CLEAN: dict[str, Any] = {"drop": [], "ranges": {}, "max_categories": 50, "min_class_size": 1}
+CLEAN: dict[str, Any] = {
+    "drop": [],
+    "ranges": {},
+    "max_categories": 50,
+    "min_class_size": 1,
+    "min_category_size": Option(FEW, minimum=1),
+}
+RARE = "other (rare)"
+"""The category of those that fewer patients have than `min_category_size`."""
 TABLES = {"clinical": READ_OPTIONS, "expression": MATRIX_OPTIONS}
 BLOCK = "expression."
 FREE_TEXT = "text"
@@ -227,6 +235,8 @@ def clean_patients(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
     features, texts = feature_columns(samples), text_columns(samples)
     _check_categories(samples, features, options["max_categories"])
     if labelled:
+        samples, rare = _without_rare(samples, features, options["min_category_size"])
+        notes += rare
         _check_texts(samples, texts)
     columns = [*features, *texts]
     copies = samples.duplicated(columns).sum() if columns else 0
@@ -263,6 +273,25 @@ def _check_categories(samples: pd.DataFrame, features: list[str], most: int) -> 
                 hint=f"leave it out with `clean: {{drop: [{in_yaml(name)}]}}`, raise "
                 f"max_categories, or make it free text: `types: {{{in_yaml(name)}: {FREE_TEXT}}}`",
             )
+
+
+def _without_rare(
+    samples: pd.DataFrame, features: list[str], least: int
+) -> tuple[pd.DataFrame, list[str]]:
+    """Categories of fewer than `least` patients as one, for a model keeps their names; and notes.
+
+    New data keep theirs: the model has not seen a rare one, and says so.
+    """
+    changed, notes = dict[str, pd.Series](), list[str]()
+    for name in features:
+        if is_number(samples[name]):
+            continue
+        patients = samples.groupby(name)["group"].nunique()
+        rare = patients.index[patients < least]
+        if len(rare):
+            changed[name] = samples[name].mask(samples[name].isin(rare), RARE)
+            notes.append(f"{len(rare)} categories of {name} that few patients have are one")
+    return samples.assign(**changed), notes
 
 
 def _check_texts(samples: pd.DataFrame, texts: list[str]) -> None:
