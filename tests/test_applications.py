@@ -341,9 +341,9 @@ def test_what_of_patients_is_left_out_is_told_without_small_counts(tmp_path):
         "clinical": write(tmp_path / "c.csv", CLINICAL),
         "expression": write(tmp_path / "e.tsv", EXPRESSION),
     }
-    options = {"columns": {"id": "patient_id", "label": "diagnosis"}}
+    options = {"columns": {"id": "patient_id", "label": "diagnosis"}, "privacy": {"Name": "drop"}}
     assert notes("disease_diagnosis", options, **files) == [
-        "Columns that identify a person were not read: Name",
+        "Privacy: drop of Name (names), fewer than 5 cells",
         "fewer than 5 rows have no expression",
         "fewer than 5 samples of the expression matrix are not used",
     ]
@@ -352,7 +352,7 @@ def test_what_of_patients_is_left_out_is_told_without_small_counts(tmp_path):
 def test_a_turned_matrix_is_told(tmp_path):
     clinical = write(tmp_path / "c.csv", CLINICAL)
     turned = write(tmp_path / "e.csv", "id,FLT3\na,1\nb,2\n")
-    options = {"columns": {"id": "patient_id"}}
+    options = {"columns": {"id": "patient_id"}, "identifiers": ["Name"]}
     refused(
         lambda: ingest("disease_diagnosis", options, clinical=clinical, expression=turned),
         r"in its rows: `read: \{expression: \{samples: rows\}\}`",
@@ -363,17 +363,22 @@ def test_a_turned_matrix_is_told(tmp_path):
 
 
 def test_persons_are_not_identified_by_columns(tmp_path):
-    content = CLINICAL.replace("sex", "hospital_room").replace("diagnosis", "visit_date")
-    options = {
-        "columns": {"id": "patient_id"},
-        "identifiers": ["hospital_room"],
-        "not_identifiers": ["Name"],
-    }
-    path = write(tmp_path / "c.csv", content)
+    path = write(tmp_path / "c.csv", CLINICAL.replace("sex", "hospital_room"))
+    columns = {"columns": {"id": "patient_id"}}
+    message = refused(
+        lambda: ingest("disease_diagnosis", columns, clinical=path),
+        "1 column may identify.*c.csv",
+        "\n  Name: names, fewer than 5 rows",
+        "\n    Name: drop\n.*`not_identifiers: .Name.`",
+    )
+    assert "Doe" not in message
+    options = columns | {"identifiers": ["hospital_room"], "not_identifiers": ["Name"]}
     raw = ingest("disease_diagnosis", options, clinical=path)
-    assert feature_columns(raw) == ["Name", "age", "PB_Blasts", "group_"]
-    said = notes("disease_diagnosis", options, clinical=path)
-    assert "hospital_room, visit_date" in said[0]
+    assert feature_columns(raw) == ["Name", "age", "PB_Blasts", "group_", "diagnosis"]
+    assert notes("disease_diagnosis", options, clinical=path) == [
+        "Privacy: drop of hospital_room (as the task says), fewer than 5 cells",
+        "Privacy: Name is kept, which looks like names, fewer than 5 rows",
+    ]
 
 
 def test_visits_of_a_patient_stay_in_one_group(tmp_path):
@@ -467,7 +472,7 @@ def test_shipped_patients_are_whole(clinical, expression, labels, rows):
     raw = ingest("disease_diagnosis", {"columns": names}, **files)
     assert len(raw) == rows
     said = notes("disease_diagnosis", {"columns": names}, **files)
-    assert not any("identify" in note for note in said)
+    assert not any("Privacy" in note for note in said)
     if labels:
         assert raw["label"].value_counts().to_dict() == labels
     if expression:

@@ -31,7 +31,6 @@ from bioloom.formats.fasta import read_fasta
 from bioloom.formats.genbank import read_proteins
 from bioloom.formats.table import read_table
 from bioloom.formats.text import open_text
-from bioloom.privacy.identifiers import identifying
 from tests.toys import refused, write
 
 HERE = Path("table.csv")
@@ -368,28 +367,6 @@ def test_numbers_of_any_dtype_and_text_of_any_dtype():
     assert numbers(pd.Series([1, 2]), HERE).dtype == float
     assert text(pd.Series([1.0, np.nan])).tolist()[0] == "1"
     assert text(pd.Series([" a ", None])).isna().tolist() == [False, True]
-
-
-def test_identifiers_of_persons_are_known_by_name():
-    direct = [
-        "SUBJID",
-        "Name",
-        "patient_name",
-        "LastName",
-        "MRN",
-        "patientMRN",
-        "e-mail",
-        "Home Phone",
-    ]
-    direct += ["date of birth", "DOB", "ssn_last4", "visit_date", "ZIP", "street_address"]
-    assert identifying(direct) == direct
-    direct += ["patient_id", "record_id", "hospital_number", "case_number", "PatientID", "id"]
-    direct += ["ID", "patientid", "case no", "Study ID", "subject", "chart-no"]
-    assert identifying(direct) == direct
-    harmless = ["idh1", "acid", "number", "case_control", "lymphoid", "record_length"]
-    assert identifying(harmless) == []
-    harmless = ["age", "gene_name", "hospital", "mean_radius", "mutation", "ip_dose", "update"]
-    assert identifying(harmless) == []
 
 
 # Expression ----------------------------------------------------------------------------------

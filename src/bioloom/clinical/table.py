@@ -3,7 +3,7 @@
 Sources: `clinical` (one row a patient or visit) and, optionally, `expression` (genes x patients).
 Samples: `sample_id, group` (the patient), the outcome, clinical columns, `text.<column>` of free
 text, `expression.<gene>` columns.
-Columns that identify a person are removed here, before anything is written.
+What identifies a person stops here, before anything is written, until the task says what to do.
 """
 
 from __future__ import annotations
@@ -32,9 +32,10 @@ from bioloom.formats.columns import (
 from bioloom.formats.expression import OPTIONS as MATRIX_OPTIONS
 from bioloom.formats.expression import read_expression_source
 from bioloom.formats.table import READ_OPTIONS, read_source
-from bioloom.options import column_names, complete_options, named_columns
-from bioloom.privacy.identifiers import identifying
-from bioloom.privacy.small_cells import count_shown
+from bioloom.options import Option, column_names, complete_options, named_columns
+from bioloom.privacy import actions, audit
+from bioloom.privacy.identifiers import find
+from bioloom.privacy.small_cells import FEW, count_shown
 from bioloom.samples import EVENT, TEXT, Cleaned, Raw, feature_columns, label_columns, text_columns
 from bioloom.samples.cleaning import (
     drop_columns,
@@ -45,21 +46,33 @@ from bioloom.samples.cleaning import (
 )
 from bioloom.samples.columns import is_number
 
-# `identifiers` names further columns that must not be read; `not_identifiers` those that only look
-# like one. Of `types`, text is free text: no feature, but what a part of the features may embed.
+# `privacy` says what is done with a column that identifies persons (`privacy.actions`);
+# `identifiers` are those to drop, `not_identifiers` those that only look like one. Of
+# `quasi_identifiers` it is told how many persons are alike in all of them. Of `types`, text is free
+# text: no feature, but what a part of the features may embed.
 OPTIONS: dict[str, Any] = {
     "columns": {},
     "read": {},
     "keep": {},
     "exclude": {},
     "types": {},
+    "privacy": {},
     "identifiers": [],
+    "quasi_identifiers": [],
     "not_identifiers": [],
     "kind": None,
     "drop": [],
 }
 COLUMNS: dict[str, Any] = {"id": None, "patient": None}
-CLEAN: dict[str, Any] = {"drop": [], "ranges": {}, "max_categories": 50, "min_class_size": 1}
+CLEAN: dict[str, Any] = {
+    "drop": [],
+    "ranges": {},
+    "max_categories": 50,
+    "min_class_size": 1,
+    "min_category_size": Option(FEW, minimum=1),
+}
+RARE = "other (rare)"
+"""The category of those that fewer patients have than `min_category_size`."""
 TABLES = {"clinical": READ_OPTIONS, "expression": MATRIX_OPTIONS}
 BLOCK = "expression."
 FREE_TEXT = "text"
@@ -85,16 +98,49 @@ def read_patients(
     table = read_source(path, "clinical", options)
     table, notes = select_rows(table, options, path, private=True)
     samples = _identity(table, named, path)
+    table, audited = _gate(table, named, options, path)
+    if {named["id"], named["patient"]} & {*options["privacy"]}:
+        samples = _identity(table, named, path)
     labels, taken = outcome(table, named, options, path)
     roles = [name for name in named_columns(named) if name in table]
     clinical, left_out = _clinical(table, roles, options, path)
-    notes += taken + left_out
+    notes += audited + taken + left_out
+    if quasi := options["quasi_identifiers"]:
+        require_columns(table, quasi, path)
+        notes.append(audit.anonymity(table, quasi, samples["group"]))
     blocks = [samples.join(labels), clinical]
     if "expression" in files:
-        expression, facts = _expression(files, samples["group"], options)
+        coded = options["privacy"].get(named["patient"] or named["id"]) == actions.PSEUDONYM
+        expression, facts = _expression(files, samples["group"], options, coded)
         blocks.append(expression.set_axis(samples.index, axis=0))
         notes += facts
     return Raw(pd.concat(blocks, axis=1).reset_index(drop=True), notes)
+
+
+def _gate(
+    table: pd.DataFrame, columns: Mapping[str, Any], options: Mapping[str, Any], path: Path
+) -> tuple[pd.DataFrame, list[str]]:
+    """The table after what the task says is done with identifiers, and the record of it.
+
+    Raises DataError that lists all columns which may identify persons and of which nothing is said.
+    """
+    chosen = actions.checked(options["privacy"])
+    chosen |= dict.fromkeys(map(str, options["identifiers"]), actions.DROP)
+    harmless = [str(name) for name in options["not_identifiers"]]
+    require_columns(table, [*chosen, *harmless], path)
+    if both := [name for name in harmless if name in chosen]:
+        raise DataError("`not_identifiers` names a column that `privacy` changes", column=both[0])
+    ids = [str(columns[role]) for role in ("id", "patient") if columns[role]]
+    roles = [name for name in named_columns(columns) if name not in ids]
+    if dropped := [name for name in (*ids, *roles) if chosen.get(name) == actions.DROP]:
+        raise DataError("A column that `columns` names cannot be dropped", column=dropped[0])
+    texts = [name for name, type_ in options["types"].items() if type_ == FREE_TEXT]
+    found = find(table, ids=ids, outcomes=roles, texts=texts)
+    if unsaid := [one for one in found if one.column not in (*chosen, *harmless)]:
+        raise audit.stopped(unsaid, ids, path)
+    patient = columns["patient"] or columns["id"]
+    changed, cells = actions.apply(table, chosen, patient, path)
+    return changed, [*audit.done(found, chosen, cells), *audit.kept(found, harmless)]
 
 
 def _identity(table: pd.DataFrame, columns: Mapping[str, Any], path: Path) -> pd.DataFrame:
@@ -118,13 +164,8 @@ def _identity(table: pd.DataFrame, columns: Mapping[str, Any], path: Path) -> pd
 def _clinical(
     table: pd.DataFrame, roles: list[str], options: Mapping[str, Any], path: Path
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Numbers, categories and free text; and notes on the columns that are not read."""
-    require_columns(table, [*options["identifiers"], *options["not_identifiers"]], path)
-    others = [str(name) for name in table if name not in roles]
-    suspects = {*identifying(others), *options["identifiers"]} - {*options["not_identifiers"]}
-    removed = [name for name in others if name in suspects]
-    notes = [f"Columns that identify a person were not read: {', '.join(removed)}"]
-    features = table.drop(columns=[*dict.fromkeys(roles), *removed])
+    """Numbers, categories and free text; and a note on columns that number the rows."""
+    features = table.drop(columns=[*dict.fromkeys(roles)])
     types = options["types"]
     names = feature_names(features.columns, path)
     unused = [name for name, ours in names.items() if ours in options["drop"]]
@@ -134,14 +175,19 @@ def _clinical(
         f"{TEXT}{names[name]}" if types.get(name) == FREE_TEXT else names[name]: column
         for name, column in typed.items()
     }
-    return pd.DataFrame(columns, index=table.index), [*(notes if removed else []), *numbering]
+    return pd.DataFrame(columns, index=table.index), numbering
 
 
 def _expression(
-    files: Mapping[str, Path], patients: pd.Series, options: Mapping[str, Any]
+    files: Mapping[str, Path], patients: pd.Series, options: Mapping[str, Any], coded: bool
 ) -> tuple[pd.DataFrame, list[str]]:
-    """The patients' rows of the matrix, empty where it has none, and what did not match."""
+    """The patients' rows of the matrix, empty where it has none, and what did not match.
+
+    The `patients` may be `coded`, as pseudonyms of what the matrix calls them.
+    """
     matrix = read_expression_source(files, "expression", options)
+    if coded:
+        matrix.index = pd.Index(actions.pseudonyms(pd.Series(matrix.index)))
     found = places(patients, matrix.index)
     without, extra = (found < 0).sum(), len(matrix) - len(np.unique(found[found >= 0]))
     if without == len(patients):
@@ -189,6 +235,8 @@ def clean_patients(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
     features, texts = feature_columns(samples), text_columns(samples)
     _check_categories(samples, features, options["max_categories"])
     if labelled:
+        samples, rare = _without_rare(samples, features, options["min_category_size"])
+        notes += rare
         _check_texts(samples, texts)
     columns = [*features, *texts]
     copies = samples.duplicated(columns).sum() if columns else 0
@@ -225,6 +273,25 @@ def _check_categories(samples: pd.DataFrame, features: list[str], most: int) -> 
                 hint=f"leave it out with `clean: {{drop: [{in_yaml(name)}]}}`, raise "
                 f"max_categories, or make it free text: `types: {{{in_yaml(name)}: {FREE_TEXT}}}`",
             )
+
+
+def _without_rare(
+    samples: pd.DataFrame, features: list[str], least: int
+) -> tuple[pd.DataFrame, list[str]]:
+    """Categories of fewer than `least` patients as one, for a model keeps their names; and notes.
+
+    New data keep theirs: the model has not seen a rare one, and says so.
+    """
+    changed, notes = dict[str, pd.Series](), list[str]()
+    for name in features:
+        if is_number(samples[name]):
+            continue
+        patients = samples.groupby(name)["group"].nunique()
+        rare = patients.index[patients < least]
+        if len(rare):
+            changed[name] = samples[name].mask(samples[name].isin(rare), RARE)
+            notes.append(f"{len(rare)} categories of {name} that few patients have are one")
+    return samples.assign(**changed), notes
 
 
 def _check_texts(samples: pd.DataFrame, texts: list[str]) -> None:

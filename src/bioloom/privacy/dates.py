@@ -1,0 +1,143 @@
+"""Dates as people write them: found, and read to a day."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import date, timedelta
+
+_YEAR = r"(?P<y>(?:18|19|20)\d\d)"
+_MONTHS = (
+    "jan gen ene sty oca янв", "feb fev fév lut şub sub фев", "mar mär mrt maa мар",
+    "apr avr abr abril kwi nis апр", "may mai mei maj mag маи май", "jun jui giu cze haz июн",
+    "jul lug lip tem июл", "aug aoû aou ago sie ağu agu авг", "sep set wrz eyl сен",
+    "oct okt out ott paź paz eki окт", "nov lis kas ноя", "dec dez déc dic gru ara дек",
+)  # fmt: skip
+_NUMBER = {word: number for number, names in enumerate(_MONTHS, 1) for word in names.split()} | {
+    "juillet": 7,
+    "juil": 7,
+}
+_ANY_MONTH = "|".join(sorted(map(re.escape, _NUMBER), key=len, reverse=True))
+_WORD = rf"(?P<w>{_ANY_MONTH})[^\W\d]*\.?"
+_TIME = r"(?:[T ]+\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?(?: ?[AaPp][Mm])?(?:Z|[+-]\d\d:?\d\d)?)?"
+# Days with a year of four digits; a and b are day and month in either order.
+FULL = [
+    rf"{_YEAR}[-/.](?P<m>\d{{1,2}})[-/.](?P<d>\d{{1,2}})",
+    rf"{_YEAR}\s?年\s?(?P<m>\d{{1,2}})\s?月\s?(?P<d>\d{{1,2}})\s?日",
+    rf"(?P<a>\d{{1,2}})[-/.] ?(?P<b>\d{{1,2}})[-/.] ?{_YEAR}",
+    rf"(?P<d>\d{{1,2}})(?:st|nd|rd|th)?[. -]*(?:de )?{_WORD}[ .,-]*(?:de )?{_YEAR}",
+    rf"{_WORD} (?P<d>\d{{1,2}})(?:st|nd|rd|th)?,? {_YEAR}",
+]
+_FULL = [re.compile(form + _TIME, re.IGNORECASE) for form in FULL]
+_SHORT = re.compile(r"(?P<a>\d{1,2})([-/.])(?P<b>\d{1,2})\2(?P<y>\d\d)" + _TIME)
+_MONTH = re.compile(
+    rf"{_YEAR}[-/.](?P<m>\d\d?)|(?P<n>\d\d?)[-/.](?P<z>(?:19|20)\d\d)|{_WORD}[ -]+(?:19|20)\d\d",
+    re.IGNORECASE,
+)
+_ANY_MONTH = "|".join(sorted(map(re.escape, _NUMBER), key=len, reverse=True))
+IN_TEXT = re.compile(
+    r"(?<![\d.])(?:\d{4}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](?:19|20)\d\d)(?!\d)"
+    r"|\d{4}年\d{1,2}月\d{1,2}日"
+    rf"|\b\d{{1,2}}\.? (?:{_ANY_MONTH})[^\W\d]*\.? (?:19|20)\d\d\b",
+    re.IGNORECASE,
+)
+_DIGITS = re.compile(r"(\d+)(?:\.0+)?")
+_EPOCH, _SHEET = date(1970, 1, 1), date(1899, 12, 30)
+SERIALS = (10_000, 60_000)  # days of 1927 to 2064 as a spreadsheet counts them
+
+
+def is_full(cell: str) -> bool:
+    """Whether a cell is a day with a year of four digits."""
+    return _read(cell, True) is not None or _read(cell, False) is not None
+
+
+def is_short(cell: str) -> bool:
+    """Whether a cell may be a day with a year of two digits, such as 24.12.99."""
+    match = _SHORT.fullmatch(cell)
+    return match is not None and any(_day(1900, m, d) for m, d in _orders(match))
+
+
+def is_month(cell: str) -> bool:
+    """Whether a cell is a month of a year, which is finer than a year."""
+    match = _MONTH.fullmatch(cell)
+    return match is not None and 1 <= int(match["m"] or match["n"] or 1) <= 12
+
+
+def from_digits(cell: str, serial: bool = False) -> date | None:
+    """The day of eight digits, of seconds or milliseconds since 1970, or of a spreadsheet."""
+    match = _DIGITS.fullmatch(cell)
+    number = int(match[1]) if match else -1
+    if 18_000_101 <= number <= 21_001_231:
+        return _day(number // 10_000, number // 100 % 100, number % 100)
+    if 400_000_000_000 <= number < 4_200_000_000_000:
+        number //= 1000
+    if 400_000_000 <= number < 4_200_000_000:
+        return _EPOCH + timedelta(seconds=number)
+    if serial and SERIALS[0] <= number < SERIALS[1]:
+        return _SHEET + timedelta(days=number)
+    return None
+
+
+def day_first(cells: Iterable[str]) -> bool | None:
+    """Whether 02/03/2020 is the 2nd of March, by other cells that tell; None where none does."""
+    for cell in cells:
+        match = _FULL[2].fullmatch(cell) or _SHORT.fullmatch(cell)
+        if match and (int(match["a"]) > 12) != (int(match["b"]) > 12):
+            return int(match["a"]) > 12
+        if match and "." in cell:
+            return True
+    return None
+
+
+def read(cell: str, days_first: bool) -> date | None:
+    """The day that a cell says, None where it says none."""
+    if found := _read(cell, days_first) or from_digits(cell, serial=True):
+        return found
+    match = _SHORT.fullmatch(cell)
+    if match:
+        month, day = _orders(match)[0 if days_first else 1]
+        year = int(match["y"])
+        return _day(year + (2000 if year < 69 else 1900), month, day)  # as POSIX has it
+    return None
+
+
+def year(cell: str) -> int | None:
+    """The year of a cell that is a day, a month or a year."""
+    found = read(cell, True) or read(cell, False)
+    if found:
+        return found.year
+    match = re.search(r"(?<!\d)(?:18|19|20)\d\d(?!\d)", cell)
+    return int(match[0]) if match else None
+
+
+def serial(day: date) -> int:
+    """The number of a day in a spreadsheet."""
+    return (day - _SHEET).days
+
+
+def _read(cell: str, days_first: bool) -> date | None:
+    for form in _FULL:
+        match = form.fullmatch(cell)
+        if not match:
+            continue
+        parts = match.groupdict()
+        if "a" in parts:
+            month, day = _orders(match)[0 if days_first else 1]
+        else:
+            word = (parts.get("w") or "").lower()
+            month = int(parts["m"]) if parts.get("m") else _NUMBER[word]
+            day = int(parts["d"])
+        return _day(int(parts["y"]), month, day)
+    return None
+
+
+def _orders(match: re.Match[str]) -> list[tuple[int, int]]:
+    a, b = int(match["a"]), int(match["b"])
+    return [(b, a), (a, b)]
+
+
+def _day(year: int, month: int, day: int) -> date | None:
+    try:
+        return date(year, month, day)
+    except ValueError:
+        return None
