@@ -265,7 +265,12 @@ def test_free_text_is_no_feature_and_told_nowhere(tmp_path):
 def test_text_is_asked_for(tmp_path):
     noted().to_csv(tmp_path / "patients.csv", index=False)
     options = {"columns": {"id": "patient", "label": "disease"}}
-    raw = CLINICAL.ingest({"clinical": tmp_path / "patients.csv"}, options)
+    files = {"clinical": tmp_path / "patients.csv"}
+    message = refused(
+        lambda: CLINICAL.ingest(files, options), "free text", r"types: \{note: text\}"
+    )
+    assert SECRET not in message
+    raw = CLINICAL.ingest(files, options | {"not_identifiers": ["note"]})
     message = refused(lambda: CLINICAL.clean(raw.samples, {}), "too many", r"types: \{note: text\}")
     assert SECRET not in message
     empty = noted().assign(note=None)

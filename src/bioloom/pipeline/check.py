@@ -74,6 +74,9 @@ def task_mistakes(name: str, content: Section, made: Collection[str] = ()) -> li
         _horizon_mistakes,
     )
     mistakes = [mistake for check in checks for mistake in check(task)]
+    if "baselines" not in content:  # those that are filled in repeat what is wrong with the task
+        own = [mistake for mistake in mistakes if not mistake.startswith("baselines.")]
+        mistakes = own or mistakes
     return (
         mistakes
         + mistakes_of("clean", complete_options, task.clean, task.code.clean_options, "clean")
