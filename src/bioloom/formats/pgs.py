@@ -99,7 +99,9 @@ def read_score(path: str | Path, weights: str | None = None) -> Score:
     again = placed.duplicated(["chrom", "pos", "effect", "other", "w0", "w1", "w2"])
     if again.any():
         hint = "remove one of them: it would count twice"
-        raise DataError("A row is there twice", file=file, row=again.idxmax(), hint=hint)
+        raise DataError(
+            "A row is there twice", file=file, row=placed.index[again.argmax()], hint=hint
+        )
     name = re.sub(r"[.=\s]", "_", facts.get("pgs_id") or "score")
     return Score(name, build_called(facts.get("genome_build")), harmonised, rows, notes)
 
@@ -153,7 +155,9 @@ def _weights(
         raise DataError("A row without a weight", file=file, row=row, column=column)
     both = flags["is_dominant"] & flags["is_recessive"]
     if both.any():
-        raise DataError("A row both dominant and recessive", file=file, row=both.idxmax())
+        raise DataError(
+            "A row both dominant and recessive", file=file, row=table.index[both.argmax()]
+        )
     kinds = {facts.get("weight_type", ""), *_texts(table, "weight_type").unique()}
     says_ratio = bool(ratio) or any(RATIO.fullmatch(kind.lower()) for kind in kinds)
     given = np.concatenate([one[~is_by_copies], by_copies[is_by_copies].ravel()])

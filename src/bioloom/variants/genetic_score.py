@@ -124,7 +124,8 @@ def _placed(
 ) -> tuple[pd.DataFrame, list[str]]:
     """The score's rows with positions on the build of the genotypes, and a note on it."""
     if options["match"] == "rsid":
-        return score.rows, ["The score's rows are found by rsID, not by position"]
+        rows = _left_out(score.rows, score.rows["rsid"] == "", "no rsID")
+        return rows, ["The score's rows are found by rsID, not by position"]
     if not score.has_positions:
         raise DataError(
             "The score has no positions",
@@ -144,7 +145,13 @@ def _placed(
             + ("" if told else f", or write `#genome_build={build}` above its table"),
         )
     how = ", harmonised" if score.harmonised == build else ""
-    return score.rows.assign(**placed), [f"Positions of the score are of {build}{how}"]
+    rows = _left_out(score.rows.assign(**placed), placed["pos"] == 0, "no position")
+    return rows, [f"Positions of the score are of {build}{how}"]
+
+
+def _left_out(rows: pd.DataFrame, which: pd.Series, reason: str) -> pd.DataFrame:
+    """The rows, some of which cannot be read unless there is another reason."""
+    return rows.assign(unread=rows["unread"].mask(which & (rows["unread"] == ""), reason))
 
 
 def _build(vcfs: Sequence[Path], reference: Reference | None, said: str | None) -> str:
@@ -153,7 +160,7 @@ def _build(vcfs: Sequence[Path], reference: Reference | None, said: str | None) 
     for vcf in vcfs:
         with opened(vcf) as variants:
             contigs = variants.header.contigs
-            found = builds_of({name: contigs[name].length for name in contigs})
+            found = builds_of({str(name): contigs[name].length for name in contigs})
             words = re.findall(r"assembly=\"?([^,>\"]+)", str(variants.header))
         found |= {build for build in map(build_called, words) if build}
         told |= dict.fromkeys(found, vcf)
@@ -178,7 +185,8 @@ def _counts(sums: Sums, rows: pd.DataFrame, used: bool) -> str:
     shown = range(LIKE_REFERENCE, len(STATES)) if used else range(LIKE_REFERENCE)
     counts = {STATES[n]: int((state == n).sum()) for n in reversed(shown)}
     if not used:
-        counts |= rows["unread"][rows["unread"] != ""].value_counts(sort=False).to_dict()
+        reasons = rows["unread"][rows["unread"] != ""].value_counts(sort=False)
+        counts |= {str(reason): int(count) for reason, count in reasons.items()}
     return ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "none"
 
 
@@ -203,11 +211,11 @@ def _refuse_few(sums: Sums, rows: pd.DataFrame, least: float, file: Path) -> Non
     if not few.any():
         return
     left_out = f"left out: {_counts(sums, rows, used=False)}"
+    who = "All persons" if few.all() else f"{count_shown(few.sum())} persons"
     raise DataError(
-        f"{count_shown(few.sum())} of {count_shown(len(few))} persons have less than "
-        f"{least:g} of the score, by its rows (at most {by_rows[few].max():.3f}) or by its weight "
-        f"(at most {by_size[few].max():.3f}); of {len(rows)} rows {int(sums.used.sum())} are used, "
-        f"{left_out}",
+        f"{who} have less than {least:g} of the score: at most {by_rows[few].max():.3f} of its "
+        f"rows and {by_size[few].max():.3f} of its weight; {int(sums.used.sum())} of {len(rows)} "
+        f"rows are used, {left_out}",
         file=file,
         hint=_mending(sums, rows),
     )
@@ -220,7 +228,7 @@ def _mending(sums: Sums, rows: pd.DataFrame) -> str:
     lost = {n: size[(sums.state == n) & ~unread].sum() for n in range(LIKE_REFERENCE)}
     worst = max(lost, key=lambda n: lost[n])
     if size[unread].sum() > lost[worst]:
-        return "haplotypes and interactions cannot be read; a lower `min_match` goes without them"
+        return "rows that cannot be read are left out where a lower `min_match` says so"
     return {
         ABSENT: "sites of a WGS VCF where nobody has a variant are missing in it, not reference: "
         "give gVCFs, or `callable` (BED) and `reference` (FASTA); a lower `min_match` makes sums "

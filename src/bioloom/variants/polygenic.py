@@ -48,14 +48,15 @@ STATES = (
 )
 """How a row was found, the better ones behind; those from LIKE_REFERENCE on are used."""
 TOUCHED = -1
+AT_ONCE = 1_000_000  # genotypes that are added up at once
 
 
 class Match(NamedTuple):
-    """How a row lies in a record: its effect allele is the reference, or alternative `index`."""
+    """How a row lies in a record: its effect allele is the reference, or alternative `number`."""
 
     state: int
     is_reference: bool
-    index: int
+    number: int
 
 
 @dataclass
@@ -95,6 +96,7 @@ class Group:
     people: np.ndarray
     seen: np.ndarray
     contigs: set[str] = field(default_factory=set)
+    waiting: list[tuple[int, np.ndarray]] = field(default_factory=list)
 
 
 class Scorer:
@@ -122,7 +124,10 @@ class Scorer:
         f = self.frequency
         shares = np.column_stack([(1 - f) ** 2, 2 * f * (1 - f), f**2])
         self.sums = Sums(
-            *np.zeros((4, people)),
+            value=np.zeros(people),
+            rows=np.zeros(people),
+            size=np.zeros(people),
+            expected=np.zeros(people),
             state=np.zeros(len(rows), int),
             people=np.zeros(len(rows), int),
             mean=(shares * self.weights).sum(axis=1),
@@ -145,6 +150,7 @@ class Scorer:
             order = np.argsort(places)
             for record in self._records(variants, group):
                 self._add_record(record, group, order)
+        self._add_waiting(group)
 
     def add_callable(self, regions: Sequence[Region]) -> None:
         """Take rows in regions, `joined`, of autosomes in a file as two copies of the reference."""
@@ -161,6 +167,7 @@ class Scorer:
         """The sums of all files; DataError where two of them tell the same of one person."""
         own: dict[int, list[Group]] = defaultdict(list)
         for group in self.groups.values():
+            self._add_waiting(group)
             for person in group.people.tolist():
                 own[person].append(group)
         for groups in own.values():
@@ -178,7 +185,7 @@ class Scorer:
     def _records(self, variants: pysam.VariantFile, group: Group) -> Iterator[pysam.VariantRecord]:
         """Those near rows where there is an index and rows are few, else all."""
         if variants.index is not None and not self.by_name:
-            contigs = {plain(name): name for name in variants.index}
+            contigs = {plain(name): name for name in map(str, variants.index)}
             group.contigs |= set(contigs)
             spans = [
                 (contigs[chrom], part[0] - 1, part[-1])
@@ -200,7 +207,8 @@ class Scorer:
         if any(group.seen[row] not in (0, TOUCHED, number) for row in rows):
             raise self._twice(self.files[-1])
         rows = [row for row in rows if group.seen[row] != number]
-        group.seen[rows] = TOUCHED
+        for row in rows:
+            group.seen[row] = TOUCHED
         if list(record.filter) not in COUNTED:
             self._tell(rows, FILTERED)
             return
@@ -232,7 +240,7 @@ class Scorer:
             if match.state == AMBIGUOUS:
                 self._tell([row], AMBIGUOUS)
                 continue
-            copies = sampled.copies(0 if match.is_reference else match.index, self.field)
+            copies = sampled.copies(0 if match.is_reference else match.number, self.field)
             self._add(row, copies[order], group, match.state)
 
     def _rows_at(self, record: pysam.VariantRecord, group: Group) -> list[int]:
@@ -282,26 +290,39 @@ class Scorer:
         self._add(row, copies if is_effect else copies * 0, group, state)
 
     def _add(self, row: int, copies: np.ndarray, group: Group, state: int) -> None:
-        """Copies (persons of the group,) of a row's effect allele; between whole ones linear."""
-        none, one, two = self.weights[row]
-        known = np.isfinite(copies)
-        n = np.where(known, copies, 0.0)
-        added = none + (one - none) * np.minimum(n, 1) + (two - one) * np.maximum(n - 1, 0)
-        added = np.where(known, added, 0.0)
-        sums, people = self.sums, group.people
-        if np.isnan(sums.mean[row]) and len(people) == len(sums.value) and known.any():
-            sums.mean[row] = added.sum() / known.sum()
-        sums.value[people] += added
-        sums.rows[people] += known
-        sums.size[people] += known * self.size[row]
-        if not np.isnan(sums.mean[row]):
-            sums.expected[people] += known * sums.mean[row]
-        sums.people[row] += known.sum()
+        """Take copies (persons of the group,) of a row's effect allele."""
         group.seen[row] = len(self.files)
+        group.waiting.append((row, copies))
+        if len(group.waiting) * len(copies) > AT_ONCE:
+            self._add_waiting(group)
         self._tell([row], state)
 
+    def _add_waiting(self, group: Group) -> None:
+        """Add what was taken to the sums; between whole copies a row adds linearly."""
+        if not group.waiting:
+            return
+        rows = np.array([row for row, _ in group.waiting])
+        copies = np.stack([copies for _, copies in group.waiting])
+        group.waiting.clear()
+        known = np.isfinite(copies)
+        n = np.where(known, copies, 0.0)
+        none, one, two = self.weights[rows].T[:, :, None]
+        added = none + (one - none) * np.minimum(n, 1) + (two - one) * np.maximum(n - 1, 0)
+        added *= known
+        sums, people, counts = self.sums, group.people, known.sum(axis=1)
+        if len(people) == len(sums.value):
+            means = added.sum(axis=1) / np.where(counts, counts, np.nan)
+            sums.mean[rows] = np.where(np.isnan(sums.mean[rows]), means, sums.mean[rows])
+        sums.value[people] += added.sum(axis=0)
+        sums.rows[people] += known.sum(axis=0)
+        sums.size[people] += self.size[rows] @ known
+        sums.expected[people] += np.nan_to_num(sums.mean[rows]) @ known
+        sums.people[rows] += counts
+
     def _tell(self, rows: Sequence[int], state: int) -> None:
-        self.sums.state[rows] = np.maximum(self.sums.state[rows], state)
+        for row in rows:
+            if self.sums.state[row] < state:
+                self.sums.state[row] = state
 
     def _by_frequency(
         self, row: int, match: Match, record: pysam.VariantRecord, sampled: Sampled
@@ -309,10 +330,10 @@ class Scorer:
         """A palindrome as written, or turned, by the frequency of what looks like its allele."""
         alternatives = record.info.get("AF")
         if alternatives and None not in alternatives:
-            ours = alternatives[match.index - 1]
+            ours = alternatives[match.number - 1]
             data = 1 - sum(alternatives) if match.is_reference else ours
         else:
-            copies = sampled.copies(0 if match.is_reference else match.index, "GT")
+            copies = sampled.copies(0 if match.is_reference else match.number, "GT")
             known = copies[np.isfinite(copies)]
             data = known.mean() / 2 if len(known) >= ENOUGH else np.nan
         said = self.frequency[row]
@@ -320,11 +341,11 @@ class Scorer:
             return match
         if (said < 0.5) == (data < 0.5):
             return match._replace(state=AS_WRITTEN)
-        return Match(TURNED, not match.is_reference, match.index)
+        return Match(TURNED, not match.is_reference, match.number)
 
 
 def _by_name(names: pd.Series, usable: np.ndarray) -> dict[str, list[int]]:
-    """rsID -> rows."""
+    """Rows by rsID."""
     found: dict[str, list[int]] = defaultdict(list)
     for row, (name, is_usable) in enumerate(zip(names, usable, strict=True)):
         if name and is_usable:
