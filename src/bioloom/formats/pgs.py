@@ -100,7 +100,7 @@ def read_score(path: str | Path, weights: str | None = None) -> Score:
     if again.any():
         hint = "remove one of them: it would count twice"
         raise DataError(
-            "A row is there twice", file=file, row=placed.index[again.argmax()], hint=hint
+            "A row is there twice", file=file, row=int(placed.index[int(again.argmax())]), hint=hint
         )
     name = re.sub(r"[.=\s]", "_", facts.get("pgs_id") or "score")
     return Score(name, build_called(facts.get("genome_build")), harmonised, rows, notes)
@@ -156,7 +156,7 @@ def _weights(
     both = flags["is_dominant"] & flags["is_recessive"]
     if both.any():
         raise DataError(
-            "A row both dominant and recessive", file=file, row=table.index[both.argmax()]
+            "A row both dominant and recessive", file=file, row=int(table.index[int(both.argmax())])
         )
     kinds = {facts.get("weight_type", ""), *_texts(table, "weight_type").unique()}
     says_ratio = bool(ratio) or any(RATIO.fullmatch(kind.lower()) for kind in kinds)

@@ -47,6 +47,8 @@ STATES = (
     "as written",
 )
 """How a row was found, the better ones behind; those from LIKE_REFERENCE on are used."""
+PREFERRED = (FLIPPED, AMBIGUOUS, AS_WRITTEN)
+"""Of several matches, of a row that does not say the other allele, the last is taken."""
 TOUCHED = -1
 AT_ONCE = 1_000_000  # genotypes that are added up at once
 
@@ -234,7 +236,7 @@ class Scorer:
                 self._tell([row], OTHER_ALLELES)
                 continue
             sampled = sampled or Sampled(record)
-            match = max(matches)
+            match = max(matches, key=lambda match: PREFERRED.index(match.state))
             if match.state == AMBIGUOUS:
                 match = self._by_frequency(row, match, record, sampled)
             if match.state == AMBIGUOUS:
