@@ -339,7 +339,7 @@ class Scorer:
             known = copies[np.isfinite(copies)]
             data = known.mean() / 2 if len(known) >= ENOUGH else np.nan
         said = self.frequency[row]
-        if not max(min(said, 1 - said), min(data, 1 - data)) < CLEAR:
+        if not all(f < CLEAR or f > 1 - CLEAR for f in (said, data)):
             return match
         if (said < 0.5) == (data < 0.5):
             return match._replace(state=AS_WRITTEN)
