@@ -13,6 +13,7 @@ import pysam
 import pytest
 
 from bioloom.application import get_application
+from bioloom.features.extract import extract_features
 from bioloom.formats.pgs import read_score
 from bioloom.pipeline.check import task_mistakes
 from bioloom.pipeline.defaults import with_defaults
@@ -306,6 +307,9 @@ def test_two_files_that_tell_the_same_are_refused(tmp_path, vcf, score):
     (folder / "b.vcf").unlink()
     write_vcf(folder / "b.vcf", SITES[:1], "C A")
     refused(lambda: sums(tmp_path, folder, score), "Two files have the same site")
+    (folder / "b.vcf").unlink()
+    write_vcf(folder / "b.vcf", ["100 . ATT A . PASS . GT 0/1 0/0 0/0"])  # another variant there
+    assert sums(tmp_path, folder, score) == pytest.approx(np.array(WEIGHTS) @ np.array(ADDED))
 
 
 def test_what_is_missing_beside_the_genotypes_is_named(tmp_path, vcf, score):
@@ -321,7 +325,13 @@ def test_a_task_with_a_score_is_compared_with_the_same_model_without_it(tmp_path
     training["columns"] = {"id": "id", "label": "ill"}
     content = {"application": "disease_risk", "datasets": {"training": training}}
     assert task_mistakes("risk", content) == []
-    baseline = with_defaults(content)["baselines"]["no_genetic_score"]
+    samples = RISK.clean(ingest(tmp_path, vcf, score).samples, {}).samples
+    task = with_defaults(content)
+    baseline = task["baselines"]["no_genetic_score"]
+    features, _, _ = extract_features(samples, RISK, task["features"])
+    assert features.names.tolist() == ["smokes", "genetic.PGS000001"]
+    features, _, _ = extract_features(samples, RISK, baseline["features"])
+    assert features.names.tolist() == ["smokes"]
     assert baseline == {"features": {"embedder": "table", "blocks": ["table"]}}
     without = {"training": {k: v for k, v in training.items() if k not in ("genotypes", "score")}}
     assert "no_genetic_score" not in with_defaults(content | {"datasets": without})["baselines"]

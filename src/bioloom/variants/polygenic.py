@@ -203,14 +203,11 @@ class Scorer:
 
     def _add_record(self, record: pysam.VariantRecord, group: Group, order: np.ndarray) -> None:
         number = len(self.files)
-        rows = self._rows_at(record, group)
+        rows = [row for row in self._rows_at(record, group) if group.seen[row] != number]
         if not rows:
             return
-        if any(group.seen[row] not in (0, TOUCHED, number) for row in rows):
-            raise self._twice(self.files[-1])
-        rows = [row for row in rows if group.seen[row] != number]
         for row in rows:
-            group.seen[row] = TOUCHED
+            group.seen[row] = group.seen[row] or TOUCHED
         if list(record.filter) not in COUNTED:
             self._tell(rows, FILTERED)
             return
@@ -293,6 +290,8 @@ class Scorer:
 
     def _add(self, row: int, copies: np.ndarray, group: Group, state: int) -> None:
         """Take copies (persons of the group,) of a row's effect allele."""
+        if group.seen[row] > 0:
+            raise self._twice(self.files[-1])
         group.seen[row] = len(self.files)
         group.waiting.append((row, copies))
         if len(group.waiting) * len(copies) > AT_ONCE:
