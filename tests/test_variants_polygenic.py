@@ -78,7 +78,9 @@ def write_score(path: Path, rows: list[str], header: str = HEADER, facts: str = 
 def ingest(folder: Path, genotypes: Path, score: Path, people: str = "A B C", **more):
     """The samples of a table of these people with their score, and the notes."""
     ids = people.split()
-    table = pd.DataFrame({"id": ids, "smokes": range(len(ids)), "ill": ["yes"] * len(ids)})
+    table = pd.DataFrame(
+        {"id": ids, "smokes": range(len(ids)), "ill": ["yes", *["no"] * (len(ids) - 1)]}
+    )
     table.to_csv(folder / "people.csv", index=False)
     files = {"clinical": folder / "people.csv", "genotypes": genotypes, "score": score}
     files |= {name: more.pop(name) for name in ("reference", "callable") if name in more}
