@@ -1,7 +1,8 @@
 """Risk of a disease: when an event happens, or whether, from a clinical table, by readable rules.
 
 The outcome is a time to an event (`columns: {time, event}`, perhaps `entry`), the same by a
-`horizon`, or a label; all else is as `bioloom.clinical.table` reads it.
+`horizon`, or a label; all else is as `bioloom.clinical.table` reads it. With `genotypes` and a
+`score` each patient has a polygenic score as well (`bioloom.variants.genetic_score`).
 """
 
 from __future__ import annotations
@@ -18,15 +19,21 @@ from bioloom.clinical import table as clinical
 from bioloom.errors import DataError
 from bioloom.options import complete_options, named_columns
 from bioloom.samples import COMPETING, ENTRY, TIME, Raw
+from bioloom.variants import genetic_score
 
-OPTIONS: dict[str, Any] = labels.OPTIONS | outcomes.OPTIONS
+OPTIONS: dict[str, Any] = labels.OPTIONS | outcomes.OPTIONS | genetic_score.OPTIONS
 COLUMNS: dict[str, Any] = labels.COLUMNS | outcomes.COLUMNS
 
 
 def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
-    """Patients with `label.time` and `label.event`, or a `label`."""
+    """Patients with `label.time` and `label.event`, or a `label`, and perhaps a genetic score."""
     options = complete_options(options, OPTIONS, "datasets")
-    return clinical.read_patients(files, options, COLUMNS, _outcome)
+    raw = clinical.read_patients(files, options, COLUMNS, _outcome)
+    if not {*files} & {*genetic_score.SOURCES}:
+        return raw
+    patients = raw.samples["group"]
+    block, notes = genetic_score.read_genetic_score(files, patients, options)
+    return Raw(raw.samples.join(block), [*raw.notes, *notes])
 
 
 def _outcome(
@@ -53,15 +60,21 @@ def _outcome(
 
 
 def defaults(task: dict[str, Any]) -> dict[str, Any]:
-    """A sum of small trees, one tree alone, and the linear model of the outcome."""
+    """A sum of small trees, one tree alone, and the linear model of the outcome.
+
+    With a genetic score also the trees without it, so that the report shows what it adds.
+    """
     training = task["datasets"]["training"]
     timed = "time" in training.get("columns", {}) and "horizon" not in training
     kind = task.get("kind") or ("survival" if timed else "binary")
     linear = "cox" if kind == "survival" else "logistic_regression"
+    others = ["table", *(["expression"] if "expression" in training else [])]
+    without = {"no_genetic_score": {"features": {"embedder": "table", "blocks": others}}}
     return {
         "features": {"embedder": "table"},
         "model": {"name": "decision_tree", "trees": 300, "depth": 2},
-        "baselines": {
+        "baselines": (without if "genotypes" in training else {})
+        | {
             linear: {"model": {"name": linear}},
             "one_tree": {"model": {"name": "decision_tree", "depth": 8}},
         },
@@ -74,7 +87,7 @@ application = Application(
     clean=clinical.clean_patients,
     inputs=clinical.patient_columns,
     sources=("clinical",),
-    optional_sources=("expression",),
+    optional_sources=("expression", *genetic_score.SOURCES),
     private=True,
     tables=clinical.TABLES,
     options=OPTIONS,

@@ -39,7 +39,7 @@ def read_calls(path: str | Path, sample: str | None = None) -> list[Called]:
     DataError for what is no VCF, and for a sample that the file does not have.
     """
     file = Path(path)
-    with _opened(file) as variants:
+    with opened(file) as variants:
         name = _sample(list(variants.header.samples), sample, file)
         return [call for record in variants if (call := _call(record, name))]
 
@@ -50,19 +50,19 @@ def unknown_places(path: str | Path, sample: str | None = None) -> list[tuple[st
     Their FILTER is not PASS, an allele is missing, or it is no letters.
     """
     file = Path(path)
-    with _opened(file) as variants:
+    with opened(file) as variants:
         name = _sample(list(variants.header.samples), sample, file)
         return [(r.chrom, r.start, r.stop) for r in variants if not _is_told(r, name)]
 
 
 def samples_of(path: str | Path) -> list[str]:
     """The samples of a file, in order; DataError for what is no VCF."""
-    with _opened(Path(path)) as variants:
+    with opened(Path(path)) as variants:
         return list(variants.header.samples)
 
 
 @contextmanager
-def _opened(file: Path) -> Iterator[pysam.VariantFile]:
+def opened(file: Path) -> Iterator[pysam.VariantFile]:
     """The file, without htslib's messages; what it raises as DataError."""
     verbosity = pysam.set_verbosity(0)
     try:
