@@ -9,7 +9,7 @@ best in the training rows: a recommendation that is no better than that is none.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -18,9 +18,8 @@ import pandas as pd
 from bioloom.errors import DataError
 from bioloom.kinds import Calibration, HeldOut, Labels, TestSet, targets, value
 from bioloom.kinds._assignment import (
-    Gap,
+    Support,
     arm_codes,
-    gaps_of,
     is_observed,
     outcomes,
     partition_facts,
@@ -378,13 +377,13 @@ def overlap(test: pd.DataFrame, arms: list[str]) -> pd.DataFrame:
 
 
 def remember(samples: pd.DataFrame) -> dict[str, Any]:
-    """What new patients are told of the training rows: what is good, and where arms lack."""
-    gaps = gaps_of(samples)
+    """What new patients are told of the training rows: what is good, and like whom arms lack."""
+    observed, arms = is_observed(samples), sorted(samples[ARM].unique())
     return {
         "good": "high" if sign_of(samples) > 0 else "low",
-        "association": is_observed(samples),
+        "association": observed,
         "horizon": float(samples[HORIZON].iloc[0]) if TIME in samples else None,
-        "never_given": [[gap.column, gap.value, gap.arm] for gap in gaps],
+        "support": asdict(Support.fit(samples, arms)) if observed else None,
     }
 
 
@@ -393,46 +392,42 @@ def finish(
 ) -> pd.DataFrame:
     """Options ranked: `rank, recommended, excluded` beside the outcomes expected.
 
-    A rule excludes an option whatever is expected of it: it has no rank. So does a value of a
-    column with which nobody of training got the arm. Where nothing is left, that is the reason to
-    abstain.
+    A rule excludes an option whatever is expected of it: it has no rank. Nor has any option of a
+    patient like whom hardly anybody, or nobody, got some arm: of such the evaluation says nothing.
+    Where nothing is left, that is the reason to abstain.
     """
-    table = predictions.assign(excluded=_reasons(predictions, samples, remembered))
-    free = table["excluded"] == ""
-    good = table["prediction"] * (1.0 if remembered["good"] == "high" else -1.0)
-    ranks = good.where(free).groupby(table["sample_id"]).rank(ascending=False, method="first")
-    left = free.groupby(table["sample_id"]).transform("any")
-    doubts = (
-        table["abstain"].where(left, table["abstain"] + f"; {NONE_LEFT}").str.removeprefix("; ")
+    reasons = _by_rules(predictions, samples)
+    lacks = pd.Series("", index=predictions.index)
+    if remembered["support"] is not None and len(samples):
+        why = pd.Series(Support(**remembered["support"]).lacks(samples), samples["sample_id"])
+        lacks = predictions["sample_id"].map(why)
+    each = predictions["sample_id"]
+    free = (reasons == "") & (lacks == "")
+    good = predictions["prediction"] * (1.0 if remembered["good"] == "high" else -1.0)
+    ranks = good.where(free).groupby(each).rank(ascending=False, method="first")
+    left = reasons.eq("").groupby(each).transform("any")
+    doubts = [predictions["abstain"], lacks, pd.Series(NONE_LEFT, each.index).mask(left, "")]
+    table = predictions.assign(
+        excluded=reasons,
+        rank=ranks,
+        recommended=ranks == 1,
+        abstain=["; ".join(filter(None, row)) for row in zip(*doubts, strict=True)],
     )
-    table = table.assign(rank=ranks, recommended=ranks == 1, abstain=doubts)
     if remembered["association"]:
         table = table.assign(meaning=ASSOCIATION)
     order = [*KEYS, "rank", "recommended", "excluded", "prediction", "low", "high"]
     return table[[*order, *(name for name in table if name not in order)]]
 
 
-def _reasons(
-    predictions: pd.DataFrame, samples: pd.DataFrame, remembered: dict[str, Any]
-) -> pd.Series:
-    """Why each option is not for its patient, empty where it may be."""
-    gaps = [Gap(*given) for given in remembered["never_given"]]
-    tables = []
-    for arm in predictions["option"].unique():
-        reasons = [excluded(samples, arm).map(lambda rules: rules and f"excluded by {rules}")]
-        for gap in gaps:
-            if gap.arm == arm:
-                never = np.where(gap.rows(samples), gap.words, "")
-                reasons.append(pd.Series(never, index=samples.index))
-        joined = ["; ".join(filter(None, row)) for row in zip(*reasons, strict=True)]
-        tables.append(
-            pd.DataFrame({"sample_id": samples["sample_id"], "why": joined, "option": arm})
-        )
-    if not tables:
+def _by_rules(predictions: pd.DataFrame, samples: pd.DataFrame) -> pd.Series:
+    """Which rules exclude each option for its patient, in words; empty where none does."""
+    arms = predictions["option"].unique()
+    if not len(arms):
         return pd.Series(dtype=object, index=predictions.index)
-    why = pd.concat(tables).set_index(KEYS)["why"]
-    found = why.reindex(pd.MultiIndex.from_frame(predictions[KEYS]))
-    return pd.Series(found.to_numpy(), index=predictions.index)
+    rules = {arm: excluded(samples, arm).to_numpy() for arm in arms}
+    why = pd.DataFrame(rules, index=samples["sample_id"]).stack()
+    found = why.reindex(pd.MultiIndex.from_frame(predictions[KEYS])).to_numpy()
+    return pd.Series([rule and f"excluded by {rule}" for rule in found], predictions.index)
 
 
 kind = replace(
