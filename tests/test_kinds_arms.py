@@ -134,6 +134,38 @@ def test_a_policy_that_is_the_best_arm_gains_nothing_and_says_so():
     assert found.verdicts["equal"] == "the same as C for all"
 
 
+def test_where_rules_leave_nobody_all_arms_or_none_the_words_say_so():
+    samples = patients(GIVEN, ALIVE, "marker", MARKER, 1 / 3)
+    left = np.arange(38) % 3
+    for code, arm in enumerate(ARMS):
+        samples[f"option.{arm}"] = np.where(left == code, None, "rule 1")
+    facts = partition_facts(samples, np.ones(38, bool))
+    found = valued(samples, np.eye(3)[left], facts)
+    assert found.verdicts["equal"] == "the same as the best arm that rules leave each patient"
+    assert found.facts["best_arm"] == "the best arm that rules leave each patient"
+    none = facts.assign(**{f"option.{arm}": "rule 1" for arm in ARMS})
+    refused(lambda: valued(samples, np.eye(3)[left], none), "exclude every option of every tested")
+    nobody = facts.assign(supported=False, gap="a rare value of marker")
+    refused(lambda: valued(samples, np.eye(3)[left], nobody), "hardly anybody like it")
+
+
+def test_no_count_of_one_to_four_patients_is_told():
+    given, alive = "A" * 20 + "B" * 15 + "C" * 3, ALIVE
+    samples = patients(given, alive, "marker", MARKER, 1 / 3)
+    found = valued(samples, np.eye(3)[np.full(38, 2)], partition_facts(samples, np.ones(38, bool)))
+    assert found.facts["arms"] == {"A": 20, "B": 15, "C": "fewer than 5"}
+    table = found.tables["policies"].set_index("policy")["followers"]
+    assert set(table["C for all"]) == {"fewer than 5"}
+    assert set(table["A for all"]) == {20}
+
+
+def test_what_cannot_be_arms_is_not_shown():
+    samples = simulated(1.0, 60)
+    told = refused(lambda: KIND.outputs(samples.assign(**{ARM: samples["sample_id"]}), None), "60")
+    assert "p3" not in told
+    refused(lambda: KIND.outputs(samples.assign(**{ARM: "A"}), None), "All patients got A")
+
+
 def test_options_that_are_equal_but_for_rounding_are_the_best_arm():
     tied = np.array([[0.3, 0.3 - 1e-12, 0.1]])
     allowed = np.ones((1, 3), bool)

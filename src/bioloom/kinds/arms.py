@@ -30,7 +30,7 @@ from bioloom.kinds._rows import Truth, check_complete, join
 from bioloom.metrics import Scores, policy
 from bioloom.privacy.small_cells import FEW, count_shown
 from bioloom.samples import TIME
-from bioloom.samples.arms import ARM, HORIZON, excluded
+from bioloom.samples.arms import ARM, HORIZON, MOST_NAMED, excluded, named
 
 KEYS = ["sample_id", "option"]
 FEWEST_OF_LINE = 8
@@ -39,6 +39,7 @@ EQUAL = 1e-9
 """Outcomes that differ by less are equal but for rounding: the best arm for all is then taken."""
 DOUBLY_ROBUST, SELF_NORMALISED, PLAIN = ESTIMATORS = ("doubly robust", "self-normalised", "plain")
 NONE_LEFT = "every option is excluded"
+LEFT = "the best arm that rules leave each patient"
 ASSOCIATION = "an association, for treatment was not randomised"
 MOST_TOLD = 3  # places where an arm was never given
 BINS = 10
@@ -50,11 +51,17 @@ def fits(samples: pd.DataFrame) -> bool:
 
 
 def outputs(samples: pd.DataFrame, positive: str | None) -> list[str]:
-    """The arms; DataError where there is but one."""
-    arms = sorted(samples[ARM].unique())
-    if len(arms) < 2:
-        raise DataError(f"All patients got {arms[0]}", column=ARM, hint="two arms are needed")
-    return arms
+    """The arms; DataError where there is but one, or as many as of another column."""
+    sizes = samples[ARM].value_counts()
+    if len(sizes) < 2:
+        raise DataError(f"All patients got {named(sizes)}", column=ARM, hint="two arms are needed")
+    if len(sizes) > MOST_NAMED:
+        raise DataError(
+            f"{len(sizes)} different values are no arms, of which there are at most {MOST_NAMED}",
+            column=ARM,
+            hint="name the column of the treatment as `columns: {arm: ...}`",
+        )
+    return sorted(map(str, sizes.index))
 
 
 def encode(samples: pd.DataFrame, arms: list[str]) -> np.ndarray:
@@ -158,7 +165,10 @@ def test_set(test: pd.DataFrame, held_out: pd.DataFrame, options: dict[str, Any]
     arms = [str(name) for name in held_out["option"].drop_duplicates()]
     joined = join(Truth(test, outcomes(test), arms), held_out, said)
     own = joined.models["model"]
+    _check_counted(own)
+    sizes = test.groupby(ARM)["sample_id"].nunique()
     best = _best_of_all(own, arms)
+    against = f"{best} for all" if best else LEFT
     same = all((part.call == part.facts["best"])[part.facts["counted"]].all() for part in own)
     suffix = f": {ASSOCIATION}" if is_observed(test) else ""
     return replace(
@@ -166,18 +176,32 @@ def test_set(test: pd.DataFrame, held_out: pd.DataFrame, options: dict[str, Any]
         tables={"policies": policy_table(own, arms, is_observed(test))}
         | ({"overlap": overlap(test, arms)} if is_observed(test) else {}),
         facts={
-            "arms": {arm: test.loc[test[ARM] == arm, "sample_id"].nunique() for arm in arms},
-            "best_arm": best,
+            "arms": {arm: count_shown(sizes.get(arm, 0)) for arm in arms},
+            "best_arm": best or LEFT,
             "good": "high" if sign_of(test) > 0 else "low",
             "association": is_observed(test),
         },
         flags=_flags(test, own),
         verdicts={
-            "better": f"better than {best} for all{suffix}",
-            "equal": f"{'the same as' if same else 'no better than'} {best} for all{suffix}",
-            "worse": f"worse than {best} for all{suffix}",
+            "better": f"better than {against}{suffix}",
+            "equal": f"{'the same as' if same else 'no better than'} {against}{suffix}",
+            "worse": f"worse than {against}{suffix}",
         },
     )
+
+
+def _check_counted(parts: Sequence[HeldOut]) -> None:
+    """Raise DataError where no tested patient is left of whom a policy can be valued."""
+    if not any(part.facts["allowed"].any() for part in parts):
+        raise DataError(
+            "Rules exclude every option of every tested patient: no policy has a value",
+            hint="see how many patients each rule excludes in quality.json, and mend the rules",
+        )
+    if not any(part.facts["counted"].any() for part in parts):
+        raise DataError(
+            "Each tested patient has no option left, or hardly anybody like it got some arm",
+            hint="leave out columns whose values tell the arm (`clean: drop`), or arms",
+        )
 
 
 def said(table: pd.DataFrame, truth: Truth, model: str) -> dict[str, Any]:
@@ -261,7 +285,7 @@ def policy_table(parts: Sequence[HeldOut], arms: list[str], association: bool) -
     Of the model's policy, random arms and each arm for all, where no rule excludes one; the gain is
     that over the best arm for all, above 0 where the policy is better. Intervals of 95 % are by the
     normal distribution over groups, all repeats together; `followers` are patients who got what the
-    policy says.
+    policy says, none of one to four.
     """
     own = [part[part.facts["counted"]] for part in parts]
     group = np.concatenate([part.group for part in own])
@@ -286,7 +310,7 @@ def policy_table(parts: Sequence[HeldOut], arms: list[str], association: bool) -
         for estimator in terms:
             value = policy.normal_interval(np.concatenate(terms[estimator]), group)
             gain = policy.normal_interval(np.concatenate(gains[estimator]), group)
-            rows.append((policy_name, estimator, *value, *gain, np.mean(followers)))
+            rows.append((policy_name, estimator, *value, *gain, count_shown(np.mean(followers))))
     ends = ["value", "low", "high", "gain", "gain_low", "gain_high"]
     table = pd.DataFrame(rows, columns=["policy", "estimator", *ends, "followers"])
     return table.assign(association=association)
@@ -310,9 +334,14 @@ def _for_all(part: HeldOut, name: str, arms: list[str]) -> np.ndarray:
 
 
 def _best_of_all(parts: Sequence[HeldOut], arms: list[str]) -> str:
-    """The arm that is best for all in the training rows, in words: folds may differ."""
+    """The arm that is best for all in the training rows, in words: folds may differ.
+
+    Empty where rules exclude some arm for each patient.
+    """
     free = [part.facts["best"][part.facts["allowed"].all(axis=1)] for part in parts]
     names = [arms[code] for code in np.unique(np.concatenate(free))]
+    if not names:
+        return ""
     return names[0] if len(names) == 1 else f"the best arm ({' or '.join(names)}, by fold)"
 
 

@@ -11,8 +11,11 @@ be.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
+from bioloom.privacy.small_cells import FEW
 from bioloom.samples import OPTION
 
 ARM = "label.arm"
@@ -20,6 +23,17 @@ OUTCOME = "label.outcome"
 HORIZON = "label.horizon"
 SIGN = "label.sign"
 PROPENSITY = "label.propensity"
+MOST_NAMED = 20
+"""Arms that a message names: so many values are those of another column."""
+
+
+def named(arms: Mapping[str, int]) -> str:
+    """Arms, with the patients of each, as a message may tell them: few patients have no name."""
+    if len(arms) > MOST_NAMED:
+        return f"{len(arms)} different values"
+    names = sorted(arm for arm, count in arms.items() if count >= FEW)
+    few = len(arms) - len(names)
+    return ", ".join([*names, *[f"{few} of fewer than {FEW} patients"] * bool(few)])
 
 
 def option_columns(samples: pd.DataFrame) -> list[str]:
