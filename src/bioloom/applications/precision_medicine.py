@@ -17,23 +17,17 @@ from bioloom.clinical import table as clinical
 def defaults(task: dict[str, Any]) -> dict[str, Any]:
     """A network with a learnt structure, beside a naive one and regression on the same bins.
 
-    Numbers are not scaled, so that bins are in the unit of the column; of expression the genes are
-    taken that tell most.
+    Of expression the genes are taken that tell most.
     """
-    unscaled: dict[str, Any] = {"scale": False}
-    if "expression" in task["datasets"]["training"]:
-        unscaled["select"] = 20
+    of_genes = {"preprocess": {"select": 20}}
     return {
         "features": {"embedder": "table"},
-        "preprocess": unscaled,
+        **(of_genes if "expression" in task["datasets"]["training"] else {}),
         "model": {"name": "bayesian_network"},
         "baselines": {
             "naive_bayes": {"model": {"name": "bayesian_network", "structure": "naive"}},
             "binned_regression": {"model": {"name": "binned_regression"}},
-            "logistic_regression": {
-                "model": {"name": "logistic_regression"},
-                "preprocess": unscaled | {"scale": True},
-            },
+            "logistic_regression": {"model": {"name": "logistic_regression"}},
         },
     }
 
