@@ -76,7 +76,7 @@ def _outcome(
     if columns["arm"]:
         require_columns(table, [columns["arm"]], path)
         given = without_point(text(table[columns["arm"]]))
-        arms = given.value_counts().to_dict()
+        arms = given.value_counts()
         labels[ARM] = given
         outcome, told = _outcomes(table, columns, options, path)
         labels = labels.join(outcome)

@@ -46,7 +46,7 @@ def read_exclusions(
     options: Mapping[str, Any],
     column: str | None,
     path: Path,
-    arms: Mapping[str, int] | None,
+    arms: pd.Series | None,
 ) -> pd.DataFrame:
     """`option.<arm>` of the rows of `table`: the rules that exclude it, missing where none does.
 
@@ -69,7 +69,7 @@ def read_exclusions(
                 hint="`columns: {drugs: ...}` and `substances: {<option>: [<substance>]}`",
             )
         # Options that a rule names stand in a table of rules: they are no patients' values.
-        _check_listed(arms or dict.fromkeys(reasons, FEW), substances)
+        _check_listed(pd.Series(FEW, [*reasons]) if arms is None else arms, substances)
         for option, found in _interactions(files, table, options, column, path, substances):
             reasons.setdefault(option, []).append(found)
     elif column is not None:
@@ -86,16 +86,17 @@ def _joined(found: list[pd.Series], index: pd.Index) -> pd.Series:
     return pd.Series(["; ".join(filter(None, row)) or None for row in rows], index, dtype="str")
 
 
-def _check_arms(named: Iterable[str], arms: Mapping[str, int] | None, where: str) -> None:
+def _check_arms(named: Iterable[str], arms: pd.Series | None, where: str) -> None:
     """Raise DataError for a name that no patient of the training data got."""
     for name in named:
         if arms is not None and name not in arms:
             raise DataError(f"Unknown option {name!r} in {where}", hint=f"known: {shown(arms)}")
 
 
-def _check_listed(arms: Mapping[str, int], substances: Mapping[str, set[str]]) -> None:
+def _check_listed(arms: pd.Series, substances: Mapping[str, set[str]]) -> None:
     """Raise DataError for an arm of which nobody says what is in it: nothing could exclude it."""
-    if absent := {arm: count for arm, count in arms.items() if arm not in substances}:
+    absent = arms[~arms.index.isin([*substances])]
+    if len(absent):
         raise DataError(
             f"`substances` lacks options: {shown(absent)}",
             hint="list each option with what it is made of; one without drugs has []",
@@ -107,7 +108,7 @@ def _contraindications(
     table: pd.DataFrame,
     options: Mapping[str, Any],
     path: Path,
-    arms: Mapping[str, int] | None,
+    arms: pd.Series | None,
 ) -> list[tuple[str, pd.Series]]:
     """Each rule's option, and what it says of each row: an empty text where it does not apply."""
     file = files["contraindications"]

@@ -11,8 +11,6 @@ be.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pandas as pd
 
 from bioloom.privacy.small_cells import FEW
@@ -27,12 +25,12 @@ MOST_NAMED = 20
 """Arms that a message names: so many values are those of another column."""
 
 
-def named(arms: Mapping[str, int]) -> str:
-    """Arms, with the patients of each, as a message may tell them: few patients have no name."""
-    if len(arms) > MOST_NAMED:
-        return f"{len(arms)} different values"
-    names = sorted(arm for arm, count in arms.items() if count >= FEW)
-    few = len(arms) - len(names)
+def named(sizes: pd.Series) -> str:
+    """Arms, of the patients of each, as a message may tell them: few patients have no name."""
+    if len(sizes) > MOST_NAMED:
+        return f"{len(sizes)} different values"
+    names = sorted(map(str, sizes.index[sizes >= FEW]))
+    few = len(sizes) - len(names)
     return ", ".join([*names, *[f"{few} of fewer than {FEW} patients"] * bool(few)])
 
 
