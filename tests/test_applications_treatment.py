@@ -19,6 +19,12 @@ from tests.toys import refused, write
 
 APPLICATION = get_application("treatment_recommendation")
 TABLE = "id,arm,age,alive\na,A,60,yes\nb,B,50,no\nc,A,40,no\nd,B,70,yes\n"
+MANY = "id,arm,alive\n" + "".join(
+    f"p{i},{'AB'[i % 2]},{'yes' if i % 3 else 'no'}\n" for i in range(12)
+)
+STRANGE = "id,arm,alive\n" + "".join(
+    f"p{i},v{i % 30},{'yes' if i % 7 else 'no'}\n" for i in range(240)
+)
 COLUMNS = {"id": "id", "arm": "arm", "outcome": "alive"}
 SAID = {"columns": COLUMNS, "assignment": "randomised", "good": "yes"}
 TIMED = {"id": "id", "arm": "arm", "time": "days", "event": "died"}
@@ -88,7 +94,9 @@ FOUR = ("a,A,12,0", "b,B,3,1", "c,A,5,1", "d,B,20,0")
     [
         ({"assignment": None}, TABLE, ["How were arms assigned", "observed"]),
         ({"assignment": "random"}, TABLE, ["How were arms assigned"]),
-        ({"assignment": {"A": 1}}, TABLE, ["a number above 0 for each of A, B"]),
+        ({"assignment": {"A": 1}}, MANY, ["a number above 0 for each of A, B", "column arm"]),
+        ({"assignment": {"A": 1}}, TABLE, ["for each of 2 of fewer than 5 patients"]),
+        ({"assignment": {"A": 1}}, STRANGE, ["for each of 30 different values"]),
         ({"assignment": {"A": 1, "B": -1}}, TABLE, ["a number above 0"]),
         ({"good": None}, TABLE, ["Is a large outcome good", "good: high"]),
         ({"good": "maybe"}, TABLE, ["`good: maybe` is no class", "column alive"]),
@@ -115,9 +123,16 @@ def test_counts_that_contradict_a_randomisation_are_refused(tmp_path):
     ingest(tmp_path, table, assignment="observed")
 
 
-def test_a_small_arm_and_a_far_horizon_are_refused_by_name(tmp_path):
+def test_a_small_arm_and_a_far_horizon_are_refused(tmp_path):
     raw = ingest(tmp_path, TABLE + "e,Rare,30,yes\n")
-    refused(lambda: clean(raw), "Fewer than 2 patients got Rare", "min_arm_size")
+    told = refused(lambda: clean(raw), "Fewer than 2 patients each", "1 of fewer", "min_arm_size")
+    assert "Rare" not in told
+    raw = ingest(tmp_path, MANY)
+    refused(lambda: clean(raw, min_arm_size=7), "some of 2 arms: A, B")
+    raw = ingest(tmp_path, STRANGE)
+    assert "v1" not in refused(
+        lambda: clean(raw, min_arm_size=20), "some of 30 arms: 30 different values"
+    )
     timed = ingest(tmp_path, days(*FOUR), **(DAYS | {"horizon": 13}))
     refused(lambda: clean(timed), "horizon: 13.* past the follow-up", "largest one is 12")
 
@@ -135,7 +150,10 @@ WARD = (
     "a,A,60,1.0,f,none,yes\nb,B,50,2.5,m,Coumadin,no\nc,A,40,,f,aspirin; warfarin,no\n"
     "d,B,70,2.0,m,,yes\n"
 )
-DRUGS = "name,substance\nCoumadin,warfarin\naspirin,acetylsalicylic acid\nTazocin,tazobactam\n"
+DRUGS = (
+    "name,substance\nCoumadin,warfarin\naspirin,acetylsalicylic acid\nlevamisole,levamisole\n"
+    "Tazocin,tazobactam\n"
+)
 PAIRS = "substance,with\nWarfarin,fluorouracil\n"
 TAKING = {
     "columns": COLUMNS | {"drugs": "takes"},
@@ -208,8 +226,31 @@ def test_interactions_need_substances_and_drugs(tmp_path):
     refused(lambda: ingest(tmp_path, WARD, files, **wrong), "takes a list")
     other = TAKING | {"substances": {"Z": []}}
     refused(lambda: ingest(tmp_path, WARD, files, **other), "Unknown option 'Z'")
+    unlisted = TAKING | {"substances": {"A": ["fluorouracil"]}}
+    refused(
+        lambda: ingest(tmp_path, WARD, files, **unlisted), "`substances` lacks options", r"\[\]"
+    )
+    misspelt = TAKING | {"substances": {"A": ["flourouracil"], "B": []}}
+    told = "Unknown substance 'flourouracil' of A.*did you mean 'fluorouracil'"
+    refused(lambda: ingest(tmp_path, WARD, files, **misspelt), told)
     gap = files | {"interactions": "substance,with\nwarfarin,\n"}
     refused(lambda: ingest(tmp_path, WARD, gap, **TAKING), "of two substances", "row 2")
+
+
+def test_an_arm_may_be_named_by_any_name_of_its_drugs(tmp_path):
+    files = {"interactions": "substance,with\nwarfarin,acetylsalicylic acid\n", "drugs": DRUGS}
+    raw = ingest(
+        tmp_path, WARD, files, **TAKING | {"substances": {"A": ["Coumadin"], "B": ["levamisole"]}}
+    )
+    assert reasons(raw, "A")[2] == "interaction 1"
+
+
+def test_of_new_patients_an_option_that_a_rule_names_must_be_listed(tmp_path):
+    files = rules("B,kidney > 2") | {"interactions": PAIRS, "drugs": DRUGS}
+    said = {"columns": {"id": "id", "drugs": "takes"}, "assignment": None, "good": None}
+    said["substances"] = {"A": ["fluorouracil"]}
+    new = "id,age,kidney,sex,takes\nx,50,3,f,none\n"
+    refused(lambda: ingest(tmp_path, new, files, **said), "`substances` lacks options: B")
 
 
 def test_new_patients_go_through_the_same_rules(tmp_path):

@@ -319,18 +319,47 @@ def test_each_value_of_training_has_a_bin_and_no_bin_is_empty(values, bins):
 
 
 def test_few_values_have_a_bin_each_and_bins_hold_equally_many():
-    assert Numbers.fit(np.array([0, 1, 1, 0]), 4).names == ("0", "1")
-    assert Numbers.fit(np.array([0, 0, 0, 0, 1, 2, 7]), 3).names == ("0", "from_1")
+    assert Numbers.fit(np.repeat([0, 1, 1, 0], 5), 4).names == ("0", "1")
+    assert Numbers.fit(np.repeat([0, 0, 0, 0, 1, 2, 7], 5), 3).names == ("0", "from_0.5")
     assert Numbers.fit(np.array([3.5, 8]), 1).names == ("any",)
     field = Numbers.fit(np.arange(100), 4)
-    assert field.names == ("below_25", "25_to_50", "50_to_75", "from_75")
+    assert field.names == ("below_24.5", "24.5_to_49.5", "49.5_to_74.5", "from_74.5")
     assert np.bincount(field.codes(np.arange(100))).tolist() == [25] * 4
 
 
+def test_no_state_is_a_value_of_fewer_than_five_rows():
+    assert Numbers.fit(np.array([0] * 9 + [37.219]), 4).names == ("any",)
+    # The rare 5 goes with the next value, the rare 90 with the one before.
+    rare = np.array([1] * 8 + [5] * 2 + [7] * 6 + [9] * 5 + [90])
+    field = Numbers.fit(rare, 9)
+    assert field.names == ("1", "3_to_8", "from_8")
+    assert field.codes(np.array([1, 5, 7, 9, 90])).tolist() == [0, 1, 1, 2, 2]
+    values = 1.237 * np.arange(100)
+    inner = Numbers.fit(values, 4).edges[1:-1]
+    assert inner.tolist() == pytest.approx([30.3, 61.2, 92.2])
+
+
+def test_an_edge_has_more_digits_where_three_are_no_longer_between_its_neighbours():
+    values = np.repeat([1000.25, 1000.75, 1001.25], 5)
+    field = Numbers.fit(values, 3)
+    assert field.edges[1:-1].tolist() == [1000.5, 1001.0]
+    near = np.repeat(np.array([1, np.nextafter(np.float32(1), np.float32(2))], np.float32), 5)
+    assert Numbers.fit(near, 2).codes(near).tolist() == [0] * 5 + [1] * 5
+
+
 def test_a_category_that_training_had_not_is_unseen():
-    field = Categories.fit(np.array([2.0, 0, 2]), ("a", "b", "c"))
+    field = Categories.fit(np.repeat([2.0, 0, 2], 5), ("a", "b", "c"))
     assert field.names == ("a", "c")
     assert field.codes(np.array([0, 1, 2, np.nan])).tolist() == [0, UNSEEN, 1, MISSING]
+
+
+def test_rare_categories_are_one_state():
+    names = ("a", "bishop_of_X", "c", "other", "z")
+    field = Categories.fit(np.array([0.0] * 6 + [1] + [2] * 4 + [3] * 5), names)
+    assert field.names == ("a", "other", "other_")
+    assert field.codes(np.array([0, 1, 2, 3, 4, np.nan])).tolist() == [0, 2, 2, 1, UNSEEN, MISSING]
+    assert Categories.fit(np.array([1.0]), names).names == ("other",)
+    assert Categories.fit(np.array([]), names).codes(np.array([1, np.nan])).tolist() == [-2, -1]
 
 
 # Learning ------------------------------------------------------------------------------------

@@ -154,6 +154,23 @@ def test_yes_and_no_by_a_horizon_weigh_who_was_followed(tmp_path):
     refused(lambda: ingest(path, {**TIMED, "event": 1, "horizon": 99.0}), "largest horizon is 2")
 
 
+def test_a_network_takes_yes_and_no_by_a_horizon_alone(tmp_path):
+    path, application = written(tmp_path, status=codes(1, 0)), get_application("precision_medicine")
+    said = {**TIMED, "event": 1, "horizon": 12.0}
+    pd.testing.assert_frame_equal(
+        application.ingest({"clinical": path}, said).samples, ingest(path, said)
+    )
+    for lacking in ("event", "horizon", "columns"):
+        wrong = {name: value for name, value in said.items() if name != lacking}
+        wrong.setdefault("columns", {"id": "id"})
+        message = "needs `event` and `horizon`"
+        refused(lambda w=wrong: application.ingest({"clinical": path}, w), message)
+    both = said | {"columns": TIMED["columns"] | {"label": "status"}}
+    refused(lambda: application.ingest({"clinical": path}, both), "one is the outcome")
+    new = application.ingest({"clinical": path}, {"columns": {"id": "id"}}).samples
+    assert "label" not in new
+
+
 def test_a_horizon_that_nobody_reached_is_refused_with_the_largest(tmp_path):
     kind = get_kind("survival")
     table = waiting_list()

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -133,6 +134,38 @@ def test_a_policy_that_is_the_best_arm_gains_nothing_and_says_so():
     assert found.verdicts["equal"] == "the same as C for all"
 
 
+def test_where_rules_leave_nobody_all_arms_or_none_the_words_say_so():
+    samples = patients(GIVEN, ALIVE, "marker", MARKER, 1 / 3)
+    left = np.arange(38) % 3
+    for code, arm in enumerate(ARMS):
+        samples[f"option.{arm}"] = np.where(left == code, None, "rule 1")
+    facts = partition_facts(samples, np.ones(38, bool))
+    found = valued(samples, np.eye(3)[left], facts)
+    assert found.verdicts["equal"] == "the same as the best arm that rules leave each patient"
+    assert found.facts["best_arm"] == "the best arm that rules leave each patient"
+    none = facts.assign(**{f"option.{arm}": "rule 1" for arm in ARMS})
+    refused(lambda: valued(samples, np.eye(3)[left], none), "exclude every option of every tested")
+    nobody = facts.assign(supported=False, gap="a rare value of marker")
+    refused(lambda: valued(samples, np.eye(3)[left], nobody), "hardly anybody like it")
+
+
+def test_no_count_of_one_to_four_patients_is_told():
+    given, alive = "A" * 20 + "B" * 15 + "C" * 3, ALIVE
+    samples = patients(given, alive, "marker", MARKER, 1 / 3)
+    found = valued(samples, np.eye(3)[np.full(38, 2)], partition_facts(samples, np.ones(38, bool)))
+    assert found.facts["arms"] == {"A": 20, "B": 15, "C": "fewer than 5"}
+    table = found.tables["policies"].set_index("policy")["followers"]
+    assert set(table["C for all"]) == {"fewer than 5"}
+    assert set(table["A for all"]) == {20}
+
+
+def test_what_cannot_be_arms_is_not_shown():
+    samples = simulated(1.0, 60)
+    told = refused(lambda: KIND.outputs(samples.assign(**{ARM: samples["sample_id"]}), None), "60")
+    assert "p3" not in told
+    refused(lambda: KIND.outputs(samples.assign(**{ARM: "A"}), None), "All patients got A")
+
+
 def test_options_that_are_equal_but_for_rounding_are_the_best_arm():
     tied = np.array([[0.3, 0.3 - 1e-12, 0.1]])
     allowed = np.ones((1, 3), bool)
@@ -162,18 +195,44 @@ def test_a_value_only_where_each_arm_was_given():
     assert all("association" in verdict for verdict in found.verdicts.values())
 
 
-def test_new_patients_are_not_given_what_nobody_like_them_got():
+def finished(samples: pd.DataFrame, new: pd.DataFrame, expected: list[float]) -> pd.DataFrame:
+    """What new patients are told, of each of whom the same is expected, after model.yaml."""
+    remembered = yaml.safe_load(yaml.safe_dump(arms.remember(samples)))
+    names = sorted(samples[ARM].unique())
+    table = KIND.rows(new, names).assign(prediction=expected * len(new), low=0.0, high=1.0)
+    return arms.finish(table.assign(abstain=""), new, remembered)
+
+
+def test_new_patients_are_told_nothing_where_nobody_like_them_got_some_arm():
     samples, _ = cohort()
-    remembered = arms.remember(samples)
-    new = pd.DataFrame({"sample_id": ["x", "y"], "frail": [1.0, 0.0]})
-    table = KIND.rows(new, ARMS).assign(prediction=[0.1, 0.2, 0.9] * 2, low=0.0, high=1.0)
-    done = arms.finish(table.assign(abstain=""), new, remembered)
-    assert done.loc[done["recommended"], "option"].tolist() == ["B", "C"]
-    [why] = done.loc[done["excluded"] != "", "excluded"]
-    assert why == "never given where frail is 1"
+    new = pd.DataFrame({"sample_id": ["x", "y", "z"], "frail": [1.0, 0.0, np.nan]})
+    done = finished(samples, new, [0.1, 0.2, 0.9])
+    assert done.loc[done["recommended"], ["sample_id", "option"]].values.tolist() == [["y", "C"]]
+    assert done.loc[done["sample_id"] != "y", "rank"].isna().all()
+    why = done.groupby("sample_id")["abstain"].unique().explode().to_dict()
+    assert why == {"x": "C was never given where frail is 1", "y": "", "z": "a rare value of frail"}
     assert (done["meaning"] == arms.ASSOCIATION).all()
 
 
+def test_who_gets_no_recommendation_is_who_has_no_value_in_evaluation():
+    """The site c has one patient, who got B; and hardly anybody with a high marker got A."""
+    rng = np.random.default_rng(7)
+    samples = simulated(1.0, 2000, **{PROPENSITY: np.nan})
+    samples["site"] = np.where(np.arange(2000) == 0, "only_one_here", rng.choice(["a", "b"], 2000))
+    samples["marker"] = samples["marker"].mask(rng.random(2000) < 0.1)
+    chance = 1 / (1 + np.exp(-3 * samples["marker"].fillna(0)))
+    samples[ARM] = np.where(rng.random(2000) < chance, "B", "A")
+    facts = partition_facts(samples, np.ones(2000, bool))
+    assert (~facts["supported"]).sum() > 100
+    assert facts["gap"].iloc[0] == "a rare value of site"
+    done = finished(samples, samples.drop(columns=label_columns(samples)), [0.3, 0.2])
+    each = done.groupby("sample_id", sort=False)
+    assert each["recommended"].any().tolist() == facts["supported"].tolist()
+    assert each["abstain"].first().tolist() == facts["gap"].tolist()
+    assert "only_one_here" not in str(arms.remember(samples))
+
+
+@settings(deadline=None)
 @given(st.data())
 def test_no_score_gives_an_excluded_option(data):
     n = data.draw(st.integers(1, 8))
@@ -191,7 +250,7 @@ def test_no_score_gives_an_excluded_option(data):
         new[f"option.{arm}"] = np.where(allowed[:, code], None, "rule 1")
     table = KIND.rows(new, ARMS).assign(prediction=good.ravel(), low=0.0, high=1.0, abstain="")
     done = arms.finish(
-        table, new, {"good": "low", "association": False, "horizon": None, "never_given": []}
+        table, new, {"good": "low", "association": False, "horizon": None, "support": None}
     )
     assert (done["excluded"] == np.where(allowed.ravel(), "", "excluded by rule 1")).all()
     assert done["rank"].notna().tolist() == allowed.ravel().tolist()

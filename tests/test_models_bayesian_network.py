@@ -22,6 +22,7 @@ from bioloom.kinds import encode_labels, get_kind
 from bioloom.models import get_model, parameters_of
 from bioloom.pipeline.tasks import Task
 from bioloom.predictions.predict import predict, summary
+from bioloom.training.recipe import make_recipes
 from bioloom.training.train import train
 from tests.toys import partition, recipe, refused
 
@@ -336,3 +337,22 @@ def test_regression_on_bins_sees_no_more_than_the_bins():
     np.testing.assert_array_equal(
         model.predict_proba(table), model.predict_proba(replace(table, values=moved))
     )
+
+
+@pytest.mark.parametrize("name", ["bayesian_network", "binned_regression"])
+def test_bins_are_in_the_unit_of_the_column(name):
+    options = {"model": {"name": name}, "preprocess": {"select": 20}}
+    recipes = make_recipes({"features": features_of(cohort())}, options, get_kind("binary"))
+    assert recipes["model"].preprocess == {"scale": False, "select": 20}
+
+
+def test_a_network_shows_nobody_by_a_value_of_few():
+    samples = cohort().assign(site=lambda table: table["site"].where(table.index != 3, "bishop"))
+    samples["stay"] = np.where(np.arange(len(samples)) == 5, 37.219, 0)
+    fitted = trained(samples, structure="naive")
+    [outcome] = fitted.model.outcomes
+    states = {node.name: node.states for node in outcome.network.nodes}
+    assert states["site"] == ("a", "b", "other")
+    assert states["stay"] == ("any",)
+    shown = pd.concat(told(fitted, samples.drop(columns="label").head(20)).values())
+    assert not shown.astype(str).isin(["bishop", "37.219"]).any(axis=None)

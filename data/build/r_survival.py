@@ -24,7 +24,6 @@ SHA256 = "2e74547bf2b9773c47411e26f7f2ad4efea118ba70579174192102f5d5b4e36d"
 XZ = [{"id": lzma.FILTER_LZMA2, "preset": 6}]
 NEW_PATIENTS = 30
 SEED = 1
-FIVE_YEARS = 1826  # days
 AFTER_SURGERY = ["grade", "nodes", "pgr", "er", "hormon", "chemo"]
 """What of `rotterdam` is found out, or decided, when the tumour is out."""
 
@@ -87,18 +86,17 @@ def rotterdam(table: pd.DataFrame) -> pd.DataFrame:
     return table.set_index("patient_id").sort_index().convert_dtypes()
 
 
-def five_years(table: pd.DataFrame) -> pd.DataFrame:
-    """What was known of a patient of `rotterdam` at the start, and whether five years went well.
+def relapse(table: pd.DataFrame) -> pd.DataFrame:
+    """What was known of a patient of `rotterdam` at the start, and days to relapse or death.
 
-    `relapse_free_five_years` is no where the cancer came back or the patient died in that time, yes
-    where neither happened, and empty where follow-up ended before. As the package's help says, a
-    death counts also after the last look for recurrence.
+    `relapse_or_death` is 1 where the cancer came back or the patient died, 0 where neither happened
+    until the end of follow-up. As the package's help says, a death counts also after the last look
+    for recurrence.
     """
     later = [name for name in table if name.removesuffix("_days") in ("recurrence", "death")]
     days = table["recurrence_days"].where(table["recurrence"] == 1, table["death_days"])
     event = (table["recurrence"] == 1) | (table["death"] == 1)
-    label = np.select([days > FIVE_YEARS, event], ["yes", "no"], "")
-    return table.drop(columns=later).assign(relapse_free_five_years=label)
+    return table.drop(columns=later).assign(days=days, relapse_or_death=event.astype(int))
 
 
 def free_light_chain(table: pd.DataFrame) -> pd.DataFrame:
@@ -130,7 +128,7 @@ def main(folder: Path, data: Path) -> None:
         table[~is_new].to_csv(data / name / "patients.csv")
         table[is_new].drop(columns=later).to_csv(data / name / "new_patients.csv")
         if name == "rotterdam":
-            five_years(table[~is_new]).to_csv(data / name / "five_years.csv")
+            relapse(table[~is_new]).to_csv(data / name / "relapse.csv")
             first_visit = table[is_new].drop(columns=later)
             first_visit[AFTER_SURGERY] = pd.NA
             first_visit.to_csv(data / name / "first_visit.csv")

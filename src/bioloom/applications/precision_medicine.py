@@ -7,48 +7,81 @@ missing is summed out. The outcome is a class, a number, or several labels a pat
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from bioloom.application import Application
-from bioloom.clinical import labels
+from bioloom.clinical import labels, outcomes
 from bioloom.clinical import table as clinical
+from bioloom.errors import DataError
+from bioloom.options import complete_options, named_columns
+from bioloom.samples import TIME, Raw
+
+TIMED = {name: outcomes.OPTIONS[name] for name in ("event", "censored", "horizon", "at_start")}
+OPTIONS: dict[str, Any] = labels.OPTIONS | TIMED
+COLUMNS: dict[str, Any] = labels.COLUMNS | {"time": None, "event": None}
+
+
+def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
+    """Patients with their label(s), of times whether the event happened by the horizon."""
+    options = complete_options(options, OPTIONS, "datasets")
+    return clinical.read_patients(files, options, COLUMNS, _outcome)
+
+
+def _outcome(
+    table: pd.DataFrame, columns: Mapping[str, Any], options: dict[str, Any], path: Path
+) -> tuple[pd.DataFrame, list[str]]:
+    # Late entry and competing events are none of yes and no by a horizon.
+    columns, options = {**columns, "entry": None}, {**options, "competing": []}
+    timed = outcomes.is_timed(columns)
+    if timed and columns["label"]:
+        raise DataError("`columns` names a label and a time: one is the outcome")
+    if timed != (options["event"] is not None) or timed != (options["horizon"] is not None):
+        raise DataError(
+            "A time to an event needs `event` and `horizon`, and these a time",
+            hint="`columns: {time: ..., event: ...}`, `event: 1`, and `horizon: 1826` in the unit "
+            "of the times",
+        )
+    if not timed:
+        return labels.read(table, columns, options, path)
+    times, notes = outcomes.read_times(table, columns, options, path)
+    outcomes.refuse_later(table, named_columns(columns), times[TIME], options, path)
+    answers, lost = outcomes.by_horizon(times, options["horizon"])
+    return answers, notes + lost
 
 
 def defaults(task: dict[str, Any]) -> dict[str, Any]:
     """A network with a learnt structure, beside a naive one and regression on the same bins.
 
-    Numbers are not scaled, so that bins are in the unit of the column; of expression the genes are
-    taken that tell most.
+    Of expression the genes are taken that tell most.
     """
-    unscaled: dict[str, Any] = {"scale": False}
-    if "expression" in task["datasets"]["training"]:
-        unscaled["select"] = 20
+    of_genes = {"preprocess": {"select": 20}}
     return {
         "features": {"embedder": "table"},
-        "preprocess": unscaled,
+        **(of_genes if "expression" in task["datasets"]["training"] else {}),
         "model": {"name": "bayesian_network"},
         "baselines": {
             "naive_bayes": {"model": {"name": "bayesian_network", "structure": "naive"}},
             "binned_regression": {"model": {"name": "binned_regression"}},
-            "logistic_regression": {
-                "model": {"name": "logistic_regression"},
-                "preprocess": unscaled | {"scale": True},
-            },
+            "logistic_regression": {"model": {"name": "logistic_regression"}},
         },
     }
 
 
 application = Application(
     kinds=("binary", "multiclass", "value", "multilabel"),
-    ingest=labels.ingest,
+    ingest=ingest,
     clean=clinical.clean_patients,
     inputs=clinical.patient_columns,
     sources=("clinical",),
     optional_sources=("expression",),
     private=True,
     tables=clinical.TABLES,
-    options=labels.OPTIONS,
-    columns=labels.COLUMNS,
+    options=OPTIONS,
+    columns=COLUMNS,
     clean_options=clinical.CLEAN,
     defaults=defaults,
 )

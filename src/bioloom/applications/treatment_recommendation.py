@@ -24,7 +24,15 @@ from bioloom.formats.columns import likely_type, numbers, require_columns, text,
 from bioloom.options import Option, complete_options, named_columns
 from bioloom.privacy.small_cells import count_shown
 from bioloom.samples import EVENT, TIME, Cleaned, Raw, label_columns
-from bioloom.samples.arms import ARM, HORIZON, OUTCOME, PROPENSITY, SIGN, option_columns
+from bioloom.samples.arms import (
+    ARM,
+    HORIZON,
+    OUTCOME,
+    PROPENSITY,
+    SIGN,
+    named,
+    option_columns,
+)
 from bioloom.samples.cleaning import drop_rows
 
 OPTIONS: dict[str, Any] = (
@@ -68,7 +76,7 @@ def _outcome(
     if columns["arm"]:
         require_columns(table, [columns["arm"]], path)
         given = without_point(text(table[columns["arm"]]))
-        arms = sorted(given.dropna().unique())
+        arms = given.value_counts()
         labels[ARM] = given
         outcome, told = _outcomes(table, columns, options, path)
         labels = labels.join(outcome)
@@ -188,8 +196,9 @@ def _propensity(arms: pd.Series, assignment: Any, path: Path) -> tuple[pd.Series
     shares = {str(arm): share for arm, share in assignment.items()}
     if set(shares) != set(names) or not all(_is_share(share) for share in shares.values()):
         raise DataError(
-            f"`assignment` needs a number above 0 for each of {', '.join(names)}, and no other",
+            f"`assignment` needs a number above 0 for each of {named(sizes)}, and no other",
             file=path,
+            column=str(arms.name),
         )
     total = sum(shares.values())
     expected = np.array([shares[name] for name in names]) * sizes.sum() / total
@@ -239,11 +248,11 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
 
 
 def _check_sizes(samples: pd.DataFrame, least: int) -> None:
-    """Raise DataError, by name, for arms of fewer patients than `least`."""
+    """Raise DataError for arms of fewer patients than `least`."""
     sizes = samples.groupby(ARM)["group"].nunique()
-    if small := list(sizes.index[sizes < least]):
+    if (small := sizes[sizes < least]).size:
         raise DataError(
-            f"Fewer than {least} patients got {' and '.join(small)}",
+            f"Fewer than {least} patients each got some of {len(sizes)} arms: {named(small)}",
             column=ARM,
             hint="leave the arm out by `exclude`, or lower `clean: min_arm_size`",
         )

@@ -70,8 +70,9 @@ class Rows:
     def table(self, field: int, parents: Sequence[int], pseudo_count: float) -> np.ndarray:
         """P(field | parents): frequencies, with `pseudo_count` added to the count of each state.
 
-        That is the mean under a symmetric Dirichlet prior. Parents that no row has together give
-        the field as it is among all rows; a field that no row has is uniform.
+        That is the mean under a symmetric Dirichlet prior: parents that no row has together give
+        each state the same probability. Where nothing is added they give the field as it is among
+        all rows; a field that no row has is uniform.
         """
         alone = self.counts([field]) + pseudo_count
         if not alone.sum():
@@ -144,8 +145,8 @@ def hill_climb(
             from pgmpy.structure_score import BaseStructureScore
     except ImportError:
         raise DataError(
-            "`structure: hill_climb` needs the package pgmpy",
-            hint="pip install 'bioloom[clinical]', or take `structure: tree`",
+            "`structure: augmented` and `hill_climb` need the package pgmpy",
+            hint="pip install 'bioloom[clinical]', or take `structure: tree` or `naive`",
         ) from None
 
     class Score(BaseStructureScore):

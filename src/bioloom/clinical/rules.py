@@ -3,7 +3,8 @@
 They come from tables of the user's and are a filter that no score can override. What a rule asks
 for and a patient's row does not tell counts as if the rule applied: the treatment is excluded, and
 the text says that it is not known. Drugs are matched exactly, by substance, and never by a similar
-name; a drug that no table has is refused.
+name; a drug that no table has is refused, of a patient as of a treatment, and so is a treatment of
+which it is not said what drugs it is made of.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ import pandas as pd
 from bioloom.errors import DataError, unknown_name
 from bioloom.formats.columns import likely_type, numbers, require_columns, text
 from bioloom.formats.table import READ_OPTIONS, read_source
+from bioloom.privacy.small_cells import FEW
 from bioloom.samples import OPTION
+from bioloom.samples.arms import named as shown
 
 SOURCES = ("contraindications", "interactions", "drugs")
 TABLES = dict.fromkeys(SOURCES, READ_OPTIONS)
@@ -43,14 +46,15 @@ def read_exclusions(
     options: Mapping[str, Any],
     column: str | None,
     path: Path,
-    arms: list[str] | None,
+    arms: pd.Series | None,
 ) -> pd.DataFrame:
     """`option.<arm>` of the rows of `table`: the rules that exclude it, missing where none does.
 
     `files` may have `contraindications` (`option`, `condition`), `interactions` (`substance`,
     `with`) and `drugs` (`name`, `substance`); `options` has the `substances` of each arm; `column`
-    names the patients' drugs. `arms` are those of the training data, None of new data. DataError
-    for a rule that cannot be read or names what is not there, and for a drug that no table has.
+    names the patients' drugs. `arms` are those of the training data, with the patients of each, and
+    None of new data. DataError for a rule that cannot be read or names what is not there, for a
+    drug that no table has, and for an arm of which `substances` says nothing.
     """
     reasons: dict[str, list[pd.Series]] = {}
     if "contraindications" in files:
@@ -64,6 +68,8 @@ def read_exclusions(
                 "`interactions` needs to know which drugs patients take, and what options are",
                 hint="`columns: {drugs: ...}` and `substances: {<option>: [<substance>]}`",
             )
+        # Options that a rule names stand in a table of rules: they are no patients' values.
+        _check_listed(pd.Series(FEW, [*reasons]) if arms is None else arms, substances)
         for option, found in _interactions(files, table, options, column, path, substances):
             reasons.setdefault(option, []).append(found)
     elif column is not None:
@@ -80,11 +86,21 @@ def _joined(found: list[pd.Series], index: pd.Index) -> pd.Series:
     return pd.Series(["; ".join(filter(None, row)) or None for row in rows], index, dtype="str")
 
 
-def _check_arms(named: Iterable[str], arms: list[str] | None, where: str) -> None:
+def _check_arms(named: Iterable[str], arms: pd.Series | None, where: str) -> None:
     """Raise DataError for a name that no patient of the training data got."""
-    for name in named if arms is not None else ():
-        if name not in (arms or []):
-            raise unknown_name("option", name, arms or [], f" in {where}")
+    for name in named:
+        if arms is not None and name not in arms:
+            raise DataError(f"Unknown option {name!r} in {where}", hint=f"known: {shown(arms)}")
+
+
+def _check_listed(arms: pd.Series, substances: Mapping[str, set[str]]) -> None:
+    """Raise DataError for an arm of which nobody says what is in it: nothing could exclude it."""
+    absent = arms[~arms.index.isin([*substances])]
+    if len(absent):
+        raise DataError(
+            f"`substances` lacks options: {shown(absent)}",
+            hint="list each option with what it is made of; one without drugs has []",
+        )
 
 
 def _contraindications(
@@ -92,7 +108,7 @@ def _contraindications(
     table: pd.DataFrame,
     options: Mapping[str, Any],
     path: Path,
-    arms: list[str] | None,
+    arms: pd.Series | None,
 ) -> list[tuple[str, pd.Series]]:
     """Each rule's option, and what it says of each row: an empty text where it does not apply."""
     file = files["contraindications"]
@@ -160,16 +176,25 @@ def _interactions(
     require_columns(pairs, ["substance", "with"], file)
     listed = [{_key(name) for name in pair} for pair in _pairs(pairs, file)]
     known = _dictionary(files, options)
-    for substance in {*set().union(*listed), *set().union(*substances.values())}:
+    for substance in set().union(*listed):
         known.setdefault(substance, set()).add(substance)
+    made = {arm: _made_of(arm, given, known) for arm, given in substances.items()}
     require_columns(table, [column], path)
     taken = [_taken(cell, known, path, row, column) for row, cell in text(table[column]).items()]
     found = []
-    for arm, own in substances.items():
+    for arm, own in made.items():
         rules = [(n, pair) for n, pair in enumerate(listed, start=1) if pair & own]
         said = [_forbidding(drugs, own, rules) for drugs in taken]
         found.append((arm, pd.Series(said, index=table.index, dtype="str")))
     return found
+
+
+def _made_of(arm: str, given: set[str], known: Mapping[str, set[str]]) -> set[str]:
+    """The substances of an arm's drugs; DataError for one that no table has."""
+    for name in sorted(given):
+        if name not in known:
+            raise unknown_name("substance", name, known, f" of {arm} in `substances`")
+    return set().union(*(known[name] for name in given))
 
 
 def _pairs(pairs: pd.DataFrame, file: Path) -> Iterable[Any]:

@@ -6,18 +6,18 @@ is estimated from what was known of the patients, and only where each arm was gi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from bioloom.arrays import Table
 from bioloom.errors import DataError
 from bioloom.metrics.survival import uncensored
+from bioloom.privacy.small_cells import FEW
 from bioloom.samples import EVENT, TIME, feature_columns
 from bioloom.samples.arms import ARM, HORIZON, OUTCOME, PROPENSITY, SIGN, option_columns
-from bioloom.samples.columns import coded, is_number
+from bioloom.samples.columns import is_number
 
 FEW_VALUES = 10
 """Different values of a column up to which each value is looked at by itself."""
@@ -81,41 +81,109 @@ def known_weights(samples: pd.DataFrame, train: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Gap:
-    """No training row with this value of a column got the arm."""
+class Support:
+    """Like which patients each arm was given in training, where nobody drew lots.
 
-    column: str
-    value: str
-    arm: str
-
-    def rows(self, samples: pd.DataFrame) -> np.ndarray:
-        """Which samples have the value, (N,) bool."""
-        return (_as_text(samples[self.column]) == self.value).to_numpy()
-
-    @property
-    def words(self) -> str:
-        """What was never done, as a sentence has it."""
-        return f"never given where {self.column} is {self.value or 'missing'}"
-
-
-def gaps_of(samples: pd.DataFrame) -> list[Gap]:
-    """Where an arm was never given, of training rows that were not randomised.
-
-    Each value of a column with few of them is looked at by itself, a missing one, too.
+    `common` has, of each column with few values, those that enough training patients have, a
+    missing one as an empty text; `never` what no patient got: `column, value, arm`, of such values.
+    `terms` (`column, value, mean, deviation`) are the columns of a logistic regression of the arm:
+    whether a value is there, or, where that is None, the number itself. `coefficients` has a row an
+    arm, its intercept first. All of it is plain, and no value of fewer than five patients is in it.
     """
-    if not is_observed(samples):
-        return []
-    arms = sorted(samples[ARM].unique())
-    gaps = []
+
+    common: dict[str, list[str]]
+    never: list[list[str]]
+    terms: list[list[Any]]
+    coefficients: list[list[float]]
+
+    @classmethod
+    def fit(cls, samples: pd.DataFrame, arms: list[str]) -> Support:
+        """What these training rows tell; DataError where some arm is left without a patient."""
+        from sklearn.linear_model import LogisticRegression
+
+        common: dict[str, list[str]] = {}
+        never = []
+        for name in feature_columns(samples):
+            values = _as_text(samples[name])
+            if values.nunique() > FEW_VALUES:
+                continue
+            counts = pd.crosstab(values, samples[ARM]).reindex(columns=arms, fill_value=0)
+            counts = counts[counts.sum(axis=1) >= FEW]
+            common[name] = [str(value) for value in counts.index]
+            lacking = np.argwhere(counts.to_numpy() == 0)
+            never += [[name, common[name][row], arms[arm]] for row, arm in lacking]
+        found = cls(common, never, [], [])
+        samples = samples[found.gaps(samples) == ""]
+        if absent := sorted(set(arms) - set(samples[ARM])):
+            raise DataError(
+                f"No training patients are left of whom some got {' and '.join(absent)} "
+                "and like whom some got each other arm",
+                hint="leave out columns whose values tell the arm (`clean: drop`), or arms",
+            )
+        found = replace(found, terms=_terms(samples))
+        model = LogisticRegression(max_iter=5000, tol=1e-8)
+        model.fit(found.design(samples), arm_codes(samples, arms))
+        weights = np.column_stack([model.intercept_, model.coef_[:, 1:]])
+        if len(arms) == 2:  # one row, of the second arm against the first
+            weights = np.vstack([np.zeros_like(weights), weights])
+        return replace(found, coefficients=weights.tolist())
+
+    def design(self, samples: pd.DataFrame) -> np.ndarray:
+        """A column of zeros, then the terms as the regression takes them, (N, 1 + terms)."""
+        columns = [np.zeros(len(samples))]
+        for name, value, mean, deviation in self.terms:
+            columns.append(np.nan_to_num((_term(samples[name], value) - mean) / deviation))
+        return np.column_stack(columns)
+
+    def propensities(self, samples: pd.DataFrame) -> np.ndarray:
+        """The probability of each arm for each patient, (N, K): above 0, to be divided by."""
+        from scipy.special import softmax
+
+        intercept, *weights = np.array(self.coefficients).T
+        known = self.design(samples)[:, 1:] @ np.reshape(weights, (-1, len(intercept)))
+        return np.maximum(softmax(intercept + known, axis=1), 1e-9)
+
+    def gaps(self, samples: pd.DataFrame) -> np.ndarray:
+        """Of each patient, in words, what was never given to one like it, or hardly ever seen."""
+        words = np.full(len(samples), "", dtype=object)
+        for name in reversed([*self.common]):
+            values = _as_text(samples[name])
+            words[~values.isin(self.common[name])] = f"a rare value of {name}"
+            for column, value, arm in reversed(self.never):
+                if column == name:
+                    told = f"{arm} was never given where {name} is {value or 'missing'}"
+                    words[values == value] = told
+        return words
+
+    def lacks(self, samples: pd.DataFrame) -> np.ndarray:
+        """Why nothing is said of each patient, in words; empty where each arm was given."""
+        rare = self.propensities(samples).min(axis=1) < LEAST_PROPENSITY
+        gaps = self.gaps(samples)
+        return np.where((gaps == "") & rare, RARE, gaps)
+
+
+def _terms(samples: pd.DataFrame) -> list[list[Any]]:
+    """The columns of the regression that vary in these rows, with their means and deviations."""
+    terms: list[list[Any]] = []
     for name in feature_columns(samples):
-        values = _as_text(samples[name])
-        if values.nunique() > FEW_VALUES:
-            continue
-        counts = pd.crosstab(values, samples[ARM]).reindex(columns=arms, fill_value=0)
-        given = counts.to_numpy()
-        for row, arm in np.argwhere(given == 0):
-            gaps.append(Gap(name, str(counts.index[row]), arms[arm]))
-    return gaps
+        counts = _as_text(samples[name]).value_counts().sort_index()
+        own: list[str | None] = [str(value) for value in counts.index[counts >= FEW]]
+        if is_number(samples[name]):
+            known = samples[name].notna().sum() >= FEW
+            own = [None] * bool(known) + [""] * bool(counts.get("", 0))
+        for value in own:
+            column = _term(samples[name], value)
+            mean, deviation = float(np.nanmean(column)), float(np.nanstd(column))
+            if deviation > 0:
+                terms.append([name, value, mean, deviation])
+    return terms
+
+
+def _term(column: pd.Series, value: str | None) -> np.ndarray:
+    """Whether a value is there, an empty text where none is; the number itself if it is None."""
+    if value is None:
+        return pd.to_numeric(column, errors="coerce").to_numpy(float, na_value=np.nan)
+    return (_as_text(column) == value).to_numpy(float)
 
 
 def _as_text(column: pd.Series) -> pd.Series:
@@ -123,47 +191,6 @@ def _as_text(column: pd.Series) -> pd.Series:
     if is_number(column):
         return column.map(lambda value: "" if pd.isna(value) else f"{value:g}")
     return column.astype("object").where(column.notna(), "").astype(str)
-
-
-def gap_words(samples: pd.DataFrame, gaps: list[Gap]) -> np.ndarray:
-    """Of each patient, in words, an arm that nobody like it got; empty where each arm was given."""
-    words = np.full(len(samples), "", dtype=object)
-    for gap in reversed(gaps):
-        words[gap.rows(samples)] = f"{gap.arm} was {gap.words}"
-    return words
-
-
-def propensities(samples: pd.DataFrame, train: np.ndarray, arms: list[str]) -> np.ndarray:
-    """The probability of each arm for each patient, (N, K), where arms were not randomised.
-
-    A logistic regression of the rows `train (N,) bool` on all columns, with an L2 penalty on
-    standardised ones; above 0, so that it can be divided by.
-    """
-    from sklearn.linear_model import LogisticRegression
-
-    # The column of zeros is there for patients of whom nothing is known that varies.
-    X = np.column_stack([np.zeros(len(samples)), _standardised(samples, train)])
-    model = LogisticRegression(max_iter=5000, tol=1e-8)
-    model.fit(X[train], arm_codes(samples[train], arms))
-    found = np.zeros((len(samples), len(arms)))
-    found[:, model.classes_] = model.predict_proba(X)
-    return np.maximum(found, 1e-9)
-
-
-def _standardised(samples: pd.DataFrame, train: np.ndarray) -> np.ndarray:
-    """All columns as numbers of mean 0 and deviation 1 in the training rows; gaps are columns."""
-    names = feature_columns(samples)
-    parts = [coded(samples[name]) for name in names]
-    values = np.column_stack([np.zeros((len(samples), 0)), *(part for part, _ in parts)])
-    categories = tuple(found for _, found in parts)
-    table = Table(values.astype(np.float32), tuple(names), categories, np.ones(len(names)))
-    X = table.dense().astype(float)
-    X = np.hstack([X, np.isnan(values)])
-    fitted = np.where(np.isnan(X[train]), -np.inf, X[train])
-    X = X[:, fitted.max(axis=0, initial=-np.inf) > -np.inf]
-    mean, deviation = np.nanmean(X[train], axis=0), np.nanstd(X[train], axis=0)
-    standard = (X - mean) / np.where(deviation > 0, deviation, 1.0)
-    return np.nan_to_num(standard[:, deviation > 0])
 
 
 def partition_facts(samples: pd.DataFrame, train: np.ndarray) -> pd.DataFrame:
@@ -178,21 +205,13 @@ def partition_facts(samples: pd.DataFrame, train: np.ndarray) -> pd.DataFrame:
     arms = sorted(samples[ARM].unique())
     code, y = arm_codes(samples, arms), np.nan_to_num(outcomes(samples))
     facts: dict[str, Any] = {"known": known_weights(samples, train)}
-    facts["gap"] = gap_words(samples, gaps_of(samples[train]))
+    facts["gap"] = np.full(len(samples), "", dtype=object)
     facts["propensity"] = samples[PROPENSITY].to_numpy(float)
     if is_observed(samples):
-        fitted = train & (facts["gap"] == "")
-        lacking = set(arms) - set(samples.loc[fitted, ARM])
-        if lacking:
-            raise DataError(
-                f"No training patients are left of whom some got {' and '.join(sorted(lacking))} "
-                "and like whom some got each other arm",
-                hint="leave out columns whose values tell the arm (`clean: drop`), or arms",
-            )
-        estimated = propensities(samples, fitted, arms)
+        support = Support.fit(samples[train], arms)
+        facts["gap"] = support.lacks(samples)
+        estimated = support.propensities(samples)
         facts["propensity"] = estimated[np.arange(len(code)), code]
-        rare = (facts["gap"] == "") & (estimated.min(axis=1) < LEAST_PROPENSITY)
-        facts["gap"] = np.where(rare, RARE, facts["gap"])
         facts |= {f"propensity.{arm}": p for arm, p in zip(arms, estimated.T, strict=True)}
     facts["supported"] = facts["gap"] == ""
     counted = facts["known"] / facts["propensity"] * (train & facts["supported"])

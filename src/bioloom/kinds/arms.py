@@ -9,7 +9,7 @@ best in the training rows: a recommendation that is no better than that is none.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -18,9 +18,8 @@ import pandas as pd
 from bioloom.errors import DataError
 from bioloom.kinds import Calibration, HeldOut, Labels, TestSet, targets, value
 from bioloom.kinds._assignment import (
-    Gap,
+    Support,
     arm_codes,
-    gaps_of,
     is_observed,
     outcomes,
     partition_facts,
@@ -31,7 +30,7 @@ from bioloom.kinds._rows import Truth, check_complete, join
 from bioloom.metrics import Scores, policy
 from bioloom.privacy.small_cells import FEW, count_shown
 from bioloom.samples import TIME
-from bioloom.samples.arms import ARM, HORIZON, excluded
+from bioloom.samples.arms import ARM, HORIZON, MOST_NAMED, excluded, named
 
 KEYS = ["sample_id", "option"]
 FEWEST_OF_LINE = 8
@@ -40,6 +39,7 @@ EQUAL = 1e-9
 """Outcomes that differ by less are equal but for rounding: the best arm for all is then taken."""
 DOUBLY_ROBUST, SELF_NORMALISED, PLAIN = ESTIMATORS = ("doubly robust", "self-normalised", "plain")
 NONE_LEFT = "every option is excluded"
+LEFT = "the best arm that rules leave each patient"
 ASSOCIATION = "an association, for treatment was not randomised"
 MOST_TOLD = 3  # places where an arm was never given
 BINS = 10
@@ -51,11 +51,17 @@ def fits(samples: pd.DataFrame) -> bool:
 
 
 def outputs(samples: pd.DataFrame, positive: str | None) -> list[str]:
-    """The arms; DataError where there is but one."""
-    arms = sorted(samples[ARM].unique())
-    if len(arms) < 2:
-        raise DataError(f"All patients got {arms[0]}", column=ARM, hint="two arms are needed")
-    return arms
+    """The arms; DataError where there is but one, or as many as of another column."""
+    sizes = samples[ARM].value_counts()
+    if len(sizes) < 2:
+        raise DataError(f"All patients got {named(sizes)}", column=ARM, hint="two arms are needed")
+    if len(sizes) > MOST_NAMED:
+        raise DataError(
+            f"{len(sizes)} different values are no arms, of which there are at most {MOST_NAMED}",
+            column=ARM,
+            hint="name the column of the treatment as `columns: {arm: ...}`",
+        )
+    return sorted(map(str, sizes.index))
 
 
 def encode(samples: pd.DataFrame, arms: list[str]) -> np.ndarray:
@@ -159,7 +165,10 @@ def test_set(test: pd.DataFrame, held_out: pd.DataFrame, options: dict[str, Any]
     arms = [str(name) for name in held_out["option"].drop_duplicates()]
     joined = join(Truth(test, outcomes(test), arms), held_out, said)
     own = joined.models["model"]
+    _check_counted(own)
+    sizes = test.groupby(ARM)["sample_id"].nunique()
     best = _best_of_all(own, arms)
+    against = f"{best} for all" if best else LEFT
     same = all((part.call == part.facts["best"])[part.facts["counted"]].all() for part in own)
     suffix = f": {ASSOCIATION}" if is_observed(test) else ""
     return replace(
@@ -167,18 +176,32 @@ def test_set(test: pd.DataFrame, held_out: pd.DataFrame, options: dict[str, Any]
         tables={"policies": policy_table(own, arms, is_observed(test))}
         | ({"overlap": overlap(test, arms)} if is_observed(test) else {}),
         facts={
-            "arms": {arm: test.loc[test[ARM] == arm, "sample_id"].nunique() for arm in arms},
-            "best_arm": best,
+            "arms": {arm: count_shown(sizes.get(arm, 0)) for arm in arms},
+            "best_arm": best or LEFT,
             "good": "high" if sign_of(test) > 0 else "low",
             "association": is_observed(test),
         },
         flags=_flags(test, own),
         verdicts={
-            "better": f"better than {best} for all{suffix}",
-            "equal": f"{'the same as' if same else 'no better than'} {best} for all{suffix}",
-            "worse": f"worse than {best} for all{suffix}",
+            "better": f"better than {against}{suffix}",
+            "equal": f"{'the same as' if same else 'no better than'} {against}{suffix}",
+            "worse": f"worse than {against}{suffix}",
         },
     )
+
+
+def _check_counted(parts: Sequence[HeldOut]) -> None:
+    """Raise DataError where no tested patient is left of whom a policy can be valued."""
+    if not any(part.facts["allowed"].any() for part in parts):
+        raise DataError(
+            "Rules exclude every option of every tested patient: no policy has a value",
+            hint="see how many patients each rule excludes in quality.json, and mend the rules",
+        )
+    if not any(part.facts["counted"].any() for part in parts):
+        raise DataError(
+            "Each tested patient has no option left, or hardly anybody like it got some arm",
+            hint="leave out columns whose values tell the arm (`clean: drop`), or arms",
+        )
 
 
 def said(table: pd.DataFrame, truth: Truth, model: str) -> dict[str, Any]:
@@ -262,7 +285,7 @@ def policy_table(parts: Sequence[HeldOut], arms: list[str], association: bool) -
     Of the model's policy, random arms and each arm for all, where no rule excludes one; the gain is
     that over the best arm for all, above 0 where the policy is better. Intervals of 95 % are by the
     normal distribution over groups, all repeats together; `followers` are patients who got what the
-    policy says.
+    policy says, none of one to four.
     """
     own = [part[part.facts["counted"]] for part in parts]
     group = np.concatenate([part.group for part in own])
@@ -287,7 +310,7 @@ def policy_table(parts: Sequence[HeldOut], arms: list[str], association: bool) -
         for estimator in terms:
             value = policy.normal_interval(np.concatenate(terms[estimator]), group)
             gain = policy.normal_interval(np.concatenate(gains[estimator]), group)
-            rows.append((policy_name, estimator, *value, *gain, np.mean(followers)))
+            rows.append((policy_name, estimator, *value, *gain, count_shown(np.mean(followers))))
     ends = ["value", "low", "high", "gain", "gain_low", "gain_high"]
     table = pd.DataFrame(rows, columns=["policy", "estimator", *ends, "followers"])
     return table.assign(association=association)
@@ -311,9 +334,14 @@ def _for_all(part: HeldOut, name: str, arms: list[str]) -> np.ndarray:
 
 
 def _best_of_all(parts: Sequence[HeldOut], arms: list[str]) -> str:
-    """The arm that is best for all in the training rows, in words: folds may differ."""
+    """The arm that is best for all in the training rows, in words: folds may differ.
+
+    Empty where rules exclude some arm for each patient.
+    """
     free = [part.facts["best"][part.facts["allowed"].all(axis=1)] for part in parts]
     names = [arms[code] for code in np.unique(np.concatenate(free))]
+    if not names:
+        return ""
     return names[0] if len(names) == 1 else f"the best arm ({' or '.join(names)}, by fold)"
 
 
@@ -378,13 +406,13 @@ def overlap(test: pd.DataFrame, arms: list[str]) -> pd.DataFrame:
 
 
 def remember(samples: pd.DataFrame) -> dict[str, Any]:
-    """What new patients are told of the training rows: what is good, and where arms lack."""
-    gaps = gaps_of(samples)
+    """What new patients are told of the training rows: what is good, and like whom arms lack."""
+    observed, arms = is_observed(samples), sorted(samples[ARM].unique())
     return {
         "good": "high" if sign_of(samples) > 0 else "low",
-        "association": is_observed(samples),
+        "association": observed,
         "horizon": float(samples[HORIZON].iloc[0]) if TIME in samples else None,
-        "never_given": [[gap.column, gap.value, gap.arm] for gap in gaps],
+        "support": asdict(Support.fit(samples, arms)) if observed else None,
     }
 
 
@@ -393,46 +421,42 @@ def finish(
 ) -> pd.DataFrame:
     """Options ranked: `rank, recommended, excluded` beside the outcomes expected.
 
-    A rule excludes an option whatever is expected of it: it has no rank. So does a value of a
-    column with which nobody of training got the arm. Where nothing is left, that is the reason to
-    abstain.
+    A rule excludes an option whatever is expected of it: it has no rank. Nor has any option of a
+    patient like whom hardly anybody, or nobody, got some arm: of such the evaluation says nothing.
+    Where nothing is left, that is the reason to abstain.
     """
-    table = predictions.assign(excluded=_reasons(predictions, samples, remembered))
-    free = table["excluded"] == ""
-    good = table["prediction"] * (1.0 if remembered["good"] == "high" else -1.0)
-    ranks = good.where(free).groupby(table["sample_id"]).rank(ascending=False, method="first")
-    left = free.groupby(table["sample_id"]).transform("any")
-    doubts = (
-        table["abstain"].where(left, table["abstain"] + f"; {NONE_LEFT}").str.removeprefix("; ")
+    reasons = _by_rules(predictions, samples)
+    lacks = pd.Series("", index=predictions.index)
+    if remembered["support"] is not None and len(samples):
+        why = pd.Series(Support(**remembered["support"]).lacks(samples), samples["sample_id"])
+        lacks = predictions["sample_id"].map(why)
+    each = predictions["sample_id"]
+    free = (reasons == "") & (lacks == "")
+    good = predictions["prediction"] * (1.0 if remembered["good"] == "high" else -1.0)
+    ranks = good.where(free).groupby(each).rank(ascending=False, method="first")
+    left = reasons.eq("").groupby(each).transform("any")
+    doubts = [predictions["abstain"], lacks, pd.Series(NONE_LEFT, each.index).mask(left, "")]
+    table = predictions.assign(
+        excluded=reasons,
+        rank=ranks,
+        recommended=ranks == 1,
+        abstain=["; ".join(filter(None, row)) for row in zip(*doubts, strict=True)],
     )
-    table = table.assign(rank=ranks, recommended=ranks == 1, abstain=doubts)
     if remembered["association"]:
         table = table.assign(meaning=ASSOCIATION)
     order = [*KEYS, "rank", "recommended", "excluded", "prediction", "low", "high"]
     return table[[*order, *(name for name in table if name not in order)]]
 
 
-def _reasons(
-    predictions: pd.DataFrame, samples: pd.DataFrame, remembered: dict[str, Any]
-) -> pd.Series:
-    """Why each option is not for its patient, empty where it may be."""
-    gaps = [Gap(*given) for given in remembered["never_given"]]
-    tables = []
-    for arm in predictions["option"].unique():
-        reasons = [excluded(samples, arm).map(lambda rules: rules and f"excluded by {rules}")]
-        for gap in gaps:
-            if gap.arm == arm:
-                never = np.where(gap.rows(samples), gap.words, "")
-                reasons.append(pd.Series(never, index=samples.index))
-        joined = ["; ".join(filter(None, row)) for row in zip(*reasons, strict=True)]
-        tables.append(
-            pd.DataFrame({"sample_id": samples["sample_id"], "why": joined, "option": arm})
-        )
-    if not tables:
+def _by_rules(predictions: pd.DataFrame, samples: pd.DataFrame) -> pd.Series:
+    """Which rules exclude each option for its patient, in words; empty where none does."""
+    arms = predictions["option"].unique()
+    if not len(arms):
         return pd.Series(dtype=object, index=predictions.index)
-    why = pd.concat(tables).set_index(KEYS)["why"]
-    found = why.reindex(pd.MultiIndex.from_frame(predictions[KEYS]))
-    return pd.Series(found.to_numpy(), index=predictions.index)
+    rules = {arm: excluded(samples, arm).to_numpy() for arm in arms}
+    why = pd.DataFrame(rules, index=samples["sample_id"]).stack()
+    found = why.reindex(pd.MultiIndex.from_frame(predictions[KEYS])).to_numpy()
+    return pd.Series([rule and f"excluded by {rule}" for rule in found], predictions.index)
 
 
 kind = replace(

@@ -16,7 +16,7 @@ Fields = dict[str, Column]
 
 
 def learn(X: Shaped, bins: int) -> Fields:
-    """The columns of these training rows: numbers in at most `bins` bins, the categories seen."""
+    """The columns of these training rows: numbers in at most `bins` bins, and categories."""
     if shape_of(X) == "table":
         table = cast(Table, X)
     else:
@@ -56,7 +56,7 @@ def as_arrays(fields: Fields) -> dict[str, np.ndarray]:
         if isinstance(field, Numbers):
             arrays[f"edges.{place}"] = field.edges
         else:
-            arrays[f"seen.{place}"] = field.seen
+            arrays |= {f"seen.{place}": field.seen, f"states.{place}": field.states}
     described = {name: list(field.names) for name, field in fields.items()}
     return arrays | {"fields": as_bytes(described)}
 
@@ -66,7 +66,7 @@ def from_arrays(arrays: dict[str, np.ndarray]) -> Fields:
     fields: Fields = {}
     for place, (name, names) in enumerate(from_bytes(arrays["fields"]).items()):
         if (seen := arrays.get(f"seen.{place}")) is not None:
-            fields[name] = Categories(seen, tuple(names))
+            fields[name] = Categories(seen, arrays[f"states.{place}"], tuple(names))
         else:
             fields[name] = Numbers(arrays[f"edges.{place}"], tuple(names))
     return fields

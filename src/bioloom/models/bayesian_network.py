@@ -35,7 +35,8 @@ class Model(Estimator):
     """P(label | what is known of a row), with columns that are missing left out.
 
     A number has at most `bins` bins of equally many training rows, a number as label `label_bins`;
-    a value outside the range of training, or a category that training had not, is not used.
+    categories of fewer than five rows are one, "other". A value outside the range of training, or a
+    category that training had not, is not used.
     `structure`: "augmented", every column depends on the label, and on other columns as a search
     by BIC finds, at most `max_parents` a field; "hill_climb", that search alone, which may leave
     columns apart; "tree", on the label and one other column; "naive", on the label alone. Edges of
@@ -44,6 +45,7 @@ class Model(Estimator):
     """
 
     takes = ("table", "vectors")
+    scaled = False  # bins are in the unit of the column
     tells = True
 
     structure: Literal["augmented", "hill_climb", "tree", "naive"] = "augmented"

@@ -21,6 +21,7 @@ class Model(logistic_regression.Model):
     """Linear in a column of 0 and 1 a state; what is missing or unseen has 0 in all of them."""
 
     takes = ("table", "vectors")
+    scaled = False  # bins are in the unit of the column
 
     bins: int = 4
 

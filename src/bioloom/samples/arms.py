@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from bioloom.privacy.small_cells import FEW
 from bioloom.samples import OPTION
 
 ARM = "label.arm"
@@ -20,6 +21,17 @@ OUTCOME = "label.outcome"
 HORIZON = "label.horizon"
 SIGN = "label.sign"
 PROPENSITY = "label.propensity"
+MOST_NAMED = 20
+"""Arms that a message names: so many values are those of another column."""
+
+
+def named(sizes: pd.Series) -> str:
+    """Arms, of the patients of each, as a message may tell them: few patients have no name."""
+    if len(sizes) > MOST_NAMED:
+        return f"{len(sizes)} different values"
+    names = sorted(map(str, sizes.index[sizes >= FEW]))
+    few = len(sizes) - len(names)
+    return ", ".join([*names, *[f"{few} of fewer than {FEW} patients"] * bool(few)])
 
 
 def option_columns(samples: pd.DataFrame) -> list[str]:
