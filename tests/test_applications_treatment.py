@@ -107,7 +107,7 @@ FOUR = ("a,A,12,0", "b,B,3,1", "c,A,5,1", "d,B,20,0")
         ({"columns": COLUMNS | {"drugs": "age"}}, TABLE, ["read for `interactions`"]),
         (DAYS | {"horizon": None}, days(*FOUR), ["needs `horizon`"]),
         (DAYS | {"event": None}, days(*FOUR), ["needs `horizon`, `event`"]),
-        (DAYS | {"event": "yes"}, days(*FOUR), ["Which values are no event", "column died"]),
+        (DAYS | {"event": "yes"}, days(*FOUR), ["No row has 'yes'", "column died"]),
         (DAYS, days(*FOUR, "e,A,2,2"), ["Which values are no event", "column died"]),
         (DAYS, days(*FOUR, "e,A,-2,1"), ["below 0: row 6", "column days"]),
     ],

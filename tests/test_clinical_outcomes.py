@@ -58,7 +58,7 @@ def test_an_event_that_is_not_declared_is_asked_for_with_all_values(tmp_path):
     path = written(tmp_path, status=codes(2, 1))
     message = refused(lambda: ingest(path, TIMED), "Which value is the event")
     assert "1: 7 rows, 2: 5 rows" in message
-    refused(lambda: ingest(path, {**TIMED, "event": 3}), "Which values are no event")
+    refused(lambda: ingest(path, {**TIMED, "event": 3}), "No row has '3'", "1: 7 rows")
 
 
 def test_a_third_value_is_neither_event_nor_censored_until_the_task_says_so(tmp_path):

@@ -99,8 +99,11 @@ def _events(
         )
     left = [word for word in counts.index if word not in event + competing]
     if not set(left) <= set(censored or left[:1]):
+        absent = [word for word in event + competing if word not in counts.index]
         raise DataError(
-            f"Which values are no event? There are {shown}",
+            f"No row has {absent[0]!r}, which is said to be an event; there are {shown}"
+            if absent
+            else f"Which values are no event? There are {shown}",
             file=file,
             column=str(column.name),
             hint="say `censored: ...`, and `competing: [...]` of events that end the time as well",

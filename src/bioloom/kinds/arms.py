@@ -385,8 +385,8 @@ def _bounds(test: pd.DataFrame, part: HeldOut, without: int) -> str:
     told = f": {', '.join(why)}" if why else ""
     return (
         f"No value for {count_shown(without)} of {len(test)} patients, like whom hardly anybody "
-        f"of training, or nobody, got some arm{told}; over all patients the value of the policy "
-        f"lies between {low:.3f} and {high:.3f} ({ASSOCIATION})"
+        f"of training, or nobody, got some arm{told}; over all patients the plain estimate of the "
+        f"policy's value lies between {low:.3f} and {high:.3f} ({ASSOCIATION})"
     )
 
 

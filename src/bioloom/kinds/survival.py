@@ -85,7 +85,7 @@ def calibrate(raw: np.ndarray, y: np.ndarray, labels: Labels, y_train: np.ndarra
     for horizon in labels.horizons or ():
         if horizon > min(times[-1], y_train[:, 1].max()):
             raise DataError(
-                f"Nothing can be said of the horizon {horizon:g}: too few were followed so long",
+                f"`horizons`: too few rows were followed to {horizon:g}",
                 hint=f"the largest one is {times[-1]:g}",
             )
     # One for all partitions, whose risks are pooled: it is no more than where to look.
