@@ -155,7 +155,7 @@ def test_yes_and_no_by_a_horizon_weigh_who_was_followed(tmp_path):
 
 
 def test_a_network_takes_yes_and_no_by_a_horizon_alone(tmp_path):
-    path, application = written(tmp_path, status=codes(1, 0)), get_application("precision_medicine")
+    path, application = many(tmp_path), get_application("precision_medicine")
     said = {**TIMED, "event": 1, "horizon": 12.0}
     pd.testing.assert_frame_equal(
         application.ingest({"clinical": path}, said).samples, ingest(path, said)
