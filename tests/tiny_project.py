@@ -155,7 +155,7 @@ def patients(n: int, labelled: bool, seed: int) -> pd.DataFrame:
     table = pd.DataFrame(
         {
             "patient": [f"P{i:03d}" for i in range(n)],
-            "age": rng.normal(60, 10, n).round(),
+            "age": rng.normal(60, 10, n).round().clip(max=89),  # above, it may tell who one is
             "pressure": rng.normal(130, 15, n).round(),
             "smoker": rng.choice(["yes", "no"], n),
         }
