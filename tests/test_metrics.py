@@ -37,16 +37,19 @@ def ece(outcome: np.ndarray, p: np.ndarray) -> float:
 def test_a_kind_lists_the_metrics_that_it_scores(name):
     kind = get_kind(name)
     y = np.array([[0.0], [1.0], [0.0]]) if "target" in kind.keys else np.array([0, 1, 0])
+    if kind.output == "survival":
+        y = np.array([[-np.inf, 3.0, 1.0], [-np.inf, 5.0, 0.0], [-np.inf, 4.0, 1.0]])
     none = np.zeros(3)
     quantile = np.full(y.shape, 0.5)
-    width = {"values": 0, "classes": 2, "labels": 1}[kind.output]
+    width = {"values": 0, "classes": 2, "labels": 1, "survival": 2}[kind.output]
     p = np.full((3, width), 0.5)
     facts = {name: np.array([0, 1, 0]) > 0 for name in ("found", "indel", "wrong")}
     facts |= {"arm": np.array([0, 1, 0]), "best": np.array([1, 1, 1])}
     facts |= dict.fromkeys(("expected", "levelled", "allowed"), np.ones((3, 2)))
     facts |= dict.fromkeys(("known", "propensity", "sign"), np.ones(3))
-    facts |= {"counted": np.ones(3, bool)}
-    rows = HeldOut(0, none, none, none, y, y, p, quantile, threshold=none, facts=facts)
+    facts |= {"counted": np.ones(3, bool), "when": np.tile([2.0, 4.0], (3, 1))}
+    call = none if kind.output == "survival" else y
+    rows = HeldOut(0, none, none, none, y, call, p, quantile, threshold=none, facts=facts)
     assert set(kind.score(rows, np.ones((3, 1)))) <= {metric.name for metric in kind.metrics}
     assert kind.primary in {metric.name for metric in kind.metrics}
     assert get_model(kind.floor)

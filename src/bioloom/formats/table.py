@@ -33,12 +33,12 @@ from bioloom.formats.text import CONTROL, open_text
 from bioloom.options import complete_options, named_columns
 
 MISSING = ["NA", "N/A", "n/a", "NaN", "nan", "NULL", "null"]
-# `skip` lines are left out before the header, `names` stand for one that is not there; the
+# `skip` lines are left out before the header, `column_names` stand for one that is not there; the
 # separator is `;`, tab or comma, whichever the header is made of; `missing` has further words for a
 # missing value, `not_missing` those of `MISSING` that are values here.
 READ_OPTIONS: dict[str, Any] = {
     "header": True,
-    "names": [],
+    "column_names": [],
     "skip": 0,
     "separator": None,
     "missing": [],
@@ -181,18 +181,22 @@ def _delimited(path: Path, options: Mapping[str, Any]) -> Delimited:
     header, skip = options["header"], options["skip"]
     separator = options["separator"] or _separator(path, header, skip)
     found = read_delimited(path, separator, header, skip)
-    return _named(found, options["names"], header, path) if options["names"] else found
+    return (
+        _named(found, options["column_names"], header, path) if options["column_names"] else found
+    )
 
 
 def _named(found: Delimited, names: list[str], header: bool, path: Path) -> Delimited:
     """The columns of a file without header under the names that the task gives them."""
     if header:
         raise DataError(
-            "`names` are for a file without a header", file=path, hint="say `header: false` as well"
+            "`column_names` are for a file without a header",
+            file=path,
+            hint="say `header: false` as well",
         )
     if len(names) != len(found.names):
         raise DataError(
-            f"`names` has {len(names)}, the file has {len(found.names)} columns", file=path
+            f"`column_names` has {len(names)}, the file has {len(found.names)} columns", file=path
         )
     return replace(found, names=[str(name) for name in names])
 

@@ -22,7 +22,7 @@ WORDS_OF_DATA = (
 )
 """Options of a data set that hold values, or names of columns, as they are in the user's files."""
 
-OF_TEXT = ("header", "names", "skip", "separator")
+OF_TEXT = ("header", "column_names", "skip", "separator")
 """How a table of text is read, but not one whose columns have types (Parquet)."""
 
 
