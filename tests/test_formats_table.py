@@ -364,3 +364,12 @@ def test_a_parquet_that_would_unpack_to_more_than_the_limit_is_refused(tmp_path,
     pq.write_table(pa.table({"x": np.zeros(100)}), path := tmp_path / "t.parquet")
     monkeypatch.setattr("bioloom.formats.parquet.MOST_VALUES", 50)
     refused(lambda: read_table(path), "100 x 1 values are more than 50")
+
+
+def test_a_file_without_header_takes_the_names_that_are_given(tmp_path):
+    path = tmp_path / "raw.data"
+    path.write_text("1,2,x\n3,4,y\n")
+    said = {"header": False, "column_names": ["a", "b", "class"]}
+    assert list(read_table(path, **said).columns) == ["a", "b", "class"]
+    refused(lambda: read_table(path, header=False, column_names=["a"]), "has 1, the file has 3")
+    refused(lambda: read_table(path, column_names=["a", "b", "c"]), "header: false")
