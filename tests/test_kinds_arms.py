@@ -21,7 +21,7 @@ from bioloom.evaluation.evaluate import evaluate
 from bioloom.features.extract import extract_features
 from bioloom.files import write_json
 from bioloom.fitted import Fitted
-from bioloom.kinds import arms, encode_labels, get_kind, kind_of
+from bioloom.kinds import _policies, arms, encode_labels, get_kind, kind_of
 from bioloom.kinds._assignment import known_weights, partition_facts, sign_of
 from bioloom.metrics import policy
 from bioloom.predictions.predict import predict
@@ -60,7 +60,7 @@ def valued(samples: pd.DataFrame, said: np.ndarray, facts: pd.DataFrame) -> Any:
     place = {"repeat": 0, "fold": 0}
     test = samples[["sample_id", *label_columns(samples)]].assign(unit=range(len(samples)), **place)
     held = KIND.rows(samples, ARMS).assign(prediction=said.ravel(), model="model", **place)
-    return arms.test_set(test.join(facts), held, {})
+    return _policies.test_set(test.join(facts), held, {})
 
 
 def trial(chosen: np.ndarray) -> Any:
@@ -108,12 +108,12 @@ def test_scores_of_a_policy_that_is_not_shown_to_be_better():
     found = trial(known["policy"].argmax(axis=1))
     [part] = found.models["model"]
     part.facts["expected"][:] = known["q"]
-    scores = arms.score(part, np.ones((38, 1)))
+    scores = _policies.score(part, np.ones((38, 1)))
     wanted = {"value": 3 / 4, "value_ipw": 11 / 15, "best_arm": 137 / 190, "best_arm_ipw": 8 / 11}
     wanted |= {"random_ipw": 10 / 19, "gain": 3 / 4 - 137 / 190, "followed": 15 / 38}
     for name, value in wanted.items():
         np.testing.assert_allclose(scores[name], value, rtol=1e-12)
-    table = arms.policy_table([part], ARMS, False).set_index(["policy", "estimator"])
+    table = _policies.policy_table([part], ARMS, False).set_index(["policy", "estimator"])
     row = table.loc[("recommended", "doubly robust"), ["gain", "gain_low", "gain_high"]]
     np.testing.assert_allclose(row.astype(float), (0.0289, -0.2423, 0.3001), atol=1e-4)
     plain = table.xs("plain", level="estimator")["value"]
@@ -128,7 +128,7 @@ def test_a_policy_that_is_the_best_arm_gains_nothing_and_says_so():
     found = trial(np.full(38, 2))
     [part] = found.models["model"]
     rng = np.random.default_rng(0)
-    scores = arms.score(part, rng.multinomial(38, np.full(38, 1 / 38), 200).T.astype(float))
+    scores = _policies.score(part, rng.multinomial(38, np.full(38, 1 / 38), 200).T.astype(float))
     for name in ("gain", "gain_ipw"):
         np.testing.assert_array_equal(scores[name], 0)
     assert found.verdicts["equal"] == "the same as C for all"
@@ -169,8 +169,8 @@ def test_what_cannot_be_arms_is_not_shown():
 def test_options_that_are_equal_but_for_rounding_are_the_best_arm():
     tied = np.array([[0.3, 0.3 - 1e-12, 0.1]])
     allowed = np.ones((1, 3), bool)
-    assert arms.choose(tied, allowed, np.array([1]))[0] == 1
-    assert arms.choose(tied, allowed, np.array([2]))[0] == 0
+    assert _policies.choose(tied, allowed, np.array([1]))[0] == 1
+    assert _policies.choose(tied, allowed, np.array([2]))[0] == 0
 
 
 def cohort() -> tuple[pd.DataFrame, np.ndarray]:
@@ -240,8 +240,8 @@ def test_no_score_gives_an_excluded_option(data):
     good = np.array(data.draw(numbers)).reshape(n, 3)
     flags = st.lists(st.booleans(), min_size=3 * n, max_size=3 * n)
     allowed = np.array(data.draw(flags)).reshape(n, 3)
-    tied = arms.choose(np.zeros((n, 3)), allowed)
-    for call in (arms.choose(good, allowed), arms.choose(good, allowed, tied)):
+    tied = _policies.choose(np.zeros((n, 3)), allowed)
+    for call in (_policies.choose(good, allowed), _policies.choose(good, allowed, tied)):
         left = allowed.any(axis=1)
         assert (call[~left] == -1).all()
         assert allowed[np.flatnonzero(left), call[left]].all()
@@ -413,7 +413,7 @@ def test_propensities_are_of_training_rows_and_undo_confounding():
     np.testing.assert_allclose(own, [0.2, 0.8], atol=0.03)
     assert facts["typical.B"].iloc[0] - facts["typical.A"].iloc[0] == pytest.approx(0.3, abs=0.05)
     assert samples[train].groupby(ARM)[OUTCOME].mean().diff().iloc[-1] < 0
-    labels = KIND.labels_of(encode_labels(samples, KIND), samples, train)
+    labels = arms.weighted(encode_labels(samples, KIND), samples, train)
     weighted = (labels.weight * y * (given == "B"))[train].sum()
     assert weighted / (labels.weight * (given == "B"))[train].sum() == pytest.approx(
         facts["typical.B"].iloc[0]

@@ -7,18 +7,14 @@ The outcome is a time to an event (`columns: {time, event}`, perhaps `entry`), t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-import pandas as pd
 
 from bioloom.application import Application
 from bioloom.clinical import labels, outcomes
 from bioloom.clinical import table as clinical
-from bioloom.errors import DataError
-from bioloom.options import complete_options, named_columns
-from bioloom.samples import COMPETING, ENTRY, TIME, Raw
+from bioloom.options import complete_options
+from bioloom.samples import Raw
 from bioloom.variants import genetic_score
 
 OPTIONS: dict[str, Any] = labels.OPTIONS | outcomes.OPTIONS | genetic_score.OPTIONS
@@ -28,35 +24,12 @@ COLUMNS: dict[str, Any] = labels.COLUMNS | outcomes.COLUMNS
 def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     """Patients with `label.time` and `label.event`, or a `label`, and perhaps a genetic score."""
     options = complete_options(options, OPTIONS, "datasets")
-    raw = clinical.read_patients(files, options, COLUMNS, _outcome)
+    raw = clinical.read_patients(files, options, COLUMNS, outcomes.read_outcome)
     if not {*files} & {*genetic_score.SOURCES}:
         return raw
     patients = raw.samples["group"]
     block, notes = genetic_score.read_genetic_score(files, patients, options)
     return Raw(raw.samples.join(block), [*raw.notes, *notes])
-
-
-def _outcome(
-    table: pd.DataFrame, columns: Mapping[str, Any], options: dict[str, Any], path: Path
-) -> tuple[pd.DataFrame, list[str]]:
-    timed = outcomes.is_timed(columns)
-    if timed and columns["label"]:
-        raise DataError("`columns` names a label and a time: one is the outcome")
-    if not timed and (options["event"] is not None or options["horizon"] is not None):
-        raise DataError("`event` and `horizon` are of a time", hint="name `columns: time, event`")
-    if not timed:
-        return labels.read(table, columns, options, path)
-    times, notes = outcomes.read_times(table, columns, options, path)
-    outcomes.refuse_later(table, named_columns(columns), times[TIME], options, path)
-    if options["horizon"] is None:
-        return times, notes
-    if {ENTRY, COMPETING} & set(times):
-        raise DataError(
-            "`horizon` makes yes and no of times that all begin at 0 and end by one event",
-            hint="leave `horizon` out: curves know late entry and competing events",
-        )
-    answers, lost = outcomes.by_horizon(times, options["horizon"])
-    return answers, notes + lost
 
 
 def defaults(task: dict[str, Any]) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from bioloom.application import Application
 from bioloom.clinical import labels, outcomes
 from bioloom.clinical import table as clinical
 from bioloom.errors import DataError
-from bioloom.options import complete_options, named_columns
-from bioloom.samples import TIME, Raw
+from bioloom.options import complete_options
+from bioloom.samples import Raw
 
 TIMED = {name: outcomes.OPTIONS[name] for name in ("event", "censored", "horizon", "at_start")}
 OPTIONS: dict[str, Any] = labels.OPTIONS | TIMED
@@ -36,21 +36,14 @@ def _outcome(
 ) -> tuple[pd.DataFrame, list[str]]:
     # Late entry and competing events are none of yes and no by a horizon.
     columns, options = {**columns, "entry": None}, {**options, "competing": []}
-    timed = outcomes.is_timed(columns)
-    if timed and columns["label"]:
-        raise DataError("`columns` names a label and a time: one is the outcome")
-    if timed != (options["event"] is not None) or timed != (options["horizon"] is not None):
+    given = [options[key] is not None for key in ("event", "horizon")]
+    if given != [outcomes.is_timed(columns)] * 2:
         raise DataError(
             "A time to an event needs `event` and `horizon`, and these a time",
             hint="`columns: {time: ..., event: ...}`, `event: 1`, and `horizon: 1826` in the unit "
             "of the times",
         )
-    if not timed:
-        return labels.read(table, columns, options, path)
-    times, notes = outcomes.read_times(table, columns, options, path)
-    outcomes.refuse_later(table, named_columns(columns), times[TIME], options, path)
-    answers, lost = outcomes.by_horizon(times, options["horizon"])
-    return answers, notes + lost
+    return outcomes.read_outcome(table, columns, options, path)
 
 
 def defaults(task: dict[str, Any]) -> dict[str, Any]:

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bioloom.clinical import labels
 from bioloom.errors import DataError, in_yaml
 from bioloom.formats.columns import MOST_TOLD, numbers, require_columns, text, without_point
 from bioloom.kinds.survival import longest
 from bioloom.metrics.survival import uncensored
-from bioloom.options import Option
+from bioloom.options import Option, named_columns
 from bioloom.privacy.small_cells import FEW, count_shown
 from bioloom.samples import COMPETING, ENTRY, EVENT, TIME
 
@@ -36,6 +37,30 @@ FEW_VALUES = 20  # that a message lists
 FEW_KNOWN = 20  # values of a column that is looked at
 NEARLY_ALL = 0.95  # of them: a typing error makes no feature of it
 COMPARABLE = 0.25  # of the longest time: what only reaches less is no time
+
+
+def read_outcome(
+    table: pd.DataFrame, columns: Mapping[str, Any], options: dict[str, Any], file: Path
+) -> tuple[pd.DataFrame, list[str]]:
+    """The outcome that a task names: times to an event, these by a horizon, or labels."""
+    timed = is_timed(columns)
+    if timed and columns["label"]:
+        raise DataError("`columns` names a label and a time: one is the outcome")
+    if not timed and (options["event"] is not None or options["horizon"] is not None):
+        raise DataError("`event` and `horizon` are of a time", hint="name `columns: time, event`")
+    if not timed:
+        return labels.read(table, columns, options, file)
+    times, notes = read_times(table, columns, options, file)
+    refuse_later(table, named_columns(columns), times[TIME], options, file)
+    if options["horizon"] is None:
+        return times, notes
+    if {ENTRY, COMPETING} & set(times):
+        raise DataError(
+            "`horizon` makes yes and no of times that all begin at 0 and end by one event",
+            hint="leave `horizon` out: curves know late entry and competing events",
+        )
+    answers, lost = by_horizon(times, options["horizon"])
+    return answers, notes + lost
 
 
 def is_timed(columns: Mapping[str, Any]) -> bool:

@@ -51,6 +51,8 @@ def risk_calibration(test: TestSet, draws: np.ndarray) -> pd.DataFrame:
         fifth = _parts(risk, max(1, min(BINS, len(risk) // FEWEST)))
         for number in np.unique(fifth):
             inside = fifth == number
+            if inside.sum() < FEWEST:  # equal risks make parts of any size
+                continue
             free = kaplan_meier_interval(rows.y[inside], np.array([horizon]))
             observed, high, low = (1 - float(curve[0]) for curve in free)
             place = {"horizon": horizon, "predicted": risk[inside].mean(), "observed": observed}

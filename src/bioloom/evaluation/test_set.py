@@ -6,14 +6,12 @@ model must have predicted every test row of every partition, so that differences
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from bioloom.errors import DataError
-from bioloom.kinds import RERUN, ROW, Kind, TestSet
+from bioloom.kinds import RERUN, ROW, Given, Kind, TestSet
 from bioloom.samples import label_columns
 
 
@@ -34,23 +32,19 @@ def read_test_set(
     test = tested[[*ROW, "unit"]].merge(labels, on="sample_id", how="left")
     if test.empty or "model" not in set(held_out["model"]):
         raise DataError("there are no test rows predicted by the task's model", hint=RERUN)
-    if kind.facts_of is not None:
-        test = test.merge(_facts(samples, splits, kind.facts_of), on=ROW, how="left")
+    if kind.given is not None:
+        test = test.merge(_facts(samples, splits, kind.given), on=ROW, how="left")
     return kind.test_set(test, held_out, options)
 
 
-def _facts(
-    samples: pd.DataFrame,
-    splits: pd.DataFrame,
-    facts_of: Callable[[pd.DataFrame, np.ndarray], pd.DataFrame],
-) -> pd.DataFrame:
+def _facts(samples: pd.DataFrame, splits: pd.DataFrame, given: Given) -> pd.DataFrame:
     """`repeat, fold, sample_id` and what the training rows of their partition tell of test rows."""
     tables = []
     for (repeat, fold), part in splits.groupby(["repeat", "fold"]):
         split = part.set_index("sample_id")["split"].reindex(samples["sample_id"]).to_numpy()
         test = split == "test"
         if test.any():
-            known = facts_of(samples, split == "train")[test]
+            known = given.facts(samples, split == "train")[test]
             ids = samples.loc[test, ["sample_id"]]
             tables.append(ids.join(known).assign(repeat=repeat, fold=fold))
     return pd.concat(tables, ignore_index=True)

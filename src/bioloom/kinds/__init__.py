@@ -120,6 +120,23 @@ class TestSet:
 
 
 @dataclass(frozen=True)
+class Given:
+    """What a kind takes from training rows beside labels, as who got which treatment.
+
+    `weighted(labels, samples, train)`: the labels with weights that only the training rows `train
+    (N,) bool` of a partition may tell. `facts(samples, train)`: what they tell of all samples, a
+    row each, which is joined to the test rows. `remember(samples)`: what model.yaml says of the
+    training rows. `finish(predictions, samples, remembered)`: the last word on predictions of new
+    samples.
+    """
+
+    weighted: Callable[[Labels, pd.DataFrame, np.ndarray], Labels]
+    facts: Callable[[pd.DataFrame, np.ndarray], pd.DataFrame]
+    remember: Callable[[pd.DataFrame], dict[str, Any]]
+    finish: Callable[[pd.DataFrame, pd.DataFrame, dict[str, Any]], pd.DataFrame]
+
+
+@dataclass(frozen=True)
 class Kind:
     """What is predicted of what; S are samples, A answers (more than S where a sample has several).
 
@@ -134,12 +151,8 @@ class Kind:
     `test_set(test, held_out, options)`: predictions joined to the labels of test rows.
     `score(rows, weights)`: the metrics. `strata(rows)`: parts of the rows by name, each a mask
     and the metrics that say something of it. `primary` decides; `floor` is the naive model.
-    Where a kind knows more of its samples than their labels:
-    `labels_of(labels, samples, train)`: the labels with weights that only the training rows
-    `train (N,) bool` of a partition may tell. `facts_of(samples, train)`: what they tell of all
-    samples, a row each, which is joined to the test rows. `remember(samples)`: what model.yaml says
-    of the training rows. `finish(predictions, samples, remembered)`: the last word on predictions
-    of new samples. `decisive`: the baseline that alone decides what is better.
+    `given`: what it asks of the training rows where labels alone do not say enough. `decisive`: the
+    baseline that alone decides what is better.
     """
 
     name: str
@@ -165,10 +178,7 @@ class Kind:
     floor: str = "naive"
     high_call: bool = False  # whether `high_above` makes sense
     threshold: float | str | None = None  # the rule of `threshold`, where a class is called by one
-    labels_of: Callable[[Labels, pd.DataFrame, np.ndarray], Labels] | None = None
-    facts_of: Callable[[pd.DataFrame, np.ndarray], pd.DataFrame] | None = None
-    remember: Callable[[pd.DataFrame], dict[str, Any]] | None = None
-    finish: Callable[[pd.DataFrame, pd.DataFrame, dict[str, Any]], pd.DataFrame] | None = None
+    given: Given | None = None
     decisive: str | None = None
     facts: tuple[str, ...] = ()  # columns of samples that its scores ask for
     all_classes: bool = False  # whether each class needs a training row

@@ -23,6 +23,7 @@ from bioloom.models._losses import Loss, Partial, loss_for
 from bioloom.models._survival import baseline_hazard
 
 MOST_CONDITIONS = 8  # of a rule that is to be read
+FEWEST = 5  # rows of a rule, which rules.csv tells the share of
 PATIENCE = 30  # trees without a gain on valid rows
 MOST_TOLD = 3  # columns, of a sample
 CUTS = 20  # ways to cut a tree back that are tried
@@ -94,7 +95,7 @@ class Model(Estimator):
     depth: int = 3
     """Conditions of a rule, at most 8."""
     min_leaf: int = 10
-    """Rows of a rule."""
+    """Rows of a rule, at least 5."""
     learning_rate: float = 0.1
     """How much of a tree is taken, where there are several."""
     penalty: float = 1.0
@@ -114,6 +115,11 @@ class Model(Estimator):
             raise DataError(
                 f"A rule of {self.depth} conditions is hard to read",
                 hint=f"`depth` is at most {MOST_CONDITIONS}",
+            )
+        if self.min_leaf < FEWEST:
+            raise DataError(
+                f"A rule of {self.min_leaf} rows tells who they are",
+                hint=f"`min_leaf` is at least {FEWEST}",
             )
         values, valid = self._cells(X), self._cells(X_valid)
         loss, held = self._loss(y), self._loss(y_valid)

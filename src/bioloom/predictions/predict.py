@@ -57,8 +57,8 @@ def predict(samples: pd.DataFrame, features: Features, fitted: Fitted, file: Pat
 
 def _finished(table: pd.DataFrame, samples: pd.DataFrame, fitted: Fitted) -> pd.DataFrame:
     """What the kind makes of predictions by all that is known of the samples."""
-    finish = fitted.kind.finish
-    return table if finish is None else finish(table, samples, fitted.settings["remembered"])
+    given = fitted.kind.given
+    return table if given is None else given.finish(table, samples, fitted.settings["remembered"])
 
 
 def _of_nothing(fitted: Fitted) -> pd.DataFrame:

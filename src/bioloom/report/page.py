@@ -17,7 +17,7 @@ from bioloom import __version__
 from bioloom.files import read_json, replacing
 from bioloom.formats.bif import read_bif
 from bioloom.kinds import get_kind
-from bioloom.report import figures
+from bioloom.report import figures, patients
 from bioloom.report.figures import Figure
 from bioloom.report.logos import is_logo, logo
 from bioloom.samples import read_table
@@ -195,11 +195,11 @@ def _curves(folder: Path | None, metrics: dict[str, Any], label: str) -> list[Fi
         "strongest_links": figures.strongest_links,
         "distance_maps": figures.distance_maps,
         "predicted_observed": figures.predicted_observed,
-        "survival_groups": figures.survival_groups,
-        "risk_calibration": figures.risk_calibration,
-        "cumulative_incidence": figures.cumulative_incidence,
-        "policies": figures.policies,
-        "overlap": figures.overlap,
+        "survival_groups": patients.survival_groups,
+        "risk_calibration": patients.risk_calibration,
+        "cumulative_incidence": patients.cumulative_incidence,
+        "policies": patients.policies,
+        "overlap": patients.overlap,
         "per_target": lambda table: figures.per_target(table, against),
         "per_label": lambda table: figures.per_label(table, against),
         "metric_by_distance": lambda table: figures.by_distance(table, label),
@@ -274,7 +274,7 @@ def _networks(folder: Path | None) -> list[Figure]:
     found = []
     for file in sorted(folder.glob("network*.bif")) if folder else ():
         network, of = read_bif(file), file.stem.removeprefix("network").removeprefix(".")
-        found.append(figures.bayesian_network(network, network.names[-1], of))
+        found.append(patients.bayesian_network(network, network.names[-1], of))
     return found
 
 

@@ -64,12 +64,12 @@ def train_task(
     recipes = make_recipes(features, options, labels.kind)
     fitted, held_out = train(samples, splits, labels, recipes, seed)
     final = next(partitions_of(samples, splits))
-    by_rule: dict[str, Any] = (
-        {} if labels.kind.threshold is None else {"threshold_rule": labels.rule}
-    )
-    if labels.kind.remember is not None:
-        by_rule |= {"remembered": labels.kind.remember(samples.iloc[final.rows["train"]])}
-    fitted.settings = by_rule | {
+    own: dict[str, Any] = {}
+    if labels.kind.threshold is not None:
+        own["threshold_rule"] = labels.rule
+    if labels.kind.given is not None:
+        own["remembered"] = labels.kind.given.remember(samples.iloc[final.rows["train"]])
+    fitted.settings = own | {
         "seed": seed,
         "features": features["features"].embedder,
         "signature": make_signature(samples.iloc[final.rows["train"]]),
@@ -130,9 +130,9 @@ def fit(
     A model to `keep`, for new data, also learns what is unlike its training data.
     """
     kind, rows = labels.kind, dict(partition.rows)
-    if kind.labels_of is not None:
+    if kind.given is not None:
         train = np.isin(np.arange(len(samples)), rows["train"])
-        labels = kind.labels_of(labels, samples, train)
+        labels = kind.given.weighted(labels, samples, train)
     rows["train"] = rows["train"][_counted(labels, rows["train"])]
     X = {part: recipe.features.rows(samples["sample_id"].iloc[rows[part]]) for part in FITTED_PARTS}
     y = {part: labels.y[rows[part]] for part in FITTED_PARTS}

@@ -1,0 +1,167 @@
+"""Figures of patients: survival and risk, policies and their overlap, Bayesian networks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bioloom.bayes.network import Network
+from bioloom.report.figures import BARS, HALF, SMALL, Figure, legend
+from bioloom.report.svg import ACCENT, INK, LINE, MUTED, SECOND, draw_svg
+
+
+def survival_groups(table: pd.DataFrame) -> Figure:
+    """Curves of thirds of the test rows by risk: observed with its interval, predicted dashed."""
+    colours = dict(zip(table["group"].unique(), (MUTED, SECOND, ACCENT), strict=False))
+
+    def draw(ax: Any) -> None:
+        for name, rows in table.groupby("group", sort=False):
+            start = pd.concat([rows.iloc[:1].assign(time=0, observed=1, low=1, high=1), rows])
+            colour = colours[name]
+            ax.step(start["time"], start["observed"], where="post", color=colour, label=name)
+            ends = start["time"], start["low"], start["high"]
+            ax.fill_between(*ends, step="post", color=colour, alpha=0.15, linewidth=0)
+            ax.plot([0, *rows["time"]], [1, *rows["predicted"]], "--", color=colour, linewidth=1)
+        ax.set(xlabel="Time", ylabel="Share without the event", ylim=(0, 1.02), xlim=(0, None))
+        legend(ax, loc="lower left")
+
+    caption = (
+        "Kaplan-Meier of thirds of the test rows by predicted risk, with 95 % intervals; dashed is "
+        "the mean of what was predicted."
+    )
+    return Figure(draw_svg(draw, (BARS, SMALL[1])), "Survival by predicted risk", caption)
+
+
+def risk_calibration(table: pd.DataFrame) -> Figure:
+    """Observed against predicted risk by each horizon."""
+    horizons = list(table.groupby("horizon"))
+    colours = (ACCENT, SECOND, MUTED)
+
+    def draw(ax: Any) -> None:
+        ax.plot([0, 1], [0, 1], color=LINE, linewidth=1)
+        for i, (horizon, rows) in enumerate(horizons):
+            colour = colours[i % len(colours)]
+            ax.vlines(rows["predicted"], rows["low"], rows["high"], color=colour, linewidth=1)
+            style = {"color": colour, "markersize": 5, "linewidth": 1}
+            ax.plot(rows["predicted"], rows["observed"], "o-", label=f"by {horizon:g}", **style)
+        end = min(1.0, 1.1 * table[["predicted", "high"]].max().max())
+        ax.set(xlim=(0, end), ylim=(0, end), aspect="equal")
+        ax.set(xlabel="Predicted risk", ylabel="Observed risk (1 - Kaplan-Meier)")
+        legend(ax, loc="upper left")
+
+    caption = "Fifths of the test rows by predicted risk; lines are 95 % intervals."
+    return Figure(draw_svg(draw, SMALL), "Calibration at horizons", caption)
+
+
+def cumulative_incidence(table: pd.DataFrame) -> Figure:
+    """The share to whom each event happened first, and what 1 - Kaplan-Meier would make of it."""
+
+    def draw(ax: Any) -> None:
+        for (name, rows), colour in zip(
+            table.groupby("event", sort=False), (ACCENT, SECOND), strict=False
+        ):
+            ax.step(rows["time"], rows["incidence"], where="post", color=colour, label=name)
+            ax.plot(rows["time"], rows["one_minus_kaplan_meier"], "--", color=colour, linewidth=1)
+        ax.set(xlabel="Time", ylabel="Share to whom it happened", ylim=(0, None), xlim=(0, None))
+        legend(ax, loc="upper left")
+
+    caption = (
+        "Aalen-Johansen of all test rows. Dashed is 1 - Kaplan-Meier, which takes who had the "
+        "other event as if it could still happen to them: predicted risks are of this kind."
+    )
+    return Figure(draw_svg(draw, (BARS, SMALL[1])), "Competing events", caption)
+
+
+def policies(table: pd.DataFrame) -> Figure:
+    """What policies are worth: doubly robust values with intervals, the others as strokes."""
+    names = list(table["policy"].drop_duplicates())[::-1]
+    robust, inverse = (
+        table[table["estimator"] == name].set_index("policy").loc[names]
+        for name in ("doubly robust", "self-normalised")
+    )
+
+    def draw(ax: Any) -> None:
+        for i, name in enumerate(names):
+            row, colour = robust.loc[name], ACCENT if name == "recommended" else MUTED
+            ax.plot([row["low"], row["high"]], [i, i], color=colour, linewidth=1.5)
+            ax.plot(row["value"], i, "o", color=colour, markersize=6)
+            ax.plot(inverse.loc[name, "value"], i, "|", color=INK, markersize=9)
+        ax.set_yticks(range(len(names)), names)
+        ax.set(ylim=(-0.6, len(names) - 0.4), xlabel="Mean outcome")
+        ax.grid(axis="x", color=LINE, linewidth=0.5)
+
+    caption = (
+        "Mean outcome of held-out patients if all were treated so: doubly robust, with 95 % normal "
+        "intervals; strokes are by inverse probability, self-normalised. The best arm for all is "
+        "that of training."
+    )
+    if table["association"].any():
+        caption += " An association: treatment was not randomised."
+    return Figure(
+        draw_svg(draw, (BARS, 0.9 + 0.27 * len(names))), "What policies are worth", caption
+    )
+
+
+def overlap(table: pd.DataFrame) -> Figure:
+    """Estimated probability of each arm, of those who got it and of those who did not."""
+    options = list(table["option"].drop_duplicates())
+
+    def draw(axes: Any) -> None:
+        for ax, option in zip(np.atleast_1d(axes), options, strict=True):
+            rows = table[table["option"] == option]
+            got = rows["received"] == option
+            for chosen, colour, label in ((got, ACCENT, "got it"), (~got, MUTED, "did not")):
+                counts = rows[chosen].groupby("probability")["count"].sum()
+                share = counts / max(counts.sum(), 1)
+                ax.bar(counts.index, share, 0.09, color=colour, alpha=0.5, label=label)
+            ax.set(xlim=(0, 1), title=option, xlabel="Estimated probability")
+        legend(np.atleast_1d(axes)[0])
+
+    caption = (
+        "Share of patients by the estimated probability of an arm, of those who got it and those "
+        "who did not: what is said of an arm is an association, and rests on where both are."
+    )
+    svg = draw_svg(draw, (max(SMALL[0], 2.3 * len(options)), 2.6), columns=len(options))
+    return Figure(svg, "Overlap of arms", caption, wide=2.3 * len(options) > HALF)
+
+
+def bayesian_network(network: Network, target: str, of: str = "") -> Figure:
+    """A network in layers, each field below its parents; what is predicted in colour."""
+    from networkx import DiGraph, draw_networkx_edges, topological_generations
+
+    graph = DiGraph()
+    graph.add_nodes_from(network.names)
+    graph.add_edges_from(network.edges)
+    layers = list(topological_generations(graph))
+    place: dict[str, tuple[float, float]] = {}
+    for depth, layer in enumerate(layers):
+        above = {name: _middle([place[p][0] for p in graph.predecessors(name)]) for name in layer}
+        # Below their parents, and every other layer half a step aside: fewer lines cross names.
+        for spot, name in enumerate(sorted(layer, key=lambda name: (above[name], name))):
+            place[name] = (spot - (len(layer) - 1) / 2 + 0.25 * (-1) ** depth, -depth)
+
+    def draw(ax: Any) -> None:
+        draw_networkx_edges(
+            graph, place, ax=ax, edge_color=MUTED, width=0.9, node_size=900, arrowsize=9
+        )
+        for name, (x, y) in place.items():
+            colour = ACCENT if name == target else INK
+            ax.text(x, y, name, ha="center", va="center", fontsize=8, color=colour)
+        ax.margins(0.12)
+        ax.set_axis_off()
+
+    caption = (
+        f"{len(network.names)} fields and {len(network.edges)} edges; {target!r} is predicted. An "
+        "arrow leads to the field whose table depends on the other; it does not say what causes "
+        "what. A zero in a table means not seen, not impossible: `pseudo_count` in the model card "
+        "is what was added to each count."
+    )
+    size = (1.2 + 1.1 * max(map(len, layers)), 0.6 + 0.75 * len(layers))
+    title = f"Bayesian network{f' of {of}' if of else ''}"
+    return Figure(draw_svg(draw, size), title, caption, wide=size[0] > HALF)
+
+
+def _middle(values: list[float]) -> float:
+    return sum(values) / len(values) if values else 0.0
