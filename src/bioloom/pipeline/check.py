@@ -74,14 +74,16 @@ def task_mistakes(name: str, content: Section, made: Collection[str] = ()) -> li
         _horizon_mistakes,
     )
     mistakes = [mistake for check in checks for mistake in check(task)]
-    if "baselines" not in content:  # those that are filled in repeat what is wrong with the task
-        own = [mistake for mistake in mistakes if not mistake.startswith("baselines.")]
-        mistakes = own or mistakes
+    mistakes += _unmade_models(task, made)
+    # Baselines that are filled in repeat what is wrong with the task.
+    filled = tuple(
+        f"baselines.{name}." for name in task.baselines.keys() - content.get("baselines", {}).keys()
+    )
+    mistakes = [mistake for mistake in mistakes if not mistake.startswith(filled)] or mistakes
     return (
         mistakes
         + mistakes_of("clean", complete_options, task.clean, task.code.clean_options, "clean")
         + mistakes_of("split", checked_options, task.split)
-        + _unmade_models(task, made)
     ) or mistakes_of("features", _check_weights, task)
 
 
