@@ -33,7 +33,7 @@ OUTPUT = {kind: get_kind(kind).output for kind in KINDS}
 FLOORS = {"naive", "category_mean", "kaplan_meier"}
 BINNED = {"bayesian_network", "binned_regression"}
 # Models of pairs of nodes: tests/test_models_links.py.
-LINKS = {"gnn", "degree", "neighbours"}
+LINKS = {"gnn", "degree", "neighbours", "pair_kernel", "target_kernel"}
 PAIRS = {"distance_cnn", "separation"}  # tests/test_kinds_residue_pairs.py
 IMAGES = {"pileup_cnn", "posterior"}  # tests/test_kinds_genotypes.py
 LETTERS = {"as_read", "denoising_autoencoder", "spectrum"}  # test_applications_genome_assembly.py
@@ -92,6 +92,8 @@ def build(name: str, kind: str, n_outputs: int, seed: int = 1, epochs: int = 15,
     model = get_model(name)
     if "epochs" in inspect.signature(model).parameters:
         parameters = {"epochs": epochs, "learning_rate": 5e-3, **parameters}
+    if name == "cnn":
+        parameters = {"width": 16, "layers": 2, **parameters}
     if name == "decision_tree":  # one alone is coarse
         parameters = {"trees": 100, "min_leaf": 5, **parameters}
     if name == "svm" and kind not in CLASSES:

@@ -13,6 +13,12 @@ from bioloom.fitted.preprocess import Preprocess
 from bioloom.models import get_model
 
 NODES, PAIRS, COLUMNS = 60, 400, 5
+ORDERS = {"target_kernel": [True], "pair_kernel": [False]}  # others take pairs with and without one
+CASES = [
+    (name, directed)
+    for name in ("gnn", "degree", "neighbours", "target_kernel", "pair_kernel")
+    for directed in ORDERS.get(name, [False, True])
+]
 FAST = {"epochs": 25, "learning_rate": 1e-2, "dropout": 0.1, "width": 16}
 
 
@@ -61,8 +67,7 @@ def test_models_learn_from_pairs(name, directed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["gnn", "degree", "neighbours"])
-@pytest.mark.parametrize("directed", [False, True])
+@pytest.mark.parametrize(("name", "directed"), CASES)
 def test_models_of_links_repeat_and_survive_saving(name, directed, device, tmp_path):
     model, (X, _) = fit(name, directed), pairs(50, seed=3, directed=directed)
     said = model.predict_proba(X)
@@ -75,9 +80,9 @@ def test_models_of_links_repeat_and_survive_saving(name, directed, device, tmp_p
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["gnn", "degree", "neighbours"])
-def test_a_score_does_not_depend_on_the_other_pairs_asked(name):
-    model, (X, _) = fit(name), pairs(50, seed=3)
+@pytest.mark.parametrize(("name", "directed"), CASES)
+def test_a_score_does_not_depend_on_the_other_pairs_asked(name, directed):
+    model, (X, _) = fit(name, directed), pairs(50, seed=3, directed=directed)
     whole = model.predict_proba(X)
     np.testing.assert_allclose(model.predict_proba(X[np.arange(7)]), whole[:7], atol=1e-6)
     assert model.predict_proba(X[np.arange(0)]).shape == (0, 2)
@@ -127,12 +132,79 @@ def test_degree_knows_nothing_of_new_nodes_and_not_of_a_pair_itself():
     assert said[0] > said[1] == said[2]
 
 
-@pytest.mark.parametrize("name", ["gnn", "degree", "neighbours"])
+@pytest.mark.parametrize("name", sorted({name for name, _ in CASES}))
 def test_a_table_is_refused(name):
     X = np.zeros((10, 3), dtype=np.float32)
     y = np.arange(10) % 2
     with pytest.raises(DataError, match="pairs"):
         get_model(name)(output="classes", n_outputs=2, seed=1).fit(X, y, X, y)
+
+
+@pytest.mark.parametrize(("name", "directed"), [("target_kernel", False), ("pair_kernel", True)])
+def test_pairs_of_the_other_order_are_refused(name, directed):
+    with pytest.raises(DataError, match="order(.|\n)*_kernel"):
+        fit(name, directed)
+
+
+def test_a_kernel_of_pairs_finds_what_two_new_nodes_share():
+    """Nodes of like sign go together; a sum of two single scores cannot say so."""
+    X, y = pairs(300)
+    inside = (X.edges < 40).all(axis=1)
+    strange = (X.edges >= 40).all(axis=1)
+    fitted, floor = (
+        get_model("pair_kernel")(output="classes", n_outputs=2, seed=1, pairing=pairing).fit(
+            X[inside], y[inside], X, y
+        )
+        for pairing in (True, False)
+    )
+    scores = [roc_auc_score(y[strange], m.predict_proba(X[strange])[:, 1]) for m in (fitted, floor)]
+    assert scores[0] > 0.9
+    assert scores[1] < 0.7
+
+
+def test_a_pair_has_no_order():
+    model, (X, _) = fit("pair_kernel"), pairs(20, seed=4)
+    turned = replace(X, edges=X.edges[:, ::-1])
+    np.testing.assert_allclose(model.predict_proba(turned), model.predict_proba(X), atol=1e-9)
+
+
+def regulation(groups: np.ndarray | None = None):
+    """Sources 0 to 4, and targets whose sources are those of the targets of their own cluster."""
+    rng = np.random.default_rng(0)
+    centres, cluster = rng.normal(size=(6, 12)), np.arange(NODES) % 6
+    X = (centres[cluster] + 0.5 * rng.normal(size=(NODES, 12))).astype(np.float32)
+    X -= X.mean(axis=1, keepdims=True)
+    X /= np.linalg.norm(X, axis=1, keepdims=True)
+    nodes = replace(network(), X=X)
+    edges = np.array([(source, target) for source in range(5) for target in range(5, NODES)])
+    y = (cluster[edges[:, 1]] == edges[:, 0]).astype(np.int64)
+    links = Links(nodes, edges, np.zeros((len(edges), 0), dtype=np.float32), directed=True)
+    known = edges[:, 1] < 45
+    model = get_model("target_kernel")(output="classes", n_outputs=2, seed=1)
+    groups = None if groups is None else groups[edges[known, 1]]
+    return model.fit(links[known], y[known], links, y, groups=groups), links, y, known
+
+
+def test_a_kernel_of_targets_knows_the_sources_of_new_ones():
+    model, links, y, known = regulation()
+    assert roc_auc_score(y[~known], model.predict_proba(links[~known])[:, 1]) > 0.9
+
+
+def test_training_targets_are_answered_without_their_group():
+    """Of a source all of whose targets are of one group nothing is left to tell them by."""
+    whole = np.where(np.arange(NODES) % 6 == 0, 1000, np.arange(NODES))
+    (apart, links, y, known), (alone, *_) = regulation(whole), regulation()
+    asked = links[known & (links.edges[:, 0] == 0) & (y == 1)]
+    said = [model.predict_proba(asked)[:, 1].mean() for model in (apart, alone)]
+    assert said[0] < 0.3 < 0.7 < said[1]
+
+
+def test_of_a_source_without_training_rows_nothing_is_made_up():
+    model, links, _, _ = regulation()
+    strange = replace(links[np.arange(2)], edges=np.array([[50, 51], [50, 52]]))
+    said = model.predict_proba(strange)
+    assert np.isfinite(said).all()
+    assert said[0, 1] == said[1, 1]
 
 
 def test_nodes_are_scaled_by_those_of_training_pairs_alone():

@@ -17,9 +17,10 @@ from bioloom.arrays import EXPRESSION, Links, Network
 from bioloom.embedders import TABLE
 from bioloom.errors import DataError
 from bioloom.options import complete_options
+from bioloom.similarity.tempered import directions, tempering
 
 # `profile`: expression as node features; `context`: links of a node to its most co-expressed ones;
-# `pairs`: features of a pair (PAIR_FEATURES).
+# `pairs`: features of a pair (LINK_FEATURES).
 SETTINGS: dict[str, Any] = {"profile": False, "context": 0, "pairs": []}
 CONTEXT_FLOOR = 0.5  # |r| of a context edge
 FOREST_TREES = 10  # for each target
@@ -145,6 +146,22 @@ def _clr(profiles: np.ndarray, correlation: np.ndarray, edges: np.ndarray) -> np
     return np.hypot(*scores)
 
 
+def _tempered_clr(profiles: np.ndarray, correlation: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """The same on tempered profiles, of which the cosine itself is the likeness; NaN without one.
+
+    Two that go up when the other goes down are not alike here.
+    """
+    known = np.flatnonzero(np.isfinite(profiles).all(axis=1))
+    score = np.full((len(profiles), len(profiles)), np.nan, dtype=np.float32)
+    tempered = directions(profiles[known], tempering(profiles[known])).astype(np.float32)
+    alike = tempered @ tempered.T
+    np.fill_diagonal(alike, np.nan)
+    mean, spread = np.nanmean(alike, axis=1), np.nanstd(alike, axis=1)
+    standing = (alike - mean[:, None]) / np.where(spread > 0, spread, 1)[:, None]
+    score[np.ix_(known, known)] = np.maximum(standing, 0)
+    return np.hypot(score[edges[:, 0], edges[:, 1]], score[edges[:, 1], edges[:, 0]])
+
+
 def _forest(profiles: np.ndarray, correlation: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """How much the source's expression helps to predict the target's, as GENIE3 does it.
 
@@ -178,5 +195,6 @@ LINK_FEATURES: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarr
     "correlation": _correlation,
     "strength": _strength,
     "clr": _clr,
+    "tempered_clr": _tempered_clr,
     "forest": _forest,
 }

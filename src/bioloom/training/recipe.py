@@ -58,12 +58,20 @@ def prepare(recipe: Recipe, kind: Kind, X: Shaped, y: Shaped) -> Preprocess:
     return Preprocess.fit(X, by, recipe.preprocess, recipe.takes)
 
 
-def weighting(model: Any, labels: Labels, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """The `sample_weight` of these rows, mean 1, for a model that takes weights; else nothing."""
-    if labels.weight is None or "sample_weight" not in inspect.signature(model.fit).parameters:
-        return {}
-    weight = labels.weight[rows]
-    return {"sample_weight": weight / weight.mean()}
+def beside(
+    model: Any, labels: Labels, rows: np.ndarray, units: np.ndarray
+) -> dict[str, np.ndarray]:
+    """What of these training rows a model asks for by the names of its `fit`'s arguments.
+
+    `sample_weight`: their weights, mean 1, where the samples have any; `groups`: their `units
+    (N,)`, of which none is on two sides of a split.
+    """
+    asked = inspect.signature(model.fit).parameters
+    given = {"groups": units} if "groups" in asked else {}
+    if labels.weight is not None and "sample_weight" in asked:
+        weight = labels.weight[rows]
+        given["sample_weight"] = weight / weight.mean()
+    return given
 
 
 def build_model(name: str, labels: Labels, seed: int, parameters: dict[str, Any]) -> Any:

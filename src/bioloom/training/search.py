@@ -12,7 +12,7 @@ from bioloom.arrays import end_to_end
 from bioloom.errors import DataError
 from bioloom.fitted import model_rows, raw_answers
 from bioloom.kinds import Kind, Labels
-from bioloom.training.recipe import Recipe, build_model, prepare, weighting
+from bioloom.training.recipe import Recipe, beside, build_model, prepare
 
 INNER_FOLDS = 3
 
@@ -44,7 +44,8 @@ def select_parameters(
         }
         known = {"inside": y["train"][inside], "valid": y["valid"], "outside": y["train"][outside]}
         models = (build_model(recipe.model, labels, seed, candidate) for candidate in candidates)
-        losses += [_inner_loss(model, labels, rows[inside], prepared, known) for model in models]
+        fitted_on = labels, rows[inside], units[inside]
+        losses += [_inner_loss(model, *fitted_on, prepared, known) for model in models]
     if not np.isfinite(losses).any():
         raise DataError("No candidate of `search` could be fitted: all losses are no numbers")
     return candidates[int(np.nanargmin(losses))]
@@ -62,11 +63,16 @@ def _inner_folds(
 
 
 def _inner_loss(
-    model: Any, labels: Labels, rows: np.ndarray, X: dict[str, Any], y: dict[str, Any]
+    model: Any,
+    labels: Labels,
+    rows: np.ndarray,
+    units: np.ndarray,
+    X: dict[str, Any],
+    y: dict[str, Any],
 ) -> float:
-    """Loss of a candidate on an inner fold, of which `rows` are those it is fitted on."""
+    """Loss of a candidate on an inner fold, of which `rows` of `units` are fitted on."""
     sides = X["inside"], y["inside"], X["valid"], y["valid"]
-    weight = weighting(model, labels, rows)
-    model.fit(*(model_rows(labels.kind, model, side) for side in sides), **weight)
+    given = beside(model, labels, rows, units)
+    model.fit(*(model_rows(labels.kind, model, side) for side in sides), **given)
     raw = raw_answers(labels.kind, model, X["outside"])
     return labels.kind.loss(raw, end_to_end(y["outside"]))

@@ -29,7 +29,7 @@ from bioloom.fitted.novelty import Novelty
 from bioloom.fitted.signature import make_signature
 from bioloom.kinds import Kind, Labels, encode_labels, kind_of
 from bioloom.structures.distances import answer_offsets
-from bioloom.training.recipe import Recipe, build_model, make_recipes, prepare, weighting
+from bioloom.training.recipe import Recipe, beside, build_model, make_recipes, prepare
 from bioloom.training.search import select_parameters
 
 FITTED_PARTS = ("train", "valid")
@@ -149,7 +149,7 @@ def fit(
     model = build_model(recipe.model, labels, seed, parameters)
     stopping = [side["valid"][_counted(labels, rows["valid"])] for side in (prepared, y)]
     parts = [model_rows(kind, model, part) for part in (prepared["train"], y["train"], *stopping)]
-    model.fit(*parts, **weighting(model, labels, rows["train"]))
+    model.fit(*parts, **beside(model, labels, rows["train"], units))
     fitted = Fitted(
         kind=kind,
         model_name=recipe.model,

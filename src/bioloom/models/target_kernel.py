@@ -1,0 +1,201 @@
+"""Who regulates a gene: kernel ridge on expression profiles, then one regression for all.
+
+Two genes are alike as their profiles are, tempered so that growth and batch do not drown the rest.
+What a kernel model and the nearest neighbours say of a gene that they have not seen, regulator by
+regulator, are columns of one logistic regression, beside how often a regulator has targets and
+the features of the pair.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pandas as pd
+
+from bioloom.arrays import Links, Shaped
+from bioloom.errors import DataError
+from bioloom.models._estimator import Estimator, links_of_two_classes
+from bioloom.models._kernels import (
+    chances,
+    check_rows,
+    logistic_weights,
+    ridges,
+)
+from bioloom.similarity.tempered import directions, tempering
+
+WIDTHS = (0.2, 0.4, 0.8)
+"""Of the kernel exp(-(1 - r) / width)."""
+STRENGTHS = (0.3, 1.0, 3.0)
+FREE_MEAN = 5.0
+"""Added to the kernel: the mean is learnt with the rest, and hardly shrunk."""
+POWER = 4
+"""Of the similarity, by which a neighbour counts."""
+PRIOR_NEIGHBOUR = 0.02
+"""How much the mean over all genes counts among the neighbours of one."""
+SMALLEST = 1e-4
+"""A share nearer to 0 or 1 is taken for this one."""
+
+
+@dataclass(kw_only=True)
+class Model(Estimator):
+    """Which targets a known source has, from the targets that resemble each other.
+
+    Nodes have profiles of mean 0 and length 1 (`network: {profile: true}`). A pair that is in no
+    training row counts as not linked. Of a source that has no training row nothing but the pair's
+    own features is known.
+    """
+
+    takes = ("links",)
+    scaled = False  # profiles have the length 1
+
+    neighbours: int = 20
+
+    def fit(
+        self,
+        X: Shaped,
+        y: Shaped,
+        X_valid: Shaped,
+        y_valid: Shaped,
+        groups: np.ndarray | None = None,
+    ) -> Self:
+        """Learn from all pairs of training sources and targets; valid rows are not used.
+
+        Rows of one of the `groups (N,)` are held out together; where the rows of one target are
+        of several, each target is held out by itself.
+        """
+        links, own = self._links(X), np.asarray(y)
+        ids = links.node_ids.astype(str)
+        self.sources, source = np.unique(ids[:, 0], return_inverse=True)
+        self.targets, first, target = np.unique(ids[:, 1], return_index=True, return_inverse=True)
+        check_rows(self.name, len(self.targets))
+        profiles = links.network.X[links.edges[first, 1]]
+        self.turn = tempering(profiles)
+        tempered = directions(profiles, self.turn)
+        linked = np.zeros((len(self.targets), len(self.sources)))
+        linked[target[own == 1], source[own == 1]] = 1
+        self.share = linked.mean(axis=0).clip(SMALLEST, 1 - SMALLEST)
+        held = _target_groups(target, groups)
+        self._fit_kernel(tempered, linked, held)
+        self.profiles, self.linked = tempered, linked
+        self.near = self._neighbours(tempered, held)
+        self.weights = logistic_weights(self._columns(links), own)
+        return self
+
+    def outputs(self, X: Shaped) -> np.ndarray:
+        """Probabilities of no link and of a link, (N, 2)."""
+        return chances(self._columns(self._links(X)), self.weights)
+
+    def _links(self, X: Shaped) -> Links:
+        links = links_of_two_classes(self, X)
+        if not links.directed:
+            raise DataError(
+                f"Model {self.name} asks which targets a source has, and these pairs have no order",
+                hint="`pair_kernel` is for pairs without order",
+            )
+        return links
+
+    def _fit_kernel(self, tempered: np.ndarray, linked: np.ndarray, held: np.ndarray) -> None:
+        """Keep the width and strength with the least left-out error, each source alike."""
+        alike = tempered @ tempered.T
+        variance = self.share * (1 - self.share)
+        least = np.inf
+        for width in WIDTHS:
+            for ridge in ridges(_kernel(alike, width), linked, STRENGTHS):
+                left_out = ridge.left_out(held)
+                error = np.mean((left_out - linked) ** 2 / variance)
+                if error < least:
+                    least, self.width = error, width
+                    self.coefficients, self.left_out = ridge.coefficients, left_out
+
+    def _columns(self, links: Links) -> np.ndarray:
+        """What is known of each pair, (N, 4 + F).
+
+        Training targets are answered as if their group had not been seen.
+        """
+        rows, place = np.unique(links.edges[:, 1], return_inverse=True)
+        ids = links.node_ids.astype(str)
+        source = pd.Index(self.sources).get_indexer(ids[:, 0])
+        answers, near = self._answers(links.network.X[rows], links.network.node_id[rows])
+        share = self.share[source]
+        answer = np.where(source >= 0, answers[place, source], share)
+        near = np.where(source >= 0, near[place, source], share)
+        known = [
+            (answer - share) / np.sqrt(share * (1 - share)),
+            answer - share,
+            _logit(share),
+            _logit(near) - _logit(share),
+        ]
+        # A source that was never seen is as the average one.
+        known[2] = np.where(source >= 0, known[2], _logit(self.share).mean())
+        return np.column_stack([*known, links.X.astype(np.float64)])
+
+    def _answers(self, profiles: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What the kernel and the neighbours say of targets, (M, sources) each."""
+        tempered = directions(profiles, self.turn)
+        alike = tempered @ self.profiles.T
+        kernel = _kernel(alike, self.width) @ self.coefficients
+        near = self._means(alike)
+        known = pd.Index(self.targets).get_indexer(ids.astype(str))
+        kernel[known >= 0] = self.left_out[known[known >= 0]]
+        near[known >= 0] = self.near[known[known >= 0]]
+        return kernel, near
+
+    def _neighbours(self, tempered: np.ndarray, held: np.ndarray) -> np.ndarray:
+        """The neighbours' means of the training targets, none of their own group among them."""
+        alike = tempered @ tempered.T
+        alike[held[:, None] == held] = 0
+        return self._means(alike)
+
+    def _means(self, alike: np.ndarray) -> np.ndarray:
+        """Weighted mean links of the most similar training targets, (M, sources)."""
+        weight = np.clip(alike, 0, None) ** POWER
+        if weight.shape[1] > self.neighbours:
+            least = np.partition(weight, -self.neighbours, axis=1)[:, -self.neighbours, None]
+            weight = np.where(weight >= least, weight, 0)
+        total = weight.sum(axis=1, keepdims=True) + PRIOR_NEIGHBOUR
+        return (weight @ self.linked + PRIOR_NEIGHBOUR * self.share) / total
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Profiles and links of the training targets, what they say, and the regression."""
+        names = ("turn", "profiles", "linked", "share", "coefficients", "left_out", "near")
+        arrays = {name: getattr(self, name) for name in names}
+        return arrays | {"weights": self.weights, "width": np.array([self.width])}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take over a state."""
+        vars(self).update(arrays | {"width": float(arrays["width"][0])})
+
+    def write_state(self, folder: Path) -> None:
+        """Write model.safetensors and the nodes by id (nodes.json)."""
+        super().write_state(folder)
+        nodes = {"sources": self.sources.tolist(), "targets": self.targets.tolist()}
+        (folder / "nodes.json").write_text(json.dumps(nodes) + "\n")
+
+    def read_state(self, folder: Path) -> None:
+        """Read both."""
+        super().read_state(folder)
+        nodes = json.loads((folder / "nodes.json").read_text())
+        self.sources, self.targets = (np.array(nodes[k], str) for k in ("sources", "targets"))
+
+
+def _kernel(alike: np.ndarray, width: float) -> np.ndarray:
+    return np.exp((alike - 1) / width) + FREE_MEAN
+
+
+def _logit(share: np.ndarray) -> np.ndarray:
+    from scipy.special import logit
+
+    return logit(np.clip(share, SMALLEST, 1 - SMALLEST))
+
+
+def _target_groups(target: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
+    """What each target is held out with, (T,): the group of its rows, if they are of one."""
+    alone = np.arange(target.max() + 1)
+    if groups is None:
+        return alone
+    by_target = pd.Series(groups).groupby(target)
+    return by_target.first().to_numpy() if by_target.nunique().eq(1).all() else alone
