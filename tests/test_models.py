@@ -92,6 +92,8 @@ def build(name: str, kind: str, n_outputs: int, seed: int = 1, epochs: int = 15,
     model = get_model(name)
     if "epochs" in inspect.signature(model).parameters:
         parameters = {"epochs": epochs, "learning_rate": 5e-3, **parameters}
+    if name == "ensemble":
+        parameters = {"of": [{"name": "kernel"}, {"name": "gradient_boosting"}], **parameters}
     if name == "cnn":
         parameters = {"width": 16, "layers": 2, **parameters}
     if name == "decision_tree":  # one alone is coarse

@@ -14,7 +14,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from bioloom.errors import DataError, unknown_name
 from bioloom.kinds import Kind, Unit
-from bioloom.models._estimator import Edges, Estimator, Share
+from bioloom.models._estimator import Edges, Estimator, Members, Share
 from bioloom.registry import find, names_in
 
 
@@ -71,6 +71,14 @@ def check_parameters(name: str, parameters: Mapping[str, Any]) -> None:
                 f"got {value!r}",
                 hint=hint if isinstance(value, str) and value[:1].isdigit() else None,
             )
+    for member in members_of(name, parameters):
+        check_parameters(member["name"], {k: v for k, v in member.items() if k != "name"})
+
+
+def members_of(name: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The models that a model is made of, as its parameters list them; of most none."""
+    lists = [key for key, kind in parameters_of(name).items() if kind == Members]
+    return [member for key in lists for member in parameters.get(key, [])]
 
 
 def parameters_of(name: str) -> dict[str, Any]:
@@ -107,11 +115,18 @@ def _are_edges(value: Any) -> bool:
     )
 
 
+def _are_members(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(member, dict) and isinstance(member.get("name"), str) for member in value
+    )
+
+
 _WANTED: dict[Any, tuple[str, Callable[[Any], bool]]] = {
     int: ("a whole number above 0", lambda value: type(value) is int and value > 0),
     float: ("a number of 0 or more", lambda value: _is_number(value) and value >= 0),
     Share: ("a share from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1),
     Edges: ("a list of edges [from, to]", _are_edges),
+    Members: ("a list of models {name: ...}", _are_members),
     bool: ("true or false", lambda value: isinstance(value, bool)),
     str: ("text", lambda value: isinstance(value, str)),
     NoneType: ("null", lambda value: value is None),

@@ -13,8 +13,9 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from inspect import signature
 from pathlib import Path
-from typing import Annotated, ClassVar, Self, cast
+from typing import Annotated, Any, ClassVar, Self, cast
 
 import numpy as np
 
@@ -34,6 +35,9 @@ Share = Annotated[float, "share"]
 
 Edges = Annotated[list[list[str]], "edges"]
 """The type of a parameter that lists edges of a network: `[[from, to], ...]`."""
+
+Members = Annotated[list[dict[str, Any]], "members"]
+"""The type of a parameter that lists models: `[{name: <model>, <parameter>: ...}, ...]`."""
 
 
 @dataclass(kw_only=True)
@@ -68,8 +72,10 @@ class Estimator(ABC):
     def fit(self, X: Shaped, y: Shaped, X_valid: Shaped, y_valid: Shaped) -> Self:
         """Learn from the training rows; valid rows may only say when to stop.
 
-        A model whose signature goes on with `sample_weight: np.ndarray | None = None` is given
-        the weights of the training rows, (N,) with mean 1, where the samples have any.
+        A model whose signature goes on with one of these, each None where there is none, is given
+        `sample_weight (N,)`, the weights of the training rows with mean 1; `groups (N,)`, of which
+        none is on two sides of a split; `columns (D,)`, the names of the features, of links those
+        of the nodes; `blocks (D,)`, the part of a `features` list that each column is of.
         """
 
     @abstractmethod
@@ -171,6 +177,12 @@ class Estimator(ABC):
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """Take over a state."""
         raise NotImplementedError
+
+
+def asked_of(model: Any, given: dict[str, np.ndarray | None]) -> dict[str, np.ndarray]:
+    """Of what is known beside X and y, what a model's `fit` asks for by name."""
+    asked = signature(model.fit).parameters
+    return {name: value for name, value in given.items() if name in asked and value is not None}
 
 
 def links_of_two_classes(model: Estimator, X: Shaped) -> Links:

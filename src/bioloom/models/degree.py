@@ -58,6 +58,9 @@ class Model(Estimator):
         return np.column_stack([expit(-decision), expit(decision)])
 
     def _features(self, counts: np.ndarray, directed: bool) -> np.ndarray:
+        if directed:
+            # A target is listed for it has some source: one without any other gives that away.
+            counts = counts.clip(min=[0, 1])
         logs = np.log1p(counts)
         return logs if directed else logs.sum(axis=1, keepdims=True)
 

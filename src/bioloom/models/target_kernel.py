@@ -16,7 +16,7 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from bioloom.arrays import Links, Shaped
+from bioloom.arrays import EXPRESSION, Links, Shaped
 from bioloom.errors import DataError
 from bioloom.models._estimator import Estimator, links_of_two_classes
 from bioloom.models._kernels import (
@@ -44,9 +44,9 @@ SMALLEST = 1e-4
 class Model(Estimator):
     """Which targets a known source has, from the targets that resemble each other.
 
-    Nodes have profiles of mean 0 and length 1 (`network: {profile: true}`). A pair that is in no
-    training row counts as not linked. Of a source that has no training row nothing but the pair's
-    own features is known.
+    Nodes have expression profiles (`network: {profile: true}`). A pair that is in no training row
+    counts as not linked. A source without training rows has the targets that others have, and
+    those that the pair's own features tell: a regression of its own on both.
     """
 
     takes = ("links",)
@@ -61,18 +61,23 @@ class Model(Estimator):
         X_valid: Shaped,
         y_valid: Shaped,
         groups: np.ndarray | None = None,
+        columns: np.ndarray | None = None,
     ) -> Self:
         """Learn from all pairs of training sources and targets; valid rows are not used.
 
         Rows of one of the `groups (N,)` are held out together; where the rows of one target are
-        of several, each target is held out by itself.
+        of several, each target is held out by itself. Of a node's `columns (D,)` those of its
+        expression count, where it has any.
         """
         links, own = self._links(X), np.asarray(y)
         ids = links.node_ids.astype(str)
         self.sources, source = np.unique(ids[:, 0], return_inverse=True)
         self.targets, first, target = np.unique(ids[:, 1], return_index=True, return_inverse=True)
         check_rows(self.name, len(self.targets))
-        profiles = links.network.X[links.edges[first, 1]]
+        names = [""] * links.network.X.shape[1] if columns is None else columns
+        expressed = np.array([str(name).startswith(EXPRESSION) for name in names])
+        self.profile = np.flatnonzero(expressed | ~expressed.any())
+        profiles = self._profiles(links.network.X[links.edges[first, 1]])
         self.turn = tempering(profiles)
         tempered = directions(profiles, self.turn)
         linked = np.zeros((len(self.targets), len(self.sources)))
@@ -83,11 +88,16 @@ class Model(Estimator):
         self.profiles, self.linked = tempered, linked
         self.near = self._neighbours(tempered, held)
         self.weights = logistic_weights(self._columns(links), own)
+        self.strange_weights = logistic_weights(self._strange_columns(links), own)
         return self
 
     def outputs(self, X: Shaped) -> np.ndarray:
         """Probabilities of no link and of a link, (N, 2)."""
-        return chances(self._columns(self._links(X)), self.weights)
+        links = self._links(X)
+        strange = ~np.isin(links.node_ids[:, 0].astype(str), self.sources)
+        said = chances(self._columns(links), self.weights)
+        said[strange] = chances(self._strange_columns(links[strange]), self.strange_weights)
+        return said
 
     def _links(self, X: Shaped) -> Links:
         links = links_of_two_classes(self, X)
@@ -97,6 +107,13 @@ class Model(Estimator):
                 hint="`pair_kernel` is for pairs without order",
             )
         return links
+
+    def _profiles(self, features: np.ndarray) -> np.ndarray:
+        """The expression among features of nodes, each row with mean 0 and length 1."""
+        values = features[:, self.profile].astype(np.float64)
+        values -= values.mean(axis=1, keepdims=True)
+        length = np.linalg.norm(values, axis=1, keepdims=True)
+        return values / np.where(length > 0, length, 1)
 
     def _fit_kernel(self, tempered: np.ndarray, linked: np.ndarray, held: np.ndarray) -> None:
         """Keep the width and strength with the least left-out error, each source alike."""
@@ -119,19 +136,32 @@ class Model(Estimator):
         rows, place = np.unique(links.edges[:, 1], return_inverse=True)
         ids = links.node_ids.astype(str)
         source = pd.Index(self.sources).get_indexer(ids[:, 0])
-        answers, near = self._answers(links.network.X[rows], links.network.node_id[rows])
+        answers, near = self._answers(
+            self._profiles(links.network.X[rows]), links.network.node_id[rows]
+        )
         share = self.share[source]
         answer = np.where(source >= 0, answers[place, source], share)
         near = np.where(source >= 0, near[place, source], share)
-        known = [
+        columns = [
             (answer - share) / np.sqrt(share * (1 - share)),
             answer - share,
             _logit(share),
             _logit(near) - _logit(share),
         ]
-        # A source that was never seen is as the average one.
-        known[2] = np.where(source >= 0, known[2], _logit(self.share).mean())
-        return np.column_stack([*known, links.X.astype(np.float64)])
+        return np.column_stack([*columns, links.X.astype(np.float64)])
+
+    def _strange_columns(self, links: Links) -> np.ndarray:
+        """What is known of a pair whose source was never seen, (N, 1 + F).
+
+        How many other sources the target has, 1 where it has none: a target is listed for it has
+        some source, so one without any other would be given away.
+        """
+        ids = links.node_ids.astype(str)
+        target = pd.Index(self.targets).get_indexer(ids[:, 1])
+        source = pd.Index(self.sources).get_indexer(ids[:, 0])
+        own = np.where((target >= 0) & (source >= 0), self.linked[target, source], 0)
+        others = np.where(target >= 0, self.linked.sum(axis=1)[target], 0) - own
+        return np.column_stack([np.log(np.maximum(others, 1)), links.X.astype(np.float64)])
 
     def _answers(self, profiles: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What the kernel and the neighbours say of targets, (M, sources) each."""
@@ -161,9 +191,19 @@ class Model(Estimator):
 
     def state(self) -> dict[str, np.ndarray]:
         """Profiles and links of the training targets, what they say, and the regression."""
-        names = ("turn", "profiles", "linked", "share", "coefficients", "left_out", "near")
+        names = (
+            "profile",
+            "turn",
+            "profiles",
+            "linked",
+            "share",
+            "coefficients",
+            "left_out",
+            "near",
+        )
         arrays = {name: getattr(self, name) for name in names}
-        return arrays | {"weights": self.weights, "width": np.array([self.width])}
+        weights = {"weights": self.weights, "strange_weights": self.strange_weights}
+        return arrays | weights | {"width": np.array([self.width])}
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """Take over a state."""

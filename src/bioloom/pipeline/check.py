@@ -21,7 +21,7 @@ from bioloom.embedders._pooling import RAGGED_POOLINGS
 from bioloom.errors import DataError, unknown_name
 from bioloom.features.extract import table_options
 from bioloom.kinds._threshold import check_threshold
-from bioloom.models import check_parameters, model_names, unit_of
+from bioloom.models import check_parameters, members_of, model_names, unit_of
 from bioloom.options import complete_options
 from bioloom.pipeline.check_datasets import dataset_mistakes, source_mistakes
 from bioloom.pipeline.defaults import with_defaults
@@ -219,8 +219,10 @@ def _model_mistakes(task: Task) -> list[str]:
             mistakes += mistakes_of(place, check_parameters, section["name"], parameters)
         # The samples say which of these kinds it is: one that fits is enough.
         if section["name"] in model_names():
-            unfit = [mistakes_of(place, unit_of, section["name"], kind) for kind in task.kinds]
-            mistakes += [] if [] in unfit else unfit[0]
+            known = [section["name"], *(m["name"] for m in members_of(section["name"], section))]
+            for name in set(known) & set(model_names()):
+                unfit = [mistakes_of(place, unit_of, name, kind) for kind in task.kinds]
+                mistakes += [] if [] in unfit else unfit[0]
     return mistakes
 
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from bioloom.embedders import TABLE, parts_of
+from bioloom.models import members_of
 from bioloom.pipeline.steps import STEPS
 from bioloom.pipeline.tasks import Features, Task
 
@@ -49,8 +51,14 @@ def _embedders(task: Task, features: Features) -> list[str]:
 
 def _baselines(task: Task, features: Features) -> list[str]:
     floors = sorted({kind.floor for kind in task.kinds})
-    chosen = [b["model"]["name"] for b in task.baselines.values() if "model" in b]
-    return [f"bioloom.models.{name}" for name in floors + chosen]
+    chosen = [_models(b["model"]) for b in task.baselines.values() if "model" in b]
+    return [f"bioloom.models.{name}" for name in floors] + [n for names in chosen for n in names]
+
+
+def _models(section: Mapping[str, Any]) -> list[str]:
+    """A model, and those that it is made of."""
+    members = members_of(section["name"], section)
+    return [f"bioloom.models.{name}" for name in (section["name"], *(m["name"] for m in members))]
 
 
 _NAMED: dict[str, Callable[[Task, Features], list[str]]] = {
@@ -59,7 +67,7 @@ _NAMED: dict[str, Callable[[Task, Features], list[str]]] = {
     "measures": lambda task, _: [f"bioloom.similarity.{name}" for name in task.code.measures],
     "embedder": _embedders,
     "links": lambda task, _: ["bioloom.links.features"] if task.has_nodes else [],
-    "model": lambda task, _: [f"bioloom.models.{task.model['name']}"],
+    "model": lambda task, _: _models(task.model),
     "baselines": _baselines,
 }
 """What `Step.modules` names -> the modules of a task and one of its features sections."""

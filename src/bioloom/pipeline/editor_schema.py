@@ -18,7 +18,7 @@ from bioloom.application import application_names, get_application
 from bioloom.embedders import TABLE, embedder_names, get_embedder
 from bioloom.features.extract import TABLE_OPTIONS
 from bioloom.models import alternatives, model_names, parameters_of
-from bioloom.models._estimator import Edges, Share
+from bioloom.models._estimator import Edges, Members, Share
 from bioloom.options import Option
 from bioloom.pipeline.check import SCHEMAS
 from bioloom.pretraining.settings import Tokenizer, Training
@@ -42,6 +42,7 @@ PARAMETERS: dict[Any, Schema] = {
         "type": "array",
         "items": {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2},
     },
+    Members: {"type": "array", "items": {"$ref": "#/$defs/model"}, "minItems": 2},
     bool: {"type": "boolean"},
     str: {"type": "string"},
     NoneType: {"type": "null"},

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from bioloom.arrays import Shaped, end_to_end
-from bioloom.features import Features
+from bioloom.features import Features, precisions
 from bioloom.fitted.preprocess import Preprocess
 from bioloom.kinds import Kind, Labels
 from bioloom.models import check_parameters, get_model, unit_of
+from bioloom.models._estimator import Estimator, asked_of
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,13 @@ class Recipe:
     def takes(self) -> tuple[str, ...]:
         """The shapes of features that the model takes."""
         return get_model(self.model).takes
+
+    def blocks(self, preprocess: Preprocess) -> np.ndarray | None:
+        """The part of the features that each column is of, (D,); None where there is one part."""
+        if len(precisions(self.features.embedder)) == 1:
+            return None
+        parts = [str(name).split(".", 1)[0] for name in self.features.names]
+        return np.unique(parts, return_inverse=True)[1][preprocess.support]
 
 
 def make_recipes(
@@ -59,19 +66,23 @@ def prepare(recipe: Recipe, kind: Kind, X: Shaped, y: Shaped) -> Preprocess:
 
 
 def beside(
-    model: Any, labels: Labels, rows: np.ndarray, units: np.ndarray
+    recipe: Recipe,
+    model: Estimator,
+    preprocess: Preprocess,
+    labels: Labels,
+    rows: np.ndarray,
+    units: np.ndarray,
 ) -> dict[str, np.ndarray]:
-    """What of these training rows a model asks for by the names of its `fit`'s arguments.
+    """What of these training rows the model asks for by the names of its `fit`'s arguments.
 
-    `sample_weight`: their weights, mean 1, where the samples have any; `groups`: their `units
-    (N,)`, of which none is on two sides of a split.
+    `units (N,)`: those of which none is on two sides of a split.
     """
-    asked = inspect.signature(model.fit).parameters
-    given = {"groups": units} if "groups" in asked else {}
-    if labels.weight is not None and "sample_weight" in asked:
+    given = {"groups": units, "blocks": recipe.blocks(preprocess)}
+    given["columns"] = np.array(recipe.features.names, dtype=str)[preprocess.support]
+    if labels.weight is not None:
         weight = labels.weight[rows]
         given["sample_weight"] = weight / weight.mean()
-    return given
+    return asked_of(model, given)
 
 
 def build_model(name: str, labels: Labels, seed: int, parameters: dict[str, Any]) -> Any:

@@ -44,8 +44,11 @@ def select_parameters(
         }
         known = {"inside": y["train"][inside], "valid": y["valid"], "outside": y["train"][outside]}
         models = (build_model(recipe.model, labels, seed, candidate) for candidate in candidates)
-        fitted_on = labels, rows[inside], units[inside]
-        losses += [_inner_loss(model, *fitted_on, prepared, known) for model in models]
+        fitted_on = preprocess, labels, rows[inside], units[inside]
+        losses += [
+            _inner_loss(model, labels, beside(recipe, model, *fitted_on), prepared, known)
+            for model in models
+        ]
     if not np.isfinite(losses).any():
         raise DataError("No candidate of `search` could be fitted: all losses are no numbers")
     return candidates[int(np.nanargmin(losses))]
@@ -63,16 +66,10 @@ def _inner_folds(
 
 
 def _inner_loss(
-    model: Any,
-    labels: Labels,
-    rows: np.ndarray,
-    units: np.ndarray,
-    X: dict[str, Any],
-    y: dict[str, Any],
+    model: Any, labels: Labels, given: dict[str, np.ndarray], X: dict[str, Any], y: dict[str, Any]
 ) -> float:
-    """Loss of a candidate on an inner fold, of which `rows` of `units` are fitted on."""
+    """Loss of a candidate on an inner fold; `given` is what it is told beside X and y."""
     sides = X["inside"], y["inside"], X["valid"], y["valid"]
-    given = beside(model, labels, rows, units)
     model.fit(*(model_rows(labels.kind, model, side) for side in sides), **given)
     raw = raw_answers(labels.kind, model, X["outside"])
     return labels.kind.loss(raw, end_to_end(y["outside"]))

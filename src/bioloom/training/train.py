@@ -149,7 +149,7 @@ def fit(
     model = build_model(recipe.model, labels, seed, parameters)
     stopping = [side["valid"][_counted(labels, rows["valid"])] for side in (prepared, y)]
     parts = [model_rows(kind, model, part) for part in (prepared["train"], y["train"], *stopping)]
-    model.fit(*parts, **beside(model, labels, rows["train"], units))
+    model.fit(*parts, **beside(recipe, model, preprocess, labels, rows["train"], units))
     fitted = Fitted(
         kind=kind,
         model_name=recipe.model,

@@ -1,0 +1,134 @@
+"""Several models on the same features, joined by how much each is worth beside the others.
+
+Stacking (Wolpert 1992) with weights that are never negative: classes are the softmax of the
+weighted sum of the members' log probabilities, values the weighted sum of theirs. Weights are
+found on the valid rows, drawn to equal ones where those are few; a member of weight 0 sleeps.
+`members.csv` in the model folder says who earns what.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+
+from bioloom.arrays import Shaped
+from bioloom.errors import DataError
+from bioloom.models import get_model
+from bioloom.models._estimator import Estimator, Members, asked_of, target_matrix
+
+PRIOR_ROWS = 10
+"""So many rows speak for equal weights."""
+SMALLEST = 1e-6
+"""A probability is taken for no less."""
+
+
+@dataclass(kw_only=True)
+class Model(Estimator):
+    """The members of `of`, each `{name: <model>, <parameter>: ...}`, fitted on the same rows."""
+
+    takes = ("vectors", "tokens", "links")
+    gives = ("classes", "values")
+
+    of: Members = field(default_factory=list)
+
+    def fit(
+        self,
+        X: Shaped,
+        y: Shaped,
+        X_valid: Shaped,
+        y_valid: Shaped,
+        sample_weight: np.ndarray | None = None,
+        groups: np.ndarray | None = None,
+        blocks: np.ndarray | None = None,
+        columns: np.ndarray | None = None,
+    ) -> Self:
+        """Fit the members on the training rows, and their weights on the valid ones."""
+        given = {
+            "sample_weight": sample_weight,
+            "groups": groups,
+            "blocks": blocks,
+            "columns": columns,
+        }
+        self.models = [
+            model.fit(X, y, X_valid, y_valid, **asked_of(model, given)) for model in self._built()
+        ]
+        answers = np.stack([model.outputs(X_valid) for model in self.models])
+        targets = target_matrix(y_valid, self.output, self.n_outputs)
+        self.weights = joined_weights(answers, targets, classes=self.classes)
+        return self
+
+    def outputs(self, X: Shaped) -> np.ndarray:
+        """Probabilities or values, (N, n_outputs)."""
+        answers = np.stack([model.outputs(X) for model in self.models])
+        return joined(answers, self.weights, classes=self.classes)
+
+    def _built(self) -> list[Any]:
+        if len(self.of) < 2:
+            raise DataError("Model ensemble needs two members or more", hint="list them under `of`")
+        told = {"output": self.output, "n_outputs": self.n_outputs, "unit": self.unit}
+        return [
+            get_model(member["name"])(
+                **told, seed=self.seed, **{k: v for k, v in member.items() if k != "name"}
+            )
+            for member in self.of
+        ]
+
+    def export(self, folder: Path, outputs: Sequence[str]) -> None:
+        """Write members.csv: each member and its weight."""
+        table = pd.DataFrame({"member": [m["name"] for m in self.of], "weight": self.weights})
+        table.to_csv(folder / "members.csv", index=False, float_format="%.4f")
+
+    def write_state(self, folder: Path) -> None:
+        """Write weights.json and a folder a member."""
+        (folder / "weights.json").write_text(json.dumps(self.weights.tolist()) + "\n")
+        for number, model in enumerate(self.models):
+            model.save(folder / f"member_{number}")
+
+    def read_state(self, folder: Path) -> None:
+        """Read them."""
+        self.weights = np.array(json.loads((folder / "weights.json").read_text()))
+        self.models = [
+            get_model(member["name"]).load(folder / f"member_{number}")
+            for number, member in enumerate(self.of)
+        ]
+
+
+def joined(answers: np.ndarray, weights: np.ndarray, *, classes: bool) -> np.ndarray:
+    """The answers of members (M, N, C) as one, (N, C)."""
+    from scipy.special import softmax
+
+    if not classes:
+        return np.tensordot(weights, answers, 1)
+    return softmax(np.tensordot(weights, np.log(answers.clip(SMALLEST)), 1), axis=1)
+
+
+def joined_weights(answers: np.ndarray, targets: np.ndarray, *, classes: bool) -> np.ndarray:
+    """The weights (M,) of the least loss of `joined` answers (M, N, C) to `targets (N, C)`.
+
+    Log loss of classes, squared error of values in units of their variance. Equal ones where
+    there are no rows.
+    """
+    from scipy.optimize import minimize
+
+    equal = np.full(len(answers), 1 / len(answers))
+    known = ~np.isnan(targets)
+    if not known.any():
+        return equal
+    variance = max(float(np.nanvar(targets)), 1e-12)
+
+    def loss(weights: np.ndarray) -> float:
+        said = joined(answers, weights, classes=classes)
+        if classes:
+            error = -np.log(said.clip(SMALLEST))[targets == 1].sum()
+        else:
+            error = ((said - targets)[known] ** 2).sum() / variance
+        return float(error + PRIOR_ROWS * ((weights - equal) ** 2).sum()) / len(targets)
+
+    bounds = [(0, None)] * len(answers)
+    return minimize(loss, equal, bounds=bounds, method="L-BFGS-B").x

@@ -1,0 +1,178 @@
+"""An exact kernel model: ridge on the mean of one kernel a view, chosen by left-out answers.
+
+Each part of a `features` list is a view. Of a sample with a row a token, or a segment, six are
+compared: the mean, the largest and the spread of its rows, and the means of its beginning, middle
+and end. Classes are told by a logistic regression on what the ridge says of rows whose group it
+has not seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from bioloom.arrays import Ragged, Shaped, vectors
+from bioloom.models._estimator import Estimator, target_matrix
+from bioloom.models._kernels import Ridge, check_rows, ridges
+
+STRENGTHS = (0.1, 0.3, 1.0)
+"""Of the ridge, in units of the kernel's diagonal."""
+PENALTIES = (0.1, 1.0)
+"""Of the logistic regression (`C`)."""
+FOLDS = 5
+WIDTH_ROWS = 1_000
+"""From so many rows the width is found: the median distance of two."""
+BLOCK = 2_000  # new rows that are compared at once
+
+
+@dataclass(kw_only=True)
+class Model(Estimator):
+    """Kernel ridge for values; for classes a logistic regression on its left-out answers."""
+
+    takes = ("vectors", "tokens")
+    gives = ("classes", "values")
+
+    def fit(
+        self,
+        X: Shaped,
+        y: Shaped,
+        X_valid: Shaped,
+        y_valid: Shaped,
+        groups: np.ndarray | None = None,
+        blocks: np.ndarray | None = None,
+    ) -> Self:
+        """Learn from the training rows; valid rows are not used.
+
+        `groups (N,)` are left out together where a strength is chosen; `blocks (D,)` is the part
+        of the features that each column of vectors is of.
+        """
+        check_rows(self.name, len(X))
+        self.blocks = np.zeros(0, dtype=np.int64) if blocks is None else np.asarray(blocks)
+        views = views_of(X, self.blocks)
+        self.scales = [_scale(view) for view in views]
+        self.rows = self._standardised(views)
+        self.widths = np.array([_median_distance(rows, self.seed) for rows in self.rows])
+        targets = target_matrix(y, self.output, self.n_outputs)
+        self.level = np.nanmean(targets, axis=0)
+        # What is not known of a row is taken for the mean.
+        targets = np.where(np.isnan(targets), 0, targets - self.level)
+        groups = np.arange(len(targets)) if groups is None else groups
+        fitted = ridges(self._kernel(self.rows), targets, STRENGTHS)
+        if self.classes:
+            self._fit_classes(fitted, np.asarray(y), groups)
+        else:
+            errors = (
+                (np.mean((r.left_out(groups) - targets) ** 2), r.coefficients) for r in fitted
+            )
+            _, self.coefficients = min(errors, key=lambda each: each[0])
+        return self
+
+    def _fit_classes(self, fitted: Iterable[Ridge], y: np.ndarray, groups: np.ndarray) -> None:
+        """Keep strength and penalty of the least log loss over folds of groups."""
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.model_selection import GroupKFold, cross_val_predict
+
+        folds = GroupKFold(min(FOLDS, len(np.unique(groups))))
+        least = np.inf
+        for ridge in fitted:
+            answers = ridge.left_out(groups)
+            scale = answers.std(axis=0)
+            scaled = answers / np.where(scale > 0, scale, 1)
+            for penalty in PENALTIES:
+                logistic = LogisticRegression(C=penalty, max_iter=1_000)
+                said = cross_val_predict(
+                    logistic, scaled, y, groups=groups, cv=folds, method="predict_log_proba"
+                )
+                loss = -np.mean(said[np.arange(len(y)), y])
+                if loss < least:
+                    least, self.coefficients = loss, ridge.coefficients
+                    chosen = logistic.fit(scaled, y)
+                    self.weights = chosen.coef_.T / np.where(scale > 0, scale, 1)[:, None]
+                    self.intercept = chosen.intercept_
+
+    def outputs(self, X: Shaped) -> np.ndarray:
+        """Probabilities or values, (N, n_outputs)."""
+        from scipy.special import expit, softmax
+
+        rows = self._standardised(views_of(X, self.blocks))
+        answers = np.vstack(
+            [
+                self._kernel([view[start : start + BLOCK] for view in rows]) @ self.coefficients
+                for start in range(0, len(rows[0]), BLOCK)
+            ]
+        )
+        if not self.classes:
+            return answers + self.level
+        decision = answers @ self.weights + self.intercept
+        if self.n_outputs == 2:
+            return np.column_stack([expit(-decision), expit(decision)])
+        return softmax(decision, axis=1)
+
+    def _standardised(self, views: list[np.ndarray]) -> list[np.ndarray]:
+        return [
+            (view - mean) / spread for view, (mean, spread) in zip(views, self.scales, strict=True)
+        ]
+
+    def _kernel(self, views: list[np.ndarray]) -> np.ndarray:
+        """Rows against the training rows: the mean over the views, (M, N)."""
+        kernels = (
+            np.exp(-_distances(view, rows) / width)
+            for view, rows, width in zip(views, self.rows, self.widths, strict=True)
+        )
+        return sum(kernels) / len(self.rows)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Training rows and scales by view, the rows' coefficients, and the regression."""
+        names = ("blocks", "widths", "coefficients", "level")
+        classes = ("weights", "intercept") if self.classes else ()
+        views = {f"rows.{i}": rows for i, rows in enumerate(self.rows)}
+        scales = {f"scale.{i}": np.stack(scale) for i, scale in enumerate(self.scales)}
+        return {name: getattr(self, name) for name in (*names, *classes)} | views | scales
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take over a state."""
+        views = range(sum(name.startswith("rows.") for name in arrays))
+        self.rows = [arrays.pop(f"rows.{i}") for i in views]
+        self.scales = [tuple(arrays.pop(f"scale.{i}")) for i in views]
+        vars(self).update(arrays)
+
+
+def views_of(X: Shaped, blocks: np.ndarray) -> list[np.ndarray]:
+    """The views of each sample, float32 (N, D) each: one a block, or six of tokens or segments."""
+    if not isinstance(X, Ragged):
+        rows = vectors(X).astype(np.float32)
+        return [rows[:, blocks == block] for block in np.unique(blocks)] or [rows]
+    items = [X.item(i).astype(np.float32) for i in range(len(X))]
+    nothing = np.zeros((1, X.values.shape[1]), dtype=np.float32)
+    views = [_views_of_item(item if len(item) else nothing) for item in items]
+    return [np.stack(view) for view in zip(*views, strict=True)]
+
+
+def _views_of_item(item: np.ndarray) -> list[np.ndarray]:
+    """Mean, maximum, spread; means of the first quarter, the middle half and the last quarter."""
+    quarter = max(1, round(len(item) / 4))
+    middle = item[quarter:-quarter] if len(item) > 2 * quarter else item
+    parts = [part.mean(axis=0) for part in (item, item[:quarter], middle, item[-quarter:])]
+    return [*parts, item.max(axis=0), item.std(axis=0)]
+
+
+def _scale(view: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    spread = view.std(axis=0)
+    return view.mean(axis=0), np.where(spread > 0, spread, 1)
+
+
+def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Squared distances (A, B)."""
+    from sklearn.metrics import euclidean_distances
+
+    return euclidean_distances(a, b, squared=True)
+
+
+def _median_distance(rows: np.ndarray, seed: int) -> float:
+    """The median squared distance of two rows, 1 where all are the same."""
+    chosen = np.random.default_rng(seed).permutation(len(rows))[:WIDTH_ROWS]
+    apart = _distances(rows[chosen], rows[chosen])[np.triu_indices(len(chosen), 1)]
+    return float(np.median(apart)) or 1.0 if len(apart) else 1.0
