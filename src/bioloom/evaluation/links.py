@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bioloom.errors import DataError
-from bioloom.evaluation.intervals import drawn_scores, interval
+from bioloom.evaluation.intervals import drawn_scores, groups_of, interval
 from bioloom.kinds import HeldOut, Kind, TestSet
 from bioloom.metrics import Scores
 from bioloom.metrics.links import ranking_scores
@@ -106,15 +106,17 @@ def by_seen(
     tables = []
     for model, repeats in test.models.items():
         counts = [seen.reindex(part.keys()).to_numpy() for part in repeats]
-        for ends, name in SEEN.items():
+        for ends, seen_as in SEEN.items():
             parts = [part[count == ends] for part, count in zip(repeats, counts, strict=True)]
             parts = [part for part in parts if len(part.y)]
             if not parts:
                 continue
             drawn = drawn_scores(parts, kind, draws)
-            place = {"model": model, "seen": name, "n": len(parts[0].y)}
+            place = {"model": model, "seen": seen_as, "n": len(parts[0].y)}
+            groups = groups_of(parts)
             tables += [
-                {**place, "metric": metric, **interval(drawn[metric])} for metric in SEEN_METRICS
+                {**place, "metric": name, **interval(drawn[name], groups, kind.metric(name))}
+                for name in SEEN_METRICS
             ]
     columns = ["model", "seen", "n", "metric", "value", "low", "high"]
     return pd.DataFrame(tables).reindex(columns=columns)

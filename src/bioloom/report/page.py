@@ -26,6 +26,7 @@ VERDICTS = {
     "better": "Better than the best baseline",
     "equal": "No better than the best baseline",
     "worse": "Worse than the best baseline",
+    "none": "Too few groups for a verdict",
 }
 DRAWN = ("histogram", "shares", "flags")  # of leakage.json, shown in another way than the rest
 NAMED = ("embedder", "identity", "features")  # of features.json: in the card under another name
@@ -75,7 +76,7 @@ def task_view(name: str, files: dict[str, Path], config: dict[str, Any]) -> dict
     model = yaml.safe_load(described.read_text()) if described.is_file() else {}
     kind = get_kind(metrics["kind"])
     primary = kind.metric(metrics["primary"])
-    outcome = _outcome(metrics.get("difference", {}))
+    outcome = metrics["outcome"]
     label = f"{primary.label}{_caution(metrics)}"
     usual = "difference" in metrics and kind.decisive is None
     return {
@@ -166,12 +167,6 @@ def _primary_scores(metrics: dict[str, Any]) -> dict[str, dict[str, float]]:
     }
 
 
-def _outcome(difference: dict[str, Any]) -> str:
-    if difference.get("low", 0) > 0:
-        return "better"
-    return "worse" if difference.get("high", 0) < 0 else "equal"
-
-
 def _span(views: list[dict[str, Any]]) -> float:
     """The largest end of a difference's interval: half the width of the overview's strips."""
     differences = [view["metrics"].get("difference", {}) for view in views if view["bounded"]]
@@ -235,8 +230,7 @@ def _scored(files: dict[str, Path]) -> list[dict[str, Any]]:
         what, _, dataset = name.partition(".")
         if what == "scored":
             metrics = read_json(file)
-            outcome = _outcome(metrics.get("difference", {}))
-            found.append({"dataset": dataset, "metrics": metrics, "outcome": outcome})
+            found.append({"dataset": dataset, "metrics": metrics})
     return found
 
 
