@@ -194,7 +194,7 @@ def test_a_category_absent_from_new_data_is_a_column_of_zeros():
 def test_a_saved_model_of_a_table_answers_new_data_as_in_memory(tmp_path, model):
     samples, features = patients(200)
     options = {"application": "disease_diagnosis", "model": {"name": model}}
-    fitted, _ = train_task(samples, partition(samples), {"features": features}, options, 1, [])
+    fitted, *_ = train_task(samples, partition(samples), {"features": features}, options, 1, [])
     fitted.save(tmp_path / "model")
     loaded = Fitted.load(tmp_path / "model")
     fitted.settings["id"] = loaded.settings["id"]

@@ -156,7 +156,7 @@ def test_a_new_kind_goes_through_every_stage(installed, tmp_path: Path):
     leakage, nearest = audit(samples, splits, {}, measure="table")
     features, record, _ = extract_features(samples, APPLICATION, {"embedder": "table"})
     options = {"application": "toy", "model": {"name": "constant_time"}}
-    fitted, held_out = train_task(samples, splits, {"features": features}, options, 1, inputs=[])
+    _, fitted, held_out = train_task(samples, splits, {"features": features}, options, 1, inputs=[])
     fitted.save(tmp_path / "model")
 
     metrics, plots = evaluate(

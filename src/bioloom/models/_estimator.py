@@ -12,9 +12,9 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, ClassVar, Self, cast
+from typing import Annotated, Any, ClassVar, Self, cast
 
 import numpy as np
 
@@ -58,6 +58,9 @@ class Estimator(ABC):
     """What it can answer for; a model of samples sees residues as rows (`fitted`)."""
     tells: ClassVar[bool] = False
     """Whether it can say more of single rows than its answer: `tell`."""
+    stop: ClassVar[Any] = None
+    """Where a `refitted` model stops without valid rows; a model that uses these reads it in `fit`.
+    """
 
     @property
     def name(self) -> str:
@@ -71,6 +74,20 @@ class Estimator(ABC):
         A model whose signature goes on with `sample_weight: np.ndarray | None = None` is given
         the weights of the training rows, (N,) with mean 1, where the samples have any.
         """
+
+    @property
+    def stopped(self) -> Any:
+        """Where valid rows stopped the fit; None of a model that does not use them."""
+        return None
+
+    def refitted(self, X: Shaped, y: Shaped, **weight: np.ndarray) -> Self:
+        """A new model with these parameters, trained on all of the rows, none of which is valid.
+
+        It stops where this one did.
+        """
+        model, none = replace(self), np.arange(0)
+        vars(model)["stop"] = self.stopped
+        return model.fit(X, y, X[none], y[none], **weight)
 
     @abstractmethod
     def outputs(self, X: Shaped) -> np.ndarray:

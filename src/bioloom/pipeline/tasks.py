@@ -64,6 +64,8 @@ class Task:
     high_above: float | str | None = None
     threshold: float | str | None = None
     horizons: list[float] | None = None
+    refit: bool | None = None
+    """Whether the model for new data learns from all rows, as it does where nothing is said."""
     title: str | None = None
     about: Section = field(default_factory=dict)
 
@@ -313,11 +315,14 @@ class Task:
         return without(embedder_options(self.finetuned), "pooling", "segments", "dtype")
 
     def with_frozen(self) -> Task:
-        """The task; where its embedder is fine-tuned, with the run without that as a baseline."""
+        """The task; where its embedder is fine-tuned, with the run without that as a baseline.
+
+        Such a model is not refitted: it would take features that know the labels of some rows.
+        """
         if not self.is_finetuned():
             return self
         frozen = {"frozen": {"features": self.features_sections["features"]}}
-        return replace(self, baselines=frozen | self.baselines)
+        return replace(self, baselines=frozen | self.baselines, refit=False)
 
     # Model and report -------------------------------------------------------------------------
 

@@ -143,6 +143,7 @@ def model_card(
         *((key, about.get(key)) for key in ("source", "licence", "limits")),
         ("predicts", words(model.get("kind", ""))),
         ("model", words(model.get("model", ""))),
+        ("learnt from", _learnt(model)),
         *((key, model.get(key)) for key in ("parameters", "features", "seed")),
         ("classes", classes),
         ("labels", model.get("outputs") if output == "labels" else None),
@@ -154,6 +155,16 @@ def model_card(
         *((key, value) for key, value in features.items() if key not in NAMED),
     ]
     return [(name, value) for name, value in card if value not in (None, "", [], {})]
+
+
+def _learnt(model: dict[str, Any]) -> str:
+    """From which rows the model for new data has learnt, in words."""
+    if "refitted" not in model:
+        return ""
+    rows = f"{model['rows']:,}"
+    if not model["refitted"]:
+        return f"{rows} training rows, as the model that is scored"
+    return f"all {rows} rows; the model that is scored had not learnt from those that score it"
 
 
 def _primary_scores(metrics: dict[str, Any]) -> dict[str, dict[str, float]]:
