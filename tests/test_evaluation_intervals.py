@@ -23,7 +23,6 @@ def held_out(y: np.ndarray, call: np.ndarray, group: np.ndarray, p: np.ndarray) 
         y=y,
         call=call,
         p=p,
-        quantile=np.full(call.shape, np.nan),
     )
 
 

@@ -20,7 +20,6 @@ from bioloom.fitted.signature import (
 )
 from bioloom.predictions.parts import join_csv, join_parquet
 from bioloom.predictions.predict import (
-    EMPTY,
     OTHER,
     SEVERAL,
     _unsure,
@@ -225,9 +224,9 @@ def test_columns_that_training_did_not_have_are_named():
 
 
 def test_reasons_say_what_is_wrong_with_the_prediction_set():
-    sets = pd.Series(["a", "a | b", "", "b"])
-    called = pd.Series(["a", "a", "a", "a"])
-    assert _unsure(sets, called).tolist() == ["", SEVERAL, EMPTY, OTHER]
+    sets = pd.Series(["a", "a | b", "b"])
+    called = pd.Series(["a", "a", "a"])
+    assert _unsure(sets, called).tolist() == ["", SEVERAL, OTHER]
 
 
 def test_parts_without_rows_take_the_types_of_the_others(trained, tmp_path):

@@ -65,7 +65,7 @@ def said(table: pd.DataFrame, truth: Truth, model: str) -> dict[str, np.ndarray]
     """The expected times in the order of the truth."""
     call = np.full(len(truth.y), np.nan)
     call[truth.places(table, model)] = table["prediction"]
-    return {"call": call, "quantile": np.full(len(call), np.nan)}
+    return {"call": call}
 
 
 def score(rows: HeldOut, weights: np.ndarray) -> Scores:

@@ -103,10 +103,11 @@ rule predict:
     conda:
         "../../envs/bioloom.yaml"
     params:
+        options=lambda wildcards: to_json(task_of(wildcards).at(wildcards.dataset)),
         code=code("predict"),
     shell:
         'python "$BIOLOOM_SCRIPTS/predict.py" --samples {input.samples} --dropped {input.dropped}'
-        " --features {input.features} --model {input.model}"
+        " --features {input.features} --model {input.model} --options {params.options:q}"
         " --predictions {output.predictions} --table {output.table} 2>&1 | tee {log}"
 
 
@@ -147,7 +148,7 @@ rule score:
     conda:
         "../../envs/bioloom.yaml"
     params:
-        options=lambda wildcards: to_json(task_of(wildcards).seen("score")),
+        options=lambda wildcards: to_json(task_of(wildcards).score_options(wildcards.dataset)),
         seed=PROJECT.seed,
         code=code("score"),
     shell:

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from bioloom.errors import DataError
+from bioloom.evaluation.coverage import broken_promises, coverage_table
 from bioloom.evaluation.curves import plot_tables
 from bioloom.evaluation.intervals import (
     FEWEST_GROUPS,
@@ -23,7 +24,7 @@ from bioloom.evaluation.intervals import (
     interval,
     paired_interval,
 )
-from bioloom.evaluation.links import by_seen, doubts, macro_scores, strongest_links
+from bioloom.evaluation.links import by_seen, doubts, macro_scores, seen_scores, strongest_links
 from bioloom.evaluation.test_set import read_test_set
 from bioloom.kinds import Kind, TestSet
 from bioloom.metrics import Metric, Scores
@@ -96,8 +97,13 @@ def evaluate(
     # A bin of distance has too few rows of each value of `by`, and pooled they say another thing.
     distance = nearest if settings["by"] is None else None
     plots = plot_tables(test, kind, primary, draws, distance, private=private)
+    held = coverage_table(test, kind, draws, private=private)
+    if not held.empty:
+        plots["coverage"] = held
+        metrics["flags"] += broken_promises(held)
     if "seen" in kind.plots:
         plots["seen"] = by_seen(test, samples, splits, draws, kind, directed)
+        metrics["seen"] = seen_scores(plots["seen"])
         metrics["flags"] += doubts(plots["seen"])
     if "strongest_links" in kind.plots:
         plots["strongest_links"] = strongest_links(test, samples, nodes)

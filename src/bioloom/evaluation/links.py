@@ -2,7 +2,8 @@
 
 Pooled over regulators a score tells who has many targets; a mean over regulators tells whether
 the right targets are found. A pair whose proteins were both in training is far easier than one of
-new proteins (Park & Marcotte 2012), so their scores are never mixed.
+new proteins, so each class has scores of its own: C1, C2 and C3 of Park & Marcotte (2012, Nature
+Methods 9, 1134) are pairs of which both ends, one, or none were in training.
 """
 
 from __future__ import annotations
@@ -120,6 +121,17 @@ def by_seen(
             ]
     columns = ["model", "seen", "n", "metric", "value", "low", "high"]
     return pd.DataFrame(tables).reindex(columns=columns)
+
+
+def seen_scores(seen: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """What metrics.json says of the model: `{none | one | both: {n, auroc, auroc_low, ...}}`."""
+    found: dict[str, dict[str, float]] = {}
+    own = seen[(seen["model"] == "model") & seen["value"].notna()]
+    for row in own.to_dict("records"):
+        scores = found.setdefault(row["seen"], {"n": row["n"]})
+        metric = row["metric"]
+        scores |= {metric: row["value"], f"{metric}_low": row["low"], f"{metric}_high": row["high"]}
+    return found
 
 
 def strongest_links(

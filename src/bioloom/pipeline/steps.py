@@ -80,11 +80,11 @@ STEPS: dict[str, Step] = {
         ("application", "kinds", "embedder", "model"),
         {"explanation": "explanation.parquet"},
     ),
-    "predict": Step(modules=("kinds", "model")),
+    "predict": Step(("datasets",), modules=("kinds", "model")),
     "explain_rows": Step(modules=("kinds", "model")),
     "score": Step(
-        ("application", "kind", "clean", "model", "baselines", "preprocess", "positive")
-        + ("high_above", "threshold", "horizons", "refit", "evaluate"),
+        ("application", "kind", "datasets", "clean", "model", "baselines", "preprocess")
+        + ("positive", "high_above", "threshold", "horizons", "refit", "evaluate"),
         ("seed",),
         ("application", "kinds", "model", "baselines"),
     ),

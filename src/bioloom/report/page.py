@@ -148,6 +148,7 @@ def model_card(
         ("classes", classes),
         ("labels", model.get("outputs") if output == "labels" else None),
         ("positive class", classes[-1] if len(classes) == 2 else None),
+        ("probabilities hold for", _share(model)),
         *((key, model.get(key)) for key in ("threshold", "threshold_rule", "temperature")),
         ("horizons", model.get("horizons")),
         ("sets and intervals", f"made to hold {held} for {coverage:.0%}" if coverage else ""),
@@ -155,6 +156,14 @@ def model_card(
         *((key, value) for key, value in features.items() if key not in NAMED),
     ]
     return [(name, value) for name, value in card if value not in (None, "", [], {})]
+
+
+def _share(model: dict[str, Any]) -> str:
+    """At which share of the positive class its probabilities are right, in words."""
+    if "share" not in model:
+        return ""
+    share, name = model["share"], model["outputs"][-1]
+    return f"{share:.1%} {name}, as in training; `prior` of a data set says another share"
 
 
 def _learnt(model: dict[str, Any]) -> str:
@@ -198,6 +207,8 @@ def _curves(folder: Path | None, metrics: dict[str, Any], label: str) -> list[Fi
         "confusion": figures.confusion,
         "per_class": figures.per_class,
         "strata": figures.strata,
+        "coverage": figures.coverage,
+        "seen": figures.seen,
         "strongest_links": figures.strongest_links,
         "distance_maps": figures.distance_maps,
         "predicted_observed": figures.predicted_observed,

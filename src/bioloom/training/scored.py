@@ -6,6 +6,7 @@ trained as for new data; the labels of the data set are seen by the evaluation a
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,8 @@ def answer(
 ) -> pd.DataFrame:
     """What all models say of the new samples, as held_out.parquet has it.
 
-    `samples, splits, features, options, seed` are those of `train_task`, `fitted` is its model.
+    `samples, splits, features, options, seed` are those of `train_task`, `fitted` is its model;
+    `options` may have the `prior` of the new samples.
     """
     labels = labels_of(samples, options)
     final = next(partitions_of(samples, splits))
@@ -78,6 +80,7 @@ def answer(
                 model = refit(model, recipe, labels, final, samples)
         own = new_features.get(f"features.{name}", new_features["features"])
         own = align(own, [str(n) for n in recipe.features.names], recipe.features.embedder)
+        model = replace(model, settings=fitted.settings).at_prior(options.get("prior"))
         tables.append(predict_rows(model, own, new).assign(model=name, **PLACE))
     return pd.concat(tables, ignore_index=True)
 
