@@ -6,16 +6,22 @@ from pathlib import Path
 from bioloom.features import read_features
 from bioloom.fitted import Fitted
 from bioloom.fitted.signature import unknown_columns
-from bioloom.pipeline.command import run
+from bioloom.pipeline.command import json_object, run
 from bioloom.predictions.predict import predict, summary, with_dropped
 from bioloom.samples import read_samples, read_table, write_table
 
 
 def main(
-    samples: Path, dropped: Path, features: Path, model: Path, predictions: Path, table: Path
+    samples: Path,
+    dropped: Path,
+    features: Path,
+    model: Path,
+    options: dict,
+    predictions: Path,
+    table: Path,
 ) -> None:
     """Write predictions.parquet, and the same as a table that any program opens."""
-    fitted = Fitted.load(model)
+    fitted = Fitted.load(model).at_prior(options.get("prior"))
     new = read_samples(samples)
     if unknown := unknown_columns(new, fitted.settings["signature"]):
         print(f"Not used, for training did not have them: {', '.join(unknown)}", file=sys.stderr)
@@ -35,6 +41,7 @@ if __name__ == "__main__":
         "dropped": Path,
         "features": Path,
         "model": Path,
+        "options": json_object,
         "predictions": Path,
         "table": Path,
     }

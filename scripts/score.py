@@ -49,7 +49,7 @@ def main(
         parts,
         labelled,
         answers,
-        fitted.kind,
+        fitted,
         task=task,
         application=options["application"],
         options=options.get("evaluate", {}),

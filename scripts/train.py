@@ -16,15 +16,17 @@ def main(
     options: dict,
     seed: int,
     model: Path,
+    scored_model: Path,
     held_out: Path,
 ) -> None:
-    """Write the folder model/ and held_out.parquet."""
+    """Write the folders model/ and scored_model/, and held_out.parquet."""
     table = read_samples(samples)
     extracted = {file.stem: read_features(file) for file in features}
-    fitted, predictions = train_task(
+    fitted, scored, predictions = train_task(
         table, read_splits(splits, table), extracted, options, seed, inputs=[samples, *features]
     )
     fitted.save(model)
+    scored.save(scored_model)
     write_table(predictions, held_out)
 
 
@@ -36,6 +38,7 @@ if __name__ == "__main__":
         "options": json_object,
         "seed": int,
         "model": Path,
+        "scored_model": Path,
         "held_out": Path,
     }
     run(__doc__, arguments, main)

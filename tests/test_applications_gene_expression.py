@@ -198,7 +198,7 @@ def test_from_a_table_to_predictions_and_logo(tmp_path):
         "features": extract_features(samples, APPLICATION, ONE_HOT)[0],
         "features.ridge": extract_features(samples, APPLICATION, POSITIONS)[0],
     }
-    fitted, held_out = train_task(samples, splits, features, CONFIG, 1, [])
+    _, fitted, held_out = train_task(samples, splits, features, CONFIG, 1, [])
     metrics, plots = evaluate(
         samples,
         splits,

@@ -156,7 +156,9 @@ def test_pairs_with_both_labels_get_no_negatives(files, tmp_path):
     given = {"sequences": files["sequences"], "pairs": pairs}
     cleaned = prepared(given, {"columns": {"label": "binds"}}, blocks=3)
     assert set(cleaned.samples["label"]) == {"yes", "no"}
-    assert cleaned.counts()["proteins in different blocks"] > 0
+    lost = cleaned.counts()["proteins in different blocks"]
+    assert lost > 0
+    assert any(note.startswith(f"{lost} of ") and "two blocks" in note for note in cleaned.notes)
     in_block = cleaned.samples.melt(id_vars="block", value_vars=["source", "target"])
     assert (in_block.groupby("value")["block"].nunique() == 1).all()
     assert len(cleaned.samples) + len(cleaned.dropped) == 300

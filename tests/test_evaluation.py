@@ -100,10 +100,27 @@ def test_verdict_says_better_for_a_lower_loss_too(binary, primary, model, baseli
     assert metrics["verdict"] == verdict
 
 
-def test_equal_models_differ_by_nothing_in_every_resample(binary):
+def test_equal_models_differ_by_nothing_but_groups_that_were_not_met(binary):
     held_out = classify(*binary, {"model": 1, "twin": 1})
     metrics, _ = measure(*binary, held_out, "binary")
-    assert metrics["difference"] == {"value": 0, "low": 0, "high": 0, "against": "twin"}
+    difference, unmet = metrics["difference"], 3 / metrics["n"]["test_groups"]
+    assert (difference["value"], difference["against"]) == (0, "twin")
+    assert -1.01 * unmet < difference["low"] < -0.9 * unmet
+    assert difference["high"] == -difference["low"]
+    assert metrics["outcome"] == "equal"
+
+
+@pytest.mark.parametrize(("groups", "outcome"), [(1, "none"), (5, "none"), (6, "better")])
+def test_few_groups_give_no_verdict(binary, groups, outcome):
+    samples, splits = binary
+    splits["unit"] = np.arange(N) % groups
+    held_out = classify(samples, splits, {"model": 30, "naive": 0})
+    metrics, _ = measure(samples, splits, held_out, "binary")
+    assert metrics["test"]["auroc"] == 1
+    assert metrics["test"]["auroc_low"] == pytest.approx(0.05 ** (1 / groups))
+    assert metrics["outcome"] == outcome
+    told = f"too few groups for a verdict: {groups}, and 6 are needed"
+    assert (metrics["verdict"] == told) == (outcome == "none")
 
 
 def test_shuffled_labels_are_no_better_than_chance(binary):

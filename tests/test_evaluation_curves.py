@@ -47,9 +47,7 @@ def test_no_table_has_a_row_a_sample(test_set):
         assert list(table["model"].unique()) == ["model", "twin"]
     values = np.random.default_rng(0).normal(size=(2, 900))
     (rows,) = test_set.models["model"]
-    numbers = HeldOut(
-        0, rows.fold, rows.sample_id, rows.group, values[0], values[1], rows.p[:, :0], rows.quantile
-    )
+    numbers = HeldOut(0, rows.fold, rows.sample_id, rows.group, values[0], values[1], rows.p[:, :0])
     cells = predicted_observed(TestSet({"model": [numbers]}, [], 900), DRAWS)
     assert cells["count"].sum() == 900
     assert cells["predicted"].nunique() <= 30

@@ -2,9 +2,15 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest
 
-from bioloom.evaluation.intervals import draw_groups, drawn_scores, interval
+from bioloom.evaluation.intervals import draw_groups, drawn_scores, interval, paired_interval
 from bioloom.kinds import HeldOut, get_kind
+from bioloom.metrics import Metric
+
+SHARE, ERROR = Metric("accuracy", "Accuracy"), Metric("rmse", "RMSE", bounded=False)
 
 
 def held_out(y: np.ndarray, call: np.ndarray, group: np.ndarray, p: np.ndarray) -> HeldOut:
@@ -17,7 +23,6 @@ def held_out(y: np.ndarray, call: np.ndarray, group: np.ndarray, p: np.ndarray) 
         y=y,
         call=call,
         p=p,
-        quantile=np.full(call.shape, np.nan),
     )
 
 
@@ -42,7 +47,9 @@ def test_interval_covers_the_true_accuracy_about_95_times_in_100():
         y = rng.integers(0, 2, 120)
         rows = of_calls(y, np.where(right, y, 1 - y), np.arange(120))
         found = interval(
-            drawn_scores([rows], get_kind("binary"), draw_groups(120, 200, trial))["accuracy"]
+            drawn_scores([rows], get_kind("binary"), draw_groups(120, 200, trial))["accuracy"],
+            120,
+            SHARE,
         )
         covered += found["low"] <= 0.8 <= found["high"]
     assert 0.89 <= covered / 200 <= 0.99
@@ -55,7 +62,7 @@ def test_repeated_rows_do_not_narrow_the_interval():
 
     def width(rows: HeldOut, groups: int) -> float:
         draws = draw_groups(groups, 300, 0)
-        found = interval(drawn_scores([rows], get_kind("binary"), draws)["accuracy"])
+        found = interval(drawn_scores([rows], get_kind("binary"), draws)["accuracy"], groups, SHARE)
         return found["high"] - found["low"]
 
     once = width(of_calls(y, call, np.arange(60)), 60)
@@ -77,11 +84,44 @@ def test_repeats_are_averaged_with_the_same_draws():
 
 
 def test_resamples_that_do_not_define_the_metric_are_left_out():
-    assert interval(np.array([0.5, np.nan, 0.4, 0.6])) == pytest.approx(
+    assert interval(np.array([0.5, np.nan, 0.4, 0.6]), 100, ERROR) == pytest.approx(
         {"value": 0.5, "low": 0.405, "high": 0.595}
     )
-    assert interval(np.array([0.5, np.nan])) == {"value": 0.5}
-    assert interval(np.array([np.nan, 0.1])) == {}
+    assert interval(np.array([0.5, np.nan]), 100, ERROR) == {"value": 0.5}
+    assert interval(np.array([np.nan, 0.1]), 100, SHARE) == {}
+
+
+@pytest.mark.parametrize("groups", [1, 6, 30, 400])
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_a_score_without_an_error_has_the_interval_of_an_exact_test(groups, value):
+    found = interval(np.full(100, value), groups, SHARE)
+    exact = binomtest(int(value * groups), groups).proportion_ci(0.9, "exact")
+    assert (found["low"], found["high"]) == pytest.approx((exact.low, exact.high))
+
+
+@given(st.integers(1, 500), st.lists(st.floats(-1, 1), min_size=2, max_size=20))
+def test_no_interval_of_a_bounded_score_is_without_width(groups, drawn):
+    found = interval(np.array(drawn), groups, Metric("mcc", "MCC", least=-1))
+    assert -1 - 1e-9 <= found["low"] <= found["value"] + 1e-9
+    assert found["value"] - 1e-9 <= found["high"] <= 1 + 1e-9
+    assert found["low"] < found["high"]
+
+
+def test_resamples_that_tell_more_than_the_rule_of_three_stay():
+    drawn = np.r_[0.8, np.linspace(0.7, 0.9, 101)]
+    found = interval(drawn, 100, SHARE)
+    assert (found["low"], found["high"]) == pytest.approx((0.705, 0.895))
+
+
+def test_an_unbounded_score_that_never_differs_has_no_interval():
+    assert interval(np.full(9, 2.0), 5, ERROR) == {"value": 2.0}
+    assert paired_interval(np.full(9, 2.0), np.full(9, 2.0), 5, ERROR) == {"value": 0}
+
+
+def test_models_that_agree_on_all_groups_may_differ_on_others():
+    found = paired_interval(np.ones(9), np.ones(9), 30, SHARE)
+    unmet = 1 - 0.05 ** (1 / 30)
+    assert found == pytest.approx({"value": 0, "low": -unmet, "high": unmet})
 
 
 def test_a_resample_without_any_row_is_undefined_and_silent():

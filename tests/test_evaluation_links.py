@@ -15,6 +15,7 @@ from bioloom.evaluation.links import (
     doubts,
     macro_scores,
     seen_ends,
+    seen_scores,
     strongest_links,
 )
 from bioloom.kinds import HeldOut, TestSet, get_kind
@@ -142,3 +143,35 @@ def test_a_score_too_good_on_new_proteins_raises_the_alarm():
     assert table["seen"].unique().tolist() == ["none"]
     assert "suspiciously high" in doubts(table)[0]
     assert not doubts(table.assign(value=0.8))
+
+
+def test_pairs_with_both_one_and_no_end_in_training_have_scores_of_their_own():
+    """C1, C2 and C3: nodes a to f are met in training, u to z are not."""
+    rng, pairs = np.random.default_rng(0), {}
+    for kind, left, right in (
+        ("both", "abc", "def"),
+        ("one", "abc", "uvw"),
+        ("none", "uvw", "xyz"),
+    ):
+        pairs[kind] = rng.choice([f"{a}|{b}" for a in left for b in right], 9, replace=False)
+    known = [f"{a}|{b}" for a, b in ("ad", "be", "cf", "ae")]
+    ids = np.array([*known, *np.concatenate(list(pairs.values()))])
+    ids = pd.unique(ids)
+    ends = pd.DataFrame([name.split("|") for name in ids], columns=["source", "target"])
+    samples = ends.assign(sample_id=ids)
+    split = np.where(np.isin(ids, known), "train", "test")
+    splits = pd.DataFrame({"sample_id": ids, "repeat": 0, "fold": 0, "split": split})
+    tested = ids[split == "test"]
+    n = len(tested)
+    y = np.arange(n) % 2
+    p = rng.random(n)
+    place = np.zeros(n, int), tested, np.arange(n)
+    held = HeldOut(0, *place, y, y, np.column_stack([1 - p, p]))
+    test = TestSet({"model": [held]}, ["no", "yes"], n)
+    table = by_seen(test, samples, splits, np.ones((n, 20), int), get_kind("links"))
+    scores = seen_scores(table)
+    assert {name: found["n"] for name, found in scores.items()} == {
+        name: int(np.isin(tested, pairs[name]).sum()) for name in ("none", "one", "both")
+    }
+    inside = np.isin(tested, pairs["one"])
+    assert scores["one"]["auroc"] == pytest.approx(roc_auc_score(y[inside], p[inside]))

@@ -76,7 +76,7 @@ def alanines(sequences):
 def test_a_category_is_shuffled_as_one_and_found(model):
     samples, features = patients(200)
     options = {"application": "disease_diagnosis", "model": {"name": model}}
-    fitted, _ = train_task(samples, partition(samples), {"features": features}, options, 1, [])
+    _, fitted, _ = train_task(samples, partition(samples), {"features": features}, options, 1, [])
     found = permute(samples[95:], features, fitted, repeats=3, seed=1, parts=PARTS).set_index(
         "feature"
     )
@@ -161,7 +161,7 @@ def test_known_sequences_are_not_embedded_again(monkeypatch):
     section = {"embedder": "one_hot", "pooling": "positions"}
     features = extract_features(samples, PROTEINS, section)[0]
     options = {"application": "protein_function", "model": {"name": "logistic_regression"}}
-    fitted, _ = train_task(samples, splits, {"features": features}, options, 1, [])
+    _, fitted, _ = train_task(samples, splits, {"features": features}, options, 1, [])
     embedded, embed = [], engine.embed
     monkeypatch.setattr(
         engine, "embed", lambda texts, *rest, **more: embedded.extend(texts) or embed(texts, *rest)

@@ -158,7 +158,7 @@ def test_parts_of_sequences_are_explained_by_letters():
     splits = partition(samples, 30, 15)
     features = extract_features(samples, PROTEINS, KMERS)[0]
     options = {"application": "protein_function", "model": {"name": "logistic_regression"}}
-    fitted, _ = train_task(samples, splits, {"features": features}, options, 1, [])
+    fitted, *_ = train_task(samples, splits, {"features": features}, options, 1, [])
     settings = {"embedder": KMERS, "weights": None, "seed": 1}
     found = explain(samples, splits, features, fitted, PROTEINS, {"items": 2}, **settings)
     assert len(found) == 2 * 8 * 19
@@ -291,7 +291,7 @@ def test_a_table_with_notes_from_samples_to_explanation(bert, tmp_path):
     section = [{"embedder": "table", "columns": ["smoker"]}, text_part(bert)]
     features = extract_features(samples, CLINICAL, section, device="cpu")[0]
     options = {"application": "disease_diagnosis", "model": {"name": "logistic_regression"}}
-    fitted, held_out = train_task(samples, splits, {"features": features}, options, 1, [])
+    _, fitted, held_out = train_task(samples, splits, {"features": features}, options, 1, [])
     _, nearest = audit(samples, splits, {}, measure="table", private=True)
     measured, _ = evaluate(
         samples,
@@ -522,7 +522,7 @@ def test_a_table_in_a_list_keeps_its_categories_and_gaps(bert, tmp_path):
     assert features.X.categories[: len(alone.X.columns)] == alone.X.categories
     np.testing.assert_array_equal(vectors(features.X)[:, :4], vectors(alone.X))
     options = {"application": "disease_diagnosis", "model": {"name": "gradient_boosting"}}
-    fitted, _ = train_task(
+    fitted, *_ = train_task(
         samples, partition(samples, 20, 10), {"features": features}, options, 1, []
     )
     found = permute(samples.tail(20), features, fitted, 1, 1, parts_of(section))

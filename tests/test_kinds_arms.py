@@ -302,7 +302,7 @@ def run(samples: pd.DataFrame) -> tuple[Fitted, dict[str, Any], dict[str, pd.Dat
     application = get_application("treatment_recommendation")
     features, _, _ = extract_features(samples, application, {"embedder": "table"})
     options = {"application": "treatment_recommendation", "model": SMALL}
-    fitted, held_out = train_task(samples, splits, {"features": features}, options, 1, inputs=[])
+    _, fitted, held_out = train_task(samples, splits, {"features": features}, options, 1, inputs=[])
     metrics, plots = evaluate(
         samples,
         splits,
@@ -328,7 +328,7 @@ def test_a_policy_that_helps_is_better_and_one_that_cannot_is_not():
     assert metrics["test"]["gain"] == pytest.approx(0.5 * 1.4, abs=0.25)
     assert metrics["test"]["r2_in_arms"] > 0
     floor = metrics["baselines"]["naive"]
-    assert (floor["gain"], floor["gain_low"], floor["gain_high"]) == (0, 0, 0)
+    assert (floor["gain"], "gain_low" in floor) == (0, False)
     assert floor["value_ipw"] == pytest.approx(floor["best_arm_ipw"])
     _, nothing, _ = run(simulated(effect=0.0))
     assert "better than" not in nothing["verdict"].replace("no better than", "")

@@ -224,8 +224,7 @@ def test_parts_of_the_test_rows_are_scored_by_themselves():
         "depth": rng.integers(0, 30, len(y)),
         "repeat": rng.integers(0, 4, len(y)),
     }
-    quantile = np.full(len(y), 0.1)
-    rows = HeldOut(0, zeros, np.arange(len(y)), np.arange(len(y)), y, call, p, quantile)
+    rows = HeldOut(0, zeros, np.arange(len(y)), np.arange(len(y)), y, call, p)
     rows = replace(rows, facts=facts)
     kind = get_kind("genotypes")
     parts = kind.strata(rows)

@@ -124,7 +124,7 @@ def test_scores_equal_those_of_scikit_learn():
     y = rng.integers(0, 2, (60, 4)).astype(float)
     p = np.clip(y * 0.3 + rng.random((60, 4)) * 0.7, 0, 1)
     call, weights = (p > 0.5).astype(float), rng.integers(0, 4, (60, 1)).astype(float)
-    scores = multilabel_scores(y, call, p, np.full(p.shape, 0.6), weights)
+    scores = multilabel_scores(y, call, p, (np.abs(y - p) <= 0.6).astype(float), weights)
     rows = np.repeat(np.arange(60), weights[:, 0].astype(int))
     truth, called, said = y[rows], call[rows], p[rows]
     assert set(scores) == {metric.name for metric in METRICS}
@@ -146,14 +146,15 @@ def test_scores_equal_those_of_scikit_learn():
 def test_what_is_not_known_counts_nowhere():
     rng = np.random.default_rng(3)
     y, p = rng.integers(0, 2, (40, 2)).astype(float), rng.random((40, 2))
-    ones, quantile = np.ones((40, 1)), np.full((40, 2), 0.5)
+    ones, inside = np.ones((40, 1)), (rng.random((40, 2)) < 0.9).astype(float)
     y[30:, 1], y[38:] = np.nan, np.nan
-    before = multilabel_scores(y, (p > 0.5).astype(float), p, quantile, ones)
+    inside[np.isnan(y)] = np.nan
+    before = multilabel_scores(y, (p > 0.5).astype(float), p, inside, ones)
     p[30:, 1], p[38:] = 1 - p[30:, 1], 1 - p[38:]
-    after = multilabel_scores(y, (p > 0.5).astype(float), p, quantile, ones)
+    after = multilabel_scores(y, (p > 0.5).astype(float), p, inside, ones)
     known = slice(0, 38)
     alone = multilabel_scores(
-        y[known], (p[known] > 0.5).astype(float), p[known], quantile[known], ones[known]
+        y[known], (p[known] > 0.5).astype(float), p[known], inside[known], ones[known]
     )
     np.testing.assert_allclose(after["exact"], alone["exact"])
     for name, value in before.items():

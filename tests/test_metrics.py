@@ -40,7 +40,7 @@ def test_a_kind_lists_the_metrics_that_it_scores(name):
     if kind.output == "survival":
         y = np.array([[-np.inf, 3.0, 1.0], [-np.inf, 5.0, 0.0], [-np.inf, 4.0, 1.0]])
     none = np.zeros(3)
-    quantile = np.full(y.shape, 0.5)
+    inside = np.ones(y.shape)
     width = {"values": 0, "classes": 2, "labels": 1, "survival": 2}[kind.output]
     p = np.full((3, width), 0.5)
     facts = {name: np.array([0, 1, 0]) > 0 for name in ("found", "indel", "wrong")}
@@ -49,7 +49,7 @@ def test_a_kind_lists_the_metrics_that_it_scores(name):
     facts |= dict.fromkeys(("known", "propensity", "sign"), np.ones(3))
     facts |= {"counted": np.ones(3, bool), "when": np.tile([2.0, 4.0], (3, 1))}
     call = none if kind.output == "survival" else y
-    rows = HeldOut(0, none, none, none, y, call, p, quantile, threshold=none, facts=facts)
+    rows = HeldOut(0, none, none, none, y, call, p, inside, threshold=none, facts=facts)
     assert set(kind.score(rows, np.ones((3, 1)))) <= {metric.name for metric in kind.metrics}
     assert kind.primary in {metric.name for metric in kind.metrics}
     assert get_model(kind.floor)
@@ -183,15 +183,10 @@ def test_what_the_drawn_rows_do_not_define_is_nan():
 
 
 def test_coverage_counts_the_truths_inside():
-    y, ones = np.array([0, 1, 1]), np.ones((3, 1))
-    p = np.array([[0.9, 0.1], [0.5, 0.5], [0.8, 0.2]])
-    scores = coverage(y, y, p, np.full(3, 0.5), ones)
-    assert (scores["coverage"], scores["set_size"]) == (pytest.approx(2 / 3), pytest.approx(4 / 3))
-    values, said = np.array([[1.0, np.nan], [2.0, 3.0]]), np.array([[1.5, 0.0], [4.0, 3.1]])
-    quantile = np.array([[1.0, 0.2], [1.0, 0.2]])
-    twice = coverage(values, said, said[:, :0], quantile, np.array([[1.0, 0.0], [1.0, 2.0]]))
-    np.testing.assert_allclose(twice["coverage"], [2 / 3, 1 / 2])
-    assert coverage(y, y, p, np.full(3, np.nan), ones) == {}
+    inside = np.array([[1.0, np.nan], [0.0, 1.0]])
+    found = coverage(inside, np.array([[1.0, 0.0], [1.0, 2.0]]))["coverage"]
+    np.testing.assert_allclose(found, [2 / 3, 1 / 2])
+    assert coverage(np.full(3, np.nan), np.ones((3, 1))) == coverage(None, np.ones((3, 1))) == {}
 
 
 @few

@@ -20,7 +20,6 @@ from bioloom.fitted.signature import (
 )
 from bioloom.predictions.parts import join_csv, join_parquet
 from bioloom.predictions.predict import (
-    EMPTY,
     OTHER,
     SEVERAL,
     _unsure,
@@ -194,7 +193,7 @@ def test_a_category_absent_from_new_data_is_a_column_of_zeros():
 def test_a_saved_model_of_a_table_answers_new_data_as_in_memory(tmp_path, model):
     samples, features = patients(200)
     options = {"application": "disease_diagnosis", "model": {"name": model}}
-    fitted, _ = train_task(samples, partition(samples), {"features": features}, options, 1, [])
+    fitted, *_ = train_task(samples, partition(samples), {"features": features}, options, 1, [])
     fitted.save(tmp_path / "model")
     loaded = Fitted.load(tmp_path / "model")
     fitted.settings["id"] = loaded.settings["id"]
@@ -225,9 +224,9 @@ def test_columns_that_training_did_not_have_are_named():
 
 
 def test_reasons_say_what_is_wrong_with_the_prediction_set():
-    sets = pd.Series(["a", "a | b", "", "b"])
-    called = pd.Series(["a", "a", "a", "a"])
-    assert _unsure(sets, called).tolist() == ["", SEVERAL, EMPTY, OTHER]
+    sets = pd.Series(["a", "a | b", "b"])
+    called = pd.Series(["a", "a", "a"])
+    assert _unsure(sets, called).tolist() == ["", SEVERAL, OTHER]
 
 
 def test_parts_without_rows_take_the_types_of_the_others(trained, tmp_path):

@@ -222,14 +222,15 @@ def test_selection_takes_what_tells_most_of_any_label():
     assert Preprocess.fit(X, y, {"select": 2}).support.tolist() == [2, 7]
 
 
-def test_the_signature_is_of_training_rows_alone(tmp_path):
+def test_the_signature_is_of_the_rows_that_were_learnt():
     samples, features = table()
     samples["site"] = ["north"] * 100 + ["south"] * 20  # train are the first 70 rows
     options = {"application": "disease_diagnosis", "model": {"name": "logistic_regression"}}
-    fitted, _ = train_task(
+    fitted, scored, _ = train_task(
         samples, partition(samples), {"features": features}, options, seed=1, inputs=[]
     )
-    assert fitted.settings["signature"] == {"site": {"type": "category", "values": ["north"]}}
+    assert scored.settings["signature"] == {"site": {"type": "category", "values": ["north"]}}
+    assert fitted.settings["signature"]["site"]["values"] == ["north", "south"]
 
 
 def test_valid_rows_of_no_weight_stop_nothing(monkeypatch):

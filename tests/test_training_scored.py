@@ -43,7 +43,7 @@ def trained():
     old, new = samples[:240].reset_index(drop=True), samples[240:].reset_index(drop=True)
     parts = [rows(features, part["sample_id"]) for part in (old, new)]
     splits = partition(old, 150, 40)
-    fitted, _ = train_task(old, splits, {"features": parts[0]}, OPTIONS, 1, [])
+    fitted, *_ = train_task(old, splits, {"features": parts[0]}, OPTIONS, 1, [])
     fitted.settings["id"] = "toy"
     return (old, splits, parts[0], fitted), (new.drop(columns="label"), new, parts[1])
 
@@ -55,7 +55,7 @@ def test_scores_are_those_of_the_predictions(trained):
     answers = answer(
         old, splits, {"features": features}, OPTIONS, 1, fitted, labelled, {"features": own}
     )
-    metrics, plots = score(old, splits, labelled, answers, fitted.kind, **ASKED)
+    metrics, plots = score(old, splits, labelled, answers, fitted, **ASKED)
     predicted = predict(new, own, fitted, Path("new"))
     auroc = roc_auc_score(raw["label"] == "yes", predicted["p.yes"])
     assert metrics["test"]["auroc"] == pytest.approx(auroc)
@@ -63,7 +63,7 @@ def test_scores_are_those_of_the_predictions(trained):
     assert metrics["test"]["accuracy"] == pytest.approx(accuracy)
     assert set(metrics["baselines"]) == {"naive", "age"}
     assert metrics["baselines"]["naive"]["auroc"] == pytest.approx(0.5)
-    assert (metrics["n"]["test"], metrics["n"]["train"]) == (120, 150)
+    assert (metrics["n"]["test"], metrics["n"]["train"]) == (120, 240)
     assert metrics["difference"]["low"] <= metrics["difference"]["value"]
     assert set(plots["roc"]["model"]) == {"model", "naive", "age"}
 
@@ -78,7 +78,7 @@ def test_training_samples_that_come_again_are_told(trained):
     answers = answer(
         old, splits, {"features": features}, OPTIONS, 1, fitted, labelled, {"features": own}
     )
-    metrics, _ = score(old, splits, labelled, answers, fitted.kind, **ASKED)
+    metrics, _ = score(old, splits, labelled, answers, fitted, **ASKED)
     assert "100 of 100 samples have the inputs of a training sample" in metrics["flags"]
 
 
@@ -106,7 +106,7 @@ def test_labels_that_contradict_are_left_out_and_empty_columns_compared(trained)
     answers = answer(
         old, splits, {"features": features}, OPTIONS, 1, fitted, labelled, {"features": own}
     )
-    metrics, _ = score(old, splits, labelled.assign(site=np.nan), answers, fitted.kind, **ASKED)
+    metrics, _ = score(old, splits, labelled.assign(site=np.nan), answers, fitted, **ASKED)
     assert metrics["n"]["test"] == 117
 
 
@@ -140,8 +140,8 @@ def test_a_patient_of_the_training_data_is_no_training_row(trained):
     answers = answer(
         old, splits, {"features": features}, OPTIONS, 1, fitted, labelled, {"features": own}
     )
-    metrics, _ = score(old, splits, labelled, answers, fitted.kind, **ASKED)
-    assert (metrics["n"]["test"], metrics["n"]["train"]) == (120, 149)
+    metrics, _ = score(old, splits, labelled, answers, fitted, **ASKED)
+    assert (metrics["n"]["test"], metrics["n"]["train"]) == (120, 239)
 
 
 @pytest.mark.parametrize("application", application_names())

@@ -20,8 +20,12 @@ TRIMMING = {
     "trim_quality": Option(0, minimum=0),
     "min_read_length": Option(30, minimum=1),
 }
-SCORED = {"scored": Option(False, type=bool)}
-"""Whether predictions of new data that are labelled are compared with the labels."""
+OF_PREDICTIONS = {
+    "scored": Option(False, type=bool),
+    "prior": Option(None, type=float, above=0, maximum=0.999999),
+}
+"""Whether predictions of new data that are labelled are compared with the labels; the share of new
+samples that are of the positive class, where it is not that of the training data."""
 TASK_OPTIONS = ("kind", "part", "drop")
 ALIGNERS = ("auto", "bwa", "mappy", "bwa-mem2", "minimap2")
 
@@ -104,7 +108,7 @@ class Application:
     def dataset_options(self) -> dict[str, Any]:
         """What a data set may say beside its sources."""
         own = {name: o for name, o in self.options.items() if name not in TASK_OPTIONS}
-        return own | self.reads_options | SCORED
+        return own | self.reads_options | OF_PREDICTIONS
 
     @property
     def reads_options(self) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 Requires: results/{task}/splits.parquet, samples.parquet and features of training and new data.
 A task without training data predicts with the model that it names, or that ships.
-Makes: results/{task}/{model/,held_out.parquet,metrics.json,plots/,explanation.parquet} and
+Makes: results/{task}/{model/,scored_model/,held_out.parquet,metrics.json,plots/,explanation.parquet} and
 results/{task}/{dataset}/predictions.{parquet,csv}; of new data that are scored
 results/{task}/{dataset}/{metrics.json,plots/}; of models that tell on what single answers rest
 results/{task}/{dataset}/explanation/.
@@ -16,6 +16,7 @@ rule train:
         features=lambda wildcards: task_of(wildcards).features_files(),
     output:
         model=directory("results/{task}/model"),
+        scored_model=directory("results/{task}/scored_model"),
         held_out="results/{task}/held_out.parquet",
     log:
         "logs/{task}/train.log",
@@ -29,7 +30,8 @@ rule train:
     shell:
         'python "$BIOLOOM_SCRIPTS/train.py" --samples {input.samples} --splits {input.splits}'
         " --features {input.features:q} --options {params.options:q} --seed {params.seed}"
-        " --model {output.model} --held-out {output.held_out} 2>&1 | tee {log}"
+        " --model {output.model} --scored-model {output.scored_model}"
+        " --held-out {output.held_out} 2>&1 | tee {log}"
 
 
 rule evaluate:
@@ -67,7 +69,7 @@ rule explain:
         features="results/{task}/training/features.npz",
         weights=weights,
         parts=parts,
-        model="results/{task}/model",
+        model="results/{task}/scored_model",
     output:
         explanation="results/{task}/explanation.parquet",
     log:
@@ -101,10 +103,11 @@ rule predict:
     conda:
         "../../envs/bioloom.yaml"
     params:
+        options=lambda wildcards: to_json(task_of(wildcards).at(wildcards.dataset)),
         code=code("predict"),
     shell:
         'python "$BIOLOOM_SCRIPTS/predict.py" --samples {input.samples} --dropped {input.dropped}'
-        " --features {input.features} --model {input.model}"
+        " --features {input.features} --model {input.model} --options {params.options:q}"
         " --predictions {output.predictions} --table {output.table} 2>&1 | tee {log}"
 
 
@@ -145,7 +148,7 @@ rule score:
     conda:
         "../../envs/bioloom.yaml"
     params:
-        options=lambda wildcards: to_json(task_of(wildcards).seen("score")),
+        options=lambda wildcards: to_json(task_of(wildcards).score_options(wildcards.dataset)),
         seed=PROJECT.seed,
         code=code("score"),
     shell:

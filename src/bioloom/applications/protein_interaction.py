@@ -249,8 +249,14 @@ def _arrange(
     block = make_blocks(unit, edges, options["blocks"])
     inside = block[edges[:, 0]] == block[edges[:, 1]]
     straddling = pairs.loc[~inside, ["sample_id"]].assign(reason="proteins in different blocks")
-    edges, pairs = edges[inside], pairs[inside]
     notes = [f"{len(ids)} proteins in {len(np.unique(unit))} units of complexes and families"]
+    if lost := int((~inside).sum()):
+        notes.append(
+            f"{lost} of {len(pairs)} labelled pairs ({lost / len(pairs):.0%}) join proteins of two "
+            "blocks and are left out, so that no protein is on two sides of a split; fewer "
+            "`clean: blocks` leave out fewer"
+        )
+    edges, pairs = edges[inside], pairs[inside]
     if pairs["label"].nunique() == 1 and pairs["label"].iloc[0] == INTERACTS:
         drawn = matched_negatives(edges, unit, block, options["negatives"], options["seed"])
         wanted = options["negatives"] * len(edges)

@@ -11,9 +11,10 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from bioloom.evaluation.intervals import drawn_scores, interval
+from bioloom.evaluation.intervals import drawn_scores, groups_of, interval
 from bioloom.evaluation.survival import risk_calibration, survival_groups
 from bioloom.kinds import HeldOut, Kind, Strata, TestSet
+from bioloom.metrics import Metric
 from bioloom.metrics.multilabel import label_scores
 from bioloom.metrics.regression import target_scores
 from bioloom.privacy.small_cells import FEW
@@ -95,7 +96,11 @@ def per_class(test: TestSet, draws: np.ndarray) -> pd.DataFrame:
                 values = {"recall": hit / true, "precision": hit / called}
                 values["f1"] = 2 * hit / (true + called)
             place = {"model": model, "class": name, "n": int(true[0])}
-            tables += [{**place, "metric": m, **interval(v)} for m, v in values.items()]
+            groups = len(np.unique(np.concatenate([part.group[part.y == k] for part in repeats])))
+            tables += [
+                {**place, "metric": m, **interval(v, groups, Metric(m, m))}
+                for m, v in values.items()
+            ]
     return pd.DataFrame(tables)
 
 
@@ -128,7 +133,8 @@ def strata(
                 "n": sum(len(rows.y) for rows in inside) // len(repeats),
             }
             for metric in metrics if scores else ():
-                tables.append({**place, "metric": metric, **interval(scores[metric])})
+                found = interval(scores[metric], groups_of(inside), kind.metric(metric))
+                tables.append({**place, "metric": metric, **found})
     return pd.DataFrame(tables)
 
 
@@ -200,7 +206,10 @@ def metric_by_distance(
             inside = [part[i == b] for part, i in zip(repeats, bins, strict=True)]
             near = np.concatenate([v[i == b] for v, i in zip(values, bins, strict=True)])
             inside = [part for part in inside if len(part.y)]
-            score = interval(drawn_scores(inside, kind, few)[primary]) if inside else {}
+            score = {}
+            if inside:
+                drawn = drawn_scores(inside, kind, few)[primary]
+                score = interval(drawn, groups_of(inside), kind.metric(primary))
             place = {"similarity": near.mean(), "from": near.min(), "to": near.max()}
             n = len(near) // len(repeats)
             tables.append({"model": model, **place, "n": n, "metric": primary, **score})

@@ -14,9 +14,17 @@ import numpy as np
 import pandas as pd
 
 from bioloom.errors import DataError
+from bioloom.evaluation.coverage import broken_promises, coverage_table
 from bioloom.evaluation.curves import plot_tables
-from bioloom.evaluation.intervals import LEVEL, draw_groups, drawn_scores, interval
-from bioloom.evaluation.links import by_seen, doubts, macro_scores, strongest_links
+from bioloom.evaluation.intervals import (
+    FEWEST_GROUPS,
+    LEVEL,
+    draw_groups,
+    drawn_scores,
+    interval,
+    paired_interval,
+)
+from bioloom.evaluation.links import by_seen, doubts, macro_scores, seen_scores, strongest_links
 from bioloom.evaluation.test_set import read_test_set
 from bioloom.kinds import Kind, TestSet
 from bioloom.metrics import Metric, Scores
@@ -74,7 +82,7 @@ def evaluate(
         "n": _counts(splits, test, kind),
         "primary": primary,
         **_positive(kind, test),
-        **_measured(drawn, kind, primary, test.verdicts),
+        **_measured(drawn, kind, primary, test),
         **test.facts,
         "weights": "sample_weight" if test.models["model"][0].weight is not None else "none",
         "bootstrap": {
@@ -89,8 +97,13 @@ def evaluate(
     # A bin of distance has too few rows of each value of `by`, and pooled they say another thing.
     distance = nearest if settings["by"] is None else None
     plots = plot_tables(test, kind, primary, draws, distance, private=private)
+    held = coverage_table(test, kind, draws, private=private)
+    if not held.empty:
+        plots["coverage"] = held
+        metrics["flags"] += broken_promises(held)
     if "seen" in kind.plots:
         plots["seen"] = by_seen(test, samples, splits, draws, kind, directed)
+        metrics["seen"] = seen_scores(plots["seen"])
         metrics["flags"] += doubts(plots["seen"])
     if "strongest_links" in kind.plots:
         plots["strongest_links"] = strongest_links(test, samples, nodes)
@@ -102,17 +115,18 @@ def _positive(kind: Kind, test: TestSet) -> dict[str, str]:
     return {"positive": test.outputs[-1]} if two else {}
 
 
-def _measured(
-    drawn: dict[str, Scores], kind: Kind, primary: str, verdicts: dict[str, str]
-) -> dict[str, Any]:
+def _measured(drawn: dict[str, Scores], kind: Kind, primary: str, test: TestSet) -> dict[str, Any]:
     """Scores of the model and its baselines, and the differences between them."""
     baselines = [name for name in drawn if name != "model"]
-    metric = kind.metric(primary)
-    differences = {name: _difference(drawn["model"], drawn[name], metric) for name in baselines}
+    metric, groups = kind.metric(primary), test.groups
+    differences = {
+        name: paired_interval(drawn["model"][primary], drawn[name][primary], groups, metric)
+        for name in baselines
+    }
     return {
-        "test": _flat(drawn["model"], kind),
-        "baselines": {name: _flat(drawn[name], kind) for name in baselines},
-        **_comparison(differences, kind.decisive, verdicts),
+        "test": _flat(drawn["model"], kind, groups),
+        "baselines": {name: _flat(drawn[name], kind, groups) for name in baselines},
+        **_comparison(differences, kind.decisive, test),
     }
 
 
@@ -142,12 +156,14 @@ def _counts(splits: pd.DataFrame, test: TestSet, kind: Kind) -> dict[str, int]:
     return counts
 
 
-def _flat(drawn: Scores, kind: Kind) -> dict[str, float]:
+def _flat(drawn: Scores, kind: Kind, groups: int) -> dict[str, float]:
     """`{metric, metric_low, metric_high}` for each metric that the test rows define."""
     flat = {}
     for name, values in drawn.items():
-        values = values if kind.metric(name).interval else values[:1]
-        for end, value in interval(values).items():
+        metric = kind.metric(name)
+        found = interval(values, groups, metric)
+        ends = found if metric.interval else {key: found[key] for key in found if key == "value"}
+        for end, value in ends.items():
             flat[name if end == "value" else f"{name}_{end}"] = value
     return flat
 
@@ -158,22 +174,21 @@ def _undefined(drawn: Scores) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count}
 
 
-def _difference(model: Scores, baseline: Scores, metric: Metric) -> dict[str, float]:
-    sign = -1 if metric.lower_is_better else 1
-    return interval(sign * (model[metric.name] - baseline[metric.name]))
-
-
 def _comparison(
-    differences: dict[str, dict[str, float]], decisive: str | None, verdicts: dict[str, str]
+    differences: dict[str, dict[str, float]], decisive: str | None, test: TestSet
 ) -> dict[str, Any]:
     """The difference to the best baseline (the smallest one), all differences, the verdict.
 
-    Where a kind has a `decisive` baseline, it is that one, whatever others say; `verdicts` are the
-    kind's words.
+    Where a kind has a `decisive` baseline, it is that one, whatever others say. `outcome` is the
+    verdict in one word, `none` where there is none.
     """
     defined = {name: difference for name, difference in differences.items() if difference}
     if not defined:
-        return {"differences": {}, "verdict": "no baseline to compare with"}
+        return {
+            "differences": {},
+            "outcome": "none",
+            "verdict": "no baseline to compare with",
+        }
     best = min(defined, key=lambda name: defined[name]["value"])
     best = decisive if decisive in defined else best
     difference = defined[best]
@@ -181,16 +196,22 @@ def _comparison(
         "better": f"better than the best baseline, {best}",
         "worse": f"worse than the baseline {best}",
         "equal": f"no better than the baseline {best}",
-    } | verdicts
-    if difference.get("low", -np.inf) > 0:
-        verdict = words["better"]
-    else:
-        verdict = words["worse" if difference.get("high", np.inf) < 0 else "equal"]
+        **test.verdicts,
+        "none": f"too few groups for a verdict: {test.groups}, and {FEWEST_GROUPS} are needed",
+    }
+    outcome = "none" if test.groups < FEWEST_GROUPS else _outcome(difference)
     return {
         "difference": {**difference, "against": best},
         "differences": defined,
-        "verdict": verdict,
+        "outcome": outcome,
+        "verdict": words[outcome],
     }
+
+
+def _outcome(difference: dict[str, float]) -> str:
+    if difference.get("low", -np.inf) > 0:
+        return "better"
+    return "worse" if difference.get("high", np.inf) < 0 else "equal"
 
 
 def _flags(metrics: dict[str, Any], test: TestSet, metric: Metric) -> list[str]:

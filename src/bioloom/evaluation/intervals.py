@@ -2,6 +2,11 @@
 
 Rows of one group resemble each other; resampling them one by one would make intervals too narrow.
 All models and repeats share the same draws, so that differences between models are paired.
+
+Resamples know only what was seen: a score without an error would have an interval without width. By
+the rule of three (Hanley & Lippman-Hand 1983) a kind of groups that was not met among G is, with
+95 % confidence, up to 1 - 0.05^(1/G) of all groups, nearly 3/G. So an interval reaches at least as
+far as such a share of groups could move the score if they were all wrong, or all right.
 """
 
 from __future__ import annotations
@@ -9,9 +14,12 @@ from __future__ import annotations
 import numpy as np
 
 from bioloom.kinds import HeldOut, Kind
-from bioloom.metrics import Scores
+from bioloom.metrics import Metric, Scores
 
 LEVEL = 0.95
+FEWEST_GROUPS = 6
+"""Below, no verdict: of five groups a sign test says nothing at 5 %, even where all agree."""
+ROUNDING = 1e-12
 BLOCK = 64  # resamples at a time: the working arrays stay in the processor's cache
 
 
@@ -52,12 +60,39 @@ def _means(rows: HeldOut, weights: np.ndarray) -> Scores:
     return means
 
 
-def interval(drawn: np.ndarray) -> dict[str, float]:
-    """`value` (column 0) with the percentile interval `low, high` of the resamples.
+def interval(drawn: np.ndarray, groups: int, metric: Metric) -> dict[str, float]:
+    """`value` (column 0) with the percentile interval `low, high` of the resamples of G groups.
 
-    Resamples that do not define the metric (a class was not drawn) are left out. Empty where the
-    test rows themselves do not define it.
+    Of a bounded metric it is no narrower than what groups that were not met may hide. Resamples
+    that do not define the metric (a class was not drawn) are left out. Empty where the test rows
+    themselves do not define it; without `low` and `high` where resamples of an unbounded one do not
+    differ.
     """
+    return _honest(_percentiles(drawn), groups, metric.ends)
+
+
+def paired_interval(
+    model: np.ndarray, baseline: np.ndarray, groups: int, metric: Metric
+) -> dict[str, float]:
+    """The same of a difference, above 0 where the model is better.
+
+    Groups that differ show in the resamples; where none does, those that were not met may.
+    """
+    sign = -1 if metric.lower_is_better else 1
+    found = _percentiles(sign * (model - baseline))
+    if _has_width(found):
+        return found
+    span = metric.ends and metric.ends[1] - metric.ends[0]
+    return _honest(found, groups, (-span, span) if span else None)
+
+
+def groups_of(parts: list[HeldOut]) -> int:
+    """How many groups these rows, of several repeats, are of."""
+    return len(np.unique(np.concatenate([part.group for part in parts])))
+
+
+def _percentiles(drawn: np.ndarray) -> dict[str, float]:
+    """`value`, and `low, high` of the resamples where any defines the metric."""
     value, resampled = drawn[0], drawn[1:][np.isfinite(drawn[1:])]
     if not np.isfinite(value):
         return {}
@@ -65,4 +100,25 @@ def interval(drawn: np.ndarray) -> dict[str, float]:
         return {"value": float(value)}
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(resampled, [tail, 1 - tail])
+    if high - low < ROUNDING * max(1.0, abs(value)):
+        low = high = value
     return {"value": float(value), "low": float(low), "high": float(high)}
+
+
+def _has_width(found: dict[str, float]) -> bool:
+    return "low" in found and found["low"] < found["high"]
+
+
+def _honest(
+    found: dict[str, float], groups: int, ends: tuple[float, float] | None
+) -> dict[str, float]:
+    """The interval, as wide at least as groups that were not met make it; none without width."""
+    if not found or (ends is None and _has_width(found)):
+        return found
+    value = found["value"]
+    if ends is None:
+        return {"value": value}
+    unmet = 1 - (1 - LEVEL) ** (1 / groups)
+    low = min(found.get("low", value), value - unmet * (value - ends[0]))
+    high = max(found.get("high", value), value + unmet * (ends[1] - value))
+    return {"value": value, "low": low, "high": high}

@@ -2,7 +2,8 @@
 
 Pooled over regulators a score tells who has many targets; a mean over regulators tells whether
 the right targets are found. A pair whose proteins were both in training is far easier than one of
-new proteins (Park & Marcotte 2012), so their scores are never mixed.
+new proteins, so each class has scores of its own: C1, C2 and C3 of Park & Marcotte (2012, Nature
+Methods 9, 1134) are pairs of which both ends, one, or none were in training.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from bioloom.errors import DataError
-from bioloom.evaluation.intervals import drawn_scores, interval
+from bioloom.evaluation.intervals import drawn_scores, groups_of, interval
 from bioloom.kinds import HeldOut, Kind, TestSet
 from bioloom.metrics import Scores
 from bioloom.metrics.links import ranking_scores
@@ -106,18 +107,31 @@ def by_seen(
     tables = []
     for model, repeats in test.models.items():
         counts = [seen.reindex(part.keys()).to_numpy() for part in repeats]
-        for ends, name in SEEN.items():
+        for ends, seen_as in SEEN.items():
             parts = [part[count == ends] for part, count in zip(repeats, counts, strict=True)]
             parts = [part for part in parts if len(part.y)]
             if not parts:
                 continue
             drawn = drawn_scores(parts, kind, draws)
-            place = {"model": model, "seen": name, "n": len(parts[0].y)}
+            place = {"model": model, "seen": seen_as, "n": len(parts[0].y)}
+            groups = groups_of(parts)
             tables += [
-                {**place, "metric": metric, **interval(drawn[metric])} for metric in SEEN_METRICS
+                {**place, "metric": name, **interval(drawn[name], groups, kind.metric(name))}
+                for name in SEEN_METRICS
             ]
     columns = ["model", "seen", "n", "metric", "value", "low", "high"]
     return pd.DataFrame(tables).reindex(columns=columns)
+
+
+def seen_scores(seen: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """What metrics.json says of the model: `{none | one | both: {n, auroc, auroc_low, ...}}`."""
+    found: dict[str, dict[str, float]] = {}
+    own = seen[(seen["model"] == "model") & seen["value"].notna()]
+    for row in own.to_dict("records"):
+        scores = found.setdefault(row["seen"], {"n": row["n"]})
+        metric = row["metric"]
+        scores |= {metric: row["value"], f"{metric}_low": row["low"], f"{metric}_high": row["high"]}
+    return found
 
 
 def strongest_links(

@@ -9,7 +9,7 @@ them: a folder that was altered does not load.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import pandas as pd
 import yaml
 
 from bioloom.arrays import Shaped, end_to_end
+from bioloom.errors import DataError
 from bioloom.files import check_sums, replacing_folder, write_sums
 from bioloom.fitted.novelty import Novelty
 from bioloom.fitted.preprocess import Preprocess
@@ -69,22 +70,34 @@ class Fitted:
         """The columns of predictions."""
         return self.kind.answer(scores, self.outputs, self.calibration)
 
+    def at_prior(self, prior: float | None) -> Fitted:
+        """The model for samples of which the share `prior` is positive; None: as in training.
+
+        DataError where it does not predict two classes.
+        """
+        if prior is None:
+            return self
+        if self.kind.at_prior is None:
+            raise DataError(f"`prior` is of two classes, the model predicts {self.kind.name}")
+        rule = self.settings["threshold_rule"]
+        return replace(self, calibration=self.kind.at_prior(self.calibration, prior, rule))
+
     def save(self, folder: Path) -> None:
         """Write the model folder: all of it or none, for jobs with new data may look meanwhile."""
         if self.novelty is None:
             raise ValueError("only a model for new data is saved")
-        calibration, threshold = self.calibration, self.calibration.threshold
+        calibration = {
+            name: np.asarray(value, float).tolist()
+            for name, value in asdict(self.calibration).items()
+            if value not in (None, [])
+        }
         described = {
             "model": self.model_name,
             "kind": self.kind.name,
             "parameters": self.parameters,
             "outputs": self.outputs,
-            "temperature": float(calibration.temperature),
-            "threshold": None if threshold is None else np.asarray(threshold, float).tolist(),
-            "quantile": [float(value) for value in calibration.quantile],
-            **({"horizons": calibration.horizons} if calibration.horizons else {}),
+            **calibration,
             "coverage": COVERAGE,
-            **({"lines": calibration.lines} if calibration.lines else {}),
             **self.settings,
         }
         with replacing_folder(folder) as made:
@@ -104,10 +117,8 @@ class Fitted:
         digest = check_sums(folder, hint=ALTERED)
         described = yaml.safe_load((folder / "model.yaml").read_text())
         known = {name: described.pop(name) for name in ("parameters", "outputs")}
-        fitted = {name: described.pop(name) for name in ("temperature", "threshold", "quantile")}
-        fitted["horizons"] = described.pop("horizons", [])
+        fitted = {f.name: described.pop(f.name) for f in fields(Calibration) if f.name in described}
         described.pop("coverage")
-        fitted["lines"] = described.pop("lines", [])
         name = described.pop("model")
         return cls(
             kind=get_kind(described.pop("kind")),

@@ -37,16 +37,23 @@ class Calibration:
     """What is fitted on validation rows.
 
     `temperature` of probabilities; `threshold`, the probability of the positive class, or of each
-    label, from which it is called, or the value above which is high; `quantile`, the conformal
-    quantile of each output, or one for all classes; `horizons`, the times by which a risk is told;
-    `lines`, a line through the errors of each output, as the kind `arms` has them.
+    label, from which it is called, or the value above which is high; `quantile`, how far sets and
+    intervals reach: of all classes a row with one number each, of each label a row (no, yes), of
+    each number a row of those between the `cuts` of what is predicted; `least`, the lowest value of
+    each number; `horizons`, the times by which a risk is told; `lines`, a line through the errors
+    of each output, as the kind `arms` has them; `share`, that of the positive class among training
+    rows; `odds`, by what the odds of that class are multiplied.
     """
 
     temperature: float = 1.0
     threshold: float | list[float] | None = None
-    quantile: list[float] = field(default_factory=list)
+    quantile: list[list[float]] = field(default_factory=list)
+    cuts: list[list[float]] = field(default_factory=list)
+    least: list[float] = field(default_factory=list)
     horizons: list[float] = field(default_factory=list)
     lines: list[list[float]] = field(default_factory=list)
+    share: float | None = None
+    odds: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -55,12 +62,12 @@ class HeldOut:
 
     Classes: `y`, `call (N,)` class indices, `p (N, K)` probabilities. Values: `y`, `call (N,)`, or
     `(N, T)` with NaN in `y` where a target was not measured; `p` is empty. Labels: all three
-    `(N, T)`, `y` and `call` 0 or 1. `group (N,)` indexes the
-    test units (`splits`), the same in all models and repeats. `quantile`, of the shape of `call`,
-    is the conformal quantile: how far from the truth a set or an interval reaches; NaN where none
-    was given. `weight (N,)` is how much a row counts, mean 1; `threshold (N,)` is where a value is
-    called high. `own` are scores that a row has by itself, NaN where it has none: the metric of
-    that name is their mean. `facts (N,)` of rows are what a kind's own metrics ask for beside.
+    `(N, T)`, `y` and `call` 0 or 1. `group (N,)` indexes the test units (`splits`), the same in all
+    models and repeats. `inside`, of the shape of `call`, says whether the set or interval holds the
+    truth, 1 or 0; NaN where none was given. `weight (N,)` is how much a row counts, mean 1;
+    `threshold (N,)` is where a value is called high. `own` are scores that a row has by itself, NaN
+    where it has none: the metric of that name is their mean. `facts (N,)` of rows are what a kind's
+    own metrics ask for beside.
     """
 
     repeat: int
@@ -70,7 +77,7 @@ class HeldOut:
     y: np.ndarray
     call: np.ndarray
     p: np.ndarray
-    quantile: np.ndarray
+    inside: np.ndarray | None = None
     weight: np.ndarray | None = None
     threshold: np.ndarray | None = None
     own: dict[str, np.ndarray] = field(default_factory=dict)
@@ -182,6 +189,8 @@ class Kind:
     decisive: str | None = None
     facts: tuple[str, ...] = ()  # columns of samples that its scores ask for
     all_classes: bool = False  # whether each class needs a training row
+    at_prior: Callable[[Calibration, float, float | str], Calibration] | None = None
+    """The calibration where another share is positive; with the rule by which that threshold is."""
     horizons: bool = False  # whether `horizons` makes sense
     as_number: Callable[[np.ndarray], np.ndarray] | None = None
     """Encoded labels as what columns are chosen by, where they are not that themselves."""

@@ -6,6 +6,10 @@ import numpy as np
 
 COVERAGE = 0.9
 """Share of new samples whose prediction set or interval should hold the truth."""
+DRAWN = 10
+"""Rows that the common scores count as beside those of a class: few rows tell little."""
+PARTS = 3
+"""Parts of predicted numbers, from low to high, whose errors are looked at by themselves."""
 
 
 def soften(probabilities: np.ndarray, temperature: float) -> np.ndarray:
@@ -44,3 +48,25 @@ def conformal_quantile(errors: np.ndarray, coverage: float) -> float:
     errors = np.sort(errors[~np.isnan(errors)])
     rank = int(np.ceil((len(errors) + 1) * coverage))
     return float(errors[rank - 1]) if rank <= len(errors) else float("inf")
+
+
+def quantile_of_part(scores: np.ndarray, part: np.ndarray) -> float:
+    """The conformal quantile of the rows `part (n,) bool`, drawn towards that of all rows.
+
+    The scores of the part have weight 1, all n scores together that of `DRAWN` rows; it is where
+    the weights, with one more row for the new sample, reach the coverage. By class alone (Vovk et
+    al. 2005) few rows give any quantile; one for all lets rare classes go uncovered. Infinite where
+    all rows are too few for the coverage.
+    """
+    scores, part = scores[~np.isnan(scores)], part[~np.isnan(scores)]
+    if not np.isfinite(conformal_quantile(scores, COVERAGE)):
+        return float("inf")
+    order = np.argsort(scores, kind="stable")
+    reached = np.cumsum(part[order] + DRAWN / len(scores))
+    place = np.searchsorted(reached, COVERAGE * (part.sum() + DRAWN + 1) - 1e-9)
+    return float(scores[order][min(place, len(scores) - 1)])
+
+
+def parts_by_size(values: np.ndarray) -> list[float]:
+    """The cuts between `PARTS` equally large parts of predicted values (n,)."""
+    return np.quantile(values, np.linspace(0, 1, PARTS + 1)[1:-1]).tolist()

@@ -9,11 +9,13 @@ import pandas as pd
 
 from bioloom.errors import DataError
 from bioloom.kinds import Calibration, Labels, TestSet
-from bioloom.kinds._calibration import COVERAGE, conformal_quantile, fit_temperature, soften
+from bioloom.kinds._calibration import fit_temperature, quantile_of_part, soften
 from bioloom.kinds._rows import Truth, check_complete, join
 
 MOST_CALIBRATED = 50_000
 """Rows for the temperature, one number: pairs of residues are many more."""
+OR = " | "
+"""Between the classes of a prediction set."""
 PLOTS = ("roc", "pr", "calibration", "confusion")
 
 
@@ -23,6 +25,12 @@ def outputs(samples: pd.DataFrame, positive: str | None) -> list[str]:
     if len(classes) < 2:
         raise DataError(
             f"All labels are one class: {classes[0]!r}", column="label", hint="two are needed"
+        )
+    if wrong := sum(OR in name for name in classes):
+        raise DataError(
+            f"{wrong} classes have {OR!r} in their name, which separates those of a set",
+            column="label",
+            hint="write them without",
         )
     if positive is not None:
         if positive not in classes:
@@ -60,11 +68,12 @@ def unanswered(ids: np.ndarray, classes: list[str]) -> pd.DataFrame:
 
 
 def calibrate(raw: np.ndarray, y: np.ndarray, labels: Labels, y_train: np.ndarray) -> Calibration:
-    """Temperature, and the quantile of 1 - p of the true class."""
+    """Temperature, and the quantile of 1 - p of the true class, for each class by itself."""
     few = np.unique(np.linspace(0, len(y) - 1, min(len(y), MOST_CALIBRATED)).astype(int))
     temperature = fit_temperature(soften(raw, 1.0)[few], y[few])
-    true = soften(raw, temperature)[np.arange(len(y)), y]
-    return Calibration(temperature, quantile=[conformal_quantile(1 - true, COVERAGE)])
+    wrong = 1 - soften(raw, temperature)[np.arange(len(y)), y]
+    quantile = [quantile_of_part(wrong, y == code) for code in range(raw.shape[1])]
+    return Calibration(temperature, quantile=[quantile])
 
 
 def scores(raw: np.ndarray, calibration: Calibration) -> np.ndarray:
@@ -78,21 +87,23 @@ def decide(scores: np.ndarray, calibration: Calibration) -> np.ndarray:
 
 
 def answer(
-    scores: np.ndarray, classes: list[str], chosen: np.ndarray, quantile: float | np.ndarray
+    scores: np.ndarray, classes: list[str], chosen: np.ndarray, quantile: np.ndarray | list[float]
 ) -> pd.DataFrame:
-    """`prediction, probability, p.<class> ..., prediction_set, quantile` of the chosen classes.
+    """`prediction, probability, p.<class> ..., prediction_set` of the chosen classes.
 
-    `quantile` is one for all answers, or one each (A,).
+    A class is in the set where 1 - p is at most its `quantile`, (C,) or (A, C); the likeliest one
+    always is.
     """
-    inside = 1 - scores <= np.reshape(quantile, (-1, 1))
+    inside = 1 - scores <= np.asarray(quantile)
+    inside[np.arange(len(scores)), scores.argmax(axis=1)] = True
     table = pd.DataFrame({"prediction": np.array(classes)[chosen]})
     table["probability"] = scores[np.arange(len(chosen)), chosen]
     for code, name in enumerate(classes):
         table[f"p.{name}"] = scores[:, code]
     table["prediction_set"] = [
-        " | ".join(name for name, held in zip(classes, row, strict=True) if held) for row in inside
+        OR.join(name for name, held in zip(classes, row, strict=True) if held) for row in inside
     ]
-    return table.assign(quantile=quantile)
+    return table
 
 
 def loss(scores: np.ndarray, y: np.ndarray) -> float:
@@ -111,14 +122,26 @@ def test_set(test: pd.DataFrame, held_out: pd.DataFrame, options: dict[str, Any]
     return join(Truth(test, encode(test, classes), classes), held_out, said)
 
 
-def said(table: pd.DataFrame, truth: Truth, model: str) -> dict[str, np.ndarray]:
-    """`call, p, quantile` of one model in the order of the truth."""
+def said(table: pd.DataFrame, truth: Truth, model: str) -> dict[str, Any]:
+    """`call, p` and what sets hold, of one model in the order of the truth."""
     at = truth.places(table, model)
     n = len(truth.rows)
-    call, quantile = np.zeros(n, dtype=int), np.full(n, np.nan)
+    call = np.zeros(n, dtype=int)
     p = np.full((n, len(truth.outputs)), np.nan)
     call[at] = codes(table["prediction"], truth.outputs)
-    quantile[at] = truth.quantiles(table)
     p[at] = table[[f"p.{name}" for name in truth.outputs]].to_numpy(float)
     check_complete(~np.isfinite(p), model)
-    return {"call": call, "p": truth.level(p), "quantile": quantile}
+    answered = {"call": call, "p": truth.level(p)}
+    if "prediction_set" not in table:
+        return answered
+    held = np.zeros(p.shape, dtype=bool)
+    held[at] = classes_held(table["prediction_set"], truth.outputs)
+    inside = held[np.arange(n), truth.y].astype(float)
+    return answered | {"inside": inside, "own": {"set_size": held.sum(axis=1).astype(float)}}
+
+
+def classes_held(sets: pd.Series, classes: list[str]) -> np.ndarray:
+    """Which classes each prediction set holds, (N, C) bool."""
+    place, different = pd.factorize(sets)
+    named = [set(text.split(OR)) for text in different]
+    return np.array([[name in names for name in classes] for names in named], dtype=bool)[place]

@@ -106,7 +106,7 @@ def said(table: pd.DataFrame, truth: Truth, model: str) -> dict[str, Any]:
         **{name: test[name].to_numpy(float) for name in ("known", "propensity")},
     }
     call = choose(sign * expected, allowed, best)
-    return {"call": call, "quantile": np.full(len(test), np.nan), "facts": facts}
+    return {"call": call, "facts": facts}
 
 
 def choose(good: np.ndarray, allowed: np.ndarray, tied: np.ndarray | None = None) -> np.ndarray:

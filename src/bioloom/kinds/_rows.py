@@ -55,10 +55,6 @@ class Truth:
             )
         return at
 
-    def quantiles(self, said: pd.DataFrame) -> np.ndarray:
-        """The conformal quantile of each answer, NaN where none was given."""
-        return said.get("quantile", pd.Series(np.nan, said.index)).to_numpy(float)
-
     def level(self, values: np.ndarray) -> np.ndarray:
         """Make one constant of a prediction that is constant within every fold.
 
@@ -81,7 +77,7 @@ def check_complete(gaps: np.ndarray, model: str) -> None:
 
 
 Said = Callable[[pd.DataFrame, Truth, str], dict[str, np.ndarray]]
-"""One model's held-out answers as `call, quantile` and more of `HeldOut`, in the truth's order."""
+"""One model's held-out answers as `call` and more of `HeldOut`, in the truth's order."""
 
 
 def join(truth: Truth, held_out: pd.DataFrame, said: Said) -> TestSet:

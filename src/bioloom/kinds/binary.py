@@ -41,7 +41,47 @@ def calibrate(raw: np.ndarray, y: np.ndarray, labels: Labels, y_train: np.ndarra
     """As of all classes, and the threshold from which the positive one is called."""
     fitted = _classes.calibrate(raw, y, labels, y_train)
     positive = _classes.scores(raw, fitted)[:, 1]
-    return replace(fitted, threshold=choose_threshold(labels.rule, positive, y, y_train.mean()))
+    share = float(y_train.mean())
+    return replace(fitted, threshold=choose_threshold(labels.rule, positive, y, share), share=share)
+
+
+def scores(raw: np.ndarray, calibration: Calibration) -> np.ndarray:
+    """Calibrated probabilities of both classes, at the share of the positive one that is told."""
+    positive = _at_odds(_classes.scores(raw, calibration)[:, 1], calibration.odds)
+    return np.column_stack([1 - positive, positive])
+
+
+def at_prior(calibration: Calibration, prior: float, rule: float | str) -> Calibration:
+    """The calibration where the share `prior` of new samples is positive.
+
+    p' / (1 - p') = p / (1 - p) * odds of the prior / odds of training (Saerens et al. 2002, Neural
+    Computation 14, 21, equation 2.4). A threshold that is a number stays one, of p'; one that was
+    fitted moves along, so that the same samples are called. So do the ends of prediction sets,
+    which hold as much of each class as before. DataError where the share of training is not known.
+    """
+    if calibration.share is None:
+        raise DataError(
+            "The model does not say which share of its training rows was positive",
+            hint="`prior` needs a model that was trained since it knows that: train it again",
+        )
+    odds = prior / (1 - prior) / (calibration.share / (1 - calibration.share))
+    [(no, yes)] = calibration.quantile
+    ends = (1 - _at_odds(1 - no, 1 / odds), 1 - _at_odds(1 - yes, odds))
+    threshold = calibration.threshold
+    if isinstance(rule, str):
+        threshold = float(_at_odds(np.asarray(threshold, float), odds))
+    return replace(
+        calibration,
+        odds=calibration.odds * odds,
+        share=prior,
+        threshold=threshold,
+        quantile=[list(ends)],
+    )
+
+
+def _at_odds(p: Any, odds: float) -> Any:
+    """Probabilities whose odds are so many times as large."""
+    return p if odds == 1 or not np.isfinite(p).all() else p * odds / (p * odds + 1 - p)
 
 
 def decide(scores: np.ndarray, calibration: Calibration) -> np.ndarray:
@@ -57,10 +97,8 @@ def answer(scores: np.ndarray, classes: list[str], calibration: Calibration) -> 
 
 def score(rows: HeldOut, weights: np.ndarray) -> Scores:
     """The metrics of two classes, and how often sets hold the truth."""
-    said = rows.y, rows.call, rows.p
-    return classification.binary_scores(*said, weights) | coverage.coverage(
-        *said, rows.quantile, weights
-    )
+    found = classification.binary_scores(rows.y, rows.call, rows.p, weights)
+    return found | coverage.coverage(rows.inside, weights)
 
 
 kind = Kind(
@@ -74,7 +112,7 @@ kind = Kind(
     rows=_classes.rows,
     unanswered=_classes.unanswered,
     calibrate=calibrate,
-    scores=_classes.scores,
+    scores=scores,
     decide=decide,
     answer=answer,
     loss=_classes.loss,
@@ -85,4 +123,5 @@ kind = Kind(
     plots=_classes.PLOTS,
     all_classes=True,
     threshold=HALF,
+    at_prior=at_prior,
 )

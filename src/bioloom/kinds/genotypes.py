@@ -46,7 +46,7 @@ def calibrate(raw: np.ndarray, y: np.ndarray, labels: Labels, y_train: np.ndarra
     if labels.weight is not None:
         candidates &= labels.weight > 0
     if not candidates.any():
-        return Calibration(threshold=0.5, quantile=[0.0])
+        return Calibration(threshold=0.5, quantile=[[0.0] * len(GENOTYPES)])
     fitted = _classes.calibrate(raw[candidates], y[candidates], labels, y_train)
     return replace(fitted, threshold=best_threshold(_classes.scores(raw, fitted), y))
 
@@ -96,7 +96,12 @@ def test_set(test: pd.DataFrame, held_out: pd.DataFrame, options: dict[str, Any]
     }
 
     def said(table: pd.DataFrame, truth: Truth, model: str) -> dict[str, Any]:
-        return _classes.said(table, truth, model) | {"facts": facts}
+        answered = _classes.said(table, truth, model) | {"facts": facts}
+        if "inside" in answered:  # an allele that is no candidate has no set
+            sets = answered["inside"], answered["own"]["set_size"]
+            inside, size = (np.where(facts["found"], of_set, np.nan) for of_set in sets)
+            answered |= {"inside": inside, "own": {"set_size": size}}
+        return answered
 
     return join(truth, held_out, said)
 
@@ -105,9 +110,8 @@ def score(rows: HeldOut, weights: np.ndarray) -> Scores:
     """The metrics of variants, and how often sets hold the truth."""
     indel, found = rows.facts["indel"], rows.facts["found"]
     part = np.where(indel, variants.INDEL, variants.SNP)
-    return variants.scores(rows.y, rows.call, rows.p, part, found, weights) | coverage.coverage(
-        rows.y[found], rows.call[found], rows.p[found], rows.quantile[found], weights[found]
-    )
+    scores = variants.scores(rows.y, rows.call, rows.p, part, found, weights)
+    return scores | coverage.coverage(rows.inside, weights)
 
 
 def strata(rows: HeldOut) -> Strata:

@@ -51,7 +51,7 @@ def test_set(test: pd.DataFrame, held_out: pd.DataFrame, options: dict[str, Any]
 def score(rows: HeldOut, weights: np.ndarray) -> Scores:
     """What correction did, and how often sets hold the truth."""
     scores = correction.correction_scores(rows.facts["wrong"], rows.call != rows.y, weights)
-    return scores | coverage.coverage(rows.y, rows.call, rows.p, rows.quantile, weights)
+    return scores | coverage.coverage(rows.inside, weights)
 
 
 kind = replace(

@@ -20,10 +20,8 @@ def answer(scores: np.ndarray, classes: list[str], calibration: Calibration) -> 
 
 def score(rows: HeldOut, weights: np.ndarray) -> Scores:
     """The metrics of several classes, and how often sets hold the truth."""
-    said = rows.y, rows.call, rows.p
-    return classification.multiclass_scores(*said, weights) | coverage.coverage(
-        *said, rows.quantile, weights
-    )
+    found = classification.multiclass_scores(rows.y, rows.call, rows.p, weights)
+    return found | coverage.coverage(rows.inside, weights)
 
 
 kind = replace(
@@ -32,6 +30,7 @@ kind = replace(
     fits=has_classes,
     outputs=_classes.outputs,
     calibrate=_classes.calibrate,
+    scores=_classes.scores,
     decide=_classes.decide,
     test_set=_classes.test_set,
     answer=answer,
@@ -39,4 +38,5 @@ kind = replace(
     metrics=(*classification.macro_metrics(), *coverage.METRICS),
     primary="f1",  # macro, so that rare classes count as much as common ones
     threshold=None,
+    at_prior=None,
 )

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bioloom.kinds import Calibration, HeldOut, Labels, TestSet, _classes, targets
-from bioloom.kinds._calibration import COVERAGE, conformal_quantile
+from bioloom.kinds._calibration import quantile_of_part
 from bioloom.kinds._rows import Truth, check_complete, join
 from bioloom.kinds._threshold import HALF, choose_threshold
 from bioloom.metrics import Scores, multilabel
@@ -26,7 +26,7 @@ def fits(samples: pd.DataFrame) -> bool:
 
 
 def calibrate(raw: np.ndarray, y: np.ndarray, labels: Labels, y_train: np.ndarray) -> Calibration:
-    """One temperature for all labels; a threshold and a quantile for each."""
+    """One temperature for all labels; a threshold, and quantiles of no and yes, for each."""
     known = np.isfinite(y)
     fitted = _classes.calibrate(_two(raw[known]), y[known].astype(int), labels, y_train)
     p = scores(raw, fitted)
@@ -36,7 +36,10 @@ def calibrate(raw: np.ndarray, y: np.ndarray, labels: Labels, y_train: np.ndarra
         choose_threshold(labels.rule, said, true, share)
         for (said, true), share in zip(columns, shares, strict=True)
     ]
-    quantile = [conformal_quantile(np.abs(true - said), COVERAGE) for said, true in columns]
+    quantile = [
+        [quantile_of_part(np.abs(true - said), true == code) for code in range(len(NO_YES))]
+        for said, true in columns
+    ]
     return replace(fitted, threshold=thresholds, quantile=quantile)
 
 
@@ -47,10 +50,8 @@ def scores(raw: np.ndarray, calibration: Calibration) -> np.ndarray:
 
 def answer(scores: np.ndarray, labels: list[str], calibration: Calibration) -> pd.DataFrame:
     """As of the two classes no and yes, a row a sample and label."""
-    threshold, quantile = (
-        np.tile(np.array(given, dtype=float), len(scores))
-        for given in (calibration.threshold, calibration.quantile)
-    )
+    threshold = np.tile(np.array(calibration.threshold, dtype=float), len(scores))
+    quantile = np.tile(np.array(calibration.quantile, dtype=float), (len(scores), 1))
     called = (scores.ravel() >= threshold).astype(int)
     return _classes.answer(_two(scores), NO_YES, called, quantile).assign(threshold=threshold)
 
@@ -73,19 +74,22 @@ def test_set(test: pd.DataFrame, held_out: pd.DataFrame, options: dict[str, Any]
 
 
 def said(table: pd.DataFrame, truth: Truth, model: str) -> dict[str, np.ndarray]:
-    """`call, p, quantile` (N, T) of one model in the order of the truth."""
+    """`call, p, inside` (N, T) of one model in the order of the truth."""
     table = table[table["target"].isin(truth.outputs)]
     place = targets.places(table, truth, model)
-    call, p, quantile = (np.full(truth.y.shape, np.nan) for _ in range(3))
+    call, p, inside = (np.full(truth.y.shape, np.nan) for _ in range(3))
     call[place] = table["prediction"] == "yes"
-    p[place], quantile[place] = table["p.yes"].to_numpy(float), truth.quantiles(table)
+    p[place] = table["p.yes"].to_numpy(float)
+    if "prediction_set" in table:
+        held, known = _classes.classes_held(table["prediction_set"], NO_YES), truth.y[place]
+        inside[place] = np.where(np.isfinite(known), np.where(known == 1, *held.T[::-1]), np.nan)
     check_complete(~np.isfinite(p) & np.isfinite(truth.y), model)
-    return {"call": call, "p": truth.level(p), "quantile": quantile}
+    return {"call": call, "p": truth.level(p), "inside": inside}
 
 
 def score(rows: HeldOut, weights: np.ndarray) -> Scores:
     """Means over the labels of the metrics of each, and metrics of all together."""
-    return multilabel.multilabel_scores(rows.y, rows.call, rows.p, rows.quantile, weights)
+    return multilabel.multilabel_scores(rows.y, rows.call, rows.p, rows.inside, weights)
 
 
 kind = replace(

@@ -158,7 +158,7 @@ def _chains(test: pd.DataFrame, group: np.ndarray, own: np.ndarray) -> list[Held
         "sample_id": test["sample_id"].to_numpy(),
     }
     scores = dict(zip(NAMES, own.T, strict=True))
-    rows = HeldOut(-1, group=group, quantile=np.full(n, np.nan), own=scores, **place, **nothing)
+    rows = HeldOut(-1, group=group, own=scores, **place, **nothing)
     return rows.by_repeat(test["repeat"].to_numpy())
 
 
@@ -178,9 +178,9 @@ def _contacts(
     chain = np.repeat(np.arange(len(test)), sizes)
     probability, actual = np.concatenate(p), np.concatenate(y).astype(int)
     called = (probability > 0.5).astype(int)
-    both, quantile = np.stack([1 - probability, probability], 1), np.full(len(chain), np.nan)
+    both = np.stack([1 - probability, probability], 1)
     fold, sample = test["fold"].to_numpy()[chain], test["sample_id"].to_numpy()[chain]
-    return HeldOut(0, fold, sample, group[chain], actual, called, both, quantile)
+    return HeldOut(0, fold, sample, group[chain], actual, called, both)
 
 
 def _maps(

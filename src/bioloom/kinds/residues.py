@@ -64,17 +64,15 @@ def test_set(test: pd.DataFrame, held_out: pd.DataFrame, options: dict[str, Any]
         called = Ragged(columns["call"], truth.offsets)
         chains = [segments.segment_overlap(truth.item(i), called.item(i)) for i in range(len(test))]
         overlap[truth.offsets[:-1]] = chains
-        return columns | {"own": {"sov": overlap}}
+        return columns | {"own": columns.get("own", {}) | {"sov": overlap}}
 
     return join(Truth(test, truth.values, classes, at=at, place=place), held_out, said)
 
 
 def score(rows: HeldOut, weights: np.ndarray) -> Scores:
     """Metrics of classes without those of a ranking: Q3 is the accuracy over three states."""
-    said = rows.y, rows.call, rows.p
-    return classification.call_scores_of_classes(*said, weights) | coverage.coverage(
-        *said, rows.quantile, weights
-    )
+    found = classification.call_scores_of_classes(rows.y, rows.call, rows.p, weights)
+    return found | coverage.coverage(rows.inside, weights)
 
 
 kind = replace(

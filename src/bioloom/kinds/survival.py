@@ -184,7 +184,6 @@ def said(table: pd.DataFrame, truth: Truth, model: str) -> dict[str, Any]:
     return {
         "call": truth.level(risk),
         "p": truth.level(free),
-        "quantile": np.full(n, np.nan),
         "facts": facts,
     }
 

@@ -76,14 +76,14 @@ def scored(test: pd.DataFrame, min_test: int) -> tuple[list[str], list[str]]:
 
 
 def said(table: pd.DataFrame, truth: Truth, model: str) -> dict[str, np.ndarray]:
-    """`call, quantile` (N, T) of one model in the order of the truth."""
+    """`call, inside` (N, T) of one model in the order of the truth."""
     table = table[table["target"].isin(truth.outputs)]
     place = places(table, truth, model)
-    call, quantile = np.full(truth.y.shape, np.nan), np.full(truth.y.shape, np.nan)
+    call, inside = np.full(truth.y.shape, np.nan), np.full(truth.y.shape, np.nan)
     call[place] = table["prediction"].to_numpy(float)
-    quantile[place] = truth.quantiles(table)
+    inside[place] = value.held(table, truth.y[place])
     check_complete(~np.isfinite(call) & np.isfinite(truth.y), model)
-    return {"call": truth.level(call), "quantile": quantile}
+    return {"call": truth.level(call), "inside": inside}
 
 
 def places(
@@ -97,7 +97,7 @@ def places(
 def score(rows: HeldOut, weights: np.ndarray) -> Scores:
     """Medians over the targets of the metrics of each, and how often intervals hold the truth."""
     found = regression.targets_scores(rows.y, rows.call, weights)
-    return found | coverage.coverage(rows.y, rows.call, rows.p, rows.quantile, weights)
+    return found | coverage.coverage(rows.inside, weights)
 
 
 kind = replace(

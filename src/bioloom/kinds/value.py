@@ -9,7 +9,7 @@ import pandas as pd
 
 from bioloom.errors import DataError
 from bioloom.kinds import Calibration, HeldOut, Kind, Labels, TestSet, _classes
-from bioloom.kinds._calibration import COVERAGE, conformal_quantile
+from bioloom.kinds._calibration import parts_by_size, quantile_of_part
 from bioloom.kinds._rows import Truth, check_complete, join
 from bioloom.metrics import Scores, classification, coverage, regression
 from bioloom.samples.columns import is_number
@@ -33,34 +33,65 @@ def encode(samples: pd.DataFrame, names: list[str]) -> np.ndarray:
     return values
 
 
-def intervals(raw: np.ndarray, y: np.ndarray) -> list[float]:
-    """The conformal quantile of the errors of each output."""
-    errors = np.abs(raw - y.reshape(len(y), -1))
-    return [conformal_quantile(column, COVERAGE) for column in errors.T]
+def intervals(values: np.ndarray, y: np.ndarray, cuts: list[list[float]]) -> list[list[float]]:
+    """The conformal quantile of the errors of each output, between each two of its cuts.
+
+    Large values are often less exact than small ones (Boström & Johansson 2020, PMLR 128, 24).
+    """
+    errors = np.abs(values - y.reshape(len(y), -1))
+    return [
+        [quantile_of_part(wrong, _part(column, own) == part) for part in range(len(own) + 1)]
+        for column, wrong, own in zip(values.T, errors.T, cuts, strict=True)
+    ]
+
+
+def _part(values: np.ndarray, cuts: list[float]) -> np.ndarray:
+    """Between which cuts each value is, (N,)."""
+    return np.searchsorted(cuts, values, side="right")
 
 
 def calibrate(raw: np.ndarray, y: np.ndarray, labels: Labels, y_train: np.ndarray) -> Calibration:
-    """How far intervals reach, and above which value one is high."""
+    """How far intervals reach, by how large the prediction is; above which value one is high.
+
+    Where no training label is below 0, such as of a dose, no answer is.
+    """
     high = labels.high_above
     if high is not None:
         high = float(np.median(y_train) if high == "median" else high)
-    return Calibration(threshold=high, quantile=intervals(raw, y))
+    lowest = np.nanmin(y_train.reshape(len(y_train), -1), axis=0, initial=np.inf)
+    least = np.where(lowest >= 0, 0.0, -np.inf)
+    values = np.maximum(raw, least)
+    cuts = [parts_by_size(column) for column in values.T]
+    return Calibration(
+        threshold=high, quantile=intervals(values, y, cuts), cuts=cuts, least=least.tolist()
+    )
 
 
 def scores(raw: np.ndarray, calibration: Calibration) -> np.ndarray:
-    """The values as they are."""
-    return raw
+    """The values as they are, but none below the least."""
+    return np.maximum(raw, calibration.least) if calibration.least else raw
 
 
 def answer(values: np.ndarray, names: list[str], calibration: Calibration) -> pd.DataFrame:
-    """`prediction, low, high, quantile`, and `call, threshold` where values are called high."""
-    quantile = np.array(calibration.quantile)
+    """`prediction, low, high`, and `call, threshold` where values are called high."""
+    reach = np.empty(values.shape)
+    for i, (quantile, cuts) in enumerate(zip(calibration.quantile, calibration.cuts, strict=True)):
+        reach[:, i] = np.array(quantile)[_part(values[:, i], cuts)]
     table = pd.DataFrame({"prediction": values.ravel()})
-    table["low"], table["high"] = (values - quantile).ravel(), (values + quantile).ravel()
+    table["low"] = np.maximum(values - reach, calibration.least).ravel()
+    table["high"] = (values + reach).ravel()
     if calibration.threshold is not None:
         table["call"] = np.where(table["prediction"] > calibration.threshold, "high", "low")
         table["threshold"] = calibration.threshold
-    return table.assign(quantile=np.tile(quantile, len(values)))
+    return table
+
+
+def held(table: pd.DataFrame, y: np.ndarray) -> np.ndarray:
+    """Whether the interval of each answer holds the truth y (A,), 1 or 0; NaN where not known."""
+    if "low" not in table:
+        return np.full(len(table), np.nan)
+    low, high = (table[end].to_numpy(float) for end in ("low", "high"))
+    return np.where(np.isfinite(y), (low <= y) & (y <= high), np.nan)
 
 
 def loss(values: np.ndarray, y: np.ndarray) -> float:
@@ -74,22 +105,22 @@ def test_set(test: pd.DataFrame, held_out: pd.DataFrame, options: dict[str, Any]
 
 
 def said(table: pd.DataFrame, truth: Truth, model: str) -> dict[str, Any]:
-    """`call, quantile` and the threshold of one model in the order of the truth."""
+    """`call, inside` and the threshold of one model in the order of the truth."""
     at = truth.places(table, model)
-    call, quantile = np.full(len(truth.y), np.nan), np.full(len(truth.y), np.nan)
-    call[at], quantile[at] = table["prediction"].to_numpy(float), truth.quantiles(table)
+    call, inside = np.full(len(truth.y), np.nan), np.full(len(truth.y), np.nan)
+    call[at], inside[at] = table["prediction"].to_numpy(float), held(table, truth.y[at])
     check_complete(~np.isfinite(call), model)
     threshold = None
     if "threshold" in table and table["threshold"].notna().any():
         threshold = np.full(len(truth.y), np.nan)
         threshold[at] = table["threshold"].to_numpy(float)
-    return {"call": truth.level(call), "quantile": quantile, "threshold": threshold}
+    return {"call": truth.level(call), "inside": inside, "threshold": threshold}
 
 
 def score(rows: HeldOut, weights: np.ndarray) -> Scores:
     """The metrics of a number, how often intervals hold it, and those of the high call."""
     found = regression.regression_scores(rows.y, rows.call, weights)
-    found |= coverage.coverage(rows.y, rows.call, rows.p, rows.quantile, weights)
+    found |= coverage.coverage(rows.inside, weights)
     if rows.threshold is not None:
         found |= classification.high_call_scores(rows.y, rows.call, rows.threshold, weights)
     return found

@@ -21,6 +21,7 @@ class Metric:
     """A metric as metrics.json names it, and as the field writes it.
 
     `bounded`: whether it lies between -1 and 1, so that differences of it can share an axis.
+    `least`: what it is, if it is bounded, where nothing is right (for R², where nothing is known).
     `interval`: whether resampling gives an honest interval for it. `ordered`: whether more of it,
     or less, is better, so that of several models one is the best.
     """
@@ -29,5 +30,11 @@ class Metric:
     label: str
     lower_is_better: bool = False
     bounded: bool = True
+    least: float = 0.0
     interval: bool = True
     ordered: bool = True
+
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """The lowest and the highest value that a group can bring it to; None without such."""
+        return (self.least, 1.0) if self.bounded else None

@@ -16,7 +16,7 @@ METRICS = (
     Metric("f1", "F1"),
     Metric("auroc", "AUROC"),
     Metric("auprc", "AUPRC"),
-    Metric("mcc", "MCC"),
+    Metric("mcc", "MCC", least=-1),
     Metric("brier", "Brier score", lower_is_better=True),
     # Repeated rows look like miscalibration: an interval from resamples can miss the score.
     Metric("ece", "Calibration error (ECE)", lower_is_better=True, interval=False),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bioloom.metrics import Metric, Scores
+from bioloom.metrics._weighted import ratio
 
 METRICS = (
     Metric("coverage", "Coverage of sets or intervals (90 % asked)", ordered=False),
@@ -12,20 +13,13 @@ METRICS = (
 )
 
 
-def coverage(
-    y: np.ndarray, call: np.ndarray, p: np.ndarray, quantile: np.ndarray, weights: np.ndarray
-) -> Scores:
-    """How often the prediction set or interval holds the truth, and how wide it is.
+def coverage(inside: np.ndarray | None, weights: np.ndarray) -> Scores:
+    """The share of sets or intervals, `inside (N,)` or (N, T), that hold the truth.
 
-    Conformal, from the `quantile` fitted on valid rows: a class is in the set where 1 - p is at
-    most that; an interval is the value +- that. Nothing where no quantile was given.
+    1 where one does, 0 where not, NaN where there is none. Nothing where there is none at all.
     """
-    if np.isnan(quantile).all():
+    if inside is None or np.isnan(inside).all():
         return {}
-    if p.shape[1]:
-        held = 1 - p <= quantile[:, None]
-        width = {"set_size": held.sum(axis=1) @ weights / weights.sum(axis=0)}
-        return {"coverage": held[np.arange(len(y)), y] @ weights / weights.sum(axis=0)} | width
-    known = np.isfinite(y).reshape(len(y), -1)
-    inside = (np.abs(call - y) <= quantile).reshape(len(y), -1) & known
-    return {"coverage": inside.sum(axis=1) @ weights / (known.sum(axis=1) @ weights)}
+    each = inside.reshape(len(inside), -1)
+    held, known = np.nansum(each, axis=1), np.isfinite(each).sum(axis=1)
+    return {"coverage": ratio(held @ weights, known @ weights)}

@@ -18,7 +18,7 @@ METRICS = (
 
 
 def multilabel_scores(
-    y: np.ndarray, call: np.ndarray, p: np.ndarray, quantile: np.ndarray, weights: np.ndarray
+    y: np.ndarray, call: np.ndarray, p: np.ndarray, inside: np.ndarray | None, weights: np.ndarray
 ) -> Scores:
     """Scores of T labels: `y`, `call (N, T)` in {0, 1}, `y` NaN where not known, `p (N, T)`.
 
@@ -34,10 +34,7 @@ def multilabel_scores(
     scores["f1_micro"] = ratio(2 * hit, positive + called.sum(axis=1) @ weights)
     right, any_known = (called == truth).all(axis=1), known.any(axis=1)
     scores["exact"] = ratio((right & any_known) @ weights, any_known @ weights)
-    if np.isfinite(quantile).any():
-        held = (np.abs(truth - p) <= quantile) & known
-        scores["coverage"] = held.sum(axis=1) @ weights / (known.sum(axis=1) @ weights)
-    return scores
+    return scores | coverage.coverage(inside, weights)
 
 
 def label_scores(y: np.ndarray, call: np.ndarray, p: np.ndarray, weights: np.ndarray) -> Scores:

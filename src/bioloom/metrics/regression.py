@@ -10,8 +10,8 @@ from bioloom.metrics import Metric, Scores
 from bioloom.metrics._weighted import nanmedian, pearson, ratio, spearman
 
 METRICS = (
-    Metric("spearman", "Spearman ρ"),
-    Metric("pearson", "Pearson r"),
+    Metric("spearman", "Spearman ρ", least=-1),
+    Metric("pearson", "Pearson r", least=-1),
     Metric("r2", "R²"),
     Metric("rmse", "RMSE", lower_is_better=True, bounded=False),
     Metric("mae", "MAE", lower_is_better=True, bounded=False),

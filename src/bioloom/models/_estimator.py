@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self, cast
@@ -62,6 +62,9 @@ class Estimator(ABC):
     """What it can answer for; a model of samples sees residues as rows (`fitted`)."""
     tells: ClassVar[bool] = False
     """Whether it can say more of single rows than its answer: `tell`."""
+    stop: ClassVar[Any] = None
+    """Where a `refitted` model stops without valid rows; a model that uses these reads it in `fit`.
+    """
 
     @property
     def name(self) -> str:
@@ -77,6 +80,20 @@ class Estimator(ABC):
         none is on two sides of a split; `columns (D,)`, the names of the features, of links those
         of the nodes; `blocks (D,)`, the part of a `features` list that each column is of.
         """
+
+    @property
+    def stopped(self) -> Any:
+        """Where valid rows stopped the fit; None of a model that does not use them."""
+        return None
+
+    def refitted(self, X: Shaped, y: Shaped, **given: np.ndarray) -> Self:
+        """A new model with these parameters, trained on all of the rows, none of which is valid.
+
+        It stops where this one did; `given` is what its `fit` asks for beside.
+        """
+        model, none = replace(self), np.arange(0)
+        vars(model)["stop"] = self.stopped
+        return model.fit(X, y, X[none], y[none], **given)
 
     @abstractmethod
     def outputs(self, X: Shaped) -> np.ndarray:

@@ -46,7 +46,7 @@ class NetworkModel(Estimator):
         y_valid: Shaped,
         sample_weight: np.ndarray | None = None,
     ) -> Self:
-        """Train until the valid loss no longer falls; without valid rows for all epochs."""
+        """Train until the valid loss no longer falls; without valid rows to `stop` or the end."""
         from bioloom.models._networks._loop import train
 
         target = target_matrix(y, self.output, self.n_outputs)
@@ -57,8 +57,13 @@ class NetworkModel(Estimator):
         with claim_devices(None) as [device], repeatable(self.seed, device):
             self.network = self.build(self.n_features).to(device)
             scaled, scaled_valid = self._scaled(target), self._scaled(target_valid)
-            train(self, X, scaled, sample_weight, X_valid, scaled_valid)
+            self._epochs = train(self, X, scaled, sample_weight, X_valid, scaled_valid)
         return self
+
+    @property
+    def stopped(self) -> int:
+        """The epochs after which the valid loss was lowest."""
+        return self._epochs
 
     def outputs(self, X: Shaped) -> np.ndarray:
         """Softmax or sigmoid probabilities, or values in the unit of the label."""

@@ -131,7 +131,9 @@ class Model(Estimator):
         # Valid rows that no score can suit better, such as without an event, tell nothing.
         stops = len(valid) > 0 and bool(held.step(told)[0].any())
         best, keep = held.value(told) if stops else np.inf, 0
-        while len(self.grown) - keep < PATIENCE and len(self.grown) < self.trees:
+        most, cuts = self.stop or (self.trees, [])
+        self.cuts: list[float] = []
+        while len(self.grown) - keep < PATIENCE and len(self.grown) < most:
             slope, bend = loss.step(scores)
             trees: list[Tree] = []
             for k in range(len(self.start)):
@@ -139,7 +141,10 @@ class Model(Estimator):
                 if self.trees == 1:
                     ways = [self._settled(way, values, weight, loss, k) for way in ways]
                 told_by = [held.value(_added(told, k, way, valid)) if stops else 0 for way in ways]
-                trees.append(ways[int(np.argmin(told_by))])
+                last = len(ways) - 1
+                cut = round(cuts[k] * last) if self.stop else int(np.argmin(told_by))
+                trees.append(ways[cut])
+                self.cuts.append(cut / max(last, 1))
             for k, tree in enumerate(trees):
                 scores, told = _added(scores, k, tree, values), _added(told, k, tree, valid)
             self.grown.append(trees)
@@ -151,6 +156,11 @@ class Model(Estimator):
             scores = self._scores(values)
             self.hazard = baseline_hazard(scores[:, 0], loss.sets, np.array(self.times))
         return self
+
+    @property
+    def stopped(self) -> tuple[int, list[float]]:
+        """How many trees were kept, and how far each was cut, from 0 (not) to 1 (all of it)."""
+        return len(self.grown), self.cuts
 
     def _weight(self, y: Shaped, sample_weight: np.ndarray | None) -> np.ndarray:
         """How much each row counts, (N,): rows of rare classes more, where classes are balanced."""

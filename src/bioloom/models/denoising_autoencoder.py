@@ -55,6 +55,9 @@ class Model(NetworkModel):
     ) -> Self:
         """Train, then choose the threshold on the valid rows."""
         super().fit(X, y, X_valid, y_valid, sample_weight)
+        self.threshold, self.removed = NEVER, 0
+        if not len(X_valid):
+            return self
         proposed = _proposed(X_valid)
         p, truth = super().outputs(X_valid), end_to_end(y_valid)
         self.threshold, self.removed = _choose(p, proposed, truth)
@@ -62,6 +65,12 @@ class Model(NetworkModel):
         errors = int((proposed != truth).sum())
         print(f"{said}: {self.removed} of {errors} errors of valid reads go", file=sys.stderr)
         return self
+
+    def refitted(self, X: Shaped, y: Shaped, **given: np.ndarray) -> Self:
+        """As of all networks, with this one's threshold."""
+        model = super().refitted(X, y, **given)
+        model.threshold, model.removed = self.threshold, self.removed
+        return model
 
     def outputs(self, X: Shaped) -> np.ndarray:
         """The network's probabilities where it changes a letter, else those of the proposal."""

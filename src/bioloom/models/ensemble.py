@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -49,12 +49,8 @@ class Model(Estimator):
         columns: np.ndarray | None = None,
     ) -> Self:
         """Fit the members on the training rows, and their weights on the valid ones."""
-        given = {
-            "sample_weight": sample_weight,
-            "groups": groups,
-            "blocks": blocks,
-            "columns": columns,
-        }
+        named = ("sample_weight", "groups", "blocks", "columns")
+        given = dict(zip(named, (sample_weight, groups, blocks, columns), strict=True))
         self.models = [
             model.fit(X, y, X_valid, y_valid, **asked_of(model, given)) for model in self._built()
         ]
@@ -62,6 +58,13 @@ class Model(Estimator):
         targets = target_matrix(y_valid, self.output, self.n_outputs)
         self.weights = joined_weights(answers, targets, classes=self.classes)
         return self
+
+    def refitted(self, X: Shaped, y: Shaped, **given: np.ndarray) -> Self:
+        """The members refitted, with the weights that they have."""
+        model = replace(self)
+        model.weights = self.weights
+        model.models = [each.refitted(X, y, **asked_of(each, given)) for each in self.models]
+        return model
 
     def outputs(self, X: Shaped) -> np.ndarray:
         """Probabilities or values, (N, n_outputs)."""

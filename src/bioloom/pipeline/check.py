@@ -267,7 +267,11 @@ def _finetune_mistakes(task: Task) -> list[str]:
         elif task.split["method"] in ("auto", "cross_validation"):
             problem = "cross-validation would need a network for each fold"
             wrong.append((place, problem, "split by `method: holdout` or `column`"))
-    wrong += _searches_of_finetuned(task) if task.is_finetuned() else []
+    if task.is_finetuned():
+        wrong += _searches_of_finetuned(task)
+        if task.refit:
+            problem = "refit: true would teach from features that know the labels of some rows"
+            wrong.append(("features", problem, "leave `refit` out"))
     return [f"{place}.finetune: {problem}. Hint: {hint}" for place, problem, hint in wrong]
 
 

@@ -47,6 +47,8 @@ def dataset_mistakes(task: Task, dataset: str) -> list[str]:
         wrong += mistakes_of(f"{place}.columns", column_names, columns, application.columns)
         if dataset == "training" and task.parts(dataset):
             wrong.append(f"{place}.parts: a model is trained on all data at once")
+        if others.get("prior") is not None:
+            wrong += _prior_mistakes(task, dataset)
         if others.get("scored"):
             wrong += _scored_mistakes(task, dataset)
         elif dataset != "training":
@@ -109,6 +111,16 @@ def _scored_mistakes(task: Task, dataset: str) -> list[str]:
         return [f"{place}: the baselines to compare with need the data set `training`"]
     if task.parts(dataset):
         return [f"{place}: it cannot stand beside `parts`"]
+    return []
+
+
+def _prior_mistakes(task: Task, dataset: str) -> list[str]:
+    """What keeps predictions of a data set from being told for another share of a class."""
+    place = f"datasets.{dataset}.prior"
+    if dataset == "training":
+        return [f"{place}: the share of the training data is known; say it of new data"]
+    if all(kind.at_prior is None for kind in task.kinds):
+        return [f"{place}: {task.application} predicts no two classes"]
     return []
 
 

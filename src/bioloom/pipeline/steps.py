@@ -27,7 +27,7 @@ STEPS: dict[str, Step] = {
     "describe": Step(
         ("application", "kind", "title", "about", "datasets", "clean", "split", "leakage")
         + ("trained", "features", "preprocess", "model", "baselines", "positive", "high_above")
-        + ("threshold", "horizons", "evaluate", "explain"),
+        + ("threshold", "horizons", "refit", "evaluate", "explain"),
         ("sources",),
         shown={"task": "task.yaml"},
     ),
@@ -63,7 +63,7 @@ STEPS: dict[str, Step] = {
     ),
     "train": Step(
         ("application", "kind", "model", "baselines", "preprocess", "positive", "high_above")
-        + ("threshold", "horizons"),
+        + ("threshold", "horizons", "refit"),
         ("seed",),
         ("application", "kinds", "model", "baselines"),
         {"model": "model"},
@@ -80,11 +80,11 @@ STEPS: dict[str, Step] = {
         ("application", "kinds", "embedder", "model"),
         {"explanation": "explanation.parquet"},
     ),
-    "predict": Step(modules=("kinds", "model")),
+    "predict": Step(("datasets",), modules=("kinds", "model")),
     "explain_rows": Step(modules=("kinds", "model")),
     "score": Step(
-        ("application", "kind", "clean", "model", "baselines", "preprocess", "positive")
-        + ("high_above", "threshold", "horizons", "evaluate"),
+        ("application", "kind", "datasets", "clean", "model", "baselines", "preprocess")
+        + ("positive", "high_above", "threshold", "horizons", "refit", "evaluate"),
         ("seed",),
         ("application", "kinds", "model", "baselines"),
     ),

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from bioloom.application import SCORED, Application, get_application
+from bioloom.application import OF_PREDICTIONS, Application, get_application
 from bioloom.embedders import model_files, parts_of, weights_source
 from bioloom.kinds import Kind, get_kind
 from bioloom.models import get_model
@@ -64,6 +64,8 @@ class Task:
     high_above: float | str | None = None
     threshold: float | str | None = None
     horizons: list[float] | None = None
+    refit: bool | None = None
+    """Whether the model for new data learns from all rows, as it does where nothing is said."""
     title: str | None = None
     about: Section = field(default_factory=dict)
 
@@ -105,6 +107,15 @@ class Task:
     def scored(self) -> list[str]:
         """Those of them whose labels the predictions are compared with."""
         return [dataset for dataset in self.new_data if self.block(dataset).get("scored")]
+
+    def at(self, dataset: str) -> Section:
+        """What predictions of a data set must know of it: the share of the positive class."""
+        prior = self.block(dataset).get("prior")
+        return {} if prior is None else {"prior": prior}
+
+    def score_options(self, dataset: str) -> Section:
+        """What the scores of a data set must know."""
+        return without(self.seen("score"), "datasets") | self.at(dataset)
 
     @property
     def is_trained(self) -> bool:
@@ -230,7 +241,7 @@ class Task:
         asked = {
             name: value for name, value in known.items() if value and name in self.code.options
         }
-        options = without(self.dataset_options(dataset), *self.code.reads_options, *SCORED)
+        options = without(self.dataset_options(dataset), *self.code.reads_options, *OF_PREDICTIONS)
         part = {"part": int(dataset.rpartition("_")[2])} if dataset != whole(dataset) else {}
         return options | asked | part
 
@@ -313,11 +324,14 @@ class Task:
         return without(embedder_options(self.finetuned), "pooling", "segments", "dtype")
 
     def with_frozen(self) -> Task:
-        """The task; where its embedder is fine-tuned, with the run without that as a baseline."""
+        """The task; where its embedder is fine-tuned, with the run without that as a baseline.
+
+        Such a model is not refitted: it would take features that know the labels of some rows.
+        """
         if not self.is_finetuned():
             return self
         frozen = {"frozen": {"features": self.features_sections["features"]}}
-        return replace(self, baselines=frozen | self.baselines)
+        return replace(self, baselines=frozen | self.baselines, refit=False)
 
     # Model and report -------------------------------------------------------------------------
 

@@ -13,9 +13,8 @@ from bioloom.fitted.signature import check_signature, reasons_to_abstain
 
 FAR = "unlike the training data"
 SEVERAL = "the prediction set holds several classes"
-EMPTY = "the prediction set is empty"
 OTHER = "the prediction set holds another class"
-FITTED = ["threshold", "quantile"]
+FITTED = ["threshold"]
 """Columns of an answer that only say how it was calibrated, as model.yaml does."""
 
 
@@ -73,7 +72,7 @@ def _of_nothing(fitted: Fitted) -> pd.DataFrame:
 def _unsure(sets: pd.Series, called: pd.Series) -> np.ndarray:
     """Why a prediction set, its classes joined by " | ", does not hold the called class alone."""
     others = np.where(sets.str.contains(" | ", regex=False), SEVERAL, OTHER)
-    return np.where(sets == called, "", np.where(sets == "", EMPTY, others))
+    return np.where(sets == called, "", others)
 
 
 def with_dropped(predictions: pd.DataFrame, dropped: pd.DataFrame, fitted: Fitted) -> pd.DataFrame:

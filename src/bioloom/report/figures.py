@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bioloom.kinds._calibration import COVERAGE
 from bioloom.report.svg import ACCENT, INK, LINE, MUTED, SECOND, draw_svg
 
 BLUE, ORANGE = (46, 125, 190), (222, 112, 38)  # for images, which know no names
@@ -21,6 +22,8 @@ HALF = 5.0  # wider ones take a row of the page
 # Amino acids from hydrophobic through polar to charged, then bases and the unknown letters.
 LETTERS = "AVILMFWPGCYSTNQHKRDEUTNX"
 MOST_BARS = 15
+# Park & Marcotte (2012).
+PAIRS = {"both": "C1: both ends known", "one": "C2: one is new", "none": "C3: both are new"}
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,22 @@ def per_class(table: pd.DataFrame) -> Figure:
 def strata(table: pd.DataFrame) -> Figure:
     """The same of parts of the test rows, which their places and answers make."""
     return replace(per_class(table), title="Where it is right")
+
+
+def coverage(table: pd.DataFrame) -> Figure:
+    """How often sets or intervals hold the truth, of all test rows and of parts of them."""
+    rows = table[::-1]  # the axis counts from below
+
+    def draw(ax: Any) -> None:
+        ax.axvline(COVERAGE, color=SECOND, linewidth=1.2)
+        ax.hlines(range(len(rows)), rows["low"], rows["high"], color=ACCENT, linewidth=1.5)
+        ax.plot(rows["value"], range(len(rows)), "o", color=ACCENT, markersize=6)
+        names = [f"{part} ({n:,})" for part, n in zip(rows["part"], rows["n"], strict=True)]
+        ax.set_yticks(range(len(rows)), names)
+        ax.set(xlim=(0, 1.02), ylim=(-0.6, len(rows) - 0.4), xlabel="Coverage")
+
+    caption = f"How often sets or intervals hold the truth, {COVERAGE:.0%} asked; 95 % intervals."
+    return Figure(draw_svg(draw, (BARS, 0.9 + 0.22 * len(rows))), "Coverage", caption)
 
 
 def distance_maps(table: pd.DataFrame) -> Figure:
@@ -234,6 +253,25 @@ def per_label(table: pd.DataFrame, against: str | None) -> Figure:
 
     caption = "Of each label; the grey strokes are the baselines. More in plots/per_label.csv."
     return Figure(draw_svg(draw, (BARS, 0.9 + 0.22 * len(ours))), "Labels", caption)
+
+
+def seen(table: pd.DataFrame) -> Figure:
+    """AUROC of pairs by how many of their ends were in training: the model in colour."""
+    table = table[(table["metric"] == "auroc") & table["value"].notna()]
+    ours = table[table["model"] == "model"]
+    names = [f"{PAIRS[each]} ({n:,})" for each, n in zip(ours["seen"], ours["n"], strict=True)]
+
+    def draw(ax: Any) -> None:
+        for i, row in enumerate(ours.to_dict("records")):
+            others = table[(table["seen"] == row["seen"]) & (table["model"] != "model")]
+            ax.plot(others["value"], [i] * len(others), "|", color=MUTED, markersize=9)
+            ax.plot([row["low"], row["high"]], [i, i], color=ACCENT, linewidth=1.5)
+            ax.plot(row["value"], i, "o", color=ACCENT, markersize=6)
+        ax.set_yticks(range(len(names)), names)
+        ax.set(xlim=(0, 1), ylim=(-0.6, len(names) - 0.4), xlabel="AUROC")
+
+    caption = "Pairs by the ends that were in training, with 95 % intervals; strokes are baselines."
+    return Figure(draw_svg(draw, (BARS, 0.9 + 0.27 * len(names))), "Known and new ends", caption)
 
 
 def by_distance(table: pd.DataFrame, label: str) -> Figure:

@@ -26,6 +26,7 @@ VERDICTS = {
     "better": "Better than the best baseline",
     "equal": "No better than the best baseline",
     "worse": "Worse than the best baseline",
+    "none": "Too few groups for a verdict",
 }
 DRAWN = ("histogram", "shares", "flags")  # of leakage.json, shown in another way than the rest
 NAMED = ("embedder", "identity", "features")  # of features.json: in the card under another name
@@ -75,7 +76,7 @@ def task_view(name: str, files: dict[str, Path], config: dict[str, Any]) -> dict
     model = yaml.safe_load(described.read_text()) if described.is_file() else {}
     kind = get_kind(metrics["kind"])
     primary = kind.metric(metrics["primary"])
-    outcome = _outcome(metrics.get("difference", {}))
+    outcome = metrics["outcome"]
     label = f"{primary.label}{_caution(metrics)}"
     usual = "difference" in metrics and kind.decisive is None
     return {
@@ -142,10 +143,12 @@ def model_card(
         *((key, about.get(key)) for key in ("source", "licence", "limits")),
         ("predicts", words(model.get("kind", ""))),
         ("model", words(model.get("model", ""))),
+        ("learnt from", _learnt(model)),
         *((key, model.get(key)) for key in ("parameters", "features", "seed")),
         ("classes", classes),
         ("labels", model.get("outputs") if output == "labels" else None),
         ("positive class", classes[-1] if len(classes) == 2 else None),
+        ("probabilities hold for", _share(model)),
         *((key, model.get(key)) for key in ("threshold", "threshold_rule", "temperature")),
         ("horizons", model.get("horizons")),
         ("sets and intervals", f"made to hold {held} for {coverage:.0%}" if coverage else ""),
@@ -153,6 +156,24 @@ def model_card(
         *((key, value) for key, value in features.items() if key not in NAMED),
     ]
     return [(name, value) for name, value in card if value not in (None, "", [], {})]
+
+
+def _share(model: dict[str, Any]) -> str:
+    """At which share of the positive class its probabilities are right, in words."""
+    if "share" not in model:
+        return ""
+    share, name = model["share"], model["outputs"][-1]
+    return f"{share:.1%} {name}, as in training; `prior` of a data set says another share"
+
+
+def _learnt(model: dict[str, Any]) -> str:
+    """From which rows the model for new data has learnt, in words."""
+    if "refitted" not in model:
+        return ""
+    rows = f"{model['rows']:,}"
+    if not model["refitted"]:
+        return f"{rows} training rows, as the model that is scored"
+    return f"all {rows} rows; the model that is scored had not learnt from those that score it"
 
 
 def _primary_scores(metrics: dict[str, Any]) -> dict[str, dict[str, float]]:
@@ -164,12 +185,6 @@ def _primary_scores(metrics: dict[str, Any]) -> dict[str, dict[str, float]]:
         for model, scores in models.items()
         if primary in scores
     }
-
-
-def _outcome(difference: dict[str, Any]) -> str:
-    if difference.get("low", 0) > 0:
-        return "better"
-    return "worse" if difference.get("high", 0) < 0 else "equal"
 
 
 def _span(views: list[dict[str, Any]]) -> float:
@@ -192,6 +207,8 @@ def _curves(folder: Path | None, metrics: dict[str, Any], label: str) -> list[Fi
         "confusion": figures.confusion,
         "per_class": figures.per_class,
         "strata": figures.strata,
+        "coverage": figures.coverage,
+        "seen": figures.seen,
         "strongest_links": figures.strongest_links,
         "distance_maps": figures.distance_maps,
         "predicted_observed": figures.predicted_observed,
@@ -235,8 +252,7 @@ def _scored(files: dict[str, Path]) -> list[dict[str, Any]]:
         what, _, dataset = name.partition(".")
         if what == "scored":
             metrics = read_json(file)
-            outcome = _outcome(metrics.get("difference", {}))
-            found.append({"dataset": dataset, "metrics": metrics, "outcome": outcome})
+            found.append({"dataset": dataset, "metrics": metrics})
     return found
 
 

@@ -6,6 +6,7 @@ trained as for new data; the labels of the data set are seen by the evaluation a
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,11 @@ from bioloom.errors import DataError
 from bioloom.evaluation.evaluate import evaluate
 from bioloom.features import Features, align
 from bioloom.fitted import Fitted
-from bioloom.kinds import Kind
 from bioloom.privacy.small_cells import count_shown
 from bioloom.samples import feature_columns, is_links
 from bioloom.samples.cleaning import unlabelled
 from bioloom.training.recipe import make_recipes
-from bioloom.training.train import fit, labels_of, partitions_of, predict_rows
+from bioloom.training.train import fit, labels_of, partitions_of, predict_rows, refit
 
 PLACE = {"repeat": 0, "fold": 0}
 
@@ -66,15 +66,21 @@ def answer(
 ) -> pd.DataFrame:
     """What all models say of the new samples, as held_out.parquet has it.
 
-    `samples, splits, features, options, seed` are those of `train_task`, `fitted` is its model.
+    `samples, splits, features, options, seed` are those of `train_task`, `fitted` is its model;
+    `options` may have the `prior` of the new samples.
     """
     labels = labels_of(samples, options)
     final = next(partitions_of(samples, splits))
     tables = []
     for name, recipe in make_recipes(features, options, labels.kind).items():
-        model = fitted if name == "model" else fit(recipe, labels, final, samples, seed)
+        model = fitted
+        if name != "model":
+            model = fit(recipe, labels, final, samples, seed)
+            if fitted.settings["refitted"]:
+                model = refit(model, recipe, labels, final, samples)
         own = new_features.get(f"features.{name}", new_features["features"])
         own = align(own, [str(n) for n in recipe.features.names], recipe.features.embedder)
+        model = replace(model, settings=fitted.settings).at_prior(options.get("prior"))
         tables.append(predict_rows(model, own, new).assign(model=name, **PLACE))
     return pd.concat(tables, ignore_index=True)
 
@@ -84,22 +90,23 @@ def score(
     splits: pd.DataFrame,
     new: pd.DataFrame,
     answers: pd.DataFrame,
-    kind: Kind,
+    fitted: Fitted,
     **described: Any,
 ) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
     """(metrics.json, plot tables) of the new samples, which have labels.
 
-    `described` is what `evaluate` asks for beside. A training row of the same id gives way. A flag
-    says where training samples come again.
+    `fitted` is the model of `answers`, `described` what `evaluate` asks for beside. A training row
+    of the same id gives way. A flag says where training samples come again.
     """
     final = splits[["repeat", "fold"]]
     first = splits[(final == final.min()).all(axis=1)]
+    first = first.assign(split="train") if fitted.settings["refitted"] else first
     known = first[(first["split"] != "test") & ~first["sample_id"].isin(new["sample_id"])]
     tested = pd.DataFrame({"sample_id": new["sample_id"], "split": "test", "unit": new["group"]})
     parts = pd.concat([known, tested], ignore_index=True).assign(**PLACE)
     trained = samples[samples["sample_id"].isin(known["sample_id"])]
     table = pd.concat([trained, new], ignore_index=True)
-    metrics, plots = evaluate(table, parts, answers, kind=kind, **described)
+    metrics, plots = evaluate(table, parts, answers, kind=fitted.kind, **described)
     if copies := _copies(samples, new):
         shown = count_shown(copies, described.get("private", False))
         told = f"{shown} of {len(new)} samples have the inputs of a training sample"

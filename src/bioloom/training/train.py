@@ -2,7 +2,8 @@
 
 Whatever is fitted is fitted on train rows; early stopping, calibration, threshold and conformal
 quantile come from valid rows; of test rows only the features are read. `held_out.parquet` holds
-the predictions of test rows, so that evaluation needs no model. Samples with `sample_weight` are
+the predictions of test rows, so that evaluation needs no model. The model for new data is then
+refitted on all rows (`refit`). Samples with `sample_weight` are
 weighted in the loss of every model that can, and the mean weight of its training rows is 1; early
 stopping, calibration and intervals count each valid row once, but those of no weight stop nothing.
 """
@@ -20,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from bioloom.application import get_application
-from bioloom.arrays import end_to_end
+from bioloom.arrays import Shaped, end_to_end
 from bioloom.errors import DataError
 from bioloom.features import Features
 from bioloom.files import sha256
@@ -29,6 +30,7 @@ from bioloom.fitted.novelty import Novelty
 from bioloom.fitted.signature import make_signature
 from bioloom.kinds import Kind, Labels, encode_labels, kind_of
 from bioloom.structures.distances import answer_offsets
+from bioloom.training.calibrate import Answered, calibrate
 from bioloom.training.recipe import Recipe, beside, build_model, make_recipes, prepare
 from bioloom.training.search import select_parameters
 
@@ -53,31 +55,49 @@ def train_task(
     options: dict[str, Any],
     seed: int,
     inputs: Sequence[Path],
-) -> tuple[Fitted, pd.DataFrame]:
+) -> tuple[Fitted, Fitted, pd.DataFrame]:
     """Train what a task's config asks for: its model, the naive baseline and its own baselines.
 
     `features` are by file name: `features`, and `features.<baseline>` where a baseline has its
     own; `options` are the task's keys application, kind, model, baselines, preprocess, positive,
-    high_above, threshold and horizons.
+    high_above, threshold, horizons and refit. Returns the model for new data, the model before it
+    was refitted, which has not seen the valid rows, and held_out.parquet.
     """
     labels = labels_of(samples, options)
     recipes = make_recipes(features, options, labels.kind)
-    fitted, held_out = train(samples, splits, labels, recipes, seed)
+    scored, held_out = train(samples, splits, labels, recipes, seed)
     final = next(partitions_of(samples, splits))
-    own: dict[str, Any] = {}
-    if labels.kind.threshold is not None:
-        own["threshold_rule"] = labels.rule
-    if labels.kind.given is not None:
-        own["remembered"] = labels.kind.given.remember(samples.iloc[final.rows["train"]])
-    fitted.settings = own | {
+    settings = {
         "seed": seed,
         "features": features["features"].embedder,
-        "signature": make_signature(samples.iloc[final.rows["train"]]),
         "packages": {name: version(name) for name in PACKAGES},
         "inputs": {str(path): sha256(path) for path in inputs},
         "feature_names": [str(name) for name in features["features"].names],
     }
-    return fitted, held_out
+    scored.settings = settings | known_of(samples.iloc[final.rows["train"]], labels, refitted=False)
+    fitted = scored
+    if refits(options):
+        print("refit the model on all rows", file=sys.stderr, flush=True)
+        fitted = refit(scored, recipes["model"], labels, final, samples)
+        fitted.settings = settings | known_of(samples, labels, refitted=True)
+    return fitted, scored, held_out
+
+
+def refits(options: dict[str, Any]) -> bool:
+    """Whether the model for new data learns from all rows, as it does unless a task says no."""
+    return options.get("refit", True)
+
+
+def known_of(samples: pd.DataFrame, labels: Labels, *, refitted: bool) -> dict[str, Any]:
+    """What model.yaml says of the rows that a model learnt from."""
+    kind = labels.kind
+    return {
+        "refitted": refitted,
+        "rows": len(samples),
+        **({"threshold_rule": labels.rule} if kind.threshold is not None else {}),
+        **({"remembered": kind.given.remember(samples)} if kind.given is not None else {}),
+        "signature": make_signature(samples),
+    }
 
 
 def labels_of(samples: pd.DataFrame, options: dict[str, Any]) -> Labels:
@@ -96,23 +116,33 @@ def train(
     recipes: dict[str, Recipe],
     seed: int,
 ) -> tuple[Fitted, pd.DataFrame]:
-    """Fit every recipe on every partition that has test rows, and `model` also for new data.
+    """Fit every recipe on every partition that has test rows, and `model` also on the first one.
 
-    Returns the model for new data and the predictions of held-out rows (held_out.parquet).
+    Returns that model, which is the one for new data before it is refitted, and the predictions of
+    held-out rows (held_out.parquet). In cross-validation it is calibrated on all rows, each
+    answered by the model of a fold that has not seen it.
     """
     partitions = list(partitions_of(samples, splits))
     tested = [partition for partition in partitions if len(partition.rows["test"])]
     # Cross-validation has a partition without test rows, hold-out has but one: it comes first.
     final = fit(recipes["model"], labels, partitions[0], samples, seed, keep=True)
-    tables = []
+    tables, unseen = [], []
     for name, recipe in recipes.items():
         print(f"train {name}: {len(tested)} partitions", file=sys.stderr, flush=True)
         for partition in tested:
             known = name == "model" and partition is partitions[0]
             fitted = final if known else fit(recipe, labels, partition, samples, seed)
-            table = predict_rows(fitted, recipe.features, samples.iloc[partition.rows["test"]])
+            rows = partition.rows["test"]
+            raw = fitted.raw(_prepared(fitted, recipe.features, samples.iloc[rows]))
+            table = _answers(fitted, raw, samples.iloc[rows])
             place = {"repeat": partition.repeat, "fold": partition.fold}
             tables.append(table.assign(model=name, **place))
+            if name == "model" and not known and partition.repeat == 0:
+                own = _weighted(labels, samples, partition.rows["train"])
+                unseen.append(Answered.of(raw, own, rows))
+    if unseen:
+        everything = np.concatenate([partitions[0].rows[part] for part in FITTED_PARTS])
+        final.calibration = calibrate(labels, unseen, np.sort(everything))
     return final, pd.concat(tables, ignore_index=True)
 
 
@@ -130,9 +160,7 @@ def fit(
     A model to `keep`, for new data, also learns what is unlike its training data.
     """
     kind, rows = labels.kind, dict(partition.rows)
-    if kind.given is not None:
-        train = np.isin(np.arange(len(samples)), rows["train"])
-        labels = kind.given.weighted(labels, samples, train)
+    labels = _weighted(labels, samples, rows["train"])
     rows["train"] = rows["train"][_counted(labels, rows["train"])]
     X = {part: recipe.features.rows(samples["sample_id"].iloc[rows[part]]) for part in FITTED_PARTS}
     y = {part: labels.y[rows[part]] for part in FITTED_PARTS}
@@ -159,11 +187,43 @@ def fit(
         novelty=Novelty.fit(prepared["train"], prepared["valid"]) if keep else None,
         outputs=labels.outputs,
     )
-    raw, known = fitted.raw(prepared["valid"]), end_to_end(y["valid"])
-    weight = None if labels.weight is None else labels.weight[rows["valid"]]
-    own = replace(labels, weight=weight)
-    fitted.calibration = kind.calibrate(raw, known, own, end_to_end(y["train"]))
+    unseen = Answered.of(fitted.raw(prepared["valid"]), labels, rows["valid"])
+    fitted.calibration = calibrate(labels, [unseen], rows["train"])
     return fitted
+
+
+def refit(
+    fitted: Fitted, recipe: Recipe, labels: Labels, partition: Partition, samples: pd.DataFrame
+) -> Fitted:
+    """The model again, now trained on all rows of the partition on which it was fitted.
+
+    It keeps the parameters that were chosen, stops where valid rows stopped it, and is calibrated
+    as before: the rows that told so are now among those that it has learnt.
+    """
+    kind, rows = labels.kind, np.sort(np.concatenate(list(partition.rows.values())))
+    labels = _weighted(labels, samples, rows)
+    rows = rows[_counted(labels, rows)]
+    X, y = recipe.features.rows(samples["sample_id"].iloc[rows]), labels.y[rows]
+    preprocess = prepare(recipe, kind, X, y)
+    prepared = preprocess.transform(X)
+    given = beside(recipe, fitted.model, preprocess, labels, rows, partition.units[rows])
+    shown = (model_rows(kind, fitted.model, part) for part in (prepared, y))
+    trained = np.isin(rows, partition.rows["train"])
+    # What is like the training rows is told by rows that did not say so themselves.
+    axes, others = (prepared[np.flatnonzero(part)] for part in (trained, ~trained))
+    return replace(
+        fitted,
+        model=fitted.model.refitted(*shown, **given),
+        preprocess=preprocess,
+        novelty=Novelty.fit(axes, others),
+    )
+
+
+def _weighted(labels: Labels, samples: pd.DataFrame, train: np.ndarray) -> Labels:
+    """The labels, weighted by what these rows (numbers) tell where the kind asks for that."""
+    if labels.kind.given is None:
+        return labels
+    return labels.kind.given.weighted(labels, samples, np.isin(np.arange(len(samples)), train))
 
 
 def _counted(labels: Labels, rows: np.ndarray) -> np.ndarray:
@@ -203,6 +263,14 @@ def partitions_of(samples: pd.DataFrame, splits: pd.DataFrame) -> Iterator[Parti
 
 def predict_rows(fitted: Fitted, features: Features, samples: pd.DataFrame) -> pd.DataFrame:
     """The keys and the answers of these samples, as held_out.parquet has them."""
-    answers = fitted.answer(fitted.scores(features.rows(samples["sample_id"])))
+    return _answers(fitted, fitted.raw(_prepared(fitted, features, samples)), samples)
+
+
+def _prepared(fitted: Fitted, features: Features, samples: pd.DataFrame) -> Shaped:
+    return fitted.preprocess.transform(features.rows(samples["sample_id"]))
+
+
+def _answers(fitted: Fitted, raw: np.ndarray, samples: pd.DataFrame) -> pd.DataFrame:
+    answers = fitted.answer(fitted.kind.scores(raw, fitted.calibration))
     keys = fitted.kind.rows(samples, fitted.outputs)[list(fitted.kind.keys)]
     return pd.concat([keys, answers], axis=1)

@@ -42,8 +42,11 @@ def train(
     weight: np.ndarray | None,
     X_valid: Shaped,
     target_valid: np.ndarray,
-) -> None:
-    """Train `model.network`, which has its first weights, on standardised targets."""
+) -> int:
+    """Train `model.network`, which has its first weights, on standardised targets.
+
+    Returns the epochs that its last weights have seen.
+    """
     y, y_valid = torch.from_numpy(target), torch.from_numpy(target_valid)
     share = None if weight is None else torch.from_numpy(weight).float()
     loss = _loss(model, y)
@@ -57,6 +60,8 @@ def train(
     for epoch in range(model.epochs):
         _train_epoch(model, X, places, y, share, loss, optimizer, epoch, rng)
         if not torch.isfinite(y_valid).any():
+            if epoch + 1 == model.stop:
+                break
             continue
         valid_loss = loss(forward(model, X_valid), y_valid, None).item()
         if time.monotonic() - told > SECONDS_BETWEEN_LINES:
@@ -72,6 +77,7 @@ def train(
             break
     stop.restore_best()
     model.network.eval()
+    return 1 + (epoch if stop.weights is None else stop.best_epoch)
 
 
 def _train_epoch(

@@ -1,0 +1,157 @@
+"""Whether what is claimed holds: coverage by part, and what learning from all rows gains.
+
+`python -m bench.claims` prints the table of `docs/scores.md`, of data that come with packages.
+Each is split four times: 25 % of the rows are outside, of the others the usual hold-out trains,
+validates and calibrates one model; nothing is chosen on rows outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bioloom.features import Features
+from bioloom.kinds import encode_labels, get_kind
+from bioloom.kinds._calibration import COVERAGE, conformal_quantile
+from bioloom.training.recipe import Recipe
+from bioloom.training.train import Partition, fit, refit
+
+REPEATS, OUTSIDE, VALID, MOST = 4, 0.25, 0.15, 800
+MODELS = ("logistic_regression", "gradient_boosting")
+
+
+def tables() -> Iterator[tuple[str, str, np.ndarray, np.ndarray]]:
+    """Name, kind, X and labels of each table."""
+    from sklearn import datasets
+    from statsmodels import datasets as more
+
+    for name in ("breast_cancer", "wine", "iris", "digits"):
+        X, y = getattr(datasets, f"load_{name}")(return_X_y=True)
+        yield name, "binary" if len(np.unique(y)) == 2 else "multiclass", X, y.astype(str)
+    yield "diabetes", "value", *datasets.load_diabetes(return_X_y=True)
+    columns = {
+        "anes96": "PID",
+        "fair": "affairs",
+        "randhie": "mdvis",
+        "ccard": "AVGEXP",
+        "cancer": "cancer",
+        "engel": "foodexp",
+        "statecrime": "violent",
+    }
+    for name, column in columns.items():
+        table = getattr(more, name).load_pandas().data.select_dtypes("number").dropna()
+        X, y = table.drop(columns=column).to_numpy(), table[column].to_numpy()
+        if name == "anes96":
+            yield name, "multiclass", X, y.astype(int).astype(str)
+        else:
+            yield name, "value", X, y
+        if name in ("fair", "randhie"):
+            yield f"{name}, any", "binary", X, np.where(y > 0, "some", "none")
+
+
+def answers(
+    kind_name: str, X: np.ndarray, y: np.ndarray, model: str, seed: int
+) -> Iterator[tuple[str, pd.DataFrame, np.ndarray, np.ndarray]]:
+    """(before or after, answers to the rows outside, their labels as codes, one-quantile holds)."""
+    rng = np.random.default_rng(seed)
+    rows = rng.permutation(len(y))[:MOST]
+    X, y = X[rows].astype(np.float32), y[rows]
+    ids = np.array([f"s{i}" for i in range(len(y))])
+    samples = pd.DataFrame({"sample_id": ids, "label": y, "group": ids})
+    names = np.array([f"x{i}" for i in range(X.shape[1])])
+    recipe = Recipe(Features(ids, X, names, "table"), model, {}, {"scale": True}, {})
+    cuts = np.cumsum([int(OUTSIDE * len(y)), int(VALID * len(y))])
+    outside, valid, train = np.split(np.arange(len(y)), cuts)
+    labels = encode_labels(samples, get_kind(kind_name))
+    place = Partition(0, 0, {"train": train, "valid": valid}, np.arange(len(y)))
+    before = fit(recipe, labels, place, samples, seed)
+    raw = before.raw(before.preprocess.transform(X[valid]))
+    scores = before.kind.scores(raw, before.calibration)
+    for name, fitted in (
+        ("before", before),
+        ("after", refit(before, recipe, labels, place, samples)),
+    ):
+        said = fitted.scores(X[outside])
+        yield (
+            name,
+            fitted.answer(said),
+            labels.y[outside],
+            _one(kind_name, scores, labels.y[valid], said, labels.y[outside]),
+        )
+
+
+def _one(
+    kind: str, valid: np.ndarray, y_valid: np.ndarray, said: np.ndarray, y: np.ndarray
+) -> np.ndarray:
+    """Whether sets or intervals with one quantile for all hold the truth, (N,) bool."""
+    errors = [
+        np.abs(scores[:, 0] - true) if kind == "value" else 1 - scores[np.arange(len(true)), true]
+        for scores, true in ((valid, y_valid), (said, y))
+    ]
+    return errors[1] <= conformal_quantile(errors[0], COVERAGE)
+
+
+def holds(kind: Any, table: pd.DataFrame, y: np.ndarray, outputs: list[str]) -> np.ndarray:
+    """Whether the sets or intervals as they are hold the truth, (N,) bool."""
+    from bioloom.kinds._classes import classes_held
+    from bioloom.kinds.value import held
+
+    if kind == "value":
+        return held(table, y) > 0
+    return classes_held(table["prediction_set"], outputs)[np.arange(len(y)), y]
+
+
+def parts(kind: str, table: pd.DataFrame, y: np.ndarray) -> np.ndarray:
+    """The class of each row, or the third of its prediction, (N,) int."""
+    if kind != "value":
+        return y
+    return (table["prediction"].rank(pct=True).to_numpy() * 2.999).astype(int)
+
+
+def quality(kind: str, table: pd.DataFrame, y: np.ndarray, outputs: list[str]) -> float:
+    """Accuracy, or R²."""
+    if kind != "value":
+        return float((table["prediction"].to_numpy() == np.array(outputs)[y]).mean())
+    return float(1 - ((table["prediction"] - y) ** 2).mean() / y.var())
+
+
+def main() -> None:
+    """Print the tables."""
+    lines = []
+    for name, kind, X, y in tables():
+        found: dict[str, list[Any]] = {"one": [], "own": [], "part": [], "gain": []}
+        for model in MODELS:
+            for seed in range(REPEATS):
+                outputs = get_kind(kind).outputs(pd.DataFrame({"label": y}), None)
+                (_, first, truth, one), (_, last, *_) = answers(kind, X, y, model, seed)
+                found["one"].append(one)
+                found["own"].append(holds(kind, first, truth, outputs))
+                found["part"].append(parts(kind, first, truth))
+                found["gain"].append(
+                    quality(kind, last, truth, outputs) - quality(kind, first, truth, outputs)
+                )
+        part = np.concatenate(found["part"])
+        row = [name, f"{min(len(y), MOST):,}", kind]
+        for rule in ("one", "own"):
+            inside = np.concatenate(found[rule])
+            lowest = min(inside[part == each].mean() for each in np.unique(part))
+            row += [f"{inside.mean():.3f}", f"{lowest:.3f}"]
+        gain = np.array(found["gain"])
+        row.append(f"{gain.mean():+.3f} ({(gain > 0).sum()} up, {(gain < 0).sum()} down)")
+        lines.append(row)
+        print("| " + " | ".join(row) + " |", flush=True)
+    for column, label in (
+        (3, "one quantile"),
+        (4, "its lowest part"),
+        (5, "by part"),
+        (6, "lowest"),
+    ):
+        values = [float(line[column]) for line in lines]
+        print(f"{label}: mean {np.mean(values):.3f}, lowest {min(values):.3f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""Whether sets and intervals hold what they promise: over all test rows, and over parts of them.
+
+Parts are the true classes, and of numbers those that are predicted low, middle and high: a promise
+may hold over all rows while a rare class, or every large value, goes uncovered.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from bioloom.evaluation.intervals import groups_of, interval
+from bioloom.kinds import HeldOut, Kind, TestSet
+from bioloom.kinds._calibration import COVERAGE
+from bioloom.metrics.coverage import coverage
+from bioloom.privacy.small_cells import FEW
+
+ALL = "all"
+SIZES = ("predicted low", "predicted middle", "predicted high")
+
+
+def coverage_table(test: TestSet, kind: Kind, draws: np.ndarray, *, private: bool) -> pd.DataFrame:
+    """`part, n, value, low, high` of the task's model; of persons no part of a few. None: no row.
+
+    `n` are test rows of one repeat, of several labels or targets what is known of them.
+    """
+    repeats = [rows for rows in test.models["model"] if rows.inside is not None]
+    if not repeats:
+        return pd.DataFrame()
+    tables = []
+    for name in parts_of(repeats[0], kind, test.outputs):
+        inside = [parts_of(rows, kind, test.outputs)[name] for rows in repeats]
+        n = round(np.mean([np.isfinite(part).sum() for part in inside]))
+        held = [known_rows(rows, part) for rows, part in zip(repeats, inside, strict=True)]
+        if n < (FEW if private else 1) or not all(len(part) for _, part in held):
+            continue
+        drawn = np.mean([coverage(part, draws[rows.group])["coverage"] for rows, part in held], 0)
+        found = interval(drawn, groups_of([rows for rows, _ in held]), kind.metric("coverage"))
+        tables.append({"part": name, "n": n, **found})
+    return pd.DataFrame(tables)
+
+
+def parts_of(rows: HeldOut, kind: Kind, outputs: list[str]) -> dict[str, np.ndarray]:
+    """`inside` of all rows and of each part, NaN in the others."""
+    inside = np.asarray(rows.inside)
+    if kind.output == "classes":
+        parts = {name: rows.y == code for code, name in enumerate(outputs)}
+    elif kind.output == "labels":
+        parts = {"no": rows.y == 0, "yes": rows.y == 1}
+    else:
+        # Of several targets each has its own scale.
+        place = pd.DataFrame(rows.call).rank(pct=True).to_numpy().reshape(rows.call.shape)
+        third = np.minimum((place * len(SIZES)).astype(int), len(SIZES) - 1)
+        parts = {name: third == part for part, name in enumerate(SIZES)}
+    return {ALL: inside} | {name: np.where(mask, inside, np.nan) for name, mask in parts.items()}
+
+
+def known_rows(rows: HeldOut, inside: np.ndarray) -> tuple[HeldOut, np.ndarray]:
+    """The rows of which anything is known, and that."""
+    known = np.isfinite(inside).reshape(len(inside), -1).any(axis=1)
+    return rows[known], inside[known]
+
+
+def broken_promises(table: pd.DataFrame) -> list[str]:
+    """In words, where fewer sets or intervals hold the truth than were promised, beyond chance."""
+    return [
+        f"sets or intervals hold the truth of {row['value']:.2f} ({row['low']:.2f} to "
+        f"{row['high']:.2f}) of {'all test rows' if row['part'] == ALL else row['part']}, "
+        f"{COVERAGE:.2f} were promised"
+        for row in table.to_dict("records")
+        if row["high"] < COVERAGE
+    ]
