@@ -74,6 +74,7 @@ def task_view(name: str, files: dict[str, Path], config: dict[str, Any]) -> dict
     records = {key: _json(files.get(key)) for key in ("quality", "leakage", "features")}
     described = files.get("model", Path()) / "model.yaml"
     model = yaml.safe_load(described.read_text()) if described.is_file() else {}
+    model |= _members(described.parent)
     kind = get_kind(metrics["kind"])
     primary = kind.metric(metrics["primary"])
     outcome = metrics["outcome"]
@@ -144,6 +145,7 @@ def model_card(
         ("predicts", words(model.get("kind", ""))),
         ("model", words(model.get("model", ""))),
         ("learnt from", _learnt(model)),
+        ("weights of its members", model.get("members")),
         *((key, model.get(key)) for key in ("parameters", "features", "seed")),
         ("classes", classes),
         ("labels", model.get("outputs") if output == "labels" else None),
@@ -156,6 +158,18 @@ def model_card(
         *((key, value) for key, value in features.items() if key not in NAMED),
     ]
     return [(name, value) for name, value in card if value not in (None, "", [], {})]
+
+
+def _members(folder: Path) -> dict[str, Any]:
+    """Of a model made of several: `members`, the weight of each."""
+    path = folder / "members.csv"
+    if not path.is_file():
+        return {}
+    table = pd.read_csv(path)
+    names = table["member"].map(words) + table.groupby("member").cumcount().map(
+        lambda n: f" {n + 1}" if n else ""
+    )
+    return {"members": dict(zip(names, table["weight"].tolist(), strict=True))}
 
 
 def _share(model: dict[str, Any]) -> str:
