@@ -24,6 +24,7 @@ FLOORS = (
     {"splits", "links", "models", "evaluation", "report", "finetuning", "variants"},
     {"features", "fitted", "applications"},
     {"training", "predictions", "explanation", "pipeline"},
+    {"cli"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 MODULES = sorted(file for file in SOURCE.rglob("*.py") if file != SOURCE / "__init__.py")

@@ -25,6 +25,7 @@ from bioloom.models import check_parameters, members_of, model_names, unit_of
 from bioloom.options import complete_options
 from bioloom.pipeline.check_datasets import dataset_mistakes, source_mistakes
 from bioloom.pipeline.defaults import with_defaults
+from bioloom.pipeline.home import HOME
 from bioloom.pipeline.mistakes import IN_QUOTES, check_name, check_paths, mistakes_of
 from bioloom.pipeline.tasks import (
     PRETRAINED,
@@ -37,7 +38,7 @@ from bioloom.pipeline.tasks import (
 from bioloom.pretraining.settings import Settings
 from bioloom.splits.split import checked_options
 
-SCHEMAS = Path(__file__).parents[3] / "workflow/schemas"
+SCHEMAS = HOME / "workflow/schemas"
 
 
 def config_mistakes(config: Section) -> list[str]:

@@ -14,11 +14,12 @@ from typing import Any
 
 from bioloom.embedders import TABLE, parts_of
 from bioloom.models import members_of
+from bioloom.pipeline.home import HOME
 from bioloom.pipeline.steps import STEPS
 from bioloom.pipeline.tasks import Features, Task
 
 PACKAGE = Path(__file__).parents[1]
-SCRIPTS = PACKAGE.parents[1] / "scripts"
+SCRIPTS = HOME / "scripts"
 
 
 def code_hash(step: str, *tasks: Task, features: Features | None = None) -> str:

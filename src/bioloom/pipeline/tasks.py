@@ -20,6 +20,7 @@ from bioloom.embedders import model_files, parts_of, weights_source
 from bioloom.kinds import Kind, get_kind
 from bioloom.models import get_model
 from bioloom.options import complete_options
+from bioloom.pipeline.home import HOME
 from bioloom.pipeline.reads import Reads, reads_of
 from bioloom.pipeline.steps import STEPS
 from bioloom.reads.choices import aligner_of
@@ -30,7 +31,6 @@ Features = Section | list[Section]
 """A `features` section: one part, or several side by side."""
 Source = str | dict[str, str]
 
-ROOT = Path(__file__).parents[3]
 """Where the code is: what ships with it is named by its path from the folder at work."""
 RESULTS = "results"
 PRETRAINED = f"{RESULTS}/pretrained"
@@ -128,7 +128,7 @@ class Task:
         if self.is_trained:
             return self.path("model")
         shipped = self.code.trained
-        return self.trained or (os.path.relpath(ROOT / shipped) if shipped else None)
+        return self.trained or (os.path.relpath(HOME / shipped) if shipped else None)
 
     @property
     def tells(self) -> bool:

@@ -1,0 +1,28 @@
+"""Check the configuration and that all sources are there; no job is run."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import yaml
+
+from bioloom.pipeline.project import Project, read_project
+
+HELP = "check the configuration and the sources"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """None: it is the project in the working folder."""
+
+
+def main() -> None:
+    """Print a line a task; DataError with all mistakes."""
+    for name, task in project_here().tasks.items():
+        print(f"{name}: {task.application}, data sets {', '.join(task.datasets)}")
+
+
+def project_here() -> Project:
+    """The project in the working folder; DataError also for a source that is not there."""
+    config = Path("config.yaml")
+    return read_project(yaml.safe_load(config.read_text()) or {} if config.exists() else {})

@@ -1,0 +1,96 @@
+"""Compare two tasks, or two runs of one: both scores, and the interval of the difference.
+
+Both are compared on the rows that both were tested on, row by row.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from bioloom.errors import DataError
+from bioloom.evaluation.evaluate import evaluate
+from bioloom.files import read_json
+from bioloom.kinds import get_kind
+from bioloom.samples import read_samples, read_table
+from bioloom.splits import read_splits
+
+HELP = "two tasks or runs side by side, paired by test row"
+KEYS = ["repeat", "sample_id"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Two results folders."""
+    parser.add_argument("first", type=Path, help="results/<task>, here or of another run")
+    parser.add_argument("second", type=Path)
+
+
+def main(first: Path, second: Path) -> None:
+    """Print both scores and their difference; DataError where no test row is common."""
+    found = compared(first, second)
+    metric = get_kind(found["kind"]).metric(found["primary"])
+    for name, scores in ((first, found["test"]), (second, found["baselines"]["second"])):
+        print(f"{name}: {metric.label} {_with_interval(scores, metric.name)}")
+    difference = found["differences"]["second"]
+    low, high = difference.get("low"), difference.get("high")
+    span = f" ({low:+.3f} to {high:+.3f})" if low is not None and high is not None else ""
+    print(f"difference {difference['value']:+.3f}{span} on {found['n']['test']} samples of both")
+
+
+def compared(first: Path, second: Path) -> dict[str, Any]:
+    """metrics.json of the first one, with the second as its only baseline."""
+    metrics, others = (_metrics(folder) for folder in (first, second))
+    kind = get_kind(metrics["kind"])
+    if kind.name != others["kind"]:
+        raise DataError("The two predict different kinds of labels", file=second)
+    samples = read_samples(first / "training/samples.parquet")
+    splits = read_splits(first / "splits.parquet", samples)
+    own, other = (_answers(folder) for folder in (first, second))
+    common = own[KEYS].drop_duplicates().merge(other[KEYS].drop_duplicates())
+    if common.empty:
+        raise DataError("No sample was tested by both", file=second, hint="are the ids the same?")
+    own, other = own.merge(common), other.merge(common)
+    # Where the second one was tested in other folds, its rows count in those of the first.
+    folds = own[[*KEYS, "fold"]].drop_duplicates()
+    other = other.drop(columns="fold").merge(folds, on=KEYS)
+    tested = splits[splits["split"] == "test"].merge(common)
+    rest = splits[splits["split"] != "test"]
+    described = yaml.safe_load((first / "task.yaml").read_text()) if _has_task(first) else {}
+    options = {k: v for k, v in (described.get("evaluate") or {}).items() if k != "subgroups"}
+    found, _ = evaluate(
+        samples,
+        pd.concat([tested, rest], ignore_index=True),
+        pd.concat([own.assign(model="model"), other.assign(model="second")], ignore_index=True),
+        task=metrics["task"],
+        application=metrics["application"],
+        kind=kind,
+        options={**options, "primary": metrics["primary"]},
+        seed=metrics["bootstrap"]["seed"],
+        private=True,
+    )
+    return found
+
+
+def _metrics(folder: Path) -> dict[str, Any]:
+    if not (folder / "metrics.json").is_file():
+        raise DataError("No results of a task", file=folder, hint="such a folder is results/<task>")
+    return read_json(folder / "metrics.json")
+
+
+def _answers(folder: Path) -> pd.DataFrame:
+    held_out = read_table(folder / "held_out.parquet")
+    return held_out[held_out["model"] == "model"].drop(columns="model")
+
+
+def _has_task(folder: Path) -> bool:
+    return (folder / "task.yaml").is_file()
+
+
+def _with_interval(scores: dict[str, float], name: str) -> str:
+    low, high = scores.get(f"{name}_low"), scores.get(f"{name}_high")
+    span = f" ({low:.3f} to {high:.3f})" if low is not None and high is not None else ""
+    return f"{scores[name]:.3f}{span}"

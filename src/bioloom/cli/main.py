@@ -1,0 +1,48 @@
+"""`bioloom <command>`: a project from its first file to its report, without reading code."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+from bioloom import __version__
+from bioloom.errors import one_line_errors
+
+COMMANDS = ("init", "check", "run", "predict", "compare", "applications", "models")
+EXAMPLES = """examples:
+  bioloom init my_project --application disease_risk
+  cd my_project && bioloom run
+  bioloom predict results/heart/model new_patients.csv --out predictions.csv
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code is 2 for what a user can mend, told in the last line."""
+    parser = argparse.ArgumentParser(
+        prog="bioloom",
+        description=__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"bioloom {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    modules = {name: import_module(f"bioloom.cli.{name}") for name in COMMANDS}
+    for name, module in modules.items():
+        own = commands.add_parser(name, help=module.HELP, description=module.__doc__)
+        module.add_arguments(own)
+    chosen, rest = parser.parse_known_args(arguments)
+    # What this program does not know is Snakemake's.
+    if rest and chosen.command != "run":
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    given: dict[str, Any] = {k: v for k, v in vars(chosen).items() if k != "command"}
+    if chosen.command == "run":
+        given["options"] = rest
+    with one_line_errors():
+        return modules[chosen.command].main(**given) or 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""Predict the rows of a file with a trained model; nothing of the project is changed.
+
+How the file is read, cleaned and turned into features is what the task says that trained the model:
+`task.yaml`, beside its model folder. The bytes are those that the pipeline would write.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import yaml
+
+from bioloom.application import get_application
+from bioloom.cli.run import MENDABLE, failure
+from bioloom.errors import DataError, unknown_name
+from bioloom.files import replacing
+from bioloom.pipeline.home import HOME
+
+HELP = "predict the rows of a file with a trained model"
+OUTCOME = {"label", "time", "event", "entry", "group", "weight", "split"}
+"""Columns of training data that new data need not have."""
+TABLE = "results/predicted/new/predictions.csv"
+SHARED = (".bioloom", "resources")
+"""Stored embeddings and downloads of the project at work, which are not made anew."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The model, the data and where predictions go."""
+    parser.add_argument("model", type=Path, help="results/<task>/model")
+    parser.add_argument(
+        "data", nargs="+", help="a file, or <source>=<file> where an application reads several"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="predictions as CSV")
+    parser.add_argument(
+        "--task", type=Path, help="the task, where task.yaml is not beside the model"
+    )
+
+
+def main(model: Path, data: list[str], out: Path, task: Path | None) -> int:
+    """Write the predictions; exit code 2 for what a user can mend."""
+    described = task or model.parent / "task.yaml"
+    if not (model / "model.yaml").is_file():
+        raise DataError(
+            "No trained model", file=model, hint="such a folder is results/<task>/model"
+        )
+    if not described.is_file():
+        raise DataError(
+            "How the model's data are read is not known", file=described, hint="say it by `--task`"
+        )
+    content = new_task(yaml.safe_load(described.read_text()), model.resolve(), data)
+    with TemporaryDirectory(prefix="bioloom-") as folder:
+        project = Path(folder)
+        (project / "tasks").mkdir()
+        (project / "tasks/predicted.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+        for name in SHARED:
+            if Path(name).is_dir():
+                (project / name).symlink_to(Path(name).resolve())
+        command = [sys.executable, "-m", "snakemake", "--snakefile", str(HOME / "Snakefile")]
+        done = subprocess.run(
+            [*command, "--directory", folder, TABLE],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        if done.returncode:
+            told, mendable = failure(done.stdout.splitlines())
+            print(told, file=sys.stderr)
+            return MENDABLE if mendable else done.returncode
+        with replacing(out) as temporary:
+            shutil.copyfile(project / TABLE, temporary)
+    print(f"{out}: predictions by {model}")
+    return 0
+
+
+def new_task(trained: dict[str, Any], model: Path, data: list[str]) -> dict[str, Any]:
+    """The task that predicts `data` as the task `trained` would have read them.
+
+    DataError for a source that the application does not have.
+    """
+    application = get_application(trained["application"])
+    given = dict(
+        part.split("=", 1) if "=" in part else (application.sources[0], part) for part in data
+    )
+    for source in given:
+        if source not in application.all_sources:
+            raise unknown_name("source", source, application.all_sources)
+    datasets = trained["datasets"]
+    like = next((name for name in datasets if name != "training"), "training")
+    options = {k: v for k, v in datasets[like].items() if k not in application.all_sources}
+    if like == "training" and "columns" in options:
+        columns = options["columns"].items()
+        options["columns"] = {role: name for role, name in columns if role not in OUTCOME}
+    # What is no file of the new data is as in training, such as a genome.
+    kept = {
+        source: _absolute(file)
+        for source, file in datasets[like].items()
+        if source in application.all_sources and source not in given
+        if source in application.sources and source != application.sources[0]
+    }
+    new = options | kept | {source: _absolute(file) for source, file in given.items()}
+    shared = ("application", "kind", "clean", "features")
+    return {
+        **{key: trained[key] for key in shared if trained.get(key)},
+        "trained": str(model),
+        "datasets": {"new": {k: v for k, v in new.items() if k != "scored"}},
+    }
+
+
+def _absolute(file: Any) -> Any:
+    return str(Path(file).resolve()) if isinstance(file, str) else file

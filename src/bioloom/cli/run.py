@@ -1,0 +1,99 @@
+"""Run what changed. Targets and options that are not known here are Snakemake's.
+
+What is done is told a line a job; all that Snakemake says is in .snakemake/log.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from bioloom.cli.check import project_here
+from bioloom.kinds import get_kind
+from bioloom.pipeline.home import HOME
+
+HELP = "run what changed, and say what came out"
+REPORT = Path("results/report.html")
+MENDABLE = 2
+LAST_LINES = 30
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Nothing of its own: `bioloom run --cores 2 results/heart/metrics.json`."""
+    parser.usage = "bioloom run [target ...] [any option of snakemake]"
+
+
+def main(options: list[str]) -> int:
+    """Exit code 0, 2 for what a user can mend, else that of Snakemake."""
+    project = project_here()  # a mistake in the configuration is told at once
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(HOME / "Snakefile")]
+    process = subprocess.Popen(
+        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    said: list[str] = []
+    assert process.stdout is not None
+    try:
+        for line in told(_kept(process.stdout, said)):
+            print(line, flush=True)
+        code = process.wait()
+    except KeyboardInterrupt:
+        process.wait()
+        return 130
+    if code:
+        words, mendable = failure(said)
+        print(words, file=sys.stderr)
+        return MENDABLE if mendable else code
+    if REPORT.exists():
+        for name in project.trained:
+            print(outcome(name, Path("results") / name / "metrics.json"))
+        print(f"Report: {REPORT}")
+    return code
+
+
+def failure(said: list[str]) -> tuple[str, bool]:
+    """What to say last of a run that failed, and whether a user can mend it."""
+    errors = list(dict.fromkeys(line for line in said if line.startswith("ERROR: ")))
+    return "\n".join(errors or said[-LAST_LINES:]), bool(errors)
+
+
+def told(lines: Iterable[str]) -> Iterator[str]:
+    """Of what Snakemake says: each job by name as it starts, and how many are done."""
+    rule = done = ""
+    for line in lines:
+        if match := re.match(r"(?:local)?rule (\w+):$", line):
+            rule = match[1]
+        elif rule and re.match(r"\s+(jobid|wildcards): ", line):
+            what = line.partition("wildcards: ")[2]
+            if not what:
+                continue
+            values = ", ".join(part.partition("=")[2] for part in what.split(", "))
+            yield f"{done:>9} {rule.replace('_', ' ')} {values}"
+            rule = ""
+        elif match := re.match(r"(\d+) of (\d+) steps", line):
+            done = f"[{match[1]}/{match[2]}]"
+        elif "Nothing to be done" in line:
+            yield "Nothing changed: all results are current."
+
+
+def outcome(name: str, metrics: Path) -> str:
+    """One line on a task: its score with the interval, and how it stands beside its baselines."""
+    if not metrics.exists():
+        return f"{name}: not run"
+    found = json.loads(metrics.read_text())
+    primary, test = found["primary"], found["test"]
+    label = get_kind(found["kind"]).metric(primary).label
+    ends = [test.get(f"{primary}_{end}") for end in ("low", "high")]
+    span = f" ({ends[0]:.3f} to {ends[1]:.3f})" if None not in ends else ""
+    return f"{name}: {label} {test[primary]:.3f}{span}, {found['verdict']}"
+
+
+def _kept(lines: Iterable[str], said: list[str]) -> Iterator[str]:
+    """The lines without their ends; all of them are added to `said` also."""
+    for line in lines:
+        said.append(line.rstrip("\n"))
+        yield said[-1]

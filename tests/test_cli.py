@@ -1,0 +1,190 @@
+"""The command line: what it prints, what it leaves, and how it ends."""
+
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+from bioloom.application import application_names
+from bioloom.cli import check, compare, predict, run
+from bioloom.cli.main import main
+from bioloom.models import model_names
+from tests.tiny_project import ROOT, Project, environment
+from tests.toys import refused
+
+
+def bioloom(folder: Path, *arguments: str) -> tuple[int, str, str]:
+    """Exit code, output and errors of the program, in a folder."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bioloom.cli.main", *arguments],
+        cwd=folder,
+        env=environment() | {"PYTHONPATH": str(ROOT / "src")},
+        text=True,
+        capture_output=True,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("application", application_names())
+def test_a_new_project_of_each_application_passes_its_check(application, tmp_path, monkeypatch):
+    folder = tmp_path / "mine"
+    assert main(["init", str(folder), "--application", application]) == 0
+    monkeypatch.chdir(folder)
+    project = check.project_here()
+    [task] = project.tasks.values()
+    assert task.application == application
+    assert main(["check"]) == 0
+    assert "results/" in Path(".gitignore").read_text()
+
+
+def test_a_folder_that_is_not_empty_stays_as_it_was(tmp_path, capsys):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(SystemExit) as ended:
+        main(["init", str(tmp_path)])
+    assert ended.value.code == 2
+    assert "is not empty" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_what_is_missing_is_told_before_a_job(tmp_path, monkeypatch, capsys):
+    main(["init", str(tmp_path / "mine")])
+    monkeypatch.chdir(tmp_path / "mine")
+    [data, *_] = sorted(Path("data").rglob("*.csv"))
+    data.unlink()
+    with pytest.raises(SystemExit):
+        main(["check"])
+    assert f"no such file '{data}'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", model_names())
+def test_each_model_says_what_it_is(name, capsys):
+    main(["models", name])
+    assert capsys.readouterr().out.startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize("name", application_names())
+def test_each_application_says_what_it_reads(name, capsys):
+    main(["applications", name])
+    assert "predicts" in capsys.readouterr().out
+
+
+def test_jobs_are_told_by_name_with_how_many_are_done():
+    said = """
+rule train:
+    input: a
+    jobid: 3
+    wildcards: task=heart
+    resources: tmpdir=/tmp
+3 of 10 steps (30%) done
+rule extract_features:
+    wildcards: task=heart, dataset=ward, features=features
+""".splitlines()
+    lines = list(run.told(said))
+    assert [line.split() for line in lines] == [
+        ["train", "heart"],
+        ["[3/10]", "extract", "features", "heart,", "ward,", "features"],
+    ]
+
+
+def test_a_failure_ends_with_its_one_line():
+    said = [
+        "rule ingest:",
+        "ERROR: no column 'sex'",
+        "Error in rule ingest:",
+        "ERROR: no column 'sex'",
+    ]
+    assert run.failure(said) == ("ERROR: no column 'sex'", True)
+    assert run.failure(["Traceback", "boom"]) == ("Traceback\nboom", False)
+
+
+@pytest.mark.slow
+def test_a_finished_project_is_told_compared_and_used(project: Project):
+    code, said, _ = bioloom(project.folder, "run")
+    assert code == 0
+    assert "Nothing changed" in said
+    assert "heart: AUROC" in said
+    assert "Report: results/report.html" in said
+
+    before = {path for path in project.folder.rglob("*") if ".snakemake" not in path.parts}
+    out = ("--out", "mine.csv")
+    code, _, errors = bioloom(
+        project.folder, "predict", "results/heart/model", "data/ward.csv", *out
+    )
+    assert code == 0, errors
+    mine = project.path("mine.csv")
+    assert mine.read_bytes() == project.path("results/heart/ward/predictions.csv").read_bytes()
+    after = {path for path in project.folder.rglob("*") if ".snakemake" not in path.parts}
+    assert after - before == {mine}
+
+    heart, liver = project.path("results/heart"), project.path("results/liver")
+    assert compare.compared(heart, heart)["differences"]["second"]["value"] == 0
+    refused(lambda: compare.compared(heart, liver / "model"), "No results")
+
+
+@pytest.mark.slow
+def test_a_mistake_in_data_is_the_last_thing_said_and_ends_with_2(project: Project):
+    path = project.path("data/heart.csv")
+    path.write_text(path.read_text().replace("disease", "ill", 1))
+    code, _, errors = bioloom(project.folder, "run")
+    assert code == 2
+    assert errors.splitlines()[-1].startswith("ERROR: ")
+    assert "disease" in errors.splitlines()[-1]
+    code, _, errors = bioloom(
+        project.folder, "predict", "results/heart/model", "data/none.csv", "--out", "x.csv"
+    )
+    assert code == 2
+    assert "none.csv" in errors
+    assert not project.path("x.csv").exists()
+
+
+def test_new_data_are_read_as_the_training_data_were(tmp_path):
+    trained = {
+        "application": "disease_risk",
+        "datasets": {"training": {"clinical": "a.csv", "columns": {"id": "p", "label": "chd"}}},
+        "clean": {"drop": ["x"]},
+    }
+    task = predict.new_task(trained, tmp_path, ["b.csv"])
+    assert task["datasets"]["new"] == {
+        "clinical": str(Path("b.csv").resolve()),
+        "columns": {"id": "p"},
+    }
+    assert task["clean"] == {"drop": ["x"]}
+    assert "training" not in task["datasets"]
+    refused(lambda: predict.new_task(trained, tmp_path, ["clinicl=b.csv"]), "clinical")
+
+
+@pytest.mark.slow
+def test_a_wheel_carries_the_workflow(tmp_path):
+    """Built from what git has, and installed into an environment with the dependencies alone."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, text=True, stdout=subprocess.PIPE)
+    for name in listed.stdout.splitlines():
+        if (ROOT / name).is_file():
+            (tmp_path / "code" / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, tmp_path / "code" / name)
+    venv.create(tmp_path / "env", with_pip=False)
+    python = tmp_path / "env/bin/python"
+    [site] = (tmp_path / "env").rglob("site-packages")
+    (site / "dependencies.pth").write_text(f"{Path(pytest.__file__).parents[1]}\n")
+
+    def run_in(folder: Path, *command: object) -> str:
+        given = {name: v for name, v in environment().items() if name != "PYTHONPATH"}
+        done = subprocess.run(
+            list(map(str, command)), cwd=folder, env=given, text=True, capture_output=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    pip = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
+    built = ("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", tmp_path)
+    run_in(tmp_path, *pip, *built, tmp_path / "code")
+    [wheel] = tmp_path.glob("*.whl")
+    run_in(tmp_path, *pip, "--python", python, "install", "--no-deps", wheel)
+    show = "from bioloom.pipeline.home import HOME; print(HOME)"
+    assert run_in(tmp_path, python, "-c", show).strip() == str(tmp_path / "env/share/bioloom")
+    program = tmp_path / "env/bin/bioloom"
+    run_in(tmp_path, program, "init", "mine")
+    plan = run_in(tmp_path / "mine", program, "run", "--dry-run")
+    assert "train breast_cytology" in plan
