@@ -53,6 +53,8 @@ def read_table_of_patients(
     features, outcomes = features_of(said), outcomes_of(said)
     records = read_records(files["clinical"], said, options)
     index, table, notes = _index(records, files, said, options)
+    if index.empty:
+        raise DataError("No patient has an index event", file=files["clinical"])
     left_out, spelt = [records.left_out], dict[str, int]()
     gone = pd.Index([])
     for column in features:
@@ -85,8 +87,6 @@ def read_table_of_patients(
     if len(gone):
         notes.append(f"{count_shown(len(gone))} patients had an outcome before the index: left out")
     table = table[~table.index.isin(gone)]
-    if table.empty:
-        raise DataError("No patient has an index event", file=files["clinical"])
     notes += records.notes + _told(pd.concat(left_out))
     notes += [f"{name} in {count_shown(n)} values" for name, n in spelt.items()]
     notes += _unnamed(records, [*features, *outcomes], index_codes)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bioloom.formats import ucum
-from bioloom.formats._fhir_resources import Resource, split_reference
+from bioloom.formats._fhir_resources import Resource, found_in, split_reference
 from bioloom.formats.times import bounds
 
 STANDARD = ("http://loinc.org", "http://snomed.info/sct")
@@ -89,7 +89,7 @@ def events_of(
     if isinstance(times, Left):
         yield times
         return
-    codes = _codes(content, reading, by_key)
+    codes = _codes(resource, reading, by_key)
     if resource.kind != "Observation":
         yield {"codes": codes, **times} if codes else Left("no code")
         return
@@ -128,16 +128,16 @@ def _written(coding: Mapping[str, Any]) -> str:
     return f"{coding.get('system', '')}|{coding['code']}"
 
 
-def _codes(content: Mapping[str, Any], reading: Reading, by_key: Mapping[str, Any]) -> list[str]:
+def _codes(resource: Resource, reading: Reading, by_key: Mapping[str, Any]) -> list[str]:
     """All codes of a resource, also those of a medication that it refers to."""
-    found: list[str] = []
+    content, found = resource.content, list[str]()
     for name in reading.codes:
         given = content.get(name)
         if name == "medicationReference" and given:
             reference = str(given.get("reference", ""))
             held = {f"#{one.get('id')}": one for one in content.get("contained", [])}
             base, local = split_reference(reference)
-            drug = held.get(reference) or by_key.get(f"{base}/{local}") or by_key.get(local)
+            drug = held.get(reference) or found_in(by_key, base or resource.base, local)
             given = (drug or {}).get("code")
         concepts = given if isinstance(given, list) else [given]
         for concept in filter(None, concepts):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from bioloom.errors import DataError
-from bioloom.formats._fhir_resources import Resource, split_reference
+from bioloom.formats._fhir_resources import Resource, found_in, shaped, split_reference
 from bioloom.formats.events import DEATH, SEX
 from bioloom.formats.times import bounds
 from bioloom.privacy.small_cells import count_shown
@@ -21,52 +21,35 @@ SEVERAL = "its identifier is that of several persons"
 UNKNOWN = (NOT_HERE, OTHER_SERVER, NO_PERSON, SEVERAL)
 
 
-class ServerUnknown(ValueError):
-    """A reference names a server, and which one the files are of is not known."""
-
-
 class Persons:
     """The patients of all files, each by every name that a reference may have for them."""
 
-    def __init__(self, patients: list[Resource], base_url: str | None) -> None:
-        bases = {one.base for one in patients if one.base}
-        self.bases = {base_url.rstrip("/")} if base_url else bases
-        self.patients = {self._name(one, len(bases) > 1): one for one in patients}
+    def __init__(self, patients: list[Resource], server: str | None) -> None:
+        self.servers = {one.base for one in patients if one.base} | ({server} if server else set())
+        self.patients = {_name(one, server): one for one in patients}
         self.by_key = {key: name for name, one in self.patients.items() for key in one.keys}
-        self.by_identifier: dict[tuple[str, str], set[str]] = {}
         self.linked = 0
         self.replaced = self._links()
+        self.by_identifier: dict[tuple[str, str], set[str]] = {}
         for name, one in self.patients.items():
-            for identifier in one.content.get("identifier", []):
-                if "value" in identifier:
-                    key = (str(identifier.get("system")), str(identifier["value"]))
+            with shaped(one):
+                for identifier in one.content.get("identifier", []):
+                    key = _key(identifier)
                     self.by_identifier.setdefault(key, set()).add(self._survivor(name))
-
-    def _name(self, patient: Resource, several: bool) -> str:
-        """The id of a person; with the server where there are several, or what a bundle has."""
-        keys = patient.keys
-        if not keys:
-            raise DataError(
-                "A Patient without id, which no reference can name",
-                file=patient.file,
-                row=patient.line,
-            )
-        return str(
-            patient.content.get("id") if not several and "id" in patient.content else keys[0]
-        )
 
     def _links(self) -> dict[str, str]:
         """Who was replaced, by whom, as both sides may tell it."""
         replaced = {}
         for name, one in self.patients.items():
-            for link in one.content.get("link", []):
-                other = self._find(str(link.get("other", {}).get("reference", "")))
-                if link.get("type") == "replaced-by" and other not in UNKNOWN:
-                    replaced[name] = other
-                elif link.get("type") == "replaces" and other not in UNKNOWN:
-                    replaced[other] = name
-                else:
-                    self.linked += 1
+            with shaped(one):
+                for link in one.content.get("link", []):
+                    other = self._find(str(link["other"].get("reference", "")), one)
+                    if link.get("type") == "replaced-by" and other not in UNKNOWN:
+                        replaced[name] = other
+                    elif link.get("type") == "replaces" and other not in UNKNOWN:
+                        replaced[other] = name
+                    else:
+                        self.linked += 1
         return replaced
 
     def _survivor(self, name: str) -> str:
@@ -93,27 +76,34 @@ class Persons:
                 return NO_PERSON
             return self._by_identifiers(inside[0].get("identifier", []))
         if reference:
-            found = self._find(str(reference))
+            found = self._find(str(reference), resource)
             return found if found in UNKNOWN else self._survivor(found)
         return self._by_identifiers([subject["identifier"]] if "identifier" in subject else [])
 
-    def _find(self, reference: str) -> str:
-        """The name, before any merge, of the person that a reference calls."""
+    def _find(self, reference: str, resource: Resource) -> str:
+        """The name, before any merge, of the person that a reference of a resource calls.
+
+        Raises DataError where it names a server and the files do not say which one is theirs.
+        """
         base, local = split_reference(reference)
         if local.startswith("Patient?identifier="):
             system, _, value = local.partition("=")[2].partition("|")
             return self._by_identifiers([{"system": system, "value": value}])
         if "/" in local and not local.startswith("Patient/"):
             return NO_PERSON
-        if base is not None and not self.bases:
-            raise ServerUnknown(base)
-        if base is not None and base not in self.bases:
+        if base is not None and not self.servers:
+            raise DataError(
+                "References name a server, and the files do not say whose export they are",
+                file=resource.file,
+                row=resource.line,
+                hint=f"`records: {{base_url: {base}}}` if it is that one's",
+            )
+        if base is not None and base not in self.servers:
             return OTHER_SERVER
-        return self.by_key.get(f"{base}/{local}") or self.by_key.get(local) or NOT_HERE
+        return found_in(self.by_key, base or resource.base, local) or NOT_HERE
 
     def _by_identifiers(self, identifiers: list[dict[str, Any]]) -> str:
-        keys = [(str(one.get("system")), str(one.get("value"))) for one in identifiers]
-        found = set().union(*(self.by_identifier.get(key, set()) for key in keys))
+        found = set().union(*(self.by_identifier.get(_key(one), set()) for one in identifiers))
         return found.pop() if len(found) == 1 else SEVERAL if found else NOT_HERE
 
     @staticmethod
@@ -127,11 +117,8 @@ class Persons:
 
     def births(self) -> dict[str, str]:
         """The dates of birth, as far as they are known."""
-        return {
-            name: str(self.patients[name].content["birthDate"])
-            for name in self.names()
-            if "birthDate" in self.patients[name].content
-        }
+        given = {name: self.patients[name].content.get("birthDate") for name in self.names()}
+        return {name: str(day) for name, day in given.items() if day and bounds(str(day), "UTC")}
 
     def events(self, time_zone: str | None, record: int) -> list[dict[str, Any]]:
         """The sex, which always holds, and death, numbered from `record` on."""
@@ -154,3 +141,20 @@ class Persons:
         merged = f"{count_shown(len(self.replaced))} persons were merged, as the files say"
         linked = f"{count_shown(self.linked)} links of persons (seealso, refer) join nobody"
         return [*([merged] if self.replaced else []), *([linked] if self.linked else [])]
+
+
+def _name(patient: Resource, server: str | None) -> str:
+    """The id of a person; of another server than the export's also that, or what a bundle has."""
+    if not patient.keys:
+        raise DataError(
+            "A Patient without id, which no reference can name",
+            file=patient.file,
+            row=patient.line,
+        )
+    own = "id" in patient.content and patient.base in (None, server)
+    return str(patient.content["id"]) if own else patient.keys[0]
+
+
+def _key(identifier: dict[str, Any]) -> tuple[str, str]:
+    """An identifier as it is compared: by its system and value."""
+    return str(identifier.get("system")), str(identifier["value"] if "value" in identifier else "")

@@ -19,11 +19,11 @@ from typing import Any
 
 from bioloom.errors import DataError
 from bioloom.formats._fhir_events import READINGS, Left, events_of
-from bioloom.formats._fhir_persons import Persons, ServerUnknown
-from bioloom.formats._fhir_resources import Resource, reference_key
+from bioloom.formats._fhir_persons import Persons
+from bioloom.formats._fhir_resources import Resource, reference_key, shaped
 from bioloom.formats.events import Records, event_table, left_out_table
 from bioloom.formats.text import open_text
-from bioloom.formats.times import NoZone, bounds, no_zone
+from bioloom.formats.times import NoZone, no_zone
 
 ENDINGS = (".json", ".ndjson", ".jsonl")
 NOT_COUNTED = ("Patient", "Medication")
@@ -38,8 +38,11 @@ def read_fhir(path: Path, time_zone: str | None, base_url: str | None = None) ->
     """
     if isinstance(time_zone, Mapping):
         raise DataError("`time_zone` of FHIR is one for all", file=path)
-    resources, again = _newest([one for file in _files(path) for one in _resources(file)])
-    persons = Persons([one for one in resources if one.kind == "Patient"], base_url)
+    read = [one for file in _files(path) for one in _resources(file)]
+    servers = sorted({one.base for one in read if one.base})
+    server = base_url.rstrip("/") if base_url else servers[0] if len(servers) == 1 else None
+    resources, again = _newest([one.at(server) for one in read])
+    persons = Persons([one for one in resources if one.kind == "Patient"], server)
     by_key = {key: one.content for one in resources for key in one.keys}
     rows, left = list[dict[str, Any]](), list[tuple[str, str | None, str, int]]()
     unread: Counter[str] = Counter()
@@ -50,39 +53,28 @@ def read_fhir(path: Path, time_zone: str | None, base_url: str | None = None) ->
             continue
         place = (one.file.name, one.line)
         try:
-            patient = persons.of_subject(one)
-            if not persons.is_known(patient):
-                left.append((f"{one.kind}: {patient}", None, *place))
-                continue
-            for event in events_of(one, by_key, time_zone):
-                if isinstance(event, Left):
-                    left.append((f"{one.kind}: {event.reason}", patient, *place))
-                    continue
-                for code in event.pop("codes"):
-                    where = {"record": record, "file": place[0], "line": place[1]}
-                    rows.append({**event, "code": code, "patient": patient, **where})
-                record += 1
+            with shaped(one):
+                patient = persons.of_subject(one)
+                known = persons.is_known(patient)
+                found = list(events_of(one, by_key, time_zone)) if known else [Left(patient)]
         except NoZone:
             raise no_zone(one.file, one.line) from None
-        except ServerUnknown as error:
-            raise DataError(
-                "References name a server, and the files do not say whose export they are",
-                file=one.file,
-                row=one.line,
-                hint=f"`records: {{base_url: {error}}}` if it is that one's",
-            ) from None
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            if isinstance(error, DataError):
-                raise
-            raise DataError(
-                f"The {one.kind} is not made as FHIR R4 says", file=one.file, row=one.line
-            ) from None
-    rows += persons.events(time_zone, record)
+        for event in found:
+            if isinstance(event, Left):
+                whose = patient if known else None
+                left.append((f"{one.kind}: {event.reason}", whose, *place))
+                continue
+            record += 1
+            for code in event.pop("codes"):
+                where = {"record": record, "file": place[0], "line": place[1]}
+                rows.append({**event, "code": code, "patient": patient, **where})
+    rows += persons.events(time_zone, record + 1)
     notes = [f"{n} resources of the type {kind} are not read" for kind, n in sorted(unread.items())]
     notes += [f"{again} older versions and copies of resources do not count"] if again else []
-    births = {name: day for name, day in persons.births().items() if bounds(day, "UTC")}
-    table = event_table(rows)
-    return Records(table, persons.names(), births, left_out_table(left), notes + persons.notes())
+    notes += persons.notes()
+    return Records(
+        event_table(rows), persons.names(), persons.births(), left_out_table(left), notes
+    )
 
 
 def _files(path: Path) -> list[Path]:
