@@ -76,7 +76,7 @@ def test_instants_are_compared_and_a_result_counts_when_it_is_known(hospitals):
     assert found.loc["E", "count"] == 0
     assert found.loc[["C", "D", "E"], "slope"].isna().all()
     told = "\n".join(notes)
-    assert "last: known only at or after the index" in told
+    assert "Left out of last, first, mean, count, slope: known only at or after the index" in told
     assert "on the day of the index" in told
 
 

@@ -190,6 +190,11 @@ def codes_of(given: Any, place: str) -> dict[str, str | None]:
     return dict.fromkeys(map(str, listed))
 
 
+def index_codes(index: Mapping[str, Any]) -> dict[str, str | None]:
+    """The codes of the index event; none where a table says the index."""
+    return codes_of(index["codes"], "records: index") if index.get("codes") else {}
+
+
 def duration(given: Any, place: str) -> pd.Timedelta:
     """A length of time such as `48 h` or `30 d`; months and years have none."""
     match = _DURATION.fullmatch(str(given).strip())
@@ -198,8 +203,8 @@ def duration(given: Any, place: str) -> pd.Timedelta:
             f"`{place}`: expected a length of time in min, h, d or wk, got {given!r}",
             hint="such as 48 h, or 365 d for a year",
         )
-    return pd.Timedelta(float(match[1]) * {"min": 1, "h": 60, "d": 1440, "wk": 10080}[match[2]],
-                        unit="min")  # fmt: skip
+    minutes = {"min": 1, "h": 60, "d": 1440, "wk": 10080}[match[2]]
+    return pd.Timedelta(minutes=float(match[1]) * minutes)
 
 
 def _window(given: Any, place: str) -> tuple[pd.Timedelta | None, pd.Timedelta]:

@@ -8,48 +8,52 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from bioloom.clinical.declared import ANSWERS, COMPLETE, DROP, LAST_EVENT, Column, codes_of
+from bioloom.clinical.declared import (
+    ANSWERS,
+    COMPLETE,
+    DROP,
+    LAST_EVENT,
+    Column,
+    codes_of,
+    index_codes,
+)
 from bioloom.clinical.windows import SECONDS, Made, days_between, left_out_of, of_column, reduced
 from bioloom.errors import DataError
 from bioloom.formats.events import DEATH
 from bioloom.formats.times import read_column
+from bioloom.privacy.small_cells import count_shown
 
 NO, YES, DIED = "0", "1", "2"
 UNPLACED = "an outcome on the day of the index, or of no exact day: before or after is not known"
 
 
 def make_outcome(
-    events: pd.DataFrame,
-    index: pd.Series,
-    index_codes: Mapping[str, str | None],
-    column: Column,
-    time_zone: str | None,
-    spellings: Mapping[str, str],
-    rule: str,
+    events: pd.DataFrame, index: pd.Series, column: Column, said: Mapping[str, Any]
 ) -> tuple[dict[str, pd.Series], Made, pd.Index]:
     """Columns of an outcome, what was left out, and patients who had it before the index.
 
-    `take: any` gives `<name>` (1, 0 or missing), `take: time` also `<name>_days`, and 2 of who died
-    first; other ways to take give the value as of a feature.
+    `said` are the complete options of `records`. `take: any` gives `<name>` (1, 0 or missing),
+    `take: time` also `<name>_days`, and 2 of who died first; other ways to take give the value as
+    of a feature.
     """
     chosen = of_column(events, column)
     at = chosen["patient"].map(index)
     chosen, at = chosen[at.notna()], at[at.notna()]
     dead = chosen["code"] == DEATH
     # The event that is the index is none after it; nobody dies before it.
-    itself = (chosen["time"] == at) & chosen["code"].isin(index_codes)
+    itself = (chosen["time"] == at) & chosen["code"].isin(index_codes(said["index"]))
     begins = chosen["time"].where(~dead | (chosen["latest"] < at), chosen["time"].clip(lower=at))
     before = (chosen["latest"] < at) & ~itself
     after = (begins >= at) & ~itself
     unclear = ~before & ~after & ~itself
     if dead[before].any():
-        # `prevalent` cannot mend it
         raise DataError(
-            f"{before[dead].sum()} patients have an index after their death",
+            f"{count_shown(before[dead].sum())} patients have an index after their death",
             column=column.name,
             hint="mend the records, or take another index",
         )
@@ -57,7 +61,7 @@ def make_outcome(
     had = pd.Index(chosen.loc[before, "patient"].unique())
     if len(had) and column.prevalent is None and column.take in ANSWERS:
         raise DataError(
-            f"{len(had)} patients have it already before the index",
+            f"{count_shown(len(had))} patients have it already before the index",
             column=column.name,
             hint="`prevalent: drop` leaves them out, `prevalent: keep` counts what comes after",
         )
@@ -66,16 +70,18 @@ def make_outcome(
         late = late[late["days"] <= _in_days(column.within)]
     prevalent = had if column.prevalent == DROP else had[:0]
     if column.take not in ANSWERS:
-        made = reduced(late, index.index, column, spellings, rule, gone)
+        rules = said["spellings"], said["wrong_units"]
+        made = reduced(late, index.index, column, *rules, gone)
         return {column.name: made.values}, made, prevalent
     unknown = pd.Index(chosen.loc[unclear, "patient"].unique())
-    followed, death = _followed(events, index, column, time_zone)
+    zone = said["time_zone"] if isinstance(said["time_zone"], str) else "UTC"
+    followed, death = _followed(events, index, column, zone)
     columns = _answers(late, index, column, followed, death, unknown)
     return columns, Made(columns[column.name], pd.concat(gone), {}), prevalent
 
 
 def _followed(
-    events: pd.DataFrame, index: pd.Series, column: Column, time_zone: str | None
+    events: pd.DataFrame, index: pd.Series, column: Column, time_zone: str
 ) -> tuple[pd.Series, pd.Series]:
     """Days from the index until follow-up ends, and until death (missing: none is known)."""
     dated = events[events["time"].notna() & events["patient"].isin(index.index)]
@@ -90,7 +96,7 @@ def _followed(
         last = dated[dated["code"].isin(codes)].groupby("patient")["time"].max()
     else:
         day = pd.Series([str(column.followed)], name="followed")
-        last = read_column(day, time_zone or "UTC", Path("the task file"))[1]
+        last = read_column(day, time_zone, Path("the task file"))[1]
         last = pd.Series(last.iloc[0], index.index)
     return days_between(last.reindex(index.index), index), death
 

@@ -21,12 +21,13 @@ from bioloom.clinical.declared import (
     Column,
     codes_of,
     features_of,
+    index_codes,
     outcomes_of,
 )
 from bioloom.errors import DataError
 from bioloom.formats.columns import check_ids, require_columns, text
 from bioloom.formats.event_table import COLUMNS, read_event_table
-from bioloom.formats.events import Records
+from bioloom.formats.events import SEX, Records
 from bioloom.formats.fhir import read_fhir
 from bioloom.formats.meds import read_meds
 from bioloom.formats.omop import read_omop
@@ -55,42 +56,33 @@ def read_table_of_patients(
     index, table, notes = _index(records, files, said, options)
     if index.empty:
         raise DataError("No patient has an index event", file=files["clinical"])
-    left_out, spelt = [records.left_out], dict[str, int]()
-    gone = pd.Index([])
+    notes += records.notes
+    told = [records.left_out.assign(column="")]
     for column in features:
         if column.take == "age":
             table[column.name], partly = windows.ages(records.births, index)
-            if partly:
-                notes.append(
-                    f"The age of {count_shown(partly)} patients is by year or month of birth"
-                )
+            by_year = f"The age of {count_shown(partly)} patients is by year or month of birth"
+            notes += [by_year] if partly else []
             continue
         made = windows.make_feature(
             records.events, index, column, said["spellings"], said["wrong_units"]
         )
         table[column.name] = made.values
-        left_out.append(made.left_out.assign(reason=f"{column.name}: " + made.left_out["reason"]))
-        spelt |= {f"{column.name}: {name}": n for name, n in made.spelt.items()}
-    index_codes = codes_of(said["index"]["codes"], "index") if said["index"].get("codes") else {}
+        told.append(made.left_out.assign(column=column.name))
+        notes += _spelt(made, column)
+    gone = pd.Index([])
     for column in outcomes:
-        names = {column.name, f"{column.name}_days"} & {*roles}
-        if not names:
+        if not {column.name, f"{column.name}_days"} & {*roles}:
             continue
-        zone = said["time_zone"] if isinstance(said["time_zone"], str) else None
-        columns, made, had = followup.make_outcome(
-            *(records.events, index, index_codes, column, zone),
-            *(said["spellings"], said["wrong_units"]),
-        )
-        table = table.assign(**{name: columns[name] for name in columns if name in names})
+        columns, made, had = followup.make_outcome(records.events, index, column, said)
+        table = table.assign(**{name: columns[name] for name in columns if name in roles})
+        told.append(made.left_out.assign(column=column.name))
         gone = gone.union(had)
-        left_out.append(made.left_out.assign(reason=f"{column.name}: " + made.left_out["reason"]))
+        notes += _spelt(made, column)
     if len(gone):
         notes.append(f"{count_shown(len(gone))} patients had an outcome before the index: left out")
-    table = table[~table.index.isin(gone)]
-    notes += records.notes + _told(pd.concat(left_out))
-    notes += [f"{name} in {count_shown(n)} values" for name, n in spelt.items()]
-    notes += _unnamed(records, [*features, *outcomes], index_codes)
-    table = table.rename_axis(PATIENT).reset_index()
+    notes += _told(pd.concat(told)) + _unnamed(records, [*features, *outcomes], said["index"])
+    table = table[~table.index.isin(gone)].rename_axis(PATIENT).reset_index()
     return table.set_axis(pd.RangeIndex(1, len(table) + 1), axis=0), notes
 
 
@@ -169,23 +161,30 @@ def _of_table(
 
 
 def _told(left_out: pd.DataFrame) -> list[str]:
-    """A sentence on each reason: records, persons, and the first place."""
-    notes = []
-    for reason, rows in left_out.groupby("reason", sort=False):
-        persons = rows["patient"].nunique()
-        first = rows.iloc[0]
-        notes.append(
-            f"Left out, {reason}: {count_shown(len(rows))} records of {count_shown(persons)} "
-            f"persons, the first in {first['file']}, row {first['line']}"
+    """A sentence on each reason: columns, records, persons, and the first place."""
+    columns: dict[str, list[str]] = {}
+    for (name, reason), rows in left_out.groupby(["column", "reason"], sort=False):
+        first, persons = rows.iloc[0], rows["patient"].nunique()
+        sentence = (
+            f"{reason}: {count_shown(len(rows))} records of {count_shown(persons)} persons, the "
+            f"first in {first['file']}, row {first['line']}"
         )
-    return notes
+        columns.setdefault(sentence, []).append(str(name))
+    return [
+        f"Left out{' of ' if names[0] else ''}{', '.join(names)}: {sentence}"
+        for sentence, names in columns.items()
+    ]
 
 
-def _unnamed(
-    records: Records, columns: list[Column], index_codes: Mapping[str, str | None]
-) -> list[str]:
+def _spelt(made: windows.Made, column: Column) -> list[str]:
+    """Notes on the spellings of units that were read as others."""
+    return [f"{column.name}: {name} in {count_shown(n)} values" for name, n in made.spelt.items()]
+
+
+def _unnamed(records: Records, columns: list[Column], index: Mapping[str, Any]) -> list[str]:
     """A note on records of which no declaration names a code."""
-    named = {*index_codes, *(code for column in columns for code in column.codes)}
+    named = {SEX, *(code for column in columns for code in column.codes)}
+    named |= {*index_codes(index)}
     used = records.events["code"].isin(named).groupby(records.events["record"]).any()
     others = records.events[records.events["record"].isin(used.index[~used])]
     if others.empty:
