@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bioloom.clinical import codebook
 from bioloom.clinical.declared import RECORDS
 from bioloom.clinical.records import SOURCE, read_table_of_patients
 from bioloom.errors import DataError, in_yaml
@@ -56,6 +57,7 @@ OPTIONS: dict[str, Any] = {
     "columns": {},
     "read": {},
     "records": Option({}, options=RECORDS),
+    "codebook": Option({}, each=codebook.CODEBOOK),
     "keep": {},
     "exclude": {},
     "types": {},
@@ -129,7 +131,8 @@ def _table(
         return read_table_of_patients(files, options, named_columns(columns))
     if SOURCE in files:
         raise DataError(f"The source `{SOURCE}` is of `records`", file=files[SOURCE])
-    return read_source(files["clinical"], "clinical", options), []
+    table = read_source(files["clinical"], "clinical", options)
+    return codebook.apply(table, options["codebook"], files["clinical"])
 
 
 def _gate(

@@ -56,6 +56,5 @@ def hint(wanted: Wanted) -> str:
     """How units that cannot be converted are mended."""
     return (
         f"{wanted.unit} is wanted; say `molar_mass` between mass and amount of substance, "
-        "`convert: {<unit>: [factor, shift]}`, the unit of a code without one by `codes: {<code>: "
-        "<unit>}`, `spellings: {<written>: <UCUM>}`, or `records: {wrong_units: leave_out}`"
+        "`convert: {<unit>: [factor, shift]}`, or `spellings: {<written>: <UCUM>}`"
     )

@@ -151,7 +151,8 @@ def _refused(
     return DataError(
         f"{len(bad)} values have another unit than {column.unit} ({'; '.join(told)})",
         column=column.name,
-        hint=units.hint(wanted),
+        hint=units.hint(wanted) + "; of records also the unit of a code without one by `codes: "
+        "{<code>: <unit>}`, or `wrong_units: leave_out`",
     )
 
 

@@ -19,7 +19,7 @@ from bioloom.sources import local_path
 
 WORDS_OF_DATA = (
     *("keep", "exclude", "classes", "unlabelled", "columns"),
-    *("assignment", "substances"),
+    *("assignment", "substances", "codebook"),
 )
 """Options of a data set that hold values, or names of columns, as they are in the user's files."""
 
