@@ -12,6 +12,7 @@ from bioloom.clinical import windows
 from bioloom.clinical.declared import features_of
 from bioloom.formats.events import event_table
 from bioloom.formats.omop import read_omop
+from bioloom.pipeline.check import task_mistakes
 from tests.tiny_records import csv, made, meds
 from tests.toys import refused
 
@@ -344,3 +345,38 @@ def test_texts_of_one_time_that_differ_are_none_whatever_their_order():
         found = windows.make_feature(event_table(order), index, features_of(said)[0], {}, "refuse")
         assert found.values.isna().all()
         assert len(found.left_out) == 2
+
+
+def test_a_declaration_is_checked_before_any_job_runs(tmp_path):
+    path = csv(tmp_path / "a.csv", "who,what,drawn", "P,x,2022-01-01")
+    training = {"clinical": str(path), "columns": {"id": "patient", "label": "ill"}}
+    said = {"format": "table", "features": {"x": {"code": ["x"], "take": "last"}}}
+    task = {"application": "disease_diagnosis", "datasets": {"training": training}}
+    [first, *_] = task_mistakes(
+        "a", {**task, "datasets": {"training": training | {"records": said}}}
+    )
+    assert "Unknown option 'code'" in first
+    assert "records: features: x" in first
+
+
+@pytest.mark.parametrize(
+    ("feature", "expected"),
+    [
+        ({"take": "mean"}, "needs the `unit`"),
+        ({"take": "last", "unit": "mg/dl"}, "write 'mg/dL'"),
+        ({"take": "last", "unit": "wizards"}, "no UCUM unit"),
+        ({"take": "last", "window": "2 months"}, "min, h, d or wk"),
+        ({"take": "last", "window": ["1 d", "2 d"]}, "begins at or after its end"),
+        ({"take": "last", "codes": []}, "takes codes"),
+        ({}, "needs `take`"),
+        ({"take": "last", "unit": "%", "convert": {"mmol/mol": 2}}, "a factor and a shift"),
+    ],
+)
+def test_what_a_feature_lacks_is_said(feature, expected):
+    said = {"features": {"x": {"codes": ["x"]} | feature}, "window": "all"}
+    refused(lambda: features_of(said), expected, "records: features: x")
+
+
+def test_a_feature_needs_a_window(tmp_path):
+    said = {"features": {"x": {"codes": ["x"], "take": "last"}}, "window": None}
+    refused(lambda: features_of(said), "needs a `window`")

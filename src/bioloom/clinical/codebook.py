@@ -25,7 +25,6 @@ from bioloom.formats.columns import (
     text,
     without_point,
 )
-from bioloom.formats.ucum import canonical
 from bioloom.options import Option, complete_options
 from bioloom.privacy.small_cells import count_shown
 
@@ -139,11 +138,11 @@ def _in_unit(
 ) -> tuple[pd.Series, list[str]]:
     """The numbers in the wanted unit; DataError that names the rows of units that do not fit."""
     name = str(column.name)
-    if canonical(said["unit"]) != said["unit"]:
-        raise DataError(f"`unit` is no UCUM unit, got {said['unit']!r}", column=name)
+    place = f"codebook: {name}"
+    units.check_unit(said["unit"], place)
     if not said["unit_column"]:
-        raise DataError("`unit` needs the `unit_column` of the table", column=name)
-    terms = {canonical(str(unit)): tuple(pair) for unit, pair in said["convert"].items()}
+        raise DataError(f"`{place}: unit` needs the `unit_column` of the table")
+    terms = units.read_conversions(said["convert"], place)
     wanted = units.Wanted(said["unit"], said["molar_mass"], terms, said["spellings"])
     values = numbers(column, path)
     made, wrong, spelt = units.convert(values, text(table[said["unit_column"]]), wanted)

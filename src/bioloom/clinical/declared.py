@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from bioloom.clinical.units import check_unit, read_conversions
 from bioloom.errors import DataError
 from bioloom.formats.event_table import COLUMNS
-from bioloom.formats.ucum import canonical
 from bioloom.options import Option, complete_options
 
 FORMATS = ("fhir", "meds", "omop", "table")
@@ -143,11 +143,8 @@ def _shared(name: Any, options: Mapping[str, Any], place: str) -> dict[str, Any]
     """What features and outcomes have in common."""
     take, unit = options["take"], options["unit"]
     codes = codes_of(options["codes"], place)
-    if unit is not None and canonical(unit) != unit:
-        raise DataError(
-            f"`{place}: unit` is no UCUM unit, got {unit!r}",
-            hint=f"write {canonical(unit)!r}" if canonical(unit) else "such as mg/dL, or '1'",
-        )
+    if unit is not None:
+        check_unit(unit, place)
     value = options["value"] or ("number" if unit else "text")
     if take in NUMERIC and value != "number":
         raise DataError(
@@ -156,14 +153,6 @@ def _shared(name: Any, options: Mapping[str, Any], place: str) -> dict[str, Any]
         )
     if value == "number" and unit is None:
         raise DataError(f"`{place}` needs the `unit` of its numbers", hint="such as `unit: mg/dL`")
-    convert = {}
-    for source, terms in options["convert"].items():
-        if not isinstance(terms, list) or len(terms) != 2 or canonical(str(source)) is None:
-            raise DataError(
-                f"`{place}: convert` takes a unit with a factor and a shift, got {terms!r}",
-                hint="such as `convert: {mmol/mol: [0.09148, 2.152]}`",
-            )
-        convert[str(canonical(str(source)))] = (float(terms[0]), float(terms[1]))
     return {
         "name": str(name),
         "codes": codes,
@@ -171,7 +160,7 @@ def _shared(name: Any, options: Mapping[str, Any], place: str) -> dict[str, Any]
         "value": value,
         "unit": unit,
         "molar_mass": options["molar_mass"],
-        "convert": convert,
+        "convert": read_conversions(options["convert"], place),
         "values": {str(key): str(word) for key, word in options["values"].items()},
         "text_numbers": options["text_numbers"],
     }

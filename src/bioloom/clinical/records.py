@@ -36,7 +36,8 @@ from bioloom.formats.times import read_column, zones_of
 from bioloom.options import complete_options
 from bioloom.privacy.small_cells import count_shown
 
-DAY = pd.Timedelta(days=1)
+DAY = pd.Timedelta(hours=25)
+"""The longest one: on it clocks are turned back."""
 SOURCE = "index"
 """The source of a table that says each patient's index."""
 

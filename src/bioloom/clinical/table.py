@@ -128,6 +128,8 @@ def _table(
 ) -> tuple[pd.DataFrame, list[str]]:
     """The table of patients: the file, or what `records` makes of one; and notes."""
     if options["records"]:
+        if options["codebook"]:
+            raise DataError("`codebook` is of a table of patients, and `records` say their own")
         return read_table_of_patients(files, options, named_columns(columns))
     if SOURCE in files:
         raise DataError(f"The source `{SOURCE}` is of `records`", file=files[SOURCE])

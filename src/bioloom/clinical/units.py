@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from bioloom.errors import DataError
 from bioloom.formats import ucum
 
 NO_UNIT = "no unit"
+LONGEST = 20  # characters of a unit that a message shows
 
 
 @dataclass(frozen=True)
@@ -44,12 +47,38 @@ def convert(
             ucum.conversion(code, wanted.unit, wanted.molar_mass) if code else None
         )
         if terms is None:
-            wrong[rows] = f"unit {name}" + ("" if code else ", which is not known")
+            # A longer text may be anything.
+            shown = f"unit {name}" if len(name) <= LONGEST else "a long text as unit"
+            wrong[rows] = shown + ("" if code else ", which is not known")
             continue
         made[rows] = values[rows] * terms[0] + terms[1]
         if code != name and name:
             spelt[f"{name} as {code}"] = int(rows.sum())
     return made, wrong, spelt
+
+
+def read_conversions(given: Mapping[Any, Any], place: str) -> dict[str, tuple[float, float]]:
+    """Unit -> factor and shift, of an option `convert`; DataError for what is none."""
+    terms = {}
+    for written, pair in given.items():
+        code = ucum.canonical(str(written))
+        numbers = isinstance(pair, list) and all(isinstance(n, int | float) for n in pair)
+        if code is None or not numbers or len(pair) != 2:
+            raise DataError(
+                f"`{place}: convert` takes units with a factor and a shift, got {written}: {pair}",
+                hint="such as `convert: {mmol/mol: [0.09148, 2.152]}`",
+            )
+        terms[code] = (float(pair[0]), float(pair[1]))
+    return terms
+
+
+def check_unit(unit: str, place: str) -> None:
+    """DataError for a wanted unit that is not written in UCUM."""
+    if (code := ucum.canonical(unit)) != unit:
+        raise DataError(
+            f"`{place}: unit` is no UCUM unit, got {unit!r}",
+            hint=f"write {code!r}" if code else "such as mg/dL, or '1'",
+        )
 
 
 def hint(wanted: Wanted) -> str:

@@ -186,7 +186,7 @@ def _column(
     cells: list[Any], name: str, rows: list[int], epoch: datetime, order: str | None, path: Path
 ) -> list[str]:
     """The texts of one column; "" is missing."""
-    where = {"file": path, "column": name}
+    where: dict[str, Any] = {"file": path, "column": name}
     if broken := [n for n, c in zip(rows, cells, strict=True) if _is_error(c)]:
         raise DataError(f"A formula that failed, in row {_listed(broken)}", **where)
     typed = [isinstance(cell.value, datetime | date) for cell in cells]
