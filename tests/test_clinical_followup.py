@@ -87,6 +87,10 @@ def test_what_is_not_declared_is_asked_for(cohort):
     assert any("had an outcome before the index" in note for note in notes)
 
 
+def test_a_column_is_declared_once(cohort):
+    refused(lambda: of(cohort, lab=ILL | {"within": "20 d"}), "a column twice", "column lab")
+
+
 def test_nobody_has_an_index_after_death(cohort):
     late = {"codes": ["VISIT", "ADM"], "take": "last"}
     found, _ = of(cohort, late, dead=DEAD)

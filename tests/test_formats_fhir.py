@@ -267,6 +267,21 @@ def test_a_record_in_a_bundle_and_in_ndjson_counts_once(tmp_path):
     assert read_fhir(tmp_path, "UTC").events["value"].tolist() == [50]
 
 
+def test_a_death_needs_a_zone_and_may_have_no_date(tmp_path):
+    path = ndjson(tmp_path / "a.ndjson", patient("A", deceasedDateTime="2022-09-01"))
+    refused(lambda: read_fhir(path, None), "no time zone is said", "row 1")
+    path = ndjson(tmp_path / "a.ndjson", patient("A", deceasedBoolean=True))
+    death = read_fhir(path, None).events.iloc[0]
+    assert death["code"] == DEATH
+    assert str(death["time"]) == "NaT"
+
+
+def test_a_bundle_of_the_history_is_refused(tmp_path):
+    content = {"resourceType": "Bundle", "type": "history", "entry": []}
+    path = write(tmp_path / "b.json", json.dumps(content))
+    refused(lambda: read_fhir(path, "UTC"), "history")
+
+
 def test_two_versions_of_which_none_is_newer_are_refused(tmp_path):
     path = ndjson(tmp_path / "a.ndjson", weight("w", "A", 1, 70), weight("w", "A", 1, 71))
     refused(lambda: read_fhir(path, "UTC"), "nothing says which is newer", "row 2")

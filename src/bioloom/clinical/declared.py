@@ -114,7 +114,7 @@ def features_of(records: Mapping[str, Any]) -> list[Column]:
             start, end = _window(options["window"] or records["window"], place)
         shared = _shared(name, options, place)
         columns.append(Column(**shared, static=options["static"], start=start, end=end))
-    return _different(columns)
+    return columns
 
 
 def outcomes_of(records: Mapping[str, Any]) -> list[Column]:
@@ -136,7 +136,7 @@ def outcomes_of(records: Mapping[str, Any]) -> list[Column]:
         shared = _shared(name, options, place)
         extra = {key: options[key] for key in ("followed", "prevalent")}
         columns.append(Column(**shared, **extra, within=within))
-    return _different(columns)
+    return columns
 
 
 def _shared(name: Any, options: Mapping[str, Any], place: str) -> dict[str, Any]:
@@ -209,10 +209,3 @@ def _window(given: Any, place: str) -> tuple[pd.Timedelta | None, pd.Timedelta]:
     if start is not None and start <= end:
         raise DataError(f"`{place}: window` begins at or after its end")
     return start, end
-
-
-def _different(columns: list[Column]) -> list[Column]:
-    for column in columns:
-        if column.name == PATIENT:
-            raise DataError(f"`{PATIENT}` is the column of the ids of patients", column=PATIENT)
-    return columns

@@ -6,6 +6,7 @@ What the option `records` declares is made: one row a patient with an index even
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,7 @@ def read_table_of_patients(
     """
     said = complete_options(options["records"], RECORDS, "records")
     features, outcomes = features_of(said), outcomes_of(said)
+    _check_names(features, outcomes, said["index"].get("keep", []))
     records = read_records(files["clinical"], said, options)
     index, table, notes = _index(records, files, said, options)
     if index.empty:
@@ -159,6 +161,14 @@ def _of_table(
         raise DataError("A patient without index", file=path, row=lacking[0], column=index["time"])
     kept = table[index["keep"]].set_axis(patients.to_numpy(), axis=0)
     return first.set_axis(patients.to_numpy()), kept, []
+
+
+def _check_names(features: list[Column], outcomes: list[Column], kept: list[str]) -> None:
+    """DataError for a column that is declared twice."""
+    answers = [name for one in outcomes for name in (one.name, f"{one.name}_days")]
+    names = Counter([PATIENT, *map(str, kept), *(one.name for one in features), *answers])
+    if repeated := [name for name, count in names.items() if count > 1]:
+        raise DataError("`records` makes a column twice", column=repeated[0])
 
 
 def _told(left_out: pd.DataFrame) -> list[str]:

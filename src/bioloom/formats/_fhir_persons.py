@@ -11,7 +11,7 @@ from typing import Any
 from bioloom.errors import DataError
 from bioloom.formats._fhir_resources import Resource, found_in, shaped, split_reference
 from bioloom.formats.events import DEATH, SEX
-from bioloom.formats.times import bounds
+from bioloom.formats.times import NoZone, bounds, no_zone
 from bioloom.privacy.small_cells import count_shown
 
 NOT_HERE = "its person is in no file"
@@ -129,8 +129,11 @@ class Persons:
             if gender := one.content.get("gender"):
                 rows.append({**place, "code": SEX, "text": str(gender)})
             died = one.content.get("deceasedDateTime")
-            span = bounds(str(died), time_zone) if died else None
-            if span or one.content.get("deceasedBoolean") is True:
+            try:
+                span = bounds(str(died), time_zone) if died else None
+            except NoZone:
+                raise no_zone(one.file, one.line) from None
+            if span or died or one.content.get("deceasedBoolean") is True:
                 first, last = span or (None, None)
                 times = {"time": first, "latest": last, "known": last}
                 rows.append({**place, "code": DEATH, **times})

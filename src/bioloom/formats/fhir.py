@@ -107,6 +107,12 @@ def _resources(file: Path) -> Iterator[Resource]:
 
 
 def _entries(bundle: Mapping[str, Any], file: Path) -> Iterator[Resource]:
+    if bundle.get("type") == "history":
+        raise DataError(
+            "A bundle of the history, with resources that were deleted",
+            file=file,
+            hint="export the resources as they are now",
+        )
     entries = bundle.get("entry", [])
     if not isinstance(entries, list):
         raise DataError("`entry` of a Bundle is a list", file=file)
