@@ -131,3 +131,22 @@ def test_outcomes_that_no_role_names_are_no_features(cohort):
     raw = get_application("disease_risk").ingest({"clinical": cohort}, said)
     assert raw.samples["label.time"].tolist()[:3] == [10, 24, 5]
     assert raw.samples["label.competing"].tolist()[:3] == [False, False, True]
+
+
+def test_a_treatment_may_come_from_records(cohort, tmp_path):
+    """The arm of a table of the trial, the outcome of records."""
+    lines = "".join(f"{p},2021-06-01T10:00:00Z,{'AB'[p % 2]}\n" for p in range(1, 8))
+    (tmp_path / "trial.csv").write_text("who,at,arm\n" + lines)
+    index = {"patient": "who", "time": "at", "keep": ["arm"]}
+    features = {"lab": {"codes": ["LAB"], "take": "last", "unit": "1", "window": "all"}}
+    records = {"format": "meds", "time_zone": "UTC", "index": index, "features": features}
+    records |= {
+        "outcomes": {"dead": {"codes": ["DEATH"], "within": "30 d", "followed": "complete"}}
+    }
+    columns = {"id": "patient", "arm": "arm", "outcome": "dead"}
+    said = {"records": records, "columns": columns, "assignment": "randomised", "good": "0"}
+    files = {"clinical": cohort, "index": tmp_path / "trial.csv"}
+    samples = get_application("treatment_recommendation").ingest(files, said).samples
+    assert samples["label.arm"].tolist() == list("BABABAB")
+    assert samples["label.outcome"].tolist() == [1, 1, 0, 1, 1, 1, 0]
+    assert "lab" in samples

@@ -108,6 +108,7 @@ def test_what_is_left_out_is_counted_by_reason_and_person(ward):
         "Observation: the text of the unit is another one than its code": 1,
     }
     assert set(read.left_out["patient"]) == {"P"}
+    assert "fewer than 5 values have a unit in text alone" in read.notes
     limits = read.events[read.events["line"] == 16]
     assert limits["value"].isna().all()
     assert limits["text"].tolist() == ["< 5 ng/L"]

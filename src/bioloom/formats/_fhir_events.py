@@ -79,7 +79,8 @@ def events_of(
 ) -> Iterator[dict[str, Any] | Left]:
     """The events of a resource, each with its `codes`, times, value, unit and text; or why none.
 
-    `by_key` finds resources that it refers to. Raises `times.NoZone` for a time without any zone.
+    `uncoded` says that the unit is a text alone. `by_key` finds resources that it refers to. Raises
+    `times.NoZone` for a time without any zone.
     """
     content, reading = resource.content, READINGS[resource.kind]
     if reason := _refused(content, resource.kind, reading):
@@ -227,4 +228,4 @@ def _quantity(given: Mapping[str, Any]) -> dict[str, Any] | Left | None:
         return {"text": f"{given['comparator']} {value:g} {unit or ''}".strip()}
     if code and text and ucum.differ(str(text), str(code)):
         return Left("the text of the unit is another one than its code")
-    return {"value": value, "unit": unit}
+    return {"value": value, "unit": unit, "uncoded": bool(unit) and not code}

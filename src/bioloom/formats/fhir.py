@@ -24,6 +24,7 @@ from bioloom.formats._fhir_resources import Resource, reference_key, shaped
 from bioloom.formats.events import Records, event_table, left_out_table
 from bioloom.formats.text import open_text
 from bioloom.formats.times import NoZone, no_zone
+from bioloom.privacy.small_cells import count_shown
 
 ENDINGS = (".json", ".ndjson", ".jsonl")
 NOT_COUNTED = ("Patient", "Medication")
@@ -46,7 +47,7 @@ def read_fhir(path: Path, time_zone: str | None, base_url: str | None = None) ->
     by_key = {key: one.content for one in resources for key in one.keys}
     rows, left = list[dict[str, Any]](), list[tuple[str, str | None, str, int]]()
     unread: Counter[str] = Counter()
-    record = 0
+    record = uncoded = 0
     for one in resources:
         if one.kind not in READINGS:
             unread.update([] if one.kind in NOT_COUNTED else [one.kind])
@@ -65,12 +66,14 @@ def read_fhir(path: Path, time_zone: str | None, base_url: str | None = None) ->
                 left.append((f"{one.kind}: {event.reason}", whose, *place))
                 continue
             record += 1
+            uncoded += event.pop("uncoded", False)
             for code in event.pop("codes"):
                 where = {"record": record, "file": place[0], "line": place[1]}
                 rows.append({**event, "code": code, "patient": patient, **where})
     rows += persons.events(time_zone, record + 1)
     notes = [f"{n} resources of the type {kind} are not read" for kind, n in sorted(unread.items())]
     notes += [f"{again} older versions and copies of resources do not count"] if again else []
+    notes += [f"{count_shown(uncoded)} values have a unit in text alone"] if uncoded else []
     notes += persons.notes()
     return Records(
         event_table(rows), persons.names(), persons.births(), left_out_table(left), notes

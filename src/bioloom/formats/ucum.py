@@ -14,7 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 SYSTEM = "http://unitsofmeasure.org"
@@ -189,6 +189,7 @@ def conversion(
     return factor, float(f"{(here.shift - there.shift) / there.factor:.14g}")
 
 
+@lru_cache(4096)
 def differ(written: str, code: str) -> bool:
     """Whether a unit as it is written surely is another one than the code beside it."""
     here, there = canonical(written), canonical(code)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import sys
 import zipfile
+import zlib
 from collections.abc import Mapping
 from datetime import date, datetime, time
 from pathlib import Path
@@ -39,6 +40,12 @@ SHEET_OPTIONS: dict[str, Any] = {
 }
 SUMMARY = re.compile(r"mean|average|total|sum|median|sd|std|n|mittelwert|summe|moyenne|media", re.I)
 FORMULA = re.compile(r"=\s*(AVERAGE|SUM|MEDIAN|COUNT|STDEV|MIN|MAX|SUBTOTAL)", re.I)
+
+
+_DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, OSError, EOFError, SyntaxError, RuntimeError),
+    *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
+)
 
 
 def read_sheet(path: Path, options: Mapping[str, Any]) -> Delimited:
@@ -98,7 +105,8 @@ def _open(path: Path) -> tuple[Any, Any]:
         return openpyxl.load_workbook(path, data_only=True), openpyxl.load_workbook(path)
     except FileNotFoundError:
         raise DataError("There is no such file", file=path) from None
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, OSError, SyntaxError) as error:
+    # What a damaged file raises: openpyxl documents little of it.
+    except _DAMAGE as error:
         if isinstance(error, DataError):
             raise
         raise DataError("The workbook cannot be read: is the file whole?", file=path) from None
