@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from bioloom.clinical import windows
-from bioloom.clinical.declared import features_of
+from bioloom.clinical.declared import RECORDS, features_of, outcomes_of
 from bioloom.formats.events import event_table
 from bioloom.formats.omop import read_omop
+from bioloom.options import complete_options
 from bioloom.pipeline.check import task_mistakes
 from tests.tiny_records import csv, made, meds
 from tests.toys import refused
@@ -380,3 +382,11 @@ def test_what_a_feature_lacks_is_said(feature, expected):
 def test_a_feature_needs_a_window(tmp_path):
     said = {"features": {"x": {"codes": ["x"], "take": "last"}}, "window": None}
     refused(lambda: features_of(said), "needs a `window`")
+
+
+def test_the_declaration_of_the_docs_is_one():
+    page = (Path(__file__).parents[1] / "docs/records.md").read_text()
+    content = yaml.safe_load(page.split("```yaml")[1].split("```")[0])
+    said = complete_options(content["datasets"]["training"]["records"], RECORDS, "records")
+    assert [column.name for column in features_of(said)] == list(said["features"])
+    assert [column.take for column in outcomes_of(said)] == ["any"]
