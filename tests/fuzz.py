@@ -27,6 +27,7 @@ from collections.abc import Callable
 from contextlib import chdir, redirect_stderr
 from dataclasses import dataclass
 from functools import cache, partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +42,12 @@ from bioloom.formats.edges import read_complexes, read_links
 from bioloom.formats.expression import read_expression
 from bioloom.formats.fasta import read_fasta
 from bioloom.formats.fastq import check_fastq
+from bioloom.formats.fhir import read_fhir
 from bioloom.formats.genbank import read_proteins
 from bioloom.formats.h5ad import read_h5ad
 from bioloom.formats.intervals import read_windows
+from bioloom.formats.meds import read_meds
+from bioloom.formats.omop import read_omop
 from bioloom.formats.sample_sheet import read_sheet
 from bioloom.formats.structures import read_structures
 from bioloom.formats.table import read_table
@@ -175,6 +179,42 @@ def _h5ad() -> bytes:
     return made.getvalue()
 
 
+FHIR = b"""{"resourceType":"Patient","id":"A","gender":"male","birthDate":"1950-02"}
+{"resourceType":"Patient","id":"B","link":[{"other":{"reference":"Patient/A"},"type":"replaced-by"}]}
+{"resourceType":"Observation","id":"o","status":"final","code":{"coding":[{"code":"2339-0"}]},%s}
+{"resourceType":"Encounter","id":"e","status":"finished","class":{"code":"IMP"},%s}
+""" % (
+    b'"subject":{"reference":"Patient/B"},"effectiveDateTime":"2022-01-02T08:00:00Z",'
+    b'"valueQuantity":{"value":99,"unit":"mg/dL","code":"mg/dL"}',
+    b'"subject":{"reference":"Patient/A"},"period":{"start":"2022-01-01T10:00:00+01:00"}',
+)
+PERSON = b"person_id,gender_concept_id,year_of_birth,month_of_birth\n1,8507,1950,3\n2,0,1961,\n"
+MEASURED = "measurement_date,measurement_datetime,value_as_number,unit_concept_id,unit_source_value"
+MEASUREMENT = f"""person_id,measurement_concept_id,{MEASURED},operator_concept_id
+1,3004501,2022-03-01,2022-03-01 08:00:00,99,8840,mg/dL,0
+2,3004501,2022-03-02,,4.1,0,mmol/L,4171756
+""".encode()
+
+
+def _meds() -> bytes:
+    made = io.BytesIO()
+    times = pd.to_datetime(["2022-01-01 08:00", None, "1950-02-01"], format="mixed")
+    table = pd.DataFrame({"subject_id": [1, 1, 2], "time": times})
+    table = table.assign(code=["LAB", "SEX//F", "MEDS_BIRTH"], numeric_value=[5.5, None, None])
+    table.to_parquet(made)
+    return made.getvalue()
+
+
+def _xlsx() -> bytes:
+    import openpyxl
+
+    made, book = io.BytesIO(), openpyxl.Workbook()
+    for row in (["id", "seen", "crp"], ["a", pd.Timestamp("2022-03-04"), "3,5"], ["b", 44624, 7]):
+        book.active.append(row)
+    book.save(made)
+    return made.getvalue()
+
+
 # Targets ------------------------------------------------------------------------------------------
 
 
@@ -197,13 +237,22 @@ def _alignments(path: Path) -> object:
 
 def readers() -> list[Target]:
     """One a format of the user's files."""
+    sheets = [_reader("xlsx", read_table, _xlsx())] if find_spec("openpyxl") else []
     bam = (EXAMPLES / "variant_calling/reads.bam").read_bytes()
     return [
+        *sheets,
         _reader("fasta", read_fasta, FASTA),
         _reader("csv", read_table, TABLE),
         _reader("tsv", read_table, TABLE.replace(b",", b"\t")),
         _reader("parquet", read_table, _parquet()),
         _reader("bed", read_windows, BED),
+        _reader("fhir", partial(read_fhir, time_zone="UTC"), FHIR, "x.ndjson"),
+        _reader("meds", partial(read_meds, time_zone="UTC"), _meds(), "x.parquet"),
+        Target(
+            "omop",
+            {"person.csv": PERSON, "measurement.csv": MEASUREMENT},
+            partial(read_omop, time_zone="UTC"),
+        ),
         _reader("genbank", read_proteins, GENBANK, "x.gb"),
         _reader("pdb", read_structures, _pdb()),
         _reader("cif", read_structures, _mmcif()),

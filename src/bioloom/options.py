@@ -29,6 +29,8 @@ class Option:
     maximum: float | None = None
     type: Any = None  # where the default does not tell
     several: bool = False  # of a role in `columns`: whether it may have a list of them
+    options: Mapping[str, Any] | None = None  # of a section: what it takes
+    each: Mapping[str, Any] | None = None  # of sections by names that are the user's
 
     def check(self, place: str, value: Any) -> None:
         """Raise DataError when `value` is not allowed."""
@@ -41,11 +43,19 @@ class Option:
             hint = "YAML takes 1e-3 as text: write 0.001 or 1.0e-3" if number else None
             wanted = WORDS.get(expected, expected.__name__)
             raise DataError(f"`{place}` takes {wanted}, got {value!r}", hint=hint)
+        self._check_sections(place, value)
         if self.choices and value not in self.choices:
             known = ", ".join(map(str, self.choices))
             raise DataError(f"`{place}` is one of {known}, got {value!r}")
         if not self._within(value):
             raise DataError(f"`{place}` is {self._range()}, got {value!r}")
+
+    def _check_sections(self, place: str, value: Any) -> None:
+        if self.options is not None:
+            complete_options(value, self.options, place)
+        if self.each is not None:
+            for name, section in value.items():
+                complete_options(section, self.each, f"{place}: {name}")
 
     def _within(self, value: Any) -> bool:
         return not (

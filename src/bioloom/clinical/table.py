@@ -15,6 +15,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bioloom.clinical import codebook
+from bioloom.clinical.declared import RECORDS
+from bioloom.clinical.records import SOURCE, read_table_of_patients
 from bioloom.errors import DataError, in_yaml
 from bioloom.formats.columns import (
     TYPES,
@@ -53,6 +56,8 @@ from bioloom.samples.columns import is_number
 OPTIONS: dict[str, Any] = {
     "columns": {},
     "read": {},
+    "records": Option({}, options=RECORDS),
+    "codebook": Option({}, each=codebook.CODEBOOK),
     "keep": {},
     "exclude": {},
     "types": {},
@@ -73,7 +78,8 @@ CLEAN: dict[str, Any] = {
 }
 RARE = "other (rare)"
 """The category of those that fewer patients have than `min_category_size`."""
-TABLES = {"clinical": READ_OPTIONS, "expression": MATRIX_OPTIONS}
+TABLES = {"clinical": READ_OPTIONS, "expression": MATRIX_OPTIONS, SOURCE: READ_OPTIONS}
+OPTIONAL_SOURCES = ("expression", SOURCE)
 BLOCK = "expression."
 FREE_TEXT = "text"
 ROW = "row"
@@ -95,7 +101,7 @@ def read_patients(
     """
     named = column_names(options["columns"], columns)
     path = files["clinical"]
-    table = read_source(path, "clinical", options)
+    table, told = _table(files, options, named)
     table, notes = select_rows(table, options, path, private=True)
     samples = _identity(table, named, path)
     table, audited = _gate(table, named, options, path)
@@ -104,7 +110,7 @@ def read_patients(
     labels, taken = outcome(table, named, options, path)
     roles = [name for name in named_columns(named) if name in table]
     clinical, left_out = _clinical(table, roles, options, path)
-    notes += audited + taken + left_out
+    notes = [*told, *notes, *audited, *taken, *left_out]
     if quasi := options["quasi_identifiers"]:
         require_columns(table, quasi, path)
         notes.append(audit.anonymity(table, quasi, samples["group"]))
@@ -115,6 +121,20 @@ def read_patients(
         blocks.append(expression.set_axis(samples.index, axis=0))
         notes += facts
     return Raw(pd.concat(blocks, axis=1).reset_index(drop=True), notes)
+
+
+def _table(
+    files: Mapping[str, Path], options: Mapping[str, Any], columns: Mapping[str, Any]
+) -> tuple[pd.DataFrame, list[str]]:
+    """The table of patients: the file, or what `records` makes of one; and notes."""
+    if options["records"]:
+        if options["codebook"]:
+            raise DataError("`codebook` is of a table of patients, and `records` say their own")
+        return read_table_of_patients(files, options, named_columns(columns))
+    if SOURCE in files:
+        raise DataError(f"The source `{SOURCE}` is of `records`", file=files[SOURCE])
+    table = read_source(files["clinical"], "clinical", options)
+    return codebook.apply(table, options["codebook"], files["clinical"])
 
 
 def _gate(

@@ -110,7 +110,7 @@ def places(ids: pd.Series, others: pd.Series | pd.Index) -> np.ndarray:
 def without_point(values: pd.Series) -> pd.Series:
     """Whole numbers written as 12.0 as 12; all else as it is, such as 1.10 of the enzymes."""
     whole = values.str.fullmatch(WHOLE)
-    return values.mask(whole, values.str.split(".").str[0])
+    return values.mask(whole, values.str.replace("[.].*", "", regex=True))
 
 
 def partner_rows(

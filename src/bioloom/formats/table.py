@@ -1,4 +1,4 @@
-"""Tables: CSV, TSV or Parquet, the former also gzip-compressed, read by one rule.
+"""Tables: CSV, TSV, Excel or Parquet, text also gzip-compressed, read by one rule.
 
 The index is the row in the user's file (the header is row 1), so that every later message can name
 it. Columns of a text table are text, those of Parquet have their types; white space around a text
@@ -27,15 +27,18 @@ import pyarrow.compute as pc
 
 from bioloom.errors import DataError
 from bioloom.formats.columns import likely_type, numbers, text
+from bioloom.formats.decimal_comma import with_points
 from bioloom.formats.delimited import Delimited, read_delimited
 from bioloom.formats.parquet import read_parquet
 from bioloom.formats.text import CONTROL, open_text
-from bioloom.options import complete_options, named_columns
+from bioloom.formats.xlsx import SHEET_OPTIONS, read_sheet
+from bioloom.options import Option, complete_options, named_columns
 
 MISSING = ["NA", "N/A", "n/a", "NaN", "nan", "NULL", "null"]
 # `skip` lines are left out before the header, `column_names` stand for one that is not there; the
 # separator is `;`, tab or comma, whichever the header is made of; `missing` has further words for a
-# missing value, `not_missing` those of `MISSING` that are values here.
+# missing value, `not_missing` those of `MISSING` that are values here; with `decimal: comma` 1,5 is
+# a number. The others are of Excel (`formats.xlsx`).
 READ_OPTIONS: dict[str, Any] = {
     "header": True,
     "column_names": [],
@@ -43,7 +46,10 @@ READ_OPTIONS: dict[str, Any] = {
     "separator": None,
     "missing": [],
     "not_missing": [],
+    "decimal": Option("point", choices=("point", "comma")),
+    **SHEET_OPTIONS,
 }
+EXCEL = ".xlsx"
 SEPARATORS = {".csv": ",", ".dat": ",", ".data": ","} | dict.fromkeys(
     (".tsv", ".txt", ".tab"), "\t"
 )
@@ -58,7 +64,7 @@ NAMED = (
 
 def is_table(path: Path) -> bool:
     """Whether the file's ending is that of a table."""
-    return _ending(path) in (*SEPARATORS, ".parquet")
+    return _ending(path) in (*SEPARATORS, EXCEL, ".parquet")
 
 
 def read_table(path: Path, named: Collection[str] = (), **read: Any) -> pd.DataFrame:
@@ -74,7 +80,7 @@ def read_table(path: Path, named: Collection[str] = (), **read: Any) -> pd.DataF
     if _ending(path) == ".parquet":
         table = typed_table(read_parquet(path, named), path, words)
     else:
-        table = _frame(_delimited(path, options), words, path)
+        table = _pointed(_frame(_delimited(path, options), words, path), options, path)
     if table.empty:
         raise DataError("The table has no rows", file=path)
     _check_names(table.columns, path)
@@ -105,7 +111,7 @@ def read_matrix(path: Path, **read: Any) -> tuple[pd.Series, pd.DataFrame]:
                 return ids, pd.DataFrame(block, index=rows, columns=names)
         except pa.ArrowInvalid:
             pass  # the place of the text is found column by column
-        table = _frame(found, words, path)
+        table = _pointed(_frame(found, words, path), options, path)
     columns = {name: numbers(table[name], path) for name in table.columns[1:]}
     return text(table.iloc[:, 0]), pd.DataFrame(columns, index=table.index)
 
@@ -178,6 +184,8 @@ def _ending(path: Path) -> str:
 
 
 def _delimited(path: Path, options: Mapping[str, Any]) -> Delimited:
+    if _ending(path) == EXCEL:
+        return read_sheet(path, options)
     header, skip = options["header"], options["skip"]
     separator = options["separator"] or _separator(path, header, skip)
     found = read_delimited(path, separator, header, skip)
@@ -232,6 +240,13 @@ def _check_names(names: Iterable[str], path: Path) -> None:
 def _frame(found: Delimited, words: Words, path: Path) -> pd.DataFrame:
     texts = _texts(found.cells, found.names, found.rows, words, path)
     return pd.DataFrame(texts, index=pd.Index(found.rows), copy=False)
+
+
+def _pointed(table: pd.DataFrame, options: Mapping[str, Any], path: Path) -> pd.DataFrame:
+    """With points as decimal marks, where commas are said to be; of Excel its cells tell it."""
+    if options["decimal"] == "point" or _ending(path) == EXCEL:
+        return table
+    return table.apply(lambda column: with_points(column, column, path))
 
 
 def _texts(

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from bioloom.errors import DataError
-from bioloom.formats.table import is_table
+from bioloom.formats.table import EXCEL, is_table
+from bioloom.formats.xlsx import SHEET_OPTIONS
 from bioloom.options import column_names, complete_options
 from bioloom.pipeline.mistakes import IN_QUOTES, check_name, check_paths, mistakes_of
 from bioloom.pipeline.reads import check_reads
@@ -18,11 +19,14 @@ from bioloom.sources import local_path
 
 WORDS_OF_DATA = (
     *("keep", "exclude", "classes", "unlabelled", "columns"),
-    *("assignment", "substances"),
+    *("assignment", "substances", "codebook"),
 )
 """Options of a data set that hold values, or names of columns, as they are in the user's files."""
 
-OF_TEXT = ("header", "column_names", "skip", "separator")
+OF_SHEETS = tuple(SHEET_OPTIONS)
+OF_LINES = ("header", "column_names", "separator")
+"""How a table in Excel, and one of lines of text, is read: neither is of the other."""
+OF_TEXT = (*OF_LINES, "skip", "decimal")
 """How a table of text is read, but not one whose columns have types (Parquet)."""
 
 
@@ -94,11 +98,10 @@ def _check_read(task: Task, dataset: str, name: str) -> None:
     file = task.given_files(dataset).get(name)
     if file is None:
         raise DataError(f"`{name}` is not given", hint="leave it out under `read`")
-    if Path(file).suffix.lower() == ".parquet":
-        unread = [option for option in given if option in OF_TEXT]
-    else:
-        unread = [] if is_table(Path(file)) else list(given)
-    if unread:
+    foreign = {".parquet": OF_TEXT + OF_SHEETS, EXCEL: OF_LINES}.get(
+        Path(file).suffix.lower(), OF_SHEETS if is_table(Path(file)) else tuple(given)
+    )
+    if unread := [option for option in given if option in foreign]:
         raise DataError(f"{file} is no table of text, and read without {', '.join(unread)}")
 
 

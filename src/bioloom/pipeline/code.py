@@ -20,6 +20,8 @@ from bioloom.pipeline.tasks import Features, Task
 
 PACKAGE = Path(__file__).parents[1]
 SCRIPTS = HOME / "scripts"
+BESIDE = (".html", ".csv")
+"""Endings of what a module reads that lies beside it under its name: a template, a list."""
 
 
 def code_hash(step: str, *tasks: Task, features: Features | None = None) -> str:
@@ -83,8 +85,8 @@ def _closure(file: Path) -> frozenset[Path]:
         if current in found:
             continue
         found.add(current)
-        template = current.with_suffix(".html")
-        found.update([template] if template.exists() else [])
+        beside = (current.with_suffix(ending) for ending in BESIDE)
+        found.update(file for file in beside if file.exists())
         queue += [path for path in map(_module_file, _imports(current)) if path]
     return frozenset(found)
 

@@ -151,6 +151,10 @@ def _of_option(given: Any) -> Schema:
     option = given if isinstance(given, Option) else Option(given)
     if option.type is None and option.default is None:
         return {}
+    if option.options is not None:
+        return _closed(option.options)
+    if option.each is not None:
+        return {"type": "object", "additionalProperties": _closed(option.each)}
     schema: Schema = {"type": TYPES[option.type or type(option.default)]}
     if option.choices:
         schema = {"enum": [*option.choices]}

@@ -404,4 +404,11 @@ def without(section: Mapping[str, Any], *keys: str) -> Section:
 
 def to_json(section: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> str:
     """A section as sorted JSON: the form in which a rule's params carry it."""
-    return json.dumps(section, sort_keys=True)
+    return json.dumps(_keys_as_text(section), sort_keys=True)
+
+
+def _keys_as_text(value: Any) -> Any:
+    """Nested content whose keys are text, as in JSON: codes of patients' records may be numbers."""
+    if isinstance(value, Mapping):
+        return {str(key): _keys_as_text(part) for key, part in value.items()}
+    return [_keys_as_text(part) for part in value] if isinstance(value, list) else value

@@ -1,0 +1,211 @@
+"""What a task says of patients' records: which codes become columns, when, and of which unit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from bioloom.clinical.units import check_unit, read_conversions
+from bioloom.errors import DataError
+from bioloom.formats.event_table import COLUMNS
+from bioloom.options import Option, complete_options
+
+FORMATS = ("fhir", "meds", "omop", "table")
+NUMERIC = ("mean", "min", "max", "slope")
+ANSWERS = ("any", "time")
+TAKES = ("last", "first", *NUMERIC, "count", "any")
+REFUSE, LEAVE_OUT = "refuse", "leave_out"
+KEEP, DROP = "keep", "drop"
+LAST_EVENT, COMPLETE = "last_event", "complete"
+ALL = "all"
+
+# `codes` is a list, or a mapping of codes to the unit that their values have where none is written.
+# `value` says what of an event is meant: its number where a `unit` is said, else its text; `code`
+# is the code itself. `values` are words for these. `convert` has the factor and the shift that make
+# `unit` of another unit, where no molar mass does. A `static` value always holds, and has no time.
+_VALUE: dict[str, Any] = {
+    "codes": Option(None),
+    "unit": Option(None, type=str),
+    "molar_mass": Option(None, type=float, above=0),
+    "convert": {},
+    "value": Option(None, type=str, choices=("number", "text", "code")),
+    "values": {},
+    "text_numbers": False,
+}
+FEATURE: dict[str, Any] = _VALUE | {
+    "take": Option(None, type=str, choices=(*TAKES, "age")),
+    "window": None,
+    "static": False,
+}
+OUTCOME: dict[str, Any] = _VALUE | {
+    "take": Option("any", choices=("time", *TAKES)),
+    "within": Option(None, type=str),
+    "followed": None,
+    "prevalent": Option(None, type=str, choices=(KEEP, DROP)),
+}
+INDEX: dict[str, Any] = {
+    "codes": Option(None),
+    "take": Option("first", choices=("first", "last")),
+    "patient": Option(None, type=str),
+    "time": Option(None, type=str),
+    "site": Option(None, type=str),
+    "keep": [],
+}
+RECORDS: dict[str, Any] = {
+    "format": Option(None, type=str, choices=FORMATS),
+    "columns": Option({}, options=COLUMNS),
+    "time_zone": None,
+    "base_url": Option(None, type=str),
+    "index": Option({}, options=INDEX),
+    "window": None,
+    "features": Option({}, each=FEATURE),
+    "outcomes": Option({}, each=OUTCOME),
+    "spellings": {},
+    "wrong_units": Option(REFUSE, choices=(REFUSE, LEAVE_OUT)),
+}
+"""What `records` of a data set takes."""
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(min|h|d|wk)")
+PATIENT = "patient"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the table: which events it is made of, and how.
+
+    `codes` have the unit that is said of them, or None. The window lies from `start` (None: ever)
+    to `end` before the index, of an outcome to `within` after it.
+    """
+
+    name: str
+    codes: Mapping[str, str | None]
+    take: str
+    value: str
+    unit: str | None = None
+    molar_mass: float | None = None
+    convert: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    values: Mapping[str, str] = field(default_factory=dict)
+    text_numbers: bool = False
+    static: bool = False
+    start: pd.Timedelta | None = None
+    end: pd.Timedelta = pd.Timedelta(0)
+    within: pd.Timedelta | None = None
+    followed: Any = None
+    prevalent: str | None = None
+
+
+def features_of(records: Mapping[str, Any]) -> list[Column]:
+    """The columns that are features, checked."""
+    columns = []
+    for name, given in records["features"].items():
+        place = f"records: features: {name}"
+        options = complete_options(given, FEATURE, place)
+        if options["take"] is None:
+            raise DataError(f"`{place}` needs `take`", hint=f"one of {', '.join(TAKES)}, age")
+        if options["take"] == "age":
+            columns.append(Column(str(name), {}, "age", "number"))
+            continue
+        start, end = None, pd.Timedelta(0)
+        if not options["static"]:
+            start, end = _window(options["window"] or records["window"], place)
+        shared = _shared(name, options, place)
+        columns.append(Column(**shared, static=options["static"], start=start, end=end))
+    return columns
+
+
+def outcomes_of(records: Mapping[str, Any]) -> list[Column]:
+    """The columns that tell what happened after the index, checked."""
+    columns = []
+    for name, given in records["outcomes"].items():
+        place = f"records: outcomes: {name}"
+        options = complete_options(given, OUTCOME, place)
+        take, followed = options["take"], options["followed"]
+        within = None if options["within"] is None else duration(options["within"], place)
+        if within is None and take != "time":
+            raise DataError(f"`{place}` needs `within`", hint="such as `within: 30 d`")
+        if take in ANSWERS and (followed is None or (take == "time" and followed == COMPLETE)):
+            raise DataError(
+                f"`{place}`: until when were patients followed? That is not guessed",
+                hint="`followed: last_event`, the last day of the data such as 2023-12-31, codes "
+                "such as [DEATH, VISIT]" + (", or complete" if take == "any" else ""),
+            )
+        shared = _shared(name, options, place)
+        extra = {key: options[key] for key in ("followed", "prevalent")}
+        columns.append(Column(**shared, **extra, within=within))
+    return columns
+
+
+def _shared(name: Any, options: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """What features and outcomes have in common."""
+    take, unit = options["take"], options["unit"]
+    codes = codes_of(options["codes"], place)
+    if unit is not None:
+        check_unit(unit, place)
+    value = options["value"] or ("number" if unit else "text")
+    if take in NUMERIC and value != "number":
+        raise DataError(
+            f"`{place}: take: {take}` needs the `unit` of the numbers",
+            hint="in UCUM, such as `unit: mg/dL`; `unit: '1'` for numbers without one",
+        )
+    if value == "number" and unit is None:
+        raise DataError(f"`{place}` needs the `unit` of its numbers", hint="such as `unit: mg/dL`")
+    return {
+        "name": str(name),
+        "codes": codes,
+        "take": take,
+        "value": value,
+        "unit": unit,
+        "molar_mass": options["molar_mass"],
+        "convert": read_conversions(options["convert"], place),
+        "values": {str(key): str(word) for key, word in options["values"].items()},
+        "text_numbers": options["text_numbers"],
+    }
+
+
+def codes_of(given: Any, place: str) -> dict[str, str | None]:
+    """Codes with the unit that is said of each, or None."""
+    if isinstance(given, Mapping) and given:
+        return {str(code): None if unit is None else str(unit) for code, unit in given.items()}
+    listed = given if isinstance(given, list) else [] if given is None else [given]
+    if not listed or not all(isinstance(code, str | int) for code in listed):
+        raise DataError(
+            f"`{place}: codes` takes codes, got {given!r}",
+            hint="such as ['http://loinc.org|2339-0'], or a mapping of codes to units",
+        )
+    return dict.fromkeys(map(str, listed))
+
+
+def index_codes(index: Mapping[str, Any]) -> dict[str, str | None]:
+    """The codes of the index event; none where a table says the index."""
+    return codes_of(index["codes"], "records: index") if index.get("codes") else {}
+
+
+def duration(given: Any, place: str) -> pd.Timedelta:
+    """A length of time such as `48 h` or `30 d`; months and years have none."""
+    match = _DURATION.fullmatch(str(given).strip())
+    if not match:
+        raise DataError(
+            f"`{place}`: expected a length of time in min, h, d or wk, got {given!r}",
+            hint="such as 48 h, or 365 d for a year",
+        )
+    minutes = {"min": 1, "h": 60, "d": 1440, "wk": 10080}[match[2]]
+    return pd.Timedelta(minutes=float(match[1]) * minutes)
+
+
+def _window(given: Any, place: str) -> tuple[pd.Timedelta | None, pd.Timedelta]:
+    """How long before the index a window begins (None: ever), and how long before it ends."""
+    parts = given if isinstance(given, list) else [given]
+    if given is None or len(parts) not in (1, 2):
+        raise DataError(
+            f"`{place}` needs a `window` before the index",
+            hint="`window: 48 h`, `window: [365 d, 30 d]` (from, to), or `window: all`",
+        )
+    start = None if parts[0] == ALL else duration(parts[0], f"{place}: window")
+    end = duration(parts[1], f"{place}: window") if len(parts) == 2 else pd.Timedelta(0)
+    if start is not None and start <= end:
+        raise DataError(f"`{place}: window` begins at or after its end")
+    return start, end

@@ -1,0 +1,204 @@
+"""Patients' records (FHIR, MEDS, OMOP, or a table of events) as the table of patients.
+
+What the option `records` declares is made: one row a patient with an index event, the columns
+`patient`, features of what was known before it, and outcomes after it. See `docs/records.md`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bioloom.clinical import followup, windows
+from bioloom.clinical.declared import (
+    FORMATS,
+    INDEX,
+    PATIENT,
+    RECORDS,
+    Column,
+    codes_of,
+    features_of,
+    index_codes,
+    outcomes_of,
+)
+from bioloom.errors import DataError
+from bioloom.formats.columns import check_ids, require_columns, text
+from bioloom.formats.event_table import COLUMNS, read_event_table
+from bioloom.formats.events import SEX, Records
+from bioloom.formats.fhir import read_fhir
+from bioloom.formats.meds import read_meds
+from bioloom.formats.omop import read_omop
+from bioloom.formats.table import read_options, read_source
+from bioloom.formats.times import read_column, zones_of
+from bioloom.options import complete_options
+from bioloom.privacy.small_cells import count_shown
+
+DAY = pd.Timedelta(hours=25)
+"""The longest one: on it clocks are turned back."""
+SOURCE = "index"
+"""The source of a table that says each patient's index."""
+
+
+def read_table_of_patients(
+    files: Mapping[str, Path], options: Mapping[str, Any], roles: Collection[str]
+) -> tuple[pd.DataFrame, list[str]]:
+    """The table of patients that `records` declares, and notes on what was left out.
+
+    Outcomes that no role of `columns` names (`roles`) are left out, so that new data may have the
+    same declaration. The rows of the table are numbered from 1. Raises DataError for a declaration
+    that is not complete, and for what the readers refuse.
+    """
+    said = complete_options(options["records"], RECORDS, "records")
+    features, outcomes = features_of(said), outcomes_of(said)
+    _check_names(features, outcomes, said["index"].get("keep", []))
+    records = read_records(files["clinical"], said, options)
+    index, table, notes = _index(records, files, said, options)
+    if index.empty:
+        raise DataError("No patient has an index event", file=files["clinical"])
+    notes += records.notes
+    told = [records.left_out.assign(column="")]
+    for column in features:
+        if column.take == "age":
+            table[column.name], partly = windows.ages(records.births, index)
+            by_year = f"The age of {count_shown(partly)} patients is by year or month of birth"
+            notes += [by_year] if partly else []
+            continue
+        made = windows.make_feature(
+            records.events, index, column, said["spellings"], said["wrong_units"]
+        )
+        table[column.name] = made.values
+        told.append(made.left_out.assign(column=column.name))
+        notes += _spelt(made, column)
+    gone = pd.Index([])
+    for column in outcomes:
+        if not {column.name, f"{column.name}_days"} & {*roles}:
+            continue
+        columns, made, had = followup.make_outcome(records.events, index, column, said)
+        table = table.assign(**{name: columns[name] for name in columns if name in roles})
+        told.append(made.left_out.assign(column=column.name))
+        gone = gone.union(had)
+        notes += _spelt(made, column)
+    if len(gone):
+        notes.append(f"{count_shown(len(gone))} patients had an outcome before the index: left out")
+    notes += _told(pd.concat(told)) + _unnamed(records, [*features, *outcomes], said["index"])
+    table = table[~table.index.isin(gone)].rename_axis(PATIENT).reset_index()
+    return table.set_axis(pd.RangeIndex(1, len(table) + 1), axis=0), notes
+
+
+def read_records(path: Path, said: Mapping[str, Any], options: Mapping[str, Any]) -> Records:
+    """The events of the source `clinical`, by its `format`."""
+    if said["format"] is None:
+        raise DataError(
+            "Which format do the records have?", hint=f"`format:` one of {', '.join(FORMATS)}"
+        )
+    if said["format"] == "meds":
+        return read_meds(path, said["time_zone"])
+    if said["format"] == "fhir":
+        return read_fhir(path, said["time_zone"], said["base_url"])
+    if said["format"] == "omop":
+        return read_omop(path, said["time_zone"])
+    columns = complete_options(said["columns"], COLUMNS, "records: columns")
+    read = read_options("clinical", options)
+    return read_event_table(path, columns, said["time_zone"], read)
+
+
+def _index(
+    records: Records, files: Mapping[str, Path], said: Mapping[str, Any], options: Mapping[str, Any]
+) -> tuple[pd.Series, pd.DataFrame, list[str]]:
+    """The index of each patient, the table to fill with what its table keeps, and notes."""
+    index = complete_options(said["index"], INDEX, "records: index")
+    if (SOURCE in files) == bool(index["codes"]):
+        raise DataError(
+            "What is the index event of a patient?",
+            hint="`records: {index: {codes: [...], take: first}}`, or a source `index`: a table "
+            "with `records: {index: {patient: ..., time: ...}}`",
+        )
+    if SOURCE in files:
+        found, kept, notes = _of_table(files[SOURCE], index, said["time_zone"], options)
+        known = found.index.isin(records.patients)
+        if lost := int((~known).sum()):
+            notes.append(f"{count_shown(lost)} patients with an index have no records: left out")
+        found, kept = found[known], kept[known]
+    else:
+        codes = codes_of(index["codes"], "records: index")
+        events = records.events[records.events["code"].isin(codes)]
+        exact = events["time"].notna() & (events["latest"] - events["time"] < DAY)
+        lost = events.loc[~exact, "patient"].nunique()
+        notes = [f"{count_shown(lost)} patients have index events of no exact day"] if lost else []
+        grouped = events[exact].groupby("patient")["time"]
+        found = grouped.min() if index["take"] == "first" else grouped.max()
+        kept = pd.DataFrame(index=found.index)
+    without = len(set(records.patients) - set(found.index))
+    if without:
+        notes.append(f"{count_shown(without)} patients have no index event: left out")
+    return found, kept, notes
+
+
+def _of_table(
+    path: Path, index: Mapping[str, Any], time_zone: Any, options: Mapping[str, Any]
+) -> tuple[pd.Series, pd.DataFrame, list[str]]:
+    """Index and kept columns of a table of patients, by patient."""
+    for role in ("patient", "time"):
+        if index[role] is None:
+            raise DataError(
+                f"Which column holds the {role}?",
+                file=path,
+                hint=f"`records: {{index: {{{role}: ...}}}}`",
+            )
+    table = read_source(path, SOURCE, {**options, "columns": {}})
+    named = [index[role] for role in ("patient", "time", "site") if index[role]]
+    require_columns(table, [*named, *index["keep"]], path)
+    patients = check_ids(text(table[index["patient"]]), path)
+    sites = text(table[index["site"]]) if index["site"] else None
+    first, _ = read_column(
+        table[index["time"]], zones_of(time_zone, sites, table.index, path), path
+    )
+    if (lacking := first.index[first.isna()]).size:
+        raise DataError("A patient without index", file=path, row=lacking[0], column=index["time"])
+    kept = table[index["keep"]].set_axis(patients.to_numpy(), axis=0)
+    return first.set_axis(patients.to_numpy()), kept, []
+
+
+def _check_names(features: list[Column], outcomes: list[Column], kept: list[str]) -> None:
+    """DataError for a column that is declared twice."""
+    answers = [name for one in outcomes for name in (one.name, f"{one.name}_days")]
+    names = Counter([PATIENT, *map(str, kept), *(one.name for one in features), *answers])
+    if repeated := [name for name, count in names.items() if count > 1]:
+        raise DataError("`records` makes a column twice", column=repeated[0])
+
+
+def _told(left_out: pd.DataFrame) -> list[str]:
+    """A sentence on each reason: columns, records, persons, and the first place."""
+    columns: dict[str, list[str]] = {}
+    for (name, reason), rows in left_out.groupby(["column", "reason"], sort=False):
+        first, persons = rows.iloc[0], rows["patient"].nunique()
+        sentence = (
+            f"{reason}: {count_shown(len(rows))} records of {count_shown(persons)} persons, the "
+            f"first in {first['file']}, row {first['line']}"
+        )
+        columns.setdefault(sentence, []).append(str(name))
+    return [
+        f"Left out{' of ' if names[0] else ''}{', '.join(names)}: {sentence}"
+        for sentence, names in columns.items()
+    ]
+
+
+def _spelt(made: windows.Made, column: Column) -> list[str]:
+    """Notes on the spellings of units that were read as others."""
+    return [f"{column.name}: {name} in {count_shown(n)} values" for name, n in made.spelt.items()]
+
+
+def _unnamed(records: Records, columns: list[Column], index: Mapping[str, Any]) -> list[str]:
+    """A note on records of which no declaration names a code."""
+    named = {SEX, *(code for column in columns for code in column.codes)}
+    named |= {*index_codes(index)}
+    used = records.events["code"].isin(named).groupby(records.events["record"]).any()
+    others = records.events[records.events["record"].isin(used.index[~used])]
+    if others.empty:
+        return []
+    count = count_shown(others["record"].nunique())
+    return [f"{count} records have codes that nothing names: {others['code'].nunique()} codes"]

@@ -1,0 +1,218 @@
+"""Events of patients as columns, one row a patient: what was known in a window before an index.
+
+A value counts by when it was known (`known`), strictly before the index, and from the lower edge
+of the window on. `last`, `first` and `slope` go by when it happened. What lies on the day of the
+index without an hour is not known to be before it, and does not count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from bioloom.clinical import units
+from bioloom.clinical.declared import REFUSE, Column
+from bioloom.errors import DataError
+from bioloom.formats.columns import MOST_TOLD
+from bioloom.formats.events import LEFT_OUT
+
+LIMIT = r"\s*(<=|>=|<|>|≤|≥)\s*\d.*"
+NUMBER = r"\s*[+-]?\d+([.,]\d+)?\s*"
+SECONDS = 86_400  # of a day
+AFTER = "at or after the index"
+LATER = "known only at or after the index"
+NOT_PLACED = "on the day of the index, or of no exact day: not known to be before it"
+UNDATED = "without a time"
+TIES = "texts of one time that differ"
+
+
+@dataclass(frozen=True)
+class Made:
+    """A column by patient, the events that were left out of it, and spellings of units by use."""
+
+    values: pd.Series
+    left_out: pd.DataFrame
+    spelt: dict[str, int]
+
+
+def of_column(events: pd.DataFrame, column: Column) -> pd.DataFrame:
+    """The events that have one of a column's codes: each record once, with the `said` unit."""
+    chosen = events[events["code"].isin(column.codes)].drop_duplicates("record")
+    return chosen.assign(said=chosen["code"].map(column.codes))
+
+
+def make_feature(
+    events: pd.DataFrame, index: pd.Series, column: Column, spellings: Mapping[str, str], rule: str
+) -> Made:
+    """A feature of the patients of `index` (patient -> instant, in the order of the table).
+
+    `rule` says whether values of a unit that cannot be converted stop the run (`refuse`), which is
+    a DataError that lists the lines, or are left out.
+    """
+    chosen = of_column(events, column)
+    at = chosen["patient"].map(index)
+    chosen, at = chosen[at.notna()], at[at.notna()]
+    if column.static:
+        inside = chosen["time"].isna()
+        reasons = pd.Series("with a time, of what is static", at.index)
+    else:
+        inside, reasons = _inside(chosen, at, column)
+    gone = [left_out_of(chosen[~inside], reasons[~inside])]
+    return reduced(chosen[inside], index.index, column, spellings, rule, gone)
+
+
+def _inside(chosen: pd.DataFrame, at: pd.Series, column: Column) -> tuple[pd.Series, pd.Series]:
+    """Whether events are in the window, and why others are left out.
+
+    Nothing is told of what lies before the window, or in a gap between it and the index: that is
+    what the declaration asks for.
+    """
+    known, first, last = chosen["known"], chosen["time"], chosen["latest"]
+    early = known < at - column.start if column.start is not None else known < first
+    inside = (known < at - column.end) & ~early
+    reasons = pd.Series("", chosen.index, dtype="str")
+    reasons = reasons.mask((last < at) & (known >= at), LATER)
+    reasons = reasons.mask((last >= at), AFTER)
+    reasons = reasons.mask((last >= at) & (first <= at) & (first < last), NOT_PLACED)
+    return inside, reasons.mask(first.isna(), UNDATED)
+
+
+def left_out_of(events: pd.DataFrame, reasons: pd.Series) -> pd.DataFrame:
+    """Events that were left out, each with its reason; one without is not told."""
+    return events.assign(reason=reasons)[[*LEFT_OUT]].query("reason != ''")
+
+
+def reduced(
+    chosen: pd.DataFrame,
+    patients: pd.Index,
+    column: Column,
+    spellings: Mapping[str, str],
+    rule: str,
+    gone: list[pd.DataFrame],
+) -> Made:
+    """The chosen events of each patient as one value."""
+    if column.take in ("count", "any"):
+        counts = chosen.groupby("patient").size().reindex(patients, fill_value=0)
+        made = counts if column.take == "count" else counts.gt(0)
+        return Made(made.astype(float), pd.concat(gone), {})
+    spelt: dict[str, int] = {}
+    if column.value == "number":
+        chosen, lost, spelt = _numbers(chosen, column, spellings, rule)
+    else:
+        chosen, lost = _texts(chosen, column)
+    gone.append(lost)
+    if column.take in ("first", "last"):
+        values, differ = _end(chosen, column)
+        gone.append(differ)
+    elif column.take == "slope":
+        values = _slopes(chosen)
+    else:
+        values = chosen.groupby("patient")["value"].agg(column.take)
+    return Made(values.reindex(patients), pd.concat(gone), spelt)
+
+
+def _numbers(
+    chosen: pd.DataFrame, column: Column, spellings: Mapping[str, str], rule: str
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, int]]:
+    """The events that have a number, in the wanted unit; DataError for units that none reads."""
+    texts = chosen["text"].where(chosen["value"].isna())
+    if column.text_numbers:
+        read = texts.where(texts.str.fullmatch(NUMBER).fillna(False)).str.replace(",", ".")
+        chosen = chosen.assign(value=chosen["value"].fillna(pd.to_numeric(read)))
+    none = chosen["value"].isna()
+    reasons = pd.Series("text and no number", chosen.index, dtype="str")
+    reasons = reasons.mask(texts.isna(), "no value")
+    reasons = reasons.mask(texts.str.fullmatch(NUMBER).fillna(False), "a number in a text")
+    reasons = reasons.mask(
+        texts.str.fullmatch(LIMIT).fillna(False), "a limit, such as < 5, and no value"
+    )
+    gone, kept = left_out_of(chosen[none], reasons[none]), chosen[~none]
+    assert column.unit is not None
+    wanted = units.Wanted(column.unit, column.molar_mass, column.convert, spellings)
+    values, wrong, spelt = units.convert(kept["value"], kept["unit"].fillna(kept["said"]), wanted)
+    bad = wrong.notna()
+    if bad.any() and rule == REFUSE:
+        raise _refused(kept[bad], wrong[bad], column, wanted)
+    lost = left_out_of(kept[bad], "a unit that is not converted: " + wrong[bad])
+    return kept.assign(value=values)[~bad], pd.concat([gone, lost]), spelt
+
+
+def _refused(
+    bad: pd.DataFrame, wrong: pd.Series, column: Column, wanted: units.Wanted
+) -> DataError:
+    """The error for values of other units: it names the lines of each, and no value."""
+    told = []
+    for (reason, file), lines in bad.groupby([wrong, "file"], sort=False)["line"]:
+        shown = ", ".join(map(str, sorted(lines)[:MOST_TOLD]))
+        told.append(f"{reason}: {file} row {shown}{' ...' if len(lines) > MOST_TOLD else ''}")
+    return DataError(
+        f"{len(bad)} values have another unit than {column.unit} ({'; '.join(told)})",
+        column=column.name,
+        hint=units.hint(wanted) + "; of records also the unit of a code without one by `codes: "
+        "{<code>: <unit>}`, or `wrong_units: leave_out`",
+    )
+
+
+def _texts(chosen: pd.DataFrame, column: Column) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The events with their text, or their code, as it is called in `values`."""
+    words = chosen["code"] if column.value == "code" else chosen["text"]
+    numbered = words.isna() & chosen["value"].notna()
+    if column.value == "text":
+        words = words.where(~numbered, chosen["value"].map("{:g}".format))
+    reasons = pd.Series("no text", chosen.index, dtype="str")
+    if column.values:
+        reasons = reasons.mask(words.notna(), "a text that `values` does not list")
+        words = words.map(column.values)
+    none = words.isna()
+    return chosen.assign(value=words.astype("str"))[~none], left_out_of(chosen[none], reasons[none])
+
+
+def _end(chosen: pd.DataFrame, column: Column) -> tuple[pd.Series, pd.DataFrame]:
+    """The first or last value of each patient.
+
+    Several numbers of one time are their mean, so that no order of the file decides; texts that
+    differ are none.
+    """
+    when = chosen["time"].astype("int64").where(chosen["time"].notna(), 0)
+    edge = when.groupby(chosen["patient"]).transform("min" if column.take == "first" else "max")
+    ends = chosen[when == edge]
+    by_patient = ends.groupby("patient")["value"]
+    if column.value == "number":
+        return by_patient.mean(), ends.iloc[:0].assign(reason="")[[*LEFT_OUT]]
+    differ = ends["patient"].map(by_patient.nunique()) > 1
+    values = ends[~differ].groupby("patient")["value"].first()
+    return values, left_out_of(ends[differ], pd.Series(TIES, ends.index[differ]))
+
+
+def _slopes(chosen: pd.DataFrame) -> pd.Series:
+    """The least squares slope a day of each patient; missing of a single time."""
+    days = days_between(chosen["time"], pd.Series(chosen["time"].min(), chosen.index))
+    grouped = pd.DataFrame({"patient": chosen["patient"], "x": days, "y": chosen["value"]})
+    means = grouped.groupby("patient")[["x", "y"]].transform("mean")
+    x, y = grouped["x"] - means["x"], grouped["y"] - means["y"]
+    sums = pd.DataFrame({"xy": x * y, "xx": x * x}).groupby(grouped["patient"]).sum()
+    return sums["xy"] / sums["xx"].replace(0, np.nan)
+
+
+def days_between(later: pd.Series, earlier: pd.Series) -> pd.Series:
+    """The days from one instant to the other, as floats."""
+    return (later - earlier).dt.total_seconds() / SECONDS
+
+
+def ages(births: Mapping[str, str], index: pd.Series) -> tuple[pd.Series, int]:
+    """Whole years at the index, by what is known of the date of birth; and of how many part of it.
+
+    Of a year alone it is the difference of the years, which may be one too many.
+    """
+    made, partly = {}, 0
+    for patient, at in index.items():
+        parts = [int(part) for part in births.get(str(patient), "").split("-") if part]
+        if not parts:
+            continue
+        reached = [at.month, at.day][: len(parts) - 1] >= parts[1:]
+        made[patient] = float(at.year - parts[0] - (not reached))
+        partly += len(parts) < 3
+    return pd.Series(made, dtype=float).reindex(index.index), partly

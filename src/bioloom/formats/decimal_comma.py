@@ -1,0 +1,37 @@
+"""Numbers with a decimal comma, where the option `decimal: comma` says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from bioloom.errors import DataError
+from bioloom.formats.columns import MOST_TOLD, likely_type
+
+WITH_COMMA = r"[<>]?=?\s*[+-]?(?:\d{1,3}(?:[. ']\d{3})+|\d+),\d+"
+WITH_POINT = r"[<>]?=?\s*[+-]?\d+\.\d+"
+
+
+def with_points(column: pd.Series, texts: pd.Series, path: Path) -> pd.Series:
+    """A column of text with 1.250,5 as 1250.5, if it is one of numbers.
+
+    `texts` are those cells that are written, and no numbers of a spreadsheet's own. A text such as
+    1.025 may be 1025: DataError that names the rows, and with them those that have both marks.
+    """
+    if not pd.api.types.is_string_dtype(column) or likely_type(column) != "number":
+        return column
+    comma, point = (
+        texts.str.fullmatch(form).fillna(False).astype(bool) for form in (WITH_COMMA, WITH_POINT)
+    )
+    if point.any():
+        both = comma & texts.str.contains(".", regex=False).fillna(False).astype(bool)
+        rows = ", ".join(map(str, column.index[point | both][:MOST_TOLD]))
+        raise DataError(
+            f"A point where the decimal mark is a comma, in row {rows}",
+            file=path,
+            column=str(column.name),
+            hint="1.025 may be 1025: write all numbers of the column in one way",
+        )
+    plain = texts.str.replace(r"[. '](?=\d{3})", "", regex=True).str.replace(",", ".")
+    return column.mask(comma, plain)

@@ -1,0 +1,392 @@
+"""Records as columns: windows, zones, units, codes; what was not known then never counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from bioloom.clinical import windows
+from bioloom.clinical.declared import RECORDS, features_of, outcomes_of
+from bioloom.formats.events import event_table
+from bioloom.formats.omop import read_omop
+from bioloom.options import complete_options
+from bioloom.pipeline.check import task_mistakes
+from tests.tiny_records import csv, made, meds
+from tests.toys import refused
+
+ZONES = {"Kita": "Asia/Tokyo", "Ouest": "America/New_York", "Mitte": "Europe/London"}
+COLUMNS = {"patient": "who", "code": "what", "time": "drawn", "known": "told", "value": "value"}
+LAB = {"format": "table", "columns": COLUMNS | {"unit": "unit", "site": "site"}}
+INDEX = {"patient": "who", "time": "at"}
+
+
+def lactate(take: str, **more) -> dict:
+    return {"codes": ["lactate"], "take": take, "unit": "mmol/L", **more}
+
+
+@pytest.fixture
+def hospitals(tmp_path) -> tuple[Path, Path]:
+    """Three hospitals: local time with offset, without one, UTC, and days alone."""
+    rows = {
+        # Drawn and told before the index, the last one told ten minutes after it.
+        "A,Kita": [
+            "2022-05-11T06:00:00+09:00,2022-05-11T06:30:00+09:00,1.0",
+            "2022-05-12T06:00:00+09:00,2022-05-12T06:30:00+09:00,2.0",
+            "2022-05-11T21:00:00Z,2022-05-11T23:10:00Z,9.0",
+        ],
+        # 02:00 and 03:00 at UTC are ten and eleven in the evening before.
+        "B,Ouest": [
+            "2022-07-01T18:00:00,2022-07-01T18:30:00,1.5",
+            "2022-07-02T02:00:00Z,2022-07-02T02:30:00Z,3.5",
+            "2022-07-01T23:30:00,2022-07-01T23:45:00,7.0",
+        ],
+        "C,Mitte": ["2022-09-14,2022-09-14,1.1", "2022-09-15,2022-09-15,6.0"],
+        # The lower edge is in, a minute before it is out, and so is the index.
+        "D,Kita": [
+            "2022-05-10T10:00:00+09:00,2022-05-10T10:00:00+09:00,1.0",
+            "2022-05-10T09:59:00+09:00,2022-05-10T09:59:00+09:00,5.0",
+            "2022-05-12T10:00:00+09:00,2022-05-12T10:00:00+09:00,4.0",
+        ],
+        "E,Ouest": ["2022-02-01T12:00:00,2022-02-01T12:30:00,1.9"],
+    }
+    lines = [f"{who},lactate,{row},mmol/L" for who, own in rows.items() for row in own]
+    table = csv(tmp_path / "lab.csv", "who,site,what,drawn,told,value,unit", *lines)
+    index = csv(
+        tmp_path / "index.csv",
+        "who,site,at",
+        *("A,Kita,2022-05-12T08:00:00+09:00", "B,Ouest,2022-07-01T23:00:00", "C,Mitte,2022-09-15"),
+        *("D,Kita,2022-05-12T10:00:00+09:00", "E,Ouest,2022-03-01T12:00:00"),
+    )
+    return table, index
+
+
+def test_instants_are_compared_and_a_result_counts_when_it_is_known(hospitals):
+    table, index = hospitals
+    takes = ("last", "first", "mean", "count", "slope")
+    features = {take: lactate(take) for take in takes}
+    records = {"time_zone": ZONES, "index": INDEX | {"site": "site"}, "window": "48 h"}
+    found, notes = made(table, LAB | records | {"features": features}, index)
+    found = found.round(9)
+    assert found.loc["A"].tolist() == [2.0, 1.0, 1.5, 2, 1.0]
+    assert found.loc["B"].tolist() == [3.5, 1.5, 2.5, 2, 12.0]  # 2 in four hours
+    assert found.loc["C", :"count"].tolist() == [1.1, 1.1, 1.1, 1]
+    assert found.loc["D", :"count"].tolist() == [1.0, 1.0, 1.0, 1]
+    assert found.loc["E", :"count"].isna().tolist() == [True, True, True, False]
+    assert found.loc["E", "count"] == 0
+    assert found.loc[["C", "D", "E"], "slope"].isna().all()
+    told = "\n".join(notes)
+    assert "Left out of last, first, mean, count, slope: known only at or after the index" in told
+    assert "on the day of the index" in told
+
+
+def test_a_time_without_zone_is_refused_by_line(hospitals):
+    table, index = hospitals
+    records = LAB | {"index": INDEX, "window": "48 h", "features": {"x": lactate("last")}}
+    refused(lambda: made(table, records, index), "time_zone", "lab.csv, row 5, column drawn")
+    zones = {"time_zone": {"Kita": "Asia/Tokyo"}}
+    refused(lambda: made(table, records | zones, index), "A hospital", "row 5")
+
+
+def test_a_window_may_end_before_the_index(hospitals):
+    table, index = hospitals
+    records = LAB | {"time_zone": ZONES, "index": INDEX | {"site": "site"}}
+    features = {"early": lactate("mean", window=["48 h", "12 h"]), "ever": lactate("count")}
+    found, _ = made(table, records | {"window": "all", "features": features}, index)
+    assert found.loc["A"].tolist() == [1.0, 2]
+    assert found["ever"].tolist() == [2, 2, 1, 2, 1]
+
+
+LABS = [
+    ("glucose", 100, "mg/dL"),
+    ("glucose", 5.5, "mmol/L"),
+    ("glucose", 6.1, ""),
+    ("glucose", 104, "mg%"),
+    ("hba1c", 53, "mmol/mol"),
+    ("hemoglobin", 8.2, "mmol/L"),
+    ("platelets", 205, "K/uL"),
+    ("weight", 180, "cm"),
+]
+TARGETS = {
+    "glucose": {"unit": "mg/dL", "molar_mass": 180.156},
+    "hba1c": {"unit": "%", "convert": {"mmol/mol": [0.09148, 2.152]}},
+    "hemoglobin": {"unit": "g/dL"},
+    "platelets": {"unit": "10*9/L"},
+    "weight": {"unit": "kg"},
+}
+
+
+def labs(tmp_path: Path, **more) -> tuple[Path, dict, Path]:
+    rows = [f"P{i},{a},2022-01-0{i + 1},{v},{u}" for i, (a, v, u) in enumerate(LABS)]
+    table = csv(tmp_path / "labs.csv", "who,what,drawn,value,unit", *rows)
+    index = csv(tmp_path / "index.csv", "who,at", *(f"P{i},2022-02-01" for i in range(len(LABS))))
+    features = {name: {"codes": [name], "take": "last", **t} for name, t in TARGETS.items()}
+    columns = {k: v for k, v in LAB["columns"].items() if k not in ("known", "site")}
+    records = LAB | {"columns": columns, "time_zone": "UTC", "index": INDEX, "window": "all"}
+    return table, records | {"features": features} | more, index
+
+
+def test_units_are_converted_or_refused_by_line(tmp_path):
+    table, records, index = labs(tmp_path)
+    message = refused(
+        lambda: made(table, records, index), r"no unit: labs.csv row 4", r"unit mg%.*row 5"
+    )
+    assert "6.1" not in message
+    assert "molar_mass" in message
+    left = records | {"wrong_units": "leave_out", "spellings": {"mg%": "mg/dL"}}
+    found, notes = made(table, left, index)
+    assert found["glucose"].dropna().round(4).tolist() == [100, 99.0858, 104]
+    assert found["hba1c"].dropna().round(4).tolist() == [7.0004]
+    assert found["platelets"].dropna().tolist() == [205]
+    assert found[["hemoglobin", "weight"]].isna().all(axis=None)
+    told = "\n".join(notes)
+    assert "hemoglobin: a unit that is not converted: unit mmol/L" in told
+    assert "platelets: K/uL as 10*3/uL in fewer than 5 values" in told
+
+
+# MEDS --------------------------------------------------------------------------------------------
+
+BIG = 2**53  # which floats do not tell from the next number
+GLUCOSE = {
+    "codes": {"LAB//GLU//mg/dL": "mg/dL", "LAB//GLU//mmol/L": "mmol/L"},
+    "unit": "mg/dL",
+    "molar_mass": 180.156,
+}
+
+
+@pytest.fixture
+def standard(tmp_path) -> tuple[Path, Path]:
+    """Static rows, texts, unsorted rows, two units, and values at the time of prediction."""
+    rows = [
+        (BIG, None, "GENDER//F", None, None),
+        (BIG, "2021-04-05 10:00", "LAB//GLU//mg/dL", 220, None),
+        (BIG, "1960-02-01", "MEDS_BIRTH", None, None),
+        (BIG, "2021-04-04 10:00", "LAB//GLU//mmol/L", 5.0, None),
+        (BIG, "2021-04-03 10:00", "LAB//GLU//mg/dL", 80, None),
+        (BIG, "2021-04-05 00:00", "PROCEDURE//1", None, None),
+        (BIG, "2021-04-09 10:00", "MEDS_DEATH", None, None),
+        (BIG, "2021-04-02 10:00", "LAB//CRP", None, "<5"),
+        (BIG + 1, "1970-07-09", "MEDS_BIRTH", None, None),
+        (BIG + 1, None, "GENDER//M", None, None),
+        (BIG + 1, "2021-04-01 10:00", "LAB//GLU//mg/dL", 110, None),
+        (BIG + 1, "2021-03-01 10:00", "LAB//GLU//mg/dL", 60, None),
+        (5, None, "LAB//GLU//mg/dL", 95, None),
+        (5, "2021-04-04 10:00", "LAB//GLU//mg/dL", None, "105"),
+        (5, "2021-04-05 10:00", "MEDS_DEATH", None, None),
+    ]
+    meds(tmp_path / "meds/data/0.parquet", *rows)
+    labels = pd.DataFrame({"subject_id": [BIG, BIG + 1, 5]})
+    at = pd.Timestamp("2021-04-05 10:00")
+    labels.assign(prediction_time=at).to_parquet(tmp_path / "labels.parquet", index=False)
+    return tmp_path / "meds", tmp_path / "labels.parquet"
+
+
+def test_meds_is_read_with_its_static_rows_texts_and_large_ids(standard):
+    features = {
+        "last": GLUCOSE | {"take": "last"},
+        "mean": GLUCOSE | {"take": "mean"},
+        "crp": {"codes": ["LAB//CRP"], "take": "last", "unit": "mg/L"},
+        "procedures": {"codes": ["PROCEDURE//1"], "take": "count"},
+        "sex": {
+            **{"codes": ["GENDER//F", "GENDER//M"], "take": "last", "static": True},
+            **{"value": "code", "values": {"GENDER//F": "female", "GENDER//M": "male"}},
+        },
+        "age": {"take": "age"},
+        "dead": {"codes": ["DEATH"], "take": "any"},
+    }
+    records = {"format": "meds", "time_zone": "UTC", "window": "7 d", "features": features}
+    index = {"patient": "subject_id", "time": "prediction_time"}
+    found, notes = made(standard[0], records | {"index": index}, standard[1])
+    one, other, third = str(BIG), str(BIG + 1), "5"
+    assert found["last"].round(3).to_dict() == pytest.approx(
+        {one: 90.078, other: 110.0, third: np.nan}, nan_ok=True
+    )
+    assert found.loc[one, "mean"] == pytest.approx(85.039)
+    assert found["sex"].dropna().to_dict() == {one: "female", other: "male"}
+    assert found["age"].dropna().to_dict() == {one: 61, other: 50}
+    assert found[["procedures", "dead"]].eq(0).all(axis=None)
+    told = "\n".join(notes)
+    for reason in ("without a time", "a number in a text", "a limit", "on the day of the index"):
+        assert reason in told
+    assert "220" not in told
+    texts = {"last": GLUCOSE | {"take": "last", "text_numbers": True}}
+    found, _ = made(standard[0], records | {"index": index, "features": texts}, standard[1])
+    assert found.loc["5", "last"] == 105
+
+
+def test_ids_that_are_floats_are_refused(tmp_path):
+    path = tmp_path / "0.parquet"
+    table = pd.DataFrame({"subject_id": [1.0], "time": ["2021-01-01"], "code": ["X"]})
+    table.to_parquet(path)
+    records = {"format": "meds", "time_zone": "UTC", "index": {"codes": ["X"]}}
+    refused(lambda: made(path, records), "whole numbers", "subject_id")
+
+
+# OMOP --------------------------------------------------------------------------------------------
+
+MEASURED = (
+    "measurement_id,person_id,measurement_concept_id,measurement_date,measurement_datetime,"
+    "operator_concept_id,value_as_number,value_as_concept_id,unit_concept_id,"
+    "measurement_source_value,unit_source_value"
+)
+
+
+@pytest.fixture
+def model(tmp_path) -> Path:
+    folder = tmp_path / "omop"
+    person = "person_id,gender_concept_id,year_of_birth,month_of_birth,day_of_birth"
+    csv(folder / "person.csv", person, "1,8507,1951,4,", "2,8532,1962,,", "3,0,1976,2,3")
+    rows = [
+        "1,3004501,2022-03-01,2022-03-01 08:00:00,0,90,0,8840,GLU,mg/dL",
+        "1,3004501,2022-03-02,2022-03-02 08:00:00,0,5.0,0,8753,GLU,",
+        "1,0,2022-03-01,2022-03-01 08:00:00,0,4.1,0,0,KAL,mmol/L",
+        "1,0,2022-03-01,2022-03-01 08:00:00,0,800,0,0,FERR,ng/mL",
+        "2,3004501,2022-03-03,2022-03-03 00:00:00,4171756,40,0,8840,GLU,mg/dL",
+        "2,3004501,2022-03-04,2022-03-04 08:00:00,0,,45878583,0,GLU,",
+        "3,3004501,2022-03-05,,0,104,0,0,GLU,mg/dl",
+        "3,3004501,2022-03-06,2022-03-06 08:00:00,0,101,0,0,GLU,",
+        "3,3004501,2022-03-06,2022-03-06 09:00:00,0,5.6,0,8840,GLU,mmol/L",
+        "9,3004501,2022-03-06,2022-03-06 08:00:00,0,97,0,8840,GLU,mg/dL",
+    ]
+    csv(folder / "measurement.csv", MEASURED, *(f"{i},{row}" for i, row in enumerate(rows, 1)))
+    drugs = "person_id,drug_concept_id,drug_exposure_start_date,drug_source_value"
+    csv(folder / "drug_exposure.csv", drugs, "1,0,2022-01-01,A", "2,0,2022-01-01,B")
+    csv(folder / "death.csv", "person_id,death_date", "2,2022-05-01")
+    return folder
+
+
+def test_concept_zero_is_no_concept(model):
+    read = read_omop(model, "UTC")
+    assert not read.events["code"].isin(["0"]).any()
+    codes = {"measurement|KAL", "measurement|FERR", "drug_exposure|A", "drug_exposure|B"}
+    assert codes <= set(read.events["code"])
+    assert any(note.startswith("measurement:") and "2 source values" in note for note in read.notes)
+    assert read.births == {"1": "1951-04", "2": "1962", "3": "1976-02-03"}
+    reasons = read.left_out.set_index("line")["reason"]
+    assert "its person is not" in reasons[11]
+    assert "the text of the unit is another one" in reasons[10]
+
+
+def test_omop_takes_the_unit_from_either_column(model, tmp_path):
+    index = csv(tmp_path / "index.csv", "who,at", *(f"{i},2022-04-01" for i in (1, 2, 3)))
+    sugar = {"codes": [3004501], "unit": "mg/dL", "molar_mass": 180.156, "take": "mean"}
+    features = {
+        "glucose": sugar,
+        "potassium": {"codes": ["measurement|KAL"], "unit": "mmol/L", "take": "last"},
+        "sex": {"codes": ["SEX"], "take": "last", "static": True},
+        "age": {"take": "age"},
+    }
+    records = {"format": "omop", "time_zone": "UTC", "index": INDEX, "window": "60 d"}
+    records |= {"features": features}
+    refused(lambda: made(model, records, index), "no unit: measurement.csv row 9")
+    found, notes = made(model, records | {"wrong_units": "leave_out"}, index)
+    assert found["glucose"].round(3).dropna().to_dict() == {"1": 90.039, "3": 104}
+    assert found["potassium"].dropna().to_dict() == {"1": 4.1}
+    assert found["sex"].dropna().to_dict() == {"1": "male", "2": "female"}
+    assert found["age"].tolist() == [71, 60, 46]
+    assert any("by year or month of birth" in note for note in notes)
+
+
+def test_omop_is_a_folder_with_persons(model, tmp_path):
+    refused(lambda: read_omop(model / "person.csv", "UTC"), "the folder of its tables")
+    (model / "person.csv").unlink()
+    refused(lambda: read_omop(model, "UTC"), "no table person")
+
+
+# Any events --------------------------------------------------------------------------------------
+
+HOUR = 3600 * 10**6
+TAKES = ("first", "last", "mean", "min", "max", "count", "any", "slope")
+
+
+def test_columns_are_those_of_a_loop_over_events():
+    """Every way to take a value, beside its plain definition; `known` decides, `time` orders."""
+    rng, at = np.random.default_rng(0), 10**5 * HOUR
+    events = pd.DataFrame({"who": rng.integers(0, 60, 200), "hour": rng.integers(-60, 10, 200)})
+    events["late"], events["value"] = rng.integers(0, 9, 200), rng.integers(-50, 50, 200) / 2
+    rows = [
+        {
+            **{"patient": str(e.who), "code": "x", "value": e.value, "unit": "1", "record": i},
+            **{"time": at + e.hour * HOUR, "latest": at + e.hour * HOUR, "file": "f", "line": i},
+            "known": at + (e.hour + e.late) * HOUR,
+        }
+        for i, e in enumerate(events.itertuples())
+    ]
+    index = pd.Series(pd.Timestamp(at, unit="us", tz="UTC"), list(map(str, range(60))))
+    said = {take: {"codes": ["x"], "take": take, "unit": "1", "window": "48 h"} for take in TAKES}
+    columns, table = features_of({"features": said, "window": None}), event_table(rows)
+    found = {c.name: windows.make_feature(table, index, c, {}, "refuse").values for c in columns}
+    known = events[(events["hour"] + events["late"]).between(-48, -1)]
+    sizes = known.groupby("who").size()
+    assert {1, 2} <= set(sizes)
+    assert len(sizes) < 60
+    for who in range(60):
+        hours, values = known.loc[known["who"] == who, ["hour", "value"]].to_numpy().T
+        own = {take: found[take][str(who)] for take in TAKES}
+        assert (own["count"], own["any"]) == (len(hours), bool(len(hours)))
+        if not len(hours):
+            assert all(np.isnan(own[take]) for take in ("first", "last", "mean", "min", "slope"))
+            continue
+        assert own["first"] == pytest.approx(values[hours == hours.min()].mean())
+        assert own["last"] == pytest.approx(values[hours == hours.max()].mean())
+        assert own["mean"] == pytest.approx(values.mean())
+        assert (own["min"], own["max"]) == (values.min(), values.max())
+        slope = np.polyfit(hours / 24, values, 1)[0] if len(set(hours)) > 1 else np.nan
+        assert own["slope"] == pytest.approx(slope, nan_ok=True, abs=1e-9)
+
+
+def test_texts_of_one_time_that_differ_are_none_whatever_their_order():
+    row = {"patient": "p", "code": "x", "time": HOUR, "latest": HOUR, "known": HOUR, "file": "f"}
+    rows = [row | {"text": word, "record": i, "line": i} for i, word in enumerate("ab")]
+    index = pd.Series(pd.Timestamp("2000-01-01", tz="UTC"), ["p"])
+    said = {"features": {"x": {"codes": ["x"], "take": "last", "window": "all"}}, "window": None}
+    for order in (rows, rows[::-1]):
+        found = windows.make_feature(event_table(order), index, features_of(said)[0], {}, "refuse")
+        assert found.values.isna().all()
+        assert len(found.left_out) == 2
+
+
+def test_a_declaration_is_checked_before_any_job_runs(tmp_path):
+    path = csv(tmp_path / "a.csv", "who,what,drawn", "P,x,2022-01-01")
+    training = {"clinical": str(path), "columns": {"id": "patient", "label": "ill"}}
+    said = {"format": "table", "features": {"x": {"code": ["x"], "take": "last"}}}
+    task = {"application": "disease_diagnosis", "datasets": {"training": training}}
+    [first, *_] = task_mistakes(
+        "a", {**task, "datasets": {"training": training | {"records": said}}}
+    )
+    assert "Unknown option 'code'" in first
+    assert "records: features: x" in first
+
+
+@pytest.mark.parametrize(
+    ("feature", "expected"),
+    [
+        ({"take": "mean"}, "needs the `unit`"),
+        ({"take": "last", "unit": "mg/dl"}, "write 'mg/dL'"),
+        ({"take": "last", "unit": "wizards"}, "no UCUM unit"),
+        ({"take": "last", "window": "2 months"}, "min, h, d or wk"),
+        ({"take": "last", "window": ["1 d", "2 d"]}, "begins at or after its end"),
+        ({"take": "last", "codes": []}, "takes codes"),
+        ({}, "needs `take`"),
+        ({"take": "last", "unit": "%", "convert": {"mmol/mol": 2}}, "a factor and a shift"),
+    ],
+)
+def test_what_a_feature_lacks_is_said(feature, expected):
+    said = {"features": {"x": {"codes": ["x"]} | feature}, "window": "all"}
+    refused(lambda: features_of(said), expected, "records: features: x")
+
+
+def test_a_feature_needs_a_window(tmp_path):
+    said = {"features": {"x": {"codes": ["x"], "take": "last"}}, "window": None}
+    refused(lambda: features_of(said), "needs a `window`")
+
+
+def test_the_declaration_of_the_docs_is_one():
+    page = (Path(__file__).parents[1] / "docs/records.md").read_text()
+    content = yaml.safe_load(page.split("```yaml")[1].split("```")[0])
+    said = complete_options(content["datasets"]["training"]["records"], RECORDS, "records")
+    assert [column.name for column in features_of(said)] == list(said["features"])
+    assert [column.take for column in outcomes_of(said)] == ["any"]

@@ -1,0 +1,145 @@
+"""Excel: what a spreadsheet is sure of is read; all else is refused by row."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from bioloom.application import get_application
+from bioloom.formats.table import read_matrix, read_table
+from tests.tiny_records import csv
+from tests.toys import refused, write
+
+HEADER = ["id", "seen", "crp", "gene", "ward"]
+DAY = datetime(2022, 3, 4)
+SERIAL = 44624  # 2022-03-04
+ROWS = [
+    ["P1", DAY, "3,5", "TP53", "0012"],
+    ["P2", SERIAL, "1.250,5", "KRAS", "0013"],
+    ["P3", "04.05.2022", 7, "DEC1", "0014"],
+    ["P4", "2022-03-07", "12,0", "#N/A", "0012"],
+    ["P5", "13/03/2022", 71.5, "BRCA2", 12],
+    ["P6", None, None, "TP53", "0013"],
+]
+
+
+def book(path: Path, rows: list[list], header: list[list] | None = None, **sheets: list) -> Path:
+    made = openpyxl.Workbook()
+    made.active.title = "data"
+    for row in [*(header or [HEADER]), *rows]:
+        made.active.append(row)
+    for name, content in sheets.items():
+        made.create_sheet(name).append(content)
+    made.save(path)
+    return path
+
+
+def changed(row: int, column: str, value) -> list[list]:
+    rows = [[*r] for r in ROWS]
+    rows[row][HEADER.index(column)] = value
+    return rows
+
+
+def test_dates_commas_and_zeros_in_front_are_kept(tmp_path, capsys):
+    table = read_table(book(tmp_path / "a.xlsx", ROWS), decimal="comma")
+    assert table.index.tolist() == [2, 3, 4, 5, 6, 7]
+    days = ["2022-03-04", "2022-03-04", "2022-05-04", "2022-03-07", "2022-03-13"]
+    assert table["seen"].tolist()[:5] == days  # day first, as 13/03 proves
+    assert table["seen"].isna().tolist()[5:] == [True]
+    assert table["crp"].astype(float).tolist()[:5] == [3.5, 1250.5, 7, 12, 71.5]
+    assert table["ward"].tolist() == ["0012", "0013", "0014", "0012", "12", "0013"]
+    assert table["gene"].isna().sum() == 1
+    assert "ward is text, and a number in row 6" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "value", "expected"),
+    [
+        (2, "crp", "4.1", "a comma, in row 3, 4"),
+        (2, "crp", "1.025", "a comma, in row 3, 4"),
+        (2, "seen", "March 2022", "No day.*row 4"),
+        (2, "seen", "29.02.2022", "no calendar, in row 4"),
+        (2, "gene", datetime(2022, 9, 2), "gene names such as SEPT2"),
+        (5, "id", "Mean", "notes.*: 7.*last_row: 6"),
+        (2, "ward", "#REF!", "A formula that failed, in row 4"),
+    ],
+)
+def test_what_may_mean_several_things_is_refused_by_row(tmp_path, row, column, value, expected):
+    path = book(tmp_path / "a.xlsx", changed(row, column, value))
+    assert "1.250" not in refused(lambda: read_table(path, decimal="comma"), expected)
+
+
+def test_a_date_becomes_no_gene_and_neither_do_serials_beside_it(tmp_path):
+    rows = changed(0, "gene", datetime(2022, 9, 2))
+    rows[5][3] = SERIAL
+    refused(lambda: read_table(book(tmp_path / "a.xlsx", rows)), "something else, in row 2, 7")
+
+
+def test_a_number_that_became_a_date_is_refused(tmp_path):
+    rows = changed(2, "crp", datetime(2022, 5, 1))
+    refused(lambda: read_table(book(tmp_path / "a.xlsx", rows)), "something else", "row 4")
+
+
+def test_an_order_of_dates_that_nothing_proves_is_asked_for(tmp_path):
+    rows = [["P1", "04/05/2022"], ["P2", "06/07/2022"]]
+    path = book(tmp_path / "a.xlsx", rows, [["id", "seen"]])
+    refused(lambda: read_table(path), "cannot be told, in row 2, 3", "date_order")
+    assert read_table(path, date_order="month first")["seen"].tolist()[0] == "2022-04-05"
+
+
+def test_notes_below_a_table_end_it_by_declaration(tmp_path):
+    notes = [["Mean", None, "=AVERAGE(C2:C7)", None, None], [], ["* after transfusion"]]
+    path = book(tmp_path / "a.xlsx", ROWS + notes)
+    refused(lambda: read_table(path), "rows of the table: 8, 10", "last_row: 7")
+    assert len(read_table(path, last_row=7)) == 6
+
+
+def test_sheets_and_lines_of_names_are_declared(tmp_path, capsys):
+    top = ["", "Baseline", "", "Follow-up"]
+    path = book(tmp_path / "a.xlsx", [["P1", 1, 2, 3]], [top, ["id", "crp", "bmi", "crp"]], old=[1])
+    made = openpyxl.load_workbook(path)
+    made["data"].merge_cells("B1:C1")
+    made.save(path)
+    refused(lambda: read_table(path), "Which sheet", "data, old")
+    refused(lambda: read_table(path, sheet="new"), "no sheet 'new'")
+    refused(lambda: read_table(path, sheet="data", skip=1), "there twice: crp", "header_lines: 2")
+    table = read_table(path, sheet="data", header_lines=2)
+    assert list(table) == ["id", "Baseline crp", "Baseline bmi", "Follow-up crp"]
+    made["old"].sheet_state = "hidden"
+    made.save(path)
+    read_table(path, header_lines=2)
+    assert "1 hidden sheets" in capsys.readouterr().err
+
+
+def test_a_workbook_of_the_other_calendar_has_the_same_days(tmp_path):
+    made = openpyxl.Workbook()
+    made.epoch = openpyxl.utils.datetime.CALENDAR_MAC_1904
+    for row in (["id", "seen"], ["P1", DAY], ["P2", SERIAL - 1462]):
+        made.active.append(row)
+    made.save(tmp_path / "a.xlsx")
+    assert read_table(tmp_path / "a.xlsx")["seen"].tolist() == ["2022-03-04", "2022-03-04"]
+
+
+def test_patients_may_come_as_a_sheet(tmp_path):
+    rows = [[f"P{i}", 40 + i, "ill" if i % 2 else "well"] for i in range(12)]
+    path = book(tmp_path / "a.xlsx", rows, [["id", "age", "state"]])
+    options = {"columns": {"id": "id", "label": "state"}}
+    samples = get_application("disease_diagnosis").ingest({"clinical": path}, options).samples
+    assert samples["age"].tolist() == [40.0 + i for i in range(12)]
+
+
+def test_what_is_no_workbook_is_refused(tmp_path):
+    refused(lambda: read_table(write(tmp_path / "a.xlsx", b"PK\x03\x04 broken")), "cannot be read")
+    refused(lambda: read_table(tmp_path / "b.xlsx"), "no such file")
+
+
+def test_text_tables_may_have_decimal_commas_too(tmp_path):
+    path = csv(tmp_path / "a.csv", "id;crp", "P1;3,5", "P2;1.250,5", "P3;7")
+    table = read_table(path, decimal="comma")
+    assert table["crp"].astype(float).tolist() == [3.5, 1250.5, 7]
+    assert read_matrix(path, decimal="comma")[1]["crp"].tolist() == [3.5, 1250.5, 7]
+    mixed = csv(tmp_path / "b.csv", "id;crp", "P1;3,5", "P2;1.025")
+    refused(lambda: read_table(mixed, decimal="comma"), "row 3", "may be 1025")
