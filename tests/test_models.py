@@ -191,7 +191,8 @@ def test_answers_have_the_shape_and_survive_saving(name, kind, make, device, tmp
     model.save(tmp_path / "model")
     loaded = get_model(name).load(tmp_path / "model")
     np.testing.assert_array_equal(answers(loaded, X), before)
-    suffixes = {path.suffix for path in (tmp_path / "model").iterdir()}
+    files = (path for path in (tmp_path / "model").rglob("*") if path.is_file())
+    suffixes = {path.suffix for path in files}
     assert suffixes <= {".json", ".safetensors", ".skops"}
 
 

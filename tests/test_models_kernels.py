@@ -5,8 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bioloom.errors import DataError
-from bioloom.models._kernels import check_rows, ridges
+from bioloom.models import _kernels, get_model
+from bioloom.models._kernels import ridges
+
+
+def rbf(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.exp(-((a[:, None] - b) ** 2).sum(axis=2)) + 1
 
 
 @settings(max_examples=25, deadline=None)
@@ -14,18 +18,50 @@ from bioloom.models._kernels import check_rows, ridges
 def test_left_out_answers_are_those_of_refits(rows, outputs, seed):
     rng = np.random.default_rng(seed)
     X, y = rng.normal(size=(rows, 3)), rng.normal(size=(rows, outputs))
-    kernel = np.exp(-((X[:, None] - X) ** 2).sum(axis=2)) + 1
-    groups = rng.integers(0, 5, rows)
-    for fitted in ridges(kernel, y, (0.1, 2.0)):
+    kernel, groups = rbf(X, X), rng.integers(0, 5, rows)
+    for fitted in ridges(kernel, np.arange(rows), y, (0.1, 2.0)):
         strength, left_out = fitted.strength * np.eye(rows), fitted.left_out(groups)
         np.testing.assert_allclose((kernel + strength) @ fitted.coefficients, y, atol=1e-8)
         for group in np.unique(groups):
             out = groups == group
             inside = np.linalg.solve((kernel + strength)[np.ix_(~out, ~out)], y[~out])
-            expected = kernel[np.ix_(out, ~out)] @ inside
-            np.testing.assert_allclose(left_out[out], expected, atol=1e-8)
+            np.testing.assert_allclose(left_out[out], kernel[np.ix_(out, ~out)] @ inside, atol=1e-8)
 
 
-def test_more_rows_than_fit_into_memory_are_refused():
-    with pytest.raises(DataError, match="15001 are too many"):
-        check_rows("kernel", 15_001)
+@settings(max_examples=25, deadline=None)
+@given(st.integers(8, 25), st.integers(2, 6), st.integers(0, 2**32 - 1))
+def test_of_landmarks_they_are_those_of_refits_of_their_kernel(rows, size, seed):
+    """The kernel of Nystroem, written out, with the exact formula."""
+    rng = np.random.default_rng(seed)
+    X, y = rng.normal(size=(rows, 3)), rng.normal(size=(rows, 2))
+    marks = np.sort(rng.permutation(rows)[:size])
+    compared, groups = rbf(X, X[marks]), rng.integers(0, 4, rows)
+    whole = compared @ np.linalg.pinv(compared[marks], rcond=1e-6, hermitian=True) @ compared.T
+    few = list(ridges(compared, marks, y, (0.1, 2.0)))
+    full = list(ridges(whole, np.arange(rows), y, (0.1, 2.0)))
+    for a, b in zip(few, full, strict=True):
+        np.testing.assert_allclose(a.left_out(groups), b.left_out(groups), atol=1e-5)
+        np.testing.assert_allclose(compared @ a.coefficients, whole @ b.coefficients, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["classes", "values"])
+def test_many_rows_are_learnt_through_landmarks(kind, monkeypatch):
+    monkeypatch.setattr(_kernels, "EXACT_ROWS", 100)
+    monkeypatch.setattr(_kernels, "LANDMARKS", 60)
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(500, 3)).astype(np.float32)
+    signal = np.sin(2 * X[:, 0]) + X[:, 1]
+    y = signal if kind == "values" else (signal > 0).astype(int)
+    size = 1 if kind == "values" else 2
+    model = get_model("kernel")(output=kind, n_outputs=size, seed=1)
+    model.fit(X[:400], y[:400], X[400:], y[400:])
+    assert len(model.rows[0]) == 60
+    said = model.predict(X[400:]) if kind == "values" else model.predict_proba(X[400:])[:, 1]
+    assert np.corrcoef(said, signal[400:])[0, 1] > 0.75
+
+
+def test_more_rows_than_fit_into_memory_are_drawn(monkeypatch):
+    monkeypatch.setattr(_kernels, "MOST_ROWS", 50)
+    drawn = _kernels.drawn_rows(120, seed=3)
+    assert len(drawn) == len(set(drawn)) == 50
+    assert (np.diff(drawn) > 0).all()

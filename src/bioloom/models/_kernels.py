@@ -1,68 +1,134 @@
-"""Kernel ridge regression, exact, with the answers it would give to rows it has not seen.
+"""Kernel ridge regression with the answers it would give to rows it has not seen.
 
-With C = (K + ridge I)^-1 and A = C Y, a model fitted without the rows G answers them by
+With C = (K + strength I)^-1 and A = C Y, a model fitted without the rows G answers them by
 Y_G - C_GG^-1 A_G (Pahikkala et al. 2012 for blocks, Rifkin and Lippert 2007 for one row). So one
 inverse stands for as many refits as there are groups, and whatever is chosen by these answers is
 chosen on rows that were held out.
+
+Of many rows the kernel is that of Nystroem (Williams and Seeger 2001): rows are compared with drawn
+landmarks alone. The answers are then exact for this kernel, whose error grows with what no landmark
+is like.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from bioloom.errors import DataError
-
-MOST_ROWS = 15_000
-"""The kernel matrix of this many rows and its inverse take 2 GB in single precision."""
-DOUBLE_ROWS = 5_000
-"""Up to here they are in double precision."""
+EXACT_ROWS = 6_000
+"""Up to here every row is a landmark; in single precision beyond the half."""
+LANDMARKS = 2_000
+MOST_ROWS = 100_000
+"""Of more training rows so many are drawn: their kernel takes 0.8 GB."""
 
 
 @dataclass(frozen=True)
 class Ridge:
-    """One fitted ridge: `coefficients (N, T)` of the rows, for answers K_new @ coefficients."""
+    """One fitted ridge: `coefficients (M, T)` of the landmarks, for K_new @ coefficients."""
 
     strength: float
     coefficients: np.ndarray
     targets: np.ndarray
-    inverse: np.ndarray
+    residuals: np.ndarray
+    """A = C Y of all rows, (N, T)."""
+    diagonal: np.ndarray
+    """Of C, (N,)."""
+    block: Callable[[np.ndarray], np.ndarray]
+    """C_GG of rows G, (G, G)."""
 
     def left_out(self, groups: np.ndarray) -> np.ndarray:
         """Answers to all rows, (N, T), each as if none of its group of `groups (N,)` were known."""
-        answers = self.targets - self.coefficients / np.diag(self.inverse)[:, None]
-        for rows in members_of(groups):
+        answers = self.targets - self.residuals / self.diagonal[:, None]
+        for rows in pd.Series(np.arange(len(groups))).groupby(groups).indices.values():
             if len(rows) > 1:
                 answers[rows] = self.without(rows)
         return answers
 
     def without(self, rows: np.ndarray) -> np.ndarray:
         """Answers to these rows as if none of them were known, (R, T)."""
-        block = self.inverse[np.ix_(rows, rows)]
-        return self.targets[rows] - np.linalg.solve(block, self.coefficients[rows])
+        return self.targets[rows] - np.linalg.solve(self.block(rows), self.residuals[rows])
 
 
-def check_rows(name: str, rows: int) -> None:
-    """Raise DataError where a kernel matrix of so many rows would not fit into memory."""
-    if rows > MOST_ROWS:
-        raise DataError(
-            f"Model {name} compares all pairs of training rows, {rows} are too many",
-            hint=f"it takes {MOST_ROWS}; gradient_boosting, dnn and transformer take more",
-        )
+def drawn_rows(rows: int, seed: int) -> np.ndarray:
+    """The training rows that a kernel is of: all, or as many as fit into memory, in order."""
+    if rows <= MOST_ROWS:
+        return np.arange(rows)
+    return np.sort(np.random.default_rng(seed).permutation(rows)[:MOST_ROWS])
+
+
+def landmarks(rows: int, seed: int) -> np.ndarray:
+    """The rows that all others are compared with, in order."""
+    if rows <= EXACT_ROWS:
+        return np.arange(rows)
+    return np.sort(np.random.default_rng(seed).permutation(rows)[:LANDMARKS])
 
 
 def ridges(
-    kernel: np.ndarray, targets: np.ndarray, strengths: tuple[float, ...]
+    kernel: np.ndarray, marks: np.ndarray, targets: np.ndarray, strengths: tuple[float, ...]
 ) -> Iterator[Ridge]:
-    """Fit `targets (N, T)` on `kernel (N, N)` with each strength, in units of its diagonal."""
-    precision = np.float64 if len(kernel) <= DOUBLE_ROWS else np.float32
+    """Fit `targets (N, T)` with each strength, in units of the kernel's diagonal.
+
+    `kernel (N, M)` compares the rows with the landmarks, which are the rows `marks (M,)`.
+    """
+    precision = np.float64 if len(kernel) <= EXACT_ROWS / 2 else np.float32
     kernel, targets = kernel.astype(precision), targets.astype(precision)
+    yield from (_exact if len(marks) == len(kernel) else _nystroem)(
+        kernel, marks, targets, strengths
+    )
+
+
+def _exact(
+    kernel: np.ndarray, marks: np.ndarray, targets: np.ndarray, strengths: tuple[float, ...]
+) -> Iterator[Ridge]:
     for strength in strengths:
         inverse = _inverse(kernel, strength)
-        yield Ridge(strength, inverse @ targets, targets, inverse)
+        residuals = inverse @ targets
+
+        def block(rows: np.ndarray, inverse: np.ndarray = inverse) -> np.ndarray:
+            return inverse[np.ix_(rows, rows)]
+
+        yield Ridge(strength, residuals, targets, residuals, np.diag(inverse), block)
+
+
+def _nystroem(
+    kernel: np.ndarray, marks: np.ndarray, targets: np.ndarray, strengths: tuple[float, ...]
+) -> Iterator[Ridge]:
+    """The kernel is Z Z' with Z = K_NM K_MM^-1/2, so that C = (I - Z (Z'Z + s I)^-1 Z') / s."""
+    values, vectors = np.linalg.eigh(kernel[marks].astype(np.float64))
+    kept = values > 1e-6 * values.max()
+    root = (vectors[:, kept] / np.sqrt(values[kept])).astype(kernel.dtype)
+    Z = kernel @ root
+    products, own = Z.T @ Z, Z.T @ targets
+    for strength in strengths:
+        inverse = _inverse(products, strength)
+        weights = inverse @ own
+        residuals = (targets - Z @ weights) / strength
+        turned = Z @ inverse
+        diagonal = (1 - (turned * Z).sum(axis=1)) / strength
+
+        def block(
+            rows: np.ndarray, turned: np.ndarray = turned, strength: float = strength
+        ) -> np.ndarray:
+            return (np.eye(len(rows)) - turned[rows] @ Z[rows].T) / strength
+
+        yield Ridge(strength, root @ weights, targets, residuals, diagonal, block)
+
+
+def _inverse(matrix: np.ndarray, strength: float) -> np.ndarray:
+    """(matrix + strength I)^-1 of a symmetric matrix without negative eigenvalues."""
+    from scipy.linalg.lapack import get_lapack_funcs
+
+    factor, invert = get_lapack_funcs(("potrf", "potri"), (matrix,))
+    ridge = matrix + np.asarray(strength, matrix.dtype) * np.eye(len(matrix), dtype=matrix.dtype)
+    lower, _ = factor(ridge, lower=True)
+    inverse, failed = invert(lower, lower=True)
+    if failed:  # by rounding alone: the ridge makes it positive
+        return np.linalg.pinv(ridge, hermitian=True)
+    below = np.tril(inverse)
+    return below + np.tril(below, -1).T
 
 
 def logistic_weights(columns: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -85,23 +151,3 @@ def chances(columns: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
     decision = columns @ weights[:-1] + weights[-1]
     return np.column_stack([expit(-decision), expit(decision)])
-
-
-def members_of(groups: np.ndarray) -> list[np.ndarray]:
-    """The rows of each group."""
-    return list(pd.Series(np.arange(len(groups))).groupby(groups).indices.values())
-
-
-def _inverse(kernel: np.ndarray, strength: float) -> np.ndarray:
-    """(K + strength I)^-1 by Cholesky's factor."""
-    from scipy.linalg.lapack import get_lapack_funcs
-
-    factor, invert = get_lapack_funcs(("potrf", "potri"), (kernel,))
-    lower, failed = factor(kernel + strength * np.eye(len(kernel), dtype=kernel.dtype), lower=True)
-    inverse, failed_too = invert(lower, lower=True) if not failed else (lower, 1)
-    if failed or failed_too:
-        raise DataError(
-            "A kernel matrix could not be inverted", hint="are there numbers beyond all others?"
-        )
-    below = np.tril(inverse)
-    return below + np.tril(below, -1).T

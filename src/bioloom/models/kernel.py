@@ -8,15 +8,15 @@ has not seen.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 
 from bioloom.arrays import Ragged, Shaped, vectors
-from bioloom.models._estimator import Estimator, target_matrix
-from bioloom.models._kernels import Ridge, check_rows, ridges
+from bioloom.models._estimator import Estimator, column_means, target_matrix
+from bioloom.models._kernels import Ridge, drawn_rows, landmarks, ridges
 
 STRENGTHS = (0.1, 0.3, 1.0)
 """Of the ridge, in units of the kernel's diagonal."""
@@ -25,7 +25,7 @@ PENALTIES = (0.1, 1.0)
 FOLDS = 5
 WIDTH_ROWS = 1_000
 """From so many rows the width is found: the median distance of two."""
-BLOCK = 2_000  # new rows that are compared at once
+BLOCK = 2_000  # rows that are compared at once
 
 
 @dataclass(kw_only=True)
@@ -49,20 +49,22 @@ class Model(Estimator):
         `groups (N,)` are left out together where a strength is chosen; `blocks (D,)` is the part
         of the features that each column of vectors is of.
         """
-        check_rows(self.name, len(X))
+        drawn = drawn_rows(len(X), self.seed)
+        y, groups = np.asarray(y)[drawn], (np.arange(len(X)) if groups is None else groups)[drawn]
         self.blocks = np.zeros(0, dtype=np.int64) if blocks is None else np.asarray(blocks)
-        views = views_of(X, self.blocks)
+        views = views_of(X[drawn], self.blocks)
         self.scales = [_scale(view) for view in views]
-        self.rows = self._standardised(views)
-        self.widths = np.array([_median_distance(rows, self.seed) for rows in self.rows])
+        views = self._standardised(views)
+        self.widths = np.array([_median_distance(view, self.seed) for view in views])
+        marks = landmarks(len(drawn), self.seed)
+        self.rows = [view[marks] for view in views]
         targets = target_matrix(y, self.output, self.n_outputs)
-        self.level = np.nanmean(targets, axis=0)
+        self.level = column_means(targets, 0.0)
         # What is not known of a row is taken for the mean.
         targets = np.where(np.isnan(targets), 0, targets - self.level)
-        groups = np.arange(len(targets)) if groups is None else groups
-        fitted = ridges(self._kernel(self.rows), targets, STRENGTHS)
+        fitted = ridges(np.vstack(list(self._kernels(views))), marks, targets, STRENGTHS)
         if self.classes:
-            self._fit_classes(fitted, np.asarray(y), groups)
+            self._fit_classes(fitted, y, groups)
         else:
             errors = (
                 (np.mean((r.left_out(groups) - targets) ** 2), r.coefficients) for r in fitted
@@ -97,13 +99,9 @@ class Model(Estimator):
         """Probabilities or values, (N, n_outputs)."""
         from scipy.special import expit, softmax
 
-        rows = self._standardised(views_of(X, self.blocks))
-        answers = np.vstack(
-            [
-                self._kernel([view[start : start + BLOCK] for view in rows]) @ self.coefficients
-                for start in range(0, len(rows[0]), BLOCK)
-            ]
-        )
+        views = self._standardised(views_of(X, self.blocks))
+        none = np.zeros((0, self.coefficients.shape[1]))
+        answers = np.vstack([none, *(b @ self.coefficients for b in self._kernels(views))])
         if not self.classes:
             return answers + self.level
         decision = answers @ self.weights + self.intercept
@@ -116,16 +114,17 @@ class Model(Estimator):
             (view - mean) / spread for view, (mean, spread) in zip(views, self.scales, strict=True)
         ]
 
-    def _kernel(self, views: list[np.ndarray]) -> np.ndarray:
-        """Rows against the training rows: the mean over the views, (M, N)."""
-        kernels = (
-            np.exp(-_distances(view, rows) / width)
-            for view, rows, width in zip(views, self.rows, self.widths, strict=True)
-        )
-        return sum(kernels) / len(self.rows)
+    def _kernels(self, views: list[np.ndarray]) -> Iterator[np.ndarray]:
+        """Rows against the landmarks, the mean over the views, block by block: (M, L) each."""
+        for start in range(0, len(views[0]), BLOCK):
+            kernels = (
+                np.exp(-_distances(view[start : start + BLOCK], rows) / width)
+                for view, rows, width in zip(views, self.rows, self.widths, strict=True)
+            )
+            yield sum(kernels) / len(views)
 
     def state(self) -> dict[str, np.ndarray]:
-        """Training rows and scales by view, the rows' coefficients, and the regression."""
+        """Landmarks and scales by view, the landmarks' coefficients, and the regression."""
         names = ("blocks", "widths", "coefficients", "level")
         classes = ("weights", "intercept") if self.classes else ()
         views = {f"rows.{i}": rows for i, rows in enumerate(self.rows)}

@@ -20,7 +20,8 @@ from bioloom.models._estimator import Estimator, links_of_two_classes
 from bioloom.models._kernels import (
     Ridge,
     chances,
-    check_rows,
+    drawn_rows,
+    landmarks,
     logistic_weights,
     ridges,
 )
@@ -62,18 +63,21 @@ class Model(Estimator):
 
         `groups (N,)` are held out together, in finding out what is known of unseen nodes.
         """
-        links, own = self._links(X), np.asarray(y)
-        check_rows(self.name, len(links))
-        rows, ends = np.unique(links.edges, return_inverse=True)
-        self.turn = tempering(np.clip(links.network.X[rows], -LARGEST, LARGEST))
-        self.nodes = self._tempered(links.network.X[rows])
-        self.ends = ends.reshape(-1, 2)
-        held = list(_held_out(self.ends, groups, self.seed))
-        alike = _alike(self.nodes, self.nodes)
-        target = own[:, None] - 0.5
+        drawn = drawn_rows(len(X), self.seed)
+        links, own = self._links(X)[drawn], np.asarray(y)[drawn]
+        features, ends = _ends(links)
+        self.turn = tempering(np.clip(features, -LARGEST, LARGEST))
+        held = list(_held_out(ends, None if groups is None else groups[drawn], own, self.seed))
+        marks = landmarks(len(links), self.seed)
+        marked, self.ends = np.unique(ends[marks], return_inverse=True)
+        self.ends = self.ends.reshape(-1, 2)
+        nodes = self._tempered(features)
+        self.nodes = nodes[marked]
+        alike, target = _alike(nodes, self.nodes), own[:, None] - 0.5
         least = np.inf
         for single in SINGLES if self.pairing else (1.0,):
-            for ridge in ridges(self._kernel(alike, self.ends, single), target, STRENGTHS):
+            kernel = np.vstack(list(self._kernels(alike, ends, single)))
+            for ridge in ridges(kernel, marks, target, STRENGTHS):
                 kept, answer = _left_out(ridge, held)
                 columns = self._columns(links[kept], answer)
                 weights = logistic_weights(columns, own[kept])
@@ -86,15 +90,11 @@ class Model(Estimator):
     def outputs(self, X: Shaped) -> np.ndarray:
         """Probabilities of no link and of a link, (N, 2)."""
         links = self._links(X)
-        rows, ends = np.unique(links.edges, return_inverse=True)
-        alike = _alike(self._tempered(links.network.X[rows]), self.nodes)
-        ends = ends.reshape(-1, 2)
-        answers = [
-            self._kernel(alike, ends[start : start + BLOCK], self.single) @ self.coefficients
-            for start in range(0, len(ends), BLOCK)
-        ]
-        columns = self._columns(links, np.vstack(answers)[:, 0])
-        return chances(columns, self.weights)
+        features, ends = _ends(links)
+        alike = _alike(self._tempered(features), self.nodes)
+        answers = [block @ self.coefficients for block in self._kernels(alike, ends, self.single)]
+        answer = np.vstack([np.zeros((0, 1)), *answers])[:, 0]
+        return chances(self._columns(links, answer), self.weights)
 
     def _links(self, X: Shaped) -> Links:
         links = links_of_two_classes(self, X)
@@ -108,26 +108,27 @@ class Model(Estimator):
     def _tempered(self, features: np.ndarray) -> np.ndarray:
         return directions(np.clip(features, -LARGEST, LARGEST), self.turn)
 
-    def _kernel(self, alike: np.ndarray, ends: np.ndarray, single: float) -> np.ndarray:
-        """Pairs `ends (P, 2)` of the rows of `alike` against the training pairs, (P, N)."""
-        a, b = alike[ends[:, 0]], alike[ends[:, 1]]
-        (ac, ad), (bc, bd) = ([side[:, end] for end in self.ends.T] for side in (a, b))
-        kernel = 1 + single * (ac + ad + bc + bd)
-        if self.pairing:
-            kernel += (ac * bd + ad * bc) / 2 + ((ac + bd - ad - bc) / 2) ** 2
-        return kernel
+    def _kernels(self, alike: np.ndarray, ends: np.ndarray, single: float) -> Iterator[np.ndarray]:
+        """Pairs `ends (N, 2)` of the rows of `alike` against the landmarks, block by block."""
+        for start in range(0, len(ends), BLOCK):
+            a, b = alike[ends[start : start + BLOCK].T]
+            (ac, ad), (bc, bd) = ([side[:, end] for end in self.ends.T] for side in (a, b))
+            kernel = 1 + single * (ac + ad + bc + bd)
+            if self.pairing:
+                kernel += (ac * bd + ad * bc) / 2 + ((ac + bd - ad - bc) / 2) ** 2
+            yield kernel
 
     def _columns(self, links: Links, answer: np.ndarray) -> np.ndarray:
         """What is known of each pair, (N, 2 + F): the kernel's answer, the cosine, its features."""
         if not self.pairing:
             return answer[:, None]
-        rows, ends = np.unique(links.edges, return_inverse=True)
-        nodes, ends = self._tempered(links.network.X[rows]), ends.reshape(-1, 2)
+        features, ends = _ends(links)
+        nodes = self._tempered(features)
         cosine = (nodes[ends[:, 0]] * nodes[ends[:, 1]]).sum(axis=1)
         return np.column_stack([answer, cosine, links.X.astype(np.float64)])
 
     def state(self) -> dict[str, np.ndarray]:
-        """The training nodes and pairs, their coefficients, and the regression."""
+        """The landmarks' nodes and ends, their coefficients, and the regression."""
         names = ("turn", "nodes", "ends", "coefficients", "weights")
         return {name: getattr(self, name) for name in names} | {"single": np.array([self.single])}
 
@@ -136,33 +137,43 @@ class Model(Estimator):
         vars(self).update(arrays | {"single": float(arrays["single"][0])})
 
 
+def _ends(links: Links) -> tuple[np.ndarray, np.ndarray]:
+    """Features of the nodes of all pairs, (M, D), and the pairs as rows of them, (N, 2)."""
+    rows, ends = np.unique(links.edges, return_inverse=True)
+    return links.network.X[rows], ends.reshape(-1, 2)
+
+
 def _alike(nodes: np.ndarray, known: np.ndarray) -> np.ndarray:
     """The kernel of nodes, (M, K)."""
     return np.exp((nodes @ known.T - 1) / WIDTH)
 
 
 def _held_out(
-    ends: np.ndarray, groups: np.ndarray | None, seed: int
+    ends: np.ndarray, groups: np.ndarray | None, own: np.ndarray, seed: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Which pairs are removed together, and which of those know neither end then.
 
     Islands are sets of pairs that share no node and no group with others. Where there are none,
-    or nearly all pairs are on one, nodes are dealt into parts instead.
+    or nearly all pairs are on one, nodes are dealt into parts; where that leaves one class, each
+    pair is removed by itself.
     """
     rng = np.random.default_rng(seed)
     island = _islands(ends, groups)
     if np.bincount(island).max() <= LARGEST_ISLAND * len(ends):
         part = rng.permutation(np.arange(island.max() + 1) % MOST_PARTS)[island]
-        for number in np.unique(part):
-            rows = np.flatnonzero(part == number)
-            yield rows, rows
+        yield from ((rows, rows) for n in np.unique(part) for rows in [np.flatnonzero(part == n)])
         return
-    for _ in range(DEALS):
-        part = rng.permutation(np.arange(ends.max() + 1) % PARTS)[ends]
-        for number in range(PARTS):
-            both = (part == number).all(axis=1)
-            if both.any() and not both.all():
-                yield np.flatnonzero((part == number).any(axis=1)), np.flatnonzero(both)
+    deals = [rng.permutation(np.arange(ends.max() + 1) % PARTS)[ends] for _ in range(DEALS)]
+    dealt = [
+        (np.flatnonzero((part == n).any(axis=1)), both)
+        for part in deals
+        for n in range(PARTS)
+        if len(both := np.flatnonzero((part == n).all(axis=1)))
+    ]
+    kept = np.concatenate([np.arange(0), *(both for _, both in dealt)])
+    if len(np.unique(own[kept])) < 2:
+        dealt = [(row, row) for row in np.arange(len(ends))[:, None]]
+    yield from dealt
 
 
 def _islands(ends: np.ndarray, groups: np.ndarray | None) -> np.ndarray:

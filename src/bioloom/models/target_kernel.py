@@ -21,7 +21,7 @@ from bioloom.errors import DataError
 from bioloom.models._estimator import Estimator, links_of_two_classes
 from bioloom.models._kernels import (
     chances,
-    check_rows,
+    landmarks,
     logistic_weights,
     ridges,
 )
@@ -36,6 +36,8 @@ POWER = 4
 """Of the similarity, by which a neighbour counts."""
 PRIOR_NEIGHBOUR = 0.02
 """How much the mean over all genes counts among the neighbours of one."""
+BLOCK = 2_000
+"""Targets that are compared with all others at once."""
 SMALLEST = 1e-4
 """A share nearer to 0 or 1 is taken for this one."""
 
@@ -73,7 +75,6 @@ class Model(Estimator):
         ids = links.node_ids.astype(str)
         self.sources, source = np.unique(ids[:, 0], return_inverse=True)
         self.targets, first, target = np.unique(ids[:, 1], return_index=True, return_inverse=True)
-        check_rows(self.name, len(self.targets))
         names = [""] * links.network.X.shape[1] if columns is None else columns
         expressed = np.array([str(name).startswith(EXPRESSION) for name in names])
         self.profile = np.flatnonzero(expressed | ~expressed.any())
@@ -84,9 +85,10 @@ class Model(Estimator):
         linked[target[own == 1], source[own == 1]] = 1
         self.share = linked.mean(axis=0).clip(SMALLEST, 1 - SMALLEST)
         held = _target_groups(target, groups)
+        self.marks = landmarks(len(tempered), self.seed)
         self._fit_kernel(tempered, linked, held)
         self.profiles, self.linked = tempered, linked
-        self.near = self._neighbours(tempered, held)
+        self.near = self._neighbours(held)
         self.weights = logistic_weights(self._columns(links), own)
         self.strange_weights = logistic_weights(self._strange_columns(links), own)
         return self
@@ -117,11 +119,11 @@ class Model(Estimator):
 
     def _fit_kernel(self, tempered: np.ndarray, linked: np.ndarray, held: np.ndarray) -> None:
         """Keep the width and strength with the least left-out error, each source alike."""
-        alike = tempered @ tempered.T
+        alike = tempered @ tempered[self.marks].T
         variance = self.share * (1 - self.share)
         least = np.inf
         for width in WIDTHS:
-            for ridge in ridges(_kernel(alike, width), linked, STRENGTHS):
+            for ridge in ridges(_kernel(alike, width), self.marks, linked, STRENGTHS):
                 left_out = ridge.left_out(held)
                 error = np.mean((left_out - linked) ** 2 / variance)
                 if error < least:
@@ -166,19 +168,24 @@ class Model(Estimator):
     def _answers(self, profiles: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What the kernel and the neighbours say of targets, (M, sources) each."""
         tempered = directions(profiles, self.turn)
-        alike = tempered @ self.profiles.T
+        alike = tempered @ self.profiles[self.marks].T
         kernel = _kernel(alike, self.width) @ self.coefficients
-        near = self._means(alike)
         known = pd.Index(self.targets).get_indexer(ids.astype(str))
+        near = np.zeros_like(kernel)
+        for rows in _blocks(len(tempered)):
+            near[rows] = self._means(tempered[rows] @ self.profiles.T)
         kernel[known >= 0] = self.left_out[known[known >= 0]]
         near[known >= 0] = self.near[known[known >= 0]]
         return kernel, near
 
-    def _neighbours(self, tempered: np.ndarray, held: np.ndarray) -> np.ndarray:
+    def _neighbours(self, held: np.ndarray) -> np.ndarray:
         """The neighbours' means of the training targets, none of their own group among them."""
-        alike = tempered @ tempered.T
-        alike[held[:, None] == held] = 0
-        return self._means(alike)
+        means = []
+        for rows in _blocks(len(held)):
+            alike = self.profiles[rows] @ self.profiles.T
+            alike[held[rows, None] == held] = 0
+            means.append(self._means(alike))
+        return np.vstack(means)
 
     def _means(self, alike: np.ndarray) -> np.ndarray:
         """Weighted mean links of the most similar training targets, (M, sources)."""
@@ -193,6 +200,7 @@ class Model(Estimator):
         """Profiles and links of the training targets, what they say, and the regression."""
         names = (
             "profile",
+            "marks",
             "turn",
             "profiles",
             "linked",
@@ -220,6 +228,10 @@ class Model(Estimator):
         super().read_state(folder)
         nodes = json.loads((folder / "nodes.json").read_text())
         self.sources, self.targets = (np.array(nodes[k], str) for k in ("sources", "targets"))
+
+
+def _blocks(rows: int) -> list[slice]:
+    return [slice(start, start + BLOCK) for start in range(0, rows, BLOCK)]
 
 
 def _kernel(alike: np.ndarray, width: float) -> np.ndarray:
