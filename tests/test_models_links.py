@@ -76,6 +76,15 @@ def test_models_of_links_repeat_and_survive_saving(name, directed, device, tmp_p
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["gnn", "degree", "neighbours"])
+def test_on_the_same_pairs_a_model_is_the_same_again(name):
+    (X, y), (asked, _) = pairs(), pairs(50, seed=3)
+    model = fit(name)
+    again = model.refitted(X, y)
+    np.testing.assert_array_equal(again.predict_proba(asked), model.predict_proba(asked))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["gnn", "degree", "neighbours"])
 def test_a_score_does_not_depend_on_the_other_pairs_asked(name):
     model, (X, _) = fit(name), pairs(50, seed=3)
     whole = model.predict_proba(X)
