@@ -267,6 +267,9 @@ def test_the_autoencoder_changes_what_the_counts_tell_and_else_nothing(helpful, 
     model.save(tmp_path)
     again = type(model).load(tmp_path)
     assert np.allclose(again.predict_proba(X), model.predict_proba(X), atol=1e-6)
+    refitted = model.refitted(X[few], y[few])
+    assert refitted.threshold == model.threshold
+    assert np.allclose(refitted.predict_proba(X), model.predict_proba(X), atol=1e-6)
 
 
 @pytest.mark.parametrize(("name", "columns"), [("as_read", READ), ("spectrum", PROPOSED)])

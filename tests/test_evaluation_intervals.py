@@ -102,9 +102,15 @@ def test_a_score_without_an_error_has_the_interval_of_an_exact_test(groups, valu
 @given(st.integers(1, 500), st.lists(st.floats(-1, 1), min_size=2, max_size=20))
 def test_no_interval_of_a_bounded_score_is_without_width(groups, drawn):
     found = interval(np.array(drawn), groups, Metric("mcc", "MCC", least=-1))
-    assert -1 - 1e-9 <= found["low"] <= found["value"] + 1e-9
-    assert found["value"] - 1e-9 <= found["high"] <= 1 + 1e-9
-    assert found["low"] < found["high"]
+    assert -1 - 1e-9 <= found["low"] < found["high"] <= 1 + 1e-9
+
+
+def test_a_score_with_many_errors_keeps_the_interval_of_its_resamples():
+    drawn = np.r_[0.02, np.linspace(0.01, 0.03, 101)]
+    found = interval(drawn, 20, SHARE)
+    assert (found["low"], found["high"]) == pytest.approx((0.0105, 0.0295))
+    reaching = interval(np.r_[0.02, np.linspace(0, 0.03, 101) - 0.001], 20, SHARE)
+    assert reaching["high"] == pytest.approx(0.02 + (1 - 0.05 ** (1 / 20)) * 0.98)
 
 
 def test_resamples_that_tell_more_than_the_rule_of_three_stay():

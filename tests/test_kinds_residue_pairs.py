@@ -21,7 +21,7 @@ from bioloom.models.distance_cnn import windows
 from bioloom.predictions.predict import predict
 from bioloom.structures.distances import BINS
 from bioloom.structures.folding import handedness
-from bioloom.training.train import train
+from bioloom.training.train import fit, partitions_of, refit, train
 from tests.toys import helix, partition, recipe
 
 pytestmark = pytest.mark.slow
@@ -180,3 +180,19 @@ def test_distances_need_coordinates():
         APPLICATION.clean(raw, {"target": "distances"})
     new = APPLICATION.clean(raw.drop(columns="label.residues"), {"target": "distances"})
     assert list(new.samples) == ["sample_id", "group", "sequence"]
+
+
+@pytest.mark.slow
+def test_all_chains_train_the_model_for_new_data():
+    samples, features = folds(12)
+    labels, chosen = (
+        encode_labels(samples, get_kind("residue_pairs")),
+        recipe(features, "distance_cnn", **SMALL | {"epochs": 2}),
+    )
+    [place] = partitions_of(samples, partition(samples, 6, 3))
+    scored = fit(chosen, labels, place, samples, 1, keep=True)
+    fitted = refit(scored, chosen, labels, place, samples)
+    scores = [model.scores(features.X) for model in (scored, fitted)]
+    assert scores[0].shape == scores[1].shape
+    assert not np.array_equal(*scores)
+    assert fitted.calibration == scored.calibration

@@ -22,16 +22,16 @@ def test_a_member_that_knows_nothing_sleeps_and_one_that_shouts_is_calmed():
     truth = rng.normal(size=2_000)
     y = (rng.random(2_000) < chances(truth)[:, 1]).astype(int)
     answers = np.stack([chances(3 * truth), chances(rng.normal(size=2_000))])
-    weights = joined_weights(answers, np.eye(2)[y], classes=True)
+    weights = joined_weights(answers, np.eye(2)[y], "classes")
     assert weights[0] == pytest.approx(1 / 3, abs=0.05)
     assert weights[1] < 0.1
 
 
 def test_few_rows_leave_equal_weights_and_none_exactly_so():
     answers = np.stack([chances(np.array([5.0])), chances(np.array([-5.0]))])
-    few = joined_weights(answers, np.eye(2)[[1]], classes=True)
+    few = joined_weights(answers, np.eye(2)[[1]], "classes")
     np.testing.assert_allclose(few, 0.5, atol=0.4)
-    none = joined_weights(answers[:, :0], np.zeros((0, 2)), classes=True)
+    none = joined_weights(answers[:, :0], np.zeros((0, 2)), "classes")
     assert none.tolist() == [0.5, 0.5]
 
 
@@ -39,9 +39,9 @@ def test_values_are_joined_as_a_regression_would():
     rng = np.random.default_rng(1)
     y = rng.normal(size=(5_000, 1))
     answers = np.stack([y + 0.5 * rng.normal(size=y.shape), 0 * y])
-    weights = joined_weights(answers, y, classes=False)
+    weights = joined_weights(answers, y, "values")
     assert weights[0] == pytest.approx(0.8, abs=0.03)  # var / (var + noise)
-    assert pearsonr(joined(answers, weights, classes=False)[:, 0], y[:, 0])[0] > 0.85
+    assert pearsonr(joined(answers, weights, "values")[:, 0], y[:, 0])[0] > 0.85
 
 
 def test_the_folder_says_who_earns_what(tmp_path):

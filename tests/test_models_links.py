@@ -81,6 +81,15 @@ def test_models_of_links_repeat_and_survive_saving(name, directed, device, tmp_p
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "directed"), CASES)
+def test_on_the_same_pairs_a_model_is_the_same_again(name, directed):
+    (X, y), (asked, _) = pairs(directed=directed), pairs(50, seed=3, directed=directed)
+    model = fit(name, directed)
+    again = model.refitted(X, y)
+    np.testing.assert_array_equal(again.predict_proba(asked), model.predict_proba(asked))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "directed"), CASES)
 def test_a_score_does_not_depend_on_the_other_pairs_asked(name, directed):
     model, (X, _) = fit(name, directed), pairs(50, seed=3, directed=directed)
     whole = model.predict_proba(X)

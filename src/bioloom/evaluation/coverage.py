@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from bioloom.evaluation.intervals import groups_of, interval
+from bioloom.evaluation.intervals import interval
 from bioloom.kinds import HeldOut, Kind, TestSet
 from bioloom.kinds._calibration import COVERAGE
-from bioloom.metrics.coverage import coverage
+from bioloom.metrics._weighted import ratio
 from bioloom.privacy.small_cells import FEW
 
 ALL = "all"
@@ -31,11 +31,14 @@ def coverage_table(test: TestSet, kind: Kind, draws: np.ndarray, *, private: boo
     for name in parts_of(repeats[0], kind, test.outputs):
         inside = [parts_of(rows, kind, test.outputs)[name] for rows in repeats]
         n = round(np.mean([np.isfinite(part).sum() for part in inside]))
-        held = [known_rows(rows, part) for rows, part in zip(repeats, inside, strict=True)]
-        if n < (FEW if private else 1) or not all(len(part) for _, part in held):
+        if n < (FEW if private else 1) or not all(np.isfinite(part).any() for part in inside):
             continue
-        drawn = np.mean([coverage(part, draws[rows.group])["coverage"] for rows, part in held], 0)
-        found = interval(drawn, groups_of([rows for rows, _ in held]), kind.metric("coverage"))
+        counts = [
+            by_group(rows, part, len(draws)) for rows, part in zip(repeats, inside, strict=True)
+        ]
+        drawn = np.mean([ratio(held @ draws, known @ draws) for held, known in counts], axis=0)
+        groups = max(int((known > 0).sum()) for _, known in counts)
+        found = interval(drawn, groups, kind.metric("coverage"))
         tables.append({"part": name, "n": n, **found})
     return pd.DataFrame(tables)
 
@@ -55,10 +58,13 @@ def parts_of(rows: HeldOut, kind: Kind, outputs: list[str]) -> dict[str, np.ndar
     return {ALL: inside} | {name: np.where(mask, inside, np.nan) for name, mask in parts.items()}
 
 
-def known_rows(rows: HeldOut, inside: np.ndarray) -> tuple[HeldOut, np.ndarray]:
-    """The rows of which anything is known, and that."""
-    known = np.isfinite(inside).reshape(len(inside), -1).any(axis=1)
-    return rows[known], inside[known]
+def by_group(rows: HeldOut, inside: np.ndarray, groups: int) -> tuple[np.ndarray, np.ndarray]:
+    """How many sets or intervals hold the truth, and how many there are, of each group, (G,)."""
+    each = inside.reshape(len(inside), -1)
+    weight = np.ones(len(each)) if rows.weight is None else rows.weight
+    counts = np.nansum(each, axis=1), np.isfinite(each).sum(axis=1)
+    held, known = (np.bincount(rows.group, weight * count, groups) for count in counts)
+    return held, known
 
 
 def broken_promises(table: pd.DataFrame) -> list[str]:

@@ -5,8 +5,9 @@ All models and repeats share the same draws, so that differences between models 
 
 Resamples know only what was seen: a score without an error would have an interval without width. By
 the rule of three (Hanley & Lippman-Hand 1983) a kind of groups that was not met among G is, with
-95 % confidence, up to 1 - 0.05^(1/G) of all groups, nearly 3/G. So an interval reaches at least as
-far as such a share of groups could move the score if they were all wrong, or all right.
+95 % confidence, up to 1 - 0.05^(1/G) of all groups, nearly 3/G. So where resamples reach an end of
+the scale, or do not differ, the interval reaches at least as far from there as such a share of
+groups could move the score if they were all wrong, or all right.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from bioloom.metrics import Metric, Scores
 LEVEL = 0.95
 FEWEST_GROUPS = 6
 """Below, no verdict: of five groups a sign test says nothing at 5 %, even where all agree."""
-ROUNDING = 1e-12
+ROUNDING = 1e-9
 BLOCK = 64  # resamples at a time: the working arrays stay in the processor's cache
 
 
@@ -63,7 +64,7 @@ def _means(rows: HeldOut, weights: np.ndarray) -> Scores:
 def interval(drawn: np.ndarray, groups: int, metric: Metric) -> dict[str, float]:
     """`value` (column 0) with the percentile interval `low, high` of the resamples of G groups.
 
-    Of a bounded metric it is no narrower than what groups that were not met may hide. Resamples
+    Of a bounded metric it tells what groups that were not met may hide. Resamples
     that do not define the metric (a class was not drawn) are left out. Empty where the test rows
     themselves do not define it; without `low` and `high` where resamples of an unbounded one do not
     differ.
@@ -74,16 +75,11 @@ def interval(drawn: np.ndarray, groups: int, metric: Metric) -> dict[str, float]
 def paired_interval(
     model: np.ndarray, baseline: np.ndarray, groups: int, metric: Metric
 ) -> dict[str, float]:
-    """The same of a difference, above 0 where the model is better.
-
-    Groups that differ show in the resamples; where none does, those that were not met may.
-    """
+    """The same of a difference, above 0 where the model is better."""
     sign = -1 if metric.lower_is_better else 1
-    found = _percentiles(sign * (model - baseline))
-    if _has_width(found):
-        return found
     span = metric.ends and metric.ends[1] - metric.ends[0]
-    return _honest(found, groups, (-span, span) if span else None)
+    ends = (-span, span) if span else None
+    return _honest(_percentiles(sign * (model - baseline)), groups, ends)
 
 
 def groups_of(parts: list[HeldOut]) -> int:
@@ -100,25 +96,28 @@ def _percentiles(drawn: np.ndarray) -> dict[str, float]:
         return {"value": float(value)}
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(resampled, [tail, 1 - tail])
-    if high - low < ROUNDING * max(1.0, abs(value)):
-        low = high = value
     return {"value": float(value), "low": float(low), "high": float(high)}
-
-
-def _has_width(found: dict[str, float]) -> bool:
-    return "low" in found and found["low"] < found["high"]
 
 
 def _honest(
     found: dict[str, float], groups: int, ends: tuple[float, float] | None
 ) -> dict[str, float]:
-    """The interval, as wide at least as groups that were not met make it; none without width."""
-    if not found or (ends is None and _has_width(found)):
+    """The interval with what groups that were not met may hide; none where nothing bounds that.
+
+    Resamples that reach an end of the scale met three groups or fewer that are not at that end.
+    """
+    if not found:
         return found
     value = found["value"]
+    low, high = found.get("low", value), found.get("high", value)
+    same = high - low < ROUNDING
     if ends is None:
-        return {"value": value}
+        return {"value": value} if same else found
+    least, most = ends
     unmet = 1 - (1 - LEVEL) ** (1 / groups)
-    low = min(found.get("low", value), value - unmet * (value - ends[0]))
-    high = max(found.get("high", value), value + unmet * (ends[1] - value))
+    reaches_least, reaches_most = low < least + ROUNDING, high > most - ROUNDING
+    if same or reaches_most:
+        low = min(low, value - unmet * (value - least))
+    if same or reaches_least:
+        high = max(high, value + unmet * (most - value))
     return {"value": value, "low": low, "high": high}

@@ -1,9 +1,9 @@
 """Several models on the same features, joined by how much each is worth beside the others.
 
 Stacking (Wolpert 1992) with weights that are never negative: classes are the softmax of the
-weighted sum of the members' log probabilities, values the weighted sum of theirs. Weights are
-found on the valid rows, drawn to equal ones where those are few; a member of weight 0 sleeps.
-`members.csv` in the model folder says who earns what.
+weighted sum of the members' log probabilities, labels the sigmoid of that of their log odds, values
+the weighted sum of theirs. Weights are found on the valid rows, drawn to equal ones where those are
+few; a member of weight 0 sleeps. `members.csv` in the model folder says who earns what.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
 
 from bioloom.arrays import Shaped
 from bioloom.errors import DataError
+from bioloom.kinds import Output
 from bioloom.models import get_model
 from bioloom.models._estimator import Estimator, Members, asked_of, target_matrix
 
@@ -33,9 +34,10 @@ class Model(Estimator):
     """The members of `of`, each `{name: <model>, <parameter>: ...}`, fitted on the same rows."""
 
     takes = ("vectors", "tokens", "links")
-    gives = ("classes", "values")
 
     of: Members = field(default_factory=list)
+    class_weight: Literal["balanced"] | None = None
+    """Of all members that do not say it themselves."""
 
     def fit(
         self,
@@ -51,12 +53,12 @@ class Model(Estimator):
         """Fit the members on the training rows, and their weights on the valid ones."""
         named = ("sample_weight", "groups", "blocks", "columns")
         given = dict(zip(named, (sample_weight, groups, blocks, columns), strict=True))
+        X, X_valid = self.taken(X), self.taken(X_valid)
         self.models = [
             model.fit(X, y, X_valid, y_valid, **asked_of(model, given)) for model in self._built()
         ]
-        answers = np.stack([model.outputs(X_valid) for model in self.models])
         targets = target_matrix(y_valid, self.output, self.n_outputs)
-        self.weights = joined_weights(answers, targets, classes=self.classes)
+        self.weights = joined_weights(self._answers(X_valid), targets, self.output)
         return self
 
     def refitted(self, X: Shaped, y: Shaped, **given: np.ndarray) -> Self:
@@ -68,17 +70,20 @@ class Model(Estimator):
 
     def outputs(self, X: Shaped) -> np.ndarray:
         """Probabilities or values, (N, n_outputs)."""
-        answers = np.stack([model.outputs(X) for model in self.models])
-        return joined(answers, self.weights, classes=self.classes)
+        return joined(self._answers(self.taken(X)), self.weights, self.output)
+
+    def _answers(self, X: Shaped) -> np.ndarray:
+        """What each member says, (M, N, n_outputs)."""
+        return np.stack([model._outputs(X) for model in self.models])
 
     def _built(self) -> list[Any]:
         if len(self.of) < 2:
             raise DataError("Model ensemble needs two members or more", hint="list them under `of`")
         told = {"output": self.output, "n_outputs": self.n_outputs, "unit": self.unit}
+        if self.class_weight:
+            told["class_weight"] = self.class_weight
         return [
-            get_model(member["name"])(
-                **told, seed=self.seed, **{k: v for k, v in member.items() if k != "name"}
-            )
+            get_model(member["name"])(**{**told, "seed": self.seed, **without_name(member)})
             for member in self.of
         ]
 
@@ -102,20 +107,28 @@ class Model(Estimator):
         ]
 
 
-def joined(answers: np.ndarray, weights: np.ndarray, *, classes: bool) -> np.ndarray:
+def without_name(member: dict[str, Any]) -> dict[str, Any]:
+    """The parameters of a member."""
+    return {key: value for key, value in member.items() if key != "name"}
+
+
+def joined(answers: np.ndarray, weights: np.ndarray, output: Output) -> np.ndarray:
     """The answers of members (M, N, C) as one, (N, C)."""
-    from scipy.special import softmax
+    from scipy.special import expit, logit, softmax
 
-    if not classes:
+    if output == "values":
         return np.tensordot(weights, answers, 1)
-    return softmax(np.tensordot(weights, np.log(answers.clip(SMALLEST)), 1), axis=1)
+    likely = answers.clip(SMALLEST, 1 - SMALLEST)
+    if output == "labels":
+        return expit(np.tensordot(weights, logit(likely), 1))
+    return softmax(np.tensordot(weights, np.log(likely), 1), axis=1)
 
 
-def joined_weights(answers: np.ndarray, targets: np.ndarray, *, classes: bool) -> np.ndarray:
+def joined_weights(answers: np.ndarray, targets: np.ndarray, output: Output) -> np.ndarray:
     """The weights (M,) of the least loss of `joined` answers (M, N, C) to `targets (N, C)`.
 
-    Log loss of classes, squared error of values in units of their variance. Equal ones where
-    there are no rows.
+    Log loss of classes and labels, squared error of values in units of their variance; what is NaN
+    is not known. Equal ones where there are no rows.
     """
     from scipy.optimize import minimize
 
@@ -126,12 +139,14 @@ def joined_weights(answers: np.ndarray, targets: np.ndarray, *, classes: bool) -
     variance = max(float(np.nanvar(targets)), 1e-12)
 
     def loss(weights: np.ndarray) -> float:
-        said = joined(answers, weights, classes=classes)
-        if classes:
-            error = -np.log(said.clip(SMALLEST))[targets == 1].sum()
-        else:
+        said = joined(answers, weights, output)
+        if output == "values":
             error = ((said - targets)[known] ** 2).sum() / variance
+        else:
+            error = -np.log(said.clip(SMALLEST))[targets == 1].sum()
+            if output == "labels":
+                error -= np.log((1 - said).clip(SMALLEST))[targets == 0].sum()
         return float(error + PRIOR_ROWS * ((weights - equal) ** 2).sum()) / len(targets)
 
     bounds = [(0, None)] * len(answers)
-    return minimize(loss, equal, bounds=bounds, method="L-BFGS-B").x
+    return np.asarray(minimize(loss, equal, bounds=bounds, method="L-BFGS-B").x)

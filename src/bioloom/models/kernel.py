@@ -8,21 +8,23 @@ has not seen.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 
 from bioloom.arrays import Ragged, Shaped, vectors
 from bioloom.models._estimator import Estimator, column_means, target_matrix
-from bioloom.models._kernels import Ridge, drawn_rows, landmarks, ridges
+from bioloom.models._kernels import drawn_rows, landmarks, ridges
 
 STRENGTHS = (0.1, 0.3, 1.0)
 """Of the ridge, in units of the kernel's diagonal."""
 PENALTIES = (0.1, 1.0)
 """Of the logistic regression (`C`)."""
 FOLDS = 5
+SMALLEST = 1e-6
+"""A probability is taken for no less."""
 WIDTH_ROWS = 1_000
 """From so many rows the width is found: the median distance of two."""
 BLOCK = 2_000  # rows that are compared at once
@@ -30,10 +32,11 @@ BLOCK = 2_000  # rows that are compared at once
 
 @dataclass(kw_only=True)
 class Model(Estimator):
-    """Kernel ridge for values; for classes a logistic regression on its left-out answers."""
+    """Kernel ridge for values; for classes and labels logistic regressions on left-out answers."""
 
     takes = ("vectors", "tokens")
-    gives = ("classes", "values")
+
+    class_weight: Literal["balanced"] | None = None
 
     def fit(
         self,
@@ -63,37 +66,69 @@ class Model(Estimator):
         # What is not known of a row is taken for the mean.
         targets = np.where(np.isnan(targets), 0, targets - self.level)
         fitted = ridges(np.vstack(list(self._kernels(views))), marks, targets, STRENGTHS)
-        if self.classes:
-            self._fit_classes(fitted, y, groups)
-        else:
-            errors = (
-                (np.mean((r.left_out(groups) - targets) ** 2), r.coefficients) for r in fitted
-            )
-            _, self.coefficients = min(errors, key=lambda each: each[0])
-        return self
-
-    def _fit_classes(self, fitted: Iterable[Ridge], y: np.ndarray, groups: np.ndarray) -> None:
-        """Keep strength and penalty of the least log loss over folds of groups."""
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.model_selection import GroupKFold, cross_val_predict
-
-        folds = GroupKFold(min(FOLDS, len(np.unique(groups))))
         least = np.inf
         for ridge in fitted:
             answers = ridge.left_out(groups)
-            scale = answers.std(axis=0)
-            scaled = answers / np.where(scale > 0, scale, 1)
-            for penalty in PENALTIES:
-                logistic = LogisticRegression(C=penalty, max_iter=1_000)
-                said = cross_val_predict(
-                    logistic, scaled, y, groups=groups, cv=folds, method="predict_log_proba"
-                )
-                loss = -np.mean(said[np.arange(len(y)), y])
-                if loss < least:
-                    least, self.coefficients = loss, ridge.coefficients
-                    chosen = logistic.fit(scaled, y)
-                    self.weights = chosen.coef_.T / np.where(scale > 0, scale, 1)[:, None]
-                    self.intercept = chosen.intercept_
+            loss, told = self._told(answers, y, targets, groups)
+            if loss < least:
+                least, self.coefficients, self.told = loss, ridge.coefficients, told
+        return self
+
+    def _told(
+        self, answers: np.ndarray, y: np.ndarray, targets: np.ndarray, groups: np.ndarray
+    ) -> tuple[float, np.ndarray]:
+        """The loss of left-out answers (N, T), and what turns them into the model's, (T + 1, T).
+
+        The last row is an intercept. Values are what the ridge says.
+        """
+        size = answers.shape[1]
+        if self.classes:
+            return self._told_classes(answers, y, groups)
+        if not self.labels:
+            return float(np.mean((answers - targets) ** 2)), np.vstack([np.eye(size), self.level])
+        columns = [self._told_label(answers[:, label], y[:, label]) for label in range(size)]
+        turned = np.vstack([np.diag([c[1] for c in columns]), [c[2] for c in columns]])
+        return sum(c[0] for c in columns), turned
+
+    def _told_classes(
+        self, answers: np.ndarray, y: np.ndarray, groups: np.ndarray
+    ) -> tuple[float, np.ndarray]:
+        """The penalty of the least log loss over folds of groups."""
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.model_selection import GroupKFold, cross_val_predict
+
+        scale = answers.std(axis=0)
+        scale = np.where(scale > 0, scale, 1)
+        folds = GroupKFold(min(FOLDS, len(np.unique(groups))))
+        found = []
+        for penalty in PENALTIES:
+            logistic = LogisticRegression(C=penalty, max_iter=1_000, class_weight=self.class_weight)
+            said = cross_val_predict(
+                logistic, answers / scale, y, groups=groups, cv=folds, method="predict_proba"
+            )
+            loss = -np.log(said[np.arange(len(y)), y].clip(SMALLEST)).mean()
+            found.append((loss, penalty, logistic))
+        loss, _, logistic = min(found, key=lambda each: each[:2])
+        logistic.fit(answers / scale, y)
+        weights, intercept = logistic.coef_.T / scale[:, None], logistic.intercept_
+        if self.n_outputs == 2:
+            weights, intercept = (np.column_stack([-w / 2, w / 2]) for w in (weights, intercept))
+        return float(loss), np.vstack([weights, intercept])
+
+    def _told_label(self, answer: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
+        """Loss, slope and intercept of one label on the rows where it is known."""
+        from sklearn.linear_model import LogisticRegression
+
+        known = ~np.isnan(y)
+        own, spread = y[known].astype(int), float(answer[known].std()) if known.any() else 0.0
+        if len(np.unique(own)) < 2 or not spread:
+            share = np.clip(own.mean() if len(own) else 0.5, SMALLEST, 1 - SMALLEST)
+            return 0.0, 0.0, float(np.log(share / (1 - share)))
+        logistic = LogisticRegression(class_weight=self.class_weight)
+        logistic.fit(answer[known, None] / spread, own)
+        said = logistic.predict_proba(answer[known, None] / spread)[np.arange(len(own)), own]
+        loss = float(-np.log(said.clip(SMALLEST)).mean())
+        return loss, float(logistic.coef_[0, 0] / spread), float(logistic.intercept_[0])
 
     def outputs(self, X: Shaped) -> np.ndarray:
         """Probabilities or values, (N, n_outputs)."""
@@ -102,12 +137,10 @@ class Model(Estimator):
         views = self._standardised(views_of(X, self.blocks))
         none = np.zeros((0, self.coefficients.shape[1]))
         answers = np.vstack([none, *(b @ self.coefficients for b in self._kernels(views))])
-        if not self.classes:
-            return answers + self.level
-        decision = answers @ self.weights + self.intercept
-        if self.n_outputs == 2:
-            return np.column_stack([expit(-decision), expit(decision)])
-        return softmax(decision, axis=1)
+        decision = answers @ self.told[:-1] + self.told[-1]
+        if self.labels:
+            return expit(decision)
+        return softmax(decision, axis=1) if self.classes else decision
 
     def _standardised(self, views: list[np.ndarray]) -> list[np.ndarray]:
         return [
@@ -125,11 +158,10 @@ class Model(Estimator):
 
     def state(self) -> dict[str, np.ndarray]:
         """Landmarks and scales by view, the landmarks' coefficients, and the regression."""
-        names = ("blocks", "widths", "coefficients", "level")
-        classes = ("weights", "intercept") if self.classes else ()
+        names = ("blocks", "widths", "coefficients", "told")
         views = {f"rows.{i}": rows for i, rows in enumerate(self.rows)}
         scales = {f"scale.{i}": np.stack(scale) for i, scale in enumerate(self.scales)}
-        return {name: getattr(self, name) for name in (*names, *classes)} | views | scales
+        return {name: getattr(self, name) for name in names} | views | scales
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """Take over a state."""

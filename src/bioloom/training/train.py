@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from bioloom.application import get_application
-from bioloom.arrays import Shaped, end_to_end
+from bioloom.arrays import Shaped, end_to_end, vectors
 from bioloom.errors import DataError
 from bioloom.features import Features
 from bioloom.files import sha256
@@ -210,7 +210,7 @@ def refit(
     shown = (model_rows(kind, fitted.model, part) for part in (prepared, y))
     trained = np.isin(rows, partition.rows["train"])
     # What is like the training rows is told by rows that did not say so themselves.
-    axes, others = (prepared[np.flatnonzero(part)] for part in (trained, ~trained))
+    axes, others = (vectors(prepared)[part] for part in (trained, ~trained))
     return replace(
         fitted,
         model=fitted.model.refitted(*shown, **given),
