@@ -199,3 +199,18 @@ def test_negatives_stay_in_blocks_between_units_and_match_degrees():
     wanted, got = (np.bincount(pairs.ravel(), minlength=48) for pairs in (edges, drawn))
     assert (got <= wanted).all()
     assert got.sum() > 0.95 * wanted.sum()
+
+
+def test_tempered_clr_is_high_for_profiles_that_go_together_and_missing_without_any():
+    rng = np.random.default_rng(0)
+    growth, own = rng.normal(size=(1, 30)), rng.normal(size=(3, 30))
+    values = 5 * growth + own[np.arange(12) % 3] + 0.3 * rng.normal(size=(12, 30))
+    table = nodes().iloc[:0].reindex(range(13)).assign(node_id=[f"g{i}" for i in range(13)])
+    table = table[["node_id"]].join(
+        pd.DataFrame(values).add_prefix("expression.").reindex(range(13))
+    )
+    pairs = [(0, 3), (1, 4), (0, 1), (3, 5), (0, 12)]
+    made = features(samples(*((int(a), int(b)) for a, b in pairs)), table, pairs=["tempered_clr"])
+    alike, apart, missing = made.X.X[:2, 0], made.X.X[2:4, 0], made.X.X[4, 0]
+    assert alike.min() > 2 * apart.max()
+    assert np.isnan(missing)

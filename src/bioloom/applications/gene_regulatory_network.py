@@ -328,8 +328,10 @@ def inputs(table: pd.DataFrame) -> list[str]:
 
 
 def defaults(task: dict[str, Any]) -> dict[str, Any]:
-    """A graph network on expression and, with a genome, on promoters; co-expression by itself."""
-    network = {"profile": True, "context": 10, "pairs": ["correlation", "strength", "clr"]}
+    """A graph network with a kernel on expression and, with a genome, on promoters."""
+    pairs = ["correlation", "strength", "tempered_clr"]
+    network = {"profile": True, "context": 10, "pairs": pairs}
+    gnn = {"name": "gnn", "width": 32, "weight_decay": 0.1, "hide": 1.0}
     letters = {"embedder": "kmer", "k": 4, "alphabet": "dna"}
     genome = "genome" in task["datasets"]["training"]
     features = letters if genome else {"embedder": "table", "columns": []}
@@ -341,8 +343,9 @@ def defaults(task: dict[str, Any]) -> dict[str, Any]:
 
     return {
         "features": features | {"network": network},
-        "model": {"name": "gnn", "width": 32, "weight_decay": 0.1, "hide": 1.0},
+        "model": {"name": "ensemble", "of": [gnn, {"name": "target_kernel"}]},
         "baselines": {
+            "gnn": {"model": gnn},
             "degree": {"model": {"name": "degree"}},
             "neighbours": {
                 "features": {"embedder": "table", "columns": [], "network": {"profile": True}},

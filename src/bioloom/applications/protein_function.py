@@ -194,12 +194,13 @@ def inputs(samples: pd.DataFrame) -> list[str]:
 
 
 def defaults(task: dict[str, Any]) -> dict[str, Any]:
-    """A Transformer on UniRep, linear models of that and of dipeptides."""
+    """A Transformer with a kernel on UniRep, linear models of that and of dipeptides."""
     linear = {"name": "logistic_regression"}
     return {
         "features": {"embedder": "unirep", "size": 256, "pooling": "segments", "segments": 16},
-        "model": {"name": "transformer"},
+        "model": {"name": "ensemble", "of": [{"name": "transformer"}, {"name": "kernel"}]},
         "baselines": {
+            "transformer": {"model": {"name": "transformer"}},
             "logistic_regression": {"model": linear},
             "dipeptides": {"features": {"embedder": "kmer", "k": 2}, "model": linear},
         },

@@ -306,15 +306,18 @@ def write(
 
 
 def defaults(task: dict[str, Any]) -> dict[str, Any]:
-    """A graph network on UniRep and, where there is expression, on co-expression."""
+    """A graph network with a kernel on UniRep and, where there is expression, on co-expression."""
     known = "expression" in task["datasets"]["training"]
-    network = {"network": {"context": 10, "pairs": ["correlation"]}} if known else {}
+    network = {"network": {"context": 10, "pairs": ["tempered_clr"]}} if known else {}
+    gnn = {"name": "gnn", "hide": 1.0, "width": 16, "weight_decay": 0.1}
     unirep = {"embedder": "unirep", "size": 256, "pooling": "mean"}
     linear = {"name": "logistic_regression", "C": 0.01}
     return {
         "features": unirep | network,
-        "model": {"name": "gnn", "hide": 1.0, "width": 16, "weight_decay": 0.1},
+        "model": {"name": "ensemble", "of": [gnn, {"name": "pair_kernel"}]},
         "baselines": {
+            "gnn": {"model": gnn},
+            "single_scores": {"model": {"name": "pair_kernel", "pairing": False}},
             "sequence_only": {"features": unirep, "model": linear},
             "degree": {"model": {"name": "degree"}},
         },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 
 from bioloom.application import application_names, get_application
 from bioloom.options import Option
@@ -31,7 +32,7 @@ def main(name: str | None) -> None:
             _print_options("clean", application.clean_options)
 
 
-def _print_options(title: str, options: dict[str, object]) -> None:
+def _print_options(title: str, options: Mapping[str, object]) -> None:
     print(f"  {title}:")
     for key, option in options.items():
         default = option.default if isinstance(option, Option) else option

@@ -84,9 +84,10 @@ def new_task(trained: dict[str, Any], model: Path, data: list[str]) -> dict[str,
     DataError for a source that the application does not have.
     """
     application = get_application(trained["application"])
-    given = dict(
-        part.split("=", 1) if "=" in part else (application.sources[0], part) for part in data
-    )
+    given = dict[str, str]()
+    for part in data:
+        source, named, file = part.partition("=")
+        given |= {source: file} if named else {application.sources[0]: part}
     for source in given:
         if source not in application.all_sources:
             raise unknown_name("source", source, application.all_sources)

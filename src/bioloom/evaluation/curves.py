@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from bioloom.evaluation.intervals import drawn_scores, groups_of, interval
+from bioloom.evaluation.net_benefit import decision_curve
 from bioloom.evaluation.survival import risk_calibration, survival_groups
 from bioloom.kinds import HeldOut, Kind, Strata, TestSet
 from bioloom.metrics import Metric
@@ -43,6 +44,8 @@ def plot_tables(
     if private and "predicted_observed" in tables:
         cells = tables["predicted_observed"]
         tables["predicted_observed"] = cells[cells["count"] >= FEW].reset_index(drop=True)
+    if private and kind.output == "classes" and len(test.outputs) == 2:
+        tables["decision_curve"] = decision_curve(drawn)
     if kind.strata is not None:
         tables["strata"] = strata(test, kind.strata, kind, draws)
     if nearest is not None:

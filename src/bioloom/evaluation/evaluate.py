@@ -25,6 +25,7 @@ from bioloom.evaluation.intervals import (
     paired_interval,
 )
 from bioloom.evaluation.links import by_seen, doubts, macro_scores, seen_scores, strongest_links
+from bioloom.evaluation.subgroups import disparities, subgroup_table
 from bioloom.evaluation.test_set import read_test_set
 from bioloom.kinds import Kind, TestSet
 from bioloom.metrics import Metric, Scores
@@ -36,6 +37,7 @@ OPTIONS: dict[str, Any] = {
     "min_test": 10,
     "by": None,
     "structures": 20,
+    "subgroups": {},
 }
 SMALL_TEST = 30  # groups
 SUSPICIOUS_SCORE = 0.995
@@ -61,7 +63,8 @@ def evaluate(
 
     `options`: `primary` (metric that decides), `resamples`, `min_test` (measured test values that
     a target needs), `by` (a column over whose values scores are averaged, too), `structures` (test
-    chains that are folded from their distances). `nearest` has the similarity of each test row to
+    chains that are folded from their distances), `subgroups` (columns, with where bands of a number
+    begin). `nearest` has the similarity of each test row to
     its nearest training row: `repeat, fold, sample_id, similarity`. Of links, `nodes` has the names
     of their ends, and `directed` says that these differ in role. Of persons
     (`private`) no plot has a cell of a few. In repeated cross-validation the
@@ -101,6 +104,12 @@ def evaluate(
     if not held.empty:
         plots["coverage"] = held
         metrics["flags"] += broken_promises(held)
+    if settings["subgroups"]:
+        parts = subgroup_table(
+            test, samples, settings["subgroups"], kind, primary, draws, private=private
+        )
+        plots["subgroups"] = parts
+        metrics["flags"] += disparities(parts)
     if "seen" in kind.plots:
         plots["seen"] = by_seen(test, samples, splits, draws, kind, directed)
         metrics["seen"] = seen_scores(plots["seen"])

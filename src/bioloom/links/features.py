@@ -151,8 +151,10 @@ def _tempered_clr(profiles: np.ndarray, correlation: np.ndarray, edges: np.ndarr
 
     Two that go up when the other goes down are not alike here.
     """
-    known = np.flatnonzero(np.isfinite(profiles).all(axis=1))
+    known = np.flatnonzero(np.isfinite(profiles).all(axis=1) & (profiles.shape[1] > 0))
     score = np.full((len(profiles), len(profiles)), np.nan, dtype=np.float32)
+    if not len(known):
+        return score[edges[:, 0], edges[:, 1]]
     tempered = directions(profiles[known], tempering(profiles[known])).astype(np.float32)
     alike = tempered @ tempered.T
     np.fill_diagonal(alike, np.nan)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from inspect import signature
 from pathlib import Path
@@ -196,7 +196,7 @@ class Estimator(ABC):
         raise NotImplementedError
 
 
-def asked_of(model: Any, given: dict[str, np.ndarray | None]) -> dict[str, np.ndarray]:
+def asked_of(model: Any, given: Mapping[str, np.ndarray | None]) -> dict[str, np.ndarray]:
     """Of what is known beside X and y, what a model's `fit` asks for by name."""
     asked = signature(model.fit).parameters
     return {name: value for name, value in given.items() if name in asked and value is not None}

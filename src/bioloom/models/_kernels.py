@@ -42,7 +42,8 @@ class Ridge:
     def left_out(self, groups: np.ndarray) -> np.ndarray:
         """Answers to all rows, (N, T), each as if none of its group of `groups (N,)` were known."""
         answers = self.targets - self.residuals / self.diagonal[:, None]
-        for rows in pd.Series(np.arange(len(groups))).groupby(groups).indices.values():
+        for members in pd.Series(np.arange(len(groups))).groupby(groups).indices.values():
+            rows = np.asarray(members)
             if len(rows) > 1:
                 answers[rows] = self.without(rows)
         return answers

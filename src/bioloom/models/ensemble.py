@@ -63,7 +63,7 @@ class Model(Estimator):
 
     def refitted(self, X: Shaped, y: Shaped, **given: np.ndarray) -> Self:
         """The members refitted, with the weights that they have."""
-        model = replace(self)
+        model, X = replace(self), self.taken(X)
         model.weights = self.weights
         model.models = [each.refitted(X, y, **asked_of(each, given)) for each in self.models]
         return model
@@ -79,13 +79,15 @@ class Model(Estimator):
     def _built(self) -> list[Any]:
         if len(self.of) < 2:
             raise DataError("Model ensemble needs two members or more", hint="list them under `of`")
-        told = {"output": self.output, "n_outputs": self.n_outputs, "unit": self.unit}
+        told: dict[str, Any] = {
+            "output": self.output,
+            "n_outputs": self.n_outputs,
+            "unit": self.unit,
+            "seed": self.seed,
+        }
         if self.class_weight:
             told["class_weight"] = self.class_weight
-        return [
-            get_model(member["name"])(**{**told, "seed": self.seed, **without_name(member)})
-            for member in self.of
-        ]
+        return [get_model(member["name"])(**{**told, **without_name(member)}) for member in self.of]
 
     def export(self, folder: Path, outputs: Sequence[str]) -> None:
         """Write members.csv: each member and its weight."""

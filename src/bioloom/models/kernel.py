@@ -53,7 +53,8 @@ class Model(Estimator):
         of the features that each column of vectors is of.
         """
         drawn = drawn_rows(len(X), self.seed)
-        y, groups = np.asarray(y)[drawn], (np.arange(len(X)) if groups is None else groups)[drawn]
+        own = np.asarray(y)[drawn]
+        groups = (np.arange(len(X)) if groups is None else groups)[drawn]
         self.blocks = np.zeros(0, dtype=np.int64) if blocks is None else np.asarray(blocks)
         views = views_of(X[drawn], self.blocks)
         self.scales = [_scale(view) for view in views]
@@ -61,7 +62,7 @@ class Model(Estimator):
         self.widths = np.array([_median_distance(view, self.seed) for view in views])
         marks = landmarks(len(drawn), self.seed)
         self.rows = [view[marks] for view in views]
-        targets = target_matrix(y, self.output, self.n_outputs)
+        targets = target_matrix(own, self.output, self.n_outputs)
         self.level = column_means(targets, 0.0)
         # What is not known of a row is taken for the mean.
         targets = np.where(np.isnan(targets), 0, targets - self.level)
@@ -69,7 +70,7 @@ class Model(Estimator):
         least = np.inf
         for ridge in fitted:
             answers = ridge.left_out(groups)
-            loss, told = self._told(answers, y, targets, groups)
+            loss, told = self._told(answers, own, targets, groups)
             if loss < least:
                 least, self.coefficients, self.told = loss, ridge.coefficients, told
         return self

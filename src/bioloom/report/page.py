@@ -229,6 +229,8 @@ def _curves(folder: Path | None, metrics: dict[str, Any], label: str) -> list[Fi
         "survival_groups": patients.survival_groups,
         "risk_calibration": patients.risk_calibration,
         "cumulative_incidence": patients.cumulative_incidence,
+        "decision_curve": lambda table: patients.decision_curve(table, against),
+        "subgroups": patients.subgroups,
         "policies": patients.policies,
         "overlap": patients.overlap,
         "per_target": lambda table: figures.per_target(table, against),

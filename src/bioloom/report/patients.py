@@ -74,6 +74,56 @@ def cumulative_incidence(table: pd.DataFrame) -> Figure:
     return Figure(draw_svg(draw, (BARS, SMALL[1])), "Competing events", caption)
 
 
+def decision_curve(table: pd.DataFrame, against: str | None) -> Figure:
+    """Net benefit by threshold: the model, its best baseline, treating all and treating none."""
+    styles: dict[str, dict[str, Any]] = {
+        "model": {"color": ACCENT, "linewidth": 1.8},
+        **({against: {"color": SECOND}} if against else {}),
+        "treat all": {"color": MUTED, "linestyle": "--"},
+        "treat none": {"color": LINE},
+    }
+    shown = table[table["model"].isin(styles)]
+    highest = shown.loc[shown["model"] == "model", "net_benefit"].max()
+
+    def draw(ax: Any) -> None:
+        for name, style in styles.items():
+            rows = shown[shown["model"] == name]
+            if len(rows):
+                ax.plot(rows["threshold"], rows["net_benefit"], label=name, **style)
+        ax.set(xlim=(0, 1), ylim=(-0.2 * highest - 0.01, 1.1 * highest + 0.01))
+        ax.set(xlabel="Probability from which one treats", ylabel="Net benefit a patient")
+        legend(ax, loc="upper right")
+
+    caption = (
+        "True positives a patient, less the false ones at the odds of the threshold (Vickers and "
+        "Elkin 2006). A model is of use where it lies above treating all and treating none."
+    )
+    return Figure(draw_svg(draw, SMALL), "Decision curve", caption)
+
+
+def subgroups(table: pd.DataFrame) -> Figure:
+    """The first metric of each subgroup with its interval; what differs from the others is dark."""
+    first = table[table["metric"] == table["metric"].iloc[0]].iloc[::-1]
+    apart = first.reindex(columns=["difference_low", "difference_high"])
+    firm = (apart["difference_low"] > 0) | (apart["difference_high"] < 0)
+    names = [f"{r.column} {r.subgroup} ({r.n})" for r in first.itertuples()]
+
+    def draw(ax: Any) -> None:
+        for i, (row, dark) in enumerate(zip(first.itertuples(), firm, strict=True)):
+            colour = ACCENT if dark else MUTED
+            ax.plot([row.low, row.high], [i, i], color=colour, linewidth=1.5)
+            ax.plot(row.value, i, "o", color=colour, markersize=6)
+        ax.set_yticks(range(len(names)), names)
+        ax.set(ylim=(-0.6, len(names) - 0.4), xlabel=table["metric"].iloc[0])
+        ax.grid(axis="x", color=LINE, linewidth=0.5)
+
+    caption = (
+        "Subgroups of the test rows with 95 % intervals and numbers of samples; dark where the "
+        "difference to all others does not hold 0."
+    )
+    return Figure(draw_svg(draw, (BARS, 0.9 + 0.27 * len(names))), "Subgroups", caption)
+
+
 def policies(table: pd.DataFrame) -> Figure:
     """What policies are worth: doubly robust values with intervals, the others as strokes."""
     names = list(table["policy"].drop_duplicates())[::-1]
