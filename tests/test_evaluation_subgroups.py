@@ -32,7 +32,7 @@ def held_out(unfair: bool = False) -> tuple[TestSet, pd.DataFrame]:
         y=y,
         call=(chance > 0.5).astype(int),
         p=np.column_stack([1 - chance, chance]),
-        quantile=np.full(N, np.nan),
+        inside=np.ones(N),
     )
     samples = pd.DataFrame({"sample_id": ids, "clinical.sex": sex, "clinical.age": age})
     return TestSet(outputs=["no", "yes"], models={"model": [rows]}, groups=N), samples

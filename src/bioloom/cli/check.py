@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -24,5 +25,10 @@ def main() -> None:
 
 def project_here() -> Project:
     """The project in the working folder; DataError also for a source that is not there."""
+    return read_project(config_here())
+
+
+def config_here() -> dict[str, Any]:
+    """What config.yaml in the working folder says; nothing where there is none."""
     config = Path("config.yaml")
-    return read_project(yaml.safe_load(config.read_text()) or {} if config.exists() else {})
+    return yaml.safe_load(config.read_text()) or {} if config.exists() else {}

@@ -16,7 +16,7 @@ from bioloom.errors import DataError
 from bioloom.evaluation.evaluate import evaluate
 from bioloom.files import read_json
 from bioloom.kinds import get_kind
-from bioloom.samples import read_samples, read_table
+from bioloom.samples import label_columns, read_samples, read_table
 from bioloom.splits import read_splits
 
 HELP = "two tasks or runs side by side, paired by test row"
@@ -33,6 +33,8 @@ def main(first: Path, second: Path) -> None:
     """Print both scores and their difference; DataError where no test row is common."""
     found = compared(first, second)
     metric = get_kind(found["kind"]).metric(found["primary"])
+    if "second" not in found["differences"]:
+        raise DataError(f"{metric.label} is not defined for both", file=second)
     for name, scores in ((first, found["test"]), (second, found["baselines"]["second"])):
         print(f"{name}: {metric.label} {_with_interval(scores, metric.name)}")
     difference = found["differences"]["second"]
@@ -54,6 +56,8 @@ def compared(first: Path, second: Path) -> dict[str, Any]:
     if common.empty:
         raise DataError("No sample was tested by both", file=second, hint="are the ids the same?")
     own, other = own.merge(common), other.merge(common)
+    theirs = read_samples(second / "training/samples.parquet")
+    _refuse_other_labels(samples, theirs, set(common["sample_id"]), second)
     # Where the second one was tested in other folds, its rows count in those of the first.
     folds = own[[*KEYS, "fold"]].drop_duplicates()
     other = other.drop(columns="fold").merge(folds, on=KEYS)
@@ -73,6 +77,23 @@ def compared(first: Path, second: Path) -> dict[str, Any]:
         private=True,
     )
     return found
+
+
+def _refuse_other_labels(
+    samples: pd.DataFrame, theirs: pd.DataFrame, ids: set[str], folder: Path
+) -> None:
+    """Raise DataError where the same sample has another label in the second run."""
+    names = label_columns(samples)
+    if names != label_columns(theirs):
+        raise DataError("The two have other labels", file=folder)
+    # As text: labels of residues and distances are arrays.
+    mine, other = (
+        table[table["sample_id"].isin(ids)].set_index("sample_id")[names].astype("str").sort_index()
+        for table in (samples, theirs)
+    )
+    differ = int((mine != other).any(axis=1).sum()) if mine.index.equals(other.index) else len(mine)
+    if differ:
+        raise DataError(f"{differ} samples have another label in the second one", file=folder)
 
 
 def _metrics(folder: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -98,10 +99,12 @@ def _config(used: list[str]) -> str:
 
 def _with_dvc(folder: Path) -> str:
     """Turn DVC on where the folder is in a git repository; what was done, in words."""
-    inside = subprocess.run(
-        ["git", "rev-parse", "--is-inside-work-tree"], cwd=folder, capture_output=True
+    git = shutil.which("git")
+    inside = git and subprocess.run(
+        [git, "rev-parse", "--is-inside-work-tree"], cwd=folder, capture_output=True
     )
-    if inside.returncode or (folder / ".dvc").exists():
+    if not inside or inside.returncode:
         return ""
-    made = subprocess.run(["dvc", "init", "--subdir", "--quiet"], cwd=folder, capture_output=True)
+    command = [sys.executable, "-m", "dvc", "init", "--subdir", "--quiet"]
+    made = subprocess.run(command, cwd=folder, capture_output=True)
     return "" if made.returncode else ", DVC in .dvc/"

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from bioloom.application import get_application
+from bioloom.application import Application, get_application
 from bioloom.cli.run import MENDABLE, failure
 from bioloom.errors import DataError, unknown_name
 from bioloom.files import replacing
@@ -25,6 +25,8 @@ from bioloom.pipeline.home import HOME
 HELP = "predict the rows of a file with a trained model"
 OUTCOME = {"label", "time", "event", "entry", "group", "weight", "split"}
 """Columns of training data that new data need not have."""
+OF_THE_OTHER = ("scored", "prior", "parts")
+"""What is said of one data set and not of the next."""
 TABLE = "results/predicted/new/predictions.csv"
 SHARED = (".bioloom", "resources")
 """Stored embeddings and downloads of the project at work, which are not made anew."""
@@ -57,6 +59,11 @@ def main(model: Path, data: list[str], out: Path, task: Path | None) -> int:
     with TemporaryDirectory(prefix="bioloom-") as folder:
         project = Path(folder)
         (project / "tasks").mkdir()
+        config = (
+            yaml.safe_load(Path("config.yaml").read_text()) if Path("config.yaml").exists() else {}
+        )
+        kept = {key: config[key] for key in ("seed", "sources") if key in config}
+        (project / "config.yaml").write_text(yaml.safe_dump(kept))
         (project / "tasks/predicted.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
         for name in SHARED:
             if Path(name).is_dir():
@@ -84,13 +91,7 @@ def new_task(trained: dict[str, Any], model: Path, data: list[str]) -> dict[str,
     DataError for a source that the application does not have.
     """
     application = get_application(trained["application"])
-    given = dict[str, str]()
-    for part in data:
-        source, named, file = part.partition("=")
-        given |= {source: file} if named else {application.sources[0]: part}
-    for source in given:
-        if source not in application.all_sources:
-            raise unknown_name("source", source, application.all_sources)
+    given = _named(data, application)
     datasets = trained["datasets"]
     like = next((name for name in datasets if name != "training"), "training")
     options = {k: v for k, v in datasets[like].items() if k not in application.all_sources}
@@ -105,13 +106,38 @@ def new_task(trained: dict[str, Any], model: Path, data: list[str]) -> dict[str,
         if source in application.sources and source != application.sources[0]
     }
     new = options | kept | {source: _absolute(file) for source, file in given.items()}
-    shared = ("application", "kind", "clean", "features")
+    shared = ("application", "kind", "clean")
+    features = trained.get("features")
+    parts = features if isinstance(features, list) else [features] if features else []
+    parts = [
+        {k: _absolute(v) if k == "model" and Path(v).exists() else v for k, v in p.items()}
+        for p in parts
+    ]
     return {
         **{key: trained[key] for key in shared if trained.get(key)},
+        **({"features": parts if isinstance(features, list) else parts[0]} if parts else {}),
         "trained": str(model),
-        "datasets": {"new": {k: v for k, v in new.items() if k != "scored"}},
+        "datasets": {"new": {k: v for k, v in new.items() if k not in OF_THE_OTHER}},
     }
 
 
+def _named(data: list[str], application: Application) -> dict[str, str]:
+    """The files by source; one without `<source>=` is of the application's first."""
+    given = dict[str, str]()
+    for part in data:
+        source, named, file = part.partition("=")
+        if named and not Path(part).exists():
+            if source not in application.all_sources:
+                raise unknown_name("source", source, application.all_sources)
+        else:
+            source, file = application.sources[0], part
+        if source in given:
+            hint = "one file a source: `<source>=<file>`"
+            raise DataError(f"Two files are given for {source}", file=file, hint=hint)
+        given[source] = file
+    return given
+
+
 def _absolute(file: Any) -> Any:
+    """The path of a file here, wherever it is used; what is no text is a source to fetch."""
     return str(Path(file).resolve()) if isinstance(file, str) else file

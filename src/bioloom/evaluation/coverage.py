@@ -28,8 +28,9 @@ def coverage_table(test: TestSet, kind: Kind, draws: np.ndarray, *, private: boo
     if not repeats:
         return pd.DataFrame()
     tables = []
-    for name in parts_of(repeats[0], kind, test.outputs):
-        inside = [parts_of(rows, kind, test.outputs)[name] for rows in repeats]
+    parted = [parts_of(rows, kind, test.outputs) for rows in repeats]
+    for name in parted[0]:
+        inside = [parts[name] for parts in parted]
         n = round(np.mean([np.isfinite(part).sum() for part in inside]))
         if n < (FEW if private else 1) or not all(np.isfinite(part).any() for part in inside):
             continue

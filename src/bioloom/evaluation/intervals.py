@@ -77,9 +77,16 @@ def paired_interval(
 ) -> dict[str, float]:
     """The same of a difference, above 0 where the model is better."""
     sign = -1 if metric.lower_is_better else 1
+    return difference_interval(sign * model, sign * baseline, groups, metric)
+
+
+def difference_interval(
+    first: np.ndarray, second: np.ndarray, groups: int, metric: Metric
+) -> dict[str, float]:
+    """The same of first - second, both on the same draws."""
     span = metric.ends and metric.ends[1] - metric.ends[0]
     ends = (-span, span) if span else None
-    return _honest(_percentiles(sign * (model - baseline)), groups, ends)
+    return _honest(_percentiles(first - second), groups, ends)
 
 
 def groups_of(parts: list[HeldOut]) -> int:
@@ -110,7 +117,7 @@ def _honest(
         return found
     value = found["value"]
     low, high = found.get("low", value), found.get("high", value)
-    same = high - low < ROUNDING
+    same = high - low <= ROUNDING * (abs(value) if ends is None else 1)
     if ends is None:
         return {"value": value} if same else found
     least, most = ends

@@ -13,7 +13,13 @@ import numpy as np
 import pandas as pd
 
 from bioloom.errors import DataError, unknown_name
-from bioloom.evaluation.intervals import FEWEST_GROUPS, drawn_scores, groups_of, interval
+from bioloom.evaluation.intervals import (
+    FEWEST_GROUPS,
+    difference_interval,
+    drawn_scores,
+    groups_of,
+    interval,
+)
 from bioloom.kinds import HeldOut, Kind, TestSet
 from bioloom.metrics import Metric
 from bioloom.privacy.small_cells import FEW
@@ -22,6 +28,7 @@ RESAMPLES = 200
 MOST_VALUES = 20
 """A column of more values is no grouping."""
 MISSING = "not known"
+EXCESS = Metric("excess", "mean probability less the observed share", least=-1.0, ordered=False)
 
 
 def subgroup_table(
@@ -114,16 +121,16 @@ def _scores(
     ]
     groups = groups_of(inside)
     found = []
-    for name in (primary, "coverage", "excess"):
+    for name in (primary, "coverage", EXCESS.name):
         if name not in sides[0]:
             continue
-        metric = Metric(name, name) if name == "excess" else kind.metric(name)
+        metric = EXCESS if name == EXCESS.name else kind.metric(name)
         value = interval(sides[0][name], groups, metric)
         if not value:
             continue
         difference = {}
         if name in sides[1] and groups >= FEWEST_GROUPS and groups_of(outside) >= FEWEST_GROUPS:
-            apart = interval(sides[0][name] - sides[1][name], groups, Metric(name, name))
+            apart = difference_interval(sides[0][name], sides[1][name], groups, metric)
             difference = {
                 "difference" if end == "value" else f"difference_{end}": value
                 for end, value in apart.items()
@@ -139,7 +146,7 @@ def _drawn(parts: list[HeldOut], kind: Kind, draws: np.ndarray) -> dict[str, np.
     scores = dict(drawn_scores(parts, kind, draws))
     if kind.output == "classes" and parts[0].p.shape[1] == 2:
         with np.errstate(divide="ignore", invalid="ignore"):
-            scores["excess"] = np.mean([_excess(part, draws) for part in parts], axis=0)
+            scores[EXCESS.name] = np.mean([_excess(part, draws) for part in parts], axis=0)
     return scores
 
 
