@@ -1,7 +1,8 @@
-"""Everything measured, in one page that opens offline.
+"""Everything measured, in one page that opens offline, and a reporting record a task.
 
 Requires: metrics, plots, leakage, explanation, model and records of every task.
-Makes: results/{task}/task.yaml, the task with all that was filled in, and results/report.html.
+Makes: results/{task}/task.yaml, the task with all that was filled in, results/report.html, and
+results/records/{task}.md, what reporting guidelines ask for.
 """
 
 
@@ -28,7 +29,8 @@ rule report:
     input:
         [file for task in PROJECT.trained.values() for file in task.report_files.values()],
     output:
-        "results/report.html",
+        report="results/report.html",
+        records=directory("results/records"),
     log:
         "logs/report.log",
     conda:
@@ -40,4 +42,4 @@ rule report:
         code=code_hash("report", *PROJECT.trained.values()),
     shell:
         'python "$BIOLOOM_SCRIPTS/report.py" --files {params.files:q} --about {params.about:q}'
-        " --report {output} 2>&1 | tee {log}"
+        " --report {output.report} --records {output.records} 2>&1 | tee {log}"

@@ -1,0 +1,344 @@
+"""The reporting record of a task: what a reader of a study asks, answered by what the run knows.
+
+Clinical tasks follow TRIPOD+AI (Collins et al. 2024, BMJ 385, e078378), the others DOME (Walsh et
+al. 2021, Nature Methods 18, 1122). Items are put in our words. What no file of the run says is said
+to be unknown, for an author to fill in: nothing is made up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bioloom import __version__
+from bioloom.application import get_application
+from bioloom.files import read_json
+from bioloom.kinds import get_kind
+from bioloom.privacy.small_cells import count_shown
+
+UNKNOWN = "*not known to this run*"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a run wrote of one task; a file that is not there is empty."""
+
+    task: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    quality: Mapping[str, Any]
+    leakage: Mapping[str, Any]
+    features: Mapping[str, Any]
+    model: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, files: Mapping[str, Path]) -> Facts:
+        """Read the files of a task, by what they are (`report.page.build_report`)."""
+        described = files.get("model", Path()) / "model.yaml"
+        task = files.get("task")
+        return cls(
+            task=yaml.safe_load(task.read_text()) if task and task.is_file() else {},
+            model=yaml.safe_load(described.read_text()) if described.is_file() else {},
+            **{
+                name: read_json(files[name]) if name in files and files[name].is_file() else {}
+                for name in ("metrics", "quality", "leakage", "features")
+            },
+        )
+
+    def about(self, key: str) -> str | None:
+        """What the task's `about` says of its source, licence or limits."""
+        return (self.task.get("about") or {}).get(key)
+
+
+Answer = Callable[[Facts], str | None]
+
+
+def record(name: str, facts: Facts) -> str:
+    """The record of a task as Markdown."""
+    clinical = get_application(facts.task["application"]).private
+    items = TRIPOD if clinical else DOME
+    which = "TRIPOD+AI" if clinical else "DOME"
+    lines = [
+        f"# Reporting record of {facts.task.get('title') or name} ({which})",
+        "",
+        f"Written by bioloom {__version__} from the files of the run. What is {UNKNOWN},",
+        "an author must say.",
+    ]
+    for section, asked in items.items():
+        lines += ["", f"## {section}", "", "| item | answer |", "|---|---|"]
+        for item, answer in asked.items():
+            said = answer(facts) or UNKNOWN
+            lines.append(f"| {item} | {' '.join(said.split())} |".replace("\n", " "))
+    return "\n".join(lines) + "\n"
+
+
+def _unknown(facts: Facts) -> None:
+    return None
+
+
+def _listed(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key}: {_plain(value)}" for key, value in values.items())
+
+
+def _counts(facts: Facts, counts: Mapping[str, Any]) -> str:
+    """Counts by name; of persons none of a few."""
+    private = get_application(facts.task["application"]).private
+    shown = {n: count_shown(c, private) if isinstance(c, int) else c for n, c in counts.items()}
+    return _listed(shown)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"{{{_listed(value)}}}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_plain, value)) + "]"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _outcome(facts: Facts) -> str:
+    kind = get_kind(facts.metrics["kind"])
+    said = f"{kind.name.replace('_', ' ')}"
+    labels = facts.quality.get("labels")
+    if isinstance(labels, Mapping):
+        said += f"; {_counts(facts, labels)} in the cleaned data"
+    if positive := facts.metrics.get("positive"):
+        said += f"; the positive class is {positive}"
+    if horizons := facts.model.get("horizons"):
+        said += f"; risks by {_plain(horizons)}"
+    return said
+
+
+def _cleaning(facts: Facts) -> str:
+    dropped = facts.quality.get("dropped", {})
+    left = f"; left out: {_counts(facts, dropped)}" if dropped else "; none is left out"
+    notes = "; ".join(facts.quality.get("notes", []))
+    return (
+        f"{facts.quality['rows_kept']} of {facts.quality['rows_in']} rows kept{left}"
+        + (f". {notes}" if notes else "")
+        if "rows_kept" in facts.quality
+        else ""
+    )
+
+
+def _predictors(facts: Facts) -> str:
+    columns = facts.quality.get("columns", {})
+    made = f"{facts.features.get('features', '')} features by {facts.features.get('identity', '')}"
+    return f"{made}; of the columns {', '.join(columns)}" if columns else made
+
+
+def _missing(facts: Facts) -> str | None:
+    columns = facts.quality.get("columns", {})
+    gaps = {name: c["missing"] for name, c in columns.items() if c.get("missing")}
+    told = f"missing values: {_counts(facts, gaps)}. " if gaps else "no value is missing. "
+    return told + "Gaps of numbers are filled with the training median, unless the model takes them"
+
+
+def _sizes(facts: Facts) -> str:
+    n = facts.metrics["n"]
+    return (
+        f"{n['train']} training, {n['valid']} validation and {n['test']} test samples of "
+        f"{n['test_groups']} groups; {n['folds']} folds, {n['repeats']} repeats. No sample "
+        "size was calculated beforehand by this run"
+    )
+
+
+def _split(facts: Facts) -> str | None:
+    leakage = facts.leakage
+    said = [leakage.get("split")]
+    if "groups_across_splits" in leakage:
+        said.append(f"{leakage['groups_across_splits']} groups on two sides")
+    if leakage.get("largest") is not None:
+        said.append(
+            f"largest similarity of a test to a training sample {leakage['largest']:.3g} "
+            f"({leakage['measure']})"
+        )
+    return "; ".join(filter(None, said)) or None
+
+
+def _training(facts: Facts) -> str:
+    options = {k: v for k, v in (facts.task.get("model") or {}).items() if k not in ("name", "of")}
+    name = facts.model.get("model", (facts.task.get("model") or {}).get("name", ""))
+    members = [m["name"] for m in (facts.task.get("model") or {}).get("of", [])]
+    said = f"{name}" + (f" of {', '.join(members)}" if members else "")
+    said += f" ({_listed(options)})" if options else " with its defaults"
+    return said + f"; seed {facts.model.get('seed', '')}"
+
+
+def _final(facts: Facts) -> str | None:
+    if "refitted" not in facts.model:
+        return None
+    rows = facts.model.get("rows", "")
+    what = f"refitted on all {rows} rows" if facts.model["refitted"] else f"{rows} training rows"
+    return f"model for new data: {what}; model.yaml has parameters and digests of its inputs"
+
+
+def _calibration(facts: Facts) -> str | None:
+    told = []
+    if facts.model.get("threshold") is not None:
+        told.append(
+            f"threshold {_plain(facts.model['threshold'])} by the rule "
+            f"{facts.model.get('threshold_rule')}"
+        )
+    if facts.model.get("temperature") is not None:
+        told.append(f"probabilities divided by temperature {facts.model['temperature']:.3g}")
+    if facts.model.get("coverage") is not None:
+        told.append(f"sets or intervals made to hold the truth for {facts.model['coverage']:.0%}")
+    return "; ".join(told) or None
+
+
+def _scores(facts: Facts) -> str:
+    test = facts.metrics["test"]
+    names = [name for name in test if not name.endswith(("_low", "_high"))]
+    kind = get_kind(facts.metrics["kind"])
+    said = []
+    for name in sorted(names, key=lambda name: name != facts.metrics["primary"]):
+        low, high = test.get(f"{name}_low"), test.get(f"{name}_high")
+        span = f" ({low:.3f} to {high:.3f})" if low is not None and high is not None else ""
+        said.append(f"{kind.metric(name).label} {test[name]:.3f}{span}")
+    return "; ".join(said)
+
+
+def _measures(facts: Facts) -> str:
+    return f"{get_kind(facts.metrics['kind']).metric(facts.metrics['primary']).label} decides"
+
+
+def _confidence(facts: Facts) -> str:
+    drawn = facts.metrics["bootstrap"]
+    return f"{drawn['level']:.0%} intervals of {drawn['resamples']} resamples of whole groups"
+
+
+def _comparison(facts: Facts) -> str:
+    names = ", ".join(facts.metrics["baselines"])
+    difference = facts.metrics.get("difference")
+    told = f"baselines {names}; {facts.metrics['verdict']}"
+    if difference and "low" in difference:
+        value, low, high = (difference[end] for end in ("value", "low", "high"))
+        told += f" ({value:+.3f}, {low:+.3f} to {high:+.3f})"
+    return told
+
+
+def _doubts(facts: Facts) -> str:
+    flags = [*facts.metrics.get("flags", []), *facts.leakage.get("flags", [])]
+    return "; ".join(flags) or "the run raised no flag"
+
+
+def _fairness(facts: Facts) -> str | None:
+    columns = (facts.task.get("evaluate") or {}).get("subgroups")
+    return f"scores by {', '.join(columns)} in plots/subgroups.csv" if columns else None
+
+
+def _scored(facts: Facts) -> str | None:
+    datasets = (facts.task.get("datasets") or {}).items()
+    scored = [name for name, said in datasets if isinstance(said, dict) and said.get("scored")]
+    return f"scored on {', '.join(scored)}, which nothing was trained on" if scored else None
+
+
+def _availability(facts: Facts) -> str:
+    packages = _listed(facts.model.get("packages", {}))
+    return f"bioloom {__version__}, Apache-2.0; {packages}; results/<task>/model, snakemake.lock"
+
+
+def _limits(facts: Facts) -> str | None:
+    return facts.about("limits")
+
+
+def _source(facts: Facts) -> str | None:
+    source, licence = facts.about("source"), facts.about("licence")
+    return f"{source}; licence: {licence}" if source and licence else source
+
+
+def _weights(facts: Facts) -> str:
+    weighted = facts.metrics.get("weights", "none")
+    chosen = (facts.task.get("model") or {}).get("class_weight")
+    return f"class weights: {chosen or 'none'}; sample weights: {weighted}"
+
+
+TRIPOD: dict[str, dict[str, Answer]] = {
+    "Title, background and aims": {
+        "1 what is predicted, in whom": lambda f: f.task.get("title"),
+        "3 context, existing models, intended use": _unknown,
+        "4 development or evaluation": lambda _: "development, with internal validation",
+    },
+    "Data": {
+        "5a source of data": _source,
+        "5b dates of recruitment and follow-up": _unknown,
+        "6 setting, eligibility, treatments received": _unknown,
+        "7 preparation and quality": _cleaning,
+        "8 outcome": _outcome,
+        "9 predictors": _predictors,
+        "10 sample size": _sizes,
+        "11 missing data": _missing,
+    },
+    "Analysis": {
+        "12a how data were divided": _split,
+        "12c model, its building and internal validation": _training,
+        "12e measures of performance": lambda f: f"{_measures(f)}; {_confidence(f)}",
+        "12f the final model": _final,
+        "13 class imbalance": _weights,
+        "14 fairness": _fairness,
+        "15 output, threshold and calibration": _calibration,
+        "16 data of other places or times": _scored,
+        "17 ethical approval": _unknown,
+    },
+    "Open science": {
+        "18a funding": _unknown,
+        "18b conflicts of interest": _unknown,
+        "18c protocol and registration": _unknown,
+        "18e sharing of data": lambda f: f.about("licence"),
+        "18f sharing of code": _availability,
+        "19 patient and public involvement": _unknown,
+    },
+    "Results": {
+        "20 flow and characteristics of participants": _cleaning,
+        "21 numbers of participants and outcomes in each part": _sizes,
+        "22 full model": _final,
+        "23a performance with intervals": _scores,
+        "23b against simpler models": _comparison,
+    },
+    "Discussion": {
+        "25 interpretation": _unknown,
+        "26 limitations": lambda f: "; ".join(filter(None, (_limits(f), _doubts(f)))),
+        "27 usability with poor or missing inputs": lambda _: (
+            "new data are checked against the signature of training; predictions say why to abstain"
+        ),
+    },
+}
+"""Section -> item (our words, their numbers) -> answer."""
+
+
+DOME: dict[str, dict[str, Answer]] = {
+    "Data": {
+        "provenance": _source,
+        "outcome and numbers": lambda f: f"{_outcome(f)}. {_sizes(f)}",
+        "cleaning": _cleaning,
+        "splits and redundancy between them": _split,
+        "availability": lambda f: f.about("licence"),
+    },
+    "Optimization": {
+        "algorithm and parameters": _training,
+        "features and encoding": _predictors,
+        "final model": _final,
+        "threshold and calibration": _calibration,
+        "fitting: over or under": lambda _: (
+            "stopped by validation rows where the model can; naive and simple baselines beside it"
+        ),
+        "availability of configuration": lambda _: "task.yaml beside this record's model",
+    },
+    "Model": {
+        "interpretability": lambda _: "explanation.parquet: permutation, mutagenesis or rules",
+        "software": _availability,
+        "execution time": _unknown,
+    },
+    "Evaluation": {
+        "method": _split,
+        "performance": _scores,
+        "comparison": _comparison,
+        "confidence": _confidence,
+        "independent data": _scored,
+        "limits and doubts": lambda f: "; ".join(filter(None, (_limits(f), _doubts(f)))),
+    },
+}
+"""Section -> item -> answer."""
