@@ -6,12 +6,18 @@ import sys
 import venv
 from pathlib import Path
 
+import h5py
+import numpy as np
+import pandas as pd
 import pytest
 
 from bioloom.application import application_names
+from bioloom.arrays import vectors
 from bioloom.cli import check, compare, predict, run
 from bioloom.cli.main import main
+from bioloom.features.engine import embed
 from bioloom.models import model_names
+from tests.tiny_models import configs, protein_bert
 from tests.tiny_project import ROOT, Project, environment
 from tests.toys import refused
 
@@ -188,3 +194,32 @@ def test_a_wheel_carries_the_workflow(tmp_path):
     run_in(tmp_path, program, "init", "mine")
     plan = run_in(tmp_path / "mine", program, "run", "--dry-run")
     assert "train breast_cytology" in plan
+
+
+@pytest.mark.parametrize("ending", [".npz", ".parquet", ".h5"])
+def test_embedded_sequences_are_those_of_the_engine(ending, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    protein_bert(Path("bert"), configs()["bert"])
+    sequences = {"a": "MKTAYIAK", "b": "GIGKFLHSAKKF"}
+    Path("in.fasta").write_text("".join(f">{name}\n{s}\n" for name, s in sequences.items()))
+    assert main(["embed", "in.fasta", "--model", "bert", "--out", f"out{ending}"]) == 0
+    options = {"embedder": "huggingface", "model": "bert", "pooling": "mean"}
+    expected = vectors(embed(list(sequences.values()), options, weights=Path("bert")).X)
+    if ending == ".npz":
+        with np.load("out.npz") as made:
+            found, ids = made["X"], made["id"].tolist()
+    elif ending == ".parquet":
+        table = pd.read_parquet("out.parquet").set_index("id")
+        found, ids = table.to_numpy(), table.index.tolist()
+    else:
+        with h5py.File("out.h5") as file:
+            ids = list(file)
+            found = np.stack([file[name][:] for name in ids])
+    assert ids == list(sequences)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_vectors_of_another_ending_are_refused(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(["embed", "in.fasta", "--model", "unirep", "--out", "out.csv"])
+    assert ".npz, .parquet, .h5" in capsys.readouterr().err
