@@ -1,7 +1,7 @@
 """Turn sequences into vectors with a pretrained network, by the engine of the pipeline.
 
-FASTA or GenBank in. Out, by its ending: .npz (`id`, `X`), .parquet (a row a sequence) or .h5 (one data
-set a sequence, under its id). What was embedded before is looked up in `.bioloom/embeddings`.
+FASTA or GenBank in. Out, by its ending: .npz (`id`, `X`), .parquet (a row a sequence) or .h5 (one
+data set a sequence, under its id). What was embedded before is looked up in `.bioloom/embeddings`.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _write(ids: list[str], X: Shaped, path: Path, ending: str) -> None:
 
 
 def _write_hdf5(ids: list[str], X: Shaped, path: Path) -> None:
-    """One data set a sequence, (D,) or (L, D). DataError for an id with a slash, which is a group."""
+    """One data set a sequence, (D,) or (L, D); DataError for an id with a slash, a group there."""
     try:
         import h5py
     except ImportError as error:
