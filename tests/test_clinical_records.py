@@ -349,6 +349,33 @@ def test_texts_of_one_time_that_differ_are_none_whatever_their_order():
         assert len(found.left_out) == 2
 
 
+def test_a_single_time_has_no_slope_however_it_is_rounded():
+    """The mean of equal times may be off by a bit, and a quotient of such bits is no slope."""
+    time = pd.Timestamp("2022-01-01", tz="UTC").value // 1000
+    times = [("p", time + 5 * HOUR)] * 7 + [("q", time), ("q", time + 24 * HOUR), ("r", time)]
+    rows = [
+        {"patient": who, "code": "x", "time": at, "latest": at, "known": at, "file": "f"}
+        | {"value": 2.0 * i, "unit": "1", "record": i, "line": i}
+        for i, (who, at) in enumerate(times)
+    ]
+    index = pd.Series(pd.Timestamp("2023-01-01", tz="UTC"), list("pqr"))
+    said = {"x": {"codes": ["x"], "take": "slope", "unit": "1", "window": "all"}}
+    column = features_of({"features": said, "window": None})[0]
+    found = windows.make_feature(event_table(rows), index, column, {}, "refuse").values
+    assert found.isna().tolist() == [True, False, True]
+    assert found["q"] == pytest.approx(2)
+
+
+def test_who_is_born_after_the_index_has_no_age():
+    index = pd.Series(pd.Timestamp("2020-06-01", tz="UTC"), list("abc"))
+    found, notes = windows.ages({"a": "2021", "b": "1990-07", "c": "2020-06-01"}, index)
+    assert found.fillna(-1).tolist() == [-1, 29, 0]
+    assert [note.split(" patients ")[1][:14] for note in notes] == [
+        "is by year or ",
+        "were born afte",
+    ]
+
+
 def test_a_declaration_is_checked_before_any_job_runs(tmp_path):
     path = csv(tmp_path / "a.csv", "who,what,drawn", "P,x,2022-01-01")
     training = {"clinical": str(path), "columns": {"id": "patient", "label": "ill"}}

@@ -62,6 +62,7 @@ RECORDS: dict[str, Any] = {
     "columns": Option({}, options=COLUMNS),
     "time_zone": None,
     "base_url": Option(None, type=str),
+    "known_at_onset": False,
     "index": Option({}, options=INDEX),
     "window": None,
     "features": Option({}, each=FEATURE),

@@ -62,9 +62,8 @@ def read_table_of_patients(
     told = [records.left_out.assign(column="")]
     for column in features:
         if column.take == "age":
-            table[column.name], partly = windows.ages(records.births, index["time"])
-            by_year = f"The age of {count_shown(partly)} patients is by year or month of birth"
-            notes += [by_year] if partly else []
+            table[column.name], told_of_ages = windows.ages(records.births, index["time"])
+            notes += told_of_ages
             continue
         made = windows.make_feature(
             records.events, index["time"], column, said["spellings"], said["wrong_units"]
@@ -97,7 +96,7 @@ def read_records(path: Path, said: Mapping[str, Any], options: Mapping[str, Any]
     if said["format"] == "meds":
         return read_meds(path, said["time_zone"])
     if said["format"] == "fhir":
-        return read_fhir(path, said["time_zone"], said["base_url"])
+        return read_fhir(path, said["time_zone"], said["base_url"], said["known_at_onset"])
     if said["format"] == "omop":
         return read_omop(path, said["time_zone"])
     columns = complete_options(said["columns"], COLUMNS, "records: columns")

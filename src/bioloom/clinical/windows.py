@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from bioloom.clinical import units
@@ -18,6 +18,7 @@ from bioloom.clinical.declared import REFUSE, Column
 from bioloom.errors import DataError
 from bioloom.formats.columns import MOST_TOLD
 from bioloom.formats.events import LEFT_OUT
+from bioloom.privacy.small_cells import count_shown
 
 LIMIT = r"\s*(<=|>=|<|>|≤|≥)\s*\d.*"
 NUMBER = r"\s*[+-]?\d+([.,]\d+)?\s*"
@@ -25,6 +26,7 @@ SECONDS = 86_400  # of a day
 AFTER = "at or after the index"
 LATER = "known only at or after the index"
 NOT_PLACED = "on the day of the index, or of no exact day: not known to be before it"
+UNTOLD = "nothing tells since when it was known"
 UNDATED = "without a time"
 TIES = "texts of one time that differ"
 
@@ -75,6 +77,7 @@ def _inside(chosen: pd.DataFrame, at: pd.Series, column: Column) -> tuple[pd.Ser
     inside = (known < at - column.end) & ~early
     reasons = pd.Series("", chosen.index, dtype="str")
     reasons = reasons.mask((last < at) & (known >= at), LATER)
+    reasons = reasons.mask((last < at) & known.isna(), UNTOLD)
     reasons = reasons.mask((last >= at), AFTER)
     reasons = reasons.mask((last >= at) & (first <= at) & (first < last), NOT_PLACED)
     return inside, reasons.mask(first.isna(), UNDATED)
@@ -194,7 +197,9 @@ def _slopes(chosen: pd.DataFrame) -> pd.Series:
     means = grouped.groupby("patient")[["x", "y"]].transform("mean")
     x, y = grouped["x"] - means["x"], grouped["y"] - means["y"]
     sums = pd.DataFrame({"xy": x * y, "xx": x * x}).groupby(grouped["patient"]).sum()
-    return sums["xy"] / sums["xx"].replace(0, np.nan)
+    # The squares of a single time are not always 0: its mean is rounded.
+    several = chosen.groupby("patient")["time"].nunique() > 1
+    return (sums["xy"] / sums["xx"]).where(several)
 
 
 def days_between(later: pd.Series, earlier: pd.Series) -> pd.Series:
@@ -202,17 +207,24 @@ def days_between(later: pd.Series, earlier: pd.Series) -> pd.Series:
     return (later - earlier).dt.total_seconds() / SECONDS
 
 
-def ages(births: Mapping[str, str], index: pd.Series) -> tuple[pd.Series, int]:
-    """Whole years at the index, by what is known of the date of birth; and of how many part of it.
+def ages(births: Mapping[str, str], index: pd.Series) -> tuple[pd.Series, list[str]]:
+    """Whole years at the index, by what is known of the date of birth; and notes.
 
-    Of a year alone it is the difference of the years, which may be one too many.
+    Of a year alone it is the difference of the years, which may be one too many. Who was born after
+    the index has none.
     """
-    made, partly = {}, 0
+    made, partly, unborn = dict[Any, float](), 0, 0
     for patient, at in index.items():
         parts = [int(part) for part in births.get(str(patient), "").split("-") if part]
         if not parts:
             continue
         reached = [at.month, at.day][: len(parts) - 1] >= parts[1:]
-        made[patient] = float(at.year - parts[0] - (not reached))
+        if (age := float(at.year - parts[0] - (not reached))) < 0:
+            unborn += 1
+            continue
+        made[patient] = age
         partly += len(parts) < 3
-    return pd.Series(made, dtype=float).reindex(index.index), partly
+    notes = [f"The age of {count_shown(partly)} patients is by year or month of birth"]
+    notes += [f"{count_shown(unborn)} patients were born after the index: they have no age"]
+    told = [note for note, n in zip(notes, (partly, unborn), strict=True) if n]
+    return pd.Series(made, dtype=float).reindex(index.index), told
