@@ -267,7 +267,8 @@ def test_concept_zero_is_no_concept(model):
     assert read.births == {"1": "1951-04", "2": "1962", "3": "1976-02-03"}
     reasons = read.left_out.set_index("line")["reason"]
     assert "its person is not" in reasons[11]
-    assert "the text of the unit is another one" in reasons[10]
+    units = read.events.set_index("line")["unit"]
+    assert units[10] == "mmol/L or mg/dL"  # of which none is meant for sure
 
 
 def test_omop_takes_the_unit_from_either_column(model, tmp_path):
@@ -281,13 +282,23 @@ def test_omop_takes_the_unit_from_either_column(model, tmp_path):
     }
     records = {"format": "omop", "time_zone": "UTC", "index": INDEX, "window": "60 d"}
     records |= {"features": features}
-    refused(lambda: made(model, records, index), "no unit: measurement.csv row 9")
+    features["drawn"] = {"codes": [3004501], "take": "count"}
+    refused(
+        lambda: made(model, records, index), "no unit: measurement.csv row 9", "mmol/L or mg/dL"
+    )
     found, notes = made(model, records | {"wrong_units": "leave_out"}, index)
     assert found["glucose"].round(3).dropna().to_dict() == {"1": 90.039, "3": 104}
     assert found["potassium"].dropna().to_dict() == {"1": 4.1}
+    assert found["drawn"].tolist() == [2, 2, 3]
     assert found["sex"].dropna().to_dict() == {"1": "male", "2": "female"}
     assert found["age"].tolist() == [71, 60, 46]
     assert any("by year or month of birth" in note for note in notes)
+
+
+def test_a_unit_of_a_concept_that_no_list_has_is_refused_and_counts_as_an_event(model):
+    text = (model / "measurement.csv").read_text().replace("90,0,8840,GLU,mg/dL", "90,0,7,GLU,")
+    (model / "measurement.csv").write_text(text)
+    assert "concept 7" in set(read_omop(model, "UTC").events["unit"].dropna())
 
 
 def test_omop_is_a_folder_with_persons(model, tmp_path):
