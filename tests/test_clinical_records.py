@@ -329,7 +329,7 @@ def test_columns_are_those_of_a_loop_over_events():
     index = pd.Series(pd.Timestamp(at, unit="us", tz="UTC"), list(map(str, range(60))))
     said = {take: {"codes": ["x"], "take": take, "unit": "1", "window": "48 h"} for take in TAKES}
     columns, table = features_of({"features": said, "window": None}), event_table(rows)
-    found = {c.name: windows.make_feature(table, index, c, {}, "refuse").values for c in columns}
+    found = {c.name: windows.make_feature(table, index, c, windows.Rules()).values for c in columns}
     known = events[(events["hour"] + events["late"]).between(-48, -1)]
     sizes = known.groupby("who").size()
     assert {1, 2} <= set(sizes)
@@ -355,9 +355,26 @@ def test_texts_of_one_time_that_differ_are_none_whatever_their_order():
     index = pd.Series(pd.Timestamp("2000-01-01", tz="UTC"), ["p"])
     said = {"features": {"x": {"codes": ["x"], "take": "last", "window": "all"}}, "window": None}
     for order in (rows, rows[::-1]):
-        found = windows.make_feature(event_table(order), index, features_of(said)[0], {}, "refuse")
+        found = windows.make_feature(
+            event_table(order), index, features_of(said)[0], windows.Rules()
+        )
         assert found.values.isna().all()
         assert len(found.left_out) == 2
+
+
+def test_a_comma_in_a_text_is_read_by_declaration_alone(tmp_path):
+    texts = ["12,000", "3,5", "1.025", "1.250,5", "7", "<3,5"]
+    rows = [(i, "2022-01-01", "FERRITIN", None, text) for i, text in enumerate(texts)]
+    path = meds(tmp_path / "a.parquet", *rows)
+    index = csv(tmp_path / "index.csv", "who,at", *(f"{i},2022-02-01" for i in range(len(rows))))
+    ferritin = {"codes": {"FERRITIN": "1"}, "take": "last", "unit": "1", "text_numbers": True}
+    records = {"format": "meds", "time_zone": "UTC", "index": INDEX, "window": "all"}
+    records |= {"features": {"x": ferritin}}
+    found, notes = made(path, records, index)
+    assert found["x"].fillna(-1).tolist() == [-1, -1, 1.025, -1, 7, -1]
+    assert any("may be of thousands: fewer than 5 records" in note for note in notes)
+    found, _ = made(path, records, index, read={"clinical": {"decimal": "comma"}})
+    assert found["x"].fillna(-1).tolist() == [12, 3.5, -1, 1250.5, 7, -1]
 
 
 def test_a_single_time_has_no_slope_however_it_is_rounded():
@@ -372,7 +389,7 @@ def test_a_single_time_has_no_slope_however_it_is_rounded():
     index = pd.Series(pd.Timestamp("2023-01-01", tz="UTC"), list("pqr"))
     said = {"x": {"codes": ["x"], "take": "slope", "unit": "1", "window": "all"}}
     column = features_of({"features": said, "window": None})[0]
-    found = windows.make_feature(event_table(rows), index, column, {}, "refuse").values
+    found = windows.make_feature(event_table(rows), index, column, windows.Rules()).values
     assert found.isna().tolist() == [True, False, True]
     assert found["q"] == pytest.approx(2)
 

@@ -26,7 +26,15 @@ from bioloom.clinical.declared import (
     codes_of,
     index_codes,
 )
-from bioloom.clinical.windows import SECONDS, Made, days_between, left_out_of, of_column, reduced
+from bioloom.clinical.windows import (
+    SECONDS,
+    Made,
+    Rules,
+    days_between,
+    left_out_of,
+    of_column,
+    reduced,
+)
 from bioloom.errors import DataError
 from bioloom.formats.events import DEATH
 from bioloom.formats.times import of_exact_day, read_column
@@ -52,13 +60,18 @@ def refuse_dead(events: pd.DataFrame, index: pd.DataFrame) -> None:
 
 
 def make_outcome(
-    events: pd.DataFrame, index: pd.DataFrame, column: Column, said: Mapping[str, Any]
+    events: pd.DataFrame,
+    index: pd.DataFrame,
+    column: Column,
+    said: Mapping[str, Any],
+    rules: Rules,
 ) -> tuple[dict[str, pd.Series], Made, pd.Index]:
     """Columns of an outcome, what was left out, and patients who had it before the index.
 
-    `index` has `time, latest` of each patient, `said` are the complete options of `records`.
-    `take: any` gives `<name>` (1, 0 or missing), `take: time` also `<name>_days`, and 2 of who died
-    first, `count` a number or missing; other ways to take give the value as of a feature.
+    `index` has `time, latest` of each patient, `said` are the complete options of `records`,
+    and `rules` how values are read. `take: any` gives `<name>` (1, 0 or missing), `take: time` also
+    `<name>_days`, and 2 of who died first, `count` a number or missing; other ways to take give the
+    value as of a feature.
     """
     placed = _placed(of_column(events, column), index, column, index_codes(said["index"]))
     had = pd.Index(placed.loc[placed["place"] == BEFORE, "patient"].unique())
@@ -72,14 +85,13 @@ def make_outcome(
     inside = placed[placed["place"] == INSIDE]
     unclear = placed[~placed["place"].isin([BEFORE, INSIDE, OUTSIDE])]
     gone = [left_out_of(unclear, unclear["place"])]
-    rules = said["spellings"], said["wrong_units"]
     if column.take not in FOLLOWED:
-        made = reduced(inside, index.index, column, *rules, gone)
+        made = reduced(inside, index.index, column, rules, gone)
         return {column.name: made.values}, made, prevalent
     zone = said["time_zone"] if isinstance(said["time_zone"], str) else "UTC"
     followed, death = _followed(events, index, column, zone)
     if column.take == "count":
-        made = reduced(inside, index.index, column, *rules, gone)
+        made = reduced(inside, index.index, column, rules, gone)
         died = death <= followed.clip(upper=_in_days(column.within))
         known = _whole(followed, column) | died
         known &= ~index.index.isin(unclear["patient"])

@@ -60,14 +60,14 @@ def read_table_of_patients(
     followup.refuse_dead(records.events, index)
     notes += records.notes
     told = [records.left_out.assign(column="")]
+    decimal = read_options("clinical", options)["decimal"]
+    rules = windows.Rules(said["spellings"], said["wrong_units"], decimal)
     for column in features:
         if column.take == "age":
             table[column.name], told_of_ages = windows.ages(records.births, index["time"])
             notes += told_of_ages
             continue
-        made = windows.make_feature(
-            records.events, index["time"], column, said["spellings"], said["wrong_units"]
-        )
+        made = windows.make_feature(records.events, index["time"], column, rules)
         table[column.name] = made.values
         told.append(made.left_out.assign(column=column.name))
         notes += _spelt(made, column)
@@ -75,7 +75,7 @@ def read_table_of_patients(
     for column in outcomes:
         if not {column.name, f"{column.name}_days"} & {*roles}:
             continue
-        columns, made, had = followup.make_outcome(records.events, index, column, said)
+        columns, made, had = followup.make_outcome(records.events, index, column, said, rules)
         table = table.assign(**{name: columns[name] for name in columns if name in roles})
         told.append(made.left_out.assign(column=column.name))
         gone = gone.union(had)
