@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from bioloom.application import get_application
+from bioloom.clinical.declared import RECORDS, outcomes_of
+from bioloom.clinical.followup import make_outcome
+from bioloom.clinical.windows import Rules
+from bioloom.formats.events import event_table
+from bioloom.formats.times import instants
+from bioloom.options import complete_options
 from tests.tiny_records import csv, made, meds
 from tests.toys import refused
 
@@ -151,6 +159,37 @@ def test_an_outcome_of_no_exact_day_counts_where_all_of_it_is_inside(tmp_path):
     )
     assert timed["mi"].fillna("?").tolist() == ["?", "?", "1"]
     assert timed.loc["C", "mi_days"] == 14
+
+
+def test_an_answer_is_one_that_all_instants_give():
+    """Beside a loop over the hours at which the event, and the index, may have been."""
+    rng, minute, limit, n, at = np.random.default_rng(0), 60 * 10**6, 20, 300, 10**4
+    begin = at + rng.integers(-30, 40, n)
+    length = rng.integers(0, 2, n) * rng.integers(1, 30, n)
+    hours = rng.integers(0, 2, n) * 24  # an index that is an instant, or a day
+    spans = zip(begin * 60 * minute, (begin + length) * 60 * minute, strict=True)
+    rows = [
+        {"patient": str(i), "code": "MI", "record": i, "line": i, "file": "f"}
+        | {"time": first, "latest": last}
+        for i, (first, last) in enumerate(spans)
+    ]
+    # Half an hour off, so that no event is at an edge of the day.
+    edges = {"time": at * 60 - 30 * (hours > 0), "latest": (at + hours) * 60 - 30 * (hours > 0)}
+    index = pd.DataFrame(
+        {name: instants(list(map(int, edge * minute))) for name, edge in edges.items()}
+    )
+    index.index = pd.Index(map(str, range(n)), dtype="str")
+    outcome = MI | {"within": f"{limit} h", "prevalent": "keep"}
+    said = complete_options({"outcomes": {"mi": outcome}, "time_zone": "UTC"}, RECORDS, "records")
+    column, table = outcomes_of(said)[0], event_table(rows)
+    answers = make_outcome(table, index, column, said, Rules())[0]["mi"].fillna("?")
+    counted = Counter(answers)
+    assert min(counted[answer] for answer in "01?") > 20
+    for i, answer in enumerate(answers):
+        days = np.arange(0, hours[i] + 1) - (0.5 if hours[i] else 0)
+        waits = np.subtract.outer(np.arange(begin[i], begin[i] + length[i] + 1) - at, days)
+        hit = (waits >= 0) & (waits <= limit)
+        assert answer == ("1" if hit.all() else "?" if hit.any() else "0")
 
 
 def test_an_index_of_a_table_has_an_exact_day(tmp_path):
