@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from bioloom.application import get_application
-from tests.tiny_records import made, meds
+from bioloom.clinical.declared import RECORDS, outcomes_of
+from bioloom.clinical.followup import make_outcome
+from bioloom.clinical.windows import Rules
+from bioloom.formats.events import event_table
+from bioloom.formats.times import instants
+from bioloom.options import complete_options
+from tests.tiny_records import csv, made, meds
 from tests.toys import refused
 
 ROLES = ("ill", "ill_days", "dead", "dead_days", "arm")
@@ -91,11 +99,134 @@ def test_a_column_is_declared_once(cohort):
     refused(lambda: of(cohort, lab=ILL | {"within": "20 d"}), "a column twice", "column lab")
 
 
-def test_nobody_has_an_index_after_death(cohort):
-    late = {"codes": ["VISIT", "ADM"], "take": "last"}
-    found, _ = of(cohort, late, dead=DEAD)
-    assert found.loc["3", "dead_days"] == 5
-    refused(lambda: of(cohort, {"codes": ["DEAD_MEN"]}, dead=DEAD), "No patient has an index")
+def test_nobody_has_an_index_after_death(tmp_path):
+    rows = ["A,ADM,2021-05-01", "A,DEATH,2020-01-01", "A,DEATH,2020-01-02", "B,ADM,2021-05-01"]
+    for outcome in ({"ill": MI | {"codes": ["MI"]}}, {}):
+        refused(
+            lambda outcome=outcome: table(tmp_path, *rows, **outcome),
+            "fewer than 5 patients have an index after their death",
+        )
+    assert len(table(tmp_path, "A,ADM,2021-05-01", "A,DEATH,2021-05-01")[0]) == 1
+
+
+MI = {"codes": ["MI"], "within": "14 d", "followed": "complete"}
+
+
+def table(folder: Path, *rows: str, index: Path | None = None, **outcomes: dict):
+    """Answers of a table of events `patient, code, time`, whose index is ADM."""
+    path = csv(folder / "events.csv", "who,what,at", *rows)
+    columns = {"patient": "who", "code": "what", "time": "at"}
+    records = {"format": "table", "columns": columns, "time_zone": "UTC", "outcomes": outcomes}
+    at = {"patient": "who", "time": "at"} if index else {"codes": ["ADM"]}
+    roles = ("mi", "mi_days", "dead")
+    return made(path, records | {"index": at}, index, roles)
+
+
+def test_what_is_charted_on_the_day_of_an_index_without_hour_has_no_answer(tmp_path):
+    """It may have been there before: neither an incident outcome nor a prevalent one."""
+    rows = [
+        *("A,ADM,2020-05-01", "A,MI,2020-05-01"),
+        *("B,ADM,2020-05-01", "B,MI,2020-05-01T18:00:00"),
+        *("C,ADM,2020-05-01", "C,MI,2020-05-02"),
+        *("D,ADM,2020-05-01T09:00:00", "D,MI,2020-05-01T09:00:00"),
+        *("E,ADM,2020-05-01", "E,DEATH,2020-05-01"),
+        *("F,ADM,2020-05-01", "F,MI,2020-05-01", "F,MI,2020-05-04"),
+    ]
+    dead = {"codes": ["DEATH"], "within": "14 d", "followed": "complete"}
+    found, notes = table(tmp_path, *rows, mi=MI, dead=dead)
+    assert found["mi"].fillna("?").tolist() == ["?", "?", "1", "1", "0", "?"]
+    assert found["dead"].tolist() == ["0", "0", "0", "0", "1", "0"]
+    assert any("an outcome on the day of the index" in note for note in notes)
+    kept, _ = table(tmp_path, *rows, mi=MI | {"prevalent": "keep"})
+    assert kept["mi"].fillna("?").tolist() == ["?", "?", "1", "1", "0", "1"]
+    timed, _ = table(tmp_path, *rows, mi=MI | {"take": "time", "followed": "2021-01-01"})
+    assert timed["mi"].fillna("?").tolist() == ["?", "?", "1", "1", "2", "?"]
+
+
+def test_an_outcome_of_no_exact_day_counts_where_all_of_it_is_inside(tmp_path):
+    rows = [
+        *("A,ADM,2021-03-20", "A,MI,2021-04"),  # from 12 days on, to 41
+        *("B,ADM,2021-03-20", "B,MI,2021-06"),
+        *("C,ADM,2021-03-20", "C,MI,2021-04-03"),  # the day on which 14 days end
+    ]
+    found, notes = table(tmp_path, *rows, mi=MI)
+    assert found["mi"].fillna("?").tolist() == ["?", "0", "?"]
+    assert any("does not say whether it was within the time: fewer" in note for note in notes)
+    longer, _ = table(tmp_path, *rows, mi=MI | {"within": "42 d"})
+    assert longer["mi"].tolist() == ["1", "0", "1"]
+    timed, _ = table(
+        tmp_path, *rows, mi=MI | {"take": "time", "within": "99 d", "followed": "2022"}
+    )
+    assert timed["mi"].fillna("?").tolist() == ["?", "?", "1"]
+    assert timed.loc["C", "mi_days"] == 14
+
+
+def test_an_answer_is_one_that_all_instants_give():
+    """Beside a loop over the hours at which the event, and the index, may have been."""
+    rng, minute, limit, n, at = np.random.default_rng(0), 60 * 10**6, 20, 300, 10**4
+    begin = at + rng.integers(-30, 40, n)
+    length = rng.integers(0, 2, n) * rng.integers(1, 30, n)
+    hours = rng.integers(0, 2, n) * 24  # an index that is an instant, or a day
+    spans = zip(begin * 60 * minute, (begin + length) * 60 * minute, strict=True)
+    rows = [
+        {"patient": str(i), "code": "MI", "record": i, "line": i, "file": "f"}
+        | {"time": first, "latest": last}
+        for i, (first, last) in enumerate(spans)
+    ]
+    # Half an hour off, so that no event is at an edge of the day.
+    edges = {"time": at * 60 - 30 * (hours > 0), "latest": (at + hours) * 60 - 30 * (hours > 0)}
+    index = pd.DataFrame(
+        {name: instants(list(map(int, edge * minute))) for name, edge in edges.items()}
+    )
+    index.index = pd.Index(map(str, range(n)), dtype="str")
+    outcome = MI | {"within": f"{limit} h", "prevalent": "keep"}
+    said = complete_options({"outcomes": {"mi": outcome}, "time_zone": "UTC"}, RECORDS, "records")
+    column, table = outcomes_of(said)[0], event_table(rows)
+    answers = make_outcome(table, index, column, said, Rules())[0]["mi"].fillna("?")
+    counted = Counter(answers)
+    assert min(counted[answer] for answer in "01?") > 20
+    for i, answer in enumerate(answers):
+        days = np.arange(0, hours[i] + 1) - (0.5 if hours[i] else 0)
+        waits = np.subtract.outer(np.arange(begin[i], begin[i] + length[i] + 1) - at, days)
+        hit = (waits >= 0) & (waits <= limit)
+        assert answer == ("1" if hit.all() else "?" if hit.any() else "0")
+
+
+def test_an_index_of_a_table_has_an_exact_day(tmp_path):
+    index = csv(tmp_path / "index.csv", "who,at", "A,2023-02-01", "B,2023")
+    rows = ["A,MI,2023-02-09", "B,MI,2023-02-09"]
+    refused(
+        lambda: table(tmp_path, *rows, index=index, mi=MI), "no exact day", "row 3", "column at"
+    )
+
+
+def test_deaths_count_as_long_as_survivors_are_followed(tmp_path):
+    """After the last day of the data nobody is; after the last visit a death is still known."""
+    rows = [f"{who},ADM,2021-01-01T10:00:00" for who in "ABCD"]
+    rows += ["A,DEATH,2021-03-01T10:00:00", "B,MI,2021-03-01T10:00:00", "C,VISIT,2021-04-15"]
+    both = {"codes": ["MI", "DEATH"], "within": "90 d"}
+    to_a_day, _ = table(tmp_path, *rows, mi=both | {"followed": "2021-02-01"})
+    assert to_a_day["mi"].isna().all()
+    by_visits, _ = table(tmp_path, *rows, mi=both | {"followed": ["VISIT", "ADM"]})
+    assert by_visits["mi"].fillna("?").tolist() == ["1", "?", "0", "?"]
+
+
+def test_a_count_is_known_of_patients_who_were_followed(tmp_path):
+    rows = [f"{who},ADM,2021-01-01T10:00:00" for who in "ABCD"]
+    rows += ["A,MI,2021-02-01T10:00:00", "A,VISIT,2022-02-01", "B,MI,2021-02-01T10:00:00"]
+    rows += ["C,MI,2021-02-01T10:00:00", "C,DEATH,2021-03-01T10:00:00"]
+    count = {"codes": ["MI"], "take": "count", "within": "365 d", "followed": "last_event"}
+    found, _ = table(tmp_path, *rows, mi=count)
+    assert found["mi"].fillna(-1).tolist() == [1, -1, 1, -1]
+    refused(lambda: table(tmp_path, *rows, mi=count | {"followed": None}), "until when")
+    latest = count | {"take": "max", "unit": "1"}
+    refused(lambda: table(tmp_path, *rows, mi=latest), "says nothing of `take: max`")
+
+
+def test_records_that_are_open_follow_nobody_for_ever(tmp_path):
+    rows = ["A,ADM,2021-01-01T10:00:00", "A,STAY,9999-12-31", "B,ADM,2021-01-01T10:00:00"]
+    found, _ = table(tmp_path, *rows, "B,STAY,2021-02-01", mi=MI | {"followed": "last_event"})
+    assert found["mi"].fillna("?").tolist() == ["?", "0"]
 
 
 def test_the_index_itself_is_no_outcome_and_a_second_one_is(tmp_path):

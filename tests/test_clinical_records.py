@@ -267,7 +267,8 @@ def test_concept_zero_is_no_concept(model):
     assert read.births == {"1": "1951-04", "2": "1962", "3": "1976-02-03"}
     reasons = read.left_out.set_index("line")["reason"]
     assert "its person is not" in reasons[11]
-    assert "the text of the unit is another one" in reasons[10]
+    units = read.events.set_index("line")["unit"]
+    assert units[10] == "mmol/L or mg/dL"  # of which none is meant for sure
 
 
 def test_omop_takes_the_unit_from_either_column(model, tmp_path):
@@ -281,13 +282,23 @@ def test_omop_takes_the_unit_from_either_column(model, tmp_path):
     }
     records = {"format": "omop", "time_zone": "UTC", "index": INDEX, "window": "60 d"}
     records |= {"features": features}
-    refused(lambda: made(model, records, index), "no unit: measurement.csv row 9")
+    features["drawn"] = {"codes": [3004501], "take": "count"}
+    refused(
+        lambda: made(model, records, index), "no unit: measurement.csv row 9", "mmol/L or mg/dL"
+    )
     found, notes = made(model, records | {"wrong_units": "leave_out"}, index)
     assert found["glucose"].round(3).dropna().to_dict() == {"1": 90.039, "3": 104}
     assert found["potassium"].dropna().to_dict() == {"1": 4.1}
+    assert found["drawn"].tolist() == [2, 2, 3]
     assert found["sex"].dropna().to_dict() == {"1": "male", "2": "female"}
     assert found["age"].tolist() == [71, 60, 46]
     assert any("by year or month of birth" in note for note in notes)
+
+
+def test_a_unit_of_a_concept_that_no_list_has_is_refused_and_counts_as_an_event(model):
+    text = (model / "measurement.csv").read_text().replace("90,0,8840,GLU,mg/dL", "90,0,7,GLU,")
+    (model / "measurement.csv").write_text(text)
+    assert "concept 7" in set(read_omop(model, "UTC").events["unit"].dropna())
 
 
 def test_omop_is_a_folder_with_persons(model, tmp_path):
@@ -318,7 +329,7 @@ def test_columns_are_those_of_a_loop_over_events():
     index = pd.Series(pd.Timestamp(at, unit="us", tz="UTC"), list(map(str, range(60))))
     said = {take: {"codes": ["x"], "take": take, "unit": "1", "window": "48 h"} for take in TAKES}
     columns, table = features_of({"features": said, "window": None}), event_table(rows)
-    found = {c.name: windows.make_feature(table, index, c, {}, "refuse").values for c in columns}
+    found = {c.name: windows.make_feature(table, index, c, windows.Rules()).values for c in columns}
     known = events[(events["hour"] + events["late"]).between(-48, -1)]
     sizes = known.groupby("who").size()
     assert {1, 2} <= set(sizes)
@@ -344,9 +355,53 @@ def test_texts_of_one_time_that_differ_are_none_whatever_their_order():
     index = pd.Series(pd.Timestamp("2000-01-01", tz="UTC"), ["p"])
     said = {"features": {"x": {"codes": ["x"], "take": "last", "window": "all"}}, "window": None}
     for order in (rows, rows[::-1]):
-        found = windows.make_feature(event_table(order), index, features_of(said)[0], {}, "refuse")
+        found = windows.make_feature(
+            event_table(order), index, features_of(said)[0], windows.Rules()
+        )
         assert found.values.isna().all()
         assert len(found.left_out) == 2
+
+
+def test_a_comma_in_a_text_is_read_by_declaration_alone(tmp_path):
+    texts = ["12,000", "3,5", "1.025", "1.250,5", "7", "<3,5"]
+    rows = [(i, "2022-01-01", "FERRITIN", None, text) for i, text in enumerate(texts)]
+    path = meds(tmp_path / "a.parquet", *rows)
+    index = csv(tmp_path / "index.csv", "who,at", *(f"{i},2022-02-01" for i in range(len(rows))))
+    ferritin = {"codes": {"FERRITIN": "1"}, "take": "last", "unit": "1", "text_numbers": True}
+    records = {"format": "meds", "time_zone": "UTC", "index": INDEX, "window": "all"}
+    records |= {"features": {"x": ferritin}}
+    found, notes = made(path, records, index)
+    assert found["x"].fillna(-1).tolist() == [-1, -1, 1.025, -1, 7, -1]
+    assert any("may be of thousands: fewer than 5 records" in note for note in notes)
+    found, _ = made(path, records, index, read={"clinical": {"decimal": "comma"}})
+    assert found["x"].fillna(-1).tolist() == [12, 3.5, -1, 1250.5, 7, -1]
+
+
+def test_a_single_time_has_no_slope_however_it_is_rounded():
+    """The mean of equal times may be off by a bit, and a quotient of such bits is no slope."""
+    time = pd.Timestamp("2022-01-01", tz="UTC").value // 1000
+    times = [("p", time + 5 * HOUR)] * 7 + [("q", time), ("q", time + 24 * HOUR), ("r", time)]
+    rows = [
+        {"patient": who, "code": "x", "time": at, "latest": at, "known": at, "file": "f"}
+        | {"value": 2.0 * i, "unit": "1", "record": i, "line": i}
+        for i, (who, at) in enumerate(times)
+    ]
+    index = pd.Series(pd.Timestamp("2023-01-01", tz="UTC"), list("pqr"))
+    said = {"x": {"codes": ["x"], "take": "slope", "unit": "1", "window": "all"}}
+    column = features_of({"features": said, "window": None})[0]
+    found = windows.make_feature(event_table(rows), index, column, windows.Rules()).values
+    assert found.isna().tolist() == [True, False, True]
+    assert found["q"] == pytest.approx(2)
+
+
+def test_who_is_born_after_the_index_has_no_age():
+    index = pd.Series(pd.Timestamp("2020-06-01", tz="UTC"), list("abc"))
+    found, notes = windows.ages({"a": "2021", "b": "1990-07", "c": "2020-06-01"}, index)
+    assert found.fillna(-1).tolist() == [-1, 29, 0]
+    assert [note.split(" patients ")[1][:14] for note in notes] == [
+        "is by year or ",
+        "were born afte",
+    ]
 
 
 def test_a_declaration_is_checked_before_any_job_runs(tmp_path):

@@ -90,10 +90,15 @@ def test_what_counts_of_observations(ward, tmp_path):
     smoking = {"codes": [f"{LOINC}|72166-2"], "take": "last", "window": "60 d"}
     records = {"format": "fhir", "time_zone": "UTC", "index": {"patient": "who", "time": "at"}}
     features = {"mean": sugar | {"take": "mean"}, "smoking": smoking, "age": {"take": "age"}}
-    found, notes = made(ward, records | {"features": features}, index)
-    assert found.loc["P"].tolist() == [(7 + 8 + 110) / 3, "LA15920-4", 61]
+    features["count"] = {"codes": sugar["codes"], "take": "count", "window": "60 d"}
+    records |= {"features": features}
+    refused(
+        lambda: made(ward, records, index), "unit mmol/L or mg/dL, which is not known", "row 17"
+    )
+    found, notes = made(ward, records | {"wrong_units": "leave_out"}, index)
+    assert found.loc["P"].tolist() == [(7 + 8 + 110) / 3, "LA15920-4", 61, 6]
     told = "\n".join(notes)
-    for reason in ("a limit", "the text of the unit is another", "no code"):
+    for reason in ("a limit", "unit mmol/L or mg/dL", "no code"):
         assert reason in told
 
 
@@ -105,7 +110,6 @@ def test_what_is_left_out_is_counted_by_reason_and_person(ward):
         "Observation: status preliminary": 1,
         "Observation: no value": 2,
         "Observation: no code": 1,
-        "Observation: the text of the unit is another one than its code": 1,
     }
     assert set(read.left_out["patient"]) == {"P"}
     assert "fewer than 5 values have a unit in text alone" in read.notes
@@ -236,7 +240,7 @@ def test_references_lead_to_persons_and_the_newest_version_counts_once(export):
 
 
 def test_a_reference_to_a_server_asks_whose_files_these_are(export):
-    refused(lambda: read_fhir(export, "UTC"), f"base_url: {BASE}", "Observation.1.ndjson, row 2")
+    refused(lambda: read_fhir(export, "UTC"), f"base_url: {BASE}", "file 1, row 2")
 
 
 def test_a_bundle_names_its_resources_itself(tmp_path):
@@ -310,10 +314,69 @@ def test_what_is_no_fhir_is_refused_by_line_and_shows_nothing(tmp_path, content,
     assert content not in refused(lambda: read_fhir(path, "UTC"), expected)
 
 
-def test_a_resource_of_another_shape_is_no_traceback(tmp_path):
-    for odd in ({"code": "x"}, {"valueQuantity": 5}, {"subject": "A"}, {"component": [1]}):
-        path = ndjson(tmp_path / "a.ndjson", patient("A"), weight("w", "A", 1, 70) | odd)
-        refused(lambda path=path: read_fhir(path, "UTC"), "not made as FHIR R4 says", "row 2")
-    for odd in ({"link": [1]}, {"identifier": {"a": 1}}, {"identifier": [1]}):
-        path = ndjson(tmp_path / "a.ndjson", patient("A") | odd)
-        refused(lambda path=path: read_fhir(path, "UTC"), "not made as FHIR R4 says", "row 1")
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *({"code": "x"}, {"valueQuantity": 5}, {"subject": "A"}, {"component": [1]}, {"meta": 5}),
+        *({"valueQuantity": {"value": value}} for value in ("n/a", "inf", [1])),
+    ],
+)
+def test_a_record_of_another_shape_is_left_out_and_counted(tmp_path, odd):
+    path = ndjson(tmp_path / "a.ndjson", patient("A"), weight("w", "A", 1, 70) | odd)
+    read = read_fhir(path, "UTC")
+    assert read.patients == ["A"]
+    assert read.events.empty
+    assert read.left_out[["reason", "line"]].values.tolist() == [
+        ["Observation: not made as FHIR R4 says", 2]
+    ]
+
+
+@pytest.mark.parametrize("odd", [{"link": [1]}, {"identifier": {"a": 1}}, {"identifier": [1]}])
+def test_a_person_of_another_shape_is_left_out_with_all_records(tmp_path, odd):
+    rows = [patient("A") | odd, weight("w", "A", 1, 70), patient("B"), weight("x", "B", 1, 80)]
+    read = read_fhir(ndjson(tmp_path / "a.ndjson", *rows), "UTC")
+    assert read.patients == ["B"]
+    assert read.events["value"].tolist() == [80]
+    assert read.left_out["reason"].tolist() == [
+        "Patient: not made as FHIR R4 says",
+        "Observation: its person is in no file",
+    ]
+
+
+def test_what_began_is_not_known_by_that(tmp_path):
+    """A diagnosis that is charted after the index with an onset before it is no feature of it."""
+    taken = {"resourceType": "MedicationStatement", "id": "m", "status": "active"}
+    drug = {"medicationCodeableConcept": concept("urn:atc|A10"), "effectiveDateTime": "2010-01-01"}
+    path = ndjson(
+        tmp_path / "a.ndjson",
+        patient("P"),
+        condition("c1", "confirmed", onsetDateTime="2010-01-01"),
+        condition("c2", "confirmed", onsetDateTime="2022-02-01"),
+        {**taken, **drug, "subject": {"reference": "Patient/P"}},
+    )
+    index = csv(tmp_path / "index.csv", "who,at", "P,2022-01-01")
+    records = {"format": "fhir", "time_zone": "UTC", "index": {"patient": "who", "time": "at"}}
+    ill, treated = {"codes": ["urn:icd|E11"], "take": "any"}, {"codes": ["urn:atc|A10"]}
+    records |= {"window": "all", "features": {"ill": ill, "treated": treated | {"take": "any"}}}
+    later = {"codes": ["urn:icd|E11"], "within": "90 d", "followed": "complete"}
+    records |= {"outcomes": {"later": later | {"prevalent": "keep"}}}
+    found, notes = made(path, records, index, ("later",))
+    assert found.loc["P"].tolist() == [0, 0, "1"]  # by its onset it is an outcome
+    assert any("nothing tells since when it was known" in note for note in notes)
+    found, _ = made(path, records | {"known_at_onset": True}, index, ("later",))
+    assert found.loc["P"].tolist() == [1, 1, "1"]
+
+
+def test_names_of_files_are_not_told(tmp_path):
+    """Some exports name each file by its patient."""
+    bundle(tmp_path / "Doe_John.json", patient("A"), weight("w", "A", 1, 50, status="unknown"))
+    assert read_fhir(tmp_path, "UTC").left_out["file"].tolist() == ["file 1"]
+    for name, content in {"Roe_Jane.json": b"{", "Roe_Jane.ndjson": b"\xff\xff"}.items():
+        write(tmp_path / name, content)
+        assert "Jane" not in refused(lambda: read_fhir(tmp_path, "UTC"), "file 2")
+        (tmp_path / name).unlink()
+
+
+def test_a_birth_may_have_an_hour(tmp_path):
+    path = ndjson(tmp_path / "a.ndjson", patient("A", birthDate="1950-02-28T10:00:00+01:00"))
+    assert read_fhir(path, "UTC").births == {"A": "1950-02-28"}

@@ -46,6 +46,14 @@ def test_an_hour_that_is_there_twice_may_be_either():
     assert high - low == 3600 * 10**6
 
 
+@pytest.mark.parametrize("text", ["9999-12-31", "9999-12", "9999", "9999-12-31T23:30:00-05:00"])
+def test_the_end_of_open_records_is_the_last_instant_of_all(text):
+    assert span(text)[1] == "9999-12-31 23:59:59.999999"
+    low, high = read_column(pd.Series([text], name="until"), "America/New_York", HERE)
+    assert low.notna().all()
+    assert high.notna().all()
+
+
 @pytest.mark.parametrize(
     "text", ["20251001", "202510", "2023-13-01", "2023-02-29", "01.02.2023", "2023-3-4", "", "x"]
 )

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bioloom.formats.omop import _units
 from bioloom.formats.ucum import METRIC, PREFIXES, canonical, conversion, differ, parse, spellings
 
 GLUCOSE, CREATININE = 180.156, 113.12
@@ -38,6 +39,17 @@ def converted(value: float, written: str, wanted: str, molar_mass: float | None 
         (190, "G/L", "10*9/L", None, 190),
         (13.1, "gm/dL", "g/dL", None, 13.1),
         (2.4, "u[IU]/mL", "m[IU]/L", None, 2.4),
+        (2.4, "mIU/ml", "[IU]/L", None, 2.4),
+        (5, "mcg", "ug", None, 5),
+        (5, "gm", "g", None, 5),
+        (205, "K/mcL", "10*9/L", None, 205),
+        (190, "10\u2079/L", "10*9/L", None, 190),
+        (4.5, "\u00d710\u00b9\u00b2/L", "10*12/L", None, 4.5),
+        (25, "kg/m\u00b2", "kg/m2", None, 25),
+        (90, "ml/min/1.73m\u00b2", "mL/min/{1.73_m2}", None, 90),
+        (20, "mm/hr", "mm/h", None, 20),
+        (15, "{score}", "1", None, 15),
+        (400, "ng/mL{FEU}", "ug/L{FEU}", None, 400),
         (154.3, "[lb_av]", "kg", None, 69.9893),
         (11, "[stone_av]", "kg", None, 69.8532),
         (75, "mm[Hg]", "kPa", None, 9.9992),
@@ -60,6 +72,10 @@ def test_laboratory_units_are_converted(value, written, wanted, molar_mass, expe
         ("mmol/mol", "%", None),  # a ratio of amounts is none of masses
         ("[IU]/L", "U/L", None),  # of insulin and of enzymes
         ("meq/L", "mmol/L", None),  # needs the charge
+        ("ug/mL{DDU}", "ug/mL{FEU}", None),  # one is about twice the other
+        ("ug/mL", "ug/mL{FEU}", None),
+        ("mL/min", "mL/min/{1.73_m2}", None),
+        ("{titer}", "1", None),
         ("mg/dL/", "mg/dL", None),
         ("(mg", "mg", None),
         ("mg{", "mg", None),
@@ -90,6 +106,28 @@ def test_a_text_that_only_spells_a_code_is_no_conflict():
     assert not differ("mmHg", "mm[Hg]")
     assert not differ("an unknown text", "mg/dL")
     assert differ("mmol/L", "mg/dL")
+    assert differ("g/dL", "g/L")
+    assert differ("degF", "Cel")
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("IU/L", "U/L"),
+        ("mEq/L", "mmol/L"),
+        ("mOsm/kg", "mmol/kg"),
+        ("mL/min", "mL/min/{1.73_m2}"),
+        ("K/uL", "10*3/uL"),
+    ],
+)
+def test_units_that_may_be_one_by_the_substance_are_no_conflict(text, code):
+    assert not differ(text, code)
+
+
+def test_every_unit_of_a_concept_of_omop_is_one_in_ucum():
+    known = _units()
+    assert len(known) > 40
+    assert [code for code in known.values() if canonical(code) != code] == []
 
 
 units = st.sampled_from(sorted({f"{p}{atom}" for p in ["", *PREFIXES] for atom in METRIC}))

@@ -90,11 +90,38 @@ def test_an_order_of_dates_that_nothing_proves_is_asked_for(tmp_path):
     assert read_table(path, date_order="month first")["seen"].tolist()[0] == "2022-04-05"
 
 
-def test_notes_below_a_table_end_it_by_declaration(tmp_path):
+def test_notes_below_a_table_end_it_by_declaration(tmp_path, capsys):
     notes = [["Mean", None, "=AVERAGE(C2:C7)", None, None], [], ["* after transfusion"]]
     path = book(tmp_path / "a.xlsx", ROWS + notes)
     refused(lambda: read_table(path), "rows of the table: 8, 10", "last_row: 7")
+    capsys.readouterr()
     assert len(read_table(path, last_row=7)) == 6
+    assert "2 rows below `last_row` are not read" in capsys.readouterr().err
+
+
+def test_patients_are_no_sums(tmp_path):
+    """Words and lonely cells tell at the end alone, and may be declared as patients there."""
+    rows = [["Y", "P1", 3], ["N", "P2", 4], ["sd", None, None], ["N", "P3", 2], ["N", "P4", 2]]
+    path = book(tmp_path / "a.xlsx", rows, [["smoker", "id", "crp"]])
+    assert len(read_table(path)) == 5
+    path = book(tmp_path / "b.xlsx", [*rows[:1], *rows[3:4]], [["smoker", "id", "crp"]])
+    refused(lambda: read_table(path), "rows of the table: 3", "last_row: 2.*last_row: 3")
+    assert len(read_table(path, last_row=3)) == 2
+    path = book(tmp_path / "d.xlsx", [*rows[:2], ["Mean", 3, 4], ["sd", 1, 1], ["n", 2, 2]])
+    refused(lambda: read_table(path), "rows of the table: 4, 5, 6", "last_row: 3")
+    path = book(tmp_path / "e.xlsx", [*rows[:2], ["Mean", None, 3.5]])
+    refused(lambda: read_table(path), "rows of the table: 4 .*last_row: 3")
+    alone = book(tmp_path / "c.xlsx", [["P1", None, None], ["P2", None, None]], [["id", "a", "b"]])
+    assert len(read_table(alone)) == 2
+
+
+def test_a_formula_along_a_row_is_of_a_patient_and_over_rows_is_not(tmp_path):
+    header = [["id", "a", "b", "sum"]]
+    rows = [[f"P{i}", i, i, f"=SUM(B{i}:C{i})"] for i in range(2, 6)]
+    assert len(read_table(book(tmp_path / "a.xlsx", rows, header))) == 4
+    rows[2] = ["all", None, "=SUM(C2:C3)", None]
+    message = refused(lambda: read_table(book(tmp_path / "b.xlsx", rows, header)), "table: 4")
+    assert "last_row" not in message
 
 
 def test_sheets_and_lines_of_names_are_declared(tmp_path, capsys):

@@ -15,11 +15,15 @@ LOINC, UCUM = "http://loinc.org", "http://unitsofmeasure.org"
 
 
 def made(
-    clinical: Path, records: dict[str, Any], index: Path | None = None, roles: tuple[str, ...] = ()
+    clinical: Path,
+    records: dict[str, Any],
+    index: Path | None = None,
+    roles: tuple[str, ...] = (),
+    read: dict[str, Any] | None = None,
 ) -> tuple[pd.DataFrame, list[str]]:
     """The table of patients of a declaration, by patient, and the notes."""
     files = {"clinical": clinical} | ({"index": index} if index else {})
-    table, notes = read_table_of_patients(files, {"records": records, "read": {}}, roles)
+    table, notes = read_table_of_patients(files, {"records": records, "read": read or {}}, roles)
     return table.set_index("patient"), notes
 
 

@@ -17,6 +17,8 @@ from bioloom.options import Option, complete_options
 FORMATS = ("fhir", "meds", "omop", "table")
 NUMERIC = ("mean", "min", "max", "slope")
 ANSWERS = ("any", "time")
+FOLLOWED = (*ANSWERS, "count")
+"""What is known of an outcome only while a patient is followed."""
 TAKES = ("last", "first", *NUMERIC, "count", "any")
 REFUSE, LEAVE_OUT = "refuse", "leave_out"
 KEEP, DROP = "keep", "drop"
@@ -60,6 +62,7 @@ RECORDS: dict[str, Any] = {
     "columns": Option({}, options=COLUMNS),
     "time_zone": None,
     "base_url": Option(None, type=str),
+    "known_at_onset": False,
     "index": Option({}, options=INDEX),
     "window": None,
     "features": Option({}, each=FEATURE),
@@ -127,11 +130,16 @@ def outcomes_of(records: Mapping[str, Any]) -> list[Column]:
         within = None if options["within"] is None else duration(options["within"], place)
         if within is None and take != "time":
             raise DataError(f"`{place}` needs `within`", hint="such as `within: 30 d`")
-        if take in ANSWERS and (followed is None or (take == "time" and followed == COMPLETE)):
+        if take not in FOLLOWED and followed is not None:
+            raise DataError(
+                f"`{place}`: `followed` says nothing of `take: {take}`",
+                hint=f"it is of `take:` {', '.join(FOLLOWED)}",
+            )
+        if take in FOLLOWED and (followed is None or (take == "time" and followed == COMPLETE)):
             raise DataError(
                 f"`{place}`: until when were patients followed? That is not guessed",
                 hint="`followed: last_event`, the last day of the data such as 2023-12-31, codes "
-                "such as [DEATH, VISIT]" + (", or complete" if take == "any" else ""),
+                "such as [DEATH, VISIT]" + ("" if take == "time" else ", or complete"),
             )
         shared = _shared(name, options, place)
         extra = {key: options[key] for key in ("followed", "prevalent")}

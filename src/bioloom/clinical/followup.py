@@ -1,7 +1,9 @@
 """What happened to patients after an index: yes or no within a time, or the time to it.
 
-An event after the index is an outcome by when it happened. Until when a patient was followed is
-declared; who was not followed long enough, and had none, has no answer.
+An event after the index is an outcome by when it happened. One of which the times do not say
+whether it was before the index or after it, or within the time or later, is unclear: it decides
+nothing, and its patient has no answer. Until when a patient was followed is declared; who was not
+followed long enough, and had none, has no answer.
 """
 
 from __future__ import annotations
@@ -17,76 +19,121 @@ from bioloom.clinical.declared import (
     ANSWERS,
     COMPLETE,
     DROP,
+    FOLLOWED,
+    KEEP,
     LAST_EVENT,
     Column,
     codes_of,
     index_codes,
 )
-from bioloom.clinical.windows import SECONDS, Made, days_between, left_out_of, of_column, reduced
+from bioloom.clinical.windows import (
+    SECONDS,
+    Made,
+    Rules,
+    days_between,
+    left_out_of,
+    of_column,
+    reduced,
+)
 from bioloom.errors import DataError
 from bioloom.formats.events import DEATH
-from bioloom.formats.times import read_column
+from bioloom.formats.times import of_exact_day, read_column
 from bioloom.privacy.small_cells import count_shown
 
 NO, YES, DIED = "0", "1", "2"
+BEFORE, INSIDE, OUTSIDE = "before", "inside", "outside"
 UNPLACED = "an outcome on the day of the index, or of no exact day: before or after is not known"
+STRADDLES = "an outcome of which the day does not say whether it was within the time"
+NO_DAY = "an outcome of no exact day: the time to it is not known"
+
+
+def refuse_dead(events: pd.DataFrame, index: pd.DataFrame) -> None:
+    """DataError where patients have an index after their death."""
+    deaths = events[(events["code"] == DEATH) & events["patient"].isin(index.index)]
+    late = deaths["latest"] < index["time"].reindex(deaths["patient"]).set_axis(deaths.index)
+    if late.any():
+        raise DataError(
+            f"{count_shown(deaths.loc[late, 'patient'].nunique())} patients have an index after "
+            "their death",
+            hint="mend the records, or take another index",
+        )
 
 
 def make_outcome(
-    events: pd.DataFrame, index: pd.Series, column: Column, said: Mapping[str, Any]
+    events: pd.DataFrame,
+    index: pd.DataFrame,
+    column: Column,
+    said: Mapping[str, Any],
+    rules: Rules,
 ) -> tuple[dict[str, pd.Series], Made, pd.Index]:
     """Columns of an outcome, what was left out, and patients who had it before the index.
 
-    `said` are the complete options of `records`. `take: any` gives `<name>` (1, 0 or missing),
-    `take: time` also `<name>_days`, and 2 of who died first; other ways to take give the value as
-    of a feature.
+    `index` has `time, latest` of each patient, `said` are the complete options of `records`,
+    and `rules` how values are read. `take: any` gives `<name>` (1, 0 or missing), `take: time` also
+    `<name>_days`, and 2 of who died first, `count` a number or missing; other ways to take give the
+    value as of a feature.
     """
-    chosen = of_column(events, column)
-    at = chosen["patient"].map(index)
-    chosen, at = chosen[at.notna()], at[at.notna()]
-    dead = chosen["code"] == DEATH
-    # The event that is the index is none after it; nobody dies before it.
-    itself = (chosen["time"] == at) & chosen["code"].isin(index_codes(said["index"]))
-    begins = chosen["time"].where(~dead | (chosen["latest"] < at), chosen["time"].clip(lower=at))
-    before = (chosen["latest"] < at) & ~itself
-    after = (begins >= at) & ~itself
-    unclear = ~before & ~after & ~itself
-    if dead[before].any():
-        raise DataError(
-            f"{count_shown(before[dead].sum())} patients have an index after their death",
-            column=column.name,
-            hint="mend the records, or take another index",
-        )
-    gone = [left_out_of(chosen[unclear], pd.Series(UNPLACED, chosen.index[unclear]))]
-    had = pd.Index(chosen.loc[before, "patient"].unique())
+    placed = _placed(of_column(events, column), index, column, index_codes(said["index"]))
+    had = pd.Index(placed.loc[placed["place"] == BEFORE, "patient"].unique())
     if len(had) and column.prevalent is None and column.take in ANSWERS:
         raise DataError(
             f"{count_shown(len(had))} patients have it already before the index",
             column=column.name,
             hint="`prevalent: drop` leaves them out, `prevalent: keep` counts what comes after",
         )
-    late = chosen.assign(time=begins, days=days_between(begins, at))[after]
-    if column.within is not None:
-        late = late[late["days"] <= _in_days(column.within)]
     prevalent = had if column.prevalent == DROP else had[:0]
-    if column.take not in ANSWERS:
-        rules = said["spellings"], said["wrong_units"]
-        made = reduced(late, index.index, column, *rules, gone)
+    inside = placed[placed["place"] == INSIDE]
+    unclear = placed[~placed["place"].isin([BEFORE, INSIDE, OUTSIDE])]
+    gone = [left_out_of(unclear, unclear["place"])]
+    if column.take not in FOLLOWED:
+        made = reduced(inside, index.index, column, rules, gone)
         return {column.name: made.values}, made, prevalent
-    unknown = pd.Index(chosen.loc[unclear, "patient"].unique())
     zone = said["time_zone"] if isinstance(said["time_zone"], str) else "UTC"
     followed, death = _followed(events, index, column, zone)
-    columns = _answers(late, index, column, followed, death, unknown)
+    if column.take == "count":
+        made = reduced(inside, index.index, column, rules, gone)
+        died = death <= followed.clip(upper=_in_days(column.within))
+        known = _whole(followed, column) | died
+        known &= ~index.index.isin(unclear["patient"])
+        return {column.name: made.values.where(known)}, made, prevalent
+    columns = _answers(inside, unclear, column, followed, death)
     return columns, Made(columns[column.name], pd.concat(gone), {}), prevalent
 
 
+def _placed(
+    chosen: pd.DataFrame, index: pd.DataFrame, column: Column, own: Mapping[str, Any]
+) -> pd.DataFrame:
+    """Events with `days` from the index on, and their `place`: else the reason why it is unclear.
+
+    The event that is the index (of the codes `own`) is none after it. Nobody dies before it.
+    """
+    chosen = chosen[chosen["patient"].isin(index.index)]
+    at = index.loc[chosen["patient"]].set_axis(chosen.index, axis=0)
+    first, last, dead = chosen["time"], chosen["latest"], chosen["code"] == DEATH
+    itself = (first == at["time"]) & (last == at["latest"]) & chosen["code"].isin(own)
+    begins = first.where(~dead, first.clip(lower=at["time"]))
+    instant = at["time"] == at["latest"]
+    after = (begins > at["latest"]) | (begins.eq(at["latest"]) & instant) | (dead & first.notna())
+    limit = _in_days(column.within)
+    days = days_between(begins, at["time"])
+    place = pd.Series(UNPLACED, chosen.index, dtype="str").mask(after, INSIDE)
+    if column.take == "time":
+        place = place.mask(after & ~of_exact_day(first, last), NO_DAY)
+    place = place.mask(after & (days_between(last, at["time"]) > limit), STRADDLES)
+    place = place.mask(after & (days_between(begins, at["latest"]) > limit), OUTSIDE)
+    place = place.mask(last < at["time"], BEFORE).mask(itself, OUTSIDE)
+    return chosen.assign(time=begins, days=days, place=place)
+
+
 def _followed(
-    events: pd.DataFrame, index: pd.Series, column: Column, time_zone: str
+    events: pd.DataFrame, index: pd.DataFrame, column: Column, time_zone: str
 ) -> tuple[pd.Series, pd.Series]:
-    """Days from the index until follow-up ends, and until death (missing: none is known)."""
-    dated = events[events["time"].notna() & events["patient"].isin(index.index)]
-    died = dated[dated["code"] == DEATH].groupby("patient")["time"].min().reindex(index.index)
-    death = days_between(died, index).clip(lower=0)
+    """Days from the index until follow-up ends, and until death (missing: no day is known)."""
+    # Year 9999 is how systems write that something is still going on.
+    dated = events[(events["time"].dt.year < 9999) & events["patient"].isin(index.index)]
+    deaths = dated[(dated["code"] == DEATH) & of_exact_day(dated["time"], dated["latest"])]
+    died = deaths.groupby("patient")["time"].min().reindex(index.index)
+    death = days_between(died, index["time"]).clip(lower=0)
     if column.followed == COMPLETE:
         return pd.Series(np.inf, index.index), death
     if column.followed == LAST_EVENT:
@@ -98,38 +145,47 @@ def _followed(
         day = pd.Series([str(column.followed)], name="followed")
         last = read_column(day, time_zone, Path("the task file"))[1]
         last = pd.Series(last.iloc[0], index.index)
-    return days_between(last.reindex(index.index), index), death
+    return days_between(last.reindex(index.index), index["time"]), death
 
 
 def _in_days(length: pd.Timedelta | None) -> float:
     return float("inf") if length is None else length.total_seconds() / SECONDS
 
 
+def _whole(followed: pd.Series, column: Column) -> pd.Series:
+    """Whether patients were followed to the end of `within`."""
+    return followed >= _in_days(column.within)
+
+
 def _answers(
-    late: pd.DataFrame,
-    index: pd.Series,
+    inside: pd.DataFrame,
+    unclear: pd.DataFrame,
     column: Column,
     followed: pd.Series,
     death: pd.Series,
-    unclear: pd.Index,
 ) -> dict[str, pd.Series]:
     """The answer of each patient, and of a time the days until it.
 
     Who died first never has it: no, of a time 2, and the days until death.
     """
-    patients, limit = index.index, _in_days(column.within)
-    first = late.groupby("patient")["days"].min().reindex(patients)
-    of_death = DEATH in column.codes
-    end = followed.clip(upper=limit)
-    # A death is known also where it comes after the last visit.
-    seen = first.notna() & (of_death | (first <= end))
-    died = death.notna() & (death <= end) & ~seen & (not of_death)
-    unknown = pd.Series(patients.isin(unclear), patients) & ~seen
+    patients, end = followed.index, followed.clip(upper=_in_days(column.within))
+    seen_until = end.reindex(inside["patient"]).to_numpy()
+    # A death is known also where it comes after the last visit; not after the last day of the data.
+    by_visits = isinstance(column.followed, list)
+    counts = (inside["days"] <= seen_until) | (by_visits & (inside["code"] == DEATH))
+    first = inside[counts].groupby("patient")["days"].min().reindex(patients)
+    seen = first.notna()
+    died = (death <= end) & ~seen
     if column.take == "any":
-        known = (seen | died | (followed >= limit)) & ~unknown
+        # What may have been before the index may be why there is more of it after.
+        decides = unclear["place"].eq(UNPLACED) & (column.prevalent != KEEP)
+        doubted = patients.isin(unclear["patient"]) & ~seen
+        doubted |= patients.isin(unclear.loc[decides, "patient"])
+        known = (seen | died | _whole(followed, column)) & ~doubted
         answer = pd.Series(NO, patients).mask(seen, YES).where(known)
         return {column.name: answer.astype("str")}
-    known = (seen | died | (end >= 0)) & ~unknown
+    maybe = unclear["days"].fillna(-np.inf).groupby(unclear["patient"]).min().reindex(patients)
+    known = (seen | died | (end >= 0)) & ~(maybe.notna() & ~(first < maybe))
     days = end.mask(died, death).mask(seen, first).where(known)
     answer = pd.Series(NO, patients).mask(died, DIED).mask(seen, YES).where(known)
     return {column.name: answer.astype("str"), f"{column.name}_days": days}

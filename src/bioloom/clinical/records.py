@@ -33,12 +33,10 @@ from bioloom.formats.fhir import read_fhir
 from bioloom.formats.meds import read_meds
 from bioloom.formats.omop import read_omop
 from bioloom.formats.table import read_options, read_source
-from bioloom.formats.times import read_column, zones_of
+from bioloom.formats.times import of_exact_day, read_column, zones_of
 from bioloom.options import complete_options
 from bioloom.privacy.small_cells import count_shown
 
-DAY = pd.Timedelta(hours=25)
-"""The longest one: on it clocks are turned back."""
 SOURCE = "index"
 """The source of a table that says each patient's index."""
 
@@ -59,17 +57,17 @@ def read_table_of_patients(
     index, table, notes = _index(records, files, said, options)
     if index.empty:
         raise DataError("No patient has an index event", file=files["clinical"])
+    followup.refuse_dead(records.events, index)
     notes += records.notes
     told = [records.left_out.assign(column="")]
+    decimal = read_options("clinical", options)["decimal"]
+    rules = windows.Rules(said["spellings"], said["wrong_units"], decimal)
     for column in features:
         if column.take == "age":
-            table[column.name], partly = windows.ages(records.births, index)
-            by_year = f"The age of {count_shown(partly)} patients is by year or month of birth"
-            notes += [by_year] if partly else []
+            table[column.name], told_of_ages = windows.ages(records.births, index["time"])
+            notes += told_of_ages
             continue
-        made = windows.make_feature(
-            records.events, index, column, said["spellings"], said["wrong_units"]
-        )
+        made = windows.make_feature(records.events, index["time"], column, rules)
         table[column.name] = made.values
         told.append(made.left_out.assign(column=column.name))
         notes += _spelt(made, column)
@@ -77,7 +75,7 @@ def read_table_of_patients(
     for column in outcomes:
         if not {column.name, f"{column.name}_days"} & {*roles}:
             continue
-        columns, made, had = followup.make_outcome(records.events, index, column, said)
+        columns, made, had = followup.make_outcome(records.events, index, column, said, rules)
         table = table.assign(**{name: columns[name] for name in columns if name in roles})
         told.append(made.left_out.assign(column=column.name))
         gone = gone.union(had)
@@ -98,7 +96,7 @@ def read_records(path: Path, said: Mapping[str, Any], options: Mapping[str, Any]
     if said["format"] == "meds":
         return read_meds(path, said["time_zone"])
     if said["format"] == "fhir":
-        return read_fhir(path, said["time_zone"], said["base_url"])
+        return read_fhir(path, said["time_zone"], said["base_url"], said["known_at_onset"])
     if said["format"] == "omop":
         return read_omop(path, said["time_zone"])
     columns = complete_options(said["columns"], COLUMNS, "records: columns")
@@ -108,8 +106,11 @@ def read_records(path: Path, said: Mapping[str, Any], options: Mapping[str, Any]
 
 def _index(
     records: Records, files: Mapping[str, Path], said: Mapping[str, Any], options: Mapping[str, Any]
-) -> tuple[pd.Series, pd.DataFrame, list[str]]:
-    """The index of each patient, the table to fill with what its table keeps, and notes."""
+) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """The index of each patient, the table to fill with what its table keeps, and notes.
+
+    The index has the columns `time, latest`, the instants between which it lies, by patient.
+    """
     index = complete_options(said["index"], INDEX, "records: index")
     if (SOURCE in files) == bool(index["codes"]):
         raise DataError(
@@ -126,11 +127,12 @@ def _index(
     else:
         codes = codes_of(index["codes"], "records: index")
         events = records.events[records.events["code"].isin(codes)]
-        exact = events["time"].notna() & (events["latest"] - events["time"] < DAY)
+        exact = of_exact_day(events["time"], events["latest"])
         lost = events.loc[~exact, "patient"].nunique()
         notes = [f"{count_shown(lost)} patients have index events of no exact day"] if lost else []
-        grouped = events[exact].groupby("patient")["time"]
-        found = grouped.min() if index["take"] == "first" else grouped.max()
+        ordered = events[exact].sort_values(["time", "latest"])
+        found = ordered.drop_duplicates("patient", keep=index["take"]).set_index("patient")
+        found = found[["time", "latest"]].sort_index()
         kept = pd.DataFrame(index=found.index)
     without = len(set(records.patients) - set(found.index))
     if without:
@@ -140,7 +142,7 @@ def _index(
 
 def _of_table(
     path: Path, index: Mapping[str, Any], time_zone: Any, options: Mapping[str, Any]
-) -> tuple[pd.Series, pd.DataFrame, list[str]]:
+) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """Index and kept columns of a table of patients, by patient."""
     for role in ("patient", "time"):
         if index[role] is None:
@@ -154,13 +156,22 @@ def _of_table(
     require_columns(table, [*named, *index["keep"]], path)
     patients = check_ids(text(table[index["patient"]]), path)
     sites = text(table[index["site"]]) if index["site"] else None
-    first, _ = read_column(
+    first, last = read_column(
         table[index["time"]], zones_of(time_zone, sites, table.index, path), path
     )
     if (lacking := first.index[first.isna()]).size:
         raise DataError("A patient without index", file=path, row=lacking[0], column=index["time"])
+    if (vague := first.index[~of_exact_day(first, last)]).size:
+        raise DataError(
+            "An index of no exact day",
+            file=path,
+            row=vague[0],
+            column=index["time"],
+            hint="a month or a year does not say what came before it: write the day, or the hour",
+        )
     kept = table[index["keep"]].set_axis(patients.to_numpy(), axis=0)
-    return first.set_axis(patients.to_numpy()), kept, []
+    found = pd.DataFrame({"time": first, "latest": last}).set_axis(patients.to_numpy(), axis=0)
+    return found, kept, []
 
 
 def _check_names(features: list[Column], outcomes: list[Column], kept: list[str]) -> None:

@@ -8,25 +8,43 @@ index without an hour is not known to be before it, and does not count.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from bioloom.clinical import units
 from bioloom.clinical.declared import REFUSE, Column
 from bioloom.errors import DataError
 from bioloom.formats.columns import MOST_TOLD
+from bioloom.formats.decimal_comma import numbers_of_texts
 from bioloom.formats.events import LEFT_OUT
+from bioloom.privacy.small_cells import count_shown
 
 LIMIT = r"\s*(<=|>=|<|>|≤|≥)\s*\d.*"
-NUMBER = r"\s*[+-]?\d+([.,]\d+)?\s*"
+NUMBER = r"\s*[+-]?\d+([.,]\d+)*\s*"
 SECONDS = 86_400  # of a day
 AFTER = "at or after the index"
 LATER = "known only at or after the index"
 NOT_PLACED = "on the day of the index, or of no exact day: not known to be before it"
+UNTOLD = "nothing tells since when it was known"
 UNDATED = "without a time"
+IN_TEXT = "a number in a text"
+UNSURE = "a number in a text whose comma or point may be of thousands"
 TIES = "texts of one time that differ"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How values are read.
+
+    `spellings` of units come before all others. `wrong_units` says whether a unit that cannot be
+    converted stops the run (`refuse`) or is left out, `decimal` which mark numbers in texts have.
+    """
+
+    spellings: Mapping[str, str] = field(default_factory=dict)
+    wrong_units: str = REFUSE
+    decimal: str = "point"
 
 
 @dataclass(frozen=True)
@@ -44,13 +62,10 @@ def of_column(events: pd.DataFrame, column: Column) -> pd.DataFrame:
     return chosen.assign(said=chosen["code"].map(column.codes))
 
 
-def make_feature(
-    events: pd.DataFrame, index: pd.Series, column: Column, spellings: Mapping[str, str], rule: str
-) -> Made:
+def make_feature(events: pd.DataFrame, index: pd.Series, column: Column, rules: Rules) -> Made:
     """A feature of the patients of `index` (patient -> instant, in the order of the table).
 
-    `rule` says whether values of a unit that cannot be converted stop the run (`refuse`), which is
-    a DataError that lists the lines, or are left out.
+    Raises DataError, with the lines, for units that cannot be converted where `rules` say so.
     """
     chosen = of_column(events, column)
     at = chosen["patient"].map(index)
@@ -61,7 +76,7 @@ def make_feature(
     else:
         inside, reasons = _inside(chosen, at, column)
     gone = [left_out_of(chosen[~inside], reasons[~inside])]
-    return reduced(chosen[inside], index.index, column, spellings, rule, gone)
+    return reduced(chosen[inside], index.index, column, rules, gone)
 
 
 def _inside(chosen: pd.DataFrame, at: pd.Series, column: Column) -> tuple[pd.Series, pd.Series]:
@@ -75,6 +90,7 @@ def _inside(chosen: pd.DataFrame, at: pd.Series, column: Column) -> tuple[pd.Ser
     inside = (known < at - column.end) & ~early
     reasons = pd.Series("", chosen.index, dtype="str")
     reasons = reasons.mask((last < at) & (known >= at), LATER)
+    reasons = reasons.mask((last < at) & known.isna(), UNTOLD)
     reasons = reasons.mask((last >= at), AFTER)
     reasons = reasons.mask((last >= at) & (first <= at) & (first < last), NOT_PLACED)
     return inside, reasons.mask(first.isna(), UNDATED)
@@ -89,8 +105,7 @@ def reduced(
     chosen: pd.DataFrame,
     patients: pd.Index,
     column: Column,
-    spellings: Mapping[str, str],
-    rule: str,
+    rules: Rules,
     gone: list[pd.DataFrame],
 ) -> Made:
     """The chosen events of each patient as one value."""
@@ -100,7 +115,7 @@ def reduced(
         return Made(made.astype(float), pd.concat(gone), {})
     spelt: dict[str, int] = {}
     if column.value == "number":
-        chosen, lost, spelt = _numbers(chosen, column, spellings, rule)
+        chosen, lost, spelt = _numbers(chosen, column, rules)
     else:
         chosen, lost = _texts(chosen, column)
     gone.append(lost)
@@ -115,26 +130,27 @@ def reduced(
 
 
 def _numbers(
-    chosen: pd.DataFrame, column: Column, spellings: Mapping[str, str], rule: str
+    chosen: pd.DataFrame, column: Column, rules: Rules
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, int]]:
     """The events that have a number, in the wanted unit; DataError for units that none reads."""
     texts = chosen["text"].where(chosen["value"].isna())
     if column.text_numbers:
-        read = texts.where(texts.str.fullmatch(NUMBER).fillna(False)).str.replace(",", ".")
-        chosen = chosen.assign(value=chosen["value"].fillna(pd.to_numeric(read)))
+        read = numbers_of_texts(texts, rules.decimal)
+        chosen = chosen.assign(value=chosen["value"].fillna(read))
     none = chosen["value"].isna()
     reasons = pd.Series("text and no number", chosen.index, dtype="str")
     reasons = reasons.mask(texts.isna(), "no value")
-    reasons = reasons.mask(texts.str.fullmatch(NUMBER).fillna(False), "a number in a text")
+    why = UNSURE if column.text_numbers else IN_TEXT
+    reasons = reasons.mask(texts.str.fullmatch(NUMBER).fillna(False), why)
     reasons = reasons.mask(
         texts.str.fullmatch(LIMIT).fillna(False), "a limit, such as < 5, and no value"
     )
     gone, kept = left_out_of(chosen[none], reasons[none]), chosen[~none]
     assert column.unit is not None
-    wanted = units.Wanted(column.unit, column.molar_mass, column.convert, spellings)
+    wanted = units.Wanted(column.unit, column.molar_mass, column.convert, rules.spellings)
     values, wrong, spelt = units.convert(kept["value"], kept["unit"].fillna(kept["said"]), wanted)
     bad = wrong.notna()
-    if bad.any() and rule == REFUSE:
+    if bad.any() and rules.wrong_units == REFUSE:
         raise _refused(kept[bad], wrong[bad], column, wanted)
     lost = left_out_of(kept[bad], "a unit that is not converted: " + wrong[bad])
     return kept.assign(value=values)[~bad], pd.concat([gone, lost]), spelt
@@ -194,7 +210,9 @@ def _slopes(chosen: pd.DataFrame) -> pd.Series:
     means = grouped.groupby("patient")[["x", "y"]].transform("mean")
     x, y = grouped["x"] - means["x"], grouped["y"] - means["y"]
     sums = pd.DataFrame({"xy": x * y, "xx": x * x}).groupby(grouped["patient"]).sum()
-    return sums["xy"] / sums["xx"].replace(0, np.nan)
+    # The squares of a single time are not always 0: its mean is rounded.
+    several = chosen.groupby("patient")["time"].nunique() > 1
+    return (sums["xy"] / sums["xx"]).where(several)
 
 
 def days_between(later: pd.Series, earlier: pd.Series) -> pd.Series:
@@ -202,17 +220,24 @@ def days_between(later: pd.Series, earlier: pd.Series) -> pd.Series:
     return (later - earlier).dt.total_seconds() / SECONDS
 
 
-def ages(births: Mapping[str, str], index: pd.Series) -> tuple[pd.Series, int]:
-    """Whole years at the index, by what is known of the date of birth; and of how many part of it.
+def ages(births: Mapping[str, str], index: pd.Series) -> tuple[pd.Series, list[str]]:
+    """Whole years at the index, by what is known of the date of birth; and notes.
 
-    Of a year alone it is the difference of the years, which may be one too many.
+    Of a year alone it is the difference of the years, which may be one too many. Who was born after
+    the index has none.
     """
-    made, partly = {}, 0
+    made, partly, unborn = dict[Any, float](), 0, 0
     for patient, at in index.items():
         parts = [int(part) for part in births.get(str(patient), "").split("-") if part]
         if not parts:
             continue
         reached = [at.month, at.day][: len(parts) - 1] >= parts[1:]
-        made[patient] = float(at.year - parts[0] - (not reached))
+        if (age := float(at.year - parts[0] - (not reached))) < 0:
+            unborn += 1
+            continue
+        made[patient] = age
         partly += len(parts) < 3
-    return pd.Series(made, dtype=float).reindex(index.index), partly
+    notes = [f"The age of {count_shown(partly)} patients is by year or month of birth"]
+    notes += [f"{count_shown(unborn)} patients were born after the index: they have no age"]
+    told = [note for note, n in zip(notes, (partly, unborn), strict=True) if n]
+    return pd.Series(made, dtype=float).reindex(index.index), told

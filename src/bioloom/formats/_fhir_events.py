@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -28,8 +29,9 @@ class Reading:
     """How a type of resource is read.
 
     `codes` names the fields of its code, `times` those of when it happened, the first that is
-    there, `known` that of when it was told. Of a period (`open`) the begin alone is meant: who is
-    admitted is known before the stay is over.
+    there, `known` that of when it was told; where it is `told` apart and not there, the record
+    began long before anybody knew of it, maybe. Of a period (`open`) the begin alone is meant: who
+    is admitted is known before the stay is over.
     """
 
     statuses: tuple[str, ...]
@@ -37,6 +39,7 @@ class Reading:
     times: tuple[str, ...]
     known: str | None = None
     open: bool = False
+    told: bool = False
 
 
 READINGS = {
@@ -47,7 +50,8 @@ READINGS = {
         "issued",
     ),
     "Condition": Reading(
-        (), ("code",), ("onsetDateTime", "onsetPeriod", "recordedDate"), "recordedDate", True
+        *((), ("code",), ("onsetDateTime", "onsetPeriod", "recordedDate")),
+        *("recordedDate", True, True),
     ),
     "MedicationRequest": Reading(
         ("active", "on-hold", "completed", "stopped"),
@@ -58,8 +62,7 @@ READINGS = {
         ("active", "completed", "on-hold", "stopped"),
         ("medicationCodeableConcept", "medicationReference"),
         ("effectiveDateTime", "effectivePeriod"),
-        "dateAsserted",
-        True,
+        *("dateAsserted", True, True),
     ),
     "Procedure": Reading(
         ("completed", "in-progress"), ("code",), ("performedDateTime", "performedPeriod")
@@ -75,18 +78,19 @@ ORDERS = ("order", "original-order", "reflex-order", "filler-order", "instance-o
 
 
 def events_of(
-    resource: Resource, by_key: Mapping[str, Any], time_zone: str | None
+    resource: Resource, by_key: Mapping[str, Any], time_zone: str | None, known_at_onset: bool
 ) -> Iterator[dict[str, Any] | Left]:
     """The events of a resource, each with its `codes`, times, value, unit and text; or why none.
 
-    `uncoded` says that the unit is a text alone. `by_key` finds resources that it refers to. Raises
+    `uncoded` says that the unit is a text alone. `by_key` finds resources that it refers to;
+    `known_at_onset` says that what began was known, where nothing says since when. Raises
     `times.NoZone` for a time without any zone.
     """
     content, reading = resource.content, READINGS[resource.kind]
     if reason := _refused(content, resource.kind, reading):
         yield Left(reason)
         return
-    times = _times(content, reading, time_zone)
+    times = _times(content, reading, time_zone, known_at_onset)
     if isinstance(times, Left):
         yield times
         return
@@ -148,7 +152,7 @@ def _codes(resource: Resource, reading: Reading, by_key: Mapping[str, Any]) -> l
 
 
 def _times(
-    content: Mapping[str, Any], reading: Reading, time_zone: str | None
+    content: Mapping[str, Any], reading: Reading, time_zone: str | None, known_at_onset: bool
 ) -> dict[str, int | None] | Left:
     """When it happened, and by when it was known: not before both of what is told of it."""
     happened = next(((n, content[n]) for n in reading.times if content.get(n)), None)
@@ -160,7 +164,8 @@ def _times(
     if span == NO_TIME or issued == NO_TIME:
         return Left("a time that is no date of FHIR")
     known = max(edge for edge in (span[1], issued[1]) if edge is not None)
-    return {"time": span[0], "latest": span[1], "known": known}
+    untold = reading.told and not told and not known_at_onset
+    return {"time": span[0], "latest": span[1], "known": None if untold else known}
 
 
 def _span(given: Any, time_zone: str | None, only_begin: bool) -> Span:
@@ -218,14 +223,19 @@ def _value(part: Mapping[str, Any]) -> dict[str, Any] | Left | None:
 
 
 def _quantity(given: Mapping[str, Any]) -> dict[str, Any] | Left | None:
-    """A quantity: what its unit's code says, where the text does not say another unit."""
+    """A quantity: what its unit's code says; both where the text says another, which no list has.
+
+    So the value is refused, and that there was one stays known.
+    """
     if given.get("value") is None:
         return None
     value, text = float(given["value"]), given.get("unit")
+    if not math.isfinite(value):
+        raise ValueError("no number")
     code = given.get("code") if given.get("system") == ucum.SYSTEM else None
     unit = code or text or given.get("code")
     if given.get("comparator"):
         return {"text": f"{given['comparator']} {value:g} {unit or ''}".strip()}
     if code and text and ucum.differ(str(text), str(code)):
-        return Left("the text of the unit is another one than its code")
+        return {"value": value, "unit": f"{text} or {code}"}
     return {"value": value, "unit": unit, "uncoded": bool(unit) and not code}

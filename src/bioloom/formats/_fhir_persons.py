@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from bioloom.errors import DataError
-from bioloom.formats._fhir_resources import Resource, found_in, shaped, split_reference
+from bioloom.formats._fhir_resources import Resource, found_in, split_reference
 from bioloom.formats.events import DEATH, SEX
 from bioloom.formats.times import NoZone, bounds, no_zone
 from bioloom.privacy.small_cells import count_shown
@@ -18,11 +18,15 @@ NOT_HERE = "its person is in no file"
 OTHER_SERVER = "its person is on another server"
 NO_PERSON = "it is of no person"
 SEVERAL = "its identifier is that of several persons"
+DATE = len("1950-02-28")
 UNKNOWN = (NOT_HERE, OTHER_SERVER, NO_PERSON, SEVERAL)
 
 
 class Persons:
-    """The patients of all files, each by every name that a reference may have for them."""
+    """The patients of all files, each by every name that a reference may have for them.
+
+    They are those of which `is_shaped` holds.
+    """
 
     def __init__(self, patients: list[Resource], server: str | None) -> None:
         self.servers = {one.base for one in patients if one.base} | ({server} if server else set())
@@ -32,24 +36,22 @@ class Persons:
         self.replaced = self._links()
         self.by_identifier: dict[tuple[str, str], set[str]] = {}
         for name, one in self.patients.items():
-            with shaped(one):
-                for identifier in one.content.get("identifier", []):
-                    key = _key(identifier)
-                    self.by_identifier.setdefault(key, set()).add(self._survivor(name))
+            for identifier in one.content.get("identifier", []):
+                key = _key(identifier)
+                self.by_identifier.setdefault(key, set()).add(self._survivor(name))
 
     def _links(self) -> dict[str, str]:
         """Who was replaced, by whom, as both sides may tell it."""
         replaced = {}
         for name, one in self.patients.items():
-            with shaped(one):
-                for link in one.content.get("link", []):
-                    other = self._find(str(link["other"].get("reference", "")), one)
-                    if link.get("type") == "replaced-by" and other not in UNKNOWN:
-                        replaced[name] = other
-                    elif link.get("type") == "replaces" and other not in UNKNOWN:
-                        replaced[other] = name
-                    else:
-                        self.linked += 1
+            for link in one.content.get("link", []):
+                other = self._find(str(link["other"].get("reference", "")), one)
+                if link.get("type") == "replaced-by" and other not in UNKNOWN:
+                    replaced[name] = other
+                elif link.get("type") == "replaces" and other not in UNKNOWN:
+                    replaced[other] = name
+                else:
+                    self.linked += 1
         return replaced
 
     def _survivor(self, name: str) -> str:
@@ -118,7 +120,8 @@ class Persons:
     def births(self) -> dict[str, str]:
         """The dates of birth, as far as they are known."""
         given = {name: self.patients[name].content.get("birthDate") for name in self.names()}
-        return {name: str(day) for name, day in given.items() if day and bounds(str(day), "UTC")}
+        days = {name: str(day)[:DATE] for name, day in given.items() if day}
+        return {name: day for name, day in days.items() if bounds(day, "UTC")}
 
     def events(self, time_zone: str | None, record: int) -> list[dict[str, Any]]:
         """The sex, which always holds, and death, numbered from `record` on."""

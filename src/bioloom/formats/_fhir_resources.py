@@ -17,9 +17,17 @@ _HISTORY = re.compile(r"/_history/[^/]+$")
 _URL = re.compile(r"(?P<base>https?://.+?)/(?P<local>[A-Z][A-Za-z]+/[A-Za-z0-9.-]+)$")
 
 
+class Malformed(Exception):
+    """JSON that has not the shape that R4 gives it."""
+
+
 @dataclass(frozen=True)
 class Resource:
-    """The JSON of a resource, its file, and the line (in a bundle the entry) that has it."""
+    """The JSON of a resource, its file, and the line (in a bundle the entry) that has it.
+
+    `file` is a name to show: of a folder it has the file's number, for hospitals name files by
+    their patients.
+    """
 
     content: dict[str, Any]
     file: Path
@@ -53,9 +61,8 @@ class Resource:
     @cached_property
     def version(self) -> tuple[int, int]:
         """What is larger in a newer version: when it was changed, then its number."""
-        meta = self.content.get("meta") or {}
-        with shaped(self):
-            return self._version(meta)
+        with shaped():
+            return self._version(self.content.get("meta") or {})
 
     def _version(self, meta: dict[str, Any]) -> tuple[int, int]:
         try:
@@ -67,18 +74,28 @@ class Resource:
 
 
 @contextmanager
-def shaped(resource: Resource) -> Iterator[None]:
-    """DataError, with the resource's place, where its JSON has not the shape that R4 gives it."""
+def shaped() -> Iterator[None]:
+    """Malformed where the JSON of a resource has not the shape that R4 gives it."""
     try:
         yield
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         if isinstance(error, DataError | NoZone):
             raise
-        raise DataError(
-            f"The {resource.kind} is not made as FHIR R4 says",
-            file=resource.file,
-            row=resource.line,
-        ) from None
+        raise Malformed from None
+
+
+def is_shaped(resource: Resource) -> bool:
+    """Whether that by which all resources, and persons, are told apart has the shape of R4."""
+    content = resource.content
+    try:
+        with shaped():
+            _ = resource.version
+            if resource.kind == "Patient":
+                _ = [link["other"].get("reference") for link in content.get("link", [])]
+                _ = [identifier.get("value") for identifier in content.get("identifier", [])]
+    except Malformed:
+        return False
+    return True
 
 
 def reference_key(resource: Resource) -> str:

@@ -1,4 +1,4 @@
-"""Numbers with a decimal comma, where the option `decimal: comma` says so."""
+"""Numbers with a decimal comma, where the option `decimal: comma` says so, and in texts without."""
 
 from __future__ import annotations
 
@@ -33,5 +33,21 @@ def with_points(column: pd.Series, texts: pd.Series, path: Path) -> pd.Series:
             column=str(column.name),
             hint="1.025 may be 1025: write all numbers of the column in one way",
         )
-    plain = texts.str.replace(r"[. '](?=\d{3})", "", regex=True).str.replace(",", ".")
-    return column.mask(comma, plain)
+    return column.mask(comma, _plain(texts))
+
+
+def numbers_of_texts(texts: pd.Series, decimal: str) -> pd.Series:
+    """The numbers that texts surely are, as floats; missing of all others.
+
+    By `decimal: comma` 1.250,5 is 1250.5, and 1.025 may be 1025. Without it 12,000 may be 12.
+    """
+    texts = texts.str.strip()
+    form = rf"{WITH_COMMA}|[+-]?\d+" if decimal == "comma" else r"[+-]?\d+(?:\.\d+)?"
+    sure = texts.str.fullmatch(form).fillna(False).astype(bool)
+    plain = _plain(texts) if decimal == "comma" else texts
+    return pd.to_numeric(plain.where(sure), errors="coerce").astype(float)
+
+
+def _plain(texts: pd.Series) -> pd.Series:
+    """Without marks of thousands, and with a decimal point."""
+    return texts.str.replace(r"[. '](?=\d{3})", "", regex=True).str.replace(",", ".")

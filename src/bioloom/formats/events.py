@@ -7,7 +7,8 @@
   concept id in OMOP
 - `time, latest`: the first and the last instant at which it may have happened (`formats.times`);
   missing of what always holds, such as the sex
-- `known`: the last instant at which it may have become known: a result counts from then on
+- `known`: the last instant at which it may have become known: a result counts from then on;
+  missing where nothing tells it
 - `value` (a number), `unit` (as written), `text` (a category, or what else stands for the value)
 - `record`: a number; rows of one record are its several codes
 - `file, line`: where it is told

@@ -20,7 +20,13 @@ from typing import Any
 from bioloom.errors import DataError
 from bioloom.formats._fhir_events import READINGS, Left, events_of
 from bioloom.formats._fhir_persons import Persons
-from bioloom.formats._fhir_resources import Resource, reference_key, shaped
+from bioloom.formats._fhir_resources import (
+    Malformed,
+    Resource,
+    is_shaped,
+    reference_key,
+    shaped,
+)
 from bioloom.formats.events import Records, event_table, left_out_table
 from bioloom.formats.text import open_text
 from bioloom.formats.times import NoZone, no_zone
@@ -29,37 +35,55 @@ from bioloom.privacy.small_cells import count_shown
 ENDINGS = (".json", ".ndjson", ".jsonl")
 NOT_COUNTED = ("Patient", "Medication")
 """What is read, and is no event itself."""
+SHAPE = "not made as FHIR R4 says"
 
 
-def read_fhir(path: Path, time_zone: str | None, base_url: str | None = None) -> Records:
+def read_fhir(
+    path: Path,
+    time_zone: str | None,
+    base_url: str | None = None,
+    known_at_onset: bool = False,
+) -> Records:
     """The events of FHIR files; DataError for what is no FHIR, and for a time without any zone.
 
     `base_url` is that of the server whose export it is: references to other servers are to other
-    persons. A bundle says it by its `fullUrl`.
+    persons. A bundle says it by its `fullUrl`. With `known_at_onset` a condition, or a drug that is
+    told of, was known from its begin on where no record says since when; else that is missing.
     """
     if isinstance(time_zone, Mapping):
         raise DataError("`time_zone` of FHIR is one for all", file=path)
-    read = [one for file in _files(path) for one in _resources(file)]
+    read = [one for file, shown in _files(path) for one in _resources(file, shown)]
     servers = sorted({one.base for one in read if one.base})
     server = base_url.rstrip("/") if base_url else servers[0] if len(servers) == 1 else None
-    resources, again = _newest([one.at(server) for one in read])
+    named = [one.at(server) for one in read]
+    resources, again = _newest([one for one in named if is_shaped(one)])
     persons = Persons([one for one in resources if one.kind == "Patient"], server)
     by_key = {key: one.content for one in resources for key in one.keys}
-    rows, left = list[dict[str, Any]](), list[tuple[str, str | None, str, int]]()
+    rows = list[dict[str, Any]]()
+    left: list[tuple[str, str | None, str, int]] = [
+        (f"{one.kind}: {SHAPE}", None, one.file.name, one.line)
+        for one in named
+        if not is_shaped(one)
+    ]
     unread: Counter[str] = Counter()
     record = uncoded = 0
     for one in resources:
         if one.kind not in READINGS:
             unread.update([] if one.kind in NOT_COUNTED else [one.kind])
             continue
-        place = (one.file.name, one.line)
+        place, known = (one.file.name, one.line), False
+        found: list[dict[str, Any] | Left]
         try:
-            with shaped(one):
+            with shaped():
                 patient = persons.of_subject(one)
                 known = persons.is_known(patient)
-                found = list(events_of(one, by_key, time_zone)) if known else [Left(patient)]
+                found = [Left(patient)]
+                if known:
+                    found = list(events_of(one, by_key, time_zone, known_at_onset))
         except NoZone:
             raise no_zone(one.file, one.line) from None
+        except Malformed:
+            found = [Left(SHAPE)]
         for event in found:
             if isinstance(event, Left):
                 whose = patient if known else None
@@ -80,9 +104,10 @@ def read_fhir(path: Path, time_zone: str | None, base_url: str | None = None) ->
     )
 
 
-def _files(path: Path) -> list[Path]:
+def _files(path: Path) -> list[tuple[Path, Path]]:
+    """The files, each with the name to show: of a folder its number, for many name a patient."""
     if not path.is_dir():
-        return [path]
+        return [(path, path)]
     found = [
         file
         for file in sorted(path.rglob("*"))
@@ -90,23 +115,26 @@ def _files(path: Path) -> list[Path]:
     ]
     if not found:
         raise DataError("The folder has no .json or .ndjson file", file=path)
-    return found
+    return [(file, path / f"file {number}") for number, file in enumerate(found, start=1)]
 
 
-def _resources(file: Path) -> Iterator[Resource]:
+def _resources(file: Path, shown: Path) -> Iterator[Resource]:
     """The resources of a file, each with its line, in a bundle with the number of its entry."""
-    with open_text(file) as stream:
-        text = stream.read()
+    try:
+        with open_text(file) as stream:
+            text = stream.read()
+    except DataError as error:
+        raise DataError(str(error).replace(str(file), str(shown))) from None
     if ".json" in (suffix.lower() for suffix in file.suffixes):
-        content = _json(text, file, None)
+        content = _json(text, shown, None)
         if content.get("resourceType") == "Bundle":
-            yield from _entries(content, file)
+            yield from _entries(content, shown)
         else:
-            yield _checked(content, file, 1)
+            yield _checked(content, shown, 1)
         return
     for line, written in enumerate(text.split("\n"), start=1):
         if written.strip():
-            yield _checked(_json(written, file, line), file, line)
+            yield _checked(_json(written, shown, line), shown, line)
 
 
 def _entries(bundle: Mapping[str, Any], file: Path) -> Iterator[Resource]:
@@ -122,8 +150,8 @@ def _entries(bundle: Mapping[str, Any], file: Path) -> Iterator[Resource]:
     for number, entry in enumerate(entries, start=1):
         if not isinstance(entry, dict) or not isinstance(entry.get("resource"), dict):
             continue
-        found = _checked(entry["resource"], file, number)
-        yield Resource(found.content, file, number, entry.get("fullUrl"))
+        found, url = _checked(entry["resource"], file, number), entry.get("fullUrl")
+        yield Resource(found.content, file, number, url if isinstance(url, str) else None)
 
 
 def _checked(content: dict[str, Any], file: Path, line: int) -> Resource:

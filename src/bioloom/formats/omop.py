@@ -3,7 +3,8 @@
 The code of a row is its concept id. Concept 0 is no concept: such a row goes by its source value,
 as `measurement|KAL-X`, and is used where a task names that. A unit is that of `unit_concept_id`,
 which the vocabulary (`CONCEPT.csv`, if it lies there) or `omop.csv` says in UCUM, or the text
-`unit_source_value`. `< 40` by its operator is no 40. `death` is the event `DEATH`.
+`unit_source_value`; where it is in doubt it is a text that nothing converts, so that the value is
+refused and the event still one. `< 40` by its operator is no 40. `death` is the event `DEATH`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,6 @@ EQUAL = ("4172703", NONE)
 OPERATORS = {"4171756": "<", "4171754": "<=", "4172704": ">", "4171755": ">="}
 SEXES = {"8507": "male", "8532": "female"}
 NOT_HERE = "its person is not in the table person"
-OTHER_UNIT = "the text of the unit is another one than its concept"
 
 
 @dataclass(frozen=True)
@@ -138,10 +138,9 @@ def _events(
     source = _text(table, TABLES[name].source)
     named = concept.mask(concept == NONE, name + "|" + source)
     events = _valued(events.assign(code=named), table, file)
-    reasons = pd.Series("", events.index, dtype="str")
     if "value" in events:
-        events["unit"], reasons = _units_of(table, units)
-        reasons = reasons.where(events["value"].notna(), "")
+        events["unit"] = _units_of(table, units)
+    reasons = pd.Series("", events.index, dtype="str")
     reasons = reasons.mask(named.isna(), "neither a concept nor a source value")
     reasons = reasons.mask(first.isna(), "no date")
     bad = reasons != ""
@@ -162,17 +161,16 @@ def _valued(events: pd.DataFrame, table: pd.DataFrame, file: Path) -> pd.DataFra
     return events.assign(value=value.mask(limited), text=words)
 
 
-def _units_of(table: pd.DataFrame, units: Mapping[str, str]) -> tuple[pd.Series, pd.Series]:
-    """The unit of each row, and why there is none that can be trusted ("" where there is)."""
+def _units_of(table: pd.DataFrame, units: Mapping[str, str]) -> pd.Series:
+    """The unit of each row; in doubt what its concept and its text say, which no list has."""
     concept, written = _concept(table, "unit_concept_id"), _text(table, "unit_source_value")
     by_concept = concept.mask(concept == NONE).map(units)
     unread = (concept != NONE) & by_concept.isna() & written.isna()
     pairs = pd.DataFrame({"concept": by_concept, "written": written}).dropna().drop_duplicates()
     wrong = {(a, b) for a, b in pairs.to_numpy() if ucum.differ(str(b), str(a))}
     both = pd.Series(list(zip(by_concept, written, strict=True)), table.index)
-    reasons = pd.Series("", table.index, dtype="str").mask(both.isin(wrong), OTHER_UNIT)
-    unknown = "the unit has concept " + concept + ", which no list has"
-    return by_concept.fillna(written), reasons.mask(unread, unknown)
+    found = by_concept.fillna(written).mask(unread, "concept " + concept)
+    return found.mask(both.isin(wrong), written + " or " + by_concept)
 
 
 def _concept(table: pd.DataFrame, column: str) -> pd.Series:

@@ -23,7 +23,10 @@ _FORM = re.compile(
     r"\s?(Z|[+-]\d\d:?\d\d)?)?)?)?"
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_END = datetime.max.replace(tzinfo=UTC) - _EPOCH
 _LAST = timedelta(microseconds=1)
+DAY = pd.Timedelta(hours=25)
+"""The longest one: on it clocks are turned back."""
 
 
 class NoZone(ValueError):
@@ -46,7 +49,7 @@ def bounds(text: str, zone_name: str | None) -> tuple[int, int] | None:
     """The first and the last instant that a time may be, in microseconds since 1970; None for none.
 
     Raises NoZone for a time without offset where no zone is named. An hour that a change of clocks
-    has twice may be either.
+    has twice may be either. Nothing comes after the year 9999, the usual end of open records.
     """
     match = _FORM.fullmatch(text)
     if not match:
@@ -56,14 +59,10 @@ def bounds(text: str, zone_name: str | None) -> tuple[int, int] | None:
     micro = int(((fraction or "") + "000000")[:6])
     try:
         first = datetime(int(year), int(month or 1), int(day or 1), at[0], at[1], at[2], micro)
-        if day is None:
-            last = _next_month(first) if month else first.replace(year=first.year + 1)
-        else:
-            last = first + (timedelta(0) if any(at) or micro else timedelta(days=1))
+        last = _end_of(first, month, day, whole_day=not (any(at) or micro))
         if offset:
             away = _offset(offset)
-            begin, end = ((moment - away).replace(tzinfo=UTC) for moment in (first, last))
-            span = [(begin - _EPOCH), (end - _EPOCH)]
+            span = [moment.replace(tzinfo=UTC) - _EPOCH - away for moment in (first, last)]
         elif zone_name is None:
             raise NoZone(text)
         else:
@@ -80,13 +79,22 @@ def bounds(text: str, zone_name: str | None) -> tuple[int, int] | None:
             raise
         return None
     low, high = min(span), max(span)
-    if last > first:
+    if last > first and last != datetime.max:
         high -= _LAST
+    low, high = min(low, _END), min(high, _END)
     return low // _LAST, high // _LAST
 
 
-def _next_month(first: datetime) -> datetime:
-    return (first.replace(day=1) + timedelta(days=32)).replace(day=1)
+def _end_of(first: datetime, month: str | None, day: str | None, whole_day: bool) -> datetime:
+    """The begin of what comes after a year, month or day; of an instant itself."""
+    try:
+        if day is not None:
+            return first + timedelta(days=whole_day)
+        if month is None:
+            return first.replace(year=first.year + 1)
+        return (first + timedelta(days=32)).replace(day=1)
+    except (OverflowError, ValueError):
+        return datetime.max
 
 
 def _offset(text: str) -> timedelta:
@@ -102,6 +110,11 @@ def instants(micros: list[int | None]) -> pd.Series:
     """Microseconds since 1970 as a column of instants; None is missing."""
     values = pd.Series(micros, dtype="Int64")
     return pd.to_datetime(values, unit="us", utc=True).dt.as_unit("us")
+
+
+def of_exact_day(first: pd.Series, last: pd.Series) -> pd.Series:
+    """Whether times are known to the day, or better: of each its first and last instant."""
+    return first.notna() & (last - first < DAY)
 
 
 def read_column(

@@ -3,7 +3,9 @@
 A unit is a factor and a dimension; two units are converted where their dimensions are one. Of UCUM
 (ucum.org, version 2.1) those atoms are read that laboratories use, in the case-sensitive form. What
 hospitals write is looked up first, as a whole, in `ucum.csv`: by the rules of UCUM `K/uL` is a
-kelvin per microlitre. Amounts of substance do not cancel: mmol/mol is no per cent.
+kelvin per microlitre. Amounts of substance do not cancel: mmol/mol is no per cent. What an
+annotation says (`ug/mL{FEU}`, `mL/min/{1.73_m2}`) is part of the quantity: UCUM gives it no size,
+so two quantities of other annotations are not converted.
 """
 
 from __future__ import annotations
@@ -54,18 +56,28 @@ _TERM = re.compile(
     rf"(?:(?P<plain>{'|'.join(map(re.escape, sorted(PLAIN, key=len, reverse=True)))})"
     rf"|(?P<prefix>da|[{''.join(p for p in PREFIXES if len(p) == 1)}])?"
     rf"(?P<metric>{'|'.join(map(re.escape, sorted(METRIC, key=len, reverse=True)))})"
-    r"|(?P<number>[1-9]\d*))(?P<power>[+-]?\d+)?(?:\{[^{}]*\})?(?=[./)]|$)"
+    r"|(?P<number>[1-9]\d*))(?P<power>[+-]?\d+)?(?P<note>\{[^{}]*\})?(?=[./)]|$)"
 )
 _ANNOTATION = re.compile(r"\{[^{}]*\}")
+ARBITRARY = {"IU", "arb'U", "USP'U", "AU", "eq", "osm"}
+"""Dimensions of which one may be another, by the substance."""
+_DIGITS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
+# The micro sign and the Greek letter are one letter.
+_LETTERS = str.maketrans({"\u00b5": "u", "\u03bc": "u", "\u00d7": "x"})
+_SUPERSCRIPTS = f"[{''.join(map(chr, _DIGITS))}]+"
 
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit: `factor` and `shift` make base units of a value; `dimension` says of what."""
+    """A unit: `factor` and `shift` make base units of a value; `dimension` says of what.
+
+    `notes` are its annotations.
+    """
 
     factor: float
     dimension: tuple[tuple[str, int], ...]
     shift: float = 0.0
+    notes: frozenset[str] = frozenset()
 
     def of(self, power: int) -> Unit:
         """The unit to a power; of amounts of substance the place above or below the line stays."""
@@ -79,7 +91,8 @@ class Unit:
         """The product of two units."""
         dims = Counter(dict(self.dimension))
         dims.update(dict(other.dimension))
-        return Unit(self.factor * other.factor, _sorted(dims))
+        notes = self.notes | other.notes
+        return Unit(self.factor * other.factor, _sorted(dims), notes=notes)
 
 
 def _side(name: str, power: int) -> str:
@@ -97,7 +110,7 @@ def parse(code: str) -> Unit | None:
     if code in SCALES:
         factor, shift = SCALES[code]
         return Unit(factor, (("K", 1),), shift)
-    if code in ("", "1") or _ANNOTATION.fullmatch(code):
+    if code in ("", "1"):
         return Unit(1.0, ()) if code else None
     try:
         unit, end = _product(code, 0)
@@ -128,15 +141,15 @@ def _component(code: str, at: int) -> tuple[Unit, int]:
             raise ValueError(code)
         return unit, at + 1
     if note := _ANNOTATION.match(code, at):
-        return Unit(1.0, ()), note.end()
+        return Unit(1.0, (), notes=frozenset({note[0]})), note.end()
     if not (term := _TERM.match(code, at)):
         raise ValueError(code)
-    power = int(term["power"] or 1)
+    power, notes = int(term["power"] or 1), frozenset(filter(None, [term["note"]]))
     if term["number"]:
-        return Unit(float(term["number"]) ** power, ()), term.end()
+        return Unit(float(term["number"]) ** power, (), notes=notes), term.end()
     factor, dimension = PLAIN[term["plain"]] if term["plain"] else METRIC[term["metric"]]
     size = factor * PREFIXES.get(term["prefix"] or "", 1.0)
-    return Unit(size, _sorted(dimension)).of(power), term.end()
+    return Unit(size, _sorted(dimension), notes=notes).of(power), term.end()
 
 
 @cache
@@ -151,8 +164,8 @@ def canonical(written: str, own: Mapping[str, str] | None = None) -> str | None:
 
     None where nothing reads it.
     """
-    # The micro sign and the Greek letter are one letter; superscripts are digits.
-    plain = written.strip().replace("\u00b5", "u").replace("\u03bc", "u").replace("\u00b3", "3")
+    plain = re.sub(f"10(?={_SUPERSCRIPTS})", "10^", written.strip()).translate(_LETTERS)
+    plain = plain.translate(_DIGITS)
     code = (own or {}).get(written) or spellings().get(plain, plain)
     return code if parse(code) else None
 
@@ -165,7 +178,7 @@ def conversion(
     Mass and amount of substance are converted with a `molar_mass` in g/mol alone.
     """
     here, there = parse(source), parse(target)
-    if here is None or there is None:
+    if here is None or there is None or here.notes != there.notes:
         return None
     if here.dimension != there.dimension:
         if molar_mass is None:
@@ -191,9 +204,15 @@ def conversion(
 
 @lru_cache(4096)
 def differ(written: str, code: str) -> bool:
-    """Whether a unit as it is written surely is another one than the code beside it."""
-    here, there = canonical(written), canonical(code)
+    """Whether a unit as it is written surely is another one than the code beside it.
+
+    International units, equivalents and annotations are not: `IU/L` is what many write for U/L.
+    """
+    texts = canonical(written), canonical(code)
+    here, there = (parse(text) if text else None for text in texts)
     if here is None or there is None:
         return False
-    terms = conversion(here, there)
-    return terms is None or abs(terms[0] - 1) > 1e-9 or abs(terms[1]) > 1e-9
+    if here.dimension != there.dimension:
+        names = {name.removeprefix("/") for name, _ in here.dimension + there.dimension}
+        return not names & ARBITRARY
+    return not math.isclose(here.factor, there.factor) or here.shift != there.shift

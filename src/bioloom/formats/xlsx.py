@@ -22,6 +22,7 @@ import pandas as pd
 import pyarrow as pa
 
 from bioloom.errors import DataError, several
+from bioloom.formats._xlsx_sums import refuse_sums
 from bioloom.formats.decimal_comma import with_points
 from bioloom.formats.delimited import Delimited
 from bioloom.limits import UNPACKED_FREE, UNPACKED_TIMES
@@ -38,10 +39,6 @@ SHEET_OPTIONS: dict[str, Any] = {
     "last_row": Option(None, type=int, minimum=1),
     "date_order": Option(None, type=str, choices=(*ORDERS,)),
 }
-SUMMARY = re.compile(r"mean|average|total|sum|median|sd|std|n|mittelwert|summe|moyenne|media", re.I)
-FORMULA = re.compile(r"=\s*(AVERAGE|SUM|MEDIAN|COUNT|STDEV|MIN|MAX|SUBTOTAL)", re.I)
-
-
 _DAMAGE = (
     *(zipfile.BadZipFile, zlib.error, OSError, EOFError, SyntaxError, RuntimeError),
     *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
@@ -63,12 +60,15 @@ def read_sheet(path: Path, options: Mapping[str, Any]) -> Delimited:
     for number, row in enumerate(sheet.iter_rows(max_col=len(names)), start=1):
         if number < first + lines or number > (options["last_row"] or number):
             continue
-        if any(cell.value is not None for cell in row):
+        if _has_values(row):
             rows.append(number)
             cells.append(list(row))
     if not rows:
         raise DataError("The sheet has no rows", file=path)
-    _refuse_others(sheet, formulas[sheet.title], rows, cells, path)
+    ended = options["last_row"] is not None
+    if ended and (left := sum(map(_has_values, sheet.iter_rows(min_row=options["last_row"] + 1)))):
+        print(f"{path}: {left} rows below `last_row` are not read", file=sys.stderr)
+    refuse_sums(formulas[sheet.title], rows, cells, ended, path)
     columns, mistakes = list[pd.Series](), list[str]()
     for i, name in enumerate(names):
         own = [row[i] for row in cells]
@@ -166,30 +166,6 @@ def _names(sheet: Any, first: int, lines: int, path: Path) -> list[str]:
     return named
 
 
-def _refuse_others(
-    sheet: Any, formulas: Any, rows: list[int], cells: list[list[Any]], path: Path
-) -> None:
-    """DataError for rows of sums and means, and for notes below a table."""
-    wrong = []
-    for number, row in zip(rows, cells, strict=True):
-        filled = [cell for cell in row if cell.value is not None]
-        alone = len(row) > 2 and len(filled) == 1 and row[0].value is not None
-        name = str(row[0].value or "").strip()
-        sums = any(
-            isinstance(cell.value, str) and FORMULA.match(cell.value) for cell in formulas[number]
-        )
-        if alone or sums or SUMMARY.fullmatch(name):
-            wrong.append(number)
-    if wrong:
-        last = max(number for number in rows if number < wrong[0]) if wrong[0] > rows[0] else 0
-        raise DataError(
-            "These rows look like sums, means or notes and not like rows of the table: "
-            + ", ".join(map(str, wrong)),
-            file=path,
-            hint=f"`last_row: {last}` under `read` ends the table there",
-        )
-
-
 def _column(
     cells: list[Any], name: str, rows: list[int], epoch: datetime, order: str | None, path: Path
 ) -> list[str]:
@@ -275,6 +251,10 @@ def _dates(
             hint="mend these cells, or leave them empty",
         )
     return made
+
+
+def _has_values(row: Any) -> bool:
+    return any(cell.value is not None for cell in row)
 
 
 def _is_filled(cell: Any) -> bool:
