@@ -1,5 +1,7 @@
 """Scores of subgroups are those of their rows alone; a disparity is told where it is one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -64,8 +66,23 @@ def test_a_disparity_is_told_with_its_interval_and_fairness_is_not():
     )
     assert not [told for told in fair if told.startswith("auroc")]
     [f, m] = [told for told in unfair if told.startswith("auroc")]
-    assert "of sex f differs from that of the others by +0." in f or "sex f" in m
+    assert "of sex f differs from the mean of the others by +0." in f or "sex f" in m
     assert "compared" in f
+
+
+def test_bands_of_what_predicts_are_compared_with_bands():
+    """Within a band of age a score by age ranks less well; no band is worse than the others."""
+    rng = np.random.default_rng(3)
+    test, samples = held_out()
+    rows = test.models["model"][0]
+    age = samples["clinical.age"].to_numpy()
+    chance = (age - 35) / 50
+    y = (rng.random(N) < chance).astype(int)
+    again = replace(rows, y=y, p=np.column_stack([1 - chance, chance]))
+    found = table_of(replace(test, models={"model": [again]}), samples, {"age": [50, 60, 70]})
+    auroc = found[found["metric"] == "auroc"]
+    assert auroc["value"].max() < 0.75 < roc_auc_score(y, chance)
+    assert not [told for told in disparities(found) if told.startswith("auroc")]
 
 
 def test_bands_of_a_number_and_what_is_not_known():

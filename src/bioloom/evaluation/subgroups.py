@@ -1,13 +1,11 @@
-"""Scores of subgroups of the test rows, such as each sex, age band or site, against all others.
+"""Scores of subgroups of the test rows, such as each sex, age band or site, against the others.
 
 What is said of a subgroup is said of the same draws of groups as everything else, so that a
-difference to the rest has an interval of its own. A disparity is one whose interval does not hold
+difference to the others has an interval of its own. A disparity is one whose interval does not hold
 0; among many subgroups one in twenty is so by chance, and the flag says among how many.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,23 +44,60 @@ def subgroup_table(
     `columns` name columns of the samples; of a number they list where bands begin: [50, 65] makes
     below 50, 50 to 65, and 65 and more. Metrics are the primary one, the coverage and, of two
     classes, `excess`: the mean probability less the observed share. `difference` is the subgroup's
-    less that of all other rows. Of persons (`private`) a subgroup of fewer than five is left out.
+    less the mean over the column's other ones, by their sizes. It is not that of their rows
+    together: where the column predicts, as age does, rows of several bands are easier to rank than
+    those of one. Of persons (`private`) a subgroup of fewer than five is left out.
     """
-    rows = []
+    few, rows = draws[:, : 1 + RESAMPLES], []
     for column, starts in columns.items():
         names = _subgroups(samples, column, starts)
-        repeats = test.models["model"]
-        own = [names.reindex(part.sample_id).to_numpy() for part in repeats]
-        for name in pd.unique(names.dropna()):
-            inside = [part[n == name] for part, n in zip(repeats, own, strict=True)]
-            outside = [part[n != name] for part, n in zip(repeats, own, strict=True)]
-            size = len({sample for part in inside for sample in part.sample_id})
-            if not size or (private and size < FEW):
-                continue
-            place = {"column": column, "subgroup": name, "n": size, "groups": groups_of(inside)}
-            for found in _scores(inside, outside, kind, primary, draws[:, : 1 + RESAMPLES]):
-                rows.append(place | found)
+        parts = _parts(test.models["model"], names, FEW if private else 1)
+        drawn = {name: _drawn(part, kind, few) for name, part in parts.items()}
+        for name, part in parts.items():
+            others = {other: drawn[other] for other in parts if other != name}
+            sizes = {other: _size(parts[other]) for other in others}
+            groups = groups_of(part)
+            place = {"column": column, "subgroup": name, "n": _size(part), "groups": groups}
+            for metric in (n for n in (primary, "coverage", EXCESS.name) if n in drawn[name]):
+                known = EXCESS if metric == EXCESS.name else kind.metric(metric)
+                own = drawn[name][metric]
+                apart = _against(own, others, sizes, known, groups)
+                found = interval(own, groups, known)
+                rows += [place | {"metric": metric} | found | apart] if found else []
     return pd.DataFrame(rows)
+
+
+def _parts(repeats: list[HeldOut], names: pd.Series, least: int) -> dict[str, list[HeldOut]]:
+    """The rows of each subgroup of at least so many samples, repeat by repeat."""
+    own = [names.reindex(part.sample_id).to_numpy() for part in repeats]
+    parts = {}
+    for name in pd.unique(names.dropna()):
+        inside = [part[n == name] for part, n in zip(repeats, own, strict=True)]
+        inside = [part for part in inside if len(part.y)]
+        if inside and _size(inside) >= least:
+            parts[str(name)] = inside
+    return parts
+
+
+def _size(parts: list[HeldOut]) -> int:
+    return len({sample for part in parts for sample in part.sample_id})
+
+
+def _against(
+    own: np.ndarray,
+    others: dict[str, dict[str, np.ndarray]],
+    sizes: dict[str, int],
+    metric: Metric,
+    groups: int,
+) -> dict[str, float]:
+    """`difference, difference_low, difference_high` to the other subgroups' mean."""
+    known = {n: scores[metric.name] for n, scores in others.items() if metric.name in scores}
+    if not known or groups < FEWEST_GROUPS:
+        return {}
+    mean = np.average(list(known.values()), axis=0, weights=[sizes[name] for name in known])
+    found = difference_interval(own, mean, groups, metric)
+    ends = {"value": "difference", "low": "difference_low", "high": "difference_high"}
+    return {ends[end]: value for end, value in found.items()}
 
 
 def disparities(table: pd.DataFrame) -> list[str]:
@@ -72,7 +107,7 @@ def disparities(table: pd.DataFrame) -> list[str]:
     compared = table.dropna(subset=["difference_low"])
     firm = compared[(compared["difference_low"] > 0) | (compared["difference_high"] < 0)]
     return [
-        f"{row.metric} of {row.column} {row.subgroup} differs from that of the others by "
+        f"{row.metric} of {row.column} {row.subgroup} differs from the mean of the others by "
         f"{row.difference:+.3f} ({row.difference_low:+.3f} to {row.difference_high:+.3f}; "
         f"{len(compared)} compared)"
         for row in firm.itertuples()
@@ -112,37 +147,8 @@ def _bands(values: pd.Series, starts: list[float]) -> pd.Series:
     return pd.Series(names[np.where(values.isna(), -1, place)], index=values.index)
 
 
-def _scores(
-    inside: list[HeldOut], outside: list[HeldOut], kind: Kind, primary: str, draws: np.ndarray
-) -> list[dict[str, Any]]:
-    """Each metric of a subgroup, with its interval and the difference to the others."""
-    sides = [
-        _drawn([part for part in side if len(part.y)], kind, draws) for side in (inside, outside)
-    ]
-    groups = groups_of(inside)
-    found = []
-    for name in (primary, "coverage", EXCESS.name):
-        if name not in sides[0]:
-            continue
-        metric = EXCESS if name == EXCESS.name else kind.metric(name)
-        value = interval(sides[0][name], groups, metric)
-        if not value:
-            continue
-        difference = {}
-        if name in sides[1] and groups >= FEWEST_GROUPS and groups_of(outside) >= FEWEST_GROUPS:
-            apart = difference_interval(sides[0][name], sides[1][name], groups, metric)
-            difference = {
-                "difference" if end == "value" else f"difference_{end}": value
-                for end, value in apart.items()
-            }
-        found.append({"metric": name, **value, **difference})
-    return found
-
-
 def _drawn(parts: list[HeldOut], kind: Kind, draws: np.ndarray) -> dict[str, np.ndarray]:
     """Each metric for each column of `draws`; `excess` beside them where there are two classes."""
-    if not parts:
-        return {}
     scores = dict(drawn_scores(parts, kind, draws))
     if kind.output == "classes" and parts[0].p.shape[1] == 2:
         with np.errstate(divide="ignore", invalid="ignore"):

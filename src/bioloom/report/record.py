@@ -184,7 +184,7 @@ def _calibration(facts: Facts) -> str | None:
         )
     if facts.model.get("temperature") is not None:
         told.append(f"probabilities divided by temperature {facts.model['temperature']:.3g}")
-    if facts.model.get("coverage") is not None:
+    if facts.model.get("quantile") or facts.model.get("lines"):
         told.append(f"sets or intervals made to hold the truth for {facts.model['coverage']:.0%}")
     return "; ".join(told) or None
 
