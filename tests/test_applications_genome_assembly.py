@@ -48,6 +48,7 @@ def fastq(tmp_path) -> dict[str, Path]:
     return files
 
 
+@pytest.mark.slow
 def test_examples_have_errors_where_their_labels_have_none(genome):
     raw = application.ingest({"genome": genome}, {"simulate": SIMULATE, "examples": 60})
     samples = application.clean(raw.samples, {}).samples

@@ -68,6 +68,7 @@ def two_samples() -> list[Read]:
     return tagged(het[::2], "fc1.L1") + tagged(het[1::2], "fc1.L2") + tagged(plain, "fc1.L3")
 
 
+@pytest.mark.slow
 def test_samples_of_one_file_are_told_apart_by_their_groups(tmp_path):
     rows = ingest(tmp_path, grouped(tmp_path / "x.bam", two_samples(), GROUPS))
     by_name = rows[rows[f"{VARIANT}pos"] == 301].set_index(f"{VARIANT}person")

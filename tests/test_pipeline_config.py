@@ -11,6 +11,7 @@ import yaml
 
 from bioloom.application import get_application
 from bioloom.errors import DataError
+from bioloom.models import members_of
 from bioloom.pipeline.check import task_mistakes
 from bioloom.pipeline.defaults import with_defaults
 from bioloom.pipeline.project import read_project, with_sources
@@ -64,8 +65,12 @@ def write_tasks(folder, **tasks):
         (lambda t: t["split"].update(identiy=0.4), "split: .*did you mean 'identity'"),
         (lambda t: t["split"].update(test=2), "split: .*test` is above 0"),
         (lambda t: t["model"].update(name="distance_cnn"), "model: .* does not predict binary"),
-        (lambda t: t["model"].update(dropuot=0), "model: .*did you mean 'dropout'"),
-        (lambda t: t["model"].update(search={"widht": [1]}), "model: .*did you mean 'width'"),
+        (lambda t: t["model"]["of"][0].update(dropuot=0), "model: .*did you mean 'dropout'"),
+        (lambda t: t["model"]["of"][0].update(name="tranformer"), "did you mean 'transformer'"),
+        (
+            lambda t: t.update(model={"name": "dnn", "search": {"widht": [1]}}),
+            "model: .*did you mean 'width'",
+        ),
         (
             lambda t: t["baselines"]["dipeptides"]["model"].update(c=1),
             "baselines.dipeptides.model: .*'c'",
@@ -236,11 +241,9 @@ def test_application_and_data_are_a_whole_task(application, model, tmp_path):
     said["datasets"] = {"training": {source: str(tmp_path / "file") for source in sources}}
     assert task_mistakes("mine", said) == []
     task = Task("mine", **with_defaults(said))
-    assert (task.model["name"], task.split, task.leakage["limit"]) == (
-        model,
-        {"method": "auto"},
-        "auto",
-    )
+    named = {task.model["name"], *(m["name"] for m in members_of(task.model["name"], task.model))}
+    assert model in named
+    assert (task.split, task.leakage["limit"]) == ({"method": "auto"}, "auto")
     learnt = task.features["embedder"] == "unirep"
     assert ("no_foundation_model" in task.baselines) == learnt
 

@@ -345,7 +345,7 @@ def defaults(task: dict[str, Any]) -> dict[str, Any]:
         "features": features | {"network": network},
         "model": {"name": "ensemble", "of": [gnn, {"name": "target_kernel"}]},
         "baselines": {
-            "gnn": {"model": gnn},
+            **({} if "model" in task else {"gnn": {"model": gnn}}),
             "degree": {"model": {"name": "degree"}},
             "neighbours": {
                 "features": {"embedder": "table", "columns": [], "network": {"profile": True}},

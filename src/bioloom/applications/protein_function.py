@@ -195,12 +195,13 @@ def inputs(samples: pd.DataFrame) -> list[str]:
 
 def defaults(task: dict[str, Any]) -> dict[str, Any]:
     """A Transformer with a kernel on UniRep, linear models of that and of dipeptides."""
-    linear = {"name": "logistic_regression"}
+    linear, transformer = {"name": "logistic_regression"}, {"name": "transformer"}
+    alone = {} if "model" in task else {"transformer": {"model": transformer}}
     return {
         "features": {"embedder": "unirep", "size": 256, "pooling": "segments", "segments": 16},
-        "model": {"name": "ensemble", "of": [{"name": "transformer"}, {"name": "kernel"}]},
+        "model": {"name": "ensemble", "of": [transformer, {"name": "kernel"}]},
         "baselines": {
-            "transformer": {"model": {"name": "transformer"}},
+            **alone,
             "logistic_regression": {"model": linear},
             "dipeptides": {"features": {"embedder": "kmer", "k": 2}, "model": linear},
         },

@@ -316,7 +316,7 @@ def defaults(task: dict[str, Any]) -> dict[str, Any]:
         "features": unirep | network,
         "model": {"name": "ensemble", "of": [gnn, {"name": "pair_kernel"}]},
         "baselines": {
-            "gnn": {"model": gnn},
+            **({} if "model" in task else {"gnn": {"model": gnn}}),
             "single_scores": {"model": {"name": "pair_kernel", "pairing": False}},
             "sequence_only": {"features": unirep, "model": linear},
             "degree": {"model": {"name": "degree"}},
