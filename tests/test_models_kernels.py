@@ -65,3 +65,25 @@ def test_more_rows_than_fit_into_memory_are_drawn(monkeypatch):
     drawn = _kernels.drawn_rows(120, seed=3)
     assert len(drawn) == len(set(drawn)) == 50
     assert (np.diff(drawn) > 0).all()
+
+
+@pytest.mark.parametrize("groups", [np.zeros(60, int), np.repeat([0, 1], 30)])
+def test_groups_that_leave_a_class_alone_are_borne(groups):
+    """One group, or two that are a class each: no fold can be held out."""
+    X = np.random.default_rng(0).normal(size=(60, 2)).astype(np.float32)
+    y = np.repeat([0, 1], 30)
+    X[:, 0] += 3 * y
+    model = get_model("kernel")(output="classes", n_outputs=2, seed=1)
+    said = model.fit(X, y, X, y, groups=groups).predict_proba(X)
+    np.testing.assert_allclose(said.sum(axis=1), 1)
+
+
+def test_a_class_without_training_rows_is_never_called():
+    X = np.random.default_rng(0).normal(size=(60, 2)).astype(np.float32)
+    y = np.where(X[:, 0] > 0, 2, 0)
+    model = get_model("kernel")(output="classes", n_outputs=3, seed=1).fit(X, y, X, y)
+    said = model.predict_proba(X)
+    assert said[:, 1].max() < 1e-6
+    assert (said.argmax(axis=1) == y).mean() > 0.9
+    alone = get_model("kernel")(output="classes", n_outputs=3, seed=1).fit(X, 0 * y + 1, X, y)
+    assert (alone.predict_proba(X).argmax(axis=1) == 1).all()

@@ -23,6 +23,8 @@ STRENGTHS = (0.1, 0.3, 1.0)
 PENALTIES = (0.1, 1.0)
 """Of the logistic regression (`C`)."""
 FOLDS = 5
+NEVER = -30.0
+"""The log odds of a class that no training row has."""
 SMALLEST = 1e-6
 """A probability is taken for no less."""
 WIDTH_ROWS = 1_000
@@ -54,7 +56,9 @@ class Model(Estimator):
         """
         drawn = drawn_rows(len(X), self.seed)
         own = np.asarray(y)[drawn]
-        groups = (np.arange(len(X)) if groups is None else groups)[drawn]
+        if groups is None or len(np.unique(groups)) == 1:
+            groups = np.arange(len(X))
+        groups = groups[drawn]
         self.blocks = np.zeros(0, dtype=np.int64) if blocks is None else np.asarray(blocks)
         views = views_of(X[drawn], self.blocks)
         self.scales = [_scale(view) for view in views]
@@ -96,24 +100,30 @@ class Model(Estimator):
     ) -> tuple[float, np.ndarray]:
         """The penalty of the least log loss over folds of groups."""
         from sklearn.linear_model import LogisticRegression
-        from sklearn.model_selection import GroupKFold, cross_val_predict
 
         scale = answers.std(axis=0)
         scale = np.where(scale > 0, scale, 1)
-        folds = GroupKFold(min(FOLDS, len(np.unique(groups))))
-        found = []
+        known = np.unique(y)
+        weights, intercept = np.zeros((len(scale), self.n_outputs)), np.full(self.n_outputs, NEVER)
+        if len(known) < 2:
+            intercept[known] = 0
+            return 0.0, np.vstack([weights, intercept])
+        rows, found = answers / scale, []
         for penalty in PENALTIES:
             logistic = LogisticRegression(C=penalty, max_iter=1_000, class_weight=self.class_weight)
-            said = cross_val_predict(
-                logistic, answers / scale, y, groups=groups, cv=folds, method="predict_proba"
-            )
-            loss = -np.log(said[np.arange(len(y)), y].clip(SMALLEST)).mean()
-            found.append((loss, penalty, logistic))
+            losses = [
+                -np.log(logistic.fit(rows[a], y[a]).predict_proba(rows[b]).clip(SMALLEST))[
+                    np.arange(len(b)), np.searchsorted(known, y[b])
+                ]
+                for a, b in _folds(y, groups)
+            ]
+            found.append((np.concatenate(losses).mean(), penalty, logistic))
         loss, _, logistic = min(found, key=lambda each: each[:2])
-        logistic.fit(answers / scale, y)
-        weights, intercept = logistic.coef_.T / scale[:, None], logistic.intercept_
-        if self.n_outputs == 2:
-            weights, intercept = (np.column_stack([-w / 2, w / 2]) for w in (weights, intercept))
+        logistic.fit(rows, y)
+        slopes, level = logistic.coef_.T / scale[:, None], logistic.intercept_
+        if len(known) == 2:
+            slopes, level = (np.column_stack([-half, half]) for half in (slopes / 2, level / 2))
+        weights[:, known], intercept[known] = slopes, level
         return float(loss), np.vstack([weights, intercept])
 
     def _told_label(self, answer: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
@@ -170,6 +180,16 @@ class Model(Estimator):
         self.rows = [arrays.pop(f"rows.{i}") for i in views]
         self.scales = [tuple(arrays.pop(f"scale.{i}")) for i in views]
         vars(self).update(arrays)
+
+
+def _folds(y: np.ndarray, groups: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Folds of whole groups whose training side has every class; where none has, all rows twice."""
+    from sklearn.model_selection import GroupKFold
+
+    size = min(FOLDS, len(np.unique(groups)))
+    folds = list(GroupKFold(size).split(y, y, groups)) if size > 1 else []
+    whole = [(a, b) for a, b in folds if len(np.unique(y[a])) == len(np.unique(y))]
+    return whole or [(np.arange(len(y)), np.arange(len(y)))]
 
 
 def views_of(X: Shaped, blocks: np.ndarray) -> list[np.ndarray]:
