@@ -15,7 +15,7 @@ from bioloom.models import members_of
 from bioloom.pipeline.check import task_mistakes
 from bioloom.pipeline.defaults import with_defaults
 from bioloom.pipeline.project import read_project, with_sources
-from bioloom.pipeline.task_files import read_task_file, read_task_files
+from bioloom.pipeline.task_files import merged, read_task_file, read_task_files
 from bioloom.pipeline.tasks import Task
 from tests.toys import refused
 
@@ -415,3 +415,14 @@ def test_anchors_that_unfold_without_end_are_told(tmp_path):
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 10)]
     (tmp_path / "t.yaml").write_text("\n".join(lines))
     refused(lambda: read_task_files(tmp_path), "unfold to .* values, more than 1,000,000.*t.yaml")
+
+
+def test_a_model_of_another_name_takes_over_no_parameter():
+    under = {"model": {"name": "ensemble", "of": [{"name": "dnn"}]}, "split": {"by": "group"}}
+    other = merged(under, {"model": {"name": "svm", "C": 3}, "split": {"method": "holdout"}})
+    assert other["model"] == {"name": "svm", "C": 3}
+    assert other["split"] == {"by": "group", "method": "holdout"}
+    assert merged(under, {"model": {"class_weight": "balanced"}})["model"] == under["model"] | {
+        "class_weight": "balanced"
+    }
+    assert merged(under, {"model": {"name": "ensemble"}})["model"] == under["model"]

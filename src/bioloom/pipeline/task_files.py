@@ -92,14 +92,19 @@ def refuse_unfolding(content: Content, path: Path) -> None:
 
 
 def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> Content:
-    """`over` merged into `under`; null removes a key."""
+    """`over` merged into `under`; null removes a key.
+
+    A model of another name takes over nothing of the one before: it has other parameters.
+    """
     result = dict(under)
     for key, value in over.items():
         if value is None:
             result.pop(key, None)
         elif isinstance(value, Mapping):
             below = result.get(key)
-            result[key] = merged(below if isinstance(below, Mapping) else {}, value)
+            below = below if isinstance(below, Mapping) else {}
+            is_other = key == "model" and "name" in value and value["name"] != below.get("name")
+            result[key] = merged({} if is_other else below, value)
         else:
             result[key] = value
     return result
