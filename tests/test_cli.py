@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import time
 import venv
 from pathlib import Path
 
@@ -144,6 +145,10 @@ def test_a_mistake_in_data_is_the_last_thing_said_and_ends_with_2(project: Proje
     assert code == 2
     assert "none.csv" in errors
     assert not project.path("x.csv").exists()
+    code, _, errors = bioloom(
+        project.folder, "predict", "results/heart/model", "data/ward.csv", "--out", "x.xlsx"
+    )
+    assert (code, "as CSV" in errors) == (2, True)
 
 
 def test_new_data_are_read_as_the_training_data_were(tmp_path):
@@ -223,3 +228,29 @@ def test_vectors_of_another_ending_are_refused(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["embed", "in.fasta", "--model", "unirep", "--out", "out.csv"])
     assert ".npz, .parquet, .h5" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel is asked by a call of Linux")
+def test_what_a_killed_run_had_started_ends_with_it(tmp_path):
+    """Snakemake would else wait for a reader that is gone, and hold the folder's lock."""
+    script = """
+import subprocess, sys, time
+from bioloom.cli.run import die_with_parent
+child = subprocess.Popen(["sleep", "60"], preexec_fn=die_with_parent)
+print(child.pid, flush=True)
+time.sleep(60)
+"""
+    parent = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment() | {"PYTHONPATH": str(ROOT / "src")},
+    )
+    child = Path("/proc") / parent.stdout.readline().strip()
+    assert child.exists()
+    parent.kill()
+    parent.wait()
+    end = time.monotonic() + 20
+    while child.exists() and "Z" not in (child / "stat").read_text().split()[2]:
+        assert time.monotonic() < end
+        time.sleep(0.05)

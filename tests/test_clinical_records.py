@@ -91,6 +91,15 @@ def test_a_time_without_zone_is_refused_by_line(hospitals):
     refused(lambda: made(table, records | zones, index), "A hospital", "row 5")
 
 
+def test_a_feature_that_no_patient_has_is_told(hospitals):
+    table, index = hospitals
+    records = LAB | {"time_zone": ZONES, "index": INDEX | {"site": "site"}, "window": "48 h"}
+    features = {"right": lactate("last"), "misspelt": lactate("last") | {"codes": ["lactat"]}}
+    _, notes = made(table, records | {"features": features}, index)
+    told = [note for note in notes if "no value in any patient" in note]
+    assert [note.split()[0] for note in told] == ["misspelt"]
+
+
 def test_a_window_may_end_before_the_index(hospitals):
     table, index = hospitals
     records = LAB | {"time_zone": ZONES, "index": INDEX | {"site": "site"}}

@@ -47,11 +47,11 @@ def main(sequences: Path, model: str, pooling: str, out: Path, device: str | Non
     unirep = model == "unirep"
     options = {"embedder": model} if unirep else {"embedder": "huggingface", "model": model}
     options |= {"pooling": pooling}
+    table, notes = read_sequences(sequences)
     source = features_weights(options)
     weights = Path(local_path(source)) if source else None
     if isinstance(source, dict) and weights and not weights.exists():
         fetch(source, weights)
-    table, notes = read_sequences(sequences)
     made = embed(
         table["sequence"].tolist(),
         options,

@@ -25,6 +25,7 @@ from bioloom.pipeline.home import HOME
 HELP = "predict the rows of a file with a trained model"
 OUTCOME = {"label", "time", "event", "entry", "group", "weight", "split"}
 """Columns of training data that new data need not have."""
+SAMPLES = "results/predicted/new/samples.parquet"
 OF_THE_OTHER = ("scored", "prior", "parts")
 """What is said of one data set and not of the next."""
 TABLE = "results/predicted/new/predictions.csv"
@@ -46,6 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(model: Path, data: list[str], out: Path, task: Path | None) -> int:
     """Write the predictions; exit code 2 for what a user can mend."""
+    if out.suffix != ".csv":
+        raise DataError("Predictions are written as CSV", file=out, hint="name a file `.csv`")
     described = task or model.parent / "task.yaml"
     if not (model / "model.yaml").is_file():
         raise DataError(
@@ -77,7 +80,8 @@ def main(model: Path, data: list[str], out: Path, task: Path | None) -> int:
         )
         if done.returncode:
             told, mendable = failure(done.stdout.splitlines())
-            print(told, file=sys.stderr)
+            # The samples of the project that is gone by now are the rows of the file.
+            print(told.replace(SAMPLES, ", ".join(data)), file=sys.stderr)
             return MENDABLE if mendable else done.returncode
         with replacing(out) as temporary:
             shutil.copyfile(project / TABLE, temporary)

@@ -6,8 +6,10 @@ What is done is told a line a job; all that Snakemake says is in .snakemake/log.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -20,6 +22,7 @@ from bioloom.pipeline.home import HOME
 HELP = "run what changed, and say what came out"
 REPORT = Path("results/report.html")
 MENDABLE = 2
+PR_SET_PDEATHSIG = 1
 LAST_LINES = 30
 
 
@@ -33,7 +36,11 @@ def main(options: list[str]) -> int:
     project = project_here()  # a mistake in the configuration is told at once
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(HOME / "Snakefile")]
     process = subprocess.Popen(
-        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [*command, *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=die_with_parent,
     )
     said: list[str] = []
     assert process.stdout is not None
@@ -53,6 +60,16 @@ def main(options: list[str]) -> int:
             print(outcome(name, Path("results") / name / "metrics.json"))
         print(f"Report: {REPORT}")
     return code
+
+
+def die_with_parent() -> None:
+    """Have the kernel end this process when the one that started it ends; on Linux alone.
+
+    Without a reader of what it says, Snakemake would wait for ever and hold the folder's lock. The
+    next run takes over what was locked.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def failure(said: list[str]) -> tuple[str, bool]:

@@ -71,6 +71,11 @@ def read_table_of_patients(
         table[column.name] = made.values
         told.append(made.left_out.assign(column=column.name))
         notes += _spelt(made, column)
+    notes += [
+        f"{column.name} has no value in any patient: are its codes those of the records?"
+        for column in features
+        if len(table) and table[column.name].isna().all()
+    ]
     gone = pd.Index([])
     for column in outcomes:
         if not {column.name, f"{column.name}_days"} & {*roles}:

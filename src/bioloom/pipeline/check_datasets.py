@@ -41,7 +41,8 @@ def dataset_mistakes(task: Task, dataset: str) -> list[str]:
         mistakes += source_mistakes(f"{place}.{name}", source)
     others = task.dataset_options(dataset)
     wrong = mistakes_of(place, complete_options, others, application.dataset_options, dataset)
-    if any("Unknown option" in mistake for mistake in wrong):
+    # Not of a section in it, such as `records`.
+    if any("Unknown option" in mistake and f"under `{dataset}`" in mistake for mistake in wrong):
         known = ", ".join(application.all_sources)
         wrong.append(f"{place}: sources of {task.application} are {known}")
     for name in WORDS_OF_DATA:
