@@ -22,6 +22,9 @@ from tests.tiny_models import configs, protein_bert
 from tests.tiny_project import ROOT, Project, environment
 from tests.toys import refused
 
+CARRIED = ("Snakefile", "config.yaml", "workflow", "scripts", "envs", "profiles", "tasks", "data")
+"""What a wheel has beside the package."""
+
 
 def bioloom(folder: Path, *arguments: str) -> tuple[int, str, str]:
     """Exit code, output and errors of the program, in a folder."""
@@ -169,12 +172,13 @@ def test_new_data_are_read_as_the_training_data_were(tmp_path):
 
 @pytest.mark.slow
 def test_a_wheel_carries_the_workflow(tmp_path):
-    """Built from what git has, and installed into an environment with the dependencies alone."""
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, text=True, stdout=subprocess.PIPE)
-    for name in listed.stdout.splitlines():
-        if (ROOT / name).is_file():
-            (tmp_path / "code" / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, tmp_path / "code" / name)
+    """Built from a copy, and installed into an environment with the dependencies alone."""
+    unwanted = shutil.ignore_patterns("*.egg-info", "__pycache__")
+    (tmp_path / "code").mkdir()
+    for part in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "src", *CARRIED):
+        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy2
+        options = {"ignore": unwanted} if copy is shutil.copytree else {}
+        copy(ROOT / part, tmp_path / "code" / part, **options)
     venv.create(tmp_path / "env", with_pip=False)
     python = tmp_path / "env/bin/python"
     [site] = (tmp_path / "env").rglob("site-packages")
