@@ -7,7 +7,7 @@ from bioloom.explanation.explain import explain
 from bioloom.features import read_features
 from bioloom.fitted import Fitted
 from bioloom.pipeline.command import json_object, json_objects, run
-from bioloom.pipeline.tasks import Features, weights_by_part
+from bioloom.pipeline.sections import Features, weights_by_part
 from bioloom.samples import read_samples, write_table
 from bioloom.splits import read_splits
 

@@ -7,7 +7,7 @@ from bioloom.features import trained_identity, write_features
 from bioloom.features.extract import extract_features
 from bioloom.files import write_json
 from bioloom.pipeline.command import json_objects, run
-from bioloom.pipeline.tasks import Features, weights_by_part
+from bioloom.pipeline.sections import Features, weights_by_part
 from bioloom.samples import read_samples, read_table
 
 STORE = Path(".bioloom/embeddings")

@@ -28,7 +28,8 @@ from bioloom.kinds import get_kind
 from bioloom.pipeline.check import task_mistakes
 from bioloom.pipeline.code import code_hash
 from bioloom.pipeline.defaults import with_defaults
-from bioloom.pipeline.tasks import Task, weights_by_part
+from bioloom.pipeline.sections import weights_by_part
+from bioloom.pipeline.tasks import Task
 from bioloom.predictions.predict import predict
 from bioloom.samples import feature_columns
 from bioloom.samples.quality import quality

@@ -49,7 +49,7 @@ def test_every_item_is_answered_or_said_to_be_unknown(application, checklist, ti
 def test_what_the_run_knows_is_there_and_what_it_does_not_is_left_to_an_author():
     said = record("mine", facts())
     assert "AUROC 0.800 (0.700 to 0.900)" in said
-    assert "+0.300, +0.200 to +0.400" in said
+    assert "+0.300 (+0.200 to +0.400)" in said
     assert "small test set" in said
     [funding] = [line for line in said.splitlines() if "funding" in line]
     assert UNKNOWN in funding

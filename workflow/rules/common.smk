@@ -23,7 +23,7 @@ from bioloom.pipeline.code import code_hash
 from bioloom.pipeline.dvc import other_tasks
 from bioloom.pipeline.project import read_project
 from bioloom.pipeline.steps import STEPS
-from bioloom.pipeline.tasks import is_users_folder, to_json
+from bioloom.pipeline.sections import is_users_folder, to_json
 
 with one_line_errors():
     PROJECT = read_project(config)

@@ -16,6 +16,7 @@ from bioloom.errors import DataError
 from bioloom.evaluation.evaluate import evaluate
 from bioloom.files import read_json
 from bioloom.kinds import get_kind
+from bioloom.metrics import told_difference
 from bioloom.samples import label_columns, read_samples, read_table
 from bioloom.splits import read_splits
 
@@ -36,11 +37,9 @@ def main(first: Path, second: Path) -> None:
     if "second" not in found["differences"]:
         raise DataError(f"{metric.label} is not defined for both", file=second)
     for name, scores in ((first, found["test"]), (second, found["baselines"]["second"])):
-        print(f"{name}: {metric.label} {_with_interval(scores, metric.name)}")
-    difference = found["differences"]["second"]
-    low, high = difference.get("low"), difference.get("high")
-    span = f" ({low:+.3f} to {high:+.3f})" if low is not None and high is not None else ""
-    print(f"difference {difference['value']:+.3f}{span} on {found['n']['test']} samples of both")
+        print(f"{name}: {metric.told(scores)}")
+    apart = told_difference(found["differences"]["second"])
+    print(f"difference {apart} on {found['n']['test']} samples of both")
 
 
 def compared(first: Path, second: Path) -> dict[str, Any]:
@@ -109,9 +108,3 @@ def _answers(folder: Path) -> pd.DataFrame:
 
 def _has_task(folder: Path) -> bool:
     return (folder / "task.yaml").is_file()
-
-
-def _with_interval(scores: dict[str, float], name: str) -> str:
-    low, high = scores.get(f"{name}_low"), scores.get(f"{name}_high")
-    span = f" ({low:.3f} to {high:.3f})" if low is not None and high is not None else ""
-    return f"{scores[name]:.3f}{span}"

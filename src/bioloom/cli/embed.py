@@ -17,7 +17,7 @@ from bioloom.errors import DataError
 from bioloom.features.engine import embed
 from bioloom.files import replacing
 from bioloom.formats.proteins import read_sequences
-from bioloom.pipeline.tasks import features_weights
+from bioloom.pipeline.sections import features_weights
 from bioloom.sources import fetch, local_path
 
 HELP = "turn sequences into vectors"

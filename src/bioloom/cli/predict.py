@@ -17,10 +17,9 @@ from typing import Any
 import yaml
 
 from bioloom.application import Application, get_application
-from bioloom.cli.run import MENDABLE, failure
+from bioloom.cli.run import MENDABLE, SNAKEMAKE, failure
 from bioloom.errors import DataError, unknown_name
 from bioloom.files import replacing
-from bioloom.pipeline.home import HOME
 
 HELP = "predict the rows of a file with a trained model"
 OUTCOME = {"label", "time", "event", "entry", "group", "weight", "split"}
@@ -71,9 +70,8 @@ def main(model: Path, data: list[str], out: Path, task: Path | None) -> int:
         for name in SHARED:
             if Path(name).is_dir():
                 (project / name).symlink_to(Path(name).resolve())
-        command = [sys.executable, "-m", "snakemake", "--snakefile", str(HOME / "Snakefile")]
         done = subprocess.run(
-            [*command, "--directory", folder, TABLE],
+            [*SNAKEMAKE, "--directory", folder, TABLE],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

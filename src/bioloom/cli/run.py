@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import ctypes
-import json
 import re
 import signal
 import subprocess
@@ -16,11 +15,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from bioloom.cli.check import project_here
+from bioloom.files import read_json
 from bioloom.kinds import get_kind
 from bioloom.pipeline.home import HOME
 
 HELP = "run what changed, and say what came out"
 REPORT = Path("results/report.html")
+SNAKEMAKE = (sys.executable, "-m", "snakemake", "--snakefile", str(HOME / "Snakefile"))
 MENDABLE = 2
 PR_SET_PDEATHSIG = 1
 LAST_LINES = 30
@@ -34,9 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: list[str]) -> int:
     """Exit code 0, 2 for what a user can mend, else that of Snakemake."""
     project = project_here()  # a mistake in the configuration is told at once
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(HOME / "Snakefile")]
     process = subprocess.Popen(
-        [*command, *options],
+        [*SNAKEMAKE, *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -101,12 +101,9 @@ def outcome(name: str, metrics: Path) -> str:
     """One line on a task: its score with the interval, and how it stands beside its baselines."""
     if not metrics.exists():
         return f"{name}: not run"
-    found = json.loads(metrics.read_text())
-    primary, test = found["primary"], found["test"]
-    label = get_kind(found["kind"]).metric(primary).label
-    ends = [test.get(f"{primary}_{end}") for end in ("low", "high")]
-    span = f" ({ends[0]:.3f} to {ends[1]:.3f})" if None not in ends else ""
-    return f"{name}: {label} {test[primary]:.3f}{span}, {found['verdict']}"
+    found = read_json(metrics)
+    told = get_kind(found["kind"]).metric(found["primary"]).told(found["test"])
+    return f"{name}: {told}, {found['verdict']}"
 
 
 def _kept(lines: Iterable[str], said: list[str]) -> Iterator[str]:

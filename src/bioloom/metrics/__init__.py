@@ -9,7 +9,9 @@ Each module says beside its formulas what its metrics are called; a kind lists t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -38,3 +40,16 @@ class Metric:
     def ends(self) -> tuple[float, float] | None:
         """The lowest and the highest value that a group can bring it to; None without such."""
         return (self.least, 1.0) if self.bounded else None
+
+    def told(self, scores: Mapping[str, float]) -> str:
+        """Label, value and interval in words, of scores as metrics.json has them."""
+        low, high = (scores.get(f"{self.name}_{end}") for end in ("low", "high"))
+        span = "" if low is None or high is None else f" ({low:.3f} to {high:.3f})"
+        return f"{self.label} {scores[self.name]:.3f}{span}"
+
+
+def told_difference(difference: Mapping[str, Any]) -> str:
+    """A difference in words: `value` and, where there are any, its ends `low, high`."""
+    low, high = difference.get("low"), difference.get("high")
+    span = "" if low is None or high is None else f" ({low:+.3f} to {high:+.3f})"
+    return f"{difference['value']:+.3f}{span}"

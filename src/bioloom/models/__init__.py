@@ -72,7 +72,12 @@ def check_parameters(name: str, parameters: Mapping[str, Any]) -> None:
                 hint=hint if isinstance(value, str) and value[:1].isdigit() else None,
             )
     for member in members_of(name, parameters):
-        check_parameters(member["name"], {k: v for k, v in member.items() if k != "name"})
+        check_parameters(member["name"], without_name(member))
+
+
+def without_name(member: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of a model as a task lists it."""
+    return {key: value for key, value in member.items() if key != "name"}
 
 
 def members_of(name: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:

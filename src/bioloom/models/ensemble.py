@@ -20,7 +20,7 @@ import pandas as pd
 from bioloom.arrays import Shaped
 from bioloom.errors import DataError
 from bioloom.kinds import Output
-from bioloom.models import get_model
+from bioloom.models import get_model, without_name
 from bioloom.models._estimator import Estimator, Members, asked_of, target_matrix
 
 PRIOR_ROWS = 10
@@ -107,11 +107,6 @@ class Model(Estimator):
             get_model(member["name"]).load(folder / f"member_{number}")
             for number, member in enumerate(self.of)
         ]
-
-
-def without_name(member: dict[str, Any]) -> dict[str, Any]:
-    """The parameters of a member."""
-    return {key: value for key, value in member.items() if key != "name"}
 
 
 def joined(answers: np.ndarray, weights: np.ndarray, output: Output) -> np.ndarray:

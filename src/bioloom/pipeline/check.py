@@ -27,14 +27,14 @@ from bioloom.pipeline.check_datasets import dataset_mistakes, source_mistakes
 from bioloom.pipeline.defaults import with_defaults
 from bioloom.pipeline.home import HOME
 from bioloom.pipeline.mistakes import IN_QUOTES, check_name, check_paths, mistakes_of
-from bioloom.pipeline.tasks import (
+from bioloom.pipeline.sections import (
     PRETRAINED,
     Section,
-    Task,
     embedder_options,
     is_pretrained,
     without,
 )
+from bioloom.pipeline.tasks import Task
 from bioloom.pretraining.settings import Settings
 from bioloom.splits.split import checked_options
 

@@ -15,8 +15,9 @@ from typing import Any
 from bioloom.embedders import TABLE, parts_of
 from bioloom.models import members_of
 from bioloom.pipeline.home import HOME
+from bioloom.pipeline.sections import Features
 from bioloom.pipeline.steps import STEPS
-from bioloom.pipeline.tasks import Features, Task
+from bioloom.pipeline.tasks import Task
 
 PACKAGE = Path(__file__).parents[1]
 SCRIPTS = HOME / "scripts"

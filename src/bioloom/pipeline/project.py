@@ -13,8 +13,9 @@ from bioloom.application import application_names, get_application
 from bioloom.errors import DataError, several, unknown_name
 from bioloom.pipeline.check import config_mistakes, pretrain_mistakes, task_mistakes
 from bioloom.pipeline.defaults import with_defaults
+from bioloom.pipeline.sections import Section, without
 from bioloom.pipeline.task_files import Content, TaskFile, read_task_files, refuse_unfolding
-from bioloom.pipeline.tasks import Section, Task, without
+from bioloom.pipeline.tasks import Task
 from bioloom.sources import local_path
 
 

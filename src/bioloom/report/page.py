@@ -17,7 +17,7 @@ from bioloom import __version__
 from bioloom.files import read_json, replacing
 from bioloom.formats.bif import read_bif
 from bioloom.kinds import get_kind
-from bioloom.report import figures, patients
+from bioloom.report import figures, pairs, patients
 from bioloom.report.figures import Figure
 from bioloom.report.logos import is_logo, logo
 from bioloom.samples import read_table
@@ -222,9 +222,9 @@ def _curves(folder: Path | None, metrics: dict[str, Any], label: str) -> list[Fi
         "per_class": figures.per_class,
         "strata": figures.strata,
         "coverage": figures.coverage,
-        "seen": figures.seen,
-        "strongest_links": figures.strongest_links,
-        "distance_maps": figures.distance_maps,
+        "seen": pairs.seen,
+        "strongest_links": pairs.strongest_links,
+        "distance_maps": pairs.distance_maps,
         "predicted_observed": figures.predicted_observed,
         "survival_groups": patients.survival_groups,
         "risk_calibration": patients.risk_calibration,

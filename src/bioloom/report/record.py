@@ -18,6 +18,7 @@ from bioloom import __version__
 from bioloom.application import get_application
 from bioloom.files import read_json
 from bioloom.kinds import get_kind
+from bioloom.metrics import told_difference
 from bioloom.privacy.small_cells import count_shown
 
 UNKNOWN = "*not known to this run*"
@@ -193,12 +194,8 @@ def _scores(facts: Facts) -> str:
     test = facts.metrics["test"]
     names = [name for name in test if not name.endswith(("_low", "_high"))]
     kind = get_kind(facts.metrics["kind"])
-    said = []
-    for name in sorted(names, key=lambda name: name != facts.metrics["primary"]):
-        low, high = test.get(f"{name}_low"), test.get(f"{name}_high")
-        span = f" ({low:.3f} to {high:.3f})" if low is not None and high is not None else ""
-        said.append(f"{kind.metric(name).label} {test[name]:.3f}{span}")
-    return "; ".join(said)
+    ordered = sorted(names, key=lambda name: name != facts.metrics["primary"])
+    return "; ".join(kind.metric(name).told(test) for name in ordered)
 
 
 def _measures(facts: Facts) -> str:
@@ -214,10 +211,7 @@ def _comparison(facts: Facts) -> str:
     names = ", ".join(facts.metrics["baselines"])
     difference = facts.metrics.get("difference")
     told = f"baselines {names}; {facts.metrics['verdict']}"
-    if difference and "low" in difference:
-        value, low, high = (difference[end] for end in ("value", "low", "high"))
-        told += f" ({value:+.3f}, {low:+.3f} to {high:+.3f})"
-    return told
+    return f"{told}: {told_difference(difference)}" if difference else told
 
 
 def _doubts(facts: Facts) -> str:

@@ -23,17 +23,10 @@ from bioloom.formats.pgs import Score, read_score
 from bioloom.formats.vcf import opened, samples_of
 from bioloom.options import Option
 from bioloom.privacy.small_cells import count_shown
-from bioloom.variants.polygenic import (
-    ABSENT,
-    AMBIGUOUS,
-    LIKE_REFERENCE,
-    NO_BASE,
-    STATES,
-    Scorer,
-    Sums,
-)
+from bioloom.variants.polygenic import Scorer, Sums
 from bioloom.variants.reference import Reference
 from bioloom.variants.regions import joined
+from bioloom.variants.score_alleles import ABSENT, AMBIGUOUS, LIKE_REFERENCE, NO_BASE, STATES
 
 SOURCES = ("genotypes", "score", "reference", "callable")
 OPTIONS: dict[str, Any] = {

@@ -13,7 +13,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,8 +25,20 @@ from bioloom.variants.alleles import LETTERS, N, trimmed
 from bioloom.variants.dosages import Sampled
 from bioloom.variants.reference import CHUNK, Reference
 from bioloom.variants.regions import Region, inside
+from bioloom.variants.score_alleles import (
+    AMBIGUOUS,
+    AS_WRITTEN,
+    COMPLEMENT,
+    FILTERED,
+    LIKE_REFERENCE,
+    OTHER_ALLELES,
+    PREFERRED,
+    TURNED,
+    Match,
+    like,
+    matches,
+)
 
-COMPLEMENT = dict(zip("ACGT", "TGCA", strict=True)) | {"": ""}
 REFERENCE_ONLY = {"<NON_REF>", "<*>", "."}
 COUNTED = (*PASSED, ["RefCall"])
 """Filters of records that count; RefCall is DeepVariant's of a genotype like the reference."""
@@ -38,27 +49,8 @@ ENOUGH = 50  # persons whose genotypes tell a frequency
 GAP, MOST_FETCHES = 10_000, 5_000
 """Rows nearer than so many bases are fetched at once; beyond so many fetches a file is read."""
 
-ABSENT, NO_BASE, FILTERED, OTHER_ALLELES, AMBIGUOUS = range(5)
-LIKE_REFERENCE, TURNED, FLIPPED, AS_WRITTEN = range(5, 9)
-STATES = (
-    *("absent from the genotypes", "like a reference whose base is not known"),
-    *("in records that did not pass", "with other alleles", "ambiguous palindromes"),
-    *("like the reference", "palindromes turned by frequency", "on the other strand"),
-    "as written",
-)
-"""How a row was found, the better ones behind; those from LIKE_REFERENCE on are used."""
-PREFERRED = (FLIPPED, AMBIGUOUS, AS_WRITTEN)
-"""Of several matches, of a row that does not say the other allele, the last is taken."""
 TOUCHED = -1
 AT_ONCE = 1_000_000  # genotypes that are added up at once
-
-
-class Match(NamedTuple):
-    """How a row lies in a record: its effect allele is the reference, or alternative `number`."""
-
-    state: int
-    is_reference: bool
-    number: int
 
 
 @dataclass
@@ -223,17 +215,17 @@ class Scorer:
         ]
         sampled = None
         for row in rows:
-            matches = [
+            found = [
                 match
                 for index, start, ours, other in alleles
                 if self.by_name or start == self.pos[row]
-                for match in _matches(self.effect[row], self.other[row], ours, other, index)
+                for match in matches(self.effect[row], self.other[row], ours, other, index)
             ]
-            if not matches:
+            if not found:
                 self._tell([row], OTHER_ALLELES)
                 continue
             sampled = sampled or Sampled(record)
-            match = max(matches, key=lambda match: PREFERRED.index(match.state))
+            match = max(found, key=lambda match: PREFERRED.index(match.state))
             if match.state == AMBIGUOUS:
                 match = self._by_frequency(row, match, record, sampled)
             if match.state == AMBIGUOUS:
@@ -282,7 +274,7 @@ class Scorer:
 
     def _add_reference(self, row: int, base: str, copies: np.ndarray, group: Group) -> None:
         """A row of which persons have only the reference, so many copies of it."""
-        state, is_effect = _like(self.effect[row], self.other[row], base)
+        state, is_effect = like(self.effect[row], self.other[row], base)
         if state != LIKE_REFERENCE:
             self._tell([row], state)
             return
@@ -386,39 +378,3 @@ def _bases(
                 if start < end and codes[start - first] != N:
                     bases[row] = LETTERS[codes[start - first]]
     return bases
-
-
-def _matches(effect: str, other: str, ref: str, alt: str, index: int) -> Iterator[Match]:
-    """How a row's alleles are those of a record; `other` may be "", not said."""
-    palindrome = COMPLEMENT.get(ref) == alt
-    yield from _same(effect, other, ref, alt, index, AMBIGUOUS if palindrome else AS_WRITTEN)
-    if effect in COMPLEMENT and other in COMPLEMENT and not palindrome:
-        turned = COMPLEMENT[effect], COMPLEMENT[other]
-        yield from _same(*turned, ref, alt, index, FLIPPED)
-
-
-def _same(effect: str, other: str, ref: str, alt: str, index: int, state: int) -> Iterator[Match]:
-    if effect == alt and other in ("", ref):
-        yield Match(state, False, index)
-    elif effect == ref and other in ("", alt):
-        yield Match(state, True, index)
-
-
-def _like(effect: str, other: str, base: str) -> tuple[int, bool]:
-    """Of a row where only the reference is: its state, and whether the effect allele is it.
-
-    Insertions and deletions are read from their own records alone: of which of both alleles the
-    reference is, one base does not tell.
-    """
-    if not base:
-        return NO_BASE, False
-    if effect not in COMPLEMENT or other not in COMPLEMENT:
-        return ABSENT, False
-    turned = COMPLEMENT[effect], COMPLEMENT[other]
-    if turned[0] == other or (not other and turned[0] == base):
-        return AMBIGUOUS, False
-    if base in (effect, other) or not other:
-        return LIKE_REFERENCE, base == effect
-    if base in turned:
-        return LIKE_REFERENCE, base == turned[0]
-    return OTHER_ALLELES, False
