@@ -168,6 +168,20 @@ def test_new_data_are_read_as_the_training_data_were(tmp_path):
     assert task["clean"] == {"drop": ["x"]}
     assert "training" not in task["datasets"]
     refused(lambda: predict.new_task(trained, tmp_path, ["clinicl=b.csv"]), "clinical")
+    refused(lambda: predict.new_task(trained, tmp_path, ["b.csv", "c.csv"]), "Two files")
+
+
+def test_what_is_said_of_one_data_set_is_not_said_of_the_next(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my/esm").mkdir(parents=True)
+    trained = {
+        "application": "protein_function",
+        "datasets": {"training": {}, "screen": {"sequences": "a.fa", "prior": 0.01, "read": {}}},
+        "features": [{"embedder": "huggingface", "model": "my/esm"}, {"embedder": "kmer", "k": 2}],
+    }
+    task = predict.new_task(trained, tmp_path, ["b.fa"])
+    assert set(task["datasets"]["new"]) == {"sequences", "read"}
+    assert task["features"][0]["model"] == str(tmp_path / "my/esm")
 
 
 @pytest.mark.slow
@@ -238,10 +252,10 @@ def test_vectors_of_another_ending_are_refused(tmp_path, capsys):
 def test_what_a_killed_run_had_started_ends_with_it(tmp_path):
     """Snakemake would else wait for a reader that is gone, and hold the folder's lock."""
     script = """
-import subprocess, sys, time
-from bioloom.cli.run import die_with_parent
-child = subprocess.Popen(["sleep", "60"], preexec_fn=die_with_parent)
-print(child.pid, flush=True)
+import sys, time
+from bioloom.cli import run
+run.SNAKEMAKE = (sys.executable, "-c", "import time; time.sleep(60)")
+print(run.started().pid, flush=True)
 time.sleep(60)
 """
     parent = subprocess.Popen(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +16,8 @@ from typing import Any
 import yaml
 
 from bioloom.application import Application, get_application
-from bioloom.cli.run import MENDABLE, SNAKEMAKE, failure
+from bioloom.cli.check import config_here
+from bioloom.cli.run import MENDABLE, failure, started
 from bioloom.errors import DataError, unknown_name
 from bioloom.files import replacing
 
@@ -28,6 +28,8 @@ SAMPLES = "results/predicted/new/samples.parquet"
 OF_THE_OTHER = ("scored", "prior", "parts")
 """What is said of one data set and not of the next."""
 TABLE = "results/predicted/new/predictions.csv"
+CONFIG = ("seed", "sources")
+"""Of config.yaml, what is not about its tasks."""
 SHARED = (".bioloom", "resources")
 """Stored embeddings and downloads of the project at work, which are not made anew."""
 
@@ -61,26 +63,19 @@ def main(model: Path, data: list[str], out: Path, task: Path | None) -> int:
     with TemporaryDirectory(prefix="bioloom-") as folder:
         project = Path(folder)
         (project / "tasks").mkdir()
-        config = (
-            yaml.safe_load(Path("config.yaml").read_text()) if Path("config.yaml").exists() else {}
-        )
-        kept = {key: config[key] for key in ("seed", "sources") if key in config}
+        kept = {key: value for key, value in config_here().items() if key in CONFIG}
         (project / "config.yaml").write_text(yaml.safe_dump(kept))
         (project / "tasks/predicted.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
         for name in SHARED:
             if Path(name).is_dir():
                 (project / name).symlink_to(Path(name).resolve())
-        done = subprocess.run(
-            [*SNAKEMAKE, "--directory", folder, TABLE],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        if done.returncode:
-            told, mendable = failure(done.stdout.splitlines())
+        process = started("--directory", folder, TABLE)
+        said, _ = process.communicate()
+        if process.returncode:
+            told, mendable = failure(said.splitlines())
             # The samples of the project that is gone by now are the rows of the file.
             print(told.replace(SAMPLES, ", ".join(data)), file=sys.stderr)
-            return MENDABLE if mendable else done.returncode
+            return MENDABLE if mendable else process.returncode
         with replacing(out) as temporary:
             shutil.copyfile(project / TABLE, temporary)
     print(f"{out}: predictions by {model}")

@@ -35,13 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: list[str]) -> int:
     """Exit code 0, 2 for what a user can mend, else that of Snakemake."""
     project = project_here()  # a mistake in the configuration is told at once
-    process = subprocess.Popen(
-        [*SNAKEMAKE, *options],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        preexec_fn=die_with_parent,
-    )
+    process = started(*options)
     said: list[str] = []
     assert process.stdout is not None
     try:
@@ -62,12 +56,23 @@ def main(options: list[str]) -> int:
     return code
 
 
-def die_with_parent() -> None:
-    """Have the kernel end this process when the one that started it ends; on Linux alone.
+def started(*options: str) -> subprocess.Popen[str]:
+    """Snakemake on this workflow, all that it says in one stream; it ends with this process.
 
-    Without a reader of what it says, Snakemake would wait for ever and hold the folder's lock. The
-    next run takes over what was locked.
+    Without a reader of what it says it would wait for ever, and hold the folder's lock. The next
+    run takes over what was locked.
     """
+    return subprocess.Popen(
+        [*SNAKEMAKE, *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=_die_with_parent,
+    )
+
+
+def _die_with_parent() -> None:
+    """Have the kernel end this process when the one that started it ends; on Linux alone."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 

@@ -98,6 +98,8 @@ def read_records(path: Path, said: Mapping[str, Any], options: Mapping[str, Any]
         raise DataError(
             "Which format do the records have?", hint=f"`format:` one of {', '.join(FORMATS)}"
         )
+    if said["format"] != "table" and isinstance(said["time_zone"], Mapping):
+        raise DataError(f"`time_zone` of {said['format'].upper()} is one for all", file=path)
     if said["format"] == "meds":
         return read_meds(path, said["time_zone"])
     if said["format"] == "fhir":

@@ -99,7 +99,7 @@ def per_class(test: TestSet, draws: np.ndarray) -> pd.DataFrame:
                 values = {"recall": hit / true, "precision": hit / called}
                 values["f1"] = 2 * hit / (true + called)
             place = {"model": model, "class": name, "n": int(true[0])}
-            groups = len(np.unique(np.concatenate([part.group[part.y == k] for part in repeats])))
+            groups = groups_of([part[part.y == k] for part in repeats])
             tables += [
                 {**place, "metric": m, **interval(v, groups, Metric(m, m))}
                 for m, v in values.items()

@@ -101,11 +101,18 @@ def events_of(
     yield from _measured(content, codes, times)
 
 
+STATUSES = frozenset(
+    "registered preliminary cancelled entered-in-error unknown draft intended not-taken planned"
+    " preparation not-done on-hold stopped ended active".split()
+)
+"""Words that a message may show."""
+
+
 def _refused(content: Mapping[str, Any], kind: str, reading: Reading) -> str | None:
     """Why a resource does not count as it stands."""
     status = content.get("status")
     if reading.statuses and status not in reading.statuses:
-        return f"status {status}" if status in _known_statuses() else "no known status"
+        return f"status {status}" if status in STATUSES else "no known status"
     if kind == "Condition":
         verified = {one.get("code") for one in _codings(content.get("verificationStatus"))}
         if verified - {"confirmed"}:
@@ -115,14 +122,6 @@ def _refused(content: Mapping[str, Any], kind: str, reading: Reading) -> str | N
     ):
         return "no order"
     return None
-
-
-def _known_statuses() -> frozenset[str]:
-    """Words that a message may show."""
-    return frozenset(
-        "registered preliminary cancelled entered-in-error unknown draft intended not-taken planned"
-        " preparation not-done on-hold stopped ended active".split()
-    )
 
 
 def _codings(concept: Any) -> list[dict[str, Any]]:

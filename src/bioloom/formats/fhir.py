@@ -50,20 +50,19 @@ def read_fhir(
     persons. A bundle says it by its `fullUrl`. With `known_at_onset` a condition, or a drug that is
     told of, was known from its begin on where no record says since when; else that is missing.
     """
-    if isinstance(time_zone, Mapping):
-        raise DataError("`time_zone` of FHIR is one for all", file=path)
     read = [one for file, shown in _files(path) for one in _resources(file, shown)]
     servers = sorted({one.base for one in read if one.base})
     server = base_url.rstrip("/") if base_url else servers[0] if len(servers) == 1 else None
     named = [one.at(server) for one in read]
-    resources, again = _newest([one for one in named if is_shaped(one)])
+    sound, odd = list[Resource](), list[Resource]()
+    for one in named:
+        (sound if is_shaped(one) else odd).append(one)
+    resources, again = _newest(sound)
     persons = Persons([one for one in resources if one.kind == "Patient"], server)
     by_key = {key: one.content for one in resources for key in one.keys}
     rows = list[dict[str, Any]]()
     left: list[tuple[str, str | None, str, int]] = [
-        (f"{one.kind}: {SHAPE}", None, one.file.name, one.line)
-        for one in named
-        if not is_shaped(one)
+        (f"{one.kind}: {SHAPE}", None, one.file.name, one.line) for one in odd
     ]
     unread: Counter[str] = Counter()
     record = uncoded = 0

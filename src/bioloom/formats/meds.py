@@ -28,8 +28,6 @@ def read_meds(path: Path, time_zone: str | None) -> Records:
 
     A `unit` column, which some data sets have beside those of the standard, is read as such.
     """
-    if isinstance(time_zone, dict):
-        raise DataError("`time_zone` of MEDS is one for all", file=path)
     parts, births, record = list[pd.DataFrame](), dict[str, str](), 0
     for file in _files(path):
         table = typed_table(read_parquet(file, NEEDED), file)

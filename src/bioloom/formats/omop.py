@@ -61,8 +61,6 @@ def read_omop(path: Path, time_zone: str | None) -> Records:
 
     Raises DataError for a column that lacks, and for times and numbers that are none, by row.
     """
-    if isinstance(time_zone, Mapping):
-        raise DataError("`time_zone` of OMOP is one for all", file=path)
     files = _files(path)
     if "person" not in files:
         raise DataError(

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from bioloom import __version__
 from bioloom.files import read_json, replacing
@@ -20,6 +19,7 @@ from bioloom.kinds import get_kind
 from bioloom.report import figures, pairs, patients
 from bioloom.report.figures import Figure
 from bioloom.report.logos import is_logo, logo
+from bioloom.report.record import Facts
 from bioloom.samples import read_table
 
 VERDICTS = {
@@ -70,11 +70,10 @@ def build_report(
 
 def task_view(name: str, files: dict[str, Path], config: dict[str, Any]) -> dict[str, Any]:
     """What the template shows of one task."""
-    metrics = read_json(files["metrics"])
-    records = {key: _json(files.get(key)) for key in ("quality", "leakage", "features")}
-    described = files.get("model", Path()) / "model.yaml"
-    model = yaml.safe_load(described.read_text()) if described.is_file() else {}
-    model |= _members(described.parent)
+    facts = Facts.of(files)
+    metrics = facts.metrics
+    records = {"quality": facts.quality, "leakage": facts.leakage, "features": facts.features}
+    model = {**facts.model, **_members(files.get("model", Path()))}
     kind = get_kind(metrics["kind"])
     primary = kind.metric(metrics["primary"])
     outcome = metrics["outcome"]
@@ -206,10 +205,6 @@ def _span(views: list[dict[str, Any]]) -> float:
     differences = [view["metrics"].get("difference", {}) for view in views if view["bounded"]]
     ends = [abs(d[end]) for d in differences for end in ("low", "high") if end in d]
     return max(ends, default=0) or 1.0
-
-
-def _json(path: Path | None) -> dict[str, Any]:
-    return read_json(path) if path is not None and path.is_file() else {}
 
 
 def _curves(folder: Path | None, metrics: dict[str, Any], label: str) -> list[Figure]:

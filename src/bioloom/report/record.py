@@ -22,36 +22,43 @@ from bioloom.metrics import told_difference
 from bioloom.privacy.small_cells import count_shown
 
 UNKNOWN = "*not known to this run*"
+BAR = r"\|"
+"""A bar that ends no cell of a table, such as that of a code `http://loinc.org|2339-0`."""
 
 
 @dataclass(frozen=True)
 class Facts:
     """What a run wrote of one task; a file that is not there is empty."""
 
-    task: Mapping[str, Any]
-    metrics: Mapping[str, Any]
-    quality: Mapping[str, Any]
-    leakage: Mapping[str, Any]
-    features: Mapping[str, Any]
-    model: Mapping[str, Any]
+    task: dict[str, Any]
+    metrics: dict[str, Any]
+    quality: dict[str, Any]
+    leakage: dict[str, Any]
+    features: dict[str, Any]
+    model: dict[str, Any]
 
     @classmethod
     def of(cls, files: Mapping[str, Path]) -> Facts:
         """Read the files of a task, by what they are (`report.page.build_report`)."""
         described = files.get("model", Path()) / "model.yaml"
-        task = files.get("task")
+        yamls = {"task": files.get("task"), "model": described}
+        names = ("metrics", "quality", "leakage", "features")
         return cls(
-            task=yaml.safe_load(task.read_text()) if task and task.is_file() else {},
-            model=yaml.safe_load(described.read_text()) if described.is_file() else {},
-            **{
-                name: read_json(files[name]) if name in files and files[name].is_file() else {}
-                for name in ("metrics", "quality", "leakage", "features")
-            },
+            **{name: _read(path, _yaml) for name, path in yamls.items()},
+            **{name: _read(files.get(name), read_json) for name in names},
         )
 
     def about(self, key: str) -> str | None:
         """What the task's `about` says of its source, licence or limits."""
         return (self.task.get("about") or {}).get(key)
+
+
+def _read(path: Path | None, read: Callable[[Path], Any]) -> dict[str, Any]:
+    return read(path) if path is not None and path.is_file() else {}
+
+
+def _yaml(path: Path) -> Any:
+    return yaml.safe_load(path.read_text())
 
 
 Answer = Callable[[Facts], str | None]
@@ -71,8 +78,8 @@ def record(name: str, facts: Facts) -> str:
     for section, asked in items.items():
         lines += ["", f"## {section}", "", "| item | answer |", "|---|---|"]
         for item, answer in asked.items():
-            said = answer(facts) or UNKNOWN
-            lines.append(f"| {item} | {' '.join(said.split())} |".replace("\n", " "))
+            said = " ".join((answer(facts) or UNKNOWN).split())
+            lines.append(f"| {item} | {said.replace('|', BAR)} |")
     return "\n".join(lines) + "\n"
 
 
