@@ -92,7 +92,7 @@ def decision_curve(table: pd.DataFrame, against: str | None) -> Figure:
                 ax.plot(rows["threshold"], rows["net_benefit"], label=name, **style)
         ax.set(xlim=(0, 1), ylim=(-0.2 * highest - 0.01, 1.1 * highest + 0.01))
         ax.set(xlabel="Probability from which one treats", ylabel="Net benefit a patient")
-        legend(ax, loc="upper right")
+        legend(ax, loc="best")
 
     caption = (
         "True positives a patient, less the false ones at the odds of the threshold (Vickers and "
