@@ -13,7 +13,7 @@ import pandas as pd
 import yaml
 
 from bioloom.errors import DataError
-from bioloom.evaluation.evaluate import evaluate
+from bioloom.evaluation.evaluate import measure
 from bioloom.files import read_json
 from bioloom.kinds import get_kind
 from bioloom.metrics import told_difference
@@ -63,19 +63,16 @@ def compared(first: Path, second: Path) -> dict[str, Any]:
     tested = splits[splits["split"] == "test"].merge(common)
     rest = splits[splits["split"] != "test"]
     described = yaml.safe_load((first / "task.yaml").read_text()) if _has_task(first) else {}
-    options = {k: v for k, v in (described.get("evaluate") or {}).items() if k != "subgroups"}
-    found, _ = evaluate(
+    return measure(
         samples,
         pd.concat([tested, rest], ignore_index=True),
         pd.concat([own.assign(model="model"), other.assign(model="second")], ignore_index=True),
         task=metrics["task"],
         application=metrics["application"],
         kind=kind,
-        options={**options, "primary": metrics["primary"]},
+        options={**(described.get("evaluate") or {}), "primary": metrics["primary"]},
         seed=metrics["bootstrap"]["seed"],
-        private=True,
-    )
-    return found
+    ).metrics
 
 
 def _refuse_other_labels(

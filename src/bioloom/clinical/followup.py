@@ -31,12 +31,11 @@ from bioloom.clinical.windows import (
     Made,
     Rules,
     days_between,
-    left_out_of,
     of_column,
     reduced,
 )
 from bioloom.errors import DataError
-from bioloom.formats.events import DEATH
+from bioloom.formats.events import DEATH, left_out_of
 from bioloom.formats.times import of_exact_day, read_column
 from bioloom.privacy.small_cells import count_shown
 

@@ -18,7 +18,7 @@ from bioloom.clinical.declared import REFUSE, Column
 from bioloom.errors import DataError
 from bioloom.formats.columns import MOST_TOLD
 from bioloom.formats.decimal_comma import numbers_of_texts
-from bioloom.formats.events import LEFT_OUT
+from bioloom.formats.events import left_out_of, left_out_table
 from bioloom.privacy.small_cells import count_shown
 
 LIMIT = r"\s*(<=|>=|<|>|≤|≥)\s*\d.*"
@@ -94,11 +94,6 @@ def _inside(chosen: pd.DataFrame, at: pd.Series, column: Column) -> tuple[pd.Ser
     reasons = reasons.mask((last >= at), AFTER)
     reasons = reasons.mask((last >= at) & (first <= at) & (first < last), NOT_PLACED)
     return inside, reasons.mask(first.isna(), UNDATED)
-
-
-def left_out_of(events: pd.DataFrame, reasons: pd.Series) -> pd.DataFrame:
-    """Events that were left out, each with its reason; one without is not told."""
-    return events.assign(reason=reasons)[[*LEFT_OUT]].query("reason != ''")
 
 
 def reduced(
@@ -197,7 +192,7 @@ def _end(chosen: pd.DataFrame, column: Column) -> tuple[pd.Series, pd.DataFrame]
     ends = chosen[when == edge]
     by_patient = ends.groupby("patient")["value"]
     if column.value == "number":
-        return by_patient.mean(), ends.iloc[:0].assign(reason="")[[*LEFT_OUT]]
+        return by_patient.mean(), left_out_table()
     differ = ends["patient"].map(by_patient.nunique()) > 1
     values = ends[~differ].groupby("patient")["value"].first()
     return values, left_out_of(ends[differ], pd.Series(TIES, ends.index[differ]))

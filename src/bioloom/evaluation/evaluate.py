@@ -8,7 +8,7 @@ samples have a `sample_weight`, each test row counts by it in every score and in
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -44,6 +44,14 @@ SUSPICIOUS_SCORE = 0.995
 SUSPICIOUS_GAIN = 0.3
 
 
+class Measured(NamedTuple):
+    """`metrics` but for what plots tell, and the test rows and draws of their groups behind it."""
+
+    metrics: dict[str, Any]
+    test: TestSet
+    draws: np.ndarray
+
+
 def evaluate(
     samples: pd.DataFrame,
     splits: pd.DataFrame,
@@ -64,12 +72,57 @@ def evaluate(
     `options`: `primary` (metric that decides), `resamples`, `min_test` (measured test values that
     a target needs), `by` (a column over whose values scores are averaged, too), `structures` (test
     chains that are folded from their distances), `subgroups` (columns, with where bands of a number
-    begin). `nearest` has the similarity of each test row to
-    its nearest training row: `repeat, fold, sample_id, similarity`. Of links, `nodes` has the names
-    of their ends, and `directed` says that these differ in role. Of persons
-    (`private`) no plot has a cell of a few. In repeated cross-validation the
-    folds of a repeat are pooled and the metric is the mean over repeats.
+    begin). `nearest` has the similarity of each test row to its nearest training row: `repeat,
+    fold, sample_id, similarity`. Of links, `nodes` has the names of their ends, and `directed` says
+    that these differ in role. Of persons (`private`) no plot has a cell of a few. In repeated
+    cross-validation the folds of a repeat are pooled and the metric is the mean over repeats.
     """
+    settings = complete_options(options, OPTIONS, "evaluate")
+    metrics, test, draws = measure(
+        samples,
+        splits,
+        held_out,
+        task=task,
+        application=application,
+        kind=kind,
+        options=options,
+        seed=seed,
+    )
+    primary = metrics["primary"]
+    # A bin of distance has too few rows of each value of `by`, and pooled they say another thing.
+    distance = nearest if settings["by"] is None else None
+    plots = plot_tables(test, kind, primary, draws, distance, private=private)
+    held = coverage_table(test, kind, draws, private=private)
+    if not held.empty:
+        plots["coverage"] = held
+        metrics["flags"] += broken_promises(held)
+    if settings["subgroups"]:
+        parts = subgroup_table(
+            test, samples, settings["subgroups"], kind, primary, draws, private=private
+        )
+        plots["subgroups"] = parts
+        metrics["flags"] += disparities(parts)
+    if "seen" in kind.plots:
+        plots["seen"] = by_seen(test, samples, splits, draws, kind, directed)
+        metrics["seen"] = seen_scores(plots["seen"])
+        metrics["flags"] += doubts(plots["seen"])
+    if "strongest_links" in kind.plots:
+        plots["strongest_links"] = strongest_links(test, samples, nodes)
+    return metrics, plots
+
+
+def measure(
+    samples: pd.DataFrame,
+    splits: pd.DataFrame,
+    held_out: pd.DataFrame,
+    *,
+    task: str,
+    application: str,
+    kind: Kind,
+    options: dict[str, Any],
+    seed: int,
+) -> Measured:
+    """Scores of the model and its baselines and the differences between them, without plots."""
     settings = complete_options(options, OPTIONS, "evaluate")
     test = read_test_set(samples, splits, held_out, kind, settings)
     draws = draw_groups(test.groups, settings["resamples"], seed)
@@ -97,26 +150,7 @@ def evaluate(
         },
     }
     metrics["flags"] = _flags(metrics, test, kind.metric(primary))
-    # A bin of distance has too few rows of each value of `by`, and pooled they say another thing.
-    distance = nearest if settings["by"] is None else None
-    plots = plot_tables(test, kind, primary, draws, distance, private=private)
-    held = coverage_table(test, kind, draws, private=private)
-    if not held.empty:
-        plots["coverage"] = held
-        metrics["flags"] += broken_promises(held)
-    if settings["subgroups"]:
-        parts = subgroup_table(
-            test, samples, settings["subgroups"], kind, primary, draws, private=private
-        )
-        plots["subgroups"] = parts
-        metrics["flags"] += disparities(parts)
-    if "seen" in kind.plots:
-        plots["seen"] = by_seen(test, samples, splits, draws, kind, directed)
-        metrics["seen"] = seen_scores(plots["seen"])
-        metrics["flags"] += doubts(plots["seen"])
-    if "strongest_links" in kind.plots:
-        plots["strongest_links"] = strongest_links(test, samples, nodes)
-    return metrics, plots
+    return Measured(metrics, test, draws)
 
 
 def _positive(kind: Kind, test: TestSet) -> dict[str, str]:

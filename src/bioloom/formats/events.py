@@ -68,6 +68,11 @@ def typed(table: pd.DataFrame) -> pd.DataFrame:
     return table.astype(types).reset_index(drop=True)
 
 
+def left_out_of(events: pd.DataFrame, reasons: Any) -> pd.DataFrame:
+    """Events that were left out, each with its reason; one whose reason is "" is not told."""
+    return events.assign(reason=reasons)[[*LEFT_OUT]].query("reason != ''")
+
+
 def left_out_table(rows: Iterable[tuple[str, str | None, str, int]] = ()) -> pd.DataFrame:
     """Left out records, as `Records` has them."""
     table = pd.DataFrame(list(rows), columns=LEFT_OUT)

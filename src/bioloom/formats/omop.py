@@ -14,14 +14,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from bioloom.errors import DataError
 from bioloom.formats import ucum
 from bioloom.formats.columns import numbers, require_columns, text, unique_ids, without_point
-from bioloom.formats.events import DEATH, LEFT_OUT, SEX, Records, typed
+from bioloom.formats.events import DEATH, SEX, Records, left_out_of, left_out_table, typed
 from bioloom.formats.table import read_table
 from bioloom.formats.times import read_column
 from bioloom.privacy.small_cells import count_shown
@@ -78,7 +77,7 @@ def read_omop(path: Path, time_zone: str | None) -> Records:
         table, file = _read(files[name]), files[name]
         events, lost = _events(table, name, file, time_zone, units)
         here = events["patient"].isin(patients)
-        gone += [lost, _left(events[~here].assign(patient=None), NOT_HERE)]
+        gone += [lost, left_out_of(events[~here].assign(patient=None), NOT_HERE)]
         events = events[here]
         parts.append(events)
         sources = events["code"][events["code"].str.startswith(f"{name}|")]
@@ -89,7 +88,7 @@ def read_omop(path: Path, time_zone: str | None) -> Records:
             )
     events = pd.concat(parts, ignore_index=True)
     events["record"] = range(len(events))
-    left_out = pd.concat([*gone, pd.DataFrame(columns=LEFT_OUT)], ignore_index=True)
+    left_out = pd.concat([*gone, left_out_table()], ignore_index=True)
     born = _births(person, patients, files["person"])
     return Records(typed(events), sorted(patients), born, left_out, notes)
 
@@ -131,7 +130,7 @@ def _events(
         index=table.index,
     )
     if name not in TABLES:
-        return events.assign(code=DEATH), _left(events[:0], "")
+        return events.assign(code=DEATH), left_out_table()
     concept = _concept(table, TABLES[name].concept)
     source = _text(table, TABLES[name].source)
     named = concept.mask(concept == NONE, name + "|" + source)
@@ -142,7 +141,7 @@ def _events(
     reasons = reasons.mask(named.isna(), "neither a concept nor a source value")
     reasons = reasons.mask(first.isna(), "no date")
     bad = reasons != ""
-    return events[~bad], _left(events[bad], reasons[bad])
+    return events[~bad], left_out_of(events[bad], reasons[bad])
 
 
 def _valued(events: pd.DataFrame, table: pd.DataFrame, file: Path) -> pd.DataFrame:
@@ -182,18 +181,12 @@ def _text(table: pd.DataFrame, column: str) -> pd.Series:
     return text(table[column])
 
 
-def _left(events: pd.DataFrame, reasons: Any) -> pd.DataFrame:
-    return events.assign(reason=reasons)[[*LEFT_OUT]]
-
-
 def _sexes(person: pd.DataFrame, patients: pd.Series, file: Path) -> pd.DataFrame:
     """The sex of those of whom a concept says it; source values are not guessed."""
     sex = _concept(person, "gender_concept_id").map(SEXES)
     known = sex.notna()
     rows = {"patient": patients[known], "code": SEX, "text": sex[known], "file": file.name}
-    return pd.DataFrame({**rows, "line": person.index[known]}).reindex(
-        columns=[*rows, "line", "time", "latest", "known", "value", "unit", "record"]
-    )
+    return pd.DataFrame({**rows, "line": person.index[known]})
 
 
 def _births(person: pd.DataFrame, patients: pd.Series, file: Path) -> dict[str, str]:

@@ -74,9 +74,10 @@ def read_sheet(path: Path, options: Mapping[str, Any]) -> Delimited:
         own = [row[i] for row in cells]
         try:
             made = _column(own, name, rows, book.epoch, options["date_order"], path)
-            written = pd.Series([c.value if isinstance(c.value, str) else None for c in own], rows)
             column = pd.Series(made, rows, name=name)
             if options["decimal"] == "comma":
+                texts = [cell.value if isinstance(cell.value, str) else None for cell in own]
+                written = pd.Series(texts, rows)
                 column = with_points(column, written.astype("str").str.strip(), path)
             columns.append(column)
         except DataError as error:
