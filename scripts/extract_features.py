@@ -5,12 +5,10 @@ from pathlib import Path
 from bioloom.application import get_application
 from bioloom.features import trained_identity, write_features
 from bioloom.features.extract import extract_features
-from bioloom.files import write_json
+from bioloom.files import shared_cache, write_json
 from bioloom.pipeline.command import json_objects, run
 from bioloom.pipeline.sections import Features, weights_by_part
 from bioloom.samples import read_samples, read_table
-
-STORE = Path(".bioloom/embeddings")
 
 
 def main(
@@ -34,7 +32,7 @@ def main(
         get_application(application),
         options,
         weights=weights_by_part(options, weights),
-        store=STORE,
+        store=shared_cache() / "embeddings",
         device=device,
         trained=trained_identity(model[0]) if model else None,
         nodes=read_table(nodes[0]) if nodes else None,

@@ -106,8 +106,8 @@ def test_a_failure_ends_with_its_one_line():
         "Error in rule ingest:",
         "ERROR: no column 'sex'",
     ]
-    assert run.failure(said) == ("ERROR: no column 'sex'", True)
-    assert run.failure(["Traceback", "boom"]) == ("Traceback\nboom", False)
+    assert run.failure(2, said) == "ERROR: no column 'sex'"
+    assert run.failure(1, ["Traceback", "boom"]) == "Traceback\nboom"
 
 
 @pytest.mark.slow
@@ -142,6 +142,9 @@ def test_a_mistake_in_data_is_the_last_thing_said_and_ends_with_2(project: Proje
     assert code == 2
     assert errors.splitlines()[-1].startswith("ERROR: ")
     assert "disease" in errors.splitlines()[-1]
+    with pytest.raises(RuntimeError, match="ended with 2") as ended:
+        project.snakemake()
+    assert str(ended.value).splitlines()[-1] == errors.splitlines()[-1]
     code, _, errors = bioloom(
         project.folder, "predict", "results/heart/model", "data/none.csv", "--out", "x.csv"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,27 @@ application: disease_diagnosis
 datasets: {training: {clinical: data/heart.csv, columns: {id: patient, label: disease}}}
 """
 TARGETS = ("results/heart/leakage.json", "results/heart/task.yaml")
+SNAKEFILE = ROOT / "Snakefile"
+MODULE = f"""
+module bioloom:
+    snakefile: "{SNAKEFILE}"
+    config: config
+    # more
+
+use rule * from bioloom as bioloom_*
+
+rule mine:
+    default_target: True
+    input: "results/heart/leakage.json"
+    output: "summary_{{task}}.txt".format(task="all")
+    shell: "grep -c . {{input}} > {{output}}"
+
+rule table:
+    input: "raw/{{task}}.tsv"
+    output: "data/{{task}}.csv"
+    wildcard_constraints: task="he.*"
+    shell: "tr '\\t' , < {{input}} > {{output}}"
+"""
 
 
 @pytest.fixture
@@ -30,7 +52,7 @@ def lab(tmp_path: Path) -> Project:
 
 
 def test_a_users_folder_holds_data_and_results_alone(lab: Project) -> None:
-    command = ("--snakefile", str(ROOT / "Snakefile"), *TARGETS)
+    command = ("--snakefile", str(SNAKEFILE), *TARGETS)
     lab.snakemake(*command)
     made = {".snakemake", "data", "logs", "results", "snakemake.lock", "tasks"}
     assert {file.name for file in lab.folder.iterdir()} == made
@@ -42,7 +64,7 @@ def test_a_users_folder_holds_data_and_results_alone(lab: Project) -> None:
 
 def test_results_do_not_depend_on_where_code_and_data_lie(lab: Project, tmp_path: Path) -> None:
     other = lab.copy(tmp_path / "other")
-    lab.snakemake("--snakefile", str(ROOT / "Snakefile"), *TARGETS)
+    lab.snakemake("--snakefile", str(SNAKEFILE), *TARGETS)
     clone = Project(tmp_path / "clone")
     clone.folder.mkdir()
     for part in PARTS:
@@ -65,7 +87,7 @@ def test_a_finished_model_predicts_in_another_folder(project: Project, lab: Proj
         "trained": "heart_model",
     }
     lab.path("tasks/screen.yaml").write_text(yaml.safe_dump(task))
-    command = ("--snakefile", str(ROOT / "Snakefile"))
+    command = ("--snakefile", str(SNAKEFILE))
     lab.snakemake(*command)
     made, known = (
         where.path(f"results/{task}/ward/predictions.csv").read_bytes()
@@ -74,3 +96,59 @@ def test_a_finished_model_predicts_in_another_folder(project: Project, lab: Proj
     assert made == known
     assert lab.planned(*command) == set()
     assert not lab.path("results/screen/model").exists()
+
+
+def test_a_module_of_another_workflow_whose_rules_make_an_input(lab: Project) -> None:
+    heart = lab.path("data/heart.csv")
+    lab.path("raw").mkdir()
+    lab.path("raw/heart.tsv").write_text(heart.read_text().replace(",", "\t"))
+    content = heart.read_bytes()
+    lab.snakemake("--snakefile", str(SNAKEFILE), TARGETS[0])
+    alone = lab.path(TARGETS[0]).read_bytes()
+    for made in ("data", "results", ".snakemake"):
+        shutil.rmtree(lab.path(made))
+    lab.path("snakemake.lock").unlink()
+
+    lab.path("Snakefile").write_text(MODULE)
+    lab.snakemake("--cores", "2")
+    assert heart.read_bytes() == content
+    assert lab.path(TARGETS[0]).read_bytes() == alone
+    assert lab.path("summary_all.txt").exists()
+    assert lab.planned("--cores", "2") == set()
+    lab.path("raw/heart.tsv").write_text(
+        content.decode().replace(",", "\t") + "P999\t60\t1\tno\tabsent\n"
+    )
+    jobs = {f"bioloom_{job} heart" for job in ("ingest", "clean", "split")}
+    assert {" ".join(job.split()[:2]) for job in lab.planned("--cores", "2")} == {
+        *jobs,
+        "table heart",
+        "mine",
+    }
+    assert not lab.path("snakemake.lock").exists()  # the records of other rules are not ours
+
+
+def test_a_module_cannot_move_the_files_that_tasks_name(lab: Project) -> None:
+    lab.path("Snakefile").write_text(MODULE.replace("# more", 'prefix: "there"'))
+    with pytest.raises(RuntimeError, match="ended with 2:\n(.*\n)*ERROR: `prefix` would move"):
+        lab.snakemake("--cores", "1")
+
+
+def test_a_missing_file_of_a_module_is_told_by_snakemake(lab: Project) -> None:
+    lab.path("Snakefile").write_text(MODULE.split("rule table")[0])
+    lab.path("data/heart.csv").unlink()
+    said = lab.snakemake("--cores", "1", check=False)
+    assert "Missing input files for rule bioloom_ingest" in said
+    assert "data/heart.csv" in said
+
+
+def test_two_projects_run_at_once_on_one_code_folder_and_cache(
+    lab: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BIOLOOM_CACHE", str(tmp_path / "cache"))
+    labs = [lab, lab.copy(tmp_path / "second")]
+    command = ("--snakefile", str(SNAKEFILE), "--cores", "1", *TARGETS)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda each: each.snakemake(*command), labs))
+    first, second = (each.path("snakemake.lock").read_bytes() for each in labs)
+    assert first == second
+    assert all(each.planned(*command) == set() for each in labs)

@@ -36,7 +36,9 @@ rule clean:
     output:
         samples="results/{task}/{dataset}/samples.txt",
         quality="results/{task}/{dataset}/quality.txt",
-    shell: "tr a-z A-Z < {input} > {output.samples}; wc -c < {input} > {output.quality}"
+    shell:
+        "if grep -q broken {input}; then exit 1; fi;"
+        "tr a-z A-Z < {input} > {output.samples}; wc -c < {input} > {output.quality}"
 
 rule train:
     input: "results/{task}/training/samples.txt"
@@ -247,6 +249,21 @@ def test_a_failed_run_keeps_the_records_it_had(clone: Project) -> None:
     assert after.keys() == before.keys()
     changed = {output for output in after if after[output] != before[output]}
     assert changed == {"results/b/model", "results/b/held.txt"}
+
+
+def test_what_a_failed_job_should_have_made_anew_is_still_to_be_made(clone: Project) -> None:
+    """Its output is gone, what was made of the old one is not: that must not pass for current."""
+    clone.snakemake()
+    data = clone.path("data/b.training.txt")
+    before = data.read_text()
+    data.write_text("broken\n")
+    clone.snakemake(check=False)
+    for _ in range(2):
+        assert not clone.path("results/b/training/samples.txt").exists()
+        assert clone.planned() == {"clean b training", "train b", "evaluate b", "report"}
+        assert "Error in rule clean" in clone.snakemake(check=False)
+    data.write_text(before)
+    assert clone.planned() == set()
 
 
 def test_a_complete_run_drops_what_no_task_makes(finished: Project, clone: Project) -> None:

@@ -19,6 +19,7 @@ import pytest
 from bioloom import sources
 from bioloom.errors import DataError
 from bioloom.sources import fetch, local_path
+from tests.toys import refused
 
 TABLE = b"id,sequence\na,MKV\n"
 WHEEL = "some_data-1.0-py3-none-any.whl"
@@ -161,6 +162,18 @@ def test_several_members_cost_one_download_also_in_parallel(index, tmp_path):
             job.result()
     assert index.requests[f"/files/{WHEEL}"] == 1
     assert (tmp_path / "0.csv").read_bytes() == TABLE
+
+
+def test_projects_share_a_cache_that_the_environment_names(index, tmp_path, monkeypatch):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        monkeypatch.setenv("BIOLOOM_CACHE", str(tmp_path / "cache"))
+        fetch(_source(WHEEL, "some_data/table.csv"), Path("table.csv"))
+        assert _left(Path()) == ["table.csv"]
+    assert index.requests[f"/files/{WHEEL}"] == 1
+    monkeypatch.setenv("BIOLOOM_CACHE", "cache")
+    refused(lambda: fetch(_source(WHEEL), Path("wheel")), "no absolute path")
 
 
 def test_a_url_with_checksum_and_a_member_of_it(index, tmp_path):

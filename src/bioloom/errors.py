@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 
+BEGIN = "ERROR: "
 _ROOM = "make room and run again; what is whole is kept"
 _WRITABLE = "this user must be able to read inputs, and to write results, logs and hidden folders"
 _PLACES = {
@@ -46,7 +47,7 @@ class DataError(ValueError):
 
 def several(mistakes: Iterable[str]) -> DataError:
     """One error for several mistakes, a line each: where it is told, `ERROR: ` begins the first."""
-    return DataError("\nERROR: ".join(mistakes))
+    return DataError(f"\n{BEGIN}".join(mistakes))
 
 
 def in_yaml(name: str) -> str:
@@ -63,6 +64,12 @@ def unknown_name(what: str, name: str, known: Iterable[str], where: str = "") ->
     return DataError(f"Unknown {what} {name!r}{where}", hint=hint)
 
 
+def told_errors(logs: Iterable[Path]) -> list[str]:
+    """The lines that `one_line_errors` has left in logs; none of a log that is not there."""
+    written = (log.read_text(errors="replace") for log in logs if log.is_file())
+    return [line for text in written for line in text.splitlines() if line.startswith(BEGIN)]
+
+
 @contextmanager
 def one_line_errors() -> Iterator[None]:
     """End the program with one line and exit code 2, where the user can mend what went wrong."""
@@ -72,7 +79,7 @@ def one_line_errors() -> Iterator[None]:
         told = error if isinstance(error, DataError) else _of_place(error)
         if told is None:
             raise
-        print(f"ERROR: {told}", file=sys.stderr)
+        print(f"{BEGIN}{told}", file=sys.stderr)
         sys.exit(2)
 
 

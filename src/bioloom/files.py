@@ -26,6 +26,21 @@ PLAIN = re.compile(r"(?!(.*-)?[0-9a-f]{8}$)[A-Za-z0-9_][A-Za-z0-9._-]{0,79}")
 """Ids that are names of files, and are not taken for one with a digest behind it."""
 
 
+def shared_cache() -> Path:
+    """The folder of downloads and stored embeddings, which any project may use again.
+
+    `.bioloom` of the project, or what the environment's BIOLOOM_CACHE names, for many projects at
+    once. DataError where that is no absolute path: each project would take it for another place.
+    """
+    given = os.environ.get("BIOLOOM_CACHE")
+    if not given:
+        return Path(".bioloom")
+    cache = Path(given).expanduser()
+    if not cache.is_absolute():
+        raise DataError("BIOLOOM_CACHE names no absolute path", file=given)
+    return cache
+
+
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """Give a temporary name beside `path`, and rename it to `path` when the block succeeds.

@@ -10,29 +10,42 @@ from dataclasses import asdict
 from pathlib import Path
 
 # Jobs run the Python that runs Snakemake, also where its environment is not activated, and this
-# workflow's own code, also where another copy is installed (git worktree, `dvc exp run --temp`).
-# Data, tasks and results are the working folder's, which may be another one.
-SOURCES = os.path.join(workflow.basedir, "src")
-os.environ.update(BIOLOOM_SCRIPTS=os.path.join(workflow.basedir, "scripts"))
+# workflow's own code, also where another copy is installed (git worktree, `dvc exp run --temp`), or
+# where it is a module of another workflow. Data, tasks and results are the working folder's.
+CODE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
+SOURCES = str(CODE / "src")
+os.environ.update(BIOLOOM_SCRIPTS=str(CODE / "scripts"))
 sys.path.insert(0, SOURCES)
 for name, first in {"PATH": os.path.dirname(sys.executable), "PYTHONPATH": SOURCES}.items():
     os.environ[name] = os.pathsep.join(filter(None, [first, os.environ.get(name)]))
 
-from bioloom.errors import one_line_errors
+from bioloom.errors import DataError, one_line_errors
 from bioloom.pipeline.code import code_hash
 from bioloom.pipeline.dvc import other_tasks
 from bioloom.pipeline.project import read_project
 from bioloom.pipeline.steps import STEPS
 from bioloom.pipeline.sections import is_users_folder, to_json
 
+# Whether another workflow uses this one as a module: its rules may make the files that tasks name.
+IS_MODULE = not workflow.modifier.is_main_snakefile()
+
 with one_line_errors():
-    PROJECT = read_project(config)
+    if workflow.modifier.path_modifier.prefix:
+        raise DataError(
+            "`prefix` would move files, but not their names in tasks",
+            hint="leave it out of the module; `use rule * from bioloom as bioloom_*` names the rules",
+        )
+    PROJECT = read_project(config, is_module=IS_MODULE)
     REMOTE = PROJECT.remote_sources
 
 TASKS = PROJECT.tasks
 
 # Tasks of another folder, named in the call, are none of dvc.yaml's business.
-if workflow.is_main_process and "tasks" not in workflow.config_settings.overwrite_config:
+if (
+    workflow.is_main_process
+    and not IS_MODULE
+    and "tasks" not in workflow.config_settings.overwrite_config
+):
     if message := other_tasks(PROJECT.trained, Path("dvc.yaml")):
         print(message, file=sys.stderr)
 

@@ -1,7 +1,7 @@
 """Turn sequences into vectors with a pretrained network, by the engine of the pipeline.
 
 FASTA or GenBank in. Out, by its ending: .npz (`id`, `X`), .parquet (a row a sequence) or .h5 (one
-data set a sequence, under its id). What was embedded before is looked up in `.bioloom/embeddings`.
+data set a sequence, under its id). What was embedded before is looked up in the shared cache.
 """
 
 from __future__ import annotations
@@ -15,14 +15,13 @@ import pandas as pd
 from bioloom.arrays import Ragged, Shaped, vectors
 from bioloom.errors import DataError
 from bioloom.features.engine import embed
-from bioloom.files import replacing
+from bioloom.files import replacing, shared_cache
 from bioloom.formats.proteins import read_sequences
 from bioloom.pipeline.sections import features_weights
 from bioloom.sources import fetch, local_path
 
 HELP = "turn sequences into vectors"
 ENDINGS = (".npz", ".parquet", ".h5")
-STORE = Path(".bioloom/embeddings")
 RAGGED = ("tokens",)
 """What `--pooling` asks for that has a row a letter."""
 
@@ -56,7 +55,7 @@ def main(sequences: Path, model: str, pooling: str, out: Path, device: str | Non
         table["sequence"].tolist(),
         options,
         weights=weights,
-        store=STORE,
+        store=shared_cache() / "embeddings",
         device=device,
         ids=table["id"].tolist(),
     )

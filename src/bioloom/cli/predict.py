@@ -17,7 +17,7 @@ import yaml
 
 from bioloom.application import Application, get_application
 from bioloom.cli.check import config_here
-from bioloom.cli.run import MENDABLE, failure, started
+from bioloom.cli.run import failure, started
 from bioloom.errors import DataError, unknown_name
 from bioloom.files import replacing
 
@@ -72,10 +72,10 @@ def main(model: Path, data: list[str], out: Path, task: Path | None) -> int:
         process = started("--directory", folder, TABLE)
         said, _ = process.communicate()
         if process.returncode:
-            told, mendable = failure(said.splitlines())
             # The samples of the project that is gone by now are the rows of the file.
+            told = failure(process.returncode, said.splitlines())
             print(told.replace(SAMPLES, ", ".join(data)), file=sys.stderr)
-            return MENDABLE if mendable else process.returncode
+            return process.returncode
         with replacing(out) as temporary:
             shutil.copyfile(project / TABLE, temporary)
     print(f"{out}: predictions by {model}")

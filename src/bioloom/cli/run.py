@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from bioloom.cli.check import project_here
+from bioloom.errors import BEGIN
 from bioloom.files import read_json
 from bioloom.kinds import get_kind
 from bioloom.pipeline.home import HOME
@@ -46,9 +47,8 @@ def main(options: list[str]) -> int:
         process.wait()
         return 130
     if code:
-        words, mendable = failure(said)
-        print(words, file=sys.stderr)
-        return MENDABLE if mendable else code
+        print(failure(code, said), file=sys.stderr)
+        return code
     if REPORT.exists():
         for name in project.trained:
             print(outcome(name, Path("results") / name / "metrics.json"))
@@ -77,10 +77,10 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def failure(said: list[str]) -> tuple[str, bool]:
-    """What to say last of a run that failed, and whether a user can mend it."""
-    errors = list(dict.fromkeys(line for line in said if line.startswith("ERROR: ")))
-    return "\n".join(errors or said[-LAST_LINES:]), bool(errors)
+def failure(code: int, said: list[str]) -> str:
+    """What to say last of a run that failed: what a user can mend, else its last lines."""
+    errors = dict.fromkeys(line for line in said if line.startswith(BEGIN))
+    return "\n".join(errors if code == MENDABLE else said[-LAST_LINES:])
 
 
 def told(lines: Iterable[str]) -> Iterator[str]:

@@ -23,7 +23,12 @@ from bioloom.features.extract import table_options
 from bioloom.kinds._threshold import check_threshold
 from bioloom.models import check_parameters, members_of, model_names, unit_of
 from bioloom.options import complete_options
-from bioloom.pipeline.check_datasets import dataset_mistakes, source_mistakes
+from bioloom.pipeline.check_datasets import (
+    dataset_mistakes,
+    missing_file,
+    missing_files,
+    source_mistakes,
+)
 from bioloom.pipeline.defaults import with_defaults
 from bioloom.pipeline.home import HOME
 from bioloom.pipeline.mistakes import IN_QUOTES, check_name, check_paths, mistakes_of
@@ -50,8 +55,13 @@ def config_mistakes(config: Section) -> list[str]:
     return [f"config: {mistake}" for mistake in _schema_mistakes(config, "config")]
 
 
-def task_mistakes(name: str, content: Section, made: Collection[str] = ()) -> list[str]:
-    """Mistakes in a task; `made` are the models that `pretrain` makes."""
+def task_mistakes(
+    name: str, content: Section, made: Collection[str] = (), *, is_module: bool = False
+) -> list[str]:
+    """Mistakes in a task; `made` are the models that `pretrain` makes.
+
+    In a module of another workflow its files may be missing: that one's rules may make them.
+    """
     if name == "pretrained" or not re.fullmatch("[a-z][a-z0-9_]*", name):
         problem = "is taken" if name == "pretrained" else "is not of letters a to z, digits, _"
         return [f"the name {name!r} {problem}: call the file otherwise"]
@@ -74,7 +84,8 @@ def task_mistakes(name: str, content: Section, made: Collection[str] = ()) -> li
         _threshold_mistakes,
         _horizon_mistakes,
     )
-    mistakes = [mistake for check in checks for mistake in check(task)]
+    mistakes = [] if is_module else missing_files(task)
+    mistakes += [mistake for check in checks for mistake in check(task)]
     mistakes += _unmade_models(task, made)
     # Baselines that are filled in repeat what is wrong with the task.
     filled = tuple(
@@ -88,12 +99,14 @@ def task_mistakes(name: str, content: Section, made: Collection[str] = ()) -> li
     ) or mistakes_of("features", _check_weights, task)
 
 
-def pretrain_mistakes(section: Section) -> list[str]:
-    """Mistakes in a `pretrain` block."""
+def pretrain_mistakes(section: Section, *, is_module: bool = False) -> list[str]:
+    """Mistakes in a `pretrain` block; in a module of another workflow files may be missing."""
+    checks = [source_mistakes] if is_module else [missing_file, source_mistakes]
     mistakes = [
         mistake
         for name, source in section["corpora"].items()
-        for mistake in source_mistakes(f"corpora.{name}", source)
+        for check in checks
+        for mistake in check(f"corpora.{name}", source)
     ]
     try:
         Settings.from_config(without(section, "corpora", "seed"))

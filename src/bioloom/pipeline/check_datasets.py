@@ -139,11 +139,26 @@ def _check_reads(task: Task, dataset: str) -> None:
         check_reads(reads, task.reads_options(dataset))
 
 
+def missing_files(task: Task) -> list[str]:
+    """The user's files that a task names and that are not there."""
+    return [
+        mistake
+        for dataset in task.datasets
+        for name, source in task.sources(dataset).items()
+        for mistake in missing_file(f"datasets.{dataset}.{name}", source)
+    ]
+
+
+def missing_file(place: str, source: Any) -> list[str]:
+    """That a source is a file of the user's which is not there, as a list of none or one."""
+    if not isinstance(source, str) or os.path.exists(source):  # False of a name that is too long
+        return []
+    return [f"{place}: no such file {source!r}"]
+
+
 def source_mistakes(place: str, source: Any) -> list[str]:
-    """What keeps a source from being a file that is here, or one that can be fetched."""
+    """What keeps a source from being a file that rules can name, or one that can be fetched."""
     if isinstance(source, str):
-        if not os.path.exists(source):  # also a name that is too long for one
-            return [f"{place}: no such file {source!r}"]
         return mistakes_of(place, check_paths, [source])
     keys = ({"artifact", "sha256", "member"}, {"url", "sha256"}, {"url", "sha256", "member"})
     if not isinstance(source, dict) or set(source) not in keys:

@@ -107,8 +107,9 @@ def restore_lock(lock: Path) -> list[str]:
     """Bring Snakemake's records and the times of outputs in line with content.
 
     Outputs that are as the lock says get its records, and so do absent ones: what was made of them
-    may be here. Another content keeps the record of the job that wrote it here. What no job wrote
-    is listed; Snakemake makes it again.
+    may be here. What Snakemake has on record of those is of a job that failed, with its new inputs:
+    by that, what was made of the old ones would be current. Another content keeps the record of the
+    job that wrote it here. What no job wrote is listed; Snakemake makes it again.
     """
     store, digests, locked = FilePersistence(), Digests(), read_lock(lock)
     restored, altered = list[str](), list[str]()
@@ -119,14 +120,16 @@ def restore_lock(lock: Path) -> list[str]:
             os.path.exists(output),
         )
         digest = digests.of(output) if here else None
-        if record is not None and (record["sha256"] == digest if here else known is None):
+        if record is not None and (record["sha256"] == digest or not here):
             if known is None or _made(output, known) is None or _locked(output, known) != record:
                 store._write_record(output, _metadata(output, record))
                 restored.append(output)
-        elif here and (known is None or _made(output, known) not in (None, digest)):
+        elif not here:
+            store._delete_record(output)
+        elif known is None or _made(output, known) not in (None, digest):
             altered.append(output)
             store._write_record(output, MetadataRecord(params=[_STRANGER], **_COMPLETE))
-        elif here and known is not None and known.params == [_STRANGER]:
+        elif known is not None and known.params == [_STRANGER]:
             altered.append(output)
     store._clear_cache()
     _let_content_decide(store, digests, restored)

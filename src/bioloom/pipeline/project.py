@@ -54,8 +54,11 @@ class Project:
         return without(self.pretrain[pretrained], "corpora", "seed")
 
 
-def read_project(config: Content) -> Project:
-    """The project of a config; one DataError with a readable line for each mistake in it."""
+def read_project(config: Content, *, is_module: bool = False) -> Project:
+    """The project of a config; one DataError with a readable line for each mistake in it.
+
+    As a module of another workflow, whose rules may make them, files need not be there yet.
+    """
     refuse_unfolding(config, Path("config.yaml"))
     _refuse(config_mistakes(config))
     files = read_task_files(Path(config.get("tasks", "tasks")))
@@ -68,7 +71,7 @@ def read_project(config: Content) -> Project:
         except DataError as error:
             mistakes.append(f"{file.path}: {error}")
             continue
-        wrong = task_mistakes(name, content, made=blocks)
+        wrong = task_mistakes(name, content, made=blocks, is_module=is_module)
         mistakes += [f"{file.path}: {mistake}" for mistake in wrong]
         if not wrong:
             tasks[name] = Task(name, **with_defaults(content)).with_frozen()
@@ -80,7 +83,7 @@ def read_project(config: Content) -> Project:
             mistakes.append(f"config: pretrain.{name}.corpora: {error}")
             continue
         pretrain[name] = section | {"corpora": corpora}
-        wrong = pretrain_mistakes(pretrain[name])
+        wrong = pretrain_mistakes(pretrain[name], is_module=is_module)
         mistakes += [f"config: pretrain.{name}.{mistake}" for mistake in wrong]
     _refuse(mistakes)
     return Project(config.get("seed", 1), tasks, files, pretrain)

@@ -28,10 +28,9 @@ import requests
 from tqdm import tqdm
 
 from bioloom.errors import DataError
-from bioloom.files import replacing, sha256
+from bioloom.files import replacing, sha256, shared_cache
 from bioloom.limits import UNPACKED_FREE, UNPACKED_TIMES
 
-CACHE = Path(".bioloom")
 ATTEMPTS = 4
 CHUNK = 1 << 20
 PROGRESS_FROM = 4 << 20  # bytes; a smaller download is over before a bar helps
@@ -50,14 +49,15 @@ def local_path(source: str | dict, root: str = "resources") -> str:
     return f"{root}/{_checksum(source)[:12]}/{name}"
 
 
-def fetch(source: dict, path: Path, cache: Path = CACHE) -> None:
+def fetch(source: dict, path: Path, cache: Path | None = None) -> None:
     """Write the file that `source` names to `path`, which appears complete or not at all.
 
-    The archive or file itself is kept as `<cache>/downloads/<sha256>`: it is downloaded once for
-    any number of members, and a copy put there by hand makes the step work offline.
+    The archive or file itself is kept as `<cache>/downloads/<sha256>` (`shared_cache`): it is
+    downloaded once for any number of members, and a copy put there by hand makes the step work
+    offline.
     Raises DataError for a wrong checksum, a missing member or a failed download.
     """
-    download = _download(source, cache / "downloads")
+    download = _download(source, (cache or shared_cache()) / "downloads")
     with _open_member(download, source) as member, replacing(path) as part, part.open("wb") as out:
         shutil.copyfileobj(member, out)
 
