@@ -32,5 +32,6 @@ rule all:
         ranked_links(),
         exports(),
         explained_rows(),
+        pages(),
         reads_reports(),
         ["results/report.html"] if PROJECT.trained else [],

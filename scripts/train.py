@@ -14,17 +14,22 @@ def main(
     splits: Path,
     features: list[Path],
     options: dict,
+    reading: dict,
     seed: int,
     model: Path,
     scored_model: Path,
     held_out: Path,
 ) -> None:
-    """Write the folders model/ and scored_model/, and held_out.parquet."""
+    """Write the folders model/ and scored_model/, and held_out.parquet.
+
+    The model for new data says in model.yaml how those are read (`Task.reading`).
+    """
     table = read_samples(samples)
     extracted = {file.stem: read_features(file) for file in features}
     fitted, scored, predictions = train_task(
         table, read_splits(splits, table), extracted, options, seed, inputs=[samples, *features]
     )
+    fitted.settings = fitted.settings | {"reading": reading}
     fitted.save(model)
     scored.save(scored_model)
     write_table(predictions, held_out)
@@ -36,6 +41,7 @@ if __name__ == "__main__":
         "splits": Path,
         "features": [Path],
         "options": json_object,
+        "reading": json_object,
         "seed": int,
         "model": Path,
         "scored_model": Path,

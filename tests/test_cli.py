@@ -111,7 +111,7 @@ def test_a_failure_ends_with_its_one_line():
 
 
 @pytest.mark.slow
-def test_a_finished_project_is_told_compared_and_used(project: Project):
+def test_a_finished_project_is_told_compared_and_used(project: Project, tmp_path):
     code, said, _ = bioloom(project.folder, "run")
     assert code == 0
     assert "Nothing changed" in said
@@ -128,6 +128,14 @@ def test_a_finished_project_is_told_compared_and_used(project: Project):
     assert mine.read_bytes() == project.path("results/heart/ward/predictions.csv").read_bytes()
     after = {path for path in project.folder.rglob("*") if ".snakemake" not in path.parts}
     assert after - before == {mine}
+
+    # On another machine, with nothing but the model's folder.
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(project.path("results/heart/model"), elsewhere / "heart")
+    shutil.copy(project.path("data/ward.csv"), elsewhere / "new.csv")
+    code, _, errors = bioloom(elsewhere, "predict", "heart", "new.csv", *out)
+    assert code == 0, errors
+    assert (elsewhere / "mine.csv").read_bytes() == mine.read_bytes()
 
     heart, liver = project.path("results/heart"), project.path("results/liver")
     assert compare.compared(heart, heart)["differences"]["second"]["value"] == 0
@@ -220,6 +228,8 @@ def test_a_wheel_carries_the_workflow(tmp_path):
     run_in(tmp_path, program, "init", "mine")
     plan = run_in(tmp_path / "mine", program, "run", "--dry-run")
     assert "train breast_cytology" in plan
+    run_in(tmp_path / "mine", program, "run", "--until", "split")
+    assert (tmp_path / "mine/results/breast_cytology/leakage.json").exists()
 
 
 @pytest.mark.parametrize("ending", [".npz", ".parquet", ".h5"])

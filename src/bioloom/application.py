@@ -26,6 +26,8 @@ OF_PREDICTIONS = {
 }
 """Whether predictions of new data that are labelled are compared with the labels; the share of new
 samples that are of the positive class, where it is not that of the training data."""
+OF_PERSONS = {"pages": Option(False, type=bool)}
+"""Whether each person of new data has a page."""
 TASK_OPTIONS = ("kind", "part", "drop")
 ALIGNERS = ("auto", "bwa", "mappy", "bwa-mem2", "minimap2")
 
@@ -108,7 +110,7 @@ class Application:
     def dataset_options(self) -> dict[str, Any]:
         """What a data set may say beside its sources."""
         own = {name: o for name, o in self.options.items() if name not in TASK_OPTIONS}
-        return own | self.reads_options | OF_PREDICTIONS
+        return own | self.reads_options | OF_PREDICTIONS | (OF_PERSONS if self.private else {})
 
     @property
     def reads_options(self) -> dict[str, Any]:

@@ -229,6 +229,11 @@ def explained_rows():
     return of_new_data("explanation", made=lambda task: task.tells)
 
 
+def pages():
+    """The folders of pages, a page a person."""
+    return [task.path(dataset, "pages") for task in TASKS.values() for dataset in task.paged]
+
+
 def exports():
     """Predictions in the forms of the field, of applications that have such."""
     return of_new_data("export", made=lambda task: task.code.write is not None)

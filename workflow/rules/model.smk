@@ -5,7 +5,8 @@ A task without training data predicts with the model that it names, or that ship
 Makes: results/{task}/{model/,scored_model/,held_out.parquet,metrics.json,plots/,explanation.parquet} and
 results/{task}/{dataset}/predictions.{parquet,csv}; of new data that are scored
 results/{task}/{dataset}/{metrics.json,plots/}; of models that tell on what single answers rest
-results/{task}/{dataset}/explanation/.
+results/{task}/{dataset}/explanation/; of persons, where the data set says so,
+results/{task}/{dataset}/pages/.
 """
 
 
@@ -25,12 +26,13 @@ rule train:
         "../../envs/bioloom.yaml"
     params:
         options=lambda wildcards: to_json(task_of(wildcards).seen("train")),
+        reading=lambda wildcards: to_json(task_of(wildcards).reading),
         seed=PROJECT.seed,
         code=code("train"),
     shell:
         'python "$BIOLOOM_SCRIPTS/train.py" --samples {input.samples} --splits {input.splits}'
-        " --features {input.features:q} --options {params.options:q} --seed {params.seed}"
-        " --model {output.model} --scored-model {output.scored_model}"
+        " --features {input.features:q} --options {params.options:q} --reading {params.reading:q}"
+        " --seed {params.seed} --model {output.model} --scored-model {output.scored_model}"
         " --held-out {output.held_out} 2>&1 | tee {log}"
 
 
@@ -128,6 +130,30 @@ rule explain_rows:
         'python "$BIOLOOM_SCRIPTS/explain_rows.py" --samples {input.samples}'
         " --features {input.features} --model {input.model} --folder {output.folder}"
         " 2>&1 | tee {log}"
+
+
+rule pages:
+    input:
+        samples="results/{task}/{dataset}/samples.parquet",
+        features="results/{task}/{dataset}/features.npz",
+        predictions="results/{task}/{dataset}/predictions.parquet",
+        model=lambda wildcards: task_of(wildcards).model_folder,
+    output:
+        folder=directory("results/{task}/{dataset}/pages"),
+    log:
+        "logs/{task}/{dataset}/pages.log",
+    conda:
+        "../../envs/bioloom.yaml"
+    params:
+        application=application,
+        about=lambda wildcards: to_json(
+            {name: getattr(task_of(wildcards), name) for name in ("title", "about")}
+        ),
+        code=code("pages"),
+    shell:
+        'python "$BIOLOOM_SCRIPTS/pages.py" --application {params.application}'
+        " --samples {input.samples} --features {input.features} --predictions {input.predictions}"
+        " --model {input.model} --about {params.about:q} --folder {output.folder} 2>&1 | tee {log}"
 
 
 rule score:

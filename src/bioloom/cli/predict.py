@@ -1,7 +1,8 @@
 """Predict the rows of a file with a trained model; nothing of the project is changed.
 
 How the file is read, cleaned and turned into features is what the task says that trained the model:
-`task.yaml`, beside its model folder. The bytes are those that the pipeline would write.
+`task.yaml` beside its folder, else what the model knows of that. The bytes are those that the
+pipeline would write.
 """
 
 from __future__ import annotations
@@ -50,16 +51,7 @@ def main(model: Path, data: list[str], out: Path, task: Path | None) -> int:
     """Write the predictions; exit code 2 for what a user can mend."""
     if out.suffix != ".csv":
         raise DataError("Predictions are written as CSV", file=out, hint="name a file `.csv`")
-    described = task or model.parent / "task.yaml"
-    if not (model / "model.yaml").is_file():
-        raise DataError(
-            "No trained model", file=model, hint="such a folder is results/<task>/model"
-        )
-    if not described.is_file():
-        raise DataError(
-            "How the model's data are read is not known", file=described, hint="say it by `--task`"
-        )
-    content = new_task(yaml.safe_load(described.read_text()), model.resolve(), data)
+    content = new_task(reading_of(model, task), model.resolve(), data)
     with TemporaryDirectory(prefix="bioloom-") as folder:
         project = Path(folder)
         (project / "tasks").mkdir()
@@ -80,6 +72,27 @@ def main(model: Path, data: list[str], out: Path, task: Path | None) -> int:
             shutil.copyfile(project / TABLE, temporary)
     print(f"{out}: predictions by {model}")
     return 0
+
+
+def reading_of(model: Path, task: Path | None) -> dict[str, Any]:
+    """How the data of a model are read: what `task`, the task beside it, or itself says.
+
+    DataError where the folder holds no model, or none of them tells.
+    """
+    own = model / "model.yaml"
+    if not own.is_file():
+        hint = "such a folder is results/<task>/model"
+        raise DataError("No trained model", file=model, hint=hint)
+    beside = model.parent / "task.yaml"
+    if task is not None and not task.is_file():
+        raise DataError("There is no such file", file=task)
+    if task or beside.is_file():
+        return dict(yaml.safe_load((task or beside).read_text()))
+    known = yaml.safe_load(own.read_text())
+    if "reading" not in known:
+        hint = "say it by `--task`"
+        raise DataError("How the model's data are read is not known", file=own, hint=hint)
+    return dict(known["reading"])
 
 
 def new_task(trained: dict[str, Any], model: Path, data: list[str]) -> dict[str, Any]:

@@ -90,6 +90,9 @@ STEPS: dict[str, Step] = {
     ),
     "rank_links": Step(("application",), modules=("application",)),
     "export": Step(("application", "datasets", "kind"), ("sources",), ("application",)),
+    "pages": Step(
+        ("application", "datasets", "title", "about"), modules=("application", "kinds", "model")
+    ),
     "join_parts": Step(("application", "datasets"), modules=("application",)),
     "report": Step(("title", "about"), modules=("kinds",)),
 }

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from bioloom.application import OF_PREDICTIONS, Application, get_application
+from bioloom.application import OF_PERSONS, OF_PREDICTIONS, Application, get_application
 from bioloom.embedders import model_files, parts_of
 from bioloom.kinds import Kind, get_kind
 from bioloom.models import get_model
@@ -105,6 +105,11 @@ class Task:
     def scored(self) -> list[str]:
         """Those of them whose labels the predictions are compared with."""
         return [dataset for dataset in self.new_data if self.block(dataset).get("scored")]
+
+    @property
+    def paged(self) -> list[str]:
+        """Those of which each person has a page."""
+        return [dataset for dataset in self.new_data if self.block(dataset).get("pages")]
 
     def at(self, dataset: str) -> Section:
         """What predictions of a data set must know of it: the share of the positive class."""
@@ -239,7 +244,8 @@ class Task:
         asked = {
             name: value for name, value in known.items() if value and name in self.code.options
         }
-        options = without(self.dataset_options(dataset), *self.code.reads_options, *OF_PREDICTIONS)
+        unread = (*self.code.reads_options, *OF_PREDICTIONS, *OF_PERSONS)
+        options = without(self.dataset_options(dataset), *unread)
         part = {"part": int(dataset.rpartition("_")[2])} if dataset != whole(dataset) else {}
         return options | asked | part
 
@@ -337,6 +343,17 @@ class Task:
         """What a step may know of all sections: those that say anything."""
         sections = {key: getattr(self, key) for key in STEPS[step].sections}
         return {key: value for key, value in sections.items() if value not in (None, {})}
+
+    @property
+    def reading(self) -> Section:
+        """How training data are read, as of a task: what predicts new data with its model alone.
+
+        Without the user's files; a source that is fetched, such as a genome, is kept.
+        """
+        fetched = {k: s for k, s in self.sources("training").items() if isinstance(s, dict)}
+        said = {name: getattr(self, name) for name in ("application", "kind", "clean", "features")}
+        known = {name: value for name, value in said.items() if value}
+        return known | {"datasets": {"training": fetched | self.dataset_options("training")}}
 
     @property
     def report_files(self) -> dict[str, str]:
