@@ -131,9 +131,15 @@ def sources(monkeypatch, tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("edited", "steps"),
     [
-        ("models/dnn.py", {"train", "explain", "explain_rows", "predict", "score"}),
-        ("models/_networks/dnn.py", {"train", "explain", "explain_rows", "predict", "score"}),
-        ("models/_networks/_loop.py", {"train", "explain", "explain_rows", "predict", "score"}),
+        ("models/dnn.py", {"train", "explain", "explain_rows", "pages", "predict", "score"}),
+        (
+            "models/_networks/dnn.py",
+            {"train", "explain", "explain_rows", "pages", "predict", "score"},
+        ),
+        (
+            "models/_networks/_loop.py",
+            {"train", "explain", "explain_rows", "pages", "predict", "score"},
+        ),
         ("models/_networks/transformer.py", set()),
         ("models/svm.py", {"train", "score"}),
         ("models/transformer.py", set()),
@@ -148,7 +154,7 @@ def sources(monkeypatch, tmp_path: Path) -> Path:
         ("splits/split.py", {"split"}),
         (
             "features/__init__.py",
-            {"extract_features", "train", "explain", "explain_rows", "predict", "score"},
+            {"extract_features", "train", "explain", "explain_rows", "pages", "predict", "score"},
         ),
         ("evaluation/evaluate.py", {"evaluate", "score"}),
         ("errors.py", set(STEPS)),

@@ -41,7 +41,8 @@ def write_pages(
     """Write `<id>.html` of each person in `predictions`, and `index.html`, into `folder`.
 
     `tables` are what the model tells of single rows (`explanation.rows`), `model` its name, `id`
-    and number of `rows` that it learnt from, `about` the sections `title` and `about` of the task. A person who was left out has a page with the reason.
+    and number of `rows` that it learnt from, `about` the sections `title` and `about` of the task.
+    A person who was left out has a page with the reason.
     """
     from jinja2 import Environment, FileSystemLoader
 
