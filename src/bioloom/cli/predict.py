@@ -24,7 +24,6 @@ from bioloom.files import replacing
 HELP = "predict the rows of a file with a trained model"
 OUTCOME = {"label", "time", "event", "entry", "group", "weight", "split"}
 """Columns of training data that new data need not have."""
-SAMPLES = "results/predicted/new/samples.parquet"
 OF_THE_OTHER = ("scored", "prior", "parts")
 """What is said of one data set and not of the next."""
 TABLE = "results/predicted/new/predictions.csv"
@@ -73,8 +72,7 @@ def main(model: Path, data: list[str], out: Path, task: Path | None) -> int:
         said, _ = process.communicate()
         if process.returncode:
             told, mendable = failure(said.splitlines())
-            # The samples of the project that is gone by now are the rows of the file.
-            print(told.replace(SAMPLES, ", ".join(data)), file=sys.stderr)
+            print(told, file=sys.stderr)
             return MENDABLE if mendable else process.returncode
         with replacing(out) as temporary:
             shutil.copyfile(project / TABLE, temporary)
