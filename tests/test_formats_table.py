@@ -411,6 +411,20 @@ def test_a_parquet_that_would_unpack_to_more_than_the_limit_is_refused(tmp_path,
     refused(lambda: read_table(path), "100 x 1 values are more than 50")
 
 
+@pytest.mark.parametrize("ending", ["csv", "tsv", "csv.gz"])
+def test_a_text_table_of_more_values_or_columns_than_the_limits_is_refused(
+    tmp_path, monkeypatch, ending
+):
+    mark = "," if "csv" in ending else "\t"
+    content = (f"id{mark}x\n" + f"a{mark}1\n" * 40).encode()
+    path = write(tmp_path / f"t.{ending}", gzip.compress(content) if "gz" in ending else content)
+    monkeypatch.setattr("bioloom.formats.delimited.BATCH", 10)
+    monkeypatch.setattr("bioloom.formats.delimited.MOST_VALUES", 50)
+    refused(lambda: read_table(path), "values or more; 50 are the most", "BIOLOOM_MOST_VALUES")
+    monkeypatch.setattr("bioloom.formats.delimited.MOST_COLUMNS", 1)
+    refused(lambda: read_table(path), "2 columns or more; 1 are the most", "BIOLOOM_MOST_COLUMNS")
+
+
 def test_a_file_without_header_takes_the_names_that_are_given(tmp_path):
     path = tmp_path / "raw.data"
     path.write_text("1,2,x\n3,4,y\n")

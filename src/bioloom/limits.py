@@ -34,7 +34,10 @@ UNPACKED_FREE = 64 * 2**20
 """Bytes that any compressed file may unpack to."""
 
 MOST_VALUES = _setting("MOST_VALUES", 500_000_000)
-"""Values of a typed table or matrix: 2 GB as float32."""
+"""Values of a table or matrix: 2 GB as float32."""
+
+MOST_COLUMNS = _setting("MOST_COLUMNS", 1_000_000)
+"""Columns of a table in text; the widest ones that are honest have sites of methylation."""
 
 MOST_RESIDUES = _setting("MOST_RESIDUES", 100_000)
 """Residues of a protein; the longest known ones, titins, have about 35,000."""
