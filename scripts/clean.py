@@ -8,6 +8,7 @@ from bioloom.errors import DataError
 from bioloom.files import read_json, write_json
 from bioloom.pipeline.command import json_object, run
 from bioloom.samples import Raw, label_columns, read_table, write_samples, write_table
+from bioloom.samples.cleaning import likely_slips
 from bioloom.samples.quality import quality as describe_quality
 
 
@@ -34,7 +35,8 @@ def main(
         if rows[labels].notna().any(axis=None):
             print("Labels of new data are set aside: `scored` compares them", file=sys.stderr)
         rows = rows.drop(columns=labels)
-    read, cleaned = Raw(rows, read_json(notes)), chosen.clean(rows, options)
+    slips = likely_slips(rows, private=chosen.private)
+    read, cleaned = Raw(rows, [*read_json(notes), *slips]), chosen.clean(rows, options)
     for note in [*read.notes, *cleaned.notes]:
         print(note, file=sys.stderr)
     if cleaned.samples.empty and dataset == "training":

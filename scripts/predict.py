@@ -16,11 +16,15 @@ def main(
     dropped: Path,
     features: Path,
     model: Path,
+    files: dict,
     options: dict,
     predictions: Path,
     table: Path,
 ) -> None:
-    """Write predictions.parquet, and the same as a table that any program opens."""
+    """Write predictions.parquet, and the same as a table that any program opens.
+
+    Errors name the user's `files` of the samples.
+    """
     fitted = Fitted.load(model).at_prior(options.get("prior"))
     new = read_samples(samples)
     if unknown := unknown_columns(new, fitted.settings["signature"]):
@@ -28,7 +32,7 @@ def main(
     extracted = read_features(features)
     if extracted.embedder != (trained := fitted.settings["features"]):
         print(f"Features {extracted.embedder!r}, in training {trained!r}", file=sys.stderr)
-    predicted = predict(new, extracted, fitted, samples)
+    predicted = predict(new, extracted, fitted, ", ".join(files.values()))
     predicted = with_dropped(predicted, read_table(dropped), fitted)
     write_table(predicted, predictions)
     write_table(predicted, table)
@@ -41,6 +45,7 @@ if __name__ == "__main__":
         "dropped": Path,
         "features": Path,
         "model": Path,
+        "files": json_object,
         "options": json_object,
         "predictions": Path,
         "table": Path,

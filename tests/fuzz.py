@@ -4,7 +4,9 @@
     python -m tests.fuzz --target fasta --seed 17 --keep folder   # one input again, as files
 
 An input is a target, such as a reader with a sound file, and a seed that alters one of its files.
-Workers have a limit of memory; one that hangs or crashes is replaced, and its input is counted.
+Targets get inputs by their weights: a reader takes a thousandth of a second, an ingest a hundred
+times as long. Workers have limits of memory and of processor time; one that hangs or crashes is
+replaced, and its input is counted.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import multiprocessing
 import os
 import random
 import resource
+import signal
 import sys
 import tempfile
 import time
@@ -23,8 +26,8 @@ import traceback
 import warnings
 import zlib
 from collections import Counter
-from collections.abc import Callable
-from contextlib import chdir, redirect_stderr
+from collections.abc import Callable, Iterator
+from contextlib import chdir, contextmanager, redirect_stderr
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.util import find_spec
@@ -58,7 +61,9 @@ from bioloom.pipeline.tasks import Task
 from bioloom.reads.alignments import open_reads
 
 EXAMPLES = Path(__file__).parent / "examples"
-SLOWEST = 10.0  # seconds that an input may take
+RAM = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # a disk is slower than most readers
+SLOWEST = 10.0  # seconds of the processor that an input may take
+HANGING = 300.0  # seconds without an end, which a busy machine may need for ten of its own
 MEMORY = 1 << 30  # bytes that it may ask for
 Run = Callable[[Path], object]
 
@@ -71,6 +76,8 @@ class Target:
     files: dict[str, bytes]
     run: Run
     kept: tuple[str, ...] = ()
+    weight: int = 1
+    """Inputs that it gets while an ingest gets one."""
 
 
 # Sound files --------------------------------------------------------------------------------------
@@ -222,7 +229,8 @@ def _reader(name: str, read: Run, content: bytes, file: str = "", **beside: byte
     """A target that reads one file; `beside` are others, by their names without ".fastq"."""
     file = file or f"x.{name}"
     files = {file: content, **{f"{other}.fastq": text for other, text in beside.items()}}
-    return Target(name, files, lambda folder: read(folder / file))
+    weight = 2 if name == "h5ad" else 40  # that one starts a process
+    return Target(name, files, lambda folder: read(folder / file), weight=weight)
 
 
 def _fastq_pair(path: Path) -> object:
@@ -252,6 +260,7 @@ def readers() -> list[Target]:
             "omop",
             {"person.csv": PERSON, "measurement.csv": MEASUREMENT},
             partial(read_omop, time_zone="UTC"),
+            weight=10,
         ),
         _reader("genbank", read_proteins, GENBANK, "x.gb"),
         _reader("pdb", read_structures, _pdb()),
@@ -307,7 +316,7 @@ def configs() -> list[Target]:
         folder = EXAMPLES / application
         beside = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
         files = beside | {"tasks/one.yaml": beside["task.yaml"], "config.yaml": b"seed: 1\n"}
-        made.append(Target(f"config.{application}", files, _read_config, tuple(beside)))
+        made.append(Target(f"config.{application}", files, _read_config, tuple(beside), 6))
     return made
 
 
@@ -491,14 +500,27 @@ def write_input(target: Target, seed: int, folder: Path) -> None:
 SUCCESS, REFUSED = "success", "DataError"
 
 
+@contextmanager
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="bioloom-fuzz-", dir=RAM) as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what readers and libraries say on the way."""
+    with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield
+
+
 def outcome(target: Target, seed: int) -> str:
     """How one input ends: success, DataError, or the exception with its place."""
-    with tempfile.TemporaryDirectory(prefix="bioloom-fuzz-") as folder:
-        write_input(target, seed, Path(folder))
+    with _folder() as folder:
+        write_input(target, seed, folder)
         try:
-            with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
-                warnings.simplefilter("ignore")
-                target.run(Path(folder))
+            with _quiet():
+                target.run(folder)
         except DataError:
             return REFUSED
         except Exception as error:  # noqa: BLE001, which is what is looked for
@@ -508,32 +530,38 @@ def outcome(target: Target, seed: int) -> str:
     return SUCCESS
 
 
-def _work(names: list[str], first: int, step: int, last: int, place: Any, results: Any) -> None:
-    """Run the inputs of a worker; `place` says which one it is at, and since when."""
+def _work(turns: list[str], first: int, step: int, last: int, place: Any, results: Any) -> None:
+    """Run the inputs of a worker; `place` says which one it is at, and since when.
+
+    The system ends it when an input has taken its time. What libraries in C write is not shown.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     known = targets()
     size = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY, resource.RLIM_INFINITY))
     for number in range(first, last, step):
-        name = names[number % len(names)]
+        name = turns[number % len(turns)]
         place[0], place[1] = number, time.monotonic()
-        results.put((number, name, outcome(known[name], number), time.monotonic() - place[1]))
+        signal.setitimer(signal.ITIMER_PROF, SLOWEST)
+        results.put((number, name, outcome(known[name], number)))
     place[0] = last
 
 
 def _compile(names: list[str]) -> None:
     """Read sound files: loops that are compiled then are found by the workers."""
     for name in names:
-        with tempfile.TemporaryDirectory(prefix="bioloom-fuzz-") as folder:
-            run_sound(targets()[name], Path(folder))
+        with _folder() as folder, _quiet():
+            run_sound(targets()[name], folder)
 
 
 def fuzz(names: list[str], inputs: int, workers: int, first: int = 0) -> Counter[tuple[str, str]]:
     """(target, outcome) -> how often, of so many inputs from the seed `first` on.
 
-    What is neither success nor DataError is printed the first time that it comes.
+    The targets take turns, each as often as its weight says. What is neither success nor DataError
+    is printed the first time that it comes.
     """
     context = multiprocessing.get_context("fork")
-    targets()  # before the workers part
+    turns = [name for name in names for _ in range(targets()[name].weight)]
     warm = context.Process(target=_compile, args=(names,))
     warm.start()
     warm.join()
@@ -543,12 +571,11 @@ def fuzz(names: list[str], inputs: int, workers: int, first: int = 0) -> Counter
 
     def start(n: int, at: int) -> Any:
         places[n][0], places[n][1] = at, time.monotonic()
-        process = context.Process(target=_work, args=(names, at, workers, last, places[n], results))
+        process = context.Process(target=_work, args=(turns, at, workers, last, places[n], results))
         process.start()
         return process
 
-    def note(number: int, name: str, said: str, seconds: float = 0.0) -> None:
-        said = "slow" if seconds > SLOWEST else said
+    def note(number: int, name: str, said: str) -> None:
         if said not in (SUCCESS, REFUSED) and (name, said) not in counts:
             print(f"{name} --seed {number}: {said}", flush=True)
         counts[name, said] += 1
@@ -560,14 +587,16 @@ def fuzz(names: list[str], inputs: int, workers: int, first: int = 0) -> Counter
             note(*results.get())
         for n, process in list(running.items()):
             at, since = int(places[n][0]), places[n][1]
-            hangs = time.monotonic() - since > 2 * SLOWEST and at < last
+            hangs = time.monotonic() - since > HANGING and at < last
             if process.is_alive() and not hangs:
                 continue
             process.kill() if hangs else None
             process.join()
             del running[n]
             if at < last and (hangs or process.exitcode):
-                note(at, names[at % len(names)], "hangs" if hangs else "crashes")
+                slow = process.exitcode == -signal.SIGPROF
+                said = "hangs" if hangs else "slow" if slow else "crashes"
+                note(at, turns[at % len(turns)], said)
                 running[n] = start(n, at + workers)
         if time.monotonic() - told > 60:
             told = time.monotonic()

@@ -240,6 +240,19 @@ def test_cell_lines_are_found_by_their_number_and_keep_its_spelling(tmp_path):
     refused(lambda: ingest("drug_response", {"columns": {"id": "line"}}, **files), hint)
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("683600", "683600.0"), ("683600.0", "683600"), ("12.00", "12"), ("007", "007.0")],
+)
+def test_a_number_with_a_point_and_one_without_are_one_cell_line(tmp_path, one, other):
+    features = write(tmp_path / "f.csv", f"line,TP53\n{one},1\n5,0\n")
+    response = write(tmp_path / "r.csv", f"line,A\n5.0,2.5\n{other},1.5\n")
+    files = {"features": features, "response": response}
+    raw = ingest("drug_response", {"columns": {"id": "line"}}, **files)
+    assert raw["sample_id"].tolist() == [one, "5"]
+    assert raw["label.A"].tolist() == [1.5, 2.5]
+
+
 LINES = {"id": "line", "tissue": "TISSUE", "msi": "MSI_FACTOR"}
 
 

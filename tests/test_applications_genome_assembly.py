@@ -156,13 +156,36 @@ def test_sources_that_make_no_reads_are_refused(fastq, genome):
     refused(lambda: application.ingest({"genome": genome}, {}), "with `simulate`, got genome")
     refused(lambda: application.ingest({"reads_2": two}, {}), "`reads_2` goes with `reads_1`")
     two.write_bytes(gzip.compress(b"@a\nACGT\n+\nIIII\n"))
-    refused(lambda: application.ingest(fastq, {}), "not as many: 480 and 1 reads.*2.fastq.gz")
+    refused(
+        lambda: application.ingest(fastq, {}),
+        "2.fastq.gz ends after record 1, and .*1.fastq.gz goes on",
+    )
     refused(
         lambda: application.ingest({"reads_1": one}, {"simulate": {"depht": 3}}),
         "got reads_1, simulate",
     )
     simulate = {"simulate": {"depht": 3}}
     refused(lambda: application.ingest({"genome": genome}, simulate), "'depht' under `simulate`")
+
+
+def swapped(lines: list[str]) -> list[str]:
+    """The first two records in the other order."""
+    return lines[4:8] + lines[:4] + lines[8:]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (swapped, "out of step: record 1 is"),
+        (lambda lines: lines[4:], "out of step: record 1 is"),
+        (lambda lines: lines[:40] + lines[44:], "out of step: record 11 is"),
+        (lambda lines: lines[:-4], "ends after record 479"),
+    ],
+)
+def test_mates_that_are_out_of_step_are_told_by_name(fastq, change, expected):
+    lines = gzip.open(fastq["reads_2"], "rt").read().splitlines()
+    fastq["reads_2"].write_bytes(gzip.compress("\n".join([*change(lines), ""]).encode()))
+    refused(lambda: application.ingest(fastq, {}), expected, "2.fastq.gz")
 
 
 def test_the_error_model_is_that_of_the_reads_and_makes_such_errors():

@@ -212,6 +212,24 @@ def test_pairs_of_mitab_that_do_not_interact_or_lack_a_partner_are_left_out_and_
     ]
 
 
+@pytest.mark.parametrize(
+    ("line", "note"),
+    [
+        (mitab("x:a", "x:b", negative="True"), "1 pairs that were found not to interact"),
+        (mitab("x:a", "x:b", negative=" TRUE "), "1 pairs that were found not to interact"),
+        (mitab("x:a", "-", negative="true"), "1 pairs that were found not to interact"),
+        (mitab("x:a", ""), "1 interactions with one partner"),
+        (mitab(" - ", "x:b"), "1 interactions with one partner"),
+        (mitab("-", "-"), "1 interactions with one partner"),
+    ],
+)
+def test_an_odd_line_of_mitab_is_left_out_by_its_reason(tmp_path, line, note):
+    whole = [mitab("x:p1", "x:p2"), mitab("x:p2", "x:p3", negative="-")]
+    links, notes = read_links(write(tmp_path / "a.mitab", "".join([whole[0], line, whole[1]])))
+    assert links["source"].to_dict() == {1: "p1", 3: "p2"}
+    assert notes == [f"{note} are left out"]
+
+
 def test_a_word_for_missing_among_the_labels_of_pairs_is_refused_unless_it_is_unlabelled(
     files, tmp_path
 ):

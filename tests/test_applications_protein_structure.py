@@ -237,8 +237,9 @@ def test_a_free_amino_acid_in_a_chain_is_a_ligand(tmp_path):
     assert read_structures(tmp_path / "a.cif")[0][0].sequence == "AAAAMAAAA"
 
 
-def test_a_residue_of_several_letters_is_one_unknown_residue(tmp_path):
-    lines = [line.replace("ALA A   4", "SIC A   4") for line in helix(8)]  # chemically Asp and Cys
+@pytest.mark.parametrize("residue", ["SIC", "HHK", "SUI", "175"])  # SIC is Asp and Cys
+def test_a_residue_of_several_letters_is_one_unknown_residue(tmp_path, residue):
+    lines = [line.replace("ALA A   4", f"{residue} A   4") for line in helix(8)]
     chain = read_structures(write(tmp_path / "a.pdb", "\n".join(lines) + "\n"))[0][0]
     assert chain.sequence == "AAAXAAAA"
     assert len(chain.states) == len(chain.ca) == 8

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +74,25 @@ def test_a_gzip_bomb_is_refused_and_honest_text_is_not(tmp_path, monkeypatch):
     assert len(read_table(path)) == 200_000
     monkeypatch.setattr("bioloom.formats.text.UNPACKED_FREE", 1000)
     refused(lambda: read_table(path), "more than 200 times its size", "unpack it yourself")
+
+
+@pytest.mark.parametrize(
+    ("said", "limit", "told"),
+    [
+        ("7", 7, ""),
+        ("", 100_000, ""),
+        ("many", 100_000, "takes a whole number above 0, got 'many': the limit stays 100,000"),
+        ("0", 100_000, "got '0'"),
+        ("1e6", 100_000, "got '1e6'"),
+    ],
+)
+def test_the_environment_sets_a_limit(said, limit, told):
+    command = [sys.executable, "-c", "from bioloom.limits import *; print(MOST_RESIDUES)"]
+    env = os.environ | {"BIOLOOM_MOST_RESIDUES": said}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+    assert int(done.stdout) == limit
+    assert told in done.stderr
+    assert bool(told) == bool(done.stderr)
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -169,7 +169,7 @@ def test_a_loop_is_ended_with_its_reason(tmp_path, monkeypatch):
         "process.read = lambda path, most: any(iter(int, 1))\nprocess.main()\n",
     )
     monkeypatch.setattr("bioloom.formats._h5ad_process.__file__", str(script))
-    monkeypatch.setattr("bioloom.formats.h5ad.SECONDS", 1)
+    monkeypatch.setattr("bioloom.formats.h5ad.H5AD_SECONDS", 1)
     refused(lambda: read_h5ad(path), "could not be read in 1 s of CPU time")
 
 
@@ -185,7 +185,7 @@ def test_the_zeros_of_a_small_file_have_room(tmp_path, monkeypatch):
         for side, size in zip(("obs", "var"), shape, strict=True):
             names = file.create_group(side)
             names.attrs["_index"], names["name"] = "name", [f"{side}{i}" for i in range(size)]
-    monkeypatch.setattr("bioloom.formats.h5ad.MEMORY", 2**28)
+    monkeypatch.setattr("bioloom.formats.h5ad.H5AD_MEMORY", 2**28)
     matrix, _ = read_h5ad(path)
     assert matrix.shape == shape
     assert matrix.iloc[0, 3] == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import gzip
 from pathlib import Path
 
 import pytest
@@ -104,6 +106,11 @@ BAM = "sample,fastq_1,fastq_2,bam"
 )
 def test_faults_are_told_with_their_row(folder: Path, header: str, rows: list[str], expected: str):
     refused(lambda: read_sheet(sheet(*rows, header=header)), expected)
+
+
+@pytest.mark.parametrize("content", [codecs.BOM_UTF16_LE, codecs.BOM_UTF8, gzip.compress(b"")])
+def test_a_sheet_of_nothing_has_no_rows(folder: Path, content: bytes):
+    refused(lambda: read_sheet(write(Path("s.csv"), content)), "no rows")
 
 
 def test_other_endings_are_refused(folder: Path):

@@ -181,6 +181,21 @@ def test_a_header_of_r_is_one_field_short(tmp_path):
     assert np.isnan(matrix.loc["p2", "KIT"])
 
 
+@pytest.mark.parametrize("row", ["g\t1.5\t2", '"g"\t"1.5"\t"2"', "g\t 1.5\t2 ", "g,1.5,2"])
+def test_a_short_header_names_all_columns_but_the_first(tmp_path, row):
+    mark = "," if "," in row else "\t"
+    path = write(tmp_path / "t.txt", f"p1{mark}p2\n{row}\n")
+    assert read_table(path).to_dict("list") == {"1": ["g"], "p1": ["1.5"], "p2": ["2"]}
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "csv.gz", "txt"])
+def test_a_header_that_comes_again_is_told_in_any_file(tmp_path, ending):
+    mark = "," if "csv" in ending else "\t"
+    content = f'id{mark}x\na{mark}1\n"id"{mark}"x"\nb{mark}2\n'.encode()
+    path = write(tmp_path / f"t.{ending}", gzip.compress(content) if "gz" in ending else content)
+    refused(lambda: read_table(path), "header comes again.*row 3")
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32", "utf-8-sig"])
 def test_unicode_text_is_known_by_its_byte_order_mark(tmp_path, encoding):
     mark = "\ufeff" if encoding == "utf-16-be" else ""
@@ -235,6 +250,16 @@ def test_a_word_for_missing_is_missing_in_numbers_and_features_and_told_among_la
     assert segment(unlabelled=["NA"]) == ["HA", "-", "-"]
 
 
+@pytest.mark.parametrize("word", MISSING)
+@pytest.mark.parametrize("role", ["id", "gene", "drug"])
+def test_any_word_for_missing_may_be_a_name_among_ids_and_labels(tmp_path, word, role):
+    path = write(tmp_path / "t.csv", f"name,x\nHA,1\n{word},2\n")
+    options = {"read": {}, "columns": {role: "name"}}
+    refused(lambda: read_source(path, "s", options), f'"{word}" may be missing.*row 3, column name')
+    kept = options | {"read": {"s": {"not_missing": [word]}}}
+    assert read_source(path, "s", kept)["name"].tolist() == ["HA", word]
+
+
 def test_a_label_of_numbers_may_be_missing_by_a_word(tmp_path):
     path = write(tmp_path / "t.csv", "id,y\na,1\nb,NA\nc,0\n")
     options = {"read": {}, "columns": {"label": "y"}}
@@ -269,6 +294,26 @@ def test_parquet_has_the_index_that_pandas_wrote_as_columns(tmp_path):
     assert read_table(path)["gene"].tolist() == ["TP53", "KIT"]
     matrix.reset_index(drop=True).to_parquet(path)
     assert read_table(path).columns.tolist() == ["p1", "p2"]
+
+
+@pytest.mark.parametrize(
+    ("index", "columns"),
+    [
+        (pd.MultiIndex.from_tuples([("a", 1), ("b", 2)], names=["id", "visit"]), ["id", "visit"]),
+        (pd.CategoricalIndex(["a", "b"], name="id"), ["id"]),
+        (pd.Index([17, 4], name="id"), ["id"]),
+        (pd.DatetimeIndex(["2020-01-02", "2021-03-04"], name="day"), ["day"]),
+        (pd.Index(["a", "b"]), ["1"]),
+    ],
+    ids=["levels", "categories", "numbers", "dates", "nameless"],
+)
+def test_any_index_of_parquet_is_columns(tmp_path, index, columns):
+    path = tmp_path / "t.parquet"
+    pd.DataFrame({"x": [1.5, 2]}, index=index).to_parquet(path)
+    table = read_table(path)
+    assert table.columns.tolist() == [*columns, "x"]
+    expected = index.to_frame().iloc[:, 0].astype("str").str[:10]  # without the hour
+    assert text(table[columns[0]]).str[:10].tolist() == expected.tolist()
 
 
 def test_parquet_of_a_database_has_decimals_dates_gaps_and_bytes(tmp_path):
@@ -364,6 +409,20 @@ def test_a_parquet_that_would_unpack_to_more_than_the_limit_is_refused(tmp_path,
     pq.write_table(pa.table({"x": np.zeros(100)}), path := tmp_path / "t.parquet")
     monkeypatch.setattr("bioloom.formats.parquet.MOST_VALUES", 50)
     refused(lambda: read_table(path), "100 x 1 values are more than 50")
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "csv.gz"])
+def test_a_text_table_of_more_values_or_columns_than_the_limits_is_refused(
+    tmp_path, monkeypatch, ending
+):
+    mark = "," if "csv" in ending else "\t"
+    content = (f"id{mark}x\n" + f"a{mark}1\n" * 40).encode()
+    path = write(tmp_path / f"t.{ending}", gzip.compress(content) if "gz" in ending else content)
+    monkeypatch.setattr("bioloom.formats.delimited.BATCH", 10)
+    monkeypatch.setattr("bioloom.formats.delimited.MOST_VALUES", 50)
+    refused(lambda: read_table(path), "values or more; 50 are the most", "BIOLOOM_MOST_VALUES")
+    monkeypatch.setattr("bioloom.formats.delimited.MOST_COLUMNS", 1)
+    refused(lambda: read_table(path), "2 columns or more; 1 are the most", "BIOLOOM_MOST_COLUMNS")
 
 
 def test_a_file_without_header_takes_the_names_that_are_given(tmp_path):

@@ -170,3 +170,21 @@ def test_text_tables_may_have_decimal_commas_too(tmp_path):
     assert read_matrix(path, decimal="comma")[1]["crp"].tolist() == [3.5, 1250.5, 7]
     mixed = csv(tmp_path / "b.csv", "id;crp", "P1;3,5", "P2;1.025")
     refused(lambda: read_table(mixed, decimal="comma"), "row 3", "may be 1025")
+
+
+@pytest.mark.parametrize("formula", [None, "=SUM(B2:B6)"])
+def test_a_workbook_without_formulas_is_parsed_once(tmp_path, monkeypatch, formula):
+    path = book(tmp_path / "a.xlsx", [["P1", 1], ["P2", 2]], header=[["id", "crp"]])
+    if formula:
+        path = book(tmp_path / "b.xlsx", [["P1", formula]], header=[["id", "crp"]])
+    parsed, load = [], openpyxl.load_workbook
+    monkeypatch.setattr(
+        openpyxl,
+        "load_workbook",
+        lambda *args, **given: parsed.append(given) or load(*args, **given),
+    )
+    if formula:
+        refused(lambda: read_table(path), "look like sums")
+    else:
+        assert read_table(path)["crp"].tolist() == ["1", "2"]
+    assert len(parsed) == (2 if formula else 1)

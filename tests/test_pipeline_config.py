@@ -409,6 +409,22 @@ def test_an_option_that_nothing_reads_is_refused(tmp_path, sources, read, expect
         read_project(config)
 
 
+@pytest.mark.parametrize(
+    ("application", "misspelt", "meant"),
+    [
+        ("variant_calling", "truht", "truth"),
+        ("variant_calling", "referenec", "reference"),
+        ("gene_expression", "genom", "genome"),
+        ("protein_function", "colums", "columns"),
+    ],
+)
+def test_a_misspelt_source_is_told_as_one(tmp_path, application, misspelt, meant):
+    training = {misspelt: "a.file"}
+    content = {"application": application, "datasets": {"training": training}}
+    config = write_tasks(tmp_path, a=yaml.safe_dump(content))
+    refused(lambda: read_project(config), f"Unknown option '{misspelt}'.*did you mean '{meant}'")
+
+
 def test_anchors_that_unfold_without_end_are_told(tmp_path):
     """A few lines of YAML become billions of values."""
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]

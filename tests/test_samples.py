@@ -18,6 +18,7 @@ from bioloom.samples import (
     read_samples,
     write_samples,
 )
+from bioloom.samples.cleaning import likely_slips
 from bioloom.samples.quality import quality
 
 ROOT = Path(__file__).parents[1]
@@ -102,6 +103,41 @@ def test_quality_of_persons_says_nothing_of_a_few():
     assert shown["dropped"] == {"duplicate": 3}
 
 
+def classes(**counts: int) -> pd.DataFrame:
+    """Rows with a label each."""
+    return pd.DataFrame({"label": [name for name, count in counts.items() for _ in range(count)]})
+
+
+@pytest.mark.parametrize("slip", ["resistnat", "resistan", "ressistant", "resistent", "Resistant"])
+def test_a_class_that_is_likely_a_slip_of_the_pen_is_told(slip):
+    rows = classes(resistant=40, susceptible=40, **{slip: 2})
+    [note] = likely_slips(rows, private=False)
+    assert f"The class '{slip}' of 2 rows is called nearly as 'resistant'" in note
+    [note] = likely_slips(rows, private=True)
+    assert note.startswith("A class of fewer than 5 rows is called nearly as 'resistant'")
+    assert slip not in note
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        {"resistant": 40, "resistnat": 5},  # not so few
+        {"resistant": 12, "resistnat": 2},  # nor so many beside it
+        {"stage 1": 40, "stage 4": 2},
+        {"IIIa": 40, "IIIb": 2},
+        {"resistant": 40, "resistance": 2},
+        {"resistant": 40},
+    ],
+)
+def test_other_classes_are_no_slips(counts):
+    assert likely_slips(classes(**counts), private=False) == []
+
+
+def test_numbers_and_several_labels_are_no_classes():
+    assert likely_slips(pd.DataFrame({"label": [1.5, 2.5]}), private=False) == []
+    assert likely_slips(pd.DataFrame({"label.a": [True, False]}), private=False) == []
+
+
 def test_labels_of_new_data_are_not_looked_at(tmp_path):
     ids = ["a", "b", "c"]
     raw = pd.DataFrame({"sample_id": ids, "group": ids, "sequence": "MKVLA", "label": "x"})
@@ -123,6 +159,13 @@ def test_labels_of_new_data_are_not_looked_at(tmp_path):
     refused = clean("training")
     assert refused.returncode == 2
     assert "needs two classes" in refused.stderr
+    labels = ["strong"] * 12 + ["feeble"] * 12 + ["stronk"]
+    letters = {"sequence": ["MKVLA" * (i + 2) for i in range(25)], "label": labels}
+    many = pd.DataFrame({"sample_id": map(str, range(25)), "group": map(str, range(25)), **letters})
+    many.to_parquet(tmp_path / "raw.parquet")
+    note = "The class 'stronk' of 1 rows is called nearly as 'strong'"
+    assert note in clean("training").stderr
+    assert note in (tmp_path / "quality").read_text()
     raw.assign(sequence="").to_parquet(tmp_path / "raw.parquet")
     assert "Dropped 3 of 3 rows: no sequence" in clean("ward").stderr
     assert len(pd.read_parquet(tmp_path / "dropped")) == 3

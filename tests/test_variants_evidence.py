@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+
 import numpy as np
+import pysam
 import pytest
 
 from bioloom.reads.rows import fragment_rows
@@ -22,6 +25,7 @@ from tests.tiny_variants import (
     reads_over,
     write_reference,
 )
+from tests.toys import refused, write
 
 LETTERS = random_letters(1200, 1)
 OTHER = {"A": "G", "C": "T", "G": "A", "T": "C"}
@@ -237,6 +241,16 @@ def test_an_insertion_that_is_only_in_clips(tmp_path):
         reads.append(Read(f"l{i}", 501, f"{clip}S{100 - clip}M", letters[left : left + 100]))
     [(pos, ref, alt, genotype, _)] = called(tmp_path, reads)
     assert (pos, ref, alt, genotype) == (501, LETTERS[500], insertion[2], (1, 1))
+
+
+@pytest.mark.parametrize("level", [1, 6, 9])
+def test_a_reference_of_plain_gzip_says_what_to_do(tmp_path, level):
+    plain = write_reference(tmp_path, {"c": "ACGT" * 50})
+    packed = write(tmp_path / "packed.fa.gz", gzip.compress(plain.read_bytes(), level))
+    refused(lambda: Reference(packed), "compressed by gzip.*packed.fa.gz", "bgzip")
+    pysam.tabix_compress(str(plain), str(tmp_path / "blocks.fa.gz"))
+    assert Reference(tmp_path / "blocks.fa.gz").lengths == {"c": 200}
+    refused(lambda: Reference(write(packed, b"no reference")), "is no FASTA")
 
 
 def test_ambiguous_and_masked_letters_of_the_reference(tmp_path):

@@ -105,11 +105,13 @@ rule predict:
     conda:
         "../../envs/bioloom.yaml"
     params:
+        files=source_files,
         options=lambda wildcards: to_json(task_of(wildcards).at(wildcards.dataset)),
         code=code("predict"),
     shell:
         'python "$BIOLOOM_SCRIPTS/predict.py" --samples {input.samples} --dropped {input.dropped}'
-        " --features {input.features} --model {input.model} --options {params.options:q}"
+        " --features {input.features} --model {input.model} --files {params.files:q}"
+        " --options {params.options:q}"
         " --predictions {output.predictions} --table {output.table} 2>&1 | tee {log}"
 
 
@@ -125,10 +127,12 @@ rule explain_rows:
     conda:
         "../../envs/bioloom.yaml"
     params:
+        files=source_files,
         code=code("explain_rows"),
     shell:
         'python "$BIOLOOM_SCRIPTS/explain_rows.py" --samples {input.samples}'
-        " --features {input.features} --model {input.model} --folder {output.folder}"
+        " --features {input.features} --model {input.model} --files {params.files:q}"
+        " --folder {output.folder}"
         " 2>&1 | tee {log}"
 
 

@@ -120,27 +120,29 @@ def simulated_pairs(genome: Path, options: dict[str, Any]) -> Pairs:
 
 
 def load(lanes: list[list[Path]]) -> tuple[Reads, np.ndarray]:
-    """The reads of all files, and which is the first of each file; mates must be as many."""
+    """The reads of all files, and which is the first of each file."""
     from bioloom.reads.sequences import joined, load_reads
 
     parts, counts = [], []
     for files in lanes:
         of_lane = [load_reads(file) for file in files]
-        sizes = [len(part.offsets) - 1 for part in of_lane]
-        if len(set(sizes)) > 1:
-            message = f"The mates are not as many: {sizes[0]} and {sizes[1]} reads"
-            raise DataError(message, file=files[1])
         parts += of_lane
-        counts += sizes
+        counts += [len(part.offsets) - 1 for part in of_lane]
     return joined(parts), np.cumsum([0, *counts])[:-1]
 
 
 def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
-    """Reads to learn from, or the reads in doubt; notes tell what the spectrum shows."""
+    """Reads to learn from, or the reads in doubt; notes tell what the spectrum shows.
+
+    DataError also for mates that are out of step: the names of all pairs are compared.
+    """
+    from bioloom.formats.fastq import check_fastq
     from bioloom.reads.learning import propose
 
     options = complete_options(options, OPTIONS, "datasets")
     with fastq_files(files, options) as lanes:
+        for mates in lanes:
+            check_fastq(mates)
         reads, first = load(lanes)
     proposal = propose(reads)
     notes = _notes(reads, proposal, simulated=options["simulate"] is not None)

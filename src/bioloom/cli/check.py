@@ -1,4 +1,4 @@
-"""Check the configuration and that all sources are there; no job is run."""
+"""Check the configuration and that all sources are there, or the results; no job is run."""
 
 from __future__ import annotations
 
@@ -9,16 +9,24 @@ from typing import Any
 import yaml
 
 from bioloom.pipeline.project import Project, read_project
+from bioloom.pipeline.verify import verify
 
-HELP = "check the configuration and the sources"
+HELP = "check the configuration and the sources, or the results"
+LOCK = Path("snakemake.lock")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """None: it is the project in the working folder."""
+    """What of the project in the working folder is looked at."""
+    parser.add_argument(
+        "--results", action="store_true", help="compare every result with its recorded digest"
+    )
 
 
-def main() -> None:
-    """Print a line a task; DataError with all mistakes."""
+def main(results: bool = False) -> None:
+    """Print a line a task, or one on all results; DataError with all that is wrong."""
+    if results:
+        print(verify(LOCK))
+        return
     for name, task in project_here().tasks.items():
         print(f"{name}: {task.application}, data sets {', '.join(task.datasets)}")
 

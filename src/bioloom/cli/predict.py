@@ -25,7 +25,6 @@ from bioloom.files import replacing
 HELP = "predict the rows of a file with a trained model"
 OUTCOME = {"label", "time", "event", "entry", "group", "weight", "split"}
 """Columns of training data that new data need not have."""
-SAMPLES = "results/predicted/new/samples.parquet"
 OF_THE_OTHER = ("scored", "prior", "parts")
 """What is said of one data set and not of the next."""
 TABLE = "results/predicted/new/predictions.csv"
@@ -64,9 +63,7 @@ def main(model: Path, data: list[str], out: Path, task: Path | None) -> int:
         process = started("--directory", folder, TABLE)
         said, _ = process.communicate()
         if process.returncode:
-            # The samples of the project that is gone by now are the rows of the file.
-            told = failure(process.returncode, said.splitlines())
-            print(told.replace(SAMPLES, ", ".join(data)), file=sys.stderr)
+            print(failure(process.returncode, said.splitlines()), file=sys.stderr)
             return process.returncode
         with replacing(out) as temporary:
             shutil.copyfile(project / TABLE, temporary)

@@ -18,10 +18,10 @@ import pandas as pd
 from bioloom.clinical import units
 from bioloom.errors import DataError, in_yaml
 from bioloom.formats.columns import (
-    MOST_TOLD,
     likely_type,
     numbers,
     require_columns,
+    rows_told,
     text,
     without_point,
 )
@@ -125,7 +125,7 @@ def _named(
     unknown = column.index[cells.notna() & made.isna()]
     if len(unknown):
         raise DataError(
-            f"Codes of which the codebook says nothing, in row {_listed(unknown)}",
+            f"Codes of which the codebook says nothing, in row {rows_told(unknown)}",
             file=path,
             column=str(column.name),
             hint="add them to `values`, or to `missing`",
@@ -148,7 +148,7 @@ def _in_unit(
     made, wrong, spelt = units.convert(values, text(table[said["unit_column"]]), wanted)
     bad = wrong.dropna()
     if len(bad):
-        told = [f"{reason}: row {_listed(rows.index)}" for reason, rows in bad.groupby(bad)]
+        told = [f"{reason}: row {rows_told(rows.index)}" for reason, rows in bad.groupby(bad)]
         raise DataError(
             f"{len(bad)} values have another unit than {said['unit']} ({'; '.join(told)})",
             file=path,
@@ -195,8 +195,3 @@ def _suspicious(table: pd.DataFrame, names: list[str], path: Path) -> list[str]:
     for note in notes:
         print(f"{path}: {note}", file=sys.stderr)
     return notes
-
-
-def _listed(rows: Iterable[int]) -> str:
-    listed = [str(row) for row in rows]
-    return ", ".join(listed[:MOST_TOLD]) + (" ..." if len(listed) > MOST_TOLD else "")

@@ -15,7 +15,7 @@ import pandas as pd
 
 from bioloom.clinical import labels
 from bioloom.errors import DataError, in_yaml
-from bioloom.formats.columns import MOST_TOLD, numbers, require_columns, text, without_point
+from bioloom.formats.columns import numbers, require_columns, rows_told, text, without_point
 from bioloom.kinds.survival import longest
 from bioloom.metrics.survival import uncensored
 from bioloom.options import Option, named_columns
@@ -159,10 +159,9 @@ def _refuse_rows(wrong: Mapping[str, pd.Series], file: Path, column: str) -> Non
     """DataError that names the rows of each mistake."""
     told = []
     for what, rows in wrong.items():
-        at = [str(row) for row in rows.index[rows.fillna(False)]]
-        if at:
-            more = " ..." if len(at) > MOST_TOLD else ""
-            told.append(f"{what}: row {', '.join(at[:MOST_TOLD])}{more}")
+        at = rows.index[rows.fillna(False)]
+        if len(at):
+            told.append(f"{what}: row {rows_told(at)}")
     if told:
         raise DataError(
             "; ".join(told),

@@ -16,7 +16,7 @@ import pandas as pd
 from bioloom.clinical import units
 from bioloom.clinical.declared import REFUSE, Column
 from bioloom.errors import DataError
-from bioloom.formats.columns import MOST_TOLD
+from bioloom.formats.columns import rows_told
 from bioloom.formats.decimal_comma import numbers_of_texts
 from bioloom.formats.events import left_out_of, left_out_table
 from bioloom.privacy.small_cells import count_shown
@@ -157,8 +157,7 @@ def _refused(
     """The error for values of other units: it names the lines of each, and no value."""
     told = []
     for (reason, file), lines in bad.groupby([wrong, "file"], sort=False)["line"]:
-        shown = ", ".join(map(str, sorted(lines)[:MOST_TOLD]))
-        told.append(f"{reason}: {file} row {shown}{' ...' if len(lines) > MOST_TOLD else ''}")
+        told.append(f"{reason}: {file} row {rows_told(sorted(lines))}")
     return DataError(
         f"{len(bad)} values have another unit than {column.unit} ({'; '.join(told)})",
         column=column.name,

@@ -12,12 +12,12 @@ from bioloom.fitted.signature import check_signature
 
 
 def explain_rows(
-    samples: pd.DataFrame, features: Features, fitted: Fitted, file: Path
+    samples: pd.DataFrame, features: Features, fitted: Fitted, file: str | Path
 ) -> dict[str, pd.DataFrame]:
     """The model's tables by name, each with `sample_id` first; none of no samples.
 
     They are of the model as it was learnt: calibration on validation rows comes after it. `file`
-    is where the samples are.
+    is where the samples came from.
     """
     if samples.empty:
         return {}

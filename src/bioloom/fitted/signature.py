@@ -44,7 +44,7 @@ def make_signature(samples: pd.DataFrame) -> dict[str, Any]:
     return signature | {name: {"type": "option"} for name in option_columns(samples)}
 
 
-def check_signature(samples: pd.DataFrame, signature: dict[str, Any], file: Path) -> None:
+def check_signature(samples: pd.DataFrame, signature: dict[str, Any], file: str | Path) -> None:
     """Refuse new data that lack a column of the training data or give it another type."""
     missing = [name for name in signature if name not in samples]
     if missing:

@@ -98,8 +98,8 @@ def _text(value: Any) -> str:
 def _matrix(item: Any, shape: tuple[int, int], most: int) -> np.ndarray:
     if shape[0] * shape[1] > most:
         raise UnreadableError(
-            f"{shape[0]} x {shape[1]} values are more than {most:,}: keep the variable genes, or "
-            "sum cells to samples (pseudobulk)"
+            f"{shape[0]} x {shape[1]} values are more than {most:,}: keep the variable genes, sum "
+            "cells to samples (pseudobulk), or raise BIOLOOM_MOST_VALUES"
         )
     if not hasattr(item, "keys"):
         if item.shape != shape:
@@ -151,7 +151,8 @@ def main() -> None:
         print(str(error).strip("'\"").splitlines()[0] if str(error) else type(error).__name__)
         sys.exit(2)
     except MemoryError:
-        print(f"It asks for more than {memory / 2**30:.1f} GiB of memory")
+        limit = f"{memory / 2**30:.1f} GiB of memory, which BIOLOOM_H5AD_MEMORY raises"
+        print(f"It asks for more than {limit}")
         sys.exit(2)
     np.savez(output, allow_pickle=False, **arrays)
 

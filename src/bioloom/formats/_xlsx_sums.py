@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bioloom.errors import DataError
+from bioloom.formats.columns import rows_told
 
 SUMMARY = re.compile(r"mean|average|total|sum|median|mittelwert|summe|moyenne|media", re.I)
 SHORT = re.compile(r"n|sd|std", re.I)
@@ -51,7 +52,7 @@ def refuse_sums(
             hint += f", and `last_row: {rows[-1]}` says that all of these are rows of it"
     raise DataError(
         "These rows look like sums, means or notes and not like rows of the table: "
-        + ", ".join(map(str, wrong)),
+        + rows_told(wrong),
         file=path,
         hint=hint,
     )

@@ -20,7 +20,7 @@ from bioloom.errors import DataError, in_yaml, several
 
 TYPES = ("number", "category")
 FEW = 50  # a column with more values may hold ids, which no message shows
-MOST_TOLD = 20  # mistakes that one error lists
+MOST_TOLD = 20  # mistakes, or rows of one, that an error lists
 # A first column without a name, by pandas and R; "1" is ours. Where all columns have numbers for
 # names, as V1 and V2, the table has no header, and none of them is another than the others.
 UNNAMED = ("Unnamed: 0", "index", "level_0", "rownames", "...1", "V1", "1")
@@ -47,6 +47,12 @@ def require_columns(table: pd.DataFrame, names: Iterable[str], file: Path) -> No
                 column=name,
                 hint=hint,
             )
+
+
+def rows_told(rows: Iterable[object]) -> str:
+    """The first of these rows, as a message lists them: `3, 5, 8 ...`."""
+    listed = [str(row) for row in rows]
+    return ", ".join(listed[:MOST_TOLD]) + (" ..." if len(listed) > MOST_TOLD else "")
 
 
 def unique_ids(table: pd.DataFrame, column: str | None, file: Path) -> pd.Series:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from bioloom.errors import DataError
-from bioloom.formats.columns import MOST_TOLD, likely_type
+from bioloom.formats.columns import likely_type, rows_told
 
 WITH_COMMA = r"[<>]?=?\s*[+-]?(?:\d{1,3}(?:[. ']\d{3})+|\d+),\d+"
 WITH_POINT = r"[<>]?=?\s*[+-]?\d+\.\d+"
@@ -26,7 +26,7 @@ def with_points(column: pd.Series, texts: pd.Series, path: Path) -> pd.Series:
     )
     if point.any():
         both = comma & texts.str.contains(".", regex=False).fillna(False).astype(bool)
-        rows = ", ".join(map(str, column.index[point | both][:MOST_TOLD]))
+        rows = rows_told(column.index[point | both])
         raise DataError(
             f"A point where the decimal mark is a comma, in row {rows}",
             file=path,

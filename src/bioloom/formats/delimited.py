@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 
 from bioloom.errors import DataError
 from bioloom.formats.text import open_text
+from bioloom.limits import MOST_COLUMNS, MOST_VALUES, raised_by
 
 # A field may hold a chromosome; the limit, 131,072 letters by default, is one for all readers.
 csv.field_size_limit(2**31 - 1)
@@ -51,7 +52,7 @@ def read_delimited(path: Path, separator: str, header: bool = True, skip: int = 
 
     A header that is one field short, as R writes it, names all columns but the first. Raises
     DataError, with the row, for rows of different length, a header that comes again, quotation
-    marks that are not closed, and for columns of the same name.
+    marks that are not closed, for columns of the same name, and for more values than the limit.
     """
     names: list[str] = []
     rows: list[int] = []
@@ -66,6 +67,7 @@ def read_delimited(path: Path, separator: str, header: bool = True, skip: int = 
             if len(fields) < 2 and not "".join(fields).strip():
                 continue
             if not names:
+                _check_count(len(fields), "columns", MOST_COLUMNS, "MOST_COLUMNS", path)
                 names = fields if header else [""] * len(fields)
                 if header:
                     continue
@@ -84,16 +86,19 @@ def read_delimited(path: Path, separator: str, header: bool = True, skip: int = 
             rows.append(row)
             cells += fields
             if len(cells) > BATCH:
+                _check_count(len(rows) * len(names), "values", MOST_VALUES, "MOST_VALUES", path)
                 batches.append(pa.array(cells, pa.large_string()))
                 cells = []
     if not rows:
         raise DataError("The table has no rows", file=path)
     batches.append(pa.array(cells, pa.large_string()))
-    order = np.arange(len(rows) * len(names)).reshape(len(rows), len(names)).T.ravel()
+    flat = pa.concat_arrays(batches)
+    batches.clear()  # its memory is that of the file
+    order = np.arange(len(flat)).reshape(len(rows), len(names)).T.ravel()
     table = Delimited(
         [name.strip() or str(i) for i, name in enumerate(names, start=1)],
         np.array(rows),
-        pa.concat_arrays(batches).take(pa.array(order)),
+        flat.take(pa.array(order)),
     )
     _check_names(table.names, path)
     if short:
@@ -131,6 +136,12 @@ def _quoted(lines: TextIO, separator: str, path: Path, skip: int) -> Records:
             row=row + 1,
             hint="inside quotes a mark is written twice; without quotes it needs none",
         ) from None
+
+
+def _check_count(count: int, what: str, most: int, name: str, path: Path) -> None:
+    if count > most:
+        message = f"{count:,} {what} or more; {most:,} are the most"
+        raise DataError(message, file=path, hint=raised_by(name))
 
 
 def _check_names(names: list[str], path: Path) -> None:

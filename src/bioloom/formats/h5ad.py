@@ -22,11 +22,11 @@ from bioloom.errors import DataError
 from bioloom.formats import _h5ad_process
 from bioloom.formats.columns import check_ids
 from bioloom.formats.table import typed_table
-from bioloom.limits import MOST_VALUES
+from bioloom.limits import H5AD_MEMORY, H5AD_SECONDS, MOST_VALUES, raised_by
 
 # Of an honest file a second reads 50 MB and more, and writes 500 MB of the matrix.
-SECONDS, BYTES_A_SECOND = 10, 2**20
-MEMORY, MEMORY_TIMES = 2**30, 50  # bytes beside the matrix, and times the file's size
+BYTES_A_SECOND = 2**20
+MEMORY_TIMES = 50  # the file's size
 
 
 def is_h5ad(path: Path) -> bool:
@@ -63,12 +63,12 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     if find_spec("h5py") is None:
         raise DataError("Reading .h5ad needs the package h5py", file=path, hint="pip install h5py")
     size = path.stat().st_size
-    seconds = SECONDS + size // BYTES_A_SECOND
+    seconds = H5AD_SECONDS + size // BYTES_A_SECOND
     with TemporaryDirectory() as folder:
         output = Path(folder) / "arrays.npz"
         # A sparse matrix of few values is a small file, and still all of its zeros here.
         matrix = MOST_VALUES * np.dtype(np.float32).itemsize
-        limits = [MOST_VALUES, seconds, MEMORY + MEMORY_TIMES * size + matrix]
+        limits = [MOST_VALUES, seconds, H5AD_MEMORY + MEMORY_TIMES * size + matrix]
         command = [sys.executable, "-P", _h5ad_process.__file__, path, output, *limits]
         done = subprocess.run(
             list(map(str, command)),
@@ -85,7 +85,8 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         message = f"The AnnData file cannot be read: {done.stdout.strip()}"
         raise DataError(message, file=path, hint=hint)
     if done.returncode == -signal.SIGXCPU:
-        raise DataError(f"It could not be read in {seconds} s of CPU time", file=path, hint=hint)
+        problem = f"It could not be read in {seconds} s of CPU time"
+        raise DataError(problem, file=path, hint=f"{hint}; {raised_by('H5AD_SECONDS')}")
     if done.returncode < 0:
         name = signal.Signals(-done.returncode).name
         raise DataError(f"Reading it ended with {name}", file=path, hint=hint)

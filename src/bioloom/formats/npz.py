@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from bioloom.errors import DataError
-from bioloom.limits import UNPACKED_FREE, UNPACKED_TIMES
+from bioloom.limits import UNPACKED_FREE, UNPACKED_TIMES, raised_by
 
 # NotImplementedError: a compression that zipfile does not know; RuntimeError: a password.
 DAMAGE = (
@@ -32,7 +32,8 @@ def read_npz(
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(member.file_size for member in archive.infolist())
         if unpacked > max(UNPACKED_FREE, UNPACKED_TIMES * size):
-            raise DataError(f"It unpacks to more than {UNPACKED_TIMES} times its size", file=path)
+            problem = f"It unpacks to more than {UNPACKED_TIMES} times its size"
+            raise DataError(problem, file=path, hint=raised_by("UNPACKED_TIMES"))
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in (file.files if names is None else names)}
     except FileNotFoundError:

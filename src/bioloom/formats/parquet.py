@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from bioloom.errors import DataError
-from bioloom.limits import MOST_VALUES
+from bioloom.limits import MOST_VALUES, raised_by
 
 NO_NAME = re.compile(r"__index_level_\d+__")  # how pandas calls an index without a name
 
@@ -35,7 +35,8 @@ def read_parquet(path: Path, needed: Collection[str] = ()) -> dict[str, pa.Array
                 raise DataError(
                     f"{shape[0]} x {shape[1]} values are more than {MOST_VALUES:,}",
                     file=path,
-                    hint="keep the rows and columns that are wanted",
+                    hint="keep the rows and columns that are wanted, or "
+                    + raised_by("MOST_VALUES"),
                 )
             table = file.read()
         table.validate(full=True)

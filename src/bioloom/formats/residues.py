@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from bioloom.errors import DataError
-from bioloom.limits import MOST_RESIDUES
+from bioloom.limits import MOST_RESIDUES, raised_by
 
 # IUPAC-IUB 1983: B is D or N, Z is E or Q, J is I or L, X any; U and O are rare residues of their
 # own. What reads them, and how, is for the embedder.
@@ -40,7 +40,8 @@ def standard_sequences(sequences: pd.Series, path: Path) -> pd.Series:
                 f"A protein of {len(sequence):,} residues; {MOST_RESIDUES:,} are the most",
                 file=path,
                 row=row,
-                hint="is a header missing between two? the longest protein known has 35,991",
+                hint="is a header missing between two? the longest protein known has 35,991; "
+                + raised_by("MOST_RESIDUES"),
             )
     if letters <= NUCLEOTIDES and sequences.str.len().sum() >= 100:
         raise DataError(

@@ -120,6 +120,8 @@ def _rows(path: Path) -> dict[int, dict[str, str]]:
             ]
         except csv.Error as error:
             raise DataError(f"The sheet is no table: {error}", file=path) from None
+    if not table:  # nothing but a byte order mark, say
+        return {}
     header = table[0]
     _check_header(header, path)
     rows = {}

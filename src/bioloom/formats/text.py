@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TextIO, cast
 
 from bioloom.errors import DataError
-from bioloom.limits import UNPACKED_FREE, UNPACKED_TIMES
+from bioloom.limits import UNPACKED_FREE, UNPACKED_TIMES, raised_by
 
 GZIP = b"\x1f\x8b"
 # Characters that stand in no name: of control, and byte order marks amid joined files.
@@ -104,7 +104,8 @@ class _Unpacked(io.RawIOBase):
             raise DataError(
                 f"The gzip file unpacks to more than {UNPACKED_TIMES} times its size",
                 file=self.path,
-                hint="unpack it yourself if that is right: a plain file has no such limit",
+                hint="unpack it yourself if that is right: a plain file has no such limit; or "
+                + raised_by("UNPACKED_TIMES"),
             )
         return count
 

@@ -23,9 +23,10 @@ import pyarrow as pa
 
 from bioloom.errors import DataError, several
 from bioloom.formats._xlsx_sums import refuse_sums
+from bioloom.formats.columns import rows_told
 from bioloom.formats.decimal_comma import with_points
 from bioloom.formats.delimited import Delimited
-from bioloom.limits import UNPACKED_FREE, UNPACKED_TIMES
+from bioloom.limits import UNPACKED_FREE, UNPACKED_TIMES, raised_by
 from bioloom.options import Option
 from bioloom.privacy import dates
 
@@ -39,6 +40,7 @@ SHEET_OPTIONS: dict[str, Any] = {
     "last_row": Option(None, type=int, minimum=1),
     "date_order": Option(None, type=str, choices=(*ORDERS,)),
 }
+FORMULA_CELL = re.compile(rb"<(\w+:)?f[ />]")
 _DAMAGE = (
     *(zipfile.BadZipFile, zlib.error, OSError, EOFError, SyntaxError, RuntimeError),
     *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
@@ -89,7 +91,7 @@ def read_sheet(path: Path, options: Mapping[str, Any]) -> Delimited:
 
 
 def _open(path: Path) -> tuple[Any, Any]:
-    """The workbook with values, and with formulas."""
+    """The workbook with values, and with formulas: one and the same where there are none."""
     try:
         import openpyxl
     except ImportError:
@@ -101,9 +103,12 @@ def _open(path: Path) -> tuple[Any, Any]:
     try:
         with zipfile.ZipFile(path) as packed:
             size = sum(member.file_size for member in packed.infolist())
-        if size > max(UNPACKED_FREE, UNPACKED_TIMES * path.stat().st_size):
-            raise DataError("The workbook unpacks to far more than its size", file=path)
-        return openpyxl.load_workbook(path, data_only=True), openpyxl.load_workbook(path)
+            if size > max(UNPACKED_FREE, UNPACKED_TIMES * path.stat().st_size):
+                problem = f"The workbook unpacks to more than {UNPACKED_TIMES} times its size"
+                raise DataError(problem, file=path, hint=raised_by("UNPACKED_TIMES"))
+            computed = any(FORMULA_CELL.search(packed.read(name)) for name in packed.namelist())
+        values = openpyxl.load_workbook(path, data_only=True)
+        return values, openpyxl.load_workbook(path) if computed else values
     except FileNotFoundError:
         raise DataError("There is no such file", file=path) from None
     # What a damaged file raises: openpyxl documents little of it.
@@ -173,7 +178,7 @@ def _column(
     """The texts of one column; "" is missing."""
     where: dict[str, Any] = {"file": path, "column": name}
     if broken := [n for n, c in zip(rows, cells, strict=True) if _is_error(c)]:
-        raise DataError(f"A formula that failed, in row {_listed(broken)}", **where)
+        raise DataError(f"A formula that failed, in row {rows_told(broken)}", **where)
     typed = [isinstance(cell.value, datetime | date) for cell in cells]
     texts = [str(cell.value).strip() if isinstance(cell.value, str) else "" for cell in cells]
     written = [bool(dates.is_full(text) or dates.is_short(text)) for text in texts]
@@ -191,7 +196,7 @@ def _column(
                 if is_date or _is_number(cell)
             ]
             raise DataError(
-                f"Dates in a column of something else, in row {_listed(strange)}",
+                f"Dates in a column of something else, in row {rows_told(strange)}",
                 **where,
                 hint="a spreadsheet makes dates of gene names such as SEPT2 and MARCH1: write what "
                 "they were, in cells of text",
@@ -202,7 +207,7 @@ def _column(
         odd = [n for n, is_number in zip(rows, numeric, strict=True) if is_number]
         if 2 * len(odd) < filled:
             print(
-                f"{path}: {name} is text, and a number in row {_listed(odd)}: zeros in front of "
+                f"{path}: {name} is text, and a number in row {rows_told(odd)}: zeros in front of "
                 "it may be lost",
                 file=sys.stderr,
             )
@@ -241,13 +246,13 @@ def _dates(
         made.append(str(found.date() if isinstance(found, datetime) else found))
     if unsure:
         raise DataError(
-            f"Which is the day and which the month cannot be told, in row {_listed(unsure)}",
+            f"Which is the day and which the month cannot be told, in row {rows_told(unsure)}",
             **where,
             hint="`date_order: day first`, or `month first`, under `read`",
         )
     if wrong:
         raise DataError(
-            f"No day, or one that is in no calendar, in row {_listed(wrong)}",
+            f"No day, or one that is in no calendar, in row {rows_told(wrong)}",
             **where,
             hint="mend these cells, or leave them empty",
         )
@@ -279,7 +284,3 @@ def _text(cell: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value).strip()
-
-
-def _listed(rows: list[int]) -> str:
-    return ", ".join(map(str, rows[:20])) + (" ..." if len(rows) > 20 else "")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bioloom.errors import DataError
+from bioloom.errors import DataError, unknown_name
 from bioloom.formats.table import EXCEL, is_table
 from bioloom.formats.xlsx import SHEET_OPTIONS
 from bioloom.options import column_names, complete_options
@@ -40,7 +40,7 @@ def dataset_mistakes(task: Task, dataset: str) -> list[str]:
     for name, source in task.sources(dataset).items():
         mistakes += source_mistakes(f"{place}.{name}", source)
     others = task.dataset_options(dataset)
-    wrong = mistakes_of(place, complete_options, others, application.dataset_options, dataset)
+    wrong = mistakes_of(place, _check_options, task, dataset, others)
     # Not of a section in it, such as `records`.
     if any("Unknown option" in mistake and f"under `{dataset}`" in mistake for mistake in wrong):
         known = ", ".join(application.all_sources)
@@ -69,6 +69,16 @@ def dataset_mistakes(task: Task, dataset: str) -> list[str]:
         mistakes += mistakes_of(f"{place}.read", _check_read, task, dataset, name)
     mistakes += mistakes_of(f"{place}.reads", _check_reads, task, dataset)
     return mistakes or mistakes_of(place, check_paths, _read_files(task, dataset))
+
+
+def _check_options(task: Task, dataset: str, options: Mapping[str, Any]) -> None:
+    """Raise DataError for what is no option, with the nearest one, or source, and for its value."""
+    known = task.code.dataset_options
+    for name in options:
+        if name not in known:
+            near = (*task.code.all_sources, *known)
+            raise unknown_name("option", name, near, f" under `{dataset}`")
+    complete_options(options, known, dataset)
 
 
 def _read_files(task: Task, dataset: str) -> list[str]:

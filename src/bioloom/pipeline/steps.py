@@ -80,8 +80,8 @@ STEPS: dict[str, Step] = {
         ("application", "kinds", "embedder", "model"),
         {"explanation": "explanation.parquet"},
     ),
-    "predict": Step(("datasets",), modules=("kinds", "model")),
-    "explain_rows": Step(modules=("kinds", "model")),
+    "predict": Step(("application", "datasets"), ("sources",), ("kinds", "model")),
+    "explain_rows": Step(("application", "datasets"), ("sources",), ("kinds", "model")),
     "score": Step(
         ("application", "kind", "datasets", "clean", "model", "baselines", "preprocess")
         + ("positive", "high_above", "threshold", "horizons", "refit", "evaluate"),

@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from bioloom.errors import DataError, unknown_name
-from bioloom.limits import MOST_CONFIGURED
+from bioloom.limits import MOST_CONFIGURED, raised_by
 
 Content = dict[str, Any]
 
@@ -88,7 +88,7 @@ def refuse_unfolding(content: Content, path: Path) -> None:
 
     if (count := size(content)) > MOST_CONFIGURED:
         message = f"Its anchors unfold to {count:,} values, more than {MOST_CONFIGURED:,}"
-        raise DataError(message, file=path)
+        raise DataError(message, file=path, hint=raised_by("MOST_CONFIGURED"))
 
 
 def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> Content:

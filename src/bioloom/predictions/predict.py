@@ -18,14 +18,17 @@ FITTED = ["threshold"]
 """Columns of an answer that only say how it was calibrated, as model.yaml does."""
 
 
-def predict(samples: pd.DataFrame, features: Features, fitted: Fitted, file: Path) -> pd.DataFrame:
+def predict(
+    samples: pd.DataFrame, features: Features, fitted: Fitted, file: str | Path
+) -> pd.DataFrame:
     """One row an answer, in the order of the samples: of a sample, of each target, residue or pair.
 
     The keys and columns are those of the kind (`Kind.rows`, `Kind.answer`): classes have
     `prediction, probability, p.<class>, prediction_set`, values `prediction, low, high` and the
     `call` high or low where the task has `high_above`. Then `out_of_distribution, abstain,
     model_id`. The set or interval holds the truth for 90 % of samples like the validation rows. A
-    row that the model can give no answer has nothing but the reason, in `abstain`.
+    row that the model can give no answer has nothing but the reason, in `abstain`. Errors name
+    `file`, from which the samples came.
     """
     if samples.empty:
         return _finished(_of_nothing(fitted), samples, fitted)

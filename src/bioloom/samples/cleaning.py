@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -9,12 +11,17 @@ import numpy as np
 import pandas as pd
 
 from bioloom.errors import DataError, unknown_name
-from bioloom.privacy.small_cells import FEW
+from bioloom.privacy.small_cells import FEW, count_shown
 from bioloom.samples import feature_columns, label_columns, text_columns
 from bioloom.samples.columns import has_classes, is_flag
 
 FEWEST_OF_LABEL = 5
 """Samples that have one of several labels, and that lack it: each part of a split needs both."""
+
+SHORTEST_NAME = 5
+"""Letters from which on two names of classes are alike by a slip and not by chance."""
+SLIP_TIMES = 10
+"""How many times as many rows the class has that a slip of the pen was meant for."""
 
 Rules = Mapping[str, Callable[[pd.DataFrame], pd.Series]]
 
@@ -114,6 +121,44 @@ def label_rules(samples: pd.DataFrame, min_class_size: int) -> Rules:
 def rare_class(min_class_size: int) -> Callable[[pd.DataFrame], pd.Series]:
     """A rule: rows of a class with fewer than `min_class_size` rows."""
     return lambda samples: samples["label"].map(samples["label"].value_counts()) < min_class_size
+
+
+def likely_slips(rows: pd.DataFrame, *, private: bool) -> list[str]:
+    """Notes on classes of very few rows whose names are one edit away from that of another class.
+
+    `resistnat` beside `resistant` is likely to be it. Names that differ in digits alone, or are
+    shorter than `SHORTEST_NAME`, are often those of grades. Of persons (`private`) the name of a
+    rare class is not shown.
+    """
+    if not has_classes(rows):
+        return []
+    counts = rows["label"].dropna().astype("str").value_counts()
+    notes = []
+    for name, count in counts[counts < FEW].items():
+        near = next(
+            (
+                other
+                for other in counts.index[counts >= max(FEW, SLIP_TIMES * count)]
+                if min(len(name), len(other)) >= SHORTEST_NAME and _is_one_edit(name, other)
+            ),
+            None,
+        )
+        if near is not None:
+            shown = "A class" if private else f"The class {name!r}"
+            notes.append(
+                f"{shown} of {count_shown(count, private)} rows is called nearly as {near!r}: is "
+                "it a slip of the pen? `classes` under the data set renames it"
+            )
+    return notes
+
+
+def _is_one_edit(one: str, other: str) -> bool:
+    """Whether a letter is another, is left out or put in, or two are exchanged; no digit counts."""
+    same = len(os.path.commonprefix([one, other]))
+    a, b = one[same:], other[same:]
+    exchanged = a[:2] == b[:2][::-1] and a[2:] == b[2:]
+    changed = exchanged or a[1:] == b[1:] or a[1:] == b or a == b[1:]
+    return changed and re.sub(r"\d", "", one) != re.sub(r"\d", "", other)
 
 
 def require_labels(samples: pd.DataFrame) -> None:

@@ -29,7 +29,7 @@ from tqdm import tqdm
 
 from bioloom.errors import DataError
 from bioloom.files import replacing, sha256, shared_cache
-from bioloom.limits import UNPACKED_FREE, UNPACKED_TIMES
+from bioloom.limits import UNPACKED_FREE, UNPACKED_TIMES, raised_by
 
 ATTEMPTS = 4
 CHUNK = 1 << 20
@@ -299,7 +299,8 @@ def _refuse_bomb(unpacked: int, packed: int, source: dict) -> None:
         raise DataError(
             f"{source['member']} in {_label(source)} unpacks to {unpacked:,} bytes, more than "
             f"{UNPACKED_TIMES} times its size",
-            hint="unpack it yourself, and name the file, if that is right",
+            hint="unpack it yourself, and name the file, if that is right; or "
+            + raised_by("UNPACKED_TIMES"),
         )
 
 

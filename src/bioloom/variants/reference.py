@@ -9,6 +9,8 @@ import numpy as np
 import pysam
 
 from bioloom.errors import DataError
+from bioloom.formats.text import GZIP
+from bioloom.reads.bgzf import MAGIC
 from bioloom.variants.alleles import encode
 
 CHUNK = 1 << 20
@@ -32,6 +34,10 @@ class Reference:
         try:
             self._fasta = pysam.FastaFile(str(link))
         except (OSError, ValueError) as error:
+            if _is_plain_gzip(self.file):
+                message = "The reference is compressed by gzip, in which no region can be looked up"
+                hint = "unpack it (`gunzip`), or compress it again by `bgzip`"
+                raise DataError(message, file=self.file, hint=hint) from error
             hint = "FASTA with lines of one length, as text or compressed by bgzip"
             raise DataError("The reference is no FASTA", file=self.file, hint=hint) from error
         finally:
@@ -63,3 +69,10 @@ class Reference:
                 raise DataError(message, file=self.file, hint="damaged, or no FASTA")
             self._chunks[key] = encode(letters)
         return self._chunks[key]
+
+
+def _is_plain_gzip(file: Path) -> bool:
+    """Whether a file is compressed, but not in the blocks of bgzip."""
+    with file.open("rb") as stream:
+        start = stream.read(len(MAGIC))
+    return start.startswith(GZIP) and start != MAGIC
