@@ -25,7 +25,7 @@ QUICK = ("init", "check", "applications", "models")
 
 
 def snippets(language: str) -> list[Any]:
-    """The fenced blocks of a language on all pages, as parameters that are called by their place."""
+    """The fenced blocks of a language on all pages, as parameters called by their place."""
     fence = re.compile(rf"^( *)```{language}\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
     return [
         pytest.param(textwrap.dedent(found[2]), id=f"{page.stem}:{line}")
