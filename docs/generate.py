@@ -1,4 +1,4 @@
-"""The pages that mkdocs makes of the code: options of tasks, embedders and models, applications.
+"""What mkdocs makes of the code: tables of options, and a page for each application.
 
 A hook of mkdocs.yml. Nothing is written beside the sources, so that no page can be older than the
 code; options are those of the schemas by which editors check.
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ import pandas as pd
 import yaml
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 from bioloom.application import application_names, get_application
 from bioloom.cli.models import described_parameters
@@ -28,7 +31,7 @@ from bioloom.pipeline.task_files import read_task_file
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "tests/examples"
-PREDICTIONS = Path(__file__).parent / "predictions"
+PREDICTIONS = ROOT / "docs/predictions"
 Schema = Mapping[str, Any]
 
 TYPES = {
@@ -38,297 +41,277 @@ TYPES = {
     "string": "text",
     "array": "a list",
     "object": "a mapping",
-    "null": "null",
 }
 LIMITS = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most"}
-TEXT = (".csv", ".tsv", ".fasta", ".fa", ".vcf", ".yaml")
-"""Endings of the files of an example that are shown."""
-SHOWN = 8
-"""Lines of a file that are shown."""
-WIDEST = 100
-"""Letters of a line that are shown."""
-FILLED = ("split", "features", "preprocess", "model", "baselines")
-"""Sections that an application fills in where a task leaves them out."""
-READ_MORE = {
-    "disease_diagnosis": "tables",
+APART = ("datasets", "split", "features", "model", "preprocess")
+"""Sections of a task that are told by themselves."""
+FILLED = (*APART[1:], "baselines")
+"""Those that an application fills in where a task does not say them."""
+BINARY = (".bam", ".gz")
+LINES, LETTERS = 8, 100
+"""How much of a file is shown."""
+SUBJECTS = {
+    "disease_diagnosis": "records",
     "disease_risk": "risk",
+    "gene_regulatory_network": "models",
     "genome_assembly": "assembly",
     "precision_medicine": "precision",
     "protein_interaction": "models",
-    "gene_regulatory_network": "models",
     "treatment_recommendation": "treatment",
     "variant_calling": "variants",
 }
-"""The page of an application's subject, where there is one."""
+"""The page on an application's subject, where there is one."""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages; mkdocs calls this once it knows its own."""
-    pages = {
-        "options/tasks.md": tasks(),
-        "options/config.md": config_page(),
-        "options/embedders.md": embedders(),
-        "options/models.md": models(),
-        **{f"applications/{name}.md": application(name) for name in application_names()},
-        "contributing.md": (ROOT / "CONTRIBUTING.md").read_text(),
-        "changelog.md": (ROOT / "CHANGELOG.md").read_text(),
-    }
+    """Add the pages that have no file in docs/."""
+    pages = {f"applications/{name}.md": application_page(name) for name in application_names()}
+    pages["contributing.md"] = (ROOT / "CONTRIBUTING.md").read_text()
+    pages["changelog.md"] = (ROOT / "CHANGELOG.md").read_text()
     for path, text in pages.items():
         files.append(File.generated(config, path, content=text))
     return files
 
 
-def tasks() -> str:
-    """All keys of a task file but those that an application, an embedder or a model adds."""
-    definitions = task_schema()["$defs"]
-    keys = dict(definitions["task"]["properties"])
-    dataset, split = keys.pop("datasets"), keys.pop("split")
-    shared = definitions["part"]["allOf"][0]["then"]["properties"]
-    places = dict.fromkeys(("model",), "models.md") | {"features": "embedders.md"}
-    keys |= {name: {"description": f"see [{name}]({page})"} for name, page in places.items()}
-    baseline = keys["baselines"]["additionalProperties"]["properties"]
-    keys["baselines"] = {
-        "type": "object",
-        "description": f"by names of yours: {', '.join(baseline)}, where they are other than above",
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Put what is made of the code where a page has `<!-- name -->`."""
+    made = {
+        "task": task_options,
+        "split": split_options,
+        "features": features_options,
+        "model": lambda: table(section("model")["properties"]),
+        "preprocess": lambda: table(section("preprocess")["properties"]),
+        "config": lambda: table(config_schema()["properties"]),
+        "embedders": embedders,
+        "models": models,
     }
-    named = dataset["propertyNames"]["not"]["enum"]
+    return re.sub(r"^<!-- (\w+) -->$", lambda found: made[found[1]](), markdown, flags=re.MULTILINE)
+
+
+schema_of_tasks = cache(task_schema)
+
+
+def section(name: str) -> Schema:
+    """A section of a task."""
+    return schema_of_tasks()["$defs"][name]
+
+
+def cases(name: str) -> dict[str, Schema]:
+    """What a section takes, by the value of the key that says which kind it is."""
+    return {
+        next(iter(case["if"]["properties"].values()))["const"]: case["then"]["properties"]
+        for case in section(name)["allOf"]
+    }
+
+
+def task_options() -> str:
+    """The keys of a task."""
+    keys = section("task")["properties"]
+    own = {key: schema for key, schema in keys.items() if key not in APART}
+    own["baselines"] = {
+        "type": "object",
+        "description": "by a name of yours, what is other than in the task: `features`, `model`, "
+        "`preprocess`",
+    }
+    return table(own)
+
+
+def split_options() -> str:
+    """The ways to split."""
     return "\n".join(
-        [
-            "# Options of a task\n",
-            "A task is a file `tasks/<task>.yaml`. `application` and `datasets` are needed, all else "
-            "has defaults, which the application chooses; they stand in `results/<task>/task.yaml`.\n",
-            table(keys, definitions),
-            "\n## datasets\n",
-            "`training` has labels; any other name is a data set of new data, whose predictions are "
-            f"in `results/<task>/<name>` (not {', '.join(named)}). What a data set and `clean` "
-            "take stands with each application in this site.\n",
-            "## split\n",
-            "`method` is one of these.\n",
-            *by_choice(definitions["split"], "method"),
-            "## features, of each embedder\n",
-            table({key: shared[key] for key in ("input", "finetune", "network")}, definitions),
-            "\n## preprocess\n",
-            table(definitions["preprocess"]["properties"], definitions),
-            "\n## like\n",
-            "`like: <another task of the folder>`, or the path of a task file, takes over all that "
-            "this file does not say. Mappings are merged key by key; null takes a key away.",
-        ]
+        f"### {method}\n\n{table(without(options, 'method'))}\n"
+        for method, options in cases("split").items()
     )
 
 
-def config_page() -> str:
-    """All keys of config.yaml."""
-    return "\n".join(
-        [
-            "# Options of config.yaml\n",
-            "A project without the file has these defaults, and its tasks in `tasks/`.\n",
-            table(config_schema()["properties"], {}),
-        ]
-    )
+def features_options() -> str:
+    """What all embedders take."""
+    return table({key: cases("part")[TABLE][key] for key in shared_options()})
+
+
+def shared_options() -> list[str]:
+    """The keys of a part of a features section that all embedders have."""
+    first, *others = cases("part").values()
+    return [key for key in first if key != "embedder" and all(key in each for each in others)]
 
 
 def embedders() -> str:
     """What each embedder is, and its options."""
-    cases = _cases(task_schema()["$defs"]["part"])
-    lines = [
-        "# Embedders\n",
-        "What a task names as `features: {embedder: ...}`. A list of several stands side by side in "
-        "one vector a sample. Options of all of them are in [the task](tasks.md).\n",
-    ]
-    for name in (TABLE, *embedder_names()):
-        about = (
-            "The columns of a table as they are."
-            if name == TABLE
-            else inspect.getdoc(get_embedder(name))
-        )
-        own = {
-            key: schema
-            for key, schema in cases[name].items()
-            if key not in ("embedder", "input", "finetune", "network")
-        }
-        lines += [f"## {name}\n", about or "", "", table(own, {}), ""]
-    return "\n".join(lines)
+    texts = {name: inspect.getdoc(get_embedder(name)) for name in embedder_names()}
+    texts[TABLE] = "The columns of a table as they are."
+    return "\n".join(
+        f"## {name}\n\n{text}\n\n"
+        f"{table(without(cases('part')[name], 'embedder', *shared_options()))}\n"
+        for name, text in texts.items()
+    )
 
 
 def models() -> str:
     """What each model is, what it takes and predicts, and its parameters."""
-    cases = _cases(task_schema()["$defs"]["model"])
-    lines = [
-        "# Models\n",
-        "What a task names as `model: {name: ...}`. `search: {<parameter>: [values]}` beside the "
-        "parameters tries values on validation rows.\n",
-    ]
-    for name in model_names():
-        model = get_model(name)
-        about = inspect.getdoc(import_module(model.__module__)) or ""
-        lines += [f"## {name}\n", about, "", inspect.getdoc(model) or "", ""]
-        lines += [f"Takes {', '.join(model.takes)}; predicts {', '.join(model.gives)}.\n"]
-        told = described_parameters(name)
-        own = {
-            key: {"default": told[key].default, "description": told[key].about}
-            | dict(cases[name][key])
-            for key in told
-        }
-        lines += [table(own, {}), ""]
-    return "\n".join(lines)
+    return "\n".join(map(_model, model_names()))
 
 
-def application(name: str) -> str:
+def _model(name: str) -> str:
+    model = get_model(name)
+    parameters = {
+        key: {"default": told.default, "description": told.about, **cases("model")[name][key]}
+        for key, told in described_parameters(name).items()
+    }
+    return f"""\
+## {name}
+
+{inspect.getdoc(import_module(model.__module__))}
+
+{inspect.getdoc(model)}
+
+Takes {", ".join(model.takes)}; predicts {", ".join(model.gives)}.
+
+{table(parameters)}
+"""
+
+
+def application_page(name: str) -> str:
     """What an application reads, a smallest task of it with what comes of it, and its options."""
-    known, folder = get_application(name), EXAMPLES / name
+    application, folder = get_application(name), EXAMPLES / name
     content = read_task_file(folder / "task.yaml").content
-    keys = _cases(task_schema()["$defs"]["task"])[name]
-    dataset = dict(keys["datasets"]["additionalProperties"]["properties"])
-    columns = dataset.pop("columns", {})
-    others = {key: schema for key, schema in dataset.items() if key not in known.all_sources}
-    needed = {*known.sources, *known.training_sources}
-    about = inspect.getdoc(import_module(f"bioloom.applications.{name}")) or ""
-    title = name.replace("_", " ").capitalize()
-    more = READ_MORE.get(name)
-    filled = {key: value for key, value in with_defaults(content).items() if key in FILLED}
-    return "\n".join(
-        [
-            f"# {title}\n",
-            about,
-            f"\nMore on it: [{more}](../{more}.md).\n" if more else "",
-            f"```bash\nbioloom init my_project --application {name}\n```\n",
-            "## A smallest task\n",
-            *_files(folder, content),
-            "## What becomes of it\n",
-            "The samples of the training data, `results/<task>/training/samples.parquet`:\n",
-            _block(folder / "samples.csv"),
-            *_predictions(name),
-            "## Options\n",
-            f"Predicts {', '.join(known.kinds)}.\n",
-            "| source of a data set | |\n|---|---|",
-            *(f"| `{s}` | {'needed' if s in needed else ''} |" for s in known.all_sources),
-            "\n### Other keys of a data set\n",
-            table(others, {}),
-            *(("\n### columns\n", table(columns["properties"], {})) if columns else ()),
-            *(
-                ("\n### clean\n", table(keys["clean"]["properties"], {}))
-                if known.clean_options
-                else ()
-            ),
-            "\n## What is filled in\n",
-            "Of the task above, and in `results/<task>/task.yaml` of each run:\n",
-            f"```yaml\n{yaml.safe_dump(filled, sort_keys=False)}```\n",
-        ]
-    )
+    keys = cases("task")[name]
+    dataset = keys["datasets"]["additionalProperties"]["properties"]
+    columns = dataset.get("columns", {}).get("properties", {})
+    filled = {key: said for key, said in with_defaults(content).items() if key in FILLED}
+    subject = SUBJECTS.get(name)
+    return f"""\
+# {name.replace("_", " ").capitalize()}
+
+{inspect.getdoc(import_module(f"bioloom.applications.{name}"))}
+
+{f"More of its subject is on [a page of its own](../{subject}.md)." if subject else ""}
+
+```bash
+bioloom init my_project --application {name}
+```
+
+## A smallest task
+
+```yaml
+{(folder / "task.yaml").read_text().partition(chr(10))[2]}```
+
+{"".join(_files(folder, content))}
+
+## What comes of it
+
+The samples of the training data, `results/<task>/training/samples.parquet`:
+
+{_beginning(folder / "samples.csv")}
+
+{_predictions(PREDICTIONS / f"{name}.csv")}
+
+## Sources
+
+Needed: {_names(application.sources + application.training_sources)}.
+May be left out: {_names(application.optional_sources)}.
+
+## Other keys of a data set
+
+{table(without(dataset, "columns", *application.all_sources))}
+
+## columns
+
+{table(columns)}
+
+## clean
+
+{table(keys["clean"]["properties"])}
+
+## What is filled in
+
+Where the task above says nothing:
+
+```yaml
+{yaml.safe_dump(filled, sort_keys=False)}```
+"""
+
+
+def _names(names: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "none"
 
 
 def _files(folder: Path, content: Mapping[str, Any]) -> Iterator[str]:
-    """The task of an example and the files that it names."""
-    text = (folder / "task.yaml").read_text()
-    yield "".join(("```yaml\n", text.partition("\n")[2], "```\n"))
-    named = {
-        v for data in content["datasets"].values() for v in data.values() if _is_file(folder, v)
-    }
-    for name in sorted(named):
+    """The files that a task names."""
+    values = [value for data in content["datasets"].values() for value in data.values()]
+    for name in dict.fromkeys(value for value in values if isinstance(value, str)):
         path = folder / name
-        if path.suffix in TEXT:
-            yield f"`{name}`\n\n{_block(path)}"
-        else:
-            yield f"`{name}`: {path.stat().st_size:,} bytes, not text\n"
+        if path.suffix in BINARY:
+            yield f"`{name}` is not text, and has {path.stat().st_size:,} bytes.\n\n"
+        elif path.is_file():
+            yield f"`{name}`\n\n{_beginning(path)}\n"
 
 
-def _is_file(folder: Path, value: Any) -> bool:
-    return isinstance(value, str) and (folder / value).is_file()
-
-
-def _block(path: Path) -> str:
-    """The beginning of a text file."""
+def _beginning(path: Path) -> str:
+    """The first lines of a text file, or of their letters."""
     lines = path.read_text().splitlines()
-    shown = [line if len(line) <= WIDEST else f"{line[:WIDEST]} ..." for line in lines[:SHOWN]]
-    shown += [f"... {len(lines) - SHOWN} lines more"] if len(lines) > SHOWN else []
-    return "\n".join(("```csv", *shown, "```\n"))
+    shown = [line[:LETTERS] + " ..." * (len(line) > LETTERS) for line in lines[:LINES]]
+    shown += [f"... {len(lines)} lines"] * (len(lines) > LINES)
+    return "\n".join(("```text", *shown, "```\n"))
 
 
-def _predictions(name: str) -> Iterator[str]:
-    """The first predictions that a task of the application, one that ships, made of new data."""
-    path = PREDICTIONS / f"{name}.csv"
+def _predictions(path: Path) -> str:
+    """The first predictions that a shipped task of an application made of new data."""
     if not path.exists():
-        return
+        return ""
     rows = pd.read_csv(path, dtype=str, keep_default_na=False)
-    task = str(rows.pop("task")[0])
-    yield f"The first predictions of `{task}`, a task that ships:\n"
-    yield "| column | " + " | ".join(f"row {i}" for i in range(1, len(rows) + 1)) + " |"
-    yield "|---" * (len(rows) + 1) + "|"
-    for column in rows:
-        yield f"| `{column}` | " + " | ".join(_cell(value[:40]) for value in rows[column]) + " |"
-    yield ""
+    task = rows.pop("task")[0]
+    lines = [" | ".join((f"`{column}`", *rows[column].str.slice(0, 40))) for column in rows]
+    head = " | ".join(("column", *(f"sample {i + 1}" for i in rows.index)))
+    body = "\n".join(f"| {line} |" for line in (head, "|".join(["---"] * (len(rows) + 1)), *lines))
+    return f"The first predictions of the task `{task}`, which ships:\n\n{body}\n"
 
 
-def by_choice(schema: Schema, key: str) -> Iterator[str]:
-    """A part a value of `key`, which says what else a section takes."""
-    for name, properties in _cases(schema).items():
-        own = {option: given for option, given in properties.items() if option != key}
-        yield f"### {name}\n"
-        yield f"{table(own, {})}\n" if own else "No options.\n"
-
-
-def _cases(schema: Schema) -> dict[str, Schema]:
-    """What a section takes, by the value of the key that says which kind it is."""
-    return {
-        next(iter(case["if"]["properties"].values()))["const"]: case["then"]["properties"]
-        for case in schema["allOf"]
-    }
-
-
-def table(options: Schema, definitions: Schema) -> str:
+def table(options: Schema) -> str:
     """A row an option: its name, what it takes, its default, and what it is."""
-    if not options:
-        return "No options."
     rows = [
-        f"| `{name}` | {words(schema)} | {_default(schema)} | {_cell(schema.get('description', ''))} |"
-        for name, schema in flat(options, definitions)
+        " | ".join((f"`{name}`", takes(schema), _default(schema), _cell(schema)))
+        for name, schema in flat(options)
     ]
-    return "\n".join(["| option | takes | default | |", "|---|---|---|---|", *rows])
+    head = ["| option | takes | default | |", "|---|---|---|---|"]
+    return "\n".join([*head, *(f"| {row} |" for row in rows)]) if rows else "No options."
 
 
-def flat(options: Schema, definitions: Schema, above: str = "") -> Iterator[tuple[str, Schema]]:
-    """The options with those of their sections, by names with points."""
+def flat(options: Schema, above: str = "") -> Iterator[tuple[str, Schema]]:
+    """The options, and those of their sections by names with points."""
     for name, given in options.items():
-        schema = {} if given is True else given
-        if "$ref" in schema:
-            schema = definitions[schema["$ref"].rpartition("/")[2]]
-        inner = schema.get("properties")
-        each = schema.get("additionalProperties")
-        if not inner and isinstance(each, Mapping) and "properties" in each:
-            yield f"{above}{name}", {"type": "object", **_described(schema)}
-            yield from flat(each["properties"], definitions, f"{above}{name}.&lt;name&gt;.")
-        elif inner:
-            if "description" in schema:
-                yield f"{above}{name}", {"type": schema.get("type"), **_described(schema)}
-            yield from flat(inner, definitions, f"{above}{name}.")
-        else:
+        schema = section(given["$ref"].rpartition("/")[2]) if "$ref" in given else given
+        each = schema.get("additionalProperties") or {}
+        inner, place = schema.get("properties"), f"{above}{name}"
+        if not inner and "properties" in each:
+            inner, place = each["properties"], f"{above}{name}.<name>"
+        if not inner or "description" in schema:
             yield f"{above}{name}", schema
+        yield from flat(inner or {}, f"{place}.")
 
 
-def _described(schema: Schema) -> Schema:
-    return {key: schema[key] for key in ("description",) if key in schema}
-
-
-def words(schema: Schema) -> str:
-    """What a value may be."""
+def takes(schema: Schema) -> str:
+    """What a value may be, in words."""
     if "anyOf" in schema:
-        return " or ".join(words(part) for part in schema["anyOf"])
-    if "enum" in schema:
-        return ", ".join(f"`{value}`" for value in schema["enum"])
-    if "const" in schema:
-        return f"`{schema['const']}`"
-    given = schema.get("type") or ()
+        return " or ".join(map(takes, schema["anyOf"]))
+    if "enum" in schema or "const" in schema:
+        return ", ".join(f"`{value}`" for value in schema.get("enum") or [schema["const"]])
+    given = schema.get("type", [])
     kinds = [given] if isinstance(given, str) else given
-    limits = [f"{word} {schema[name]}" for name, word in LIMITS.items() if name in schema]
+    limits = " and ".join(f"{word} {schema[key]}" for key, word in LIMITS.items() if key in schema)
     named = " or ".join(TYPES[kind] for kind in kinds if kind != "null")
-    return " ".join(filter(None, (named, " and ".join(limits), "or null" * ("null" in kinds))))
+    return " ".join(filter(None, (named, limits, "or null" * ("null" in kinds)))) or "null"
+
+
+def without(options: Schema, *names: str) -> Schema:
+    """The options but those of these names."""
+    return {key: schema for key, schema in options.items() if key not in names}
 
 
 def _default(schema: Schema) -> str:
-    if "default" not in schema or schema["default"] is None:
-        return ""
-    return f"`{json.dumps(schema['default'])}`"
+    """The default; none where it is null, or where a section has those of its options."""
+    default = schema.get("default")
+    return "" if default is None else f"`{json.dumps(default)}`"
 
 
-def _cell(text: str) -> str:
-    return " ".join(str(text).split()).replace("|", "\\|")
+def _cell(schema: Schema) -> str:
+    return " ".join(schema.get("description", "").split()).replace("|", "\\|")

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 import textwrap
 from collections.abc import Iterator
+from html.parser import HTMLParser
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -15,11 +22,15 @@ from bioloom.application import application_names
 from bioloom.cli.main import command_line, main
 from bioloom.pipeline.check import task_mistakes
 from bioloom.pipeline.task_files import merged, read_task_file
+from tests.tiny_project import environment
 from tests.toys import write
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 EXAMPLES = ROOT / "tests/examples"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+OUTSIDE = ("ucum.org", "keepachangelog.com", "semver.org")
+"""Servers that pages link to."""
 QUICK = ("init", "check", "applications", "models")
 """Commands of which the snippets are run, too: they need no data but what ships."""
 
@@ -105,3 +116,91 @@ def test_a_command_of_a_snippet_is_one(line: str, tmp_path, monkeypatch):
         assert main(["init", "my_project"]) == 0
         monkeypatch.chdir("my_project")
     assert main(arguments) == 0
+
+
+class Page(HTMLParser):
+    """What a page of the site refers to, and the places in it that can be referred to."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path, self.links, self.places = path, list[str](), {""}
+        self.feed(path.read_text())
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        """Keep ids, and what `href` and `src` name."""
+        given = dict(attributes)
+        self.places.add(given.get("id") or "")
+        self.links += [given[name] or "" for name in ("href", "src") if name in given]
+
+
+@pytest.fixture(scope="session")
+def site(made_once) -> Path:
+    """The folder of the site, built as `make docs` does."""
+    if find_spec("material") is None:
+        pytest.skip("mkdocs-material is not installed")
+    return made_once("site", build)
+
+
+def build(folder: Path) -> None:
+    """Build the site strictly: what mkdocs warns of ends it."""
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
+    built = subprocess.run(command, cwd=ROOT, env=environment(), text=True, capture_output=True)
+    assert built.returncode == 0, built.stdout + built.stderr
+
+
+@pytest.mark.slow
+def test_the_site_names_nothing_that_is_not_in_it(site: Path):
+    pages = {path: Page(path) for path in site.rglob("*.html")}
+    assert len(pages) > len(application_names())
+    for path, page in pages.items():
+        for link in map(urlsplit, page.links):
+            if link.scheme in ("http", "https"):
+                assert link.hostname in OUTSIDE, f"{path}: {link.geturl()}"
+            elif path.name != "404.html":  # whose links are of a server's root
+                target = (path.parent / unquote(link.path)).resolve() if link.path else path
+                assert target.is_file(), f"{path}: {link.geturl()}"
+                if target in pages:
+                    assert unquote(link.fragment) in pages[target].places, f"{path}: {link}"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+def test_all_pages_open_in_chromium_as_files_without_an_error(site: Path, tmp_path: Path):
+    pages = sorted(path.as_uri() for path in site.rglob("*.html") if path.name != "404.html")
+    frame = write(tmp_path / "frame.html", FRAME.replace("PAGES", json.dumps(pages)))
+    said = opened(frame, tmp_path / "profile", "--virtual-time-budget=60000")
+    assert said.stdout.count("opened file:") == len(pages)
+    assert "CONSOLE" not in said.stderr, said.stderr
+
+
+FRAME = """<!doctype html><body><script>
+const pages = PAGES;
+const frame = document.body.appendChild(document.createElement("iframe"));
+const next = () => { if (pages.length) frame.src = pages.shift(); };
+frame.onload = () => setTimeout(() => {
+  document.body.append(`opened ${frame.src} `);
+  next();
+}, 100);
+next();
+</script>"""
+"""Opens one page after the other; each has a moment for its scripts."""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+def test_the_search_finds_pages_without_a_server(site: Path, tmp_path: Path):
+    said = opened(
+        site / "index.html?q=pseudonym", tmp_path / "profile", "--virtual-time-budget=9000"
+    )
+    assert "privacy.html" in said.stdout.split("md-search-result__list")[-1], said.stderr
+
+
+def opened(page: Path, profile: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """What Chromium makes of a page, and what its console says."""
+    command = [
+        *(CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"),
+        *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+        *("--enable-logging=stderr", f"--user-data-dir={profile}", *options),
+        *("--dump-dom", f"file://{page}"),
+    ]
+    return subprocess.run(command, text=True, capture_output=True, timeout=120, check=True)
