@@ -22,7 +22,8 @@ from bioloom.application import application_names
 from bioloom.cli.main import command_line, main
 from bioloom.pipeline.check import task_mistakes
 from bioloom.pipeline.task_files import merged, read_task_file
-from tests.tiny_project import environment
+from tests.tiny_models import configs, protein_bert
+from tests.tiny_project import Project, environment
 from tests.toys import write
 
 ROOT = Path(__file__).parents[1]
@@ -116,6 +117,16 @@ def test_a_command_of_a_snippet_is_one(line: str, tmp_path, monkeypatch):
         assert main(["init", "my_project"]) == 0
         monkeypatch.chdir("my_project")
     assert main(arguments) == 0
+
+
+def test_the_python_of_the_pages_runs(project: Project, monkeypatch):
+    """Each snippet by itself, in a project that has been run, with a small encoder in my/esm2."""
+    monkeypatch.chdir(project.folder)
+    protein_bert(project.path("my/esm2"), configs()["esm"])
+    found = snippets("python")
+    assert {snippet.id.partition(":")[0] for snippet in found} == {"README", "python"}
+    for snippet in found:
+        exec(compile(snippet.values[0], snippet.id, "exec"), {})
 
 
 class Page(HTMLParser):
