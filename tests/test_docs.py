@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import errno
 import json
+import os
 import re
 import shlex
 import shutil
@@ -10,6 +13,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from functools import cache
 from html.parser import HTMLParser
 from importlib.util import find_spec
 from pathlib import Path
@@ -117,6 +121,34 @@ def test_a_command_of_a_snippet_is_one(line: str, tmp_path, monkeypatch):
         assert main(["init", "my_project"]) == 0
         monkeypatch.chdir("my_project")
     assert main(arguments) == 0
+
+
+def told(node: ast.AST) -> str:
+    """A text of the code, or an f-string with an ellipsis for each part that differs."""
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) else ""
+    parts = node.values if isinstance(node, ast.JoinedStr) else []
+    return "".join(told(part) if isinstance(part, ast.Constant) else "..." for part in parts)
+
+
+@cache
+def messages() -> list[str]:
+    """All texts that the code may print."""
+    files = [*(ROOT / "src").rglob("*.py"), *(ROOT / "scripts").glob("*.py")]
+    nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text()))]
+    docstrings = {node.value for node in nodes if isinstance(node, ast.Expr)}
+    return [os.strerror(errno.ENOSPC), *{told(node) for node in nodes if node not in docstrings}]
+
+
+HEADINGS = re.findall(r"^### (.+)$", (ROOT / "docs/troubleshooting.md").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("heading", HEADINGS)
+def test_a_message_of_troubleshooting_is_one_of_the_code(heading: str):
+    """Each heading is a message from its beginning, `...` what differs; it may end before it."""
+    words = [re.escape(part) for part in heading.split("...")]
+    expected = re.compile(r"\s*.*?".join(words))
+    assert any(expected.match(message) for message in messages())
 
 
 def test_the_python_of_the_pages_runs(project: Project, monkeypatch):
