@@ -216,6 +216,7 @@ def test_a_wheel_carries_the_workflow(tmp_path):
     run_in(tmp_path, *pip, *built, tmp_path / "code")
     [wheel] = tmp_path.glob("*.whl")
     run_in(tmp_path, *pip, "--python", python, "install", "--no-deps", wheel)
+    assert (site / "bioloom/py.typed").exists()
     show = "from bioloom.pipeline.home import HOME; print(HOME)"
     assert run_in(tmp_path, python, "-c", show).strip() == str(tmp_path / "env/share/bioloom")
     program = tmp_path / "env/bin/bioloom"

@@ -31,7 +31,7 @@ from tests.tiny_project import Project, environment
 from tests.toys import write
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "config/README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 EXAMPLES = ROOT / "tests/examples"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 OUTSIDE = ("ucum.org", "keepachangelog.com", "semver.org")

@@ -6,7 +6,7 @@ In Python `load` reads a trained model and `embed` turns sequences into vectors.
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["embed", "load"]
 
 _HOMES = {"embed": "bioloom.features.engine", "load": "bioloom.cli.predict"}
