@@ -1,5 +1,5 @@
 # Needs Python 3.11 or newer, pip and make; the rest comes from PyPI into .venv.
-.PHONY: run test check lint style types fast bench times verify report schemas clean
+.PHONY: run test check lint style types fast bench docs times verify report schemas clean
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
@@ -38,6 +38,9 @@ fast:
 bench: .venv/installed
 	$(BIN)/python -m bench
 
+docs: .venv/installed .venv/installed-docs  ## the site, in build/site; a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 times:  ## what each job took, the longest first
 	@grep -rH --include='*.log' '^took ' logs | sed 's/\.log:took /  /' | sort -t' ' -k3 -g -r
 
@@ -53,7 +56,7 @@ schemas: .venv/installed  ## what editors check by: after a change of options or
 	$(BIN)/python scripts/schemas.py --folder workflow/schemas
 
 clean:  ## all that runs made, with stored embeddings and checkpoints; keeps downloads and .venv
-	rm -rf results logs .snakemake
+	rm -rf results logs .snakemake build
 	test ! -d .bioloom || find .bioloom -mindepth 1 -maxdepth 1 ! -name downloads -exec rm -rf {} +
 
 # The stages name every task's files: made again when a task is added.

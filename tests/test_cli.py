@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bioloom.application import application_names
+from bioloom.application import application_names, get_application
 from bioloom.arrays import vectors
 from bioloom.cli import check, compare, predict, run
 from bioloom.cli.main import main
@@ -171,15 +171,20 @@ def test_new_data_are_read_as_the_training_data_were(tmp_path):
         "datasets": {"training": {"clinical": "a.csv", "columns": {"id": "p", "label": "chd"}}},
         "clean": {"drop": ["x"]},
     }
-    task = predict.new_task(trained, tmp_path, ["b.csv"])
+    task = predict.new_task(trained, tmp_path, {"clinical": "b.csv"})
     assert task["datasets"]["new"] == {
         "clinical": str(Path("b.csv").resolve()),
         "columns": {"id": "p"},
     }
     assert task["clean"] == {"drop": ["x"]}
     assert "training" not in task["datasets"]
-    refused(lambda: predict.new_task(trained, tmp_path, ["clinicl=b.csv"]), "clinical")
-    refused(lambda: predict.new_task(trained, tmp_path, ["b.csv", "c.csv"]), "Two files")
+    risk = get_application("disease_risk")
+    assert predict.by_source(["b.csv", "expression=c.csv"], risk) == {
+        "clinical": "b.csv",
+        "expression": "c.csv",
+    }
+    refused(lambda: predict.by_source(["clinicl=b.csv"], risk), "clinical")
+    refused(lambda: predict.by_source(["b.csv", "c.csv"], risk), "Two files")
 
 
 def test_what_is_said_of_one_data_set_is_not_said_of_the_next(tmp_path, monkeypatch):
@@ -190,7 +195,7 @@ def test_what_is_said_of_one_data_set_is_not_said_of_the_next(tmp_path, monkeypa
         "datasets": {"training": {}, "screen": {"sequences": "a.fa", "prior": 0.01, "read": {}}},
         "features": [{"embedder": "huggingface", "model": "my/esm"}, {"embedder": "kmer", "k": 2}],
     }
-    task = predict.new_task(trained, tmp_path, ["b.fa"])
+    task = predict.new_task(trained, tmp_path, {"sequences": "b.fa"})
     assert set(task["datasets"]["new"]) == {"sequences", "read"}
     assert task["features"][0]["model"] == str(tmp_path / "my/esm")
 
@@ -222,6 +227,7 @@ def test_a_wheel_carries_the_workflow(tmp_path):
     run_in(tmp_path, *pip, *built, tmp_path / "code")
     [wheel] = tmp_path.glob("*.whl")
     run_in(tmp_path, *pip, "--python", python, "install", "--no-deps", wheel)
+    assert (site / "bioloom/py.typed").exists()
     show = "from bioloom.pipeline.home import HOME; print(HOME)"
     assert run_in(tmp_path, python, "-c", show).strip() == str(tmp_path / "env/share/bioloom")
     program = tmp_path / "env/bin/bioloom"

@@ -9,6 +9,9 @@ import jsonschema
 import pytest
 import yaml
 
+from bioloom.evaluation.evaluate import OPTIONS as EVALUATE
+from bioloom.explanation.explain import DEFAULTS as EXPLAIN
+from bioloom.fitted.preprocess import DEFAULTS as PREPROCESS
 from bioloom.pipeline.editor_schema import as_text, config_schema, task_schema
 
 ROOT = Path(__file__).parents[1]
@@ -28,6 +31,18 @@ def test_the_schemas_are_current():
     for name, schema in {"task": task_schema(), "config": config_schema()}.items():
         committed = (SCHEMAS / f"{name}.schema.json").read_text()
         assert committed == as_text(schema), f"python scripts/schemas.py --folder {SCHEMAS}"
+
+
+@pytest.mark.parametrize(
+    ("section", "options"),
+    [("evaluate", EVALUATE), ("explain", EXPLAIN), ("preprocess", PREPROCESS)],
+)
+def test_defaults_are_those_of_the_steps(section: str, options: dict):
+    definitions = task_schema()["$defs"]
+    said = {**definitions["task"]["properties"], "preprocess": definitions["preprocess"]}[section]
+    defaults = {name: schema.get("default") for name, schema in said["properties"].items()}
+    # An empty mapping is no default that needs to be said.
+    assert defaults == {name: None if value == {} else value for name, value in options.items()}
 
 
 @pytest.mark.parametrize("file", [*TASKS, *CONFIGS], ids=lambda file: str(file.relative_to(ROOT)))

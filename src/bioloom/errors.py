@@ -51,7 +51,11 @@ def several(mistakes: Iterable[str]) -> DataError:
 
 
 def in_yaml(name: str) -> str:
-    """A column's name as it must be written in a task file: quoted where YAML needs that."""
+    """A column's name as it must be written in a task file: quoted where YAML needs that.
+
+    >>> in_yaml("age"), in_yaml("age: years")
+    ('age', '"age: years"')
+    """
     return name if re.fullmatch(r"[A-Za-z_][\w.]*", name) else json.dumps(name, ensure_ascii=False)
 
 

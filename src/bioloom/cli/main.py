@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 from bioloom import __version__
@@ -19,8 +20,8 @@ EXAMPLES = """examples:
 """
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; its exit code is 2 for what a user can mend, told in the last line."""
+def command_line() -> argparse.ArgumentParser:
+    """The parser of all commands; what it gives has the name of one in `command`."""
     parser = argparse.ArgumentParser(
         prog="bioloom",
         description=__doc__,
@@ -29,10 +30,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"bioloom {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    modules = {name: import_module(f"bioloom.cli.{name}") for name in COMMANDS}
-    for name, module in modules.items():
+    for name in COMMANDS:
+        module = _module(name)
         own = commands.add_parser(name, help=module.HELP, description=module.__doc__)
         module.add_arguments(own)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code is 2 for what a user can mend, told in the last line."""
+    parser = command_line()
     chosen, rest = parser.parse_known_args(arguments)
     # What this program does not know is Snakemake's.
     if rest and chosen.command != "run":
@@ -41,7 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen.command == "run":
         given["options"] = rest
     with one_line_errors():
-        return modules[chosen.command].main(**given) or 0
+        return _module(chosen.command).main(**given) or 0
+
+
+def _module(command: str) -> ModuleType:
+    return import_module(f"bioloom.cli.{command}")
 
 
 if __name__ == "__main__":

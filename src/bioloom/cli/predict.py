@@ -9,25 +9,29 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pandas as pd
 import yaml
 
 from bioloom.application import Application, get_application
 from bioloom.cli.check import config_here
-from bioloom.cli.run import failure, started
-from bioloom.errors import DataError, unknown_name
+from bioloom.cli.run import MENDABLE, failure, started
+from bioloom.errors import BEGIN, DataError, unknown_name
 from bioloom.files import replacing
+from bioloom.samples import read_table
 
 HELP = "predict the rows of a file with a trained model"
 OUTCOME = {"label", "time", "event", "entry", "group", "weight", "split"}
 """Columns of training data that new data need not have."""
 OF_THE_OTHER = ("scored", "prior", "parts")
 """What is said of one data set and not of the next."""
-TABLE = "results/predicted/new/predictions.csv"
+RESULTS = "results/predicted/new"
 CONFIG = ("seed", "sources")
 """Of config.yaml, what is not about its tasks."""
 SHARED = (".bioloom", "resources")
@@ -46,59 +50,85 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def main(model: Path, data: list[str], out: Path, task: Path | None) -> int:
-    """Write the predictions; exit code 2 for what a user can mend."""
+def main(model: Path, data: list[str], out: Path, task: Path | None) -> None:
+    """Write the predictions; DataError for what a user can mend."""
     if out.suffix != ".csv":
         raise DataError("Predictions are written as CSV", file=out, hint="name a file `.csv`")
-    content = new_task(reading_of(model, task), model.resolve(), data)
-    with TemporaryDirectory(prefix="bioloom-") as folder:
-        project = Path(folder)
-        (project / "tasks").mkdir()
-        kept = {key: value for key, value in config_here().items() if key in CONFIG}
-        (project / "config.yaml").write_text(yaml.safe_dump(kept))
-        (project / "tasks/predicted.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
-        for name in SHARED:
-            if Path(name).is_dir():
-                (project / name).symlink_to(Path(name).resolve())
-        process = started("--directory", folder, TABLE)
-        said, _ = process.communicate()
-        if process.returncode:
-            print(failure(process.returncode, said.splitlines()), file=sys.stderr)
-            return process.returncode
-        with replacing(out) as temporary:
-            shutil.copyfile(project / TABLE, temporary)
+    trained = load(model, task)
+    with trained.predicted(by_source(data, trained.application)) as folder, replacing(out) as made:
+        shutil.copyfile(folder / "predictions.csv", made)
     print(f"{out}: predictions by {model}")
-    return 0
 
 
-def reading_of(model: Path, task: Path | None) -> dict[str, Any]:
-    """How the data of a model are read: what `task`, the task beside it, or itself says.
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model folder, and the task that says how the data of the model are read."""
 
-    DataError where the folder holds no model, or none of them tells.
+    folder: Path
+    task: dict[str, Any]
+
+    @property
+    def application(self) -> Application:
+        """What the model is of."""
+        return get_application(self.task["application"])
+
+    def predict(self, *data: str | Path, **sources: str | Path) -> pd.DataFrame:
+        """The predictions of a file, a row an answer, as `bioloom predict` writes them.
+
+        Where an application reads several files they are named by source: `predict(clinical=...,
+        expression=...)`. Features are made as in training; DataError for data that do not fit.
+        """
+        given = [str(file) for file in data] + [f"{name}={file}" for name, file in sources.items()]
+        with self.predicted(by_source(given, self.application)) as folder:
+            return read_table(folder / "predictions.parquet")
+
+    @contextmanager
+    def predicted(self, given: dict[str, str]) -> Iterator[Path]:
+        """A folder with `predictions.csv` and `.parquet` of these files, which is gone after it."""
+        content = new_task(self.task, self.folder.resolve(), given)
+        with TemporaryDirectory(prefix="bioloom-") as folder:
+            project = Path(folder)
+            (project / "tasks").mkdir()
+            kept = {key: value for key, value in config_here().items() if key in CONFIG}
+            (project / "config.yaml").write_text(yaml.safe_dump(kept))
+            (project / "tasks/predicted.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+            for name in SHARED:
+                if Path(name).is_dir():
+                    (project / name).symlink_to(Path(name).resolve())
+            process = started("--directory", folder, f"{RESULTS}/predictions.csv")
+            said, _ = process.communicate()
+            if process.returncode:
+                told = failure(process.returncode, said.splitlines())
+                error = DataError if process.returncode == MENDABLE else RuntimeError
+                raise error(told.removeprefix(BEGIN))
+            yield project / RESULTS
+
+
+def load(folder: str | Path, task: str | Path | None = None) -> TrainedModel:
+    """The model in `results/<task>/model`, or in a copy of that folder.
+
+    How its data are read says the file `task`, else task.yaml beside the folder, else the model.
+    DataError where there is no such model or file, or none of them tells.
     """
-    own = model / "model.yaml"
+    model = Path(folder)
+    own, beside = model / "model.yaml", model.parent / "task.yaml"
     if not own.is_file():
         hint = "such a folder is results/<task>/model"
         raise DataError("No trained model", file=model, hint=hint)
-    beside = model.parent / "task.yaml"
-    if task is not None and not task.is_file():
+    if task is not None and not Path(task).is_file():
         raise DataError("There is no such file", file=task)
-    if task or beside.is_file():
-        return dict(yaml.safe_load((task or beside).read_text()))
+    if task is not None or beside.is_file():
+        return TrainedModel(model, yaml.safe_load(Path(task or beside).read_text()))
     known = yaml.safe_load(own.read_text())
     if "reading" not in known:
         hint = "say it by `--task`"
         raise DataError("How the model's data are read is not known", file=own, hint=hint)
-    return dict(known["reading"])
+    return TrainedModel(model, known["reading"])
 
 
-def new_task(trained: dict[str, Any], model: Path, data: list[str]) -> dict[str, Any]:
-    """The task that predicts `data` as the task `trained` would have read them.
-
-    DataError for a source that the application does not have.
-    """
+def new_task(trained: dict[str, Any], model: Path, given: dict[str, str]) -> dict[str, Any]:
+    """The task that predicts files, by source, as the task `trained` would have read them."""
     application = get_application(trained["application"])
-    given = _named(data, application)
     datasets = trained["datasets"]
     like = next((name for name in datasets if name != "training"), "training")
     options = {k: v for k, v in datasets[like].items() if k not in application.all_sources}
@@ -128,8 +158,11 @@ def new_task(trained: dict[str, Any], model: Path, data: list[str]) -> dict[str,
     }
 
 
-def _named(data: list[str], application: Application) -> dict[str, str]:
-    """The files by source; one without `<source>=` is of the application's first."""
+def by_source(data: list[str], application: Application) -> dict[str, str]:
+    """The files by source; one without `<source>=` is of the application's first.
+
+    DataError for a source that the application does not have, or has twice.
+    """
     given = dict[str, str]()
     for part in data:
         source, named, file = part.partition("=")

@@ -111,6 +111,9 @@ def parts_of(features: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> dict[
     """The parts of a `features:` section by name: a mapping is one part, a list may have several.
 
     A part is called as its embedder is, with a number where several have it: `kmer_1`, `kmer_2`.
+
+    >>> list(parts_of([{"embedder": "kmer", "k": 2}, {"embedder": "kmer", "k": 3}]))
+    ['kmer_1', 'kmer_2']
     """
     parts = [features] if isinstance(features, Mapping) else features
     embedders = [str(part["embedder"]) for part in parts]
@@ -170,14 +173,22 @@ def normalise_all(
 
 
 def normalise_protein(sequence: str) -> str:
-    """Upper case without white space; a last `*` is dropped; `*` inside and `<mask>` become X."""
+    """Upper case without white space; a last `*` is dropped; `*` inside and `<mask>` become X.
+
+    >>> normalise_protein(" mkt*<mask> "), normalise_protein("MKT*")
+    ('MKTXX', 'MKT')
+    """
     text = "".join(sequence.replace("<mask>", "X").split()).removesuffix("*").replace("*", "X")
     _refuse_other_letters(text, PROTEIN_LETTERS, "an amino-acid letter")
     return text.upper()
 
 
 def normalise_dna(sequence: str) -> str:
-    """Upper case without white space; U becomes T; every ambiguity code and `<mask>` becomes N."""
+    """Upper case without white space; U becomes T; every ambiguity code and `<mask>` becomes N.
+
+    >>> normalise_dna("acgu ry")
+    'ACGTNN'
+    """
     text = "".join(sequence.replace("<mask>", "N").split())
     _refuse_other_letters(text, DNA_LETTERS, "a nucleotide letter")
     return text.upper().encode().translate(_TO_ACGTN).decode()

@@ -73,7 +73,11 @@ def read_features(path: str | Path) -> Features:
 
 
 def precisions(identity: str) -> list[str]:
-    """The precision of each part of features of this identity; "" where no network made it."""
+    """The precision of each part of features of this identity; "" where no network made it.
+
+    >>> precisions("unirep 256 mean float32 + kmer 2")
+    ['float32', '']
+    """
     last = [part.rsplit(" ", 1)[-1] for part in identity.split(" + ")]
     return [word if word in PRECISIONS else "" for word in last]
 

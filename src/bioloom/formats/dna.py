@@ -37,10 +37,18 @@ def standard_dna(sequences: pd.Series, file: Path) -> pd.Series:
 
 
 def reverse_complement(sequence: str) -> str:
-    """The other strand, read in its own direction."""
+    """The other strand, read in its own direction.
+
+    >>> reverse_complement("AACGN")
+    'NCGTT'
+    """
     return sequence.translate(_COMPLEMENT)[::-1]
 
 
 def is_dna(sequences: Iterable[str]) -> bool:
-    """Whether only bases and N occur; a protein of these letters alone would be a rare one."""
+    """Whether only bases and N occur; a protein of these letters alone would be a rare one.
+
+    >>> is_dna(["ACGT", "ACN"]), is_dna(["MKV"])
+    (True, False)
+    """
     return not set().union(*map(set, sequences)) - set(BASES + "N")

@@ -163,6 +163,9 @@ def canonical(written: str, own: Mapping[str, str] | None = None) -> str | None:
     """The UCUM code of a unit as it is written: by `own` spellings, `ucum.csv`, else as it stands.
 
     None where nothing reads it.
+
+    >>> canonical("K/uL"), canonical("mmHg"), canonical("furlong")
+    ('10*3/uL', 'mm[Hg]', None)
     """
     plain = re.sub(f"10(?={_SUPERSCRIPTS})", "10^", written.strip()).translate(_LETTERS)
     plain = plain.translate(_DIGITS)
@@ -176,6 +179,12 @@ def conversion(
     """Factor and shift that make a value in the code `target` of one in `source`; None for none.
 
     Mass and amount of substance are converted with a `molar_mass` in g/mol alone.
+
+    >>> conversion("g/L", "mg/dL")
+    (100.0, 0.0)
+    >>> factor, _ = conversion("mmol/L", "mg/dL", molar_mass=180.156)
+    >>> round(factor, 4)
+    18.0156
     """
     here, there = parse(source), parse(target)
     if here is None or there is None or here.notes != there.notes:
@@ -207,6 +216,9 @@ def differ(written: str, code: str) -> bool:
     """Whether a unit as it is written surely is another one than the code beside it.
 
     International units, equivalents and annotations are not: `IU/L` is what many write for U/L.
+
+    >>> differ("mg/dL", "mmol/L"), differ("IU/L", "U/L")
+    (True, False)
     """
     texts = canonical(written), canonical(code)
     here, there = (parse(text) if text else None for text in texts)

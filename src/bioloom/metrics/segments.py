@@ -17,6 +17,9 @@ def segment_overlap(observed: np.ndarray, predicted: np.ndarray) -> float:
 
     A pair of overlapping segments of one state counts by its overlap over its extent, with a
     tolerance at the ends; an observed segment without a partner counts as a miss.
+
+    >>> segment_overlap(np.array([0, 0, 0, 1, 1]), np.array([0, 0, 1, 1, 1]))
+    1.0
     """
     ours, theirs = _segments(observed), _segments(predicted)
     overlap = _extent(np.minimum, np.maximum, ours, theirs)

@@ -76,7 +76,11 @@ def check_parameters(name: str, parameters: Mapping[str, Any]) -> None:
 
 
 def without_name(member: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of a model as a task lists it."""
+    """The parameters of a model as a task lists it.
+
+    >>> without_name({"name": "svm", "C": 10.0})
+    {'C': 10.0}
+    """
     return {key: value for key, value in member.items() if key != "name"}
 
 
@@ -98,7 +102,11 @@ def parameters_of(name: str) -> dict[str, Any]:
 
 
 def alternatives(kind: Any) -> tuple[Any, ...]:
-    """The types that a type consists of: `int | None` are two, any other is itself."""
+    """The types that a type consists of: `int | None` are two, any other is itself.
+
+    >>> alternatives(int | None), alternatives(str)
+    ((<class 'int'>, <class 'NoneType'>), (<class 'str'>,))
+    """
     return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
 
 

@@ -9,5 +9,9 @@ FEWEST_PERSONS = 20
 
 
 def count_shown(count: float, private: bool = True) -> int | str:
-    """A count as a report may show it: of persons (`private`) none from 1 to 4."""
+    """A count as a report may show it: of persons (`private`) none from 1 to 4.
+
+    >>> count_shown(3), count_shown(3, private=False), count_shown(12)
+    ('fewer than 5', 3, 12)
+    """
     return HIDDEN if private and 0 < count < FEW else int(count)

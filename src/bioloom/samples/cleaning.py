@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -132,13 +133,14 @@ def likely_slips(rows: pd.DataFrame, *, private: bool) -> list[str]:
     """
     if not has_classes(rows):
         return []
-    counts = rows["label"].dropna().astype("str").value_counts()
+    counts = Counter(rows["label"].dropna().astype(str)).most_common()
     notes = []
-    for name, count in counts[counts < FEW].items():
+    for name, count in (rare for rare in counts if rare[1] < FEW):
         near = next(
             (
                 other
-                for other in counts.index[counts >= max(FEW, SLIP_TIMES * count)]
+                for other, others in counts
+                if others >= max(FEW, SLIP_TIMES * count)
                 if min(len(name), len(other)) >= SHORTEST_NAME and _is_one_edit(name, other)
             ),
             None,

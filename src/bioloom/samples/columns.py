@@ -45,5 +45,9 @@ def coded(column: pd.Series) -> tuple[np.ndarray, tuple[str, ...]]:
 
 
 def column_of(feature: str) -> str:
-    """The column that a feature was made of."""
+    """The column that a feature was made of.
+
+    >>> column_of("site=North"), column_of("age")
+    ('site', 'age')
+    """
     return feature.split("=", 1)[0]

@@ -56,7 +56,11 @@ def measure_of(names: Sequence[str], samples: pd.DataFrame) -> str:
 
 
 def connected(i: np.ndarray, j: np.ndarray, size: int) -> np.ndarray:
-    """Connected component, (size,) int, of each node of the graph with the edges (i, j)."""
+    """Connected component, (size,) int, of each node of the graph with the edges (i, j).
+
+    >>> connected(np.array([0, 2]), np.array([1, 3]), size=5)
+    array([0, 0, 1, 1, 2], dtype=int32)
+    """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 

@@ -29,14 +29,24 @@ def upper(matrix: np.ndarray) -> np.ndarray:
 
 
 def square(pairs: np.ndarray, length: int) -> np.ndarray:
-    """The symmetric matrix (L, L) of the pairs i < j, zero on the diagonal."""
+    """The symmetric matrix (L, L) of the pairs i < j, zero on the diagonal.
+
+    >>> square(np.array([1.0, 2.0, 3.0]), length=3)
+    array([[0., 1., 2.],
+           [1., 0., 3.],
+           [2., 3., 0.]])
+    """
     matrix = np.zeros((length, length), dtype=pairs.dtype)
     matrix[np.triu_indices(length, 1)] = pairs
     return matrix + matrix.T
 
 
 def pair_counts(lengths: np.ndarray) -> np.ndarray:
-    """How many pairs each chain has."""
+    """How many pairs each chain has.
+
+    >>> pair_counts(np.array([2, 3, 4]))
+    array([1, 3, 6])
+    """
     return lengths * (lengths - 1) // 2
 
 
