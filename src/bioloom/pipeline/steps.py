@@ -91,6 +91,7 @@ STEPS: dict[str, Step] = {
     "rank_links": Step(("application",), modules=("application",)),
     "export": Step(("application", "datasets", "kind"), ("sources",), ("application",)),
     "join_parts": Step(("application", "datasets"), modules=("application",)),
-    "report": Step(("title", "about"), modules=("kinds",)),
+    "report_task": Step(("title", "about"), modules=("application", "kinds")),
+    "report": Step(("title",), modules=("kinds",)),
 }
 """In running order."""

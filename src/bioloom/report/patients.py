@@ -89,7 +89,8 @@ def decision_curve(table: pd.DataFrame, against: str | None) -> Figure:
         for name, style in styles.items():
             rows = shown[shown["model"] == name]
             if len(rows):
-                ax.plot(rows["threshold"], rows["net_benefit"], label=name, **style)
+                label = name.replace("_", " ")
+                ax.plot(rows["threshold"], rows["net_benefit"], label=label, **style)
         ax.set(xlim=(0, 1), ylim=(-0.2 * highest - 0.01, 1.1 * highest + 0.01))
         ax.set(xlabel="Probability from which one treats", ylabel="Net benefit a patient")
         legend(ax, loc="best")
