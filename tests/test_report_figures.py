@@ -38,6 +38,15 @@ def test_model_stands_before_its_baselines():
     assert texts(figures.roc(table).svg)[-2:] == ["model", "k mers"]
 
 
+def test_of_many_baselines_the_best_is_named():
+    line = {"false_positive_rate": [0, 1], "true_positive_rate": [0, 1]}
+    names = ["model", "naive", *(f"peer_{n}" for n in range(6))]
+    table = pd.concat(pd.DataFrame(line).assign(model=name) for name in names)
+    assert texts(figures.roc(table, "peer_2").svg)[-3:] == ["model", "peer 2", "6 other baselines"]
+    few = figures.roc(table[table["model"].isin(names[:4])], "peer_1")
+    assert texts(few.svg)[-4:] == ["model", "peer 1", "peer 0", "naive"]
+
+
 @pytest.mark.parametrize("length", [12, 190])
 def test_heat_map_has_its_letters_and_grows_with_the_sequence(length):
     table = mutations("ACDEFGHIKLMNPQRSTVWY", range(length)).assign(reference="K", predicted="AMP")

@@ -34,17 +34,16 @@ class Figure:
     wide: bool = False
 
 
-def roc(table: pd.DataFrame) -> Figure:
-    """ROC curves of all models."""
-    svg = draw_svg(
-        lambda ax: _curves(ax, table, "false_positive_rate", "true_positive_rate", True), SMALL
-    )
+def roc(table: pd.DataFrame, against: str | None = None) -> Figure:
+    """ROC curves of all models; `against` is the baseline to be told from the others."""
+    x, y = "false_positive_rate", "true_positive_rate"
+    svg = draw_svg(lambda ax: _curves(ax, table, x, y, against, diagonal=True), SMALL)
     return Figure(svg, "ROC", "True against false positive rate; the diagonal is chance.")
 
 
-def precision_recall(table: pd.DataFrame) -> Figure:
-    """Precision-recall curves of all models."""
-    svg = draw_svg(lambda ax: _curves(ax, table, "recall", "precision", False), SMALL)
+def precision_recall(table: pd.DataFrame, against: str | None = None) -> Figure:
+    """Precision-recall curves of all models, as `roc`."""
+    svg = draw_svg(lambda ax: _curves(ax, table, "recall", "precision", against), SMALL)
     return Figure(svg, "Precision and recall", "Precision at each recall, as thresholds fall.")
 
 
@@ -189,12 +188,12 @@ def per_label(table: pd.DataFrame, against: str | None) -> Figure:
     return Figure(draw_svg(draw, (BARS, 0.9 + 0.22 * len(ours))), "Labels", caption)
 
 
-def by_distance(table: pd.DataFrame, label: str) -> Figure:
-    """The primary metric of all models by similarity to the nearest training sample."""
+def by_distance(table: pd.DataFrame, label: str, against: str | None = None) -> Figure:
+    """The primary metric of all models by similarity to the nearest training sample, as `roc`."""
 
     def draw(ax: Any) -> None:
-        for name, rows, style in _styled(table):
-            ax.plot(rows["similarity"], rows["value"], label=name, **style)
+        for rows, style in _styled(table, against):
+            ax.plot(rows["similarity"], rows["value"], **style)
         ours = table[table["model"] == "model"]
         if "low" in ours:
             ax.fill_between(ours["similarity"], ours["low"], ours["high"], color=ACCENT, alpha=0.15)
@@ -303,24 +302,38 @@ def shade(ax: Any, strength: np.ndarray) -> None:
     ax.imshow(cells.astype(np.uint8), interpolation="none")
 
 
-def _curves(ax: Any, table: pd.DataFrame, x: str, y: str, diagonal: bool) -> None:
+def _curves(
+    ax: Any, table: pd.DataFrame, x: str, y: str, against: str | None, diagonal: bool = False
+) -> None:
     if diagonal:
         ax.plot([0, 1], [0, 1], color=LINE, linewidth=1)
-    for name, rows, style in _styled(table):
-        ax.plot(rows[x], rows[y], label=name, **style)
+    for rows, style in _styled(table, against):
+        ax.plot(rows[x], rows[y], **style)
     ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
     ax.set(xlabel=_words(x), ylabel=_words(y))
     legend(ax)
 
 
-def _styled(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame, dict[str, Any]]]:
-    """(name, rows, line style): the model in colour and on top, baselines grey and dashed."""
-    styled = []
-    names = [name for name in table["model"].unique() if name != "model"]
-    for i, name in enumerate(names):
-        style = {"color": MUTED, "linewidth": 1.1, "linestyle": DASHES[i % len(DASHES)]}
-        styled.append((name.replace("_", " "), table[table["model"] == name], style))
-    return [*styled, ("model", table[table["model"] == "model"], {"color": ACCENT, "linewidth": 2})]
+def _styled(table: pd.DataFrame, against: str | None) -> list[tuple[pd.DataFrame, dict[str, Any]]]:
+    """(rows, line style with its label) of each model, the task's own on top.
+
+    It and the best baseline have a colour; the others are grey, each with dashes of its own, or
+    alike where there are too many of them.
+    """
+    names = [name for name in table["model"].unique() if name not in ("model", against)]
+    dashes = DASHES if len(names) <= len(DASHES) else [DASHES[0]]
+    styles: dict[str, dict[str, Any]] = {
+        name: {"color": MUTED, "linewidth": 0.9, "linestyle": dashes[i % len(dashes)]}
+        | ({"label": name.replace("_", " ")} if len(dashes) > 1 else {})
+        for i, name in enumerate(names)
+    }
+    if len(dashes) == 1:
+        styles[names[0]]["label"] = f"{len(names)} other baselines"
+    if against in set(table["model"]):
+        style = {"color": SECOND, "linewidth": 1.4, "label": str(against).replace("_", " ")}
+        styles[str(against)] = style
+    styles["model"] = {"color": ACCENT, "linewidth": 2, "label": "model"}
+    return [(table[table["model"] == name], style) for name, style in styles.items()]
 
 
 def legend(ax: Any, **place: Any) -> None:

@@ -70,8 +70,8 @@ def plain(value: Any) -> str:
         return ", ".join(plain(part) for part in value)
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
+    if isinstance(value, int) or isinstance(value, float) and value.is_integer():
+        return f"{value:,.0f}"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

@@ -231,8 +231,8 @@ def _primary_scores(metrics: dict[str, Any]) -> dict[str, dict[str, float]]:
 def _curves(folder: Path | None, metrics: dict[str, Any], label: str) -> list[Figure]:
     against = metrics.get("difference", {}).get("against")
     draw = {
-        "roc": figures.roc,
-        "pr": figures.precision_recall,
+        "roc": lambda table: figures.roc(table, against),
+        "pr": lambda table: figures.precision_recall(table, against),
         "calibration": figures.calibration,
         "confusion": figures.confusion,
         "per_class": figures.per_class,
@@ -251,7 +251,7 @@ def _curves(folder: Path | None, metrics: dict[str, Any], label: str) -> list[Fi
         "overlap": patients.overlap,
         "per_target": lambda table: figures.per_target(table, against),
         "per_label": lambda table: figures.per_label(table, against),
-        "metric_by_distance": lambda table: figures.by_distance(table, label),
+        "metric_by_distance": lambda table: figures.by_distance(table, label, against),
     }
     drawn = []
     for name, figure in draw.items():
