@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,6 +80,28 @@ class Result:
     def verdict(self) -> str:
         """What the difference says."""
         return VERDICTS[self.outcome]
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What a text that quotes the result is compared with: numbers to five decimals."""
+        name = self.metric.name
+        ends = {"value": self.value, "low": self.low, "high": self.high}
+        baselines = {
+            baseline: scores[name]
+            for baseline, scores in self.metrics["baselines"].items()
+            if name in scores
+        }
+        return {
+            "metric": self.metric.label,
+            **_rounded(ends),
+            "baselines": _rounded(baselines),
+            "difference": _rounded(self.difference),
+            "verdict": self.verdict,
+        }
+
+
+def _rounded(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: round(v, 5) if isinstance(v, float) else v for k, v in values.items()}
 
 
 def difference_scales(results: Iterable[Result]) -> dict[Metric, float]:
