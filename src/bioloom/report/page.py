@@ -29,6 +29,13 @@ from bioloom.report.results import Result
 from bioloom.samples import read_table
 
 DRAWN = ("histogram", "shares", "flags")  # of leakage.json, shown in another way than the rest
+AUDITED = {
+    "largest": "largest similarity",
+    "quantiles": "similarity to the nearest",
+    "distance": "distance to the nearest",
+    "sizes": "mean sizes",
+}
+"""Keys of leakage.json as a reader knows them."""
 NAMED = ("embedder", "identity", "features")  # of features.json: in the card under another name
 HEADINGS = {
     "scores": "Scores",
@@ -114,12 +121,13 @@ def score_table(metrics: dict[str, Any]) -> list[dict[str, Any]]:
         metric = kind.metric(name)
         known = [s[name] for model, s in models.items() if name in s and model not in silent]
         best = min(known) if metric.lower_is_better else max(known)
+        tells = metric.ordered and len(set(known)) > 1
         cells = [
             {
                 "value": scores.get(name),
                 "low": scores.get(f"{name}_low"),
                 "high": scores.get(f"{name}_high"),
-                "best": metric.ordered and model not in silent and scores.get(name) == best,
+                "best": tells and model not in silent and scores.get(name) == best,
             }
             for model, scores in models.items()
         ]
@@ -136,17 +144,20 @@ def _caution(metrics: dict[str, Any]) -> str:
 def audit(leakage: dict[str, Any], private: bool) -> list[tuple[str, Any]]:
     """(name, value) of the leakage audit, but what is drawn; of persons no count of a few."""
     return [
-        (name, count_shown(value, private) if isinstance(value, int) else _by_percent(name, value))
+        (
+            AUDITED.get(name, name),
+            count_shown(value, private) if isinstance(value, int) else _by_percent(value),
+        )
         for name, value in leakage.items()
         if name not in DRAWN
     ]
 
 
-def _by_percent(name: str, value: Any) -> Any:
+def _by_percent(value: Any) -> Any:
     """Quantiles by their names as a reader knows them: `{"0.05": 0.4}` -> `{"5 %": 0.4}`."""
-    if name not in ("quantiles", "distance") or not isinstance(value, dict):
+    if not isinstance(value, dict) or not all(name.startswith("0.") for name in value):
         return value
-    return {f"{float(share):.0%}".replace("%", " %"): number for share, number in value.items()}
+    return {f"{100 * float(share):g} %": number for share, number in value.items()}
 
 
 def model_card(
