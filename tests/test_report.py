@@ -21,6 +21,7 @@ from bioloom.report.overview import build_overview
 from bioloom.report.page import _networks, build_page, score_table
 from bioloom.report.picture import find_browser, take_picture
 from bioloom.samples import write_table
+from tests.tiny_project import Project
 from tests.toys import helix
 
 N = 300
@@ -395,6 +396,18 @@ def test_reads_are_linked_with_what_is_odd_of_them(tmp_path):
     assert "2 samples of ward" in text
     assert "S &lt;1&gt;: adapter dimers" in text
     assert "<li>b" not in text
+
+
+@pytest.mark.slow
+def test_a_run_leaves_a_page_of_each_task(project: Project):
+    heart = project.path("results/heart/report.html").read_text()
+    assert "Heart disease" in heart
+    assert "6 patients; " in heart
+    assert not re.findall(r"\bP\d{3}\b", heart)  # no patient's id
+    assert "Filled in by defaults</dt><dd>baselines" in heart
+    assert '<a href="../records/heart.md">' in heart
+    links = set(Page(project.path("results/report.html").read_text()).links)
+    assert links == {"heart/report.html", "liver/report.html"}
 
 
 def chromium(folder: Path, *options: str) -> str:
