@@ -299,11 +299,15 @@ def test_what_says_nothing_is_never_the_best():
         "kind": "binary",
         "primary": "auroc",
         "test": {"auroc": 0.8, "recall": 0.6, "ece": 0.03},
-        "baselines": {"naive": naive, "linear": {"auroc": 0.7, "recall": 0.7, "ece": 0.05}},
+        "baselines": {
+            "naive": naive,
+            "linear": {"auroc": 0.7, "recall": 0.7, "ece": 0.05},
+            "degree": naive,
+        },
     }
     rows = {row["label"]: [c["best"] for c in row["cells"]] for row in score_table(metrics)}
-    assert rows["AUROC"] == rows["Calibration error (ECE)"] == [True, False, False]
-    assert rows["Recall"] == [False, False, True]
+    assert rows["AUROC"] == rows["Calibration error (ECE)"] == [True, False, False, False]
+    assert rows["Recall"] == [False, False, True, False]
 
 
 def test_what_was_filled_in_is_marked(tmp_path):

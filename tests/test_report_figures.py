@@ -73,6 +73,22 @@ def test_confusion_matrix_writes_counts_where_there_is_room(size):
     assert shown.count("7") == (4 if size == 2 else 0)
 
 
+def test_long_names_of_classes_are_cut_and_have_room():
+    names = [f"{word} of a process with a name that goes on and on" for word in "abc"]
+    counts = pd.DataFrame(np.full((3, 3), 7), names, names).rename_axis("observed")
+    figure = figures.confusion(
+        counts.melt(ignore_index=False, var_name="predicted", value_name="count").reset_index()
+    )
+    assert texts(figure.svg).count("a of a process with a name that …") == 2
+    assert width(figure.svg) > width(
+        figures.confusion(pd.DataFrame({"observed": ["x"], "predicted": ["x"], "count": [1]})).svg
+    )
+
+
+def width(svg: str) -> float:
+    return float(re.findall(r'style="width:(\d+)px"', svg)[0])
+
+
 def test_parts_of_the_test_rows_that_a_baseline_has_alone_are_not_drawn():
     """A model may call nothing of some quality, where a baseline does."""
     rows = [

@@ -51,6 +51,8 @@ HEADINGS = {
 }
 """The parts of the page, of which a task has some."""
 MOST_RULES = 12
+NAIVE = "naive"
+"""The baseline that knows nothing of a sample."""
 
 
 def build_page(
@@ -109,19 +111,19 @@ def build_page(
 def score_table(metrics: dict[str, Any]) -> list[dict[str, Any]]:
     """A row a metric: label, direction, and value with interval of the model and each baseline.
 
-    The best is that of the models that say something: the naive one, which knows nothing of a row,
-    has a recall of 1 where it calls all, and no calibration error.
+    The best of a row is one of the models that say something: who calls all finds all, and who
+    knows no more than how frequent a class is has no calibration error.
     """
     models = {"model": metrics["test"], **metrics["baselines"]}
     kind = get_kind(metrics["kind"])
-    silent = {kind.floor} - {kind.decisive}
+    silent = _silent(metrics)
     names = [key for key in metrics["test"] if not key.endswith(("_low", "_high"))]
     rows = []
     for name in sorted(names, key=lambda key: key != metrics["primary"]):
         metric = kind.metric(name)
         known = [s[name] for model, s in models.items() if name in s and model not in silent]
-        best = min(known) if metric.lower_is_better else max(known)
         tells = metric.ordered and len(set(known)) > 1
+        best = (min if metric.lower_is_better else max)(known, default=None)
         cells = [
             {
                 "value": scores.get(name),
@@ -134,6 +136,17 @@ def score_table(metrics: dict[str, Any]) -> list[dict[str, Any]]:
         label = f"{metric.label}{_caution(metrics)}"
         rows.append({"label": label, "lower": metric.lower_is_better, "cells": cells})
     return rows
+
+
+def _silent(metrics: dict[str, Any]) -> set[str]:
+    """The models that are no better than the naive one, where that is not the one to beat."""
+    kind, primary = get_kind(metrics["kind"]), metrics["primary"]
+    models = {"model": metrics["test"], **metrics["baselines"]}
+    naive = metrics["baselines"].get(NAIVE, {}).get(primary)
+    if naive is None or kind.decisive == NAIVE:
+        return set()
+    sign = -1 if kind.metric(primary).lower_is_better else 1
+    return {name for name, s in models.items() if sign * (s.get(primary, naive) - naive) <= 0}
 
 
 def _caution(metrics: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bioloom.bayes.network import Network
-from bioloom.report.figures import BARS, HALF, SMALL, Figure, legend
+from bioloom.report.figures import BARS, HALF, SMALL, Figure, bars_size, legend
 from bioloom.report.svg import ACCENT, INK, LINE, MUTED, SECOND, draw_svg
 
 
@@ -122,7 +122,7 @@ def subgroups(table: pd.DataFrame) -> Figure:
         "Subgroups of the test rows with 95 % intervals and numbers of samples; dark where the "
         "difference to all others does not hold 0."
     )
-    return Figure(draw_svg(draw, (BARS, 0.9 + 0.27 * len(names))), "Subgroups", caption)
+    return Figure(draw_svg(draw, bars_size(names, 0.27)), "Subgroups", caption)
 
 
 def policies(table: pd.DataFrame) -> Figure:
@@ -150,9 +150,7 @@ def policies(table: pd.DataFrame) -> Figure:
     )
     if table["association"].any():
         caption += " An association: treatment was not randomised."
-    return Figure(
-        draw_svg(draw, (BARS, 0.9 + 0.27 * len(names))), "What policies are worth", caption
-    )
+    return Figure(draw_svg(draw, bars_size(names, 0.27)), "What policies are worth", caption)
 
 
 def overlap(table: pd.DataFrame) -> Figure:
