@@ -25,7 +25,7 @@ from bioloom.kinds import _policies, arms, encode_labels, get_kind, kind_of
 from bioloom.kinds._assignment import known_weights, partition_facts, sign_of
 from bioloom.metrics import policy
 from bioloom.predictions.predict import predict
-from bioloom.report.page import build_report
+from bioloom.report.page import build_page
 from bioloom.samples import EVENT, TIME, feature_columns, label_columns, write_table
 from bioloom.samples.arms import ARM, HORIZON, OUTCOME, PROPENSITY, SIGN
 from bioloom.splits.split import split_samples
@@ -386,11 +386,8 @@ def test_whatever_is_said_of_a_cohort_is_an_association(tmp_path):
     write_json(metrics, tmp_path / "metrics.json")
     for name, table in plots.items():
         write_table(table, tmp_path / "plots" / f"{name}.csv")
-    build_report(
-        {"t": {"metrics": tmp_path / "metrics.json", "plots": tmp_path / "plots"}},
-        {},
-        tmp_path / "report.html",
-    )
+    files = {"metrics": tmp_path / "metrics.json", "plots": tmp_path / "plots"}
+    build_page("t", files, tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
     assert "Overlap of arms" in page
     assert "(doubly robust), an association" in page

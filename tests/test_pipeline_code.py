@@ -16,7 +16,14 @@ from bioloom.pipeline.tasks import Task
 from tests.tiny_project import ROOT, Project, patients
 
 RULE = re.MULTILINE | re.DOTALL
-HEART = {"train heart", "evaluate heart", "explain heart", "predict heart ward"}
+HEART = {
+    "train heart",
+    "evaluate heart",
+    "explain heart",
+    "predict heart ward",
+    "report_task heart",
+    "report",
+}
 
 
 def edit(project: Project, name: str) -> None:
@@ -39,13 +46,13 @@ def test_touching_every_input_runs_nothing(project: Project) -> None:
 
 def test_a_model_parameter_reruns_the_model_of_its_task(project: Project) -> None:
     project.configure(**{"tasks.heart.model.layers": 2})
-    assert project.planned() == {"describe heart", *HEART, "report"}
+    assert project.planned() == {"describe heart", *HEART}
 
 
 @pytest.mark.parametrize("folder", ["models", "models/_networks"])
 def test_an_edited_network_retrains_only_who_uses_it(project: Project, folder: str) -> None:
     edit(project, f"src/bioloom/{folder}/dnn.py")
-    assert project.planned() == {*HEART, "report"}
+    assert project.planned() == HEART
 
 
 def test_an_edited_engine_leaves_tables_alone(project: Project) -> None:
@@ -64,7 +71,12 @@ def test_changed_evaluation_trains_nothing(project: Project) -> None:
     project.configure(
         **{"tasks.liver.evaluate.primary": "mcc", "tasks.liver.title": "Score {x} of <y>"}
     )
-    assert project.planned() == {"describe liver", "evaluate liver", "report"}
+    assert project.planned() == {
+        "describe liver",
+        "evaluate liver",
+        "report_task liver",
+        "report",
+    }
 
 
 def test_new_data_are_prepared_and_predicted(project: Project) -> None:
@@ -78,6 +90,7 @@ def test_new_data_are_prepared_and_predicted(project: Project) -> None:
         "clean liver icu",
         "extract_features liver icu features",
         "predict liver icu",
+        "report_task liver",
         "report",
     }
 
@@ -92,6 +105,7 @@ def test_changed_raw_data_run_their_task_again(project: Project) -> None:
         "train liver",
         "evaluate liver",
         "explain liver",
+        "report_task liver",
         "report",
     }
 

@@ -15,7 +15,14 @@ from bioloom.pipeline.lock import read_lock
 from tests.tiny_project import PARTS, ROOT, Project, patients
 
 VERSIONED = (".dvc/config", ".dvc/.gitignore", ".dvc/plots", ".dvcignore", ".gitignore")
-HEART = {"train heart", "evaluate heart", "explain heart", "predict heart ward", "report"}
+HEART = {
+    "train heart",
+    "evaluate heart",
+    "explain heart",
+    "predict heart ward",
+    "report_task heart",
+    "report",
+}
 
 
 @pytest.fixture(scope="session")
@@ -124,7 +131,8 @@ def test_an_experiment_reruns_its_task_and_is_compared(clone: Project) -> None:
     change = "tasks/heart.yaml:model.width=16"
     output = clone.run("dvc", "exp", "run", "--temp", "--name", "wide", "--set-param", change)
     rules = [line.split()[1][:-1] for line in output.splitlines() if line.startswith("localrule")]
-    assert sorted(rules) == ["describe", "evaluate", "explain", "predict", "report", "train"]
+    made = ["describe", "evaluate", "explain", "predict", "report", "report_task", "train"]
+    assert sorted(rules) == made
     params = json.loads(clone.run("dvc", "params", "diff", "--json", "HEAD", "wide"))
     assert params == {"tasks/heart.yaml": {"model.width": {"old": 8, "new": 16, "diff": 8}}}
     metrics = json.loads(clone.run("dvc", "metrics", "diff", "--json", "HEAD", "wide"))

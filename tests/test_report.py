@@ -1,7 +1,6 @@
-"""The report is one file that opens offline, shows what there is, and fits a phone."""
+"""The report's pages open offline, show what there is, and fit a phone."""
 
 import re
-import shutil
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,20 +9,26 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from matplotlib.image import imread as read_png
 
 from bioloom.bayes.network import Network, Node
 from bioloom.evaluation.evaluate import evaluate
-from bioloom.files import write_json
+from bioloom.files import read_json, write_json
 from bioloom.formats.bif import write_bif
 from bioloom.kinds import get_kind
-from bioloom.report.page import _networks, build_report
+from bioloom.report.described import described, filled_in
+from bioloom.report.overview import build_overview
+from bioloom.report.page import _networks, build_page, score_table
+from bioloom.report.picture import find_browser, take_picture
 from bioloom.samples import write_table
+from tests.tiny_project import Project
 from tests.toys import helix
 
 N = 300
 SEQUENCE = "GIGKFLHSAKKFGKAFVGEIMNS"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+CHROMIUM = find_browser()
 VOID = {"meta", "link", "br", "line", "circle", "path", "use", "image"}
+WIDTHS = (390, 800, 1300)
 
 
 def predictions(kind: str, rng: np.random.Generator) -> tuple[pd.DataFrame, ...]:
@@ -195,10 +200,19 @@ ABOUT = {
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the overview and a page of each kind, as results/ has them."""
     folder = tmp_path_factory.mktemp("results")
-    out = folder / "report.html"
-    build_report({kind: task_files(folder / kind, kind) for kind in KINDS}, ABOUT, out)
-    return out
+    overview, tasks = folder / "report.html", {}
+    for kind in KINDS:
+        files, page = task_files(folder / kind, kind), folder / kind / "report.html"
+        build_page(kind, files, page, overview=overview, **ABOUT.get(kind, {}))
+        tasks[kind] = {"metrics": files["metrics"], "page": page}
+    build_overview(tasks, {kind: about["title"] for kind, about in ABOUT.items()}, overview)
+    return folder
+
+
+def pages(folder: Path) -> list[Path]:
+    return [folder / "report.html", *(folder / kind / "report.html" for kind in KINDS)]
 
 
 class Page(HTMLParser):
@@ -231,53 +245,136 @@ class Page(HTMLParser):
             assert self.open.pop() == tag
 
 
-def test_page_is_well_formed_and_refers_only_to_itself(report):
-    page = Page(report.read_text())
-    assert page.open == []
-    assert len(page.ids) == len(set(page.ids))
-    assert page.unlabelled == []
-    for link in page.links:
-        assert link.startswith(("#", "data:image/png"))
-    assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
+def test_pages_are_well_formed_and_refer_only_to_the_results(report):
+    for file in pages(report):
+        page = Page(file.read_text())
+        assert page.open == []
+        assert len(page.ids) == len(set(page.ids))
+        assert page.unlabelled == []
+        inside = {link for link in page.links if link.startswith("#")}
+        assert {link[1:] for link in inside} <= set(page.ids)
+        for link in set(page.links) - inside:
+            made = (file.parent / link).resolve()
+            assert link.startswith("data:image/png") or made.is_relative_to(report.resolve())
 
 
-def test_page_shows_every_part_of_every_kind(report):
-    text = report.read_text()
-    assert text.count('<section class="task"') == len(KINDS)
-    for heading in ("Scores", "Curves", "Data", "Split and leakage", "Explanation", "Model card"):
-        assert f"<h3>{heading}</h3>" in text
+def test_the_overview_has_a_line_a_task_that_leads_to_its_page(report):
+    text = (report / "report.html").read_text()
+    page = Page(text)
+    assert text.count("<tr data-application=") == len(KINDS)
+    assert {f"{kind}/report.html" for kind in KINDS} <= set(page.links)
+    assert "<figure" not in text
+    assert len(text) < 15_000 + 3_000 * len(KINDS)
+    assert 'href="../report.html"' in (report / "binary/report.html").read_text()
+
+
+def test_the_pages_show_every_part_of_every_kind(report):
+    text = "".join(file.read_text() for file in pages(report)[1:])
+    parts = {"scores": "Scores", "curves": "Curves", "quality": "Data", "card": "Model card"}
+    for part, heading in (parts | {"leakage": "Split and leakage"}).items():
+        assert f'<h2 id="{part}">{heading}</h2>' in text
     drawn = {"ROC", "Calibration", "Confusion matrix", "Predicted and observed", "Targets"}
     for figure in drawn | {"Classes", "Distance maps", "chain0"}:
-        assert f"<h4>{figure}</h4>" in text
+        assert f"<h3>{figure}</h3>" in text
     assert "How much the score falls when a stretch is masked." in text
     assert "Better than the best baseline, no foundation model" in text
-    assert "same sequence with both labels" in text.lower()
+    assert "same sequence with both labels" in text
     assert "Length alone separates the classes" in text
     assert "BSD-3-Clause" in text
+    assert "test patients in" in text
     assert "#010101" not in text  # every colour is the page's
 
 
 def test_names_are_text_and_never_markup(report):
-    text = report.read_text()
-    assert "Antimicrobial peptides &amp; more &lt;i&gt;" in text
-    assert "<b>" not in text
+    for file in ("report.html", "binary/report.html"):
+        text = (report / file).read_text()
+        assert "Antimicrobial peptides &amp; more &lt;i&gt;" in text
+        assert "<b>" not in text
+
+
+def test_what_says_nothing_is_never_the_best():
+    """A model that calls all has every positive one; one that knows the share is calibrated."""
+    naive = {"auroc": 0.5, "recall": 1.0, "ece": 0.0}
+    metrics = {
+        "kind": "binary",
+        "primary": "auroc",
+        "test": {"auroc": 0.8, "recall": 0.6, "ece": 0.03},
+        "baselines": {
+            "naive": naive,
+            "linear": {"auroc": 0.7, "recall": 0.7, "ece": 0.05},
+            "degree": naive,
+        },
+    }
+    rows = {row["label"]: [c["best"] for c in row["cells"]] for row in score_table(metrics)}
+    assert rows["AUROC"] == rows["Calibration error (ECE)"] == [True, False, False, False]
+    assert rows["Recall"] == [False, False, True, False]
+
+
+def test_what_was_filled_in_is_marked(tmp_path):
+    content = {"title": "Mine", "model": {"name": "dnn"}, "refit": False}
+    text = described(content, ["model", "refit"])
+    assert yaml.safe_load(text) == content
+    assert filled_in(text) == ["model", "refit"]
+    files = {"metrics": task_files(tmp_path / "toy", "binary")["metrics"]}
+    files["task"] = tmp_path / "task.yaml"
+    files["task"].write_text(text)
+    build_page("toy", files, tmp_path / "report.html")
+    shown = (tmp_path / "report.html").read_text()
+    assert "<dt>Filled in by defaults</dt><dd>model, refit" in shown
+
+
+def predicted(folder: Path, application: str) -> str:
+    """The page of a task with predictions of two samples, of which one is told by a name."""
+    metrics = read_json(task_files(folder, "binary")["metrics"]) | {"application": application}
+    write_json(metrics, folder / "metrics.json")
+    table = pd.DataFrame({"sample_id": [f"sample-{i}" for i in range(60)], "prediction": "ill"})
+    table = table.assign(probability=0.75, abstain="", model_id="0123abc", **{"p.ill": 0.75})
+    table.loc[:6, "abstain"] = "unlike the training data; unknown category"
+    table.loc[7:9, "abstain"] = "unlike the training data"
+    write_table(table, folder / "ward/predictions.parquet")
+    files = {"metrics": folder / "metrics.json"}
+    files["predictions.ward"] = folder / "ward/predictions.parquet"
+    build_page("toy", files, folder / "report.html")
+    return (folder / "report.html").read_text()
+
+
+def test_the_first_predictions_are_shown_and_how_many_abstain(tmp_path):
+    text = predicted(tmp_path / "toy", "protein_function")
+    assert "60 proteins; 10 abstain" in text
+    assert '<a href="ward/predictions.csv">' in text
+    reason = '<th scope="row">unlike the training data</th><td class="number">10</td>'
+    assert reason in text
+    assert "sample-4" in text
+    assert "sample-5" not in text
+    assert "0123abc" not in text
+
+
+def test_no_person_is_shown_and_no_count_of_a_few(tmp_path):
+    text = predicted(tmp_path / "toy", "disease_diagnosis")
+    assert "60 patients; 10 abstain" in text
+    assert "sample-" not in text
+    folder = tmp_path / "toy"
+    few = pd.read_parquet(folder / "ward/predictions.parquet").iloc[7:9]
+    write_table(few, folder / "ward/predictions.parquet")
+    files = {"metrics": folder / "metrics.json"}
+    files["predictions.ward"] = folder / "ward/predictions.parquet"
+    build_page("toy", files, folder / "report.html")
+    assert "fewer than 5 patients; fewer than 5 abstain" in (folder / "report.html").read_text()
 
 
 @pytest.mark.slow
 def test_equal_results_give_an_equal_page(tmp_path):
     files = task_files(tmp_path / "binary", "binary")
     for name in ("first", "second"):
-        build_report({"binary": files}, ABOUT, tmp_path / name)
+        build_page("binary", files, tmp_path / name)
     assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
 
 
 def test_what_a_task_lacks_is_left_out(tmp_path):
     files = task_files(tmp_path / "bare", "binary")
-    build_report({"bare": {"metrics": files["metrics"]}}, {}, tmp_path / "report.html")
+    build_page("bare", {"metrics": files["metrics"]}, tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text()
-    assert "<h3>Scores</h3>" in text
-    for heading in ("Curves", "Data", "Split and leakage", "Explanation", "Model card"):
-        assert f"<h3>{heading}</h3>" not in text
+    assert re.findall(r"<h2 id=\"(\w+)\">", text) == ["scores"]
 
 
 def test_a_bayesian_network_is_drawn_for_each_label(tmp_path):
@@ -297,47 +394,109 @@ def test_reads_are_linked_with_what_is_odd_of_them(tmp_path):
     files |= {"multiqc.ward": tmp_path / "toy/ward/reads/multiqc.html"}
     files |= {"reads.ward": tmp_path / "toy/ward/reads/summary.json"}
     write_json({"S <1>": {"hints": ["adapter dimers"]}, "b": {"hints": []}}, files["reads.ward"])
-    build_report({"toy": files}, {}, tmp_path / "report.html")
-    text = (tmp_path / "report.html").read_text()
-    assert '<a href="toy/ward/reads/multiqc.html">' in text
+    build_page("toy", files, tmp_path / "toy/report.html")
+    text = (tmp_path / "toy/report.html").read_text()
+    assert '<a href="ward/reads/multiqc.html">' in text
     assert "2 samples of ward" in text
     assert "S &lt;1&gt;: adapter dimers" in text
     assert "<li>b" not in text
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
-@pytest.mark.parametrize("width", [390, 1280])
-def test_page_opens_in_chromium_without_requests_or_sideways_scrolling(report, tmp_path, width):
-    frame = f'<iframe src="page.html" style="width:{width}px;height:900px;border:0"></iframe>'
-    policy = re.compile(r"<meta http-equiv[^>]*>")
-    page = policy.sub("", report.read_text()).replace("</body>", MEASURE + "</body>")
-    (tmp_path / "page.html").write_text(page)
-    (tmp_path / "frame.html").write_text(f"<!doctype html>{frame}{LISTEN}")
-    dom = subprocess.run(
+@pytest.mark.slow
+def test_a_run_leaves_a_page_of_each_task(project: Project):
+    heart = project.path("results/heart/report.html").read_text()
+    assert "Heart disease" in heart
+    assert "6 patients; " in heart
+    assert not re.findall(r"\bP\d{3}\b", heart)  # no patient's id
+    assert "Filled in by defaults</dt><dd>baselines" in heart
+    assert '<a href="../records/heart.md">' in heart
+    links = set(Page(project.path("results/report.html").read_text()).links)
+    assert links == {"heart/report.html", "liver/report.html"}
+
+
+def chromium(folder: Path, *options: str) -> str:
+    """What a headless browser says on standard output; it asks nothing of the network."""
+    done = subprocess.run(
         [
             *(CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"),
             *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-            f"--user-data-dir={tmp_path / 'profile'}",
-            "--virtual-time-budget=4000",
-            "--dump-dom",
-            (tmp_path / "frame.html").as_uri(),
+            *("--hide-scrollbars", "--virtual-time-budget=4000"),
+            f"--user-data-dir={folder / 'profile'}",
+            *options,
         ],
         capture_output=True,
         text=True,
         timeout=120,
         check=True,
-    ).stdout
-    inner, content, requests = map(int, re.findall(r"measured (\d+) (\d+) (\d+)", dom)[-1])
-    assert inner == width
-    assert content <= width
-    assert requests == 0
+    )
+    return done.stdout
 
 
-MEASURE = """<script>
+def with_script(page: Path, script: str) -> str:
+    """The text of a page that a script of the test may run in."""
+    text = re.sub(r"<meta http-equiv[^>]*>", "", page.read_text())
+    return text.replace("</body>", f"<script>{script}</script></body>")
+
+
+in_chromium = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+
+
+@in_chromium
+def test_pages_fit_each_width_and_request_nothing(report, tmp_path):
+    frames = []
+    for n, page in enumerate(pages(report)):
+        (tmp_path / f"{n}.html").write_text(with_script(page, MEASURE))
+        frames += [
+            f'<iframe src="{n}.html" style="width:{w}px;height:900px;border:0"></iframe>'
+            for w in WIDTHS
+        ]
+    (tmp_path / "frames.html").write_text(f"<!doctype html>{''.join(frames)}{LISTEN}")
+    dom = chromium(tmp_path, "--dump-dom", (tmp_path / "frames.html").as_uri())
+    measured = [tuple(map(int, found)) for found in re.findall(r"measured (\d+) (\d+) (\d+)", dom)]
+    assert len(measured) == len(frames)
+    assert sorted({width for width, _, _ in measured}) == sorted(WIDTHS)
+    assert [(width, content) for width, content, _ in measured if content > width] == []
+    assert {requests for _, _, requests in measured} == {0}
+
+
+@in_chromium
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_picture_of_the_overview_has_something_in_it(report, tmp_path, width):
+    take_picture(report / "report.html", tmp_path / "report.png", width)
+    pixels = read_png(tmp_path / "report.png")
+    assert pixels.shape[1:] == (width, 3)
+    assert 300 < len(pixels) < 1500
+    assert 0.01 < (pixels != pixels[0, 0]).any(axis=2).mean() < 0.5
+
+
+@in_chromium
+def test_the_overview_is_sorted_and_filtered_by_its_script(report, tmp_path):
+    assert "<button" in chromium(tmp_path, "--dump-dom", (report / "report.html").as_uri())
+    (tmp_path / "page.html").write_text(with_script(report / "report.html", SORT))
+    dom = chromium(tmp_path, "--dump-dom", (tmp_path / "page.html").as_uri())
+    scores = [read_json(report / kind / "metrics.json") for kind in KINDS]
+    values = sorted((m["test"][m["primary"]] for m in scores), reverse=True)
+    [order] = re.findall(r'id="order">([^<]*)<', dom)
+    assert [float(value) for value in order.split()] == values
+    assert re.findall(r'id="shown">([^<]*)<', dom) == ["0"]
+
+
+MEASURE = """
 addEventListener("load", () => parent.postMessage(
   `measured ${innerWidth} ${document.documentElement.scrollWidth} ` +
-  performance.getEntriesByType("resource").length, "*"));
-</script>"""
+  performance.getEntriesByType("resource").length + ";", "*"));"""
 LISTEN = """<script>
 addEventListener("message", (event) => document.body.append(event.data));
 </script>"""
+SORT = """
+const add = (id, text) => {
+  const note = document.createElement("p");
+  note.id = id;
+  note.textContent = text;
+  document.body.append(note);
+};
+[...document.querySelectorAll("thead button")].find((b) => b.textContent === "Score").click();
+add("order", [...document.querySelectorAll("td.score")].map((c) => c.dataset.value).join(" "));
+document.getElementById("filter").append(new Option("none", "none", true, true));
+document.getElementById("filter").dispatchEvent(new Event("change"));
+add("shown", [...document.querySelectorAll("tbody tr")].filter((r) => !r.hidden).length);"""

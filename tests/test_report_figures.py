@@ -38,6 +38,15 @@ def test_model_stands_before_its_baselines():
     assert texts(figures.roc(table).svg)[-2:] == ["model", "k mers"]
 
 
+def test_of_many_baselines_the_best_is_named():
+    line = {"false_positive_rate": [0, 1], "true_positive_rate": [0, 1]}
+    names = ["model", "naive", *(f"peer_{n}" for n in range(6))]
+    table = pd.concat(pd.DataFrame(line).assign(model=name) for name in names)
+    assert texts(figures.roc(table, "peer_2").svg)[-3:] == ["model", "peer 2", "6 other baselines"]
+    few = figures.roc(table[table["model"].isin(names[:4])], "peer_1")
+    assert texts(few.svg)[-4:] == ["model", "peer 1", "peer 0", "naive"]
+
+
 @pytest.mark.parametrize("length", [12, 190])
 def test_heat_map_has_its_letters_and_grows_with_the_sequence(length):
     table = mutations("ACDEFGHIKLMNPQRSTVWY", range(length)).assign(reference="K", predicted="AMP")
@@ -62,6 +71,22 @@ def test_confusion_matrix_writes_counts_where_there_is_room(size):
     shown = texts(figures.confusion(table.reset_index()).svg)
     assert shown.count("class 01") == 2
     assert shown.count("7") == (4 if size == 2 else 0)
+
+
+def test_long_names_of_classes_are_cut_and_have_room():
+    names = [f"{word} of a process with a name that goes on and on" for word in "abc"]
+    counts = pd.DataFrame(np.full((3, 3), 7), names, names).rename_axis("observed")
+    figure = figures.confusion(
+        counts.melt(ignore_index=False, var_name="predicted", value_name="count").reset_index()
+    )
+    assert texts(figure.svg).count("a of a process with a name that …") == 2
+    assert width(figure.svg) > width(
+        figures.confusion(pd.DataFrame({"observed": ["x"], "predicted": ["x"], "count": [1]})).svg
+    )
+
+
+def width(svg: str) -> float:
+    return float(re.findall(r'style="width:(\d+)px"', svg)[0])
 
 
 def test_parts_of_the_test_rows_that_a_baseline_has_alone_are_not_drawn():

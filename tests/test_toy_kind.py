@@ -25,7 +25,7 @@ from bioloom.kinds._rows import Truth, join
 from bioloom.metrics import Metric, Scores
 from bioloom.models._estimator import Estimator
 from bioloom.predictions.predict import predict
-from bioloom.report.page import build_report
+from bioloom.report.page import build_page
 from bioloom.samples import feature_columns, write_table
 from bioloom.splits.leakage import audit
 from bioloom.splits.split import split_samples
@@ -187,7 +187,7 @@ def test_a_new_kind_goes_through_every_stage(installed, tmp_path: Path):
         write_table(table, tmp_path / "plots" / f"{name}.csv")
     files = {name: tmp_path / f"{name}.json" for name in ("metrics", "leakage")}
     files |= {"plots": tmp_path / "plots", "model": tmp_path / "model"}
-    build_report({"toy": files}, {}, tmp_path / "report.html")
+    build_page("toy", files, tmp_path / "report.html")
     assert "Concordance (Harrell" in (tmp_path / "report.html").read_text()
     assert yaml.safe_load((tmp_path / "model/model.yaml").read_text())["kind"] == "waiting"
     assert read_json(tmp_path / "metrics.json")["n"]["test"] > 20

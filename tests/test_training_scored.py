@@ -171,7 +171,7 @@ def test_a_labelled_cohort_stands_in_the_report(project: Project):
     assert metrics["n"]["test"] == 55
     assert metrics["left_out"] == {"without a label": 5}
     assert metrics["test"]["auroc"] > 0.8 > metrics["baselines"]["naive"]["auroc"]
-    page = project.path("results/report.html").read_text()
+    page = project.path("results/liver/report.html").read_text()
     assert "On other data" in page
-    assert "5 samples without a label" in page
+    assert "5 patients without a label" in page
     assert project.planned() == set()

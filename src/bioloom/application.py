@@ -55,6 +55,7 @@ class Application:
     given, a data set of new data may say `parts`, so many jobs that each do a part of it, the one
     that the options `part` and `parts` of `ingest` say.
     Where samples are persons `private` is true: no value of a row appears in logs or reports.
+    `noun` is what a report calls the samples.
     `directed` says that the links (a, b) and (b, a) differ.
     Where samples have a `sequence`, `alphabet` says of which letters it is.
     `reads` says what a source `reads` holds when `ingest` gets it: "aligned" to the source
@@ -85,6 +86,7 @@ class Application:
     label_sources: tuple[str, ...] = ()
     measures: tuple[str, ...] = ("table",)
     private: bool = False
+    noun: str = "samples"
     links: bool = False
     directed: bool = False
     alphabet: Literal["protein", "dna"] | None = None

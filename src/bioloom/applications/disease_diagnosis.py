@@ -31,6 +31,7 @@ def defaults(task: dict[str, Any]) -> dict[str, Any]:
 
 application = Application(
     kinds=("binary", "multiclass", "value", "multilabel"),
+    noun="patients",
     ingest=labels.ingest,
     clean=clinical.clean_patients,
     inputs=clinical.patient_columns,

@@ -56,6 +56,7 @@ def defaults(task: dict[str, Any]) -> dict[str, Any]:
 
 application = Application(
     kinds=("survival", "binary"),
+    noun="persons",
     ingest=ingest,
     clean=clinical.clean_patients,
     inputs=clinical.patient_columns,

@@ -194,6 +194,7 @@ def defaults(task: dict[str, Any]) -> dict[str, Any]:
 
 application = Application(
     kinds=("targets",),
+    noun="cell lines",
     ingest=ingest,
     clean=clean,
     inputs=inputs,

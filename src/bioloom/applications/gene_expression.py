@@ -251,6 +251,7 @@ def defaults(task: dict[str, Any]) -> dict[str, Any]:
 
 application = Application(
     kinds=("value",),
+    noun="sequences",
     ingest=ingest,
     clean=clean,
     inputs=inputs,

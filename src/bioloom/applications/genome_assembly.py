@@ -320,6 +320,7 @@ def defaults(task: dict[str, Any]) -> dict[str, Any]:
 
 application = Application(
     kinds=("letters",),
+    noun="reads",
     ingest=ingest,
     clean=clean,
     inputs=inputs,

@@ -66,6 +66,7 @@ def defaults(task: dict[str, Any]) -> dict[str, Any]:
 
 application = Application(
     kinds=("binary", "multiclass", "value", "multilabel"),
+    noun="patients",
     ingest=ingest,
     clean=clinical.clean_patients,
     inputs=clinical.patient_columns,

@@ -210,6 +210,7 @@ def defaults(task: dict[str, Any]) -> dict[str, Any]:
 
 application = Application(
     kinds=("binary", "multiclass", "value", "multilabel"),
+    noun="proteins",
     ingest=ingest,
     clean=clean,
     inputs=inputs,

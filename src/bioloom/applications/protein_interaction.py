@@ -326,6 +326,7 @@ def defaults(task: dict[str, Any]) -> dict[str, Any]:
 
 application = Application(
     kinds=("links",),
+    noun="pairs",
     ingest=ingest,
     clean=clean,
     inputs=inputs,

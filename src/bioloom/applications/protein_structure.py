@@ -212,6 +212,7 @@ def defaults(task: dict[str, Any]) -> dict[str, Any]:
 
 application = Application(
     kinds=("residues", "residue_pairs"),
+    noun="chains",
     ingest=ingest,
     clean=clean,
     inputs=inputs,

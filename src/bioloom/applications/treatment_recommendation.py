@@ -280,6 +280,7 @@ def defaults(task: dict[str, Any]) -> dict[str, Any]:
 
 application = Application(
     kinds=("arms",),
+    noun="patients",
     ingest=ingest,
     clean=clean,
     inputs=clinical.patient_columns,

@@ -256,6 +256,7 @@ def defaults(task: dict[str, Any]) -> dict[str, Any]:
 
 application = Application(
     kinds=("genotypes",),
+    noun="candidates",
     ingest=ingest,
     clean=clean,
     inputs=inputs,

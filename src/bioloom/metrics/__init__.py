@@ -25,7 +25,8 @@ class Metric:
     `bounded`: whether it lies between -1 and 1, so that differences of it can share an axis.
     `least`: what it is, if it is bounded, where nothing is right (for R², where nothing is known).
     `interval`: whether resampling gives an honest interval for it. `ordered`: whether more of it,
-    or less, is better, so that of several models one is the best.
+    or less, is better, so that of several models one is the best. `short`: what a narrow column
+    calls it, where its label is long.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Metric:
     least: float = 0.0
     interval: bool = True
     ordered: bool = True
+    short: str = ""
 
     @property
     def ends(self) -> tuple[float, float] | None:

@@ -19,7 +19,7 @@ METRICS = (
     Metric("mcc", "MCC", least=-1),
     Metric("brier", "Brier score", lower_is_better=True),
     # Repeated rows look like miscalibration: an interval from resamples can miss the score.
-    Metric("ece", "Calibration error (ECE)", lower_is_better=True, interval=False),
+    Metric("ece", "Calibration error (ECE)", lower_is_better=True, interval=False, short="ECE"),
     Metric("log_loss", "Log loss", lower_is_better=True, bounded=False),
 )
 MACRO = ("recall", "precision", "f1", "auroc", "auprc")

@@ -8,7 +8,7 @@ from bioloom.metrics import Metric, Scores
 from bioloom.metrics._weighted import ratio
 
 METRICS = (
-    Metric("gain", "Gain: errors removed less errors made", bounded=False),
+    Metric("gain", "Gain: errors removed less errors made", bounded=False, short="Gain"),
     Metric("sensitivity", "Share of the errors that were corrected"),
     Metric("precision", "Errors made right, of these and right letters made wrong"),
     Metric("errors_left", "Wrong letters after correction", lower_is_better=True),

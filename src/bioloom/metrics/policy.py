@@ -15,7 +15,7 @@ from bioloom.metrics import Metric, Scores
 from bioloom.metrics._weighted import macro_mean, ranking, ratio
 
 METRICS = (
-    Metric("gain", "Gain over the best arm for all (doubly robust)", bounded=False),
+    Metric("gain", "Gain over the best arm for all (doubly robust)", bounded=False, short="Gain"),
     Metric("gain_ipw", "Gain over the best arm for all (inverse probability)", bounded=False),
     Metric("gain_random", "Gain over random arms (doubly robust)", bounded=False),
     Metric("value", "Value of the policy (doubly robust)", bounded=False, ordered=False),

@@ -18,7 +18,12 @@ METRICS = (
 )
 TARGET_METRICS = (
     *(
-        replace(metric, name=f"{metric.name}_median", label=f"{metric.label}, median over targets")
+        replace(
+            metric,
+            name=f"{metric.name}_median",
+            label=f"{metric.label}, median over targets",
+            short=f"Median {metric.label.rpartition(' ')[2]}",
+        )
         for metric in METRICS[:-1]
     ),
     Metric("r2_pooled", "R² pooled over targets"),

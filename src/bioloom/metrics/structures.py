@@ -15,7 +15,11 @@ SHARES = {"l": 1, "l2": 2, "l5": 5}
 SPELT = {"l5": "L/5", "l2": "L/2", "l": "L"}
 METRICS = (
     *(
-        Metric(f"contacts_{name}_{share}", f"Precision of the surest {part} {name}-range contacts")
+        Metric(
+            f"contacts_{name}_{share}",
+            f"Precision of the surest {part} {name}-range contacts",
+            short=f"{part} {name}-range",
+        )
         for name in ("long", "medium", "short")
         for share, part in SPELT.items()
     ),

@@ -17,7 +17,7 @@ from bioloom.metrics._weighted import ratio
 ENTRY, TIME, EVENT = range(3)
 BLOCK = 1_000  # rows that are paired with all others at once
 METRICS = (
-    Metric("concordance", "Concordance (Harrell's C)"),
+    Metric("concordance", "Concordance (Harrell's C)", short="Harrell's C"),
     Metric("integrated_brier", "Integrated Brier score", lower_is_better=True),
     Metric("observed_expected", "Events seen / expected", bounded=False, ordered=False),
 )

@@ -11,7 +11,7 @@ from bioloom.metrics.classification import call_scores_of_classes
 SNP, INDEL = 0, 1
 PARTS = {"snp": SNP, "indel": INDEL}
 METRICS = (
-    Metric("f1", "F1 of variants, genotypes exact"),
+    Metric("f1", "F1 of variants, genotypes exact", short="F1"),
     Metric("recall", "Recall of variants"),
     Metric("precision", "Precision of calls"),
     Metric("snp_f1", "F1 of SNPs"),

@@ -21,7 +21,7 @@ from bioloom.pipeline.tasks import Task
 
 PACKAGE = Path(__file__).parents[1]
 SCRIPTS = HOME / "scripts"
-BESIDE = (".html", ".csv")
+BESIDE = (".html", ".js", ".csv")
 """Endings of what a module reads that lies beside it under its name: a template, a list."""
 
 

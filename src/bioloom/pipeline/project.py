@@ -33,6 +33,10 @@ class Project:
         """The tasks whose models are trained here, and shown in the report."""
         return {name: task for name, task in self.tasks.items() if task.is_trained}
 
+    def filled_in(self, task: str) -> list[str]:
+        """The sections of a task that its file does not say."""
+        return sorted(set(self.tasks[task].seen("describe")) - set(self.files[task].content))
+
     @property
     def remote_sources(self) -> dict[str, Section]:
         """Local path -> source, for everything that the fetch rule may have to bring."""

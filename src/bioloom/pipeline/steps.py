@@ -94,6 +94,7 @@ STEPS: dict[str, Step] = {
         ("application", "datasets", "title", "about"), modules=("application", "kinds", "model")
     ),
     "join_parts": Step(("application", "datasets"), modules=("application",)),
-    "report": Step(("title", "about"), modules=("kinds",)),
+    "report_task": Step(("title", "about"), modules=("application", "kinds")),
+    "report": Step(("title",), modules=("kinds",)),
 }
 """In running order."""

@@ -363,6 +363,8 @@ class Task:
         shown = {
             what: self.path(file) for step in STEPS.values() for what, file in step.shown.items()
         }
+        for dataset in self.new_data:
+            shown[f"predictions.{dataset}"] = self.path(dataset, "predictions.parquet")
         for dataset in self.scored:
             shown[f"scored.{dataset}"] = self.path(dataset, "metrics.json")
         for dataset in self.datasets:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from textwrap import fill
+from textwrap import fill, shorten
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,8 @@ HALF = 5.0  # wider ones take a row of the page
 # Amino acids from hydrophobic through polar to charged, then bases and the unknown letters.
 LETTERS = "AVILMFWPGCYSTNQHKRDEUTNX"
 MOST_BARS = 15
+LETTER = 0.075  # inches that a letter of a label takes
+LONGEST = 36  # letters of a label
 
 
 @dataclass(frozen=True)
@@ -34,17 +36,16 @@ class Figure:
     wide: bool = False
 
 
-def roc(table: pd.DataFrame) -> Figure:
-    """ROC curves of all models."""
-    svg = draw_svg(
-        lambda ax: _curves(ax, table, "false_positive_rate", "true_positive_rate", True), SMALL
-    )
+def roc(table: pd.DataFrame, against: str | None = None) -> Figure:
+    """ROC curves of all models; `against` is the baseline to be told from the others."""
+    x, y = "false_positive_rate", "true_positive_rate"
+    svg = draw_svg(lambda ax: _curves(ax, table, x, y, against, diagonal=True), SMALL)
     return Figure(svg, "ROC", "True against false positive rate; the diagonal is chance.")
 
 
-def precision_recall(table: pd.DataFrame) -> Figure:
-    """Precision-recall curves of all models."""
-    svg = draw_svg(lambda ax: _curves(ax, table, "recall", "precision", False), SMALL)
+def precision_recall(table: pd.DataFrame, against: str | None = None) -> Figure:
+    """Precision-recall curves of all models, as `roc`."""
+    svg = draw_svg(lambda ax: _curves(ax, table, "recall", "precision", against), SMALL)
     return Figure(svg, "Precision and recall", "Precision at each recall, as thresholds fall.")
 
 
@@ -65,8 +66,9 @@ def calibration(table: pd.DataFrame) -> Figure:
 
 
 def confusion(table: pd.DataFrame) -> Figure:
-    """Confusion matrix, shaded by the share of the observed class."""
+    """Confusion matrix, shaded by the share of the observed class; as large as its names need."""
     order = table["observed"].drop_duplicates()
+    names = [shortened(name) for name in order]
     counts = table.pivot(index="observed", columns="predicted", values="count").loc[order, order]
     share = (counts.T / counts.sum(axis=1).clip(lower=1)).T.to_numpy()
     size, number = len(order), counts.to_numpy()
@@ -77,11 +79,15 @@ def confusion(table: pd.DataFrame) -> Figure:
             text = f"{number[i, j]:,}\n{share[i, j]:.0%}"
             ax.text(j, i, text, ha="center", va="center", fontsize=8)
         ax.set(xlabel="Predicted", ylabel="Observed")
-        ax.set_xticks(range(size), order, rotation=90 if size > 4 else 0)
-        ax.set_yticks(range(size), order)
+        ax.set_xticks(range(size), names, rotation=90 if upright else 0)
+        ax.set_yticks(range(size), names)
 
+    upright = size > 4 or size * max(map(len, names)) > 30
+    cells, beside = max(1.8, 0.2 * size), 0.5 + LETTER * max(map(len, names))
+    width, height = cells + beside, cells + (beside if upright else 0.6)
+    svg = draw_svg(draw, (max(SMALL[0], width), max(SMALL[1], height)))
     caption = "Test samples by observed and predicted class; shade is the share of a row."
-    return Figure(draw_svg(draw, SMALL), "Confusion matrix", caption)
+    return Figure(svg, "Confusion matrix", caption, wide=width > HALF)
 
 
 def per_class(table: pd.DataFrame) -> Figure:
@@ -90,6 +96,7 @@ def per_class(table: pd.DataFrame) -> Figure:
     # A baseline may have a part that the model has not.
     own = table.loc[table["model"] == "model", ["class", "metric"]].drop_duplicates()
     rows = list(own.itertuples(index=False))[::-1]
+    names = [f"{shortened(name)}, {metric}" for name, metric in rows]
 
     def draw(ax: Any) -> None:
         for i, (name, metric) in enumerate(rows):
@@ -99,11 +106,11 @@ def per_class(table: pd.DataFrame) -> Figure:
             ax.plot(others["value"], [i] * len(others), "|", color=MUTED, markersize=9)
             ax.plot([ours["low"], ours["high"]], [i, i], color=ACCENT, linewidth=1.5)
             ax.plot(ours["value"], i, "o", color=ACCENT, markersize=6)
-        ax.set_yticks(range(len(rows)), [f"{name}, {metric}" for name, metric in rows])
+        ax.set_yticks(range(len(rows)), names)
         ax.set(xlim=(0, 1), ylim=(-0.6, len(rows) - 0.4), xlabel="Recall, precision")
 
     caption = "Of each part, with 95 % intervals; the grey strokes are the baselines."
-    return Figure(draw_svg(draw, (BARS, 0.9 + 0.22 * len(rows))), "Classes", caption)
+    return Figure(draw_svg(draw, bars_size(names, 0.22)), "Classes", caption)
 
 
 def strata(table: pd.DataFrame) -> Figure:
@@ -114,17 +121,17 @@ def strata(table: pd.DataFrame) -> Figure:
 def coverage(table: pd.DataFrame) -> Figure:
     """How often sets or intervals hold the truth, of all test rows and of parts of them."""
     rows = table[::-1]  # the axis counts from below
+    names = [f"{shortened(part)} ({n:,})" for part, n in zip(rows["part"], rows["n"], strict=True)]
 
     def draw(ax: Any) -> None:
         ax.axvline(COVERAGE, color=SECOND, linewidth=1.2)
         ax.hlines(range(len(rows)), rows["low"], rows["high"], color=ACCENT, linewidth=1.5)
         ax.plot(rows["value"], range(len(rows)), "o", color=ACCENT, markersize=6)
-        names = [f"{part} ({n:,})" for part, n in zip(rows["part"], rows["n"], strict=True)]
         ax.set_yticks(range(len(rows)), names)
         ax.set(xlim=(0, 1.02), ylim=(-0.6, len(rows) - 0.4), xlabel="Coverage")
 
     caption = f"How often sets or intervals hold the truth, {COVERAGE:.0%} asked; 95 % intervals."
-    return Figure(draw_svg(draw, (BARS, 0.9 + 0.22 * len(rows))), "Coverage", caption)
+    return Figure(draw_svg(draw, bars_size(names, 0.22)), "Coverage", caption)
 
 
 def predicted_observed(table: pd.DataFrame) -> Figure:
@@ -176,25 +183,26 @@ def per_label(table: pd.DataFrame, against: str | None) -> Figure:
     if len(ours) > MOST_LABELS:
         return per_target(table, against, "auroc", "AUROC")
     others = table[table["model"] != "model"]
+    names = [shortened(name) for name in ours["target"]]
 
     def draw(ax: Any) -> None:
         for i, (name, value) in enumerate(zip(ours["target"], ours["auroc"], strict=True)):
             known = others.loc[others["target"] == name, "auroc"]
             ax.plot(known, [i] * len(known), "|", color=MUTED, markersize=9)
             ax.plot(value, i, "o", color=ACCENT, markersize=6)
-        ax.set_yticks(range(len(ours)), ours["target"])
+        ax.set_yticks(range(len(ours)), names)
         ax.set(xlim=(0, 1), ylim=(-0.6, len(ours) - 0.4), xlabel="AUROC")
 
     caption = "Of each label; the grey strokes are the baselines. More in plots/per_label.csv."
-    return Figure(draw_svg(draw, (BARS, 0.9 + 0.22 * len(ours))), "Labels", caption)
+    return Figure(draw_svg(draw, bars_size(names, 0.22)), "Labels", caption)
 
 
-def by_distance(table: pd.DataFrame, label: str) -> Figure:
-    """The primary metric of all models by similarity to the nearest training sample."""
+def by_distance(table: pd.DataFrame, label: str, against: str | None = None) -> Figure:
+    """The primary metric of all models by similarity to the nearest training sample, as `roc`."""
 
     def draw(ax: Any) -> None:
-        for name, rows, style in _styled(table):
-            ax.plot(rows["similarity"], rows["value"], label=name, **style)
+        for rows, style in _styled(table, against):
+            ax.plot(rows["similarity"], rows["value"], **style)
         ours = table[table["model"] == "model"]
         if "low" in ours:
             ax.fill_between(ours["similarity"], ours["low"], ours["high"], color=ACCENT, alpha=0.15)
@@ -230,37 +238,39 @@ def similarities(counts: Sequence[float], edges: Sequence[float], limit: float |
 
 def forest(scores: dict[str, dict[str, float]], label: str) -> Figure:
     """Score with interval of the model and every baseline: `{model: {value, low, high}}`."""
-    names = list(scores)[::-1]  # the axis counts from below
+    models = list(scores)[::-1]  # the axis counts from below
+    names = [name.replace("_", " ") for name in models]
 
     def draw(ax: Any) -> None:
-        for i, name in enumerate(names):
+        for i, name in enumerate(models):
             score, colour = scores[name], ACCENT if name == "model" else MUTED
             ends = [score.get("low", score["value"]), score.get("high", score["value"])]
             ax.plot(ends, [i, i], color=colour, linewidth=1.5)
             ax.plot(score["value"], i, "o", color=colour, markersize=6)
-        ax.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
+        ax.set_yticks(range(len(names)), names)
         ax.set(ylim=(-0.6, len(names) - 0.4), xlabel=label)
         ax.grid(axis="x", color=LINE, linewidth=0.5)
 
-    svg = draw_svg(draw, (BARS, 0.9 + 0.27 * len(names)))
+    svg = draw_svg(draw, bars_size(names, 0.27))
     return Figure(svg, "Model and baselines", f"{label} with 95 % intervals.")
 
 
 def importance(table: pd.DataFrame) -> Figure:
     """The most important columns as bars with their range over repeats."""
     top = table.nlargest(MOST_BARS, "importance")[::-1]
+    names = [shortened(name) for name in top["feature"]]
 
     def draw(ax: Any) -> None:
         ax.barh(range(len(top)), top["importance"], color=ACCENT, alpha=0.6, height=0.65)
         ax.hlines(range(len(top)), top["low"], top["high"], color=INK, linewidth=1)
         ax.axvline(0, color=LINE, linewidth=1, zorder=0)
-        ax.set_yticks(range(len(top)), top["feature"])
+        ax.set_yticks(range(len(top)), names)
         ax.set(xlabel="Rise of the loss", ylim=(-0.7, len(top) - 0.3))
 
     caption = "Rise of the loss when a column's values are shuffled; lines: range over repeats."
     if len(table) > len(top):
         caption += f" The first {len(top)} of {len(table)} columns."
-    return Figure(draw_svg(draw, (BARS, 0.8 + 0.22 * len(top))), "Importance", caption)
+    return Figure(draw_svg(draw, bars_size(names, 0.22)), "Importance", caption)
 
 
 def mutations(table: pd.DataFrame) -> Figure:
@@ -296,6 +306,17 @@ def mutations(table: pd.DataFrame) -> Figure:
     return Figure(draw_svg(draw, size), item, caption, wide=size[0] > HALF)
 
 
+def shortened(name: Any) -> str:
+    """A name as a label, cut between words where it is too long."""
+    return shorten(str(name), LONGEST, placeholder=" …")
+
+
+def bars_size(names: Sequence[str], height: float) -> tuple[float, float]:
+    """Inches of a figure with a row of `height` a name, which are written to its left."""
+    width = max(BARS, 2.4 + LETTER * max(map(len, names), default=0))
+    return width, 0.9 + height * len(names)
+
+
 def shade(ax: Any, strength: np.ndarray) -> None:
     """Draw a matrix as cells: positive ones blue, negative orange, the stronger the denser."""
     colours = np.where(strength[..., None] > 0, BLUE, ORANGE)
@@ -303,24 +324,38 @@ def shade(ax: Any, strength: np.ndarray) -> None:
     ax.imshow(cells.astype(np.uint8), interpolation="none")
 
 
-def _curves(ax: Any, table: pd.DataFrame, x: str, y: str, diagonal: bool) -> None:
+def _curves(
+    ax: Any, table: pd.DataFrame, x: str, y: str, against: str | None, diagonal: bool = False
+) -> None:
     if diagonal:
         ax.plot([0, 1], [0, 1], color=LINE, linewidth=1)
-    for name, rows, style in _styled(table):
-        ax.plot(rows[x], rows[y], label=name, **style)
+    for rows, style in _styled(table, against):
+        ax.plot(rows[x], rows[y], **style)
     ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
     ax.set(xlabel=_words(x), ylabel=_words(y))
     legend(ax)
 
 
-def _styled(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame, dict[str, Any]]]:
-    """(name, rows, line style): the model in colour and on top, baselines grey and dashed."""
-    styled = []
-    names = [name for name in table["model"].unique() if name != "model"]
-    for i, name in enumerate(names):
-        style = {"color": MUTED, "linewidth": 1.1, "linestyle": DASHES[i % len(DASHES)]}
-        styled.append((name.replace("_", " "), table[table["model"] == name], style))
-    return [*styled, ("model", table[table["model"] == "model"], {"color": ACCENT, "linewidth": 2})]
+def _styled(table: pd.DataFrame, against: str | None) -> list[tuple[pd.DataFrame, dict[str, Any]]]:
+    """(rows, line style with its label) of each model, the task's own on top.
+
+    It and the best baseline have a colour; the others are grey, each with dashes of its own, or
+    alike where there are too many of them.
+    """
+    names = [name for name in table["model"].unique() if name not in ("model", against)]
+    dashes = DASHES if len(names) <= len(DASHES) else [DASHES[0]]
+    styles: dict[str, dict[str, Any]] = {
+        name: {"color": MUTED, "linewidth": 0.9, "linestyle": dashes[i % len(dashes)]}
+        | ({"label": name.replace("_", " ")} if len(dashes) > 1 else {})
+        for i, name in enumerate(names)
+    }
+    if len(dashes) == 1:
+        styles[names[0]]["label"] = f"{len(names)} other baselines"
+    if against in set(table["model"]):
+        style = {"color": SECOND, "linewidth": 1.4, "label": str(against).replace("_", " ")}
+        styles[str(against)] = style
+    styles["model"] = {"color": ACCENT, "linewidth": 2, "label": "model"}
+    return [(table[table["model"] == name], style) for name, style in styles.items()]
 
 
 def legend(ax: Any, **place: Any) -> None:

@@ -1,128 +1,152 @@
-"""One self-contained HTML page with everything measured: opens offline, fetches nothing.
+"""The page of one task with everything measured: opens offline, fetches nothing.
 
-An overview of all tasks, then for each its scores beside the baselines, curves, data quality,
-split and leakage, explanation and model card. What a task does not have is left out.
+Its scores beside the baselines, predictions of new data, curves, data quality, split and leakage,
+explanation and model card. What a task does not have is left out.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from bioloom import __version__
-from bioloom.files import read_json, replacing
+from bioloom.application import get_application
+from bioloom.files import read_json
 from bioloom.formats.bif import read_bif
 from bioloom.kinds import get_kind
+from bioloom.privacy.small_cells import count_shown
 from bioloom.report import figures, pairs, patients
+from bioloom.report.described import filled_in
 from bioloom.report.figures import Figure
+from bioloom.report.layout import words, write_page
 from bioloom.report.logos import is_logo, logo
+from bioloom.report.new_data import new_data
 from bioloom.report.record import Facts
+from bioloom.report.results import Result
 from bioloom.samples import read_table
 
-VERDICTS = {
-    "better": "Better than the best baseline",
-    "equal": "No better than the best baseline",
-    "worse": "Worse than the best baseline",
-    "none": "Too few groups for a verdict",
-}
 DRAWN = ("histogram", "shares", "flags")  # of leakage.json, shown in another way than the rest
-NAMED = ("embedder", "identity", "features")  # of features.json: in the card under another name
-MOST_RULES = 12
-SPELT = {name: name.upper() for name in ("svm", "dnn", "cnn", "gnn", "lstm", "clr")} | {
-    "unirep": "UniRep"
+AUDITED = {
+    "largest": "largest similarity",
+    "quantiles": "similarity to the nearest",
+    "distance": "distance to the nearest",
+    "sizes": "mean sizes",
 }
+"""Keys of leakage.json as a reader knows them."""
+NAMED = ("embedder", "identity", "features")  # of features.json: in the card under another name
+HEADINGS = {
+    "scores": "Scores",
+    "scored": "On other data",
+    "predicted": "Predictions of new data",
+    "curves": "Curves",
+    "reads": "Reads",
+    "quality": "Data",
+    "leakage": "Split and leakage",
+    "explanation": "Explanation",
+    "rules": "Rules",
+    "card": "Model card",
+}
+"""The parts of the page, of which a task has some."""
+MOST_RULES = 12
+NAIVE = "naive"
+"""The baseline that knows nothing of a sample."""
 
 
-def build_report(
-    tasks: dict[str, dict[str, Path]], config: dict[str, dict[str, Any]], out: Path
+def build_page(
+    name: str,
+    files: dict[str, Path],
+    out: Path,
+    title: str | None = None,
+    about: Mapping[str, str] | None = None,
+    overview: Path | None = None,
 ) -> None:
-    """Write the page for `tasks`: name -> its files, of which only `metrics` is needed.
+    """Write the page of a task with its files, of which only `metrics` is needed.
 
     Files: `metrics`, `quality`, `leakage`, `features` (JSON), `explanation` (Parquet), `plots`
     (folder of CSV), `model` (folder), `task` (YAML); of a data set of reads `reads.<data set>`
-    (JSON) and `multiqc.<data set>`, a page that is linked; of one whose labels are compared
-    `scored.<data set>`, its metrics. `config` has each task's `title` and
-    `about` (source, licence, limits).
+    (JSON) and `multiqc.<data set>`, a page that is linked; of new data `predictions.<data set>`
+    (Parquet), and of those whose labels are compared `scored.<data set>`, their metrics. `about` is
+    the task's source, licence and limits; `overview` is the page that leads to this one.
     """
-    from jinja2 import Environment, FileSystemLoader
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(score=score, signed=signed, plain=plain, words=words)
-    views = [
-        task_view(name, files, config.get(name, {}))
-        | {"reads": _reads(files, Path(out).parent), "scored": _scored(files)}
-        for name, files in tasks.items()
-    ]
-    page = environment.get_template("page.html").render(
-        tasks=views, version=__version__, span=_span(views)
-    )
-    with replacing(out) as temporary:
-        temporary.write_text(page, encoding="utf-8")
-
-
-def task_view(name: str, files: dict[str, Path], config: dict[str, Any]) -> dict[str, Any]:
-    """What the template shows of one task."""
-    facts = Facts.of(files)
+    facts, folder = Facts.of(files), Path(out).parent
     metrics = facts.metrics
-    records = {"quality": facts.quality, "leakage": facts.leakage, "features": facts.features}
+    application, kind = get_application(metrics["application"]), get_kind(metrics["kind"])
+    result = Result(name, title or words(name), metrics)
+    label = f"{result.metric.label}{_caution(metrics)}"
     model = {**facts.model, **_members(files.get("model", Path()))}
-    kind = get_kind(metrics["kind"])
-    primary = kind.metric(metrics["primary"])
-    outcome = metrics["outcome"]
-    label = f"{primary.label}{_caution(metrics)}"
-    usual = "difference" in metrics and kind.decisive is None
-    return {
-        "name": name,
-        "task": files["task"].read_text(encoding="utf-8") if "task" in files else "",
-        "title": config.get("title", words(name)),
-        "metrics": metrics,
-        "label": label,
-        "output": kind.output,
-        "outcome": outcome,
-        "verdict": VERDICTS[outcome] if usual else words(metrics["verdict"]),
-        "bounded": primary.bounded,
-        "rows": score_rows(metrics),
-        "model": model,
-        "card": model_card(config.get("about", {}), model, records["features"]),
-        "audit": [(key, value) for key, value in records["leakage"].items() if key not in DRAWN],
-        **records,
-        "forest": figures.forest(_primary_scores(metrics), label),
+    task = files["task"].read_text(encoding="utf-8") if "task" in files else ""
+    parts: dict[str, Any] = {
+        "scores": score_table(metrics),
+        "scored": _scored(name, files),
+        "predicted": new_data(files, folder, application.private),
         "curves": _curves(files.get("plots"), metrics, label),
-        "similarity": _similarity(records["leakage"]),
+        "reads": _reads(files, folder),
+        "quality": facts.quality,
+        "leakage": facts.leakage,
         "explanation": _explanation(files.get("explanation")) + _networks(files.get("model")),
         "rules": _rules(files.get("model"), kind.output),
+        "card": model_card(about or {}, model, facts.features, filled_in(task)),
     }
+    write_page(
+        "page.html",
+        out,
+        result=result,
+        metrics=metrics,
+        label=label,
+        noun=application.noun,
+        overview=os.path.relpath(overview, folder) if overview else "",
+        headings={part: heading for part, heading in HEADINGS.items() if parts[part]},
+        forest=figures.forest(_primary_scores(metrics), label),
+        similarity=_similarity(facts.leakage),
+        audit=audit(facts.leakage, application.private),
+        model=model,
+        task=task,
+        **parts,
+    )
 
 
-def score_rows(metrics: dict[str, Any]) -> list[dict[str, Any]]:
-    """A row a metric: label, direction, and value with interval of the model and each baseline."""
+def score_table(metrics: dict[str, Any]) -> list[dict[str, Any]]:
+    """A row a metric: label, direction, and value with interval of the model and each baseline.
+
+    The best of a row is one of the models that say something: who calls all finds all, and who
+    knows no more than how frequent a class is has no calibration error.
+    """
     models = {"model": metrics["test"], **metrics["baselines"]}
+    kind = get_kind(metrics["kind"])
+    silent = _silent(metrics)
     names = [key for key in metrics["test"] if not key.endswith(("_low", "_high"))]
     rows = []
     for name in sorted(names, key=lambda key: key != metrics["primary"]):
-        metric = get_kind(metrics["kind"]).metric(name)
-        known = [scores[name] for scores in models.values() if name in scores]
-        best = min(known) if metric.lower_is_better else max(known)
+        metric = kind.metric(name)
+        known = [s[name] for model, s in models.items() if name in s and model not in silent]
+        tells = metric.ordered and len(set(known)) > 1
+        best = (min if metric.lower_is_better else max)(known, default=None)
         cells = [
             {
                 "value": scores.get(name),
                 "low": scores.get(f"{name}_low"),
                 "high": scores.get(f"{name}_high"),
-                "best": scores.get(name) == best and metric.ordered,
+                "best": tells and model not in silent and scores.get(name) == best,
             }
-            for scores in models.values()
+            for model, scores in models.items()
         ]
         label = f"{metric.label}{_caution(metrics)}"
         rows.append({"label": label, "lower": metric.lower_is_better, "cells": cells})
     return rows
+
+
+def _silent(metrics: dict[str, Any]) -> set[str]:
+    """The models that are no better than the naive one, where that is not the one to beat."""
+    kind, primary = get_kind(metrics["kind"]), metrics["primary"]
+    models = {"model": metrics["test"], **metrics["baselines"]}
+    naive = metrics["baselines"].get(NAIVE, {}).get(primary)
+    if naive is None or kind.decisive == NAIVE:
+        return set()
+    sign = -1 if kind.metric(primary).lower_is_better else 1
+    return {name for name, s in models.items() if sign * (s.get(primary, naive) - naive) <= 0}
 
 
 def _caution(metrics: dict[str, Any]) -> str:
@@ -130,8 +154,30 @@ def _caution(metrics: dict[str, Any]) -> str:
     return ", an association" if metrics.get("association") else ""
 
 
+def audit(leakage: dict[str, Any], private: bool) -> list[tuple[str, Any]]:
+    """(name, value) of the leakage audit, but what is drawn; of persons no count of a few."""
+    return [
+        (
+            AUDITED.get(name, name),
+            count_shown(value, private) if isinstance(value, int) else _by_percent(value),
+        )
+        for name, value in leakage.items()
+        if name not in DRAWN
+    ]
+
+
+def _by_percent(value: Any) -> Any:
+    """Quantiles by their names as a reader knows them: `{"0.05": 0.4}` -> `{"5 %": 0.4}`."""
+    if not isinstance(value, dict) or not all(name.startswith("0.") for name in value):
+        return value
+    return {f"{100 * float(share):g} %": number for share, number in value.items()}
+
+
 def model_card(
-    about: dict[str, str], model: dict[str, Any], features: dict[str, Any]
+    about: Mapping[str, str],
+    model: dict[str, Any],
+    features: dict[str, Any],
+    filled: list[str],
 ) -> list[tuple[str, Any]]:
     """(name, value) of what a user of the model should know, in reading order."""
     output = get_kind(model["kind"]).output if "kind" in model else None
@@ -139,12 +185,14 @@ def model_card(
     fitted = model.get("quantile") or model.get("lines")
     coverage = model.get("coverage") if fitted else None
     held = "the mean outcome of patients alike" if "lines" in model else "the truth"
+    is_table = features.get("embedder") == "table"
     card = [
         *((key, about.get(key)) for key in ("source", "licence", "limits")),
         ("predicts", words(model.get("kind", ""))),
         ("model", words(model.get("model", ""))),
         ("learnt from", _learnt(model)),
         ("weights of its members", model.get("members")),
+        ("filled in by defaults", filled),
         *((key, model.get(key)) for key in ("parameters", "features", "seed")),
         ("classes", classes),
         ("labels", model.get("outputs") if output == "labels" else None),
@@ -154,7 +202,11 @@ def model_card(
         ("horizons", model.get("horizons")),
         ("sets and intervals", f"made to hold {held} for {coverage:.0%}" if coverage else ""),
         ("number of features", features.get("features")),
-        *((key, value) for key, value in features.items() if key not in NAMED),
+        *(
+            ("rows" if key == "sequences" and is_table else key, value)
+            for key, value in features.items()
+            if key not in NAMED
+        ),
     ]
     return [(name, value) for name, value in card if value not in (None, "", [], {})]
 
@@ -200,18 +252,11 @@ def _primary_scores(metrics: dict[str, Any]) -> dict[str, dict[str, float]]:
     }
 
 
-def _span(views: list[dict[str, Any]]) -> float:
-    """The largest end of a difference's interval: half the width of the overview's strips."""
-    differences = [view["metrics"].get("difference", {}) for view in views if view["bounded"]]
-    ends = [abs(d[end]) for d in differences for end in ("low", "high") if end in d]
-    return max(ends, default=0) or 1.0
-
-
 def _curves(folder: Path | None, metrics: dict[str, Any], label: str) -> list[Figure]:
     against = metrics.get("difference", {}).get("against")
     draw = {
-        "roc": figures.roc,
-        "pr": figures.precision_recall,
+        "roc": lambda table: figures.roc(table, against),
+        "pr": lambda table: figures.precision_recall(table, against),
         "calibration": figures.calibration,
         "confusion": figures.confusion,
         "per_class": figures.per_class,
@@ -230,7 +275,7 @@ def _curves(folder: Path | None, metrics: dict[str, Any], label: str) -> list[Fi
         "overlap": patients.overlap,
         "per_target": lambda table: figures.per_target(table, against),
         "per_label": lambda table: figures.per_label(table, against),
-        "metric_by_distance": lambda table: figures.by_distance(table, label),
+        "metric_by_distance": lambda table: figures.by_distance(table, label, against),
     }
     drawn = []
     for name, figure in draw.items():
@@ -256,14 +301,13 @@ def _reads(files: dict[str, Path], folder: Path) -> list[dict[str, Any]]:
     return found
 
 
-def _scored(files: dict[str, Path]) -> list[dict[str, Any]]:
-    """Of each labelled data set that is not trained on: its metrics, and what they say."""
+def _scored(task: str, files: dict[str, Path]) -> list[dict[str, Any]]:
+    """Of each labelled data set that is not trained on: what its metrics say."""
     found = []
     for name, file in files.items():
         what, _, dataset = name.partition(".")
         if what == "scored":
-            metrics = read_json(file)
-            found.append({"dataset": dataset, "metrics": metrics})
+            found.append({"dataset": dataset, "result": Result(task, dataset, read_json(file))})
     return found
 
 
@@ -303,34 +347,3 @@ def _networks(folder: Path | None) -> list[Figure]:
         network, of = read_bif(file), file.stem.removeprefix("network").removeprefix(".")
         found.append(patients.bayesian_network(network, network.names[-1], of))
     return found
-
-
-def words(name: str) -> str:
-    """A name in config as words: `no_foundation_model` -> `No foundation model`."""
-    text = " ".join(SPELT.get(word, word) for word in str(name).split("_"))
-    return text[:1].upper() + text[1:]
-
-
-def score(value: float | None) -> str:
-    """Three decimals, or three digits where the number is large."""
-    if value is None:
-        return "–"
-    return (f"{value:.3f}" if abs(value) < 100 else f"{value:,.0f}").replace("-", "−")
-
-
-def signed(value: float) -> str:
-    """Three decimals with a sign."""
-    return f"{value:+.3f}".replace("-", "−")
-
-
-def plain(value: Any) -> str:
-    """Any JSON value on one line, numbers in a readable form."""
-    if isinstance(value, dict):
-        return ", ".join(f"{key}: {plain(part)}" for key, part in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(plain(part) for part in value)
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bioloom.report.figures import BARS, WIDE, Figure, shade
+from bioloom.report.figures import WIDE, Figure, bars_size, shade
 from bioloom.report.svg import ACCENT, INK, MUTED, SECOND, draw_svg
 
 # Park & Marcotte (2012).
@@ -72,7 +72,7 @@ def seen(table: pd.DataFrame) -> Figure:
         ax.set(xlim=(0, 1), ylim=(-0.6, len(names) - 0.4), xlabel="AUROC")
 
     caption = "Pairs by the ends that were in training, with 95 % intervals; strokes are baselines."
-    return Figure(draw_svg(draw, (BARS, 0.9 + 0.27 * len(names))), "Known and new ends", caption)
+    return Figure(draw_svg(draw, bars_size(names, 0.27)), "Known and new ends", caption)
 
 
 def distance_maps(table: pd.DataFrame) -> Figure:

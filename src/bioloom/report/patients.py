@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bioloom.bayes.network import Network
-from bioloom.report.figures import BARS, HALF, SMALL, Figure, legend
+from bioloom.report.figures import BARS, HALF, SMALL, Figure, bars_size, legend
 from bioloom.report.svg import ACCENT, INK, LINE, MUTED, SECOND, draw_svg
 
 
@@ -89,7 +89,8 @@ def decision_curve(table: pd.DataFrame, against: str | None) -> Figure:
         for name, style in styles.items():
             rows = shown[shown["model"] == name]
             if len(rows):
-                ax.plot(rows["threshold"], rows["net_benefit"], label=name, **style)
+                label = name.replace("_", " ")
+                ax.plot(rows["threshold"], rows["net_benefit"], label=label, **style)
         ax.set(xlim=(0, 1), ylim=(-0.2 * highest - 0.01, 1.1 * highest + 0.01))
         ax.set(xlabel="Probability from which one treats", ylabel="Net benefit a patient")
         legend(ax, loc="best")
@@ -121,7 +122,7 @@ def subgroups(table: pd.DataFrame) -> Figure:
         "Subgroups of the test rows with 95 % intervals and numbers of samples; dark where the "
         "difference to all others does not hold 0."
     )
-    return Figure(draw_svg(draw, (BARS, 0.9 + 0.27 * len(names))), "Subgroups", caption)
+    return Figure(draw_svg(draw, bars_size(names, 0.27)), "Subgroups", caption)
 
 
 def policies(table: pd.DataFrame) -> Figure:
@@ -149,9 +150,7 @@ def policies(table: pd.DataFrame) -> Figure:
     )
     if table["association"].any():
         caption += " An association: treatment was not randomised."
-    return Figure(
-        draw_svg(draw, (BARS, 0.9 + 0.27 * len(names))), "What policies are worth", caption
-    )
+    return Figure(draw_svg(draw, bars_size(names, 0.27)), "What policies are worth", caption)
 
 
 def overlap(table: pd.DataFrame) -> Figure:

@@ -16,7 +16,7 @@ import yaml
 
 from bioloom import __version__
 from bioloom.application import get_application
-from bioloom.files import read_json
+from bioloom.files import read_json, replacing
 from bioloom.kinds import get_kind
 from bioloom.metrics import told_difference
 from bioloom.privacy.small_cells import count_shown
@@ -39,7 +39,7 @@ class Facts:
 
     @classmethod
     def of(cls, files: Mapping[str, Path]) -> Facts:
-        """Read the files of a task, by what they are (`report.page.build_report`)."""
+        """Read the files of a task, by what they are (`report.page.build_page`)."""
         described = files.get("model", Path()) / "model.yaml"
         yamls = {"task": files.get("task"), "model": described}
         names = ("metrics", "quality", "leakage", "features")
@@ -62,6 +62,12 @@ def _yaml(path: Path) -> Any:
 
 
 Answer = Callable[[Facts], str | None]
+
+
+def write_record(name: str, files: Mapping[str, Path], out: Path) -> None:
+    """Write the record of a task with these files."""
+    with replacing(out) as temporary:
+        temporary.write_text(record(name, Facts.of(files)), encoding="utf-8")
 
 
 def record(name: str, facts: Facts) -> str:

@@ -1,0 +1,80 @@
+"""What the report's pages share: the frame in layout.html, and how numbers and names are written.
+
+A page is one file that opens offline and fetches nothing; what it has of a script may only run as
+it was written here.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from bioloom import __version__
+from bioloom.files import replacing
+
+SPELT = {name: name.upper() for name in ("svm", "dnn", "cnn", "gnn", "lstm", "clr")} | {
+    "unirep": "UniRep"
+}
+SIGNS = {"better": "▲", "worse": "▼", "equal": "●", "none": "○"}
+"""What stands before a verdict, so that it is not told by its colour alone."""
+
+
+def write_page(template: str, out: Path, **values: Any) -> None:
+    """Write the page that a template of this folder makes of `values`."""
+    from jinja2 import Environment, FileSystemLoader
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(digest=_digest, plain=plain, score=score, signed=signed, words=words)
+    environment.globals.update(interval=interval, signs=SIGNS, version=__version__)
+    page = environment.get_template(template).render({"script": ""} | values)
+    with replacing(out) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def words(name: str) -> str:
+    """A name in config as words: `no_foundation_model` -> `No foundation model`."""
+    text = " ".join(SPELT.get(word, word) for word in str(name).split("_"))
+    return text[:1].upper() + text[1:]
+
+
+def score(value: float | None) -> str:
+    """Three decimals, or three digits where the number is large."""
+    if value is None:
+        return "–"
+    return (f"{value:.3f}" if abs(value) < 100 else f"{value:,.0f}").replace("-", "−")
+
+
+def signed(value: float) -> str:
+    """Three decimals with a sign."""
+    return f"{value:+.3f}".replace("-", "−")
+
+
+def interval(low: float | None, high: float | None, with_sign: bool = False) -> str:
+    """The ends of an interval; nothing where there is none."""
+    told = signed if with_sign else score
+    return "" if low is None or high is None else f"{told(low)} to {told(high)}"
+
+
+def plain(value: Any) -> str:
+    """Any JSON value on one line, numbers in a readable form."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {plain(part)}" for key, part in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(plain(part) for part in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int) or isinstance(value, float) and value.is_integer():
+        return f"{value:,.0f}"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _digest(script: str) -> str:
+    """The hash by which a browser knows a script that may run."""
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

@@ -1,0 +1,86 @@
+"""What the report says of predictions of new data: how many abstain and why, and the first ones.
+
+Of persons no row is shown, and no count of a few.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
+
+from bioloom.privacy.small_cells import count_shown
+from bioloom.samples import read_table
+
+FIRST = 5
+MOST_CLASSES = 12
+MOST_NAMED = 3
+"""Of a prediction set; a larger one is told by its size."""
+NOT_SHOWN = ("out_of_distribution", "model_id", "why", "rank")
+"""Columns that are for programs, beside the probabilities and survival curves of each row."""
+PER_CLASS = ("p.", "free.")
+
+
+def new_data(files: dict[str, Path], folder: Path, private: bool) -> list[dict[str, Any]]:
+    """Of each data set that was predicted: counts, first rows and links from the page's `folder`.
+
+    `files` are those of the task; its predictions are `predictions.<data set>` (Parquet, a CSV of
+    the same name beside it).
+    """
+    return [
+        _one(name.partition(".")[2], file, folder, private)
+        for name, file in files.items()
+        if name.startswith("predictions.")
+    ]
+
+
+def _one(dataset: str, file: Path, folder: Path, private: bool) -> dict[str, Any]:
+    table = read_table(file)
+    reasons = table.loc[table["abstain"] != "", "abstain"].str.split("; ")
+    links = (file.with_suffix(".csv"), file)
+    return {
+        "dataset": dataset,
+        "samples": count_shown(table["sample_id"].nunique(), private),
+        "rows": count_shown(len(table), private),
+        "abstain": count_shown(len(reasons), private),
+        "reasons": _counts(reasons.explode(), private),
+        "classes": {} if "recommended" in table else _classes(table["prediction"], private),
+        "first": {} if private else _first(table),
+        "links": [os.path.relpath(path, folder) for path in links],
+    }
+
+
+def _classes(answers: pd.Series, private: bool) -> dict[str, int | str]:
+    """How often each class is called, where classes are, and not too many."""
+    known = answers.dropna()
+    if is_numeric_dtype(known) or known.nunique() > MOST_CLASSES:
+        return {}
+    return _counts(known, private)
+
+
+def _counts(values: pd.Series, private: bool) -> dict[str, int | str]:
+    counts = values.value_counts()
+    return {str(name): count_shown(count, private) for name, count in counts.items()}
+
+
+def _first(table: pd.DataFrame) -> dict[str, Any]:
+    """The first rows: the names of the columns that a reader wants, and their cells."""
+    head = table.head(FIRST).astype(object).replace("", None)
+    wanted = [
+        name
+        for name in map(str, head)
+        if name not in NOT_SHOWN and not name.startswith(PER_CLASS) and head[name].notna().any()
+    ]
+    columns = [[_cell(name, value) for value in head[name]] for name in wanted]
+    return {"columns": wanted, "rows": list(zip(*columns, strict=True))}
+
+
+def _cell(column: str, value: Any) -> Any:
+    if pd.isna(value):
+        return ""
+    if column == "prediction_set" and (count := value.count(" | ") + 1) > MOST_NAMED:
+        return f"{count} classes"
+    return value

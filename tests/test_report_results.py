@@ -1,0 +1,50 @@
+"""Results: what the overview and the record say of a task."""
+
+from __future__ import annotations
+
+import pytest
+
+from bioloom.report.overview import WIDTH, _strip
+from bioloom.report.results import Result, difference_scales
+
+
+def result(task: str = "mine", primary: str = "auroc", **difference: float) -> Result:
+    """Of a binary task whose score is 0.81234567, against a peer."""
+    metrics = {
+        "kind": "binary",
+        "primary": primary,
+        "test": {primary: 0.81234567, f"{primary}_low": 0.7},
+        "baselines": {"naive": {primary: 0.5}, "peer": {primary: 0.8}, "other": {}},
+        "outcome": "equal",
+    }
+    if difference:
+        metrics["difference"] = {"against": "peer", **difference}
+    return Result(task, task, metrics)
+
+
+def test_each_metric_has_one_scale():
+    narrow = result(value=0.01, low=-0.02, high=0.04)
+    wide = result(value=-0.1, low=-0.2, high=0.0)
+    other = result(primary="f1", value=0.5, low=0.4, high=0.6)
+    bare = result(primary="mcc")
+    scales = difference_scales([narrow, wide, other, bare])
+    assert scales == {narrow.metric: 0.2, other.metric: 0.6, bare.metric: 1.0}
+    middle = WIDTH / 2
+    strips = [_strip(each.difference, scales[each.metric]) for each in (narrow, wide, bare)]
+    assert strips[1]["low"] < strips[1]["value"] < strips[0]["low"] < middle < strips[0]["high"]
+    assert strips[1]["high"] == middle
+    assert strips[2] == {}
+
+
+def test_what_is_not_known_is_none():
+    bare = result()
+    assert (bare.high, bare.against, bare.baseline) == (None, None, None)
+    assert (bare.low, bare.verdict) == (0.7, "no better")
+
+
+def test_the_record_has_the_numbers_that_a_text_quotes():
+    said = result(value=0.0123456, low=-0.1, high=0.1).record
+    assert said["value"] == pytest.approx(0.81235)
+    assert said["baselines"] == {"naive": 0.5, "peer": 0.8}
+    assert said["difference"] == {"against": "peer", "value": 0.01235, "low": -0.1, "high": 0.1}
+    assert (said["metric"], said["verdict"]) == ("AUROC", "no better")
