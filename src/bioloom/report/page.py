@@ -231,6 +231,9 @@ def _curves(folder: Path | None, metrics: dict[str, Any], label: str) -> list[Fi
         "per_target": lambda table: figures.per_target(table, against),
         "per_label": lambda table: figures.per_label(table, against),
         "metric_by_distance": lambda table: figures.by_distance(table, label),
+        "learning_curve": lambda table: figures.learning_curve(
+            table, label, metrics.get("labels_worth", "")
+        ),
     }
     drawn = []
     for name, figure in draw.items():
