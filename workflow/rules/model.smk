@@ -3,7 +3,7 @@
 Requires: results/{task}/splits.parquet, samples.parquet and features of training and new data.
 A task without training data predicts with the model that it names, or that ships.
 Makes: results/{task}/{model/,scored_model/,held_out.parquet,metrics.json,plots/,explanation.parquet} and
-results/{task}/{dataset}/predictions.{parquet,csv}; of new data that are scored
+results/{task}/{dataset}/{predictions.{parquet,csv},drift.json}; of new data that are scored
 results/{task}/{dataset}/{metrics.json,plots/}; results/{task}/learning_curve.parquet where the task
 asks for one; of models that tell on what single answers rest
 results/{task}/{dataset}/explanation/.
@@ -123,6 +123,7 @@ rule predict:
     output:
         predictions="results/{task}/{dataset}/predictions.parquet",
         table="results/{task}/{dataset}/predictions.csv",
+        drift="results/{task}/{dataset}/drift.json",
     log:
         "logs/{task}/{dataset}/predict.log",
     conda:
@@ -133,7 +134,8 @@ rule predict:
     shell:
         'python "$BIOLOOM_SCRIPTS/predict.py" --samples {input.samples} --dropped {input.dropped}'
         " --features {input.features} --model {input.model} --options {params.options:q}"
-        " --predictions {output.predictions} --table {output.table} 2>&1 | tee {log}"
+        " --predictions {output.predictions} --table {output.table} --drift-file {output.drift}"
+        " 2>&1 | tee {log}"
 
 
 rule explain_rows:

@@ -19,7 +19,7 @@ from bioloom.application import Application, get_application
 from bioloom.cli.check import config_here
 from bioloom.cli.run import MENDABLE, failure, started
 from bioloom.errors import DataError, unknown_name
-from bioloom.files import replacing
+from bioloom.files import read_json, replacing
 
 HELP = "predict the rows of a file with a trained model"
 OUTCOME = {"label", "time", "event", "entry", "group", "weight", "split"}
@@ -28,6 +28,7 @@ SAMPLES = "results/predicted/new/samples.parquet"
 OF_THE_OTHER = ("scored", "prior", "parts")
 """What is said of one data set and not of the next."""
 TABLE = "results/predicted/new/predictions.csv"
+DRIFT = "results/predicted/new/drift.json"
 CONFIG = ("seed", "sources")
 """Of config.yaml, what is not about its tasks."""
 SHARED = (".bioloom", "resources")
@@ -76,6 +77,7 @@ def main(model: Path, data: list[str], out: Path, task: Path | None) -> int:
             # The samples of the project that is gone by now are the rows of the file.
             print(told.replace(SAMPLES, ", ".join(data)), file=sys.stderr)
             return MENDABLE if mendable else process.returncode
+        print(read_json(project / DRIFT)["told"])
         with replacing(out) as temporary:
             shutil.copyfile(project / TABLE, temporary)
     print(f"{out}: predictions by {model}")

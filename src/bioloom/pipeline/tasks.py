@@ -359,6 +359,9 @@ class Task:
         }
         for dataset in self.scored:
             shown[f"scored.{dataset}"] = self.path(dataset, "metrics.json")
+        for dataset in self.new_data:
+            if not self.parts(dataset):
+                shown[f"drift.{dataset}"] = self.path(dataset, "drift.json")
         for dataset in self.datasets:
             reads = self.reads(dataset)
             if reads:

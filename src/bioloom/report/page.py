@@ -44,8 +44,8 @@ def build_report(
     Files: `metrics`, `quality`, `leakage`, `features` (JSON), `explanation` (Parquet), `plots`
     (folder of CSV), `model` (folder), `task` (YAML); of a data set of reads `reads.<data set>`
     (JSON) and `multiqc.<data set>`, a page that is linked; of one whose labels are compared
-    `scored.<data set>`, its metrics. `config` has each task's `title` and
-    `about` (source, licence, limits).
+    `scored.<data set>`, its metrics; of new data `drift.<data set>`. `config` has each task's
+    `title` and `about` (source, licence, limits).
     """
     from jinja2 import Environment, FileSystemLoader
 
@@ -58,7 +58,8 @@ def build_report(
     environment.filters.update(score=score, signed=signed, plain=plain, words=words)
     views = [
         task_view(name, files, config.get(name, {}))
-        | {"reads": _reads(files, Path(out).parent), "scored": _scored(files)}
+        | {"reads": _reads(files, Path(out).parent)}
+        | {what: _of_each(what, files) for what in ("scored", "drift")}
         for name, files in tasks.items()
     ]
     page = environment.get_template("page.html").render(
@@ -259,15 +260,10 @@ def _reads(files: dict[str, Path], folder: Path) -> list[dict[str, Any]]:
     return found
 
 
-def _scored(files: dict[str, Path]) -> list[dict[str, Any]]:
-    """Of each labelled data set that is not trained on: its metrics, and what they say."""
-    found = []
-    for name, file in files.items():
-        what, _, dataset = name.partition(".")
-        if what == "scored":
-            metrics = read_json(file)
-            found.append({"dataset": dataset, "metrics": metrics})
-    return found
+def _of_each(what: str, files: dict[str, Path]) -> list[tuple[str, dict[str, Any]]]:
+    """Of each data set that has a file `<what>.<data set>`: its name, and what the file says."""
+    named = ((name.partition("."), file) for name, file in files.items())
+    return [(dataset, read_json(file)) for (first, _, dataset), file in named if first == what]
 
 
 def _similarity(leakage: dict[str, Any]) -> Figure | None:
