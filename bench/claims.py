@@ -1,4 +1,4 @@
-"""Whether what is claimed holds: coverage by part, and what learning from all rows gains.
+"""Whether what is claimed holds: intervals, coverage by part, drift, and reasons to doubt.
 
 `python -m bench.claims` prints the tables of `docs/scores.md`, of data in packages.
 Each is split four times: 25 % of the rows are outside, of the others the usual hold-out trains,
@@ -15,6 +15,9 @@ import pandas as pd
 
 from bioloom.evaluation.intervals import draw_groups, interval
 from bioloom.features import Features
+from bioloom.fitted.marginals import LEVEL, Marginals
+from bioloom.fitted.novelty import Novelty
+from bioloom.fitted.preprocess import Preprocess
 from bioloom.kinds import encode_labels, get_kind
 from bioloom.kinds._calibration import COVERAGE, conformal_quantile
 from bioloom.metrics import Metric
@@ -22,7 +25,7 @@ from bioloom.training.recipe import Recipe
 from bioloom.training.train import Partition, fit, refit
 
 REPEATS, OUTSIDE, VALID, MOST = 4, 0.25, 0.15, 800
-TRIALS = 1000
+TRIALS, DRIFTS = 1000, 100
 MODELS = ("logistic_regression", "gradient_boosting")
 
 
@@ -135,10 +138,58 @@ def intervals_hold() -> Iterator[tuple[str, str, str, str]]:
             yield str(accuracy), str(groups), *(f"{share:.2f}" for share in held / TRIALS)
 
 
+def unlike() -> Iterator[tuple[str, ...]]:
+    """Name and columns of each table; how often data are told to be unlike those of training.
+
+    Halves of a table, `DRIFTS` times: a data set of the same kind (alarms), one of 50 rows, and one
+    in which a tenth of the columns, at least one, is shifted by a standard deviation. Then rows: of
+    the same kind (by distance, by scale), with 70 % of the values missing, and in log2 (by
+    distance alone, by either).
+    """
+    for name, _, X, _ in tables():
+        if name.endswith(", any"):  # another label of the same rows
+            continue
+        told = np.array([_unlike(X, seed) for seed in range(DRIFTS)])
+        told[:, -2:] = np.where((X >= 0).all(), told[:, -2:], np.nan)
+        shares = [f"{share:.2f}" if np.isfinite(share) else "" for share in told.mean(axis=0)]
+        yield name, str(X.shape[1]), *shares
+
+
+def _unlike(X: np.ndarray, seed: int) -> list[float]:
+    rng = np.random.default_rng(seed)
+    rows = rng.permutation(len(X))[:MOST]
+    known, new = np.array_split(X[rows].astype(np.float32), 2)
+    groups = np.arange(len(known))
+    prepare = Preprocess.fit(known, groups.astype(float), {"scale": True})
+    before = prepare.transform(known)
+    third = 2 * len(known) // 3
+    novelty = Novelty.fit(before[:third], before[third:])
+    marginals = Marginals.fit(known, before, groups)
+    after = prepare.transform(new)
+
+    def drifted(prepared: np.ndarray) -> float:
+        p = marginals.drift(prepared, np.arange(len(prepared)))[1]
+        return float((p <= LEVEL).any())
+
+    shifted = after.copy()
+    shifted[:, : max(1, after.shape[1] // 10)] += 1
+    gaps = np.where(rng.random(new.shape) < 0.7, np.nan, new)
+    logarithm = prepare.transform(np.log2(1 + np.clip(new, 0, None)))
+    scale = marginals.another_scale
+    return [
+        *(drifted(after), drifted(after[:50]), drifted(shifted)),
+        *(novelty.outside(after).mean(), scale(after).mean()),
+        marginals.lacking(gaps).mean(),
+        novelty.outside(logarithm).mean(),
+        (novelty.outside(logarithm) | scale(logarithm)).mean(),
+    ]
+
+
 def main() -> None:
     """Print the tables."""
-    for line in intervals_hold():
-        print("| " + " | ".join(line) + " |", flush=True)
+    for rows in (intervals_hold(), unlike()):
+        for line in rows:
+            print("| " + " | ".join(line) + " |", flush=True)
     lines = []
     for name, kind, X, y in tables():
         found: dict[str, list[Any]] = {"one": [], "own": [], "part": [], "gain": []}

@@ -20,6 +20,7 @@ def main(
     nodes: list[Path],
     nearest: Path,
     held_out: Path,
+    fewer: list[Path],
     options: dict,
     seed: int,
     metrics: Path,
@@ -38,6 +39,7 @@ def main(
         seed=seed,
         nearest=read_table(nearest),
         nodes=read_table(nodes[0]) if nodes else None,
+        fewer=read_table(fewer[0]) if fewer else None,
         directed=described.directed,
         private=described.private,
     )
@@ -56,6 +58,7 @@ if __name__ == "__main__":
         "nodes": [Path],
         "nearest": Path,
         "held_out": Path,
+        "fewer": [Path],
         "options": json_object,
         "seed": int,
         "metrics": Path,

@@ -4,9 +4,11 @@ import sys
 from pathlib import Path
 
 from bioloom.features import read_features
+from bioloom.files import write_json
 from bioloom.fitted import Fitted
 from bioloom.fitted.signature import unknown_columns
 from bioloom.pipeline.command import json_object, run
+from bioloom.predictions.drift import drift
 from bioloom.predictions.predict import predict, summary, with_dropped
 from bioloom.samples import read_samples, read_table, write_table
 
@@ -20,8 +22,9 @@ def main(
     options: dict,
     predictions: Path,
     table: Path,
+    drift_file: Path,
 ) -> None:
-    """Write predictions.parquet, and the same as a table that any program opens.
+    """Write drift.json and predictions.parquet, and these as a table that any program opens.
 
     Errors name the user's `files` of the samples.
     """
@@ -32,8 +35,11 @@ def main(
     extracted = read_features(features)
     if extracted.embedder != (trained := fitted.settings["features"]):
         print(f"Features {extracted.embedder!r}, in training {trained!r}", file=sys.stderr)
+    found = drift(new, extracted, fitted)
+    print(found["told"], file=sys.stderr, flush=True)
     predicted = predict(new, extracted, fitted, ", ".join(files.values()))
     predicted = with_dropped(predicted, read_table(dropped), fitted)
+    write_json(found, drift_file)
     write_table(predicted, predictions)
     write_table(predicted, table)
     print(summary(predicted), file=sys.stderr)
@@ -49,5 +55,6 @@ if __name__ == "__main__":
         "options": json_object,
         "predictions": Path,
         "table": Path,
+        "drift_file": Path,
     }
     run(__doc__, arguments, main)

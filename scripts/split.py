@@ -1,5 +1,6 @@
 """Split samples so that no group straddles, and audit how near each test item is to training."""
 
+import sys
 from pathlib import Path
 
 from bioloom.application import get_application
@@ -39,6 +40,8 @@ def main(
         nodes=read_table(nodes[0]) if nodes else None,
         directed=chosen.directed,
     )
+    for flag in report["flags"]:
+        print(flag, file=sys.stderr)
     write_splits(parts, table, splits)
     described = ", ".join(f"{name} {value}" for name, value in split.items())
     write_json({"split": described} | report, leakage)

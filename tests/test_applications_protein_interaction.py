@@ -69,6 +69,35 @@ def test_no_protein_is_in_two_parts_of_a_split(files):
     assert set(items["sample_id"]) == set(samples["sample_id"])
 
 
+def test_where_one_new_end_is_enough_no_pair_is_left_out(files, tmp_path):
+    rng = np.random.default_rng(0)
+    ends = np.unique(np.sort(rng.integers(0, COMPLEXES * SUBUNITS, (400, 2)), axis=1), axis=0)
+    ends = ends[ends[:, 0] != ends[:, 1]]
+    table = pd.DataFrame({"source": ends[:, 0], "target": ends[:, 1]}).map(lambda i: f"p{i}")
+    pairs = tmp_path / "pairs.tsv"
+    table.assign(linked=rng.choice(["yes", "no"], len(table))).to_csv(pairs, sep="\t", index=False)
+    given = {"sequences": files["sequences"], "pairs": pairs}
+    raw = APPLICATION.ingest(given, {"columns": {"label": "linked"}})
+    cleaned = APPLICATION.clean(raw.samples, {"hold_out": "one"})
+    assert len(cleaned.samples) == len(table)
+    splits = split_samples(cleaned.samples, {"method": "auto"}, 1)
+    split = splits["split"].to_numpy()
+    assert 0.1 < (split == "test").mean() <= 0.2
+    known = set(cleaned.samples.loc[split == "train", ["source", "target"]].to_numpy().ravel())
+    seen = cleaned.samples[["source", "target"]].isin(known).sum(axis=1)[split == "test"]
+    assert set(seen) <= {0, 1}
+    assert (seen == 1).mean() > 0.5
+    report, _ = audit(cleaned.samples, splits, {}, measure="links", nodes=raw.nodes)
+    assert report["groups_across_splits"] == 0
+    folds = {"method": "cross_validation", "by": "end"}
+    refused(lambda: split_samples(cleaned.samples, folds, 1), "tested twice")
+
+
+def test_a_split_by_end_is_of_pairs(files):
+    samples = prepared(files).samples
+    refused(lambda: split_samples(samples, {"by": "end"}, 1), "hold_out: one")
+
+
 def test_relatives_are_held_out_together(files):
     """A protein of one complex that equals one of another joins the two."""
     text = files["sequences"].read_text().split(">")

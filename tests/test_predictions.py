@@ -18,6 +18,7 @@ from bioloom.fitted.signature import (
     reasons_to_abstain,
     unknown_columns,
 )
+from bioloom.predictions.drift import drift
 from bioloom.predictions.parts import join_csv, join_parquet
 from bioloom.predictions.predict import (
     OTHER,
@@ -64,7 +65,7 @@ ALTERATIONS = {
     "digests cut": ("SHA256SUMS", lambda old: old[:-90], "preprocess.safetensors"),
     "digests emptied": ("SHA256SUMS", lambda old: b"", "SHA256SUMS"),
     "no digests": ("SHA256SUMS", lambda old: None, "SHA256SUMS"),
-    "no text": ("SHA256SUMS", lambda old: b"\xff" + old, "model.skops"),
+    "no text": ("SHA256SUMS", lambda old: b"\xff" + old, "marginals.safetensors"),
 }
 
 
@@ -246,3 +247,47 @@ def test_parts_without_rows_take_the_types_of_the_others(trained, tmp_path):
     assert (tmp_path / "joined.csv").read_text() == parts[1].with_suffix(".csv").read_text()
     join_parquet([parts[0], parts[2]], tmp_path / "none.parquet")
     assert list(pd.read_parquet(tmp_path / "none.parquet")) == list(joined)
+
+
+def test_a_data_set_that_drifted_is_told_with_its_columns(trained):
+    samples, features, fitted = trained
+    assert not drift(samples, features, fitted)["drifted"]
+    X = features.X.copy()
+    X[:, 2] += 1
+    moved = Features(features.sample_id, X, features.names, "table")
+    found = drift(samples, moved, fitted)
+    assert found["drifted"]
+    assert [part["column"] for part in found["largest"]] == ["c"]
+    assert "DRIFT from training: 1 of 5 columns" in found["told"]
+    few = samples.head(5)
+    assert "too few" in drift(few, moved, fitted)["told"]
+
+
+def test_rows_that_lack_most_values_say_so(trained):
+    samples, features, fitted = trained
+    X = features.X.copy()
+    X[0, 1:] = np.nan
+    gaps = Features(features.sample_id, X, features.names, "table")
+    said = predict(samples, gaps, fitted, FILE)
+    assert "far more values missing than in training" in said["abstain"].iloc[0]
+    assert said["out_of_distribution"].iloc[0]
+    assert not said["abstain"].iloc[1:].str.contains("missing").any()
+
+
+def test_where_distance_does_not_tell_wrong_answers_it_is_no_reason(trained):
+    samples, features, fitted = trained
+    X = features.X.copy()
+    X[0] = 50
+    far = Features(features.sample_id, X, features.names, "table")
+    blind = replace(fitted, novelty=replace(fitted.novelty, separates=np.array([0.4])))
+    said = predict(samples, far, blind, FILE)
+    assert said["out_of_distribution"].iloc[0]
+    assert "unlike the training data" not in said["abstain"].iloc[0]
+
+
+def test_too_few_validation_rows_are_no_reason_of_each_row(trained):
+    samples, features, fitted = trained
+    endless = replace(fitted.calibration, quantile=[[np.inf, np.inf]])
+    said = predict(samples, features, replace(fitted, calibration=endless), FILE)
+    assert said["prediction_set"].str.contains(" | ", regex=False).all()
+    assert not said["abstain"].str.contains("set holds").any()

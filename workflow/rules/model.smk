@@ -3,8 +3,9 @@
 Requires: results/{task}/splits.parquet, samples.parquet and features of training and new data.
 A task without training data predicts with the model that it names, or that ships.
 Makes: results/{task}/{model/,scored_model/,held_out.parquet,metrics.json,plots/,explanation.parquet} and
-results/{task}/{dataset}/predictions.{parquet,csv}; of new data that are scored
-results/{task}/{dataset}/{metrics.json,plots/}; of models that tell on what single answers rest
+results/{task}/{dataset}/{predictions.{parquet,csv},drift.json}; of new data that are scored
+results/{task}/{dataset}/{metrics.json,plots/}; results/{task}/learning_curve.parquet where the task
+asks for one; of models that tell on what single answers rest
 results/{task}/{dataset}/explanation/; of persons, where the data set says so,
 results/{task}/{dataset}/pages/.
 """
@@ -36,12 +37,35 @@ rule train:
         " --held-out {output.held_out} 2>&1 | tee {log}"
 
 
+rule learning_curve:
+    input:
+        samples="results/{task}/training/samples.parquet",
+        splits="results/{task}/splits.parquet",
+        features=lambda wildcards: task_of(wildcards).features_files(),
+    output:
+        answers="results/{task}/learning_curve.parquet",
+    log:
+        "logs/{task}/learning_curve.log",
+    priority: PRIORITY["train"]
+    conda:
+        "../../envs/bioloom.yaml"
+    params:
+        options=lambda wildcards: to_json(task_of(wildcards).curve_options),
+        seed=PROJECT.seed,
+        code=code("learning_curve"),
+    shell:
+        'python "$BIOLOOM_SCRIPTS/learning_curve.py" --samples {input.samples}'
+        " --splits {input.splits} --features {input.features:q} --options {params.options:q}"
+        " --seed {params.seed} --answers {output.answers} 2>&1 | tee {log}"
+
+
 rule evaluate:
     input:
         samples="results/{task}/training/samples.parquet",
         splits="results/{task}/splits.parquet",
         nearest="results/{task}/leakage.parquet",
         held_out="results/{task}/held_out.parquet",
+        fewer=lambda wildcards: task_of(wildcards).learning_curve,
         nodes=nodes_of,
     output:
         metrics="results/{task}/metrics.json",
@@ -60,8 +84,9 @@ rule evaluate:
         'python "$BIOLOOM_SCRIPTS/evaluate.py" --task {wildcards.task} --application {params.application}'
         " --kinds {params.kinds}"
         " --samples {input.samples} --splits {input.splits} --nodes {input.nodes:q}"
-        " --nearest {input.nearest} --held-out {input.held_out} --options {params.options:q}"
-        " --seed {params.seed} --metrics {output.metrics} --plots {output.plots} 2>&1 | tee {log}"
+        " --nearest {input.nearest} --held-out {input.held_out} --fewer {input.fewer}"
+        " --options {params.options:q} --seed {params.seed} --metrics {output.metrics}"
+        " --plots {output.plots} 2>&1 | tee {log}"
 
 
 rule explain:
@@ -100,6 +125,7 @@ rule predict:
     output:
         predictions="results/{task}/{dataset}/predictions.parquet",
         table="results/{task}/{dataset}/predictions.csv",
+        drift="results/{task}/{dataset}/drift.json",
     log:
         "logs/{task}/{dataset}/predict.log",
     conda:
@@ -111,8 +137,8 @@ rule predict:
     shell:
         'python "$BIOLOOM_SCRIPTS/predict.py" --samples {input.samples} --dropped {input.dropped}'
         " --features {input.features} --model {input.model} --files {params.files:q}"
-        " --options {params.options:q}"
-        " --predictions {output.predictions} --table {output.table} 2>&1 | tee {log}"
+        " --options {params.options:q} --predictions {output.predictions} --table {output.table}"
+        " --drift-file {output.drift} 2>&1 | tee {log}"
 
 
 rule explain_rows:

@@ -25,8 +25,8 @@ from bioloom.formats.labels import class_labels
 from bioloom.formats.proteins import read_sequences
 from bioloom.formats.residues import standard_sequences
 from bioloom.formats.table import READ_OPTIONS, read_options
-from bioloom.options import column_names, complete_options
-from bioloom.samples import Cleaned, Raw, write_table
+from bioloom.options import Option, column_names, complete_options
+from bioloom.samples import ENDS_BY, Cleaned, Raw, write_table
 from bioloom.samples.cleaning import drop_rows, require_classes, unlabelled
 
 INTERACTS, SEPARATE = "interacts", "does not interact"
@@ -56,7 +56,13 @@ TABLES: dict[str, dict[str, Any]] = {
     "complexes": READ_OPTIONS,
     "expression": MATRIX_OPTIONS,
 }
-CLEAN: dict[str, Any] = {"blocks": 5, "negatives": 1, "seed": 1}
+# `hold_out`: whether both proteins of a test pair are new, or one is enough.
+CLEAN: dict[str, Any] = {
+    "blocks": 5,
+    "negatives": 1,
+    "seed": 1,
+    "hold_out": Option("both", choices=("both", "one")),
+}
 FAMILIES = ["source_family", "target_family"]
 
 
@@ -201,7 +207,8 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
     """Drop what is no pair, put complexes into blocks and draw negatives inside them.
 
     New data keep their pairs. Where negatives were given none are drawn. A pair whose proteins are
-    in different blocks cannot be held out with either and is dropped.
+    in different blocks cannot be held out with either and is dropped. With `hold_out: one` there
+    are no blocks, and the group of a pair names the families of both.
     """
     options = complete_options(options, CLEAN, "clean")
     labelled = "label" in raw
@@ -229,9 +236,8 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
         notes += told
     samples = pd.concat(tables, ignore_index=True)
     require_classes(samples)
-    columns = ["sample_id", "label", "group", "block", "source", "target"]
-    columns += ["split"] if "split" in samples else []
-    return Cleaned(samples[columns], dropped, notes)
+    columns = ["sample_id", "label", "group", "block", "source", "target", "split"]
+    return Cleaned(samples[[name for name in columns if name in samples]], dropped, notes)
 
 
 def _arrange(
@@ -245,8 +251,10 @@ def _arrange(
     named = np.empty(len(ids), dtype=object)
     named[edges] = pairs[FAMILIES].to_numpy()
     family = pd.factorize(named)[0]
-    unit = make_units(edges, family, options["blocks"], options["seed"])
-    block = make_blocks(unit, edges, options["blocks"])
+    one = options["hold_out"] == "one"
+    blocks = 1 if one else options["blocks"]
+    unit = make_units(edges, family, blocks, options["seed"])
+    block = make_blocks(unit, edges, blocks)
     inside = block[edges[:, 0]] == block[edges[:, 1]]
     straddling = pairs.loc[~inside, ["sample_id"]].assign(reason="proteins in different blocks")
     notes = [f"{len(ids)} proteins in {len(np.unique(unit))} units of complexes and families"]
@@ -269,6 +277,9 @@ def _arrange(
         edges, pairs = np.vstack([edges, drawn]), pd.concat([pairs, extra], ignore_index=True)
     # Both units of a negative are in its block; it is resampled with the first.
     place = "" if "split" not in pairs else f"{pairs['split'].iloc[0]}_"
+    if one:
+        both = [ENDS_BY.join(sorted(f"{place}{end}" for end in pair)) for pair in family[edges]]
+        return pairs.assign(group=both), straddling, notes
     groups = [f"{place}{name}" for name in unit[edges[:, 0]]]
     blocks = [f"{place}{name}" for name in block[edges[:, 0]]]
     return pairs.assign(group=groups, block=blocks), straddling, notes

@@ -23,7 +23,7 @@ from bioloom.application import Application, get_application
 from bioloom.cli.check import config_here
 from bioloom.cli.run import MENDABLE, failure, started
 from bioloom.errors import BEGIN, DataError, unknown_name
-from bioloom.files import replacing
+from bioloom.files import read_json, replacing
 from bioloom.samples import read_table
 
 HELP = "predict the rows of a file with a trained model"
@@ -56,6 +56,7 @@ def main(model: Path, data: list[str], out: Path, task: Path | None) -> None:
         raise DataError("Predictions are written as CSV", file=out, hint="name a file `.csv`")
     trained = load(model, task)
     with trained.predicted(by_source(data, trained.application)) as folder, replacing(out) as made:
+        print(read_json(folder / "drift.json")["told"])
         shutil.copyfile(folder / "predictions.csv", made)
     print(f"{out}: predictions by {model}")
 

@@ -20,16 +20,16 @@ from bioloom.evaluation.intervals import (
     FEWEST_GROUPS,
     LEVEL,
     draw_groups,
-    drawn_scores,
     interval,
     paired_interval,
 )
-from bioloom.evaluation.links import by_seen, doubts, macro_scores, seen_scores, strongest_links
+from bioloom.evaluation.learning import labels_worth, learning_curve
+from bioloom.evaluation.links import by_seen, doubts, seen_scores, strongest_links
 from bioloom.evaluation.subgroups import disparities, subgroup_table
-from bioloom.evaluation.test_set import read_test_set
+from bioloom.evaluation.test_set import read_test_set, scores_of
 from bioloom.kinds import Kind, TestSet
 from bioloom.metrics import Metric, Scores
-from bioloom.options import complete_options
+from bioloom.options import Option, complete_options
 
 OPTIONS: dict[str, Any] = {
     "primary": None,
@@ -38,6 +38,7 @@ OPTIONS: dict[str, Any] = {
     "by": None,
     "structures": 20,
     "subgroups": {},
+    "learning_curve": Option(None, type=list),
 }
 SMALL_TEST = 30  # groups
 SUSPICIOUS_SCORE = 0.995
@@ -64,6 +65,7 @@ def evaluate(
     seed: int,
     nearest: pd.DataFrame | None = None,
     nodes: pd.DataFrame | None = None,
+    fewer: pd.DataFrame | None = None,
     directed: bool = False,
     private: bool = False,
 ) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
@@ -72,10 +74,11 @@ def evaluate(
     `options`: `primary` (metric that decides), `resamples`, `min_test` (measured test values that
     a target needs), `by` (a column over whose values scores are averaged, too), `structures` (test
     chains that are folded from their distances), `subgroups` (columns, with where bands of a number
-    begin). `nearest` has the similarity of each test row to its nearest training row: `repeat,
-    fold, sample_id, similarity`. Of links, `nodes` has the names of their ends, and `directed` says
-    that these differ in role. Of persons (`private`) no plot has a cell of a few. In repeated
-    cross-validation the folds of a repeat are pooled and the metric is the mean over repeats.
+    begin), `learning_curve` (numbers of labels, of which `fewer` has the answers). `nearest` has
+    the similarity of each test row to its nearest training row: `repeat, fold, sample_id,
+    similarity`. Of links, `nodes` has the names of their ends, and `directed` says that these
+    differ in role. Of persons (`private`) no plot has a cell of a few. In repeated cross-validation
+    the folds of a repeat are pooled and the metric is the mean over repeats.
     """
     settings = complete_options(options, OPTIONS, "evaluate")
     metrics, test, draws = measure(
@@ -102,6 +105,10 @@ def evaluate(
         )
         plots["subgroups"] = parts
         metrics["flags"] += disparities(parts)
+    if fewer is not None and len(fewer):
+        curve = learning_curve(fewer, held_out, samples, splits, kind, primary, settings, seed)
+        plots["learning_curve"] = curve
+        metrics["labels_worth"] = labels_worth(curve, kind.metric(primary))
     if "seen" in kind.plots:
         plots["seen"] = by_seen(test, samples, splits, draws, kind, directed)
         metrics["seen"] = seen_scores(plots["seen"])
@@ -126,10 +133,7 @@ def measure(
     settings = complete_options(options, OPTIONS, "evaluate")
     test = read_test_set(samples, splits, held_out, kind, settings)
     draws = draw_groups(test.groups, settings["resamples"], seed)
-    drawn = {name: drawn_scores(repeats, kind, draws) for name, repeats in test.models.items()}
-    if settings["by"] is not None:
-        for name, repeats in test.models.items():
-            drawn[name] |= macro_scores(repeats, samples, settings["by"], draws)
+    drawn = scores_of(test, samples, kind, settings["by"], draws)
     primary = _primary(settings["primary"] or kind.primary, drawn["model"])
     metrics = {
         "task": task,

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bioloom.errors import DataError
+from bioloom.evaluation.intervals import drawn_scores
+from bioloom.evaluation.links import macro_scores
 from bioloom.kinds import RERUN, ROW, Given, Kind, TestSet
+from bioloom.metrics import Scores
 from bioloom.samples import label_columns
 
 
@@ -35,6 +39,17 @@ def read_test_set(
     if kind.given is not None:
         test = test.merge(_facts(samples, splits, kind.given), on=ROW, how="left")
     return kind.test_set(test, held_out, options)
+
+
+def scores_of(
+    test: TestSet, samples: pd.DataFrame, kind: Kind, by: str | None, draws: np.ndarray
+) -> dict[str, Scores]:
+    """Each metric of each model for each column of `draws`, also averaged over values of `by`."""
+    drawn = {name: drawn_scores(repeats, kind, draws) for name, repeats in test.models.items()}
+    if by is not None:
+        for name, repeats in test.models.items():
+            drawn[name] |= macro_scores(repeats, samples, by, draws)
+    return drawn
 
 
 def _facts(samples: pd.DataFrame, splits: pd.DataFrame, given: Given) -> pd.DataFrame:

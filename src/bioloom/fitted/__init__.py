@@ -1,7 +1,7 @@
 """A trained model with everything that was fitted beside it, and its folder `model/`.
 
 Holds the preprocessing, the network, the calibration, the threshold, the conformal quantile and
-the novelty limit; each comes from training or validation rows alone. The folder
+the novelty limit and the marginals; each comes from training or validation rows alone. The folder
 holds safetensors, skops and `model.yaml`, never a pickle, and no row of the training data unless
 the model itself is made of rows (a support vector machine). SHA256SUMS has the digests of all of
 them: a folder that was altered does not load.
@@ -20,6 +20,7 @@ import yaml
 from bioloom.arrays import Shaped, end_to_end
 from bioloom.errors import DataError
 from bioloom.files import check_sums, replacing_folder, write_sums
+from bioloom.fitted.marginals import Marginals
 from bioloom.fitted.novelty import Novelty
 from bioloom.fitted.preprocess import Preprocess
 from bioloom.kinds import Calibration, Kind, get_kind
@@ -42,6 +43,8 @@ class Fitted:
     """Of a model for new data; those that only predict held-out rows have none."""
     outputs: list[str]
     """Names of classes, labels or targets, or ["label"]."""
+    marginals: Marginals | None = None
+    """The same, but of models that were trained before there were any."""
     calibration: Calibration = field(default_factory=Calibration)
     settings: dict[str, Any] = field(default_factory=dict)
 
@@ -65,6 +68,16 @@ class Fitted:
         if self.novelty is None:
             raise ValueError("only a model for new data knows what is unlike its training data")
         return self.novelty.outside(prepared)
+
+    @property
+    def distance_tells(self) -> bool:
+        """Whether to be far from the training data is a reason to doubt an answer."""
+        return self.novelty is not None and self.novelty.is_reason
+
+    @property
+    def sets_tell(self) -> bool:
+        """Whether rows were enough for sets and intervals; else these hold everything."""
+        return all(bool(np.isfinite(ends).all()) for ends in self.calibration.quantile)
 
     def answer(self, scores: np.ndarray) -> pd.DataFrame:
         """The columns of predictions."""
@@ -105,6 +118,8 @@ class Fitted:
             self.model.export(made, self.outputs)
             self.preprocess.save(made)
             self.novelty.save(made)
+            if self.marginals is not None:
+                self.marginals.save(made)
             (made / "model.yaml").write_text(yaml.safe_dump(described, sort_keys=False))
             write_sums(made)
 
@@ -126,6 +141,7 @@ class Fitted:
             model=get_model(name).load(folder),
             preprocess=Preprocess.load(folder),
             novelty=Novelty.load(folder),
+            marginals=Marginals.load(folder),
             calibration=Calibration(**fitted),
             settings=described | {"id": digest[:12]},
             **known,

@@ -3,11 +3,12 @@
 The distance is Mahalanobis' in the leading principal components of the training features, joined
 with the residual outside them (Jackson & Mudholkar 1979). The limit is the 99th percentile over
 the validation rows, or over the training rows where that is larger. No training row is kept.
+Whether distance tells wrong answers from right ones is measured on the validation rows, too.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ import numpy as np
 from bioloom.arrays import Shaped, vectors
 
 COMPONENTS = 32
+ENOUGH = 20
+"""Wrong and right answers each, without which nothing is known of what distance tells."""
 
 
 @dataclass
@@ -26,10 +29,15 @@ class Novelty:
     deviations: np.ndarray
     residual: np.ndarray
     limit: np.ndarray
+    separates: np.ndarray = field(default_factory=lambda: np.full(1, np.nan, dtype=np.float32))
+    """AUROC by which distance tells wrong answers of validation rows; NaN where not known."""
 
     @classmethod
-    def fit(cls, X: Shaped, X_valid: Shaped) -> Novelty:
-        """Fit on the preprocessed features of training rows; the limit also on valid rows."""
+    def fit(cls, X: Shaped, X_valid: Shaped, before: Novelty | None = None) -> Novelty:
+        """Fit on the preprocessed features of training rows; the limit also on valid rows.
+
+        What was `measured` of the one `before` is kept.
+        """
         from sklearn.decomposition import PCA
 
         X, X_valid = vectors(X), vectors(X_valid)
@@ -48,6 +56,7 @@ class Novelty:
         )
         highest = [np.quantile(novelty.distance(rows), 0.99) for rows in (X, X_valid) if len(rows)]
         novelty.limit = np.array([max(highest)], dtype=np.float32)
+        novelty.separates = novelty.separates if before is None else before.separates
         return novelty
 
     def distance(self, X: Shaped) -> np.ndarray:
@@ -62,6 +71,20 @@ class Novelty:
     def outside(self, X: Shaped) -> np.ndarray:
         """Whether each row lies beyond the limit, (N,) bool."""
         return self.distance(X) > self.limit
+
+    @property
+    def is_reason(self) -> bool:
+        """Whether to be far is a reason to doubt an answer: not where it was measured not to be."""
+        return not self.separates[0] <= 0.5
+
+    def measured(self, X_valid: Shaped, wrong: np.ndarray | None) -> Novelty:
+        """The same, knowing which answers to valid rows were `wrong (N,) bool`; None: no one is."""
+        if wrong is None or min(wrong.sum(), (~wrong).sum()) < ENOUGH:
+            return self
+        from sklearn.metrics import roc_auc_score
+
+        auroc = roc_auc_score(wrong, self.distance(X_valid))
+        return replace(self, separates=np.array([auroc], dtype=np.float32))
 
     def save(self, folder: Path) -> None:
         """Write novelty.safetensors."""

@@ -68,6 +68,12 @@ STEPS: dict[str, Step] = {
         ("application", "kinds", "model", "baselines"),
         {"model": "model"},
     ),
+    "learning_curve": Step(
+        ("application", "kind", "model", "baselines", "preprocess", "positive", "high_above")
+        + ("threshold", "horizons", "evaluate"),
+        ("seed",),
+        ("application", "kinds", "model", "baselines"),
+    ),
     "evaluate": Step(
         ("application", "kind", "evaluate"),
         ("seed",),

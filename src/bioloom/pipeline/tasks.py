@@ -339,6 +339,17 @@ class Task:
 
     # Model and report -------------------------------------------------------------------------
 
+    @property
+    def learning_curve(self) -> list[str]:
+        """The answers of models of fewer labels, as a list of one path, or of none."""
+        asked = self.evaluate.get("learning_curve")
+        return [self.path("learning_curve.parquet")] if asked else []
+
+    @property
+    def curve_options(self) -> Section:
+        """What that step must know: how models are trained, and on how many labels."""
+        return self.seen("train") | {"learning_curve": self.evaluate["learning_curve"]}
+
     def seen(self, step: str) -> Section:
         """What a step may know of all sections: those that say anything."""
         sections = {key: getattr(self, key) for key in STEPS[step].sections}
@@ -367,6 +378,9 @@ class Task:
             shown[f"predictions.{dataset}"] = self.path(dataset, "predictions.parquet")
         for dataset in self.scored:
             shown[f"scored.{dataset}"] = self.path(dataset, "metrics.json")
+        for dataset in self.new_data:
+            if not self.parts(dataset):
+                shown[f"drift.{dataset}"] = self.path(dataset, "drift.json")
         for dataset in self.datasets:
             reads = self.reads(dataset)
             if reads:

@@ -12,6 +12,8 @@ from bioloom.fitted import Fitted
 from bioloom.fitted.signature import check_signature, reasons_to_abstain
 
 FAR = "unlike the training data"
+SCALE = "values on another scale than in training"
+LACKING = "far more values missing than in training"
 SEVERAL = "the prediction set holds several classes"
 OTHER = "the prediction set holds another class"
 FITTED = ["threshold"]
@@ -26,25 +28,35 @@ def predict(
     The keys and columns are those of the kind (`Kind.rows`, `Kind.answer`): classes have
     `prediction, probability, p.<class>, prediction_set`, values `prediction, low, high` and the
     `call` high or low where the task has `high_above`. Then `out_of_distribution, abstain,
-    model_id`. The set or interval holds the truth for 90 % of samples like the validation rows. A
-    row that the model can give no answer has nothing but the reason, in `abstain`. Errors name
-    `file`, from which the samples came.
+    model_id`. The set or interval holds the truth for 90 % of samples like the validation rows.
+    What was measured not to tell wrong answers from right ones is no reason to abstain. A row that
+    the model can give no answer has nothing but the reason, in `abstain`. Errors name `file`, from
+    which the samples came.
     """
     if samples.empty:
         return _finished(_of_nothing(fitted), samples, fitted)
     settings, kind = fitted.settings, fitted.kind
     check_signature(samples, settings["signature"], file)
     features = align(features, settings["feature_names"], settings["features"])
-    prepared = fitted.preprocess.transform(features.rows(samples["sample_id"]))
+    X = features.rows(samples["sample_id"])
+    prepared = fitted.preprocess.transform(X)
     keys = kind.rows(samples, fitted.outputs)
     scores = fitted.scores_of_prepared(prepared)
     answers = fitted.answer(scores).drop(columns=FITTED, errors="ignore")
     at = pd.Index(samples["sample_id"]).get_indexer(pd.Index(keys["sample_id"]))
-    outside = fitted.outside(prepared)[at]
+    strange = {FAR: fitted.outside(prepared)}
+    if fitted.marginals is not None:
+        strange[SCALE] = fitted.marginals.another_scale(prepared)
+        strange[LACKING] = fitted.marginals.lacking(X)
     doubts = reasons_to_abstain(samples, settings["signature"]).to_numpy(dtype=object)[at]
     refused = fitted.model.refusals(prepared)[at]
-    reasons = [refused, doubts, fitted.model.doubts(prepared)[at], np.where(outside, FAR, "")]
-    if "prediction_set" in answers:
+    reasons = [refused, doubts, fitted.model.doubts(prepared)[at]]
+    reasons += [
+        np.where(rows[at], reason, "")
+        for reason, rows in strange.items()
+        if reason != FAR or fitted.distance_tells
+    ]
+    if "prediction_set" in answers and fitted.sets_tell:
         unsure = _unsure(answers["prediction_set"], answers["prediction"])
         reasons.append(np.where(refused == "", unsure, ""))
     if (refused != "").any():
@@ -52,7 +64,7 @@ def predict(
     table = pd.concat([keys, answers], axis=1)
     if len(table) == len(samples) and (why := fitted.model.why(prepared)) is not None:
         table["why"] = why
-    table["out_of_distribution"] = outside
+    table["out_of_distribution"] = np.any(list(strange.values()), axis=0)[at]
     table["abstain"] = np.array([_join(*row) for row in zip(*reasons, strict=True)], dtype=object)
     return _finished(table.assign(model_id=settings["id"]), samples, fitted)
 

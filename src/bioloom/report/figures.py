@@ -213,6 +213,27 @@ def by_distance(table: pd.DataFrame, label: str, against: str | None = None) -> 
     return Figure(draw_svg(draw, SMALL), "Score by distance", caption)
 
 
+def learning_curve(table: pd.DataFrame, label: str, against: str | None, worth: str) -> Figure:
+    """The primary metric of all models against the number of labels; `worth` is a sentence."""
+    table = table[table["draw"] == "mean"]
+    sizes = table["labels"].unique()
+
+    def draw(ax: Any) -> None:
+        for rows, style in _styled(table, against):
+            ax.plot(rows["labels"], rows["value"], marker=".", **style)
+        ours = table[table["model"] == "model"]
+        ax.fill_between(ours["labels"], ours["low"], ours["high"], color=ACCENT, alpha=0.15)
+        ax.set_xscale("log")
+        ax.set_xticks(sizes, [f"{size:,}" for size in sizes], minor=False)
+        ax.minorticks_off()
+        ax.set(xlabel="Labelled training rows", ylabel=fill(label, 34))
+        legend(ax, loc="center left", bbox_to_anchor=(1, 0.5))
+
+    caption = "The same test rows after fewer labels, mean of the draws; the band is where 95 % of "
+    caption += f"draws and groups lie. {worth}"
+    return Figure(draw_svg(draw, (BARS + 1.2, SMALL[1])), "Score by number of labels", caption)
+
+
 def similarities(counts: Sequence[float], edges: Sequence[float], limit: float | None) -> Figure:
     """Histogram of each test sample's similarity to its nearest training sample."""
 

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
+from bioloom.files import read_json
 from bioloom.privacy.small_cells import count_shown
 from bioloom.samples import read_table
 
@@ -28,21 +29,25 @@ def new_data(files: dict[str, Path], folder: Path, private: bool) -> list[dict[s
     """Of each data set that was predicted: counts, first rows and links from the page's `folder`.
 
     `files` are those of the task; its predictions are `predictions.<data set>` (Parquet, a CSV of
-    the same name beside it).
+    the same name beside it), and `drift.<data set>` says how far its rows are from training's.
     """
+    parts = [(*name.partition(".")[::2], file) for name, file in files.items()]
     return [
-        _one(name.partition(".")[2], file, folder, private)
-        for name, file in files.items()
-        if name.startswith("predictions.")
+        _one(dataset, file, files.get(f"drift.{dataset}"), folder, private)
+        for what, dataset, file in parts
+        if what == "predictions"
     ]
 
 
-def _one(dataset: str, file: Path, folder: Path, private: bool) -> dict[str, Any]:
+def _one(
+    dataset: str, file: Path, drift: Path | None, folder: Path, private: bool
+) -> dict[str, Any]:
     table = read_table(file)
     reasons = table.loc[table["abstain"] != "", "abstain"].str.split("; ")
     links = (file.with_suffix(".csv"), file)
     return {
         "dataset": dataset,
+        "drift": read_json(drift)["told"] if drift else "",
         "samples": count_shown(table["sample_id"].nunique(), private),
         "rows": count_shown(len(table), private),
         "abstain": count_shown(len(reasons), private),

@@ -68,7 +68,8 @@ def build_page(
     Files: `metrics`, `quality`, `leakage`, `features` (JSON), `explanation` (Parquet), `plots`
     (folder of CSV), `model` (folder), `task` (YAML); of a data set of reads `reads.<data set>`
     (JSON) and `multiqc.<data set>`, a page that is linked; of new data `predictions.<data set>`
-    (Parquet), and of those whose labels are compared `scored.<data set>`, their metrics. `about` is
+    (Parquet) and `drift.<data set>` (JSON), and of those whose labels are compared
+    `scored.<data set>`, their metrics. `about` is
     the task's source, licence and limits; `overview` is the page that leads to this one.
     """
     facts, folder = Facts.of(files), Path(out).parent
@@ -276,6 +277,9 @@ def _curves(folder: Path | None, metrics: dict[str, Any], label: str) -> list[Fi
         "per_target": lambda table: figures.per_target(table, against),
         "per_label": lambda table: figures.per_label(table, against),
         "metric_by_distance": lambda table: figures.by_distance(table, label, against),
+        "learning_curve": lambda table: figures.learning_curve(
+            table, label, against, metrics.get("labels_worth", "")
+        ),
     }
     drawn = []
     for name, figure in draw.items():

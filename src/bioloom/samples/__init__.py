@@ -26,6 +26,8 @@ from bioloom.files import reading, replacing
 
 NO_FEATURES = ("sample_id", "group", "sample_weight", "split")
 LINK_COLUMNS = ("source", "target", "block")
+ENDS_BY = " with "
+"""Between the families of both ends, where the group of a pair names them."""
 
 TEXT = "text."
 """What the names of free text begin with: `text.note`. No value of it is told anywhere."""

@@ -1,4 +1,4 @@
-"""How alike two variants of one sequence are: letter by letter."""
+"""How alike two variants of one sequence are: letter by letter, at the best shift."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bioloom.similarity import BLOCK, Compare, Nearest, sequence, sequences
+from bioloom.similarity.shifts import nearest_shifted
 
 
 def nearest_variants(queries: list[str], targets: list[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -38,11 +39,14 @@ def _one_hot(texts: list[str], letters: list[str]) -> np.ndarray:
 
 
 def compare(samples: pd.DataFrame, nodes: pd.DataFrame | None, directed: bool) -> Compare:
-    """Each query is compared with all targets."""
+    """Each query is compared with all targets, and with what overlaps it at another place."""
     texts = sequences(samples)
 
     def nearest(queries: np.ndarray, targets: np.ndarray) -> Nearest:
-        return nearest_variants(list(texts[queries]), list(texts[targets]))
+        sides = list(texts[queries]), list(texts[targets])
+        (similarity, index), (shifted, other) = nearest_variants(*sides), nearest_shifted(*sides)
+        better = shifted > similarity
+        return np.where(better, shifted, similarity), np.where(better, other, index)
 
     return nearest
 
@@ -50,7 +54,7 @@ def compare(samples: pd.DataFrame, nodes: pd.DataFrame | None, directed: bool) -
 measure = replace(
     sequence.measure,
     name="variants",
-    description="identical letters at the same positions / length",
+    description="identical letters / length, at the same positions or at the best shift",
     fits=lambda samples: "sequence" in samples and samples["sequence"].str.len().nunique() == 1,
     compare=compare,
 )

@@ -20,6 +20,7 @@ from bioloom.samples import label_columns
 from bioloom.samples.columns import has_classes, is_flag
 from bioloom.similarity import Measure, get_measure
 from bioloom.splits import SPLITS, check_splits
+from bioloom.splits.suspects import suspects
 
 OPTIONS = {"limit": Option(None, type=float, minimum=0, maximum=1)}
 BINS = 20
@@ -59,7 +60,7 @@ def audit(
         "sizes": _sizes(splits),
         "shortcuts": shortcuts(samples, measured_by),
     }
-    report["flags"] = _flags(report, samples, splits, measured_by)
+    report["flags"] = _flags(report, samples, splits, measured_by) + suspects(samples)
     counts, edges = np.histogram(items["similarity"], BINS, (0, 1))
     report["histogram"] = {"edges": edges.round(2).tolist(), "counts": counts.tolist()}
     return report, items

@@ -11,13 +11,13 @@ import pandas as pd
 from bioloom.errors import DataError, unknown_name
 from bioloom.formats.dna import is_dna
 from bioloom.options import Option, complete_options
-from bioloom.samples import label_columns
+from bioloom.samples import ENDS_BY, is_links, label_columns
 from bioloom.samples.arms import ARM
 from bioloom.samples.columns import has_classes, is_flag
 from bioloom.splits import COLUMNS, FINAL, SPLITS, check_splits
 
 _SHARED = {
-    "by": Option("group", choices=("group", "block", "cluster", "row")),
+    "by": Option("group", choices=("group", "block", "cluster", "row", "end")),
     "identity": Option(None, type=float, above=0, maximum=1),
     "valid": Option(0.1, above=0, maximum=1),
 }
@@ -43,7 +43,8 @@ def split_samples(samples: pd.DataFrame, options: dict, seed: int) -> pd.DataFra
     (`column` holds a shipped split; `valid` is carved from train where it has none). `test` and
     `valid` are fractions of all samples. What stays together: `by: group` (the group column),
     `by: block` (the block column: sets of groups), `by: cluster` (also sequences linked at
-    `identity` or above) or `by: row` (only where no group repeats). `method: auto` chooses by the
+    `identity` or above), `by: row` (only where no group repeats) or, of pairs, `by: end`: ends are
+    held out, and a pair is tested where one of its ends is. `method: auto` chooses by the
     samples (`chosen_options`). Raises DataError for options or data that allow no such split.
     """
     options = checked_options(chosen_options(samples, options))
@@ -55,6 +56,8 @@ def split_samples(samples: pd.DataFrame, options: dict, seed: int) -> pd.DataFra
             hint="name its column under `datasets: training: columns: {label: ...}`; where all "
             "pairs of a network are known ones, say `all_interact: true` there",
         )
+    if options["by"] == "end":
+        return _split_by_end(samples, options, np.random.default_rng([seed, 0]))
     units = _units(samples, options["by"], options["identity"])
     # Blocks are few: the groups in them are what a score is resampled by.
     resampled = units if options["by"] != "block" else pd.factorize(samples["group"])[0]
@@ -81,6 +84,38 @@ def split_samples(samples: pd.DataFrame, options: dict, seed: int) -> pd.DataFra
     return splits
 
 
+def _split_by_end(samples: pd.DataFrame, options: dict, rng: np.random.Generator) -> pd.DataFrame:
+    """Hold out families of ends: a pair is on the side of that of its ends which is held out most.
+
+    So a test pair has one new end, or two, and no pair is left out. Families are taken in a drawn
+    order until their pairs make up the fraction, and a pair is resampled with its new end.
+    """
+    if not is_links(samples) or not samples["group"].str.contains(ENDS_BY, regex=False).all():
+        raise DataError(
+            "split by end is for pairs of which both ends have a family",
+            hint="`clean: {hold_out: one}` of protein_interaction",
+        )
+    ends = samples["group"].str.split(ENDS_BY, expand=True, regex=False).to_numpy(str)
+    names, families = np.unique(ends, return_inverse=True)
+    families = families.reshape(ends.shape)
+    side = np.zeros(len(names), dtype=int)  # train; 1 valid, 2 test
+    order = rng.permutation(len(names))
+    for part, fraction in ((2, options["test"]), (1, options["valid"])):
+        wanted = fraction * len(samples)
+        for family in order[side[order] == 0]:
+            own = side[families].max(axis=1)
+            added = ((families == family).any(axis=1) & (own < part)).sum()
+            if (own == part).sum() + added <= wanted:
+                side[family] = part
+    sides = side[families]
+    place = sides.argmax(axis=1)  # of two new ends the first
+    split = np.array(SPLITS)[sides.max(axis=1)]
+    unit = families[np.arange(len(families)), place]
+    splits = _partition(samples, unit, (0, 0), split)
+    check_splits(splits, samples)
+    return splits
+
+
 def _partition(
     samples: pd.DataFrame, units: np.ndarray, place: tuple[int, int], split: np.ndarray
 ) -> pd.DataFrame:
@@ -103,6 +138,8 @@ def chosen_options(samples: pd.DataFrame, options: dict) -> dict:
         method = {"method": "holdout", "test": 0.2, "valid": 0.15}
     if "block" in samples:
         return method | {"by": "block"}
+    if is_links(samples) and samples["group"].str.contains(ENDS_BY, regex=False).all():
+        return {"method": "holdout", "test": 0.2, "valid": 0.15, "by": "end"}
     identity = _identity(samples)
     if identity is not None:
         return method | {"by": "cluster", "identity": identity}
@@ -130,6 +167,8 @@ def checked_options(options: dict) -> dict:
     full = complete_options(given, OPTIONS[method], f"split: {method}") | {"method": method}
     if method == "auto":
         return full
+    if full["by"] == "end" and method != "holdout":
+        raise DataError("split by end is a holdout: in folds a pair would be tested twice")
     if (full["by"] == "cluster") != (full["identity"] is not None):
         raise DataError("split by cluster needs identity, and only split by cluster takes it")
     if method == "column" and full["column"] is None:

@@ -26,6 +26,7 @@ from bioloom.errors import DataError
 from bioloom.features import Features
 from bioloom.files import sha256
 from bioloom.fitted import Fitted, model_rows
+from bioloom.fitted.marginals import Marginals
 from bioloom.fitted.novelty import Novelty
 from bioloom.fitted.signature import make_signature
 from bioloom.kinds import Kind, Labels, encode_labels, kind_of
@@ -75,6 +76,7 @@ def train_task(
         "feature_names": [str(name) for name in features["features"].names],
     }
     scored.settings = settings | known_of(samples.iloc[final.rows["train"]], labels, refitted=False)
+    _tell(scored)
     fitted = scored
     if refits(options):
         print("refit the model on all rows", file=sys.stderr, flush=True)
@@ -185,10 +187,13 @@ def fit(
         model=model,
         preprocess=preprocess,
         novelty=Novelty.fit(prepared["train"], prepared["valid"]) if keep else None,
+        marginals=Marginals.fit(X["train"], prepared["train"], units) if keep else None,
         outputs=labels.outputs,
     )
     unseen = Answered.of(fitted.raw(prepared["valid"]), labels, rows["valid"])
     fitted.calibration = calibrate(labels, [unseen], rows["train"])
+    if fitted.novelty is not None:
+        fitted.novelty = fitted.novelty.measured(prepared["valid"], _wrong(fitted, unseen))
     return fitted
 
 
@@ -215,8 +220,38 @@ def refit(
         fitted,
         model=fitted.model.refitted(*shown, **given),
         preprocess=preprocess,
-        novelty=Novelty.fit(axes, others),
+        novelty=Novelty.fit(axes, others, fitted.novelty),
+        marginals=Marginals.fit(X, prepared, partition.units[rows]),
     )
+
+
+def _wrong(fitted: Fitted, unseen: Answered) -> np.ndarray | None:
+    """Which answers are wrong, (N,) bool: another class, or more than the median error.
+
+    None where a sample has no single answer of that kind.
+    """
+    kind = fitted.kind
+    scores = kind.scores(unseen.raw, fitted.calibration)
+    if kind.unit != "sample" or kind.output not in ("classes", "values"):
+        return None
+    if kind.output == "classes":
+        return kind.decide(scores, fitted.calibration) != unseen.y
+    error = pd.DataFrame(np.abs(scores - unseen.y.reshape(scores.shape))).mean(axis=1).to_numpy()
+    return error > np.nanmedian(error)
+
+
+def _tell(fitted: Fitted) -> None:
+    """Say once, and not of each row, what validation rows were too few for, or did not show."""
+    novelty = cast(Novelty, fitted.novelty)
+    if not fitted.sets_tell:
+        told = "validation rows are too few for sets or intervals of 90 %: these hold everything"
+    elif np.isnan(novelty.separates[0]):
+        told = "validation rows do not tell whether distance from training makes answers worse"
+    elif not novelty.is_reason:
+        told = "distance from training does not tell wrong answers of validation rows: no reason"
+    else:
+        return
+    print(told, file=sys.stderr, flush=True)
 
 
 def _weighted(labels: Labels, samples: pd.DataFrame, train: np.ndarray) -> Labels:

@@ -1,0 +1,95 @@
+"""The score against the number of labels, and how many labels pretrained features are worth."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bioloom.evaluation.intervals import draw_groups, interval
+from bioloom.evaluation.test_set import read_test_set, scores_of
+from bioloom.kinds import Kind
+from bioloom.metrics import Metric
+
+MEAN = "mean"
+"""In the column `draw`: the mean over draws."""
+LETTERS = "no_foundation_model"
+"""The baseline that tells what pretrained features are worth."""
+RESAMPLES = 200  # of each draw: enough for a plot
+
+
+def learning_curve(
+    answers: pd.DataFrame,
+    held_out: pd.DataFrame,
+    samples: pd.DataFrame,
+    splits: pd.DataFrame,
+    kind: Kind,
+    primary: str,
+    settings: dict[str, Any],
+    seed: int,
+) -> pd.DataFrame:
+    """`model, labels, draw, value, low, high` of the metric `primary`, on the same test rows.
+
+    `answers` are those of fewer labels (`training.learning_curve`), `held_out` those of all. The
+    row `mean` of several draws has an interval over draws and groups together: where one draw of so
+    many labels may lie.
+    """
+    first = splits[splits["repeat"] == 0]
+    trained = (first["split"] == "train").groupby(first["fold"]).sum().mean()
+    whole = held_out[held_out["repeat"] == 0].assign(labels=round(trained), draw=0)
+    whole = whole[whole["model"].isin(answers["model"].unique())]
+    tables, draws = [], np.empty((0, 0))
+    for (labels, draw), said in pd.concat([answers, whole]).groupby(["labels", "draw"]):
+        test = read_test_set(samples, first, said.drop(columns=["labels", "draw"]), kind, settings)
+        if not len(draws):
+            draws = draw_groups(test.groups, min(settings["resamples"], RESAMPLES), seed)
+        scores = scores_of(test, samples, kind, settings["by"], draws)
+        tables += [
+            {"model": name, "labels": labels, "draw": draw, "drawn": of[primary]}
+            for name, of in scores.items()
+        ]
+    table = pd.DataFrame(tables)
+    means = [
+        {"model": model, "labels": labels, "draw": MEAN, **_mean(drawn, len(draws), kind, primary)}
+        for (model, labels), drawn in table.groupby(["model", "labels"], sort=False)["drawn"]
+    ]
+    each = table.assign(value=[drawn[0] for drawn in table["drawn"]]).drop(columns="drawn")
+    return pd.concat([each, pd.DataFrame(means)], ignore_index=True)
+
+
+def _mean(drawn: pd.Series, groups: int, kind: Kind, primary: str) -> dict[str, float]:
+    """Value and interval of the draws `(B,)` of one model and number of labels together."""
+    mean = np.mean([values[0] for values in drawn])
+    together = np.concatenate([[mean], *(values[1:] for values in drawn)])
+    return interval(together, groups, kind.metric(primary))
+
+
+def labels_worth(curve: pd.DataFrame, metric: Metric) -> str:
+    """How many labels without a foundation model score what the model scores with n, in words.
+
+    Between two numbers of labels scores are interpolated on the logarithm of these. Empty where
+    the task has no such baseline, or one number of labels alone.
+    """
+    means = curve[curve["draw"] == MEAN].pivot(index="labels", columns="model", values="value")
+    if LETTERS not in means or len(means) < 2:
+        return ""
+    sign = -1 if metric.lower_is_better else 1
+    sizes, letters = np.log(means.index.to_numpy(float)), sign * means[LETTERS].to_numpy()
+    told = []
+    for labels, score in (sign * means["model"]).items():
+        reached = _reached(sizes, letters, score)
+        told.append(f"{labels:,} labels with pretrained features are worth {reached} without")
+    return f"{metric.label}: {'; '.join(told)}."
+
+
+def _reached(sizes: np.ndarray, scores: np.ndarray, score: float) -> str:
+    """The first number of labels, whose logarithms are `sizes`, with that score, in words."""
+    place = int(np.argmax(scores >= score))
+    if scores[place] < score:
+        return f"more than all {np.exp(sizes[-1]):,.0f}"
+    if place == 0:
+        return f"{np.exp(sizes[0]):,.0f} or fewer"
+    low, high = scores[place - 1 : place + 1]
+    share = (score - low) / (high - low)
+    return f"about {np.exp(sizes[place - 1] + share * np.diff(sizes)[place - 1]):,.0f}"
