@@ -29,6 +29,7 @@ def pages(new: pd.DataFrame, dropped: pd.DataFrame, folder: Path) -> dict[str, s
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     new = new_patients().replace({"sample_id": {"all": "a/b <c>"}})
+    new = new.replace({"sample_id": {"below": "index"}})
     dropped = pd.DataFrame({"sample_id": ["lost"], "reason": ["no value in any column"]})
     return pages(new, dropped, tmp_path_factory.mktemp("pages"))
 

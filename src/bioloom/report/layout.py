@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bioloom import __version__
 from bioloom.files import replacing
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 SPELT = {name: name.upper() for name in ("svm", "dnn", "cnn", "gnn", "lstm", "clr")} | {
     "unirep": "UniRep"
@@ -23,6 +27,14 @@ SIGNS = {"better": "▲", "worse": "▼", "equal": "●", "none": "○"}
 
 def write_page(template: str, out: Path, **values: Any) -> None:
     """Write the page that a template of this folder makes of `values`."""
+    page = _environment().get_template(template).render({"script": ""} | values)
+    with replacing(out) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    """The templates of this folder, and what they may call."""
     from jinja2 import Environment, FileSystemLoader
 
     environment = Environment(
@@ -33,9 +45,7 @@ def write_page(template: str, out: Path, **values: Any) -> None:
     )
     environment.filters.update(digest=_digest, plain=plain, score=score, signed=signed, words=words)
     environment.globals.update(interval=interval, signs=SIGNS, version=__version__)
-    page = environment.get_template(template).render({"script": ""} | values)
-    with replacing(out) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    return environment
 
 
 def words(name: str) -> str:

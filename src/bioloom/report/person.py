@@ -14,10 +14,12 @@ import numpy as np
 import pandas as pd
 
 from bioloom.application import get_application
-from bioloom.files import file_names, replacing
+from bioloom.files import file_names
 from bioloom.kinds._calibration import COVERAGE
 from bioloom.kinds.survival import FREE, RISK
+from bioloom.report.layout import write_page
 
+TEMPLATE, INDEX = "person.html", "index"
 MOST_ROWS = 12
 """Of a table of the explanation; the file beside the predictions has all."""
 KEPT_OUT = ("sample_id", "model_id", "out_of_distribution", "abstain", "why", "threshold")
@@ -44,15 +46,6 @@ def write_pages(
     and number of `rows` that it learnt from, `about` the sections `title` and `about` of the task.
     A person who was left out has a page with the reason.
     """
-    from jinja2 import Environment, FileSystemLoader
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    template = environment.get_template("person.html")
     known = get_application(application).inputs(samples)
     assert isinstance(known, pd.DataFrame), "persons have tables"
     known = known.set_axis(samples["sample_id"].to_numpy(), axis=0)
@@ -67,15 +60,17 @@ def write_pages(
         "model_id": model["id"],
     }
     persons = [(str(name), rows) for name, rows in predictions.groupby("sample_id", sort=False)]
-    files = [f"{name}.html" for name in file_names([person for person, _ in persons])]
+    # No person's page takes the place of the index.
+    names = file_names([INDEX, *(person for person, _ in persons)])
+    files = [f"{name}.html" for name in names[1:]]
     folder.mkdir(parents=True, exist_ok=True)
     index = []
     for (person, rows), file in zip(persons, files, strict=True):
         told = {name: of[person] for name, of in of_person.items() if person in of}
         view = view_of(person, rows, known, told)
-        _write(folder / file, template.render(**shared, **view))
+        write_page(TEMPLATE, folder / file, **shared, **view)
         index.append({"file": file, "person": person, "doubts": view["doubts"]})
-    _write(folder / "index.html", template.render(**shared, index=index))
+    write_page(TEMPLATE, folder / f"{INDEX}.html", **shared, index=index)
 
 
 def view_of(
@@ -164,8 +159,3 @@ def _plain(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
     return str(value)
-
-
-def _write(path: Path, page: str) -> None:
-    with replacing(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
