@@ -12,7 +12,10 @@ from typing import Any
 from bioloom import __version__
 from bioloom.errors import one_line_errors
 
-COMMANDS = ("init", "check", "run", "predict", "compare", "embed", "applications", "models")
+COMMANDS = (
+    *("init", "check", "run", "predict", "compare", "embed", "crate"),
+    *("applications", "models"),
+)
 EXAMPLES = """examples:
   bioloom init my_project --application disease_risk
   cd my_project && bioloom run
