@@ -63,7 +63,7 @@ from bioloom.reads.alignments import open_reads
 EXAMPLES = Path(__file__).parent / "examples"
 RAM = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # a disk is slower than most readers
 SLOWEST = 10.0  # seconds of the processor that an input may take
-HANGING = 300.0  # seconds without an end, which a busy machine may need for ten of its own
+HANGING = 1800.0  # seconds without an end: a run at the lowest priority may wait long for ten
 MEMORY = 1 << 30  # bytes that it may ask for
 Run = Callable[[Path], object]
 

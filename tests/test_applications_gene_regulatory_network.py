@@ -8,7 +8,7 @@ from bioloom.application import get_application
 from bioloom.errors import DataError
 from bioloom.splits.leakage import audit
 from bioloom.splits.split import split_samples
-from tests.toys import refused
+from tests.toys import refused, write
 
 APPLICATION = get_application("gene_regulatory_network")
 GENES, LENGTH = 60, 400
@@ -173,6 +173,19 @@ def test_a_name_of_two_genes_is_refused_where_it_is_used(files):
 def test_edges_of_which_none_is_left_are_told(files):
     raw = APPLICATION.ingest(files, options()).samples
     refused(lambda: APPLICATION.clean(raw, {"min_targets": 1000}), "No edge is left")
+
+
+@pytest.mark.parametrize("edges", ["g0,g0\ng1,g1\n", "g0,g1\n", "g9,g0\n", "g0,g9\ng9,g9\n"])
+def test_too_few_edges_to_learn_from_are_told(tmp_path, edges):
+    """Of which none, or none of a regulator with targets enough, has expression."""
+    expression = write(tmp_path / "e.csv", "gene,a,b,c\ng0,1,2,3\ng1,3,1,2\n")
+    known = write(tmp_path / "d.csv", f"regulator,target\n{edges}")
+
+    def learn():
+        read = APPLICATION.ingest({"expression": expression, "edges": known}, {})
+        return APPLICATION.clean(read.samples, {})
+
+    refused(learn, "No edge (is left|has expression)")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The command line: what it prints, what it leaves, and how it ends."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -158,6 +159,14 @@ def test_a_mistake_in_data_is_the_last_thing_said_and_ends_with_2(project: Proje
     )
     assert code == 2
     assert "none.csv" in errors
+    ward = project.path("data/ward.csv").read_text().splitlines()
+    lacking = [line.split(",", 2)[::2] for line in ward]  # without the age
+    project.path("data/lacking.csv").write_text("\n".join(map(",".join, lacking)) + "\n")
+    code, _, errors = bioloom(
+        project.folder, "predict", "results/heart/model", "data/lacking.csv", "--out", "x.csv"
+    )
+    assert code == 2
+    assert re.search(r"missing: age \(file .*data/lacking.csv\)", errors)
     assert not project.path("x.csv").exists()
     code, _, errors = bioloom(
         project.folder, "predict", "results/heart/model", "data/ward.csv", "--out", "x.xlsx"

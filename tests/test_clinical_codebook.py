@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from bioloom.application import get_application
-from bioloom.clinical.codebook import apply
+from bioloom.clinical.codebook import CODEBOOK, apply
 from bioloom.formats.table import read_table
+from bioloom.options import complete_options
 from tests.toys import refused
 
 N = 40
@@ -25,6 +26,12 @@ BOOK = {
     },
     "diabetes": {"asked": "complete", "asked_values": [1, 2]},
 }
+
+
+def applied(table: pd.DataFrame, book: dict, path: Path) -> tuple[pd.DataFrame, list[str]]:
+    """The table after a codebook as a task file has it."""
+    whole = {name: complete_options(said, CODEBOOK, name) for name, said in book.items()}
+    return apply(table, whole, path)
 
 
 @pytest.fixture
@@ -72,7 +79,7 @@ def test_a_codebook_makes_of_codes_what_is_true(register):
 
 def test_without_a_codebook_codes_are_told_and_stay(register, capsys):
     path, _ = register
-    table, notes = apply(read_table(path), {"sex": BOOK["sex"]}, path)
+    table, notes = applied(read_table(path), {"sex": BOOK["sex"]}, path)
     told = "\n".join(notes)
     for code in ("age: 999", "sbp: -9", "weight: 999"):
         assert code in told
@@ -86,15 +93,15 @@ def test_a_value_that_no_codebook_has_is_told_beside_those_that_it_has(register)
     path, _ = register
     table = read_table(path)
     table.loc[14, "sbp"] = "0"
-    notes = apply(table, BOOK, path)[1]
+    notes = applied(table, BOOK, path)[1]
     assert any(note.startswith("sbp: 0 in") for note in notes)
 
 
 def test_a_sex_of_two_codebooks_is_refused_until_it_is_said(register):
     path, _ = register
-    refused(lambda: apply(read_table(path), {}, path), "which is which", "column sex", "site")
+    refused(lambda: applied(read_table(path), {}, path), "which is which", "column sex", "site")
     one = {"sex": {"values": {1: "male", 2: "female"}}}
-    refused(lambda: apply(read_table(path), one, path), "says nothing, in row 2", "column sex")
+    refused(lambda: applied(read_table(path), one, path), "says nothing, in row 2", "column sex")
 
 
 def test_units_that_another_column_tells(tmp_path):
@@ -103,15 +110,15 @@ def test_units_that_another_column_tells(tmp_path):
         index=[2, 3, 4, 5],
     ).replace("", None)
     book = {"crea": {"unit": "mg/dL", "unit_column": "unit", "molar_mass": 113.12}}
-    made, notes = apply(table.astype("str"), book, tmp_path)
+    made, notes = applied(table.astype("str"), book, tmp_path)
     assert list(made) == ["crea"]
     assert made["crea"].round(4).tolist()[:3] == [1.1, 1.0973, 0.9955]
     assert any("umol/l as umol/L" in note for note in notes)
     without = {"crea": {"unit": "mg/dL", "unit_column": "unit"}}
-    refused(lambda: apply(table.astype("str"), without, tmp_path), "umol/l: row 4", "molar_mass")
+    refused(lambda: applied(table.astype("str"), without, tmp_path), "umol/l: row 4", "molar_mass")
 
 
 def test_real_tables_raise_no_doubt():
     data = Path(__file__).parents[1] / "data"
     for path in data.glob("*/patients.csv"):
-        assert apply(read_table(path), {}, path)[1] == []
+        assert applied(read_table(path), {}, path)[1] == []

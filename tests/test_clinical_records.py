@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import pytest
 import yaml
 
 from bioloom.clinical import windows
-from bioloom.clinical.declared import RECORDS, features_of, outcomes_of
+from bioloom.clinical.declared import RECORDS, Column, features_of, outcomes_of
 from bioloom.formats.events import event_table
 from bioloom.formats.omop import read_omop
 from bioloom.options import complete_options
@@ -22,6 +23,11 @@ ZONES = {"Kita": "Asia/Tokyo", "Ouest": "America/New_York", "Mitte": "Europe/Lon
 COLUMNS = {"patient": "who", "code": "what", "time": "drawn", "known": "told", "value": "value"}
 LAB = {"format": "table", "columns": COLUMNS | {"unit": "unit", "site": "site"}}
 INDEX = {"patient": "who", "time": "at"}
+
+
+def declared(**records: Any) -> list[Column]:
+    """The features of a declaration."""
+    return features_of(complete_options(records, RECORDS, "records"))
 
 
 def lactate(take: str, **more) -> dict:
@@ -337,7 +343,7 @@ def test_columns_are_those_of_a_loop_over_events():
     ]
     index = pd.Series(pd.Timestamp(at, unit="us", tz="UTC"), list(map(str, range(60))))
     said = {take: {"codes": ["x"], "take": take, "unit": "1", "window": "48 h"} for take in TAKES}
-    columns, table = features_of({"features": said, "window": None}), event_table(rows)
+    columns, table = declared(features=said), event_table(rows)
     found = {c.name: windows.make_feature(table, index, c, windows.Rules()).values for c in columns}
     known = events[(events["hour"] + events["late"]).between(-48, -1)]
     sizes = known.groupby("who").size()
@@ -365,7 +371,7 @@ def test_texts_of_one_time_that_differ_are_none_whatever_their_order():
     said = {"features": {"x": {"codes": ["x"], "take": "last", "window": "all"}}, "window": None}
     for order in (rows, rows[::-1]):
         found = windows.make_feature(
-            event_table(order), index, features_of(said)[0], windows.Rules()
+            event_table(order), index, declared(**said)[0], windows.Rules()
         )
         assert found.values.isna().all()
         assert len(found.left_out) == 2
@@ -397,7 +403,7 @@ def test_a_single_time_has_no_slope_however_it_is_rounded():
     ]
     index = pd.Series(pd.Timestamp("2023-01-01", tz="UTC"), list("pqr"))
     said = {"x": {"codes": ["x"], "take": "slope", "unit": "1", "window": "all"}}
-    column = features_of({"features": said, "window": None})[0]
+    column = declared(features=said)[0]
     found = windows.make_feature(event_table(rows), index, column, windows.Rules()).values
     assert found.isna().tolist() == [True, False, True]
     assert found["q"] == pytest.approx(2)
@@ -440,12 +446,12 @@ def test_a_declaration_is_checked_before_any_job_runs(tmp_path):
 )
 def test_what_a_feature_lacks_is_said(feature, expected):
     said = {"features": {"x": {"codes": ["x"]} | feature}, "window": "all"}
-    refused(lambda: features_of(said), expected, "records: features: x")
+    refused(lambda: declared(**said), expected, "records: features: x")
 
 
 def test_a_feature_needs_a_window(tmp_path):
     said = {"features": {"x": {"codes": ["x"], "take": "last"}}, "window": None}
-    refused(lambda: features_of(said), "needs a `window`")
+    refused(lambda: declared(**said), "needs a `window`")
 
 
 def test_the_declaration_of_the_docs_is_one():

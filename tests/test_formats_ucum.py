@@ -19,6 +19,16 @@ def converted(value: float, written: str, wanted: str, molar_mass: float | None 
 
 
 @pytest.mark.parametrize(
+    "code",
+    ["kg9999", "mg9999", "g/(mg9999)", "10*400", "10*-400", "9" * 400, "0", "(" * 5000, "g" * 9999],
+)
+def test_a_unit_beyond_all_numbers_is_none(code):
+    assert parse(code) is None
+    assert canonical(code) is None
+    assert conversion(code, "g") is None
+
+
+@pytest.mark.parametrize(
     ("value", "written", "wanted", "molar_mass", "expected"),
     [
         (5.5, "mmol/L", "mg/dL", GLUCOSE, 99.0858),

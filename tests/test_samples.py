@@ -115,7 +115,7 @@ def test_a_class_that_is_likely_a_slip_of_the_pen_is_told(slip):
     assert f"The class '{slip}' of 2 rows is called nearly as 'resistant'" in note
     [note] = likely_slips(rows, private=True)
     assert note.startswith("A class of fewer than 5 rows is called nearly as 'resistant'")
-    assert slip not in note
+    assert f"'{slip}'" not in note
 
 
 @pytest.mark.parametrize(

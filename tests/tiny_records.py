@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bioloom.clinical.declared import RECORDS
 from bioloom.clinical.records import read_table_of_patients
+from bioloom.options import complete_options
 
 LOINC, UCUM = "http://loinc.org", "http://unitsofmeasure.org"
 
@@ -23,7 +25,8 @@ def made(
 ) -> tuple[pd.DataFrame, list[str]]:
     """The table of patients of a declaration, by patient, and the notes."""
     files = {"clinical": clinical} | ({"index": index} if index else {})
-    table, notes = read_table_of_patients(files, {"records": records, "read": read or {}}, roles)
+    said = complete_options(records, RECORDS, "records")
+    table, notes = read_table_of_patients(files, {"records": said, "read": read or {}}, roles)
     return table.set_index("patient"), notes
 
 

@@ -32,30 +32,30 @@ class Option:
     options: Mapping[str, Any] | None = None  # of a section: what it takes
     each: Mapping[str, Any] | None = None  # of sections by names that are the user's
 
-    def check(self, place: str, value: Any) -> None:
-        """Raise DataError when `value` is not allowed."""
+    def complete(self, place: str, value: Any) -> Any:
+        """The value, its sections with all they take; DataError when it is not allowed."""
         expected = self.type or type(self.default)
         if value is None and self.default is None or expected is type(None):
-            return
+            return value
         allowed = (int, float) if expected is float else (expected,)
         if not isinstance(value, allowed) or (isinstance(value, bool) and expected is not bool):
             number = expected in (int, float) and isinstance(value, str)
             hint = "YAML takes 1e-3 as text: write 0.001 or 1.0e-3" if number else None
             wanted = WORDS.get(expected, expected.__name__)
             raise DataError(f"`{place}` takes {wanted}, got {value!r}", hint=hint)
-        self._check_sections(place, value)
         if self.choices and value not in self.choices:
             known = ", ".join(map(str, self.choices))
             raise DataError(f"`{place}` is one of {known}, got {value!r}")
         if not self._within(value):
             raise DataError(f"`{place}` is {self._range()}, got {value!r}")
-
-    def _check_sections(self, place: str, value: Any) -> None:
         if self.options is not None:
-            complete_options(value, self.options, place)
+            return complete_options(value, self.options, place)
         if self.each is not None:
-            for name, section in value.items():
-                complete_options(section, self.each, f"{place}: {name}")
+            return {
+                name: complete_options(section, self.each, f"{place}: {name}")
+                for name, section in value.items()
+            }
+        return value
 
     def _within(self, value: Any) -> bool:
         return not (
@@ -74,7 +74,8 @@ def complete_options(
 ) -> dict[str, Any]:
     """`options` over `defaults`; DataError for an unknown key or a value that is not allowed.
 
-    A default is an `Option`, or a value whose type is asked for; None leaves any.
+    A default is an `Option`, or a value whose type is asked for; None leaves any. Sections in it
+    are complete, too.
     """
     if not isinstance(options, Mapping):
         raise DataError(f"`{section}` takes options by name, got {options!r}")
@@ -82,11 +83,12 @@ def complete_options(
         name: default if isinstance(default, Option) else Option(default)
         for name, default in defaults.items()
     }
+    full = {name: option.default for name, option in known.items()}
     for key, value in options.items():
         if key not in known:
             raise unknown_name("option", key, known, f" under `{section}`")
-        known[key].check(f"{section}: {key}", value)
-    return {name: option.default for name, option in known.items()} | dict(options)
+        full[key] = known[key].complete(f"{section}: {key}", value)
+    return full
 
 
 def column_names(options: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:

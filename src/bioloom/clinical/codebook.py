@@ -25,7 +25,7 @@ from bioloom.formats.columns import (
     text,
     without_point,
 )
-from bioloom.options import Option, complete_options
+from bioloom.options import Option
 from bioloom.privacy.small_cells import count_shown
 
 # `missing` are values that stand for none; `values` says what codes mean, of each `site` by itself
@@ -62,8 +62,7 @@ def apply(
     """
     require_columns(table, map(str, codebook), path)
     changed, dropped, notes = dict[str, pd.Series](), list[str](), list[str]()
-    for name, given in codebook.items():
-        said = complete_options(given, CODEBOOK, f"codebook: {name}")
+    for name, said in codebook.items():
         others = [said[key] for key in ("site", "asked", "unit_column") if said[key]]
         require_columns(table, others, path)
         column = table[str(name)]

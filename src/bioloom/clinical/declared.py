@@ -59,11 +59,11 @@ INDEX: dict[str, Any] = {
 }
 RECORDS: dict[str, Any] = {
     "format": Option(None, type=str, choices=FORMATS),
-    "columns": Option({}, options=COLUMNS),
+    "columns": Option(complete_options({}, COLUMNS, "columns"), options=COLUMNS),
     "time_zone": None,
     "base_url": Option(None, type=str),
     "known_at_onset": False,
-    "index": Option({}, options=INDEX),
+    "index": Option(complete_options({}, INDEX, "index"), options=INDEX),
     "window": None,
     "features": Option({}, each=FEATURE),
     "outcomes": Option({}, each=OUTCOME),
@@ -102,11 +102,10 @@ class Column:
 
 
 def features_of(records: Mapping[str, Any]) -> list[Column]:
-    """The columns that are features, checked."""
+    """The columns that are features, of `RECORDS` that are complete, checked."""
     columns = []
-    for name, given in records["features"].items():
+    for name, options in records["features"].items():
         place = f"records: features: {name}"
-        options = complete_options(given, FEATURE, place)
         if options["take"] is None:
             raise DataError(f"`{place}` needs `take`", hint=f"one of {', '.join(TAKES)}, age")
         if options["take"] == "age":
@@ -121,11 +120,10 @@ def features_of(records: Mapping[str, Any]) -> list[Column]:
 
 
 def outcomes_of(records: Mapping[str, Any]) -> list[Column]:
-    """The columns that tell what happened after the index, checked."""
+    """The columns that tell what happened after the index, of complete `RECORDS`, checked."""
     columns = []
-    for name, given in records["outcomes"].items():
+    for name, options in records["outcomes"].items():
         place = f"records: outcomes: {name}"
-        options = complete_options(given, OUTCOME, place)
         take, followed = options["take"], options["followed"]
         within = None if options["within"] is None else duration(options["within"], place)
         if within is None and take != "time":

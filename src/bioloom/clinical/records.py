@@ -16,9 +16,7 @@ import pandas as pd
 from bioloom.clinical import followup, windows
 from bioloom.clinical.declared import (
     FORMATS,
-    INDEX,
     PATIENT,
-    RECORDS,
     Column,
     codes_of,
     features_of,
@@ -27,14 +25,13 @@ from bioloom.clinical.declared import (
 )
 from bioloom.errors import DataError
 from bioloom.formats.columns import check_ids, require_columns, text
-from bioloom.formats.event_table import COLUMNS, read_event_table
+from bioloom.formats.event_table import read_event_table
 from bioloom.formats.events import SEX, Records
 from bioloom.formats.fhir import read_fhir
 from bioloom.formats.meds import read_meds
 from bioloom.formats.omop import read_omop
 from bioloom.formats.table import read_options, read_source
 from bioloom.formats.times import of_exact_day, read_column, zones_of
-from bioloom.options import complete_options
 from bioloom.privacy.small_cells import count_shown
 
 SOURCE = "index"
@@ -50,9 +47,9 @@ def read_table_of_patients(
     same declaration. The rows of the table are numbered from 1. Raises DataError for a declaration
     that is not complete, and for what the readers refuse.
     """
-    said = complete_options(options["records"], RECORDS, "records")
+    said = options["records"]
     features, outcomes = features_of(said), outcomes_of(said)
-    _check_names(features, outcomes, said["index"].get("keep", []))
+    _check_names(features, outcomes, said["index"]["keep"])
     records = read_records(files["clinical"], said, options)
     index, table, notes = _index(records, files, said, options)
     if index.empty:
@@ -106,9 +103,8 @@ def read_records(path: Path, said: Mapping[str, Any], options: Mapping[str, Any]
         return read_fhir(path, said["time_zone"], said["base_url"], said["known_at_onset"])
     if said["format"] == "omop":
         return read_omop(path, said["time_zone"])
-    columns = complete_options(said["columns"], COLUMNS, "records: columns")
     read = read_options("clinical", options)
-    return read_event_table(path, columns, said["time_zone"], read)
+    return read_event_table(path, said["columns"], said["time_zone"], read)
 
 
 def _index(
@@ -118,7 +114,7 @@ def _index(
 
     The index has the columns `time, latest`, the instants between which it lies, by patient.
     """
-    index = complete_options(said["index"], INDEX, "records: index")
+    index = said["index"]
     if (SOURCE in files) == bool(index["codes"]):
         raise DataError(
             "What is the index event of a patient?",

@@ -106,7 +106,10 @@ def _sorted(dims: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
 
 @cache
 def parse(code: str) -> Unit | None:
-    """The unit of a UCUM code, None for what is none (or none of a laboratory)."""
+    """The unit of a UCUM code, None for what is none (or none of a laboratory).
+
+    None is also what is too large or small for a number, as by a power of thousands.
+    """
     if code in SCALES:
         factor, shift = SCALES[code]
         return Unit(factor, (("K", 1),), shift)
@@ -114,9 +117,9 @@ def parse(code: str) -> Unit | None:
         return Unit(1.0, ()) if code else None
     try:
         unit, end = _product(code, 0)
-    except ValueError:
+    except (ValueError, ArithmeticError, RecursionError):
         return None
-    return unit if end == len(code) else None
+    return unit if end == len(code) and 0 < unit.factor < math.inf else None
 
 
 def _product(code: str, at: int) -> tuple[Unit, int]:
