@@ -41,6 +41,7 @@ TYPES = {
     "string": "text",
     "array": "a list",
     "object": "a mapping",
+    "null": "null",
 }
 LIMITS = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most"}
 APART = ("datasets", "split", "features", "model", "preprocess")
@@ -177,7 +178,8 @@ def application_page(name: str) -> str:
     keys = cases("task")[name]
     dataset = keys["datasets"]["additionalProperties"]["properties"]
     columns = dataset.get("columns", {}).get("properties", {})
-    filled = {key: said for key, said in with_defaults(content).items() if key in FILLED}
+    defaults = json.loads(json.dumps(with_defaults(content)))  # no anchors for what is shared
+    filled = {key: defaults[key] for key in FILLED if key in defaults and key not in content}
     subject = SUBJECTS.get(name)
     return f"""\
 # {name.replace("_", " ").capitalize()}
@@ -267,13 +269,15 @@ def _predictions(path: Path) -> str:
 
 
 def table(options: Schema) -> str:
-    """A row an option: its name, what it takes, its default, and what it is."""
-    rows = [
-        " | ".join((f"`{name}`", takes(schema), _default(schema), _cell(schema)))
-        for name, schema in flat(options)
-    ]
-    head = ["| option | takes | default | |", "|---|---|---|---|"]
-    return "\n".join([*head, *(f"| {row} |" for row in rows)]) if rows else "No options."
+    """A row an option: its name, what it takes, its default, and what it is where that is said."""
+    named = list(flat(options))
+    rows = [(f"`{name}`", takes(schema), _default(schema)) for name, schema in named]
+    said = [_cell(schema) for _, schema in named]
+    head: tuple[str, ...] = ("option", "takes", "default")
+    if any(said):
+        head, rows = (*head, ""), [(*row, text) for row, text in zip(rows, said, strict=True)]
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) if rows else "No options."
 
 
 def flat(options: Schema, above: str = "") -> Iterator[tuple[str, Schema]]:
@@ -290,16 +294,15 @@ def flat(options: Schema, above: str = "") -> Iterator[tuple[str, Schema]]:
 
 
 def takes(schema: Schema) -> str:
-    """What a value may be, in words."""
+    """What a value may be, in words; empty where it may be anything."""
     if "anyOf" in schema:
         return " or ".join(map(takes, schema["anyOf"]))
     if "enum" in schema or "const" in schema:
         return ", ".join(f"`{value}`" for value in schema.get("enum") or [schema["const"]])
     given = schema.get("type", [])
-    kinds = [given] if isinstance(given, str) else given
     limits = " and ".join(f"{word} {schema[key]}" for key, word in LIMITS.items() if key in schema)
-    named = " or ".join(TYPES[kind] for kind in kinds if kind != "null")
-    return " ".join(filter(None, (named, limits, "or null" * ("null" in kinds)))) or "null"
+    kinds = " or ".join(TYPES[kind] for kind in ([given] if isinstance(given, str) else given))
+    return f"{kinds}, {limits}" if limits else kinds
 
 
 def without(options: Schema, *names: str) -> Schema:
@@ -310,7 +313,8 @@ def without(options: Schema, *names: str) -> Schema:
 def _default(schema: Schema) -> str:
     """The default; none where it is null, or where a section has those of its options."""
     default = schema.get("default")
-    return "" if default is None else f"`{json.dumps(default)}`"
+    text = default if isinstance(default, str) and default else json.dumps(default)
+    return "" if default is None else f"`{text}`"
 
 
 def _cell(schema: Schema) -> str:

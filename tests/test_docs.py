@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import pandas as pd
 import pytest
 
 from bioloom.application import application_names
@@ -32,6 +33,7 @@ from tests.toys import write
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "config/README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PREDICTIONS = sorted((ROOT / "docs/predictions").glob("*.csv"))
 EXAMPLES = ROOT / "tests/examples"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 OUTSIDE = ("ucum.org", "keepachangelog.com", "semver.org")
@@ -121,6 +123,26 @@ def test_a_command_of_a_snippet_is_one(line: str, tmp_path, monkeypatch):
         assert main(["init", "my_project"]) == 0
         monkeypatch.chdir("my_project")
     assert main(arguments) == 0
+
+
+@pytest.mark.parametrize("file", PREDICTIONS, ids=lambda file: file.stem)
+def test_the_predictions_that_a_page_shows_are_of_a_task_that_ships(file: Path):
+    rows = pd.read_csv(file, dtype=str)
+    [task] = set(rows["task"])
+    assert read_task_file(ROOT / f"tasks/{task}.yaml").content["application"] == file.stem
+    assert list(rows)[1] == "sample_id"
+    assert list(rows)[-3:] == ["out_of_distribution", "abstain", "model_id"]
+
+
+def test_predictions_have_the_columns_that_a_page_shows(project: Project):
+    written, shown = (
+        [re.sub(r"^p\..*", "p.<class>", name) for name in pd.read_csv(file, nrows=0)]
+        for file in (
+            project.path("results/heart/ward/predictions.csv"),
+            ROOT / "docs/predictions/disease_diagnosis.csv",
+        )
+    )
+    assert shown == ["task", *written]
 
 
 def told(node: ast.AST) -> str:

@@ -15,21 +15,34 @@ from bioloom.samples import Cleaned, Raw
 
 # How the FASTQ files of a sample sheet are trimmed, and aligned.
 TRIMMING = {
-    "adapters": Option("auto"),
-    "poly_g": Option(None, type=bool),
-    "trim_quality": Option(0, minimum=0),
-    "min_read_length": Option(30, minimum=1),
+    "adapters": Option(
+        "auto", about="`auto`, a kit, `none`, or the sequences behind the two mates"
+    ),
+    "poly_g": Option(None, type=bool, about="cut runs of G at the end; null where reads show them"),
+    "trim_quality": Option(0, minimum=0, about="Phred; ends of lower quality are cut"),
+    "min_read_length": Option(30, minimum=1, about="letters; a pair goes where a mate is shorter"),
 }
 OF_PREDICTIONS = {
-    "scored": Option(False, type=bool),
-    "prior": Option(None, type=float, above=0, maximum=0.999999),
+    "scored": Option(
+        False, type=bool, about="compare the predictions with the labels that these data have"
+    ),
+    "prior": Option(
+        None,
+        type=float,
+        above=0,
+        maximum=0.999999,
+        about="share of positives among these data, where it is not that of training",
+    ),
 }
-"""Whether predictions of new data that are labelled are compared with the labels; the share of new
-samples that are of the positive class, where it is not that of the training data."""
-OF_PERSONS = {"pages": Option(False, type=bool)}
-"""Whether each person of new data has a page."""
+"""What new data may say of their labels."""
+OF_PERSONS = {"pages": Option(False, type=bool, about="write a page for each person")}
 TASK_OPTIONS = ("kind", "part", "drop")
 ALIGNERS = ("auto", "bwa", "mappy", "bwa-mem2", "minimap2")
+ALIGNING = {
+    "aligner": Option(
+        "auto", choices=ALIGNERS, about="auto is `bwa` for short and `mappy` for long reads"
+    )
+}
 
 
 @dataclass(frozen=True)
@@ -117,8 +130,9 @@ class Application:
     @property
     def reads_options(self) -> dict[str, Any]:
         """Those of them that are for the rules that trim and align."""
-        aligner = {"aligner": Option("auto", choices=ALIGNERS)} if self.reads == "aligned" else {}
-        return TRIMMING | aligner if self.reads else {}
+        if not self.reads:
+            return {}
+        return TRIMMING | ALIGNING if self.reads == "aligned" else TRIMMING
 
 
 def application_names() -> list[str]:

@@ -29,6 +29,7 @@ class Option:
     maximum: float | None = None
     type: Any = None  # where the default does not tell
     several: bool = False  # of a role in `columns`: whether it may have a list of them
+    about: str = ""  # what it is, with its unit, for a reader
     options: Mapping[str, Any] | None = None  # of a section: what it takes
     each: Mapping[str, Any] | None = None  # of sections by names that are the user's
 

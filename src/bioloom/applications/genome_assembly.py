@@ -32,20 +32,27 @@ if TYPE_CHECKING:
 
 EVIDENCE = "text.evidence"
 OPTIONS: dict[str, Any] = {
-    # How many reads to learn from: of a data set to train on. Without it the reads in doubt are
-    # the samples, to be corrected.
-    "examples": Option(None, type=int, minimum=1),
-    # Of the reads in doubt at most so many; the others stay as the spectrum corrects them.
-    "max_reads": Option(5000, minimum=1),
-    "simulate": Option(None, type=dict),
+    "examples": Option(
+        None, type=int, minimum=1, about="reads to learn from, of a data set to train on"
+    ),
+    "max_reads": Option(
+        5000,
+        minimum=1,
+        about="of the reads in doubt; the others stay as the spectrum corrects them",
+    ),
+    "simulate": Option(None, type=dict, about="reads of `genome` are simulated"),
 }
 SIMULATE: dict[str, Any] = {
-    "depth": Option(30.0, type=float, above=0),
-    "error_rate": Option(0.003, type=float, minimum=0, maximum=0.2),
-    "seed": Option(1, minimum=0),
-    # The part of the first record of `genome`, from 1; to its end where `length` is not said.
-    "start": Option(1, minimum=1),
-    "length": Option(None, type=int, minimum=1),
+    "depth": Option(30.0, type=float, above=0, about="reads over a base"),
+    "error_rate": Option(0.003, type=float, minimum=0, maximum=0.2, about="wrong letters a base"),
+    "seed": Option(1, minimum=0, about="of the draw"),
+    "start": Option(1, minimum=1, about="where the part of the first record begins, from 1"),
+    "length": Option(
+        None,
+        type=int,
+        minimum=1,
+        about="bases of the part; to the end of the record where it is not said",
+    ),
 }
 CLEAN: dict[str, Any] = {}
 SEED = 1

@@ -35,27 +35,42 @@ from bioloom.variants.regions import Region, intersection, read_regions, share_o
 from bioloom.variants.truth import label_person, other_names
 
 OPTIONS: dict[str, Any] = {
-    # The name of the sample, where the reads do not say it.
-    "sample": Option(None, type=str),
-    # Copies of each contig, and contigs that there is one of alone.
-    "ploidy": Option(2, choices=(1, 2)),
-    "haploid": Option([]),
-    # Differences a base between two chromosomes, in SNPs and in indels.
-    "theta": Option(1e-3, type=float, above=0, maximum=0.1),
-    "theta_indel": Option(1.25e-4, type=float, above=0, maximum=0.1),
-    # Probability of a variant from which an allele is a candidate.
-    "min_probability": Option(2e-3, type=float, above=0, maximum=0.5),
-    # Reads and their truth are simulated of the reference (`bioloom.variants.simulate`).
-    "simulate": Option(None, type=dict),
-    # Jobs that each look at a part of the regions, and which of them this is.
-    "parts": Option(1, minimum=1, maximum=10_000),
-    "part": Option(1, minimum=1),
-    # Whether the truth is for scores alone: then it changes no call.
-    "scored": Option(False, type=bool),
-    # Whether the VCF has blocks of positions that are like the reference, too.
-    "gvcf": Option(False, type=bool),
-    # Bases whose candidates are held out together.
-    "block": Option(20_000, minimum=100),
+    "sample": Option(
+        None, type=str, about="the sample's name, where the read groups do not say it"
+    ),
+    "ploidy": Option(2, choices=(1, 2), about="copies of each contig"),
+    "haploid": Option([], about="contigs that there is one copy of"),
+    "theta": Option(
+        1e-3,
+        type=float,
+        above=0,
+        maximum=0.1,
+        about="differences a base between two chromosomes, in SNPs",
+    ),
+    "theta_indel": Option(1.25e-4, type=float, above=0, maximum=0.1, about="the same in indels"),
+    "min_probability": Option(
+        2e-3,
+        type=float,
+        above=0,
+        maximum=0.5,
+        about="of a variant, from which an allele is a candidate",
+    ),
+    "simulate": Option(
+        None, type=dict, about="reads and their truth are simulated of the reference"
+    ),
+    "parts": Option(
+        1, minimum=1, maximum=10_000, about="jobs that each look at a part of the regions"
+    ),
+    "part": Option(1, minimum=1, about="which of the parts this is"),
+    "scored": Option(
+        False, type=bool, about="whether the truth is for scores alone: then it changes no call"
+    ),
+    "gvcf": Option(
+        False,
+        type=bool,
+        about="whether the VCF has blocks of positions that are like the reference",
+    ),
+    "block": Option(20_000, minimum=100, about="bases whose candidates are held out together"),
 }
 VCF = "variants.vcf.gz"
 CLEAN: dict[str, Any] = {}

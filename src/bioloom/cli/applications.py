@@ -38,4 +38,5 @@ def _print_options(title: str, options: Mapping[str, object]) -> None:
         default = option.default if isinstance(option, Option) else option
         choices = option.choices if isinstance(option, Option) else ()
         among = f" (one of {', '.join(map(str, choices))})" if choices else ""
-        print(f"    {key}: {default!r}{among}")
+        about = f"  {option.about}" if isinstance(option, Option) and option.about else ""
+        print(f"    {key}: {default!r}{among}{about}")

@@ -8,7 +8,9 @@ import numpy as np
 
 from bioloom.options import Option
 
-UNTRAINED = Option(None, minimum=0, type=int)
+UNTRAINED = Option(
+    None, minimum=0, type=int, about="seed of weights that are drawn in place of trained ones"
+)
 """The option `untrained`: the seed of weights that stand in for the trained ones."""
 
 

@@ -14,7 +14,9 @@ from bioloom.embedders.kmer import ALPHABETS, letter_codes, letters_end_to_end
 from bioloom.embedders.kmer import normalise as normalise  # the same rule
 from bioloom.options import Option
 
-OPTIONS = {"alphabet": Option("protein", choices=tuple(ALPHABETS))}
+OPTIONS = {
+    "alphabet": Option("protein", choices=tuple(ALPHABETS), about="of which letters sequences are")
+}
 
 
 def weights_source(options: dict[str, Any]) -> None:

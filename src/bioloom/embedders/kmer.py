@@ -19,8 +19,8 @@ from bioloom.options import Option
 ALPHABETS = {"protein": AMINO_ACIDS, "dna": BASES}
 MAX_COLUMNS = 200_000
 OPTIONS = {
-    "k": Option(2, minimum=1),
-    "alphabet": Option("protein", choices=tuple(ALPHABETS)),
+    "k": Option(2, minimum=1, about="letters of a word"),
+    "alphabet": Option("protein", choices=tuple(ALPHABETS), about="of which letters sequences are"),
 }
 
 

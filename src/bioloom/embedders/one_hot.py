@@ -22,10 +22,14 @@ from bioloom.errors import DataError
 from bioloom.options import Option
 
 OPTIONS = {
-    "alphabet": Option("protein", choices=tuple(ALPHABETS)),
-    "pooling": Option("tokens", choices=("tokens", "segments", "mean", "positions")),
-    "segments": Option(16, minimum=1),
-    "window": Option(1, minimum=1),
+    "alphabet": Option("protein", choices=tuple(ALPHABETS), about="of which letters sequences are"),
+    "pooling": Option(
+        "tokens",
+        choices=("tokens", "segments", "mean", "positions"),
+        about="a row a token or segment, their mean, or a column a position and letter",
+    ),
+    "segments": Option(16, minimum=1, about="rows a sequence"),
+    "window": Option(1, minimum=1, about="letters around a token that it also has"),
 }
 
 

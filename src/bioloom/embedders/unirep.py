@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     import torch
 
 OPTIONS = {
-    "size": Option(256, choices=(64, 256, 1900)),
-    "pooling": Option("mean", choices=("mean", "max", "tokens", "segments")),
-    "segments": Option(None, minimum=1, type=int),
+    "size": Option(256, choices=(64, 256, 1900), about="width of the network"),
+    "pooling": Option(
+        "mean", choices=("mean", "max", "tokens", "segments"), about="of the states of a sequence"
+    ),
+    "segments": Option(None, minimum=1, type=int, about="rows a sequence, of `pooling: segments`"),
     "untrained": UNTRAINED,
 }
 # Row of the embedding table for each letter, and the start token.

@@ -36,11 +36,13 @@ from bioloom.samples.variants import COPIES, IMAGE
 Inputs = list[str] | pd.DataFrame
 
 TABLE_OPTIONS = {
-    "columns": Option(None, type=list),
-    "blocks": Option(None, type=list),
-    "weights": Option({}),
+    "columns": Option(None, type=list, about="of the samples, all where it is not said"),
+    "blocks": Option(None, type=list, about="of columns, such as expression"),
+    "weights": Option({}, about="column to factor: how much it counts in distances"),
     # The block of `none`, `one` and `two`, logarithms of probabilities: with it come images.
-    "prior": Option(None, type=str),
+    "prior": Option(
+        None, type=str, about="block of the logarithms of probabilities, beside images"
+    ),
 }
 
 

@@ -149,6 +149,10 @@ def _closed(options: Mapping[str, Any]) -> Schema:
 def _of_option(given: Any) -> Schema:
     """What an option may be, from an `Option` or a default, of which None leaves any."""
     option = given if isinstance(given, Option) else Option(given)
+    return _may_be(option) | ({"description": option.about} if option.about else {})
+
+
+def _may_be(option: Option) -> Schema:
     if option.type is None and option.default is None:
         return {}
     if option.options is not None:

@@ -17,18 +17,26 @@ from bioloom.samples.columns import has_classes, is_flag
 from bioloom.splits import COLUMNS, FINAL, SPLITS, check_splits
 
 _SHARED = {
-    "by": Option("group", choices=("group", "block", "cluster", "row", "end")),
-    "identity": Option(None, type=float, above=0, maximum=1),
-    "valid": Option(0.1, above=0, maximum=1),
+    "by": Option(
+        "group", choices=("group", "block", "cluster", "row", "end"), about="what stays on one side"
+    ),
+    "identity": Option(
+        None,
+        type=float,
+        above=0,
+        maximum=1,
+        about="of sequences, from which they are of one cluster",
+    ),
+    "valid": Option(0.1, above=0, maximum=1, about="share of all samples"),
 }
 OPTIONS: dict[str, dict[str, Option]] = {
-    "holdout": {**_SHARED, "test": Option(0.2, above=0, maximum=1)},
+    "holdout": {**_SHARED, "test": Option(0.2, above=0, maximum=1, about="share of all samples")},
     "cross_validation": {
         **_SHARED,
-        "folds": Option(5, minimum=2),
-        "repeats": Option(1, minimum=1),
+        "folds": Option(5, minimum=2, about="parts, of which each is tested once"),
+        "repeats": Option(1, minimum=1, about="times that folds are drawn"),
     },
-    "column": {**_SHARED, "column": Option(None, type=str)},
+    "column": {**_SHARED, "column": Option(None, type=str, about="holds train, valid or test")},
     "auto": {},
 }
 FEW = 500

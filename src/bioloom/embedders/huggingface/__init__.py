@@ -23,16 +23,24 @@ from bioloom.errors import DataError
 from bioloom.options import Option
 
 OPTIONS = {
-    "model": Option(None, type=str),
-    "revision": Option(None, type=str),
-    "download": Option(False),
-    "alphabet": Option("protein", choices=("protein", "dna", "text")),
-    "layer": Option(-1, minimum=-1),
-    "pooling": Option("mean", choices=POOLINGS),
-    "segments": Option(None, minimum=1, type=int),
-    "max_length": Option(None, minimum=8, type=int),
-    "overlap": Option(None, minimum=0, type=int),
-    "dtype": Option("auto", choices=("auto", "bfloat16", "float32")),
+    "model": Option(None, type=str, about="a folder, or the name of a repository"),
+    "revision": Option(None, type=str, about="commit of the repository, 40 hexadecimal digits"),
+    "download": Option(False, about="fetch the repository where it is not there"),
+    "alphabet": Option(
+        "protein", choices=("protein", "dna", "text"), about="of which letters sequences are"
+    ),
+    "layer": Option(-1, minimum=-1, about="of the states; 0 are the embeddings, -1 is the last"),
+    "pooling": Option("mean", choices=POOLINGS, about="of the states of a sequence"),
+    "segments": Option(None, minimum=1, type=int, about="rows a sequence, of `pooling: segments`"),
+    "max_length": Option(
+        None, minimum=8, type=int, about="tokens; what is longer goes through windows"
+    ),
+    "overlap": Option(None, minimum=0, type=int, about="tokens that two windows share"),
+    "dtype": Option(
+        "auto",
+        choices=("auto", "bfloat16", "float32"),
+        about="of the computation; auto is what the device does fast",
+    ),
     "untrained": UNTRAINED,
 }
 COMMIT = re.compile("[0-9a-f]{40}")
