@@ -342,7 +342,7 @@ def test_the_first_predictions_are_shown_and_how_many_abstain(tmp_path):
     text = predicted(tmp_path / "toy", "protein_function")
     assert "60 proteins; 10 abstain" in text
     assert '<a href="ward/predictions.csv">' in text
-    reason = '<th scope="row">unlike the training data</th><td class="number">10</td>'
+    reason = '<th scope="row">unlike the training data</th><td>10</td>'
     assert reason in text
     assert "sample-4" in text
     assert "sample-5" not in text
