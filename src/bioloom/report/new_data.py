@@ -40,7 +40,7 @@ def new_data(files: dict[str, Path], folder: Path, private: bool) -> list[dict[s
 def _one(dataset: str, file: Path, folder: Path, private: bool) -> dict[str, Any]:
     table = read_table(file)
     reasons = table.loc[table["abstain"] != "", "abstain"].str.split("; ")
-    links = (file.with_suffix(".csv"), file)
+    links = [os.path.relpath(path, folder) for path in (file.with_suffix(".csv"), file)]
     return {
         "dataset": dataset,
         "samples": count_shown(table["sample_id"].nunique(), private),
@@ -49,7 +49,7 @@ def _one(dataset: str, file: Path, folder: Path, private: bool) -> dict[str, Any
         "reasons": _counts(reasons.explode(), private),
         "classes": _classes(table, private),
         "first": {} if private else _first(table),
-        "links": [os.path.relpath(path, folder) for path in links],
+        "links": [*links, f"{os.path.relpath(file.parent, folder)}/"],
     }
 
 
