@@ -17,6 +17,7 @@ from bioloom.files import read_json, write_json
 from bioloom.formats.bif import write_bif
 from bioloom.kinds import get_kind
 from bioloom.report.described import described, filled_in
+from bioloom.report.new_data import new_data
 from bioloom.report.overview import build_overview
 from bioloom.report.page import _networks, build_page, score_table
 from bioloom.report.picture import find_browser, take_picture
@@ -342,11 +343,33 @@ def test_the_first_predictions_are_shown_and_how_many_abstain(tmp_path):
     text = predicted(tmp_path / "toy", "protein_function")
     assert "60 proteins; 10 abstain" in text
     assert '<a href="ward/predictions.csv">' in text
-    reason = '<th scope="row">unlike the training data</th><td class="number">10</td>'
+    reason = '<th scope="row">unlike the training data</th><td>10</td>'
     assert reason in text
     assert "sample-4" in text
     assert "sample-5" not in text
     assert "0123abc" not in text
+
+
+@pytest.mark.parametrize(
+    ("columns", "classes"),
+    [
+        ({"prediction": ["A", "B", "A", None]}, {"A": 2, "B": 1}),
+        ({"prediction": [0.1, 0.2, 0.3, np.nan]}, {}),
+        ({"option": list("ABAB"), "recommended": [True, False, False, True]}, {"A": 1, "B": 1}),
+        ({"i": [1, 2, 3, 4], "contact": 0.5}, {}),
+    ],
+)
+def test_answers_of_every_kind_are_counted(tmp_path, columns, classes):
+    table = pd.DataFrame(
+        {"sample_id": ["x", "x", "y", "y"], **columns, "abstain": ["", "", "", "?"]}
+    )
+    write_table(table, tmp_path / "new/predictions.parquet")
+    files = {"predictions.new": tmp_path / "new/predictions.parquet"}
+    [said] = new_data(files, tmp_path, private=False)
+    assert (said["samples"], said["rows"], said["abstain"]) == (2, 4, 1)
+    assert said["reasons"] == {"?": 1}
+    assert said["classes"] == classes
+    assert len(said["first"]["rows"]) == 4
 
 
 def test_no_person_is_shown_and_no_count_of_a_few(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bioloom.report.layout import interval, plain, score, signed
 from bioloom.report.overview import WIDTH, _strip
 from bioloom.report.results import Result, difference_scales
 
@@ -48,3 +49,18 @@ def test_the_record_has_the_numbers_that_a_text_quotes():
     assert said["baselines"] == {"naive": 0.5, "peer": 0.8}
     assert said["difference"] == {"against": "peer", "value": 0.01235, "low": -0.1, "high": 0.1}
     assert (said["metric"], said["verdict"]) == ("AUROC", "no better")
+
+
+def test_numbers_are_written_with_a_minus_and_zero_without_one():
+    assert [score(value) for value in (0.98765, -0.5, -0.0001, 12345.6)] == [
+        "0.988",
+        "−0.500",
+        "0.000",
+        "12,346",
+    ]
+    assert (signed(-0.5), signed(-0.0001), interval(-1, 0.5, True)) == (
+        "−0.500",
+        "+0.000",
+        "−1.000 to +0.500",
+    )
+    assert (plain(45066.0), plain(0.123456), plain(True)) == ("45,066", "0.1235", "yes")

@@ -58,12 +58,12 @@ def score(value: float | None) -> str:
     """Three decimals, or three digits where the number is large."""
     if value is None:
         return "–"
-    return (f"{value:.3f}" if abs(value) < 100 else f"{value:,.0f}").replace("-", "−")
+    return (f"{value:z.3f}" if abs(value) < 100 else f"{value:,.0f}").replace("-", "−")
 
 
 def signed(value: float) -> str:
     """Three decimals with a sign."""
-    return f"{value:+.3f}".replace("-", "−")
+    return f"{value:+z.3f}".replace("-", "−")
 
 
 def interval(low: float | None, high: float | None, with_sign: bool = False) -> str:

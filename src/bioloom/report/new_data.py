@@ -44,7 +44,7 @@ def _one(
 ) -> dict[str, Any]:
     table = read_table(file)
     reasons = table.loc[table["abstain"] != "", "abstain"].str.split("; ")
-    links = (file.with_suffix(".csv"), file)
+    links = [os.path.relpath(path, folder) for path in (file.with_suffix(".csv"), file)]
     return {
         "dataset": dataset,
         "drift": read_json(drift)["told"] if drift else "",
@@ -52,18 +52,23 @@ def _one(
         "rows": count_shown(len(table), private),
         "abstain": count_shown(len(reasons), private),
         "reasons": _counts(reasons.explode(), private),
-        "classes": {} if "recommended" in table else _classes(table["prediction"], private),
+        "classes": _classes(table, private),
         "first": {} if private else _first(table),
-        "links": [os.path.relpath(path, folder) for path in links],
+        "links": [*links, f"{os.path.relpath(file.parent, folder)}/"],
     }
 
 
-def _classes(answers: pd.Series, private: bool) -> dict[str, int | str]:
-    """How often each class is called, where classes are, and not too many."""
-    known = answers.dropna()
-    if is_numeric_dtype(known) or known.nunique() > MOST_CLASSES:
+def _classes(table: pd.DataFrame, private: bool) -> dict[str, int | str]:
+    """How often each class is called or option recommended, where there are such, and not many."""
+    if "recommended" in table:
+        called = table.loc[table["recommended"].eq(True), "option"]
+    elif "prediction" in table:
+        called = table["prediction"].dropna()
+    else:
         return {}
-    return _counts(known, private)
+    if is_numeric_dtype(called) or called.nunique() > MOST_CLASSES:
+        return {}
+    return _counts(called, private)
 
 
 def _counts(values: pd.Series, private: bool) -> dict[str, int | str]:
