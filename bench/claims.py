@@ -1,4 +1,4 @@
-"""Whether what is claimed holds: intervals, coverage by part, drift, and reasons to doubt.
+"""Whether what is claimed holds: intervals, thresholds, coverage, drift, and reasons to doubt.
 
 `python -m bench.claims` prints the tables of `docs/scores.md`, of data in packages.
 Each is split four times: 25 % of the rows are outside, of the others the usual hold-out trains,
@@ -8,6 +8,7 @@ validates and calibrates one model; nothing is chosen on rows outside.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,14 @@ import pandas as pd
 
 from bioloom.evaluation.intervals import draw_groups, interval
 from bioloom.features import Features
+from bioloom.fitted import Fitted
 from bioloom.fitted.marginals import LEVEL, Marginals
 from bioloom.fitted.novelty import Novelty
 from bioloom.fitted.preprocess import Preprocess
-from bioloom.kinds import encode_labels, get_kind
+from bioloom.kinds import Labels, encode_labels, get_kind
 from bioloom.kinds._calibration import COVERAGE, conformal_quantile
 from bioloom.metrics import Metric
+from bioloom.training.calibrate import Answered, calibrate
 from bioloom.training.recipe import Recipe
 from bioloom.training.train import Partition, fit, refit
 
@@ -62,18 +65,11 @@ def answers(
     kind_name: str, X: np.ndarray, y: np.ndarray, model: str, seed: int
 ) -> Iterator[tuple[str, pd.DataFrame, np.ndarray, np.ndarray]]:
     """(before or after, answers to the rows outside, their labels as codes, one-quantile holds)."""
-    rng = np.random.default_rng(seed)
-    rows = rng.permutation(len(y))[:MOST]
-    X, y = X[rows].astype(np.float32), y[rows]
-    ids = np.array([f"s{i}" for i in range(len(y))])
-    samples = pd.DataFrame({"sample_id": ids, "label": y, "group": ids})
-    names = np.array([f"x{i}" for i in range(X.shape[1])])
-    recipe = Recipe(Features(ids, X, names, "table"), model, {}, {"scale": True}, {})
-    cuts = np.cumsum([int(OUTSIDE * len(y)), int(VALID * len(y))])
-    outside, valid, train = np.split(np.arange(len(y)), cuts)
+    samples, recipe, (outside, valid, train) = _parts(X, y, model, seed)
+    X = np.asarray(recipe.features.X)
     labels = encode_labels(samples, get_kind(kind_name))
-    place = Partition(0, 0, {"train": train, "valid": valid}, np.arange(len(y)))
-    before = fit(recipe, labels, place, samples, seed)
+    place = Partition(0, 0, {"train": train, "valid": valid}, np.arange(len(X)))
+    before = fit(recipe, labels, place, samples, seed, keep=True)
     raw = before.raw(before.preprocess.transform(X[valid]))
     scores = before.kind.scores(raw, before.calibration)
     for name, fitted in (
@@ -87,6 +83,20 @@ def answers(
             labels.y[outside],
             _one(kind_name, scores, labels.y[valid], said, labels.y[outside]),
         )
+
+
+def _parts(
+    X: np.ndarray, y: np.ndarray, model: str, seed: int
+) -> tuple[pd.DataFrame, Recipe, list[np.ndarray]]:
+    """Samples of a table in drawn order, a model's recipe, and rows outside, valid and train."""
+    rows = np.random.default_rng(seed).permutation(len(y))[:MOST]
+    X, y = X[rows].astype(np.float32), y[rows]
+    ids = np.array([f"s{i}" for i in range(len(y))])
+    samples = pd.DataFrame({"sample_id": ids, "label": y, "group": ids})
+    names = np.array([f"x{i}" for i in range(X.shape[1])])
+    recipe = Recipe(Features(ids, X, names, "table"), model, {}, {"scale": True}, {})
+    cuts = np.cumsum([int(OUTSIDE * len(y)), int(VALID * len(y))])
+    return samples, recipe, np.split(np.arange(len(y)), cuts)
 
 
 def _one(
@@ -138,6 +148,61 @@ def intervals_hold() -> Iterator[tuple[str, str, str, str]]:
             yield str(accuracy), str(groups), *(f"{share:.2f}" for share in held / TRIALS)
 
 
+RULES = ("one half, cross-fitted", "one half", "f1")
+
+
+def thresholds() -> Iterator[tuple[str, ...]]:
+    """Name, rows and share of positives of each table; accuracy and MCC outside of each rule.
+
+    A class of several is its first one against the others, a number is the highest quarter.
+    """
+    total = []
+    for name, kind, X, y in tables():
+        positive = y > np.quantile(y, 0.75) if kind == "value" else y == np.unique(y)[0]
+        y = np.where(positive, "yes", "no")
+        runs = [_called(X, y, model, seed) for model in MODELS for seed in range(REPEATS)]
+        total.append(np.mean(runs, axis=0))
+        yield name, f"{min(len(y), MOST):,}", f"{positive.mean():.2f}", *_each(total[-1])
+    yield "mean", "", "", *_each(np.mean(total, axis=0))
+
+
+def _each(scores: np.ndarray) -> list[str]:
+    return [f"{value:.3f}" for value in scores.ravel()]
+
+
+def _called(X: np.ndarray, y: np.ndarray, model: str, seed: int) -> np.ndarray:
+    """Accuracy and MCC outside by `RULES`, (2, rules); the last two see valid rows alone."""
+    from sklearn.metrics import accuracy_score, matthews_corrcoef
+
+    samples, recipe, (outside, valid, train) = _parts(X, y, model, seed)
+    kind = get_kind("binary")
+    half, f1 = (encode_labels(samples, kind, "yes", None, rule) for rule in (0.5, "f1"))
+    units, known = np.arange(len(samples)), np.concatenate([valid, train])
+
+    def fitted(labels: Labels, learnt: np.ndarray, others: np.ndarray) -> Fitted:
+        place = Partition(0, 0, {"train": learnt, "valid": others}, units)
+        return fit(recipe, labels, place, samples, seed)
+
+    def raw(model: Fitted, rows: np.ndarray) -> np.ndarray:
+        return model.raw(model.preprocess.transform(np.asarray(recipe.features.X)[rows]))
+
+    models = {"one half": fitted(half, train, valid), "f1": fitted(f1, train, valid)}
+    answered = []
+    for fold in np.array_split(np.random.default_rng(seed).permutation(known), 5):
+        rest = np.setdiff1d(known, fold)
+        cut = rest[: len(valid)]
+        answered.append(Answered.of(raw(fitted(half, rest[len(valid) :], cut), fold), half, fold))
+    crossed = calibrate(half, answered, known)
+    models[RULES[0]] = replace(models["one half"], calibration=crossed)
+    truth = half.y[outside]
+    calls = [
+        kind.decide(kind.scores(raw(own, outside), own.calibration), own.calibration)
+        for own in map(models.__getitem__, RULES)
+    ]
+    measures = (accuracy_score, matthews_corrcoef)
+    return np.array([[measure(truth, call) for call in calls] for measure in measures])
+
+
 def unlike() -> Iterator[tuple[str, ...]]:
     """Name and columns of each table; how often data are told to be unlike those of training.
 
@@ -187,7 +252,7 @@ def _unlike(X: np.ndarray, seed: int) -> list[float]:
 
 def main() -> None:
     """Print the tables."""
-    for rows in (intervals_hold(), unlike()):
+    for rows in (intervals_hold(), thresholds(), unlike()):
         for line in rows:
             print("| " + " | ".join(line) + " |", flush=True)
     lines = []

@@ -506,3 +506,29 @@ def test_the_initiator_methionine_can_be_removed(tmp_path):
     assert cleaned.samples["sequence"].tolist() == ["KVLA", "KVLAA"]
     assert cleaned.counts()["duplicate sequence"] == 1
     assert "The first methionine of 1 sequences was removed" in cleaned.notes
+
+
+def test_labels_and_groups_stand_in_the_headers_of_fasta(tmp_path):
+    fasta = write(
+        tmp_path / "p.faa",
+        ">P1 lac repressor label=binds DNA OS=Escherichia coli\nMKPVTLYDVA\n"
+        ">P2 [label=none] [OS=Bacillus subtilis]\nMKQINVAAAL\n"
+        ">P3 label=none\nMSTAVQWERT\n",
+    )
+    options = {"columns": {"label": "label", "group": "OS"}}
+    samples = ingest("protein_function", options, sequences=fasta)
+    assert list(samples["label"]) == ["binds DNA", "none", "none"]
+    assert list(samples["group"][:2]) == ["Escherichia coli", "Bacillus subtilis"]
+    assert samples["group"].nunique() == 3
+    wrong = {"columns": {"label": "class"}}
+    refused(lambda: ingest("protein_function", wrong, sequences=fasta), "class")
+
+
+def test_cell_lines_of_one_patient_are_a_group(tmp_path):
+    features = write(tmp_path / "f.csv", "line,donor,KRAS\na,x,1\nb,x,0\nc,,1\n")
+    response = write(tmp_path / "r.csv", "line,erlotinib\na,1.5\nb,2.5\nc,0.5\n")
+    options = {"columns": {"id": "line", "group": "donor"}}
+    samples = ingest("drug_response", options, features=features, response=response)
+    assert samples["group"].nunique() == 2
+    assert samples["group"][0] == samples["group"][1] == "x"
+    assert feature_columns(samples) == ["KRAS"]

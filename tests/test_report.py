@@ -412,6 +412,32 @@ def test_a_bayesian_network_is_drawn_for_each_label(tmp_path):
     assert _networks(None) == _networks(tmp_path) == []
 
 
+def test_new_data_that_drifted_and_that_are_scored_are_told(tmp_path):
+    files = task_files(tmp_path / "toy", "binary")
+    told = "DRIFT from training: 1 of 5 columns are distributed otherwise"
+    write_json({"groups": 20, "told": told}, tmp_path / "drift.json")
+    files |= {"drift.ward": tmp_path / "drift.json", "scored.other_hospital": files["metrics"]}
+    build_report({"toy": files}, {}, tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    assert f"Ward: {told}." in page
+    assert '<th scope="row">Other hospital</th>' in page
+
+
+def test_scores_by_number_of_labels_are_drawn_with_what_they_are_worth(tmp_path):
+    files = task_files(tmp_path / "toy", "binary")
+    names, sizes = ["model"] * 2 + ["no_foundation_model"] * 2, [100, 1_000] * 2
+    curve = {"model": names, "labels": sizes, "draw": "mean", "value": [0.7, 0.9, 0.6, 0.8]}
+    table = pd.DataFrame(curve)
+    table = table.assign(low=table["value"] - 0.1, high=table["value"] + 0.1)
+    write_table(table, files["plots"] / "learning_curve.csv")
+    metrics = read_json(files["metrics"]) | {"labels_worth": "100 labels are worth about 562."}
+    write_json(metrics, files["metrics"])
+    build_report({"toy": files}, {}, tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    assert "Score by number of labels" in page
+    assert "100 labels are worth about 562." in page
+
+
 def test_reads_are_linked_with_what_is_odd_of_them(tmp_path):
     files = {"metrics": task_files(tmp_path / "toy", "binary")["metrics"]}
     files |= {"multiqc.ward": tmp_path / "toy/ward/reads/multiqc.html"}

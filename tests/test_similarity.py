@@ -3,11 +3,13 @@
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bioloom.errors import DataError
+from bioloom.similarity import get_measure
 from bioloom.similarity.alignment import DNA, PROTEIN, count_identities, scoring_for
 from bioloom.similarity.sequence import nearest_sequences, sequence_clusters
 from bioloom.similarity.table import nearest_rows
@@ -221,3 +223,24 @@ def test_the_nearest_variant_is_the_one_of_least_hamming_distance(seed, length, 
         equal = [sum(a == b for a, b in zip(query, t, strict=True)) for t in targets]
         assert found == pytest.approx(max(equal) / length)
         assert i == (int(np.argmax(equal)) if max(equal) else -1)
+
+
+def test_folds_find_the_same_neighbours_from_pairs_that_are_aligned_once():
+    rng = np.random.default_rng(0)
+    letters = np.array(list("ACDEFGHIKLMNPQRSTVWY"))
+    parents = ["".join(rng.choice(letters, length)) for length in (30, 60, 100, 200)]
+    texts = []
+    for parent in parents * 6:
+        child = np.array(list(parent))
+        changed = rng.random(len(child)) < 0.2
+        child[changed] = rng.choice(letters, changed.sum())
+        texts.append("".join(child))
+    samples = pd.DataFrame({"sample_id": range(24), "sequence": [*texts[:23], texts[0]]})
+    compare = get_measure("sequence").compare(samples, None, False)
+    folds = np.arange(24) // 4 % 3
+    for fold in (0, 1, 2):
+        queries, targets = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
+        sides = [list(samples["sequence"].iloc[rows]) for rows in (queries, targets)]
+        expected, found = nearest_sequences(*sides), compare(queries, targets)
+        assert np.allclose(found[0], expected[0])
+        assert np.array_equal(found[1], expected[1])

@@ -90,7 +90,7 @@ def test_each_number_of_labels_is_drawn_and_scored_on_the_same_rows(curve):
     assert value == pytest.approx(drawn[drawn["model"] == "model"]["value"].mean())
     whole = means[(means["model"] == "model") & (means["labels"] == 120)]["value"].item()
     assert whole == pytest.approx(metrics["test"]["auroc"])
-    assert "12 labels with pretrained features are worth" in metrics["labels_worth"]
+    assert "with pretrained features 12 labels are worth" in metrics["labels_worth"]
 
 
 def points(model: list[float], letters: list[float]) -> pd.DataFrame:
@@ -102,9 +102,8 @@ def points(model: list[float], letters: list[float]) -> pd.DataFrame:
 def test_what_features_are_worth_is_read_off_the_logarithm():
     told = labels_worth(points([0.7, 0.5, 0.95], [0.5, 0.6, 0.8]), AUROC)
     assert told == (
-        "AUROC: 100 labels with pretrained features are worth about 3,162 without; "
-        "1,000 labels with pretrained features are worth 100 or fewer without; "
-        "10,000 labels with pretrained features are worth more than all 10,000 without."
+        "AUROC: with pretrained features 100 labels are worth about 3,162, 1,000 labels are worth "
+        "100 or fewer, 10,000 labels are worth more than all 10,000 without."
     )
 
 
@@ -112,7 +111,7 @@ def test_of_a_loss_less_is_more():
     told = labels_worth(
         points([0.3, 0.2, 0.1], [0.5, 0.4, 0.2]), Metric("rmse", "RMSE", lower_is_better=True)
     )
-    assert "1,000 labels with pretrained features are worth about 10,000 without" in told
+    assert "1,000 labels are worth about 10,000," in told
 
 
 def test_without_that_baseline_nothing_is_told():

@@ -17,6 +17,7 @@ from bioloom.application import Application
 from bioloom.errors import DataError
 from bioloom.formats.columns import (
     feature_names,
+    groups_of,
     infer_types,
     no_partner,
     numbers,
@@ -43,13 +44,15 @@ OPTIONS: dict[str, Any] = {
     "drop": [],
 }
 # `tissue` and `msi` (microsatellite instability) are categories, under these names. `drug` and
-# `response` say that the response file has one row a measurement.
+# `response` say that the response file has one row a measurement; `group` is what is held out
+# together, such as the patient of several cell lines.
 COLUMNS: dict[str, str | None] = {
     "id": None,
     "tissue": None,
     "msi": None,
     "drug": None,
     "response": None,
+    "group": None,
 }
 CLEAN: dict[str, Any] = {"min_cell_lines": 50, "drugs": [], "drop": []}
 LABEL = "label."
@@ -63,7 +66,12 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     table = read_source(path, "features", options)
     table, notes = select_rows(table, options, path)
     ids = unique_ids(table, columns["id"], path)
-    samples = pd.DataFrame({"sample_id": ids.to_numpy(), "group": ids.to_numpy()})
+    groups = ids
+    if columns["group"]:
+        require_columns(table, [columns["group"]], path)
+        groups = groups_of(table[columns["group"]], path)
+        table = table.drop(columns=columns["group"])
+    samples = pd.DataFrame({"sample_id": ids.to_numpy(), "group": groups.to_numpy()})
     blocks = [samples]
     if "response" in files:
         response = _read_response(files["response"], columns, options)

@@ -23,6 +23,8 @@ from bioloom.formats.columns import (
     select_rows,
     text,
 )
+from bioloom.formats.fasta import header_values, read_fasta
+from bioloom.formats.genbank import is_genbank
 from bioloom.formats.labels import read_labels
 from bioloom.formats.proteins import read_sequences
 from bioloom.formats.residues import AMBIGUOUS, spelling_notes, standard_sequences
@@ -89,17 +91,13 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
         samples, table, joined = _join(samples, read_source(path, "table", options), names, path)
         notes += joined
     samples["group"] = samples["sample_id"]
+    if table is None and (options["keep"] or options["exclude"] or {"label", "group"} & set(names)):
+        table = _headers(path)
     if table is not None:
         table, selected = select_rows(table, options, path)
         annotated, taken = _annotations(table, names, options, path)
         samples = samples.loc[table.index].assign(**annotated)
         notes += [*selected, *taken]
-    elif options["keep"] or options["exclude"] or {"label", "group"} & set(names):
-        raise DataError(
-            "`columns`, `keep` or `exclude` name columns, but there is no table",
-            file=path,
-            hint="add the source `table`, or remove them",
-        )
     return Raw(samples.reset_index(drop=True), notes)
 
 
@@ -115,6 +113,18 @@ def _read_sequences(
         return samples.assign(sample_id=ids_or_rows(table, names.get("id"), path)), table, []
     sequences, notes = read_sequences(path, options["locus"])
     return sequences.rename(columns={"id": "sample_id"}), None, notes
+
+
+def _headers(path: Path) -> pd.DataFrame:
+    """What the headers of a FASTA file say by name; DataError where they say nothing."""
+    table = pd.DataFrame() if is_genbank(path) else header_values(read_fasta(path))
+    if table.columns.empty:
+        raise DataError(
+            "`columns`, `keep` or `exclude` name columns, but there is no table",
+            file=path,
+            hint="add the source `table`, or say it in FASTA headers (`>P1 label=binder`)",
+        )
+    return table
 
 
 def _join(

@@ -76,11 +76,11 @@ def labels_worth(curve: pd.DataFrame, metric: Metric) -> str:
         return ""
     sign = -1 if metric.lower_is_better else 1
     sizes, letters = np.log(means.index.to_numpy(float)), sign * means[LETTERS].to_numpy()
-    told = []
-    for labels, score in (sign * means["model"]).items():
-        reached = _reached(sizes, letters, score)
-        told.append(f"{labels:,} labels with pretrained features are worth {reached} without")
-    return f"{metric.label}: {'; '.join(told)}."
+    told = [
+        f"{labels:,} labels are worth {_reached(sizes, letters, score)}"
+        for labels, score in (sign * means["model"]).items()
+    ]
+    return f"{metric.label}: with pretrained features {', '.join(told)} without."
 
 
 def _reached(sizes: np.ndarray, scores: np.ndarray, score: float) -> str:

@@ -7,8 +7,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
+
 from bioloom.errors import DataError
 from bioloom.formats.text import CONTROL, open_text
+
+VALUES = re.compile(r"\[([\w.-]+)=([^\]]*)\]|(?<![\w.\[-])([\w.-]+)=(.*?)(?=\s+[\w.-]+=|\s*\[|$)")
+"""A name and its value in a header, in brackets or not."""
 
 
 class Record(NamedTuple):
@@ -45,6 +50,23 @@ def read_fasta(path: str | Path) -> list[Record]:
         rows[record.id] = record.row
         records.append(record)
     return records
+
+
+def header_values(records: Iterable[Record]) -> pd.DataFrame:
+    """What headers say as `name=value` or `[name=value]`, a column a name, indexed by the line.
+
+    A value without brackets ends where the next name begins, as UniProt writes them
+    (`OS=Escherichia coli GN=lacI`). Of a name that is there twice the first value counts.
+    """
+    rows = []
+    for record in records:
+        found = VALUES.findall(record.description)
+        rows.append({name: value.strip() for name, value in (_named(*f) for f in found[::-1])})
+    return pd.DataFrame(rows, index=pd.Index([record.row for record in records]), dtype=object)
+
+
+def _named(inside: str, quoted: str, name: str, value: str) -> tuple[str, str]:
+    return (inside, quoted) if inside else (name, value)
 
 
 def iter_fasta(path: str | Path) -> Iterator[Record]:

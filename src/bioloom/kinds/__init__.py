@@ -42,7 +42,8 @@ class Calibration:
     each number a row of those between the `cuts` of what is predicted; `least`, the lowest value of
     each number; `horizons`, the times by which a risk is told; `lines`, a line through the errors
     of each output, as the kind `arms` has them; `share`, that of the positive class among training
-    rows; `odds`, by what the odds of that class are multiplied.
+    rows; `odds`, by what the odds of that class are multiplied; `power`, that of the scale on which
+    a number was learnt: 1 as it is, 0 its logarithm.
     """
 
     temperature: float = 1.0
@@ -54,6 +55,7 @@ class Calibration:
     lines: list[list[float]] = field(default_factory=list)
     share: float | None = None
     odds: float = 1.0
+    power: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -192,6 +194,7 @@ class Kind:
     at_prior: Callable[[Calibration, float, float | str], Calibration] | None = None
     """The calibration where another share is positive; with the rule by which that threshold is."""
     horizons: bool = False  # whether `horizons` makes sense
+    transforms: bool = False  # whether `transform` makes sense
     as_number: Callable[[np.ndarray], np.ndarray] | None = None
     """Encoded labels as what columns are chosen by, where they are not that themselves."""
 
@@ -208,7 +211,7 @@ class Labels:
     Of residues or pairs of them: class codes as Ragged. `outputs` name the columns of an answer.
     `weight (N,)` is how much a sample counts; `high_above` is where a value starts to be called
     high: a number, or "median" for that of the training labels; `threshold` and `horizons` are what
-    a task says.
+    a task says; `power` is that of the scale on which numbers are learnt.
     """
 
     kind: Kind
@@ -218,6 +221,12 @@ class Labels:
     high_above: float | str | None = None
     threshold: float | str | None = None
     horizons: Sequence[float] | None = None
+    power: float = 1.0
+
+    @property
+    def taught(self) -> np.ndarray | Ragged:
+        """The labels on the scale on which a model learns them."""
+        return self.y if isinstance(self.y, Ragged) else to_scale(self.y, self.power)
 
     @property
     def rule(self) -> float | str:
@@ -226,6 +235,24 @@ class Labels:
         if rule is None:
             raise ValueError(f"{self.kind.name} calls nothing by a threshold")
         return rule
+
+
+TRANSFORMS = {"log": 0.0, "sqrt": 0.5}
+"""What `transform` of a number may be, and the power of its scale (Box & Cox 1964)."""
+
+
+def to_scale(values: np.ndarray, power: float) -> np.ndarray:
+    """Numbers on the scale of a power: as they are (1), square roots (0.5) or logarithms (0)."""
+    if power == 1:
+        return values
+    return np.log(values) if power == 0 else values**power
+
+
+def from_scale(values: np.ndarray, power: float) -> np.ndarray:
+    """What `to_scale` made of numbers; below a square root of 0 there is none."""
+    if power == 1:
+        return values
+    return np.exp(values) if power == 0 else np.maximum(values, 0) ** (1 / power)
 
 
 def kind_names() -> list[str]:
@@ -257,6 +284,7 @@ def encode_labels(
     high_above: float | str | None = None,
     threshold: float | str | None = None,
     horizons: Sequence[float] | None = None,
+    transform: str | None = None,
 ) -> Labels:
     """Class codes (the positive class last) or values, and the weights where there are any."""
     if positive is not None and kind.output != "classes":
@@ -270,8 +298,25 @@ def encode_labels(
         raise DataError(f"`threshold` is for two classes, the task predicts {kind.name}")
     if horizons is not None and not kind.horizons:
         raise DataError(f"`horizons` are of times to an event, the task predicts {kind.name}")
+    if transform is not None and not kind.transforms:
+        raise DataError(f"`transform` is of one number, the task predicts {kind.name}")
     outputs = kind.outputs(samples, positive)
     weighted = "sample_weight" in samples and kind.unit == "sample"
     weight = samples["sample_weight"].to_numpy(float) if weighted else None
     y = kind.encode(samples, outputs)
-    return Labels(kind, y, outputs, weight, high_above, threshold, horizons)
+    power = 1.0 if transform is None else _power(transform, y)
+    return Labels(kind, y, outputs, weight, high_above, threshold, horizons, power)
+
+
+def _power(transform: str, y: Any) -> float:
+    """The power of a transform of labels (N,) that it is defined for; else DataError."""
+    power = TRANSFORMS[transform]
+    wrong = y <= 0 if power == 0 else y < 0
+    if wrong.any():
+        raise DataError(
+            f"`transform: {transform}` is not defined for {wrong.sum()} of {len(y)} labels, which "
+            f"are {'0 or less' if power == 0 else 'below 0'}",
+            column="label",
+            hint="`transform: sqrt` takes 0" if power == 0 else "leave `transform` out",
+        )
+    return power

@@ -103,6 +103,7 @@ def score(rows: HeldOut, weights: np.ndarray) -> Scores:
 kind = replace(
     value.kind,
     name="targets",
+    transforms=False,
     keys=("sample_id", "target"),
     fits=fits,
     outputs=outputs,

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from bioloom.errors import DataError
-from bioloom.kinds import Calibration, HeldOut, Kind, Labels, TestSet, _classes
+from bioloom.kinds import (
+    Calibration,
+    HeldOut,
+    Kind,
+    Labels,
+    TestSet,
+    _classes,
+    from_scale,
+    to_scale,
+)
 from bioloom.kinds._calibration import parts_by_size, quantile_of_part
 from bioloom.kinds._rows import Truth, check_complete, join
 from bioloom.metrics import Scores, classification, coverage, regression
@@ -59,27 +69,27 @@ def calibrate(raw: np.ndarray, y: np.ndarray, labels: Labels, y_train: np.ndarra
     if high is not None:
         high = float(np.median(y_train) if high == "median" else high)
     lowest = np.nanmin(y_train.reshape(len(y_train), -1), axis=0, initial=np.inf)
-    least = np.where(lowest >= 0, 0.0, -np.inf)
-    values = np.maximum(raw, least)
+    least = np.where(lowest >= 0, 0.0, -np.inf).tolist()
+    fitted = Calibration(threshold=high, least=least, power=labels.power)
+    values = to_scale(scores(raw, fitted), labels.power)
     cuts = [parts_by_size(column) for column in values.T]
-    return Calibration(
-        threshold=high, quantile=intervals(values, y, cuts), cuts=cuts, least=least.tolist()
-    )
+    return replace(fitted, quantile=intervals(values, to_scale(y, labels.power), cuts), cuts=cuts)
 
 
 def scores(raw: np.ndarray, calibration: Calibration) -> np.ndarray:
-    """The values as they are, but none below the least."""
-    return np.maximum(raw, calibration.least) if calibration.least else raw
+    """The values on the scale of the labels, and none below the least."""
+    values = from_scale(raw, calibration.power)
+    return np.maximum(values, calibration.least) if calibration.least else values
 
 
 def answer(values: np.ndarray, names: list[str], calibration: Calibration) -> pd.DataFrame:
     """`prediction, low, high`, and `call, threshold` where values are called high."""
-    reach = np.empty(values.shape)
+    learnt, reach = to_scale(values, calibration.power), np.empty(values.shape)
     for i, (quantile, cuts) in enumerate(zip(calibration.quantile, calibration.cuts, strict=True)):
-        reach[:, i] = np.array(quantile)[_part(values[:, i], cuts)]
+        reach[:, i] = np.array(quantile)[_part(learnt[:, i], cuts)]
     table = pd.DataFrame({"prediction": values.ravel()})
-    table["low"] = np.maximum(values - reach, calibration.least).ravel()
-    table["high"] = (values + reach).ravel()
+    table["low"] = scores(learnt - reach, calibration).ravel()
+    table["high"] = scores(learnt + reach, calibration).ravel()
     if calibration.threshold is not None:
         table["call"] = np.where(table["prediction"] > calibration.threshold, "high", "low")
         table["threshold"] = calibration.threshold
@@ -147,4 +157,5 @@ kind = Kind(
     primary="spearman",
     plots=("predicted_observed",),
     high_call=True,
+    transforms=True,
 )

@@ -83,6 +83,7 @@ def task_mistakes(
         _metric_mistakes,
         _threshold_mistakes,
         _horizon_mistakes,
+        _transform_mistakes,
     )
     mistakes = [] if is_module else missing_files(task)
     mistakes += [mistake for check in checks for mistake in check(task)]
@@ -261,6 +262,12 @@ def _horizon_mistakes(task: Task) -> list[str]:
     if task.horizons is None or any(kind.horizons for kind in task.kinds):
         return []
     return [f"horizons: {task.application} predicts no time to an event"]
+
+
+def _transform_mistakes(task: Task) -> list[str]:
+    if task.transform is None or any(kind.transforms for kind in task.kinds):
+        return []
+    return [f"transform: {task.application} predicts no single number"]
 
 
 def _finetune_mistakes(task: Task) -> list[str]:

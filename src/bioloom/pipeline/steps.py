@@ -27,7 +27,7 @@ STEPS: dict[str, Step] = {
     "describe": Step(
         ("application", "kind", "title", "about", "datasets", "clean", "split", "leakage")
         + ("trained", "features", "preprocess", "model", "baselines", "positive", "high_above")
-        + ("threshold", "horizons", "refit", "evaluate", "explain"),
+        + ("threshold", "horizons", "transform", "refit", "evaluate", "explain"),
         ("sources",),
         shown={"task": "task.yaml"},
     ),
@@ -63,14 +63,14 @@ STEPS: dict[str, Step] = {
     ),
     "train": Step(
         ("application", "kind", "model", "baselines", "preprocess", "positive", "high_above")
-        + ("threshold", "horizons", "refit"),
+        + ("threshold", "horizons", "transform", "refit"),
         ("seed",),
         ("application", "kinds", "model", "baselines"),
         {"model": "model"},
     ),
     "learning_curve": Step(
         ("application", "kind", "model", "baselines", "preprocess", "positive", "high_above")
-        + ("threshold", "horizons", "evaluate"),
+        + ("threshold", "horizons", "transform", "evaluate"),
         ("seed",),
         ("application", "kinds", "model", "baselines"),
     ),
@@ -90,7 +90,7 @@ STEPS: dict[str, Step] = {
     "explain_rows": Step(("application", "datasets"), ("sources",), ("kinds", "model")),
     "score": Step(
         ("application", "kind", "datasets", "clean", "model", "baselines", "preprocess")
-        + ("positive", "high_above", "threshold", "horizons", "refit", "evaluate"),
+        + ("positive", "high_above", "threshold", "horizons", "transform", "refit", "evaluate"),
         ("seed",),
         ("application", "kinds", "model", "baselines"),
     ),

@@ -62,6 +62,7 @@ class Task:
     high_above: float | str | None = None
     threshold: float | str | None = None
     horizons: list[float] | None = None
+    transform: str | None = None
     refit: bool | None = None
     """Whether the model for new data learns from all rows, as it does where nothing is said."""
     title: str | None = None

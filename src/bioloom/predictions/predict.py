@@ -12,7 +12,7 @@ from bioloom.fitted import Fitted
 from bioloom.fitted.signature import check_signature, reasons_to_abstain
 
 FAR = "unlike the training data"
-SCALE = "values on another scale than in training"
+SCALE = "values lower or higher throughout than in training, as on another scale"
 LACKING = "far more values missing than in training"
 SEVERAL = "the prediction set holds several classes"
 OTHER = "the prediction set holds another class"

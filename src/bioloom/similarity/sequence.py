@@ -20,6 +20,10 @@ import pandas as pd
 from bioloom.similarity import BLOCK, Compare, Measure, Nearest, auroc, connected, sequences
 
 SHORT = 80
+MOST_SHARED = 8000
+"""Sequences of which all identities are kept, 256 MB, so that split and audit align them once."""
+_shared: dict[tuple[str, ...], np.ndarray] = {}
+"""Those of the last sequences."""
 
 
 def nearest_sequences(queries: list[str], targets: list[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -49,6 +53,9 @@ def sequence_clusters(sequences: list[str], identity: float) -> np.ndarray:
     """
     upper = np.array([s.upper() for s in sequences], dtype=object)
     distinct, texts = pd.factorize(upper)
+    if len(upper) <= MOST_SHARED:
+        i, j = np.nonzero(_all_identities(upper) >= identity)
+        return pd.factorize(connected(i, j, len(upper)))[0]
     cluster = np.arange(len(texts))
 
     def linked(i: np.ndarray, j: np.ndarray) -> np.ndarray:
@@ -66,6 +73,15 @@ def identities(sequences: list[str]) -> np.ndarray:
     for i, j, identity in _aligned(sequences, np.arange(1, len(sequences) + 1)):
         matrix[i, j] = matrix[j, i] = identity
     return matrix
+
+
+def _all_identities(texts: np.ndarray) -> np.ndarray:
+    """Identity of all pairs, (N, N), aligned where these are not the last sequences again."""
+    key = tuple(texts)
+    if key not in _shared:
+        _shared.clear()
+        _shared[key] = identities(list(texts))
+    return _shared[key]
 
 
 def _aligned(
@@ -102,11 +118,19 @@ def _aligned(
 
 
 def compare(samples: pd.DataFrame, nodes: pd.DataFrame | None, directed: bool) -> Compare:
-    """Each query is aligned to the targets that may be alike."""
-    texts = sequences(samples)
+    """Each query is aligned to the targets that may be alike; in folds all pairs, but once."""
+    texts = np.array([text.upper() for text in sequences(samples)], dtype=object)
+    again = tuple(texts) in _shared
 
     def nearest(queries: np.ndarray, targets: np.ndarray) -> Nearest:
-        return nearest_sequences(list(texts[queries]), list(texts[targets]))
+        nonlocal again
+        if not again or len(texts) > MOST_SHARED:
+            again = True
+            return nearest_sequences(list(texts[queries]), list(texts[targets]))
+        among = _all_identities(texts)[np.ix_(queries, targets)]
+        index = among.argmax(axis=1)
+        similarity = among[np.arange(len(index)), index].astype(float)
+        return similarity, np.where(similarity > 0, index, -1)
 
     return nearest
 

@@ -61,8 +61,8 @@ def train_task(
 
     `features` are by file name: `features`, and `features.<baseline>` where a baseline has its
     own; `options` are the task's keys application, kind, model, baselines, preprocess, positive,
-    high_above, threshold, horizons and refit. Returns the model for new data, the model before it
-    was refitted, which has not seen the valid rows, and held_out.parquet.
+    high_above, threshold, horizons, transform and refit. Returns the model for new data, the model
+    before it was refitted, which has not seen the valid rows, and held_out.parquet.
     """
     labels = labels_of(samples, options)
     recipes = make_recipes(features, options, labels.kind)
@@ -107,8 +107,8 @@ def labels_of(samples: pd.DataFrame, options: dict[str, Any]) -> Labels:
     declared = options.get("kind")
     application = get_application(options["application"])
     kind = kind_of([declared] if declared else application.kinds, samples)
-    said = (options.get(key) for key in ("positive", "high_above", "threshold", "horizons"))
-    return encode_labels(samples, kind, *said)
+    said = ("positive", "high_above", "threshold", "horizons", "transform")
+    return encode_labels(samples, kind, **{key: options.get(key) for key in said})
 
 
 def train(
@@ -165,7 +165,7 @@ def fit(
     labels = _weighted(labels, samples, rows["train"])
     rows["train"] = rows["train"][_counted(labels, rows["train"])]
     X = {part: recipe.features.rows(samples["sample_id"].iloc[rows[part]]) for part in FITTED_PARTS}
-    y = {part: labels.y[rows[part]] for part in FITTED_PARTS}
+    y = {part: labels.taught[rows[part]] for part in FITTED_PARTS}
     if kind.unit != "sample":
         _check_units(kind, X, y)
     if kind.all_classes and len(np.unique(end_to_end(y["train"]))) < len(labels.outputs):
@@ -208,7 +208,7 @@ def refit(
     kind, rows = labels.kind, np.sort(np.concatenate(list(partition.rows.values())))
     labels = _weighted(labels, samples, rows)
     rows = rows[_counted(labels, rows)]
-    X, y = recipe.features.rows(samples["sample_id"].iloc[rows]), labels.y[rows]
+    X, y = recipe.features.rows(samples["sample_id"].iloc[rows]), labels.taught[rows]
     preprocess = prepare(recipe, kind, X, y)
     prepared = preprocess.transform(X)
     given = beside(recipe, fitted.model, preprocess, labels, rows, partition.units[rows])
