@@ -49,6 +49,10 @@ class Option:
             raise DataError(f"`{place}` is one of {known}, got {value!r}")
         if not self._within(value):
             raise DataError(f"`{place}` is {self._range()}, got {value!r}")
+        return self._completed(value, place)
+
+    def _completed(self, value: Any, place: str) -> Any:
+        """The value with the defaults of the options in it."""
         if self.options is not None:
             return complete_options(value, self.options, place)
         if self.each is not None:
