@@ -35,9 +35,20 @@ class Option:
 
     def complete(self, place: str, value: Any) -> Any:
         """The value, its sections with all they take; DataError when it is not allowed."""
+        self._check(place, value)
+        if value is not None and self.options is not None:
+            return complete_options(value, self.options, place)
+        if value is not None and self.each is not None:
+            return {
+                name: complete_options(section, self.each, f"{place}: {name}")
+                for name, section in value.items()
+            }
+        return value
+
+    def _check(self, place: str, value: Any) -> None:
         expected = self.type or type(self.default)
         if value is None and self.default is None or expected is type(None):
-            return value
+            return
         allowed = (int, float) if expected is float else (expected,)
         if not isinstance(value, allowed) or (isinstance(value, bool) and expected is not bool):
             number = expected in (int, float) and isinstance(value, str)
@@ -49,18 +60,6 @@ class Option:
             raise DataError(f"`{place}` is one of {known}, got {value!r}")
         if not self._within(value):
             raise DataError(f"`{place}` is {self._range()}, got {value!r}")
-        return self._completed(value, place)
-
-    def _completed(self, value: Any, place: str) -> Any:
-        """The value with the defaults of the options in it."""
-        if self.options is not None:
-            return complete_options(value, self.options, place)
-        if self.each is not None:
-            return {
-                name: complete_options(section, self.each, f"{place}: {name}")
-                for name, section in value.items()
-            }
-        return value
 
     def _within(self, value: Any) -> bool:
         return not (

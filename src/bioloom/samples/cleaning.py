@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -133,19 +132,13 @@ def likely_slips(rows: pd.DataFrame, *, private: bool) -> list[str]:
     """
     if not has_classes(rows):
         return []
-    counts = Counter(rows["label"].dropna().astype(str)).most_common()
+    counts = rows["label"].dropna().astype("str").value_counts()
+    long = {str(name): int(n) for name, n in counts.items() if len(str(name)) >= SHORTEST_NAME}
     notes = []
-    for name, count in (rare for rare in counts if rare[1] < FEW):
-        near = next(
-            (
-                other
-                for other, others in counts
-                if others >= max(FEW, SLIP_TIMES * count)
-                if min(len(name), len(other)) >= SHORTEST_NAME and _is_one_edit(name, other)
-            ),
-            None,
-        )
-        if near is not None:
+    for name, count in long.items():
+        usual = (other for other, n in long.items() if n >= SLIP_TIMES * count)
+        near = next((other for other in usual if _is_one_edit(name, other)), None)
+        if count < FEW and near is not None:
             shown = "A class" if private else f"The class {name!r}"
             notes.append(
                 f"{shown} of {count_shown(count, private)} rows is called nearly as {near!r}: is "
