@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -257,27 +257,31 @@ def _beginning(path: Path) -> str:
 
 
 def _predictions(path: Path) -> str:
-    """The first predictions that a shipped task of an application made of new data."""
+    """The first predictions that a task of an application made of new data, in a smaller run."""
     if not path.exists():
         return ""
     rows = pd.read_csv(path, dtype=str, keep_default_na=False)
     task = rows.pop("task")[0]
-    lines = [" | ".join((f"`{column}`", *rows[column].str.slice(0, 40))) for column in rows]
-    head = " | ".join(("column", *(f"sample {i + 1}" for i in rows.index)))
-    body = "\n".join(f"| {line} |" for line in (head, "|".join(["---"] * (len(rows) + 1)), *lines))
-    return f"The first predictions of the task `{task}`, which ships:\n\n{body}\n"
+    head = ["column", *(f"row {i + 1}" for i in rows.index)]
+    lines = [[f"`{column}`", *map(_cell, rows[column].str.slice(0, 40))] for column in rows]
+    return f"How predictions look, here the first of a run of `{task}`:\n\n{_grid(head, lines)}\n"
+
+
+def _grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def table(options: Schema) -> str:
     """A row an option: its name, what it takes, its default, and what it is where that is said."""
     named = list(flat(options))
     rows = [(f"`{name}`", takes(schema), _default(schema)) for name, schema in named]
-    said = [_cell(schema) for _, schema in named]
+    said = [_cell(schema.get("description", "")) for _, schema in named]
     head: tuple[str, ...] = ("option", "takes", "default")
     if any(said):
         head, rows = (*head, ""), [(*row, text) for row, text in zip(rows, said, strict=True)]
-    lines = [head, ("---",) * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) if rows else "No options."
+    return _grid(head, rows) if rows else "No options."
 
 
 def flat(options: Schema, above: str = "") -> Iterator[tuple[str, Schema]]:
@@ -317,5 +321,6 @@ def _default(schema: Schema) -> str:
     return "" if default is None else f"`{text}`"
 
 
-def _cell(schema: Schema) -> str:
-    return " ".join(schema.get("description", "").split()).replace("|", "\\|")
+def _cell(text: str) -> str:
+    """A text as a cell of a table."""
+    return " ".join(text.split()).replace("|", "\\|")

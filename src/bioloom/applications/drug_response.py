@@ -30,7 +30,7 @@ from bioloom.formats.columns import (
     without_row_numbers,
 )
 from bioloom.formats.table import READ_OPTIONS, read_source
-from bioloom.options import column_names, complete_options
+from bioloom.options import Option, column_names, complete_options
 from bioloom.samples import Cleaned, Raw, feature_columns, label_columns
 from bioloom.samples.cleaning import drop_columns, drop_rows
 
@@ -54,7 +54,11 @@ COLUMNS: dict[str, str | None] = {
     "response": None,
     "group": None,
 }
-CLEAN: dict[str, Any] = {"min_cell_lines": 50, "drugs": [], "drop": []}
+CLEAN: dict[str, Any] = {
+    "min_cell_lines": Option(50, about="in which a drug was measured"),
+    "drugs": Option([], about="that are kept; all where none is said"),
+    "drop": Option([], about="columns that are no features"),
+}
 LABEL = "label."
 
 

@@ -23,7 +23,7 @@ from bioloom.formats.expression import OPTIONS as MATRIX_OPTIONS
 from bioloom.formats.expression import read_expression_source
 from bioloom.formats.fasta import read_fasta
 from bioloom.formats.table import READ_OPTIONS, read_options, read_source
-from bioloom.options import column_names, complete_options
+from bioloom.options import Option, column_names, complete_options
 from bioloom.samples import Cleaned, Raw
 from bioloom.samples.cleaning import drop_rows, require_classes
 
@@ -35,10 +35,12 @@ REGULATES, NO_EDGE = "regulates", "no known edge"
 OPTIONS: dict[str, Any] = {
     "columns": {},
     "read": {},
-    "aliases": {},
-    "candidates": False,
-    "only": [],
-    "hold_out": "operons",
+    "aliases": Option({}, about="regulator to the gene it is made of; several joined by ;"),
+    "candidates": Option(False, about="instead of the known edges all others"),
+    "only": Option([], about="regulators whose targets are asked for"),
+    "hold_out": Option(
+        "operons", about="what no test edge shares with training, operons or regulators"
+    ),
 }
 COLUMNS: dict[str, str | None] = {
     "regulator": "regulator",
@@ -52,7 +54,11 @@ COLUMNS: dict[str, str | None] = {
     "strand": None,
 }
 # `negatives`: drawn for each known edge, of the same regulator; `min_targets`: of a regulator.
-CLEAN: dict[str, Any] = {"negatives": 4, "min_targets": 10, "seed": 1}
+CLEAN: dict[str, Any] = {
+    "negatives": Option(4, about="pairs without an edge for each edge"),
+    "min_targets": Option(10, about="of a regulator"),
+    "seed": Option(1, about="of the negatives"),
+}
 UPSTREAM, INTO_GENE = 200, 50  # bases of a promoter before the start codon and after it
 COMPLEMENT = str.maketrans("ACGTN", "TGCAN")
 

@@ -51,25 +51,27 @@ from bioloom.samples.columns import has_classes
 OPTIONS: dict[str, Any] = {
     "columns": {},
     "read": {},
-    "keep": {},
-    "exclude": {},
-    "classes": {},
-    "unlabelled": [],
-    "label_separator": ";|",
-    "locus": "locus_tag",
+    "keep": Option({}, about="column to values: rows that are kept"),
+    "exclude": Option({}, about="column to values: rows that are left out"),
+    "classes": Option({}, about="label in the file to its name"),
+    "unlabelled": Option([], about="words that stand for no label"),
+    "label_separator": Option(";|", about="characters between several labels"),
+    "locus": Option("locus_tag", about="GenBank qualifier that has the ids"),
     "kind": None,
 }
 COLUMNS: dict[str, Any] = {
-    "id": None,
-    "sequence": None,
-    "label": Option(None, several=True),
-    "group": None,
+    "id": Option(None, about="of the sequence"),
+    "sequence": Option(None, about="letters"),
+    "label": Option(
+        None, several=True, about="what is predicted; a list of columns are several labels"
+    ),
+    "group": Option(None, about="what stays on one side of a split"),
 }
 CLEAN: dict[str, Any] = {
     **LENGTHS,
-    "min_class_size": 1,
+    "min_class_size": Option(1, about="sequences of a class; rarer ones are dropped"),
     # Where one source keeps the initiator methionine and another does not, it tells the source.
-    "remove_initiator": False,
+    "remove_initiator": Option(False, about="cut the first methionine"),
 }
 
 

@@ -36,12 +36,12 @@ INTERACTS, SEPARATE = "interacts", "does not interact"
 OPTIONS: dict[str, Any] = {
     "columns": {},
     "read": {},
-    "classes": {},
-    "unlabelled": [],
-    "locus": "locus_tag",
-    "test_locus": "locus_tag",
-    "all_interact": False,
-    "identity": 0.4,
+    "classes": Option({}, about="label in the file to its name"),
+    "unlabelled": Option([], about="words that stand for no label"),
+    "locus": Option("locus_tag", about="GenBank qualifier that has the ids"),
+    "test_locus": Option("locus_tag", about="the same of the other organism"),
+    "all_interact": Option(False, about="the pairs are all positives, negatives are drawn"),
+    "identity": Option(0.4, about="of sequences, from which they stay on one side of a split"),
 }
 COLUMNS: dict[str, str | None] = {
     "source": "source",
@@ -56,12 +56,15 @@ TABLES: dict[str, dict[str, Any]] = {
     "complexes": READ_OPTIONS,
     "expression": MATRIX_OPTIONS,
 }
-# `hold_out`: whether both proteins of a test pair are new, or one is enough.
 CLEAN: dict[str, Any] = {
-    "blocks": 5,
-    "negatives": 1,
-    "seed": 1,
-    "hold_out": Option("both", choices=("both", "one")),
+    "blocks": Option(5, about="sets of complexes that are held out together"),
+    "negatives": Option(1, about="drawn pairs for each known one"),
+    "seed": Option(1, about="of the drawn pairs"),
+    "hold_out": Option(
+        "both",
+        choices=("both", "one"),
+        about="whether both proteins of a test pair are new, or one",
+    ),
 }
 FAMILIES = ["source_family", "target_family"]
 

@@ -54,27 +54,30 @@ from bioloom.samples.columns import is_number
 # `quasi_identifiers` it is told how many persons are alike in all of them. Of `types`, text is free
 # text: no feature, but what a part of the features may embed.
 OPTIONS: dict[str, Any] = {
-    "columns": {},
-    "read": {},
+    "columns": Option({}, about="the columns of the table that have a role"),
+    "read": Option({}, about="how each table is read, by source"),
     "records": Option({}, options=RECORDS),
     "codebook": Option({}, each=codebook.CODEBOOK),
-    "keep": {},
-    "exclude": {},
-    "types": {},
-    "privacy": {},
-    "identifiers": [],
-    "quasi_identifiers": [],
-    "not_identifiers": [],
+    "keep": Option({}, about="column to values: rows that are kept"),
+    "exclude": Option({}, about="column to values: rows that are left out"),
+    "types": Option({}, about="column to number, category or text"),
+    "privacy": Option({}, about="column that identifies to what is done with it"),
+    "identifiers": Option([], about="columns that are dropped as identifying"),
+    "quasi_identifiers": Option([], about="columns in which it is told how many persons are alike"),
+    "not_identifiers": Option([], about="columns that only look like identifiers"),
     "kind": None,
-    "drop": [],
+    "drop": Option([], about="columns that are no features"),
 }
-COLUMNS: dict[str, Any] = {"id": None, "patient": None}
+COLUMNS: dict[str, Any] = {
+    "id": Option(None, about="of the row"),
+    "patient": Option(None, about="whose rows stay on one side of a split"),
+}
 CLEAN: dict[str, Any] = {
-    "drop": [],
-    "ranges": {},
-    "max_categories": 50,
-    "min_class_size": 1,
-    "min_category_size": Option(FEW, minimum=1),
+    "drop": Option([], about="columns that are no features"),
+    "ranges": Option({}, about="column to [lowest, highest]; values beyond are missing"),
+    "max_categories": Option(50, about="different texts of a category"),
+    "min_class_size": Option(1, about="patients of a class; rarer ones are dropped"),
+    "min_category_size": Option(FEW, minimum=1, about="patients of a category; rarer ones are one"),
 }
 RARE = "other (rare)"
 """The category of those that fewer patients have than `min_category_size`."""

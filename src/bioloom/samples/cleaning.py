@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bioloom.errors import DataError, unknown_name
+from bioloom.options import Option
 from bioloom.privacy.small_cells import FEW, count_shown
 from bioloom.samples import feature_columns, label_columns, text_columns
 from bioloom.samples.columns import has_classes, is_flag
@@ -48,7 +49,11 @@ def drop_rows(samples: pd.DataFrame, rules: Rules) -> tuple[pd.DataFrame, pd.Dat
     return samples.reset_index(drop=True), pd.concat(dropped, ignore_index=True)
 
 
-LENGTHS = {"min_length": 1, "max_length": None, "max_unknown": 0.2}
+LENGTHS = {
+    "min_length": Option(1, about="letters"),
+    "max_length": Option(None, about="letters"),
+    "max_unknown": Option(0.2, about="share of letters that are unknown"),
+}
 """Options of `clean` for sequences: letters, and the share of those that are unknown."""
 
 
