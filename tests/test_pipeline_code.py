@@ -126,6 +126,8 @@ TASK = Task(
 )
 
 
+TRAINED = {"train", "learning_curve", "explain", "explain_rows", "pages", "predict", "score"}
+"""Steps that run the task's model."""
 OF_APPLICATION = {step for step in STEPS if "application" in STEPS[step].modules}
 
 
@@ -145,17 +147,11 @@ def sources(monkeypatch, tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("edited", "steps"),
     [
-        ("models/dnn.py", {"train", "explain", "explain_rows", "pages", "predict", "score"}),
-        (
-            "models/_networks/dnn.py",
-            {"train", "explain", "explain_rows", "pages", "predict", "score"},
-        ),
-        (
-            "models/_networks/_loop.py",
-            {"train", "explain", "explain_rows", "pages", "predict", "score"},
-        ),
+        ("models/dnn.py", TRAINED),
+        ("models/_networks/dnn.py", TRAINED),
+        ("models/_networks/_loop.py", TRAINED),
         ("models/_networks/transformer.py", set()),
-        ("models/svm.py", {"train", "score"}),
+        ("models/svm.py", {"train", "learning_curve", "score"}),
         ("models/transformer.py", set()),
         ("embedders/unirep.py", {"extract_features", "explain"}),
         ("applications/drug_response.py", set()),
@@ -168,7 +164,7 @@ def sources(monkeypatch, tmp_path: Path) -> Path:
         ("splits/split.py", {"split"}),
         (
             "features/__init__.py",
-            {"extract_features", "train", "explain", "explain_rows", "pages", "predict", "score"},
+            {"extract_features", *TRAINED},
         ),
         ("evaluation/evaluate.py", {"evaluate", "score"}),
         ("errors.py", set(STEPS)),

@@ -291,3 +291,10 @@ def test_too_few_validation_rows_are_no_reason_of_each_row(trained):
     said = predict(samples, features, replace(fitted, calibration=endless), FILE)
     assert said["prediction_set"].str.contains(" | ", regex=False).all()
     assert not said["abstain"].str.contains("set holds").any()
+
+
+def test_blocks_of_samples_are_predicted_as_all_together(trained, monkeypatch):
+    samples, features, fitted = trained
+    together = predict(samples, features, fitted, FILE)
+    monkeypatch.setattr("bioloom.predictions.predict.BLOCK", 33)
+    pd.testing.assert_frame_equal(predict(samples, features, fitted, FILE), together)

@@ -8,6 +8,7 @@ precision included: a model refuses features of another.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -41,9 +42,13 @@ class Features:
     names: np.ndarray
     embedder: str
 
+    @cached_property
+    def _index(self) -> pd.Index:
+        return pd.Index(self.sample_id)
+
     def rows(self, sample_ids: pd.Series) -> Shaped:
         """The features of these samples, in this order."""
-        index = pd.Index(self.sample_id).get_indexer(pd.Index(sample_ids))
+        index = self._index.get_indexer(pd.Index(sample_ids))
         if (index < 0).any():
             raise DataError(
                 f"{(index < 0).sum()} samples have no features",

@@ -43,7 +43,7 @@ class Marginals:
     @classmethod
     def fit(cls, X: Shaped, prepared: Shaped, groups: np.ndarray) -> Marginals:
         """Fit on training rows before and after they were prepared, each of a group."""
-        values = vectors(prepared[_some(len(prepared))])
+        values = vectors(prepared[some_rows(len(prepared))])
         places = (np.arange(QUANTILES) + 0.5) / QUANTILES
         quantiles = np.quantile(values, places, axis=0, method="inverted_cdf")
         fitted = cls(
@@ -91,9 +91,8 @@ class Marginals:
         """
         from scipy.stats import false_discovery_control, kstwo
 
-        rows = _some(len(groups))
-        distance = np.abs(self.shares(vectors(prepared[rows])) - self.reached).max(axis=0)
-        new, known = len(np.unique(groups[rows])), int(self.groups[0])
+        distance = np.abs(self.shares(vectors(prepared)) - self.reached).max(axis=0)
+        new, known = len(np.unique(groups)), int(self.groups[0])
         p = kstwo.sf(distance, max(1, round(new * known / (new + known))))
         return distance, false_discovery_control(p)
 
@@ -113,9 +112,9 @@ class Marginals:
         return cls(**load_file(file)) if file.exists() else None
 
 
-def _some(rows: int) -> np.ndarray:
+def some_rows(rows: int) -> np.ndarray:
     """The numbers of at most so many rows, evenly spaced."""
-    return np.unique(np.linspace(0, rows - 1, min(rows, MOST_ROWS)).astype(int))
+    return np.unique(np.linspace(0, max(rows - 1, 0), min(rows, MOST_ROWS)).astype(int))
 
 
 def missing_share(X: Shaped) -> np.ndarray:

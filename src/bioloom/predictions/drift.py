@@ -13,7 +13,7 @@ import pandas as pd
 
 from bioloom.features import Features, align
 from bioloom.fitted import Fitted
-from bioloom.fitted.marginals import LEVEL
+from bioloom.fitted.marginals import LEVEL, some_rows
 
 FEWEST = 10
 """Groups: of fewer nothing is told."""
@@ -27,7 +27,8 @@ def drift(samples: pd.DataFrame, features: Features, fitted: Fitted) -> dict[str
     its p, adjusted for the number of columns; `told` is all of it in words. Where groups are too
     few, or the model does not know how its training data are distributed, there is no more.
     """
-    groups = samples["group"].to_numpy() if len(samples) else np.empty(0)
+    samples = samples.iloc[some_rows(len(samples))]
+    groups = samples["group"].to_numpy()
     count = len(np.unique(groups))
     if fitted.marginals is None:
         return {"groups": count, "told": "drift from training: the model cannot tell it"}

@@ -16,6 +16,8 @@ SCALE = "values lower or higher throughout than in training, as on another scale
 LACKING = "far more values missing than in training"
 SEVERAL = "the prediction set holds several classes"
 OTHER = "the prediction set holds another class"
+BLOCK = 20_000
+"""Samples that are predicted at a time: all pairs of a genome do not fit in memory as vectors."""
 FITTED = ["threshold"]
 """Columns of an answer that only say how it was calibrated, as model.yaml does."""
 
@@ -35,9 +37,17 @@ def predict(
     """
     if samples.empty:
         return _finished(_of_nothing(fitted), samples, fitted)
-    settings, kind = fitted.settings, fitted.kind
+    settings = fitted.settings
     check_signature(samples, settings["signature"], file)
     features = align(features, settings["feature_names"], settings["features"])
+    blocks = (samples.iloc[first : first + BLOCK] for first in range(0, len(samples), BLOCK))
+    tables = [_predict(block.reset_index(drop=True), features, fitted) for block in blocks]
+    return _finished(pd.concat(tables, ignore_index=True), samples, fitted)
+
+
+def _predict(samples: pd.DataFrame, features: Features, fitted: Fitted) -> pd.DataFrame:
+    """The same of a block of the samples, whose features are in the model's order."""
+    settings, kind = fitted.settings, fitted.kind
     X = features.rows(samples["sample_id"])
     prepared = fitted.preprocess.transform(X)
     keys = kind.rows(samples, fitted.outputs)
@@ -66,7 +76,7 @@ def predict(
         table["why"] = why
     table["out_of_distribution"] = np.any(list(strange.values()), axis=0)[at]
     table["abstain"] = np.array([_join(*row) for row in zip(*reasons, strict=True)], dtype=object)
-    return _finished(table.assign(model_id=settings["id"]), samples, fitted)
+    return table.assign(model_id=settings["id"])
 
 
 def _finished(table: pd.DataFrame, samples: pd.DataFrame, fitted: Fitted) -> pd.DataFrame:
