@@ -52,9 +52,11 @@ def load(processes: int) -> Iterator[None]:
 
 
 def lay_out(folder: Path) -> Project:
-    """The tiny project with one task more, whose features a network of random weights makes."""
+    """A project of one task, whose features a network of random weights makes."""
     folder.mkdir()
     project = Project.create(folder)
+    for task in project.path("tasks").iterdir():
+        task.unlink()
     project.path("tasks/peptides.yaml").write_text(PEPTIDES.lstrip())
     rng = np.random.default_rng(3)
     for name, count in {"peptides": 80, "screen": 6}.items():
@@ -82,7 +84,7 @@ def test_a_run_under_load_leaves_the_same_bytes(tmp_path: Path) -> None:
     protein_bert(idle.path("data/bert"), configs()["bert"])
     shutil.copytree(idle.path("data/bert"), loaded.path("data/bert"))
     idle.snakemake("--cores", "1")
-    with load(2 * (os.cpu_count() or 1)):
+    with load(os.cpu_count() or 1):
         loaded.snakemake("--cores", "2")
     before, after = results(idle), results(loaded)
     assert before.keys() == after.keys()
