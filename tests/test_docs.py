@@ -179,7 +179,7 @@ def test_the_python_of_the_pages_runs(project: Project, monkeypatch):
     monkeypatch.chdir(project.folder)
     protein_bert(project.path("my/esm2"), configs()["esm"])
     found = snippets("python")
-    assert {snippet.id.partition(":")[0] for snippet in found} == {"README", "python"}
+    assert {snippet.id.partition(":")[0] for snippet in found} == {"python"}
     for snippet in found:
         exec(compile(snippet.values[0], snippet.id, "exec"), {})
 
