@@ -16,12 +16,15 @@ def main(
     features: Path,
     predictions: Path,
     model: Path,
+    files: dict,
     about: dict,
     folder: Path,
 ) -> None:
-    """Write index.html and a page a person into `folder`."""
+    """Write index.html and a page a person into `folder`; errors name the user's `files`."""
     new, fitted = read_samples(samples), Fitted.load(model)
-    told = explain_rows(new, read_features(features), fitted, samples) if fitted.model.tells else {}
+    told = {}
+    if fitted.model.tells:
+        told = explain_rows(new, read_features(features), fitted, ", ".join(files.values()))
     facts = fitted.settings | {"model": fitted.model_name}
     write_pages(new, read_table(predictions), told, facts, application, about, folder)
 
@@ -33,6 +36,7 @@ if __name__ == "__main__":
         "features": Path,
         "predictions": Path,
         "model": Path,
+        "files": json_object,
         "about": json_object,
         "folder": Path,
     }

@@ -196,6 +196,48 @@ def test_new_data_are_read_as_the_training_data_were(tmp_path):
     refused(lambda: predict.by_source(["b.csv", "c.csv"], risk), "Two files")
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("a: [", "no YAML"),
+        ("", "says nothing"),
+        ("datasets: {}", "no task"),
+        (None, "no such file"),
+    ],
+)
+def test_a_task_that_says_nothing_is_refused_by_name(content, told, tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/model.yaml").write_text("model: dnn")
+    if content is not None:
+        (tmp_path / "mine.yaml").write_text(content)
+    refused(lambda: predict.load(tmp_path / "model", tmp_path / "mine.yaml"), told, "mine.yaml")
+    refused(lambda: predict.load(tmp_path / "model"), "is not known")
+
+
+def test_a_file_of_no_source_is_refused_where_none_is_usual():
+    application = get_application("gene_expression")
+    refused(lambda: predict.by_source(["a.fa"], application), "`<source>=<file>`, of sequences")
+
+
+def test_what_a_model_was_trained_with_is_found_in_its_project(tmp_path):
+    """Wherever the command runs; what is not there is told, not looked for elsewhere."""
+    (tmp_path / "ref").mkdir()
+    (tmp_path / "ref/g.fa").touch()
+    trained = {
+        "application": "variant_calling",
+        "datasets": {"training": {"reads": "a.bam", "reference": "ref/g.fa"}},
+        "features": {"embedder": "huggingface", "model": "my/esm", "finetune": "lora"},
+    }
+    model = tmp_path / "results/t/model"
+    refused(lambda: predict.new_task(trained, model, {"reads": "b.bam"}), "ref/g.fa")
+    refused(lambda: predict.new_task(trained, model, {"reads": "b"}, (tmp_path,)), "fine-tuned")
+    (tmp_path / "results/t/finetuned").mkdir(parents=True)
+    task = predict.new_task(trained, model, {"reads": "b.bam"}, (tmp_path,))
+    assert task["datasets"]["new"]["reference"] == str(tmp_path / "ref/g.fa")
+    assert task["features"]["model"] == str(tmp_path / "results/t/finetuned")
+    assert "finetune" not in task["features"]
+
+
 def test_what_is_said_of_one_data_set_is_not_said_of_the_next(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my/esm").mkdir(parents=True)

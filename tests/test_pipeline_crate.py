@@ -80,6 +80,13 @@ def test_no_place_of_this_machine_is_in_it(project: Path) -> None:
     assert json.loads(text)["@graph"]
 
 
+def test_an_altered_input_is_not_described(project: Path, capsys) -> None:
+    Path("data/in.csv").write_text("other")
+    with pytest.raises(SystemExit):
+        main(["crate", "--license", LICENSE])
+    assert "not what was read (file data/in.csv)" in capsys.readouterr().err
+
+
 def test_an_altered_result_is_not_described(project: Path, capsys) -> None:
     Path("results/t/y.json").write_text("other")
     with pytest.raises(SystemExit) as ended:

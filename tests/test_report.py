@@ -17,7 +17,7 @@ from bioloom.files import read_json, write_json
 from bioloom.formats.bif import write_bif
 from bioloom.kinds import get_kind
 from bioloom.report.described import described, filled_in
-from bioloom.report.new_data import new_data
+from bioloom.report.new_data import _counts, new_data
 from bioloom.report.overview import build_overview
 from bioloom.report.page import _networks, build_page, score_table
 from bioloom.report.picture import find_browser, take_picture
@@ -391,6 +391,22 @@ def test_equal_results_give_an_equal_page(tmp_path):
     for name in ("first", "second"):
         build_page("binary", files, tmp_path / name)
     assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("counts", "told"),
+    [
+        ({"a": 20, "b": 9, "c": 1}, {"a": 20, "others": 10}),  # 30 - 29 would tell of c
+        ({"a": 20, "b": 4, "c": 3}, {"a": 20, "others": 7}),
+        ({"a": 20, "b": 6}, {"a": 20, "b": 6}),
+        ({"a": 3}, {"others": "fewer than 5"}),
+        ({}, {}),
+    ],
+)
+def test_no_rest_tells_how_rare_a_class_of_persons_is(counts, told):
+    values = pd.Series([name for name, count in counts.items() for _ in range(count)], dtype=str)
+    assert _counts(values, private=True) == told
+    assert _counts(values, private=False) == counts
 
 
 def test_what_a_task_lacks_is_left_out(tmp_path):

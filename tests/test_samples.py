@@ -127,6 +127,9 @@ def test_a_class_that_is_likely_a_slip_of_the_pen_is_told(slip):
         {"IIIa": 40, "IIIb": 2},
         {"resistant": 40, "resistance": 2},
         {"resistant": 40},
+        {"grade II": 40, "grade I": 2},
+        {"luminal A": 40, "luminal B": 2},
+        {"HLA-DR+": 40, "HLA-DR-": 2},
     ],
 )
 def test_other_classes_are_no_slips(counts):

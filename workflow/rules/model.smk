@@ -176,6 +176,7 @@ rule pages:
         "../../envs/bioloom.yaml"
     params:
         application=application,
+        files=source_files,
         about=lambda wildcards: to_json(
             {name: getattr(task_of(wildcards), name) for name in ("title", "about")}
         ),
@@ -183,7 +184,8 @@ rule pages:
     shell:
         'python "$BIOLOOM_SCRIPTS/pages.py" --application {params.application}'
         " --samples {input.samples} --features {input.features} --predictions {input.predictions}"
-        " --model {input.model} --about {params.about:q} --folder {output.folder} 2>&1 | tee {log}"
+        " --model {input.model} --files {params.files:q} --about {params.about:q}"
+        " --folder {output.folder} 2>&1 | tee {log}"
 
 
 rule score:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bioloom.cli.check import LOCK
 from bioloom.files import write_json
-from bioloom.pipeline.crate import Facts, crate_of
+from bioloom.pipeline.crate import Stated, crate_of
 from bioloom.pipeline.lock import read_lock
 from bioloom.pipeline.verify import verify
 
@@ -32,6 +32,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(license: str, name: str, description: str) -> None:
     """Write the metadata; DataError where a result is not what was made."""
     print(verify(LOCK))
-    content = crate_of(read_lock(LOCK), Facts(name, description, license, date.today()))
+    content = crate_of(read_lock(LOCK), Stated(name, description, license, date.today()))
     write_json(content, OUT)
     print(f"{OUT}: {len(content['@graph'])} entities")

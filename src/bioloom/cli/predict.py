@@ -1,4 +1,4 @@
-"""Predict the rows of a file with a trained model; nothing of the project is changed.
+"""Predict the rows of a file with a trained model; no result of the project is changed.
 
 How the file is read, cleaned and turned into features is what the task says that trained the model:
 `task.yaml` beside its folder, else what the model knows of that. The bytes are those that the
@@ -29,7 +29,7 @@ from bioloom.samples import read_table
 HELP = "predict the rows of a file with a trained model"
 OUTCOME = {"label", "time", "event", "entry", "group", "weight", "split"}
 """Columns of training data that new data need not have."""
-OF_THE_OTHER = ("scored", "prior", "parts")
+OF_THE_OTHER = ("scored", "prior", "parts", "pages")
 """What is said of one data set and not of the next."""
 RESULTS = "results/predicted/new"
 CONFIG = ("seed", "sources")
@@ -67,6 +67,8 @@ class TrainedModel:
 
     folder: Path
     task: dict[str, Any]
+    places: tuple[Path, ...] = (Path(),)
+    """Folders that the paths of the task may be relative to, the likeliest first."""
 
     @property
     def application(self) -> Application:
@@ -86,7 +88,7 @@ class TrainedModel:
     @contextmanager
     def predicted(self, given: dict[str, str]) -> Iterator[Path]:
         """A folder with `predictions.csv` and `.parquet` of these files, which is gone after it."""
-        content = new_task(self.task, self.folder.resolve(), given)
+        content = new_task(self.task, self.folder.resolve(), given, self.places)
         with TemporaryDirectory(prefix="bioloom-") as folder:
             project = Path(folder)
             (project / "tasks").mkdir()
@@ -116,19 +118,52 @@ def load(folder: str | Path, task: str | Path | None = None) -> TrainedModel:
     if not own.is_file():
         hint = "such a folder is results/<task>/model"
         raise DataError("No trained model", file=model, hint=hint)
-    if task is not None and not Path(task).is_file():
-        raise DataError("There is no such file", file=task)
     if task is not None or beside.is_file():
-        return TrainedModel(model, yaml.safe_load(Path(task or beside).read_text()))
-    known = yaml.safe_load(own.read_text())
+        described = Path(task or beside)
+        # results/<task>/task.yaml, or tasks/<task>.yaml, of a project.
+        places = (*described.absolute().parents[2:0:-1], Path())
+        return TrainedModel(model, _task_in(described), places)
+    known = _yaml(own)
     if "reading" not in known:
         hint = "say it by `--task`"
         raise DataError("How the model's data are read is not known", file=own, hint=hint)
     return TrainedModel(model, known["reading"])
 
 
-def new_task(trained: dict[str, Any], model: Path, given: dict[str, str]) -> dict[str, Any]:
-    """The task that predicts files, by source, as the task `trained` would have read them."""
+def _task_in(file: Path) -> dict[str, Any]:
+    """A task file; DataError unless it says what data are read, and how."""
+    if not file.is_file():
+        raise DataError("There is no such file", file=file)
+    task = _yaml(file)
+    if "application" not in task or not isinstance(task.get("datasets"), dict):
+        hint = "`--task` names a file such as results/<task>/task.yaml"
+        raise DataError(
+            "This is no task: it has `application` and `datasets`", file=file, hint=hint
+        )
+    return task
+
+
+def _yaml(file: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DataError("This is no YAML", file=file) from error
+    if not isinstance(content, dict):
+        raise DataError("This file says nothing", file=file)
+    return content
+
+
+def new_task(
+    trained: dict[str, Any],
+    model: Path,
+    given: dict[str, str],
+    places: tuple[Path, ...] = (Path(),),
+) -> dict[str, Any]:
+    """The task that predicts files, by source, as the task `trained` would have read them.
+
+    Its paths are relative to one of `places`; DataError for a file that is in none of them, and for
+    a fine-tuned network that does not lie beside the model.
+    """
     application = get_application(trained["application"])
     datasets = trained["datasets"]
     like = next((name for name in datasets if name != "training"), "training")
@@ -138,25 +173,46 @@ def new_task(trained: dict[str, Any], model: Path, given: dict[str, str]) -> dic
         options["columns"] = {role: name for role, name in columns if role not in OUTCOME}
     # What is no file of the new data is as in training, such as a genome.
     kept = {
-        source: _absolute(file)
+        source: _found(file, places)
         for source, file in datasets[like].items()
         if source in application.all_sources and source not in given
         if source in application.sources and source != application.sources[0]
     }
-    new = options | kept | {source: _absolute(file) for source, file in given.items()}
+    new = options | kept | {source: str(Path(file).resolve()) for source, file in given.items()}
     shared = ("application", "kind", "clean")
     features = trained.get("features")
     parts = features if isinstance(features, list) else [features] if features else []
-    parts = [
-        {k: _absolute(v) if k == "model" and Path(v).exists() else v for k, v in p.items()}
-        for p in parts
-    ]
+    parts = [_part(part, model, places) for part in parts]
     return {
         **{key: trained[key] for key in shared if trained.get(key)},
         **({"features": parts if isinstance(features, list) else parts[0]} if parts else {}),
         "trained": str(model),
         "datasets": {"new": {k: v for k, v in new.items() if k not in OF_THE_OTHER}},
     }
+
+
+def _part(part: dict[str, Any], model: Path, places: tuple[Path, ...]) -> dict[str, Any]:
+    """A part of `features`, whose network is in a folder that any project finds."""
+    if "finetune" in part:
+        network = model.parent / "finetuned"
+        if not network.is_dir():
+            hint = "copy results/<task>/finetuned along with the model"
+            raise DataError("The network of this model was fine-tuned", file=network, hint=hint)
+        return {k: v for k, v in part.items() if k != "finetune"} | {"model": str(network)}
+    if "model" in part:
+        return part | {"model": _found(part["model"], places)}
+    return part
+
+
+def _found(path: Any, places: tuple[Path, ...]) -> Any:
+    """The whole path of what a task names; what is no text is a source to fetch."""
+    if not isinstance(path, str):
+        return path
+    for place in places:
+        if (place / path).exists():
+            return str((place / path).resolve())
+    hint = "copy it along, or run this where the task finds it"
+    raise DataError("The model was trained with this, and it is not here", file=path, hint=hint)
 
 
 def by_source(data: list[str], application: Application) -> dict[str, str]:
@@ -170,6 +226,9 @@ def by_source(data: list[str], application: Application) -> dict[str, str]:
         if named and not Path(part).exists():
             if source not in application.all_sources:
                 raise unknown_name("source", source, application.all_sources)
+        elif not application.sources:
+            hint = f"`<source>=<file>`, of {', '.join(application.all_sources)}"
+            raise DataError("Of which source this file is, is not said", file=part, hint=hint)
         else:
             source, file = application.sources[0], part
         if source in given:
@@ -177,8 +236,3 @@ def by_source(data: list[str], application: Application) -> dict[str, str]:
             raise DataError(f"Two files are given for {source}", file=file, hint=hint)
         given[source] = file
     return given
-
-
-def _absolute(file: Any) -> Any:
-    """The path of a file here, wherever it is used; what is no text is a source to fetch."""
-    return str(Path(file).resolve()) if isinstance(file, str) else file

@@ -7,15 +7,18 @@ what snakemake.lock holds, so there is nothing of hosts, users and times in it.
 
 from __future__ import annotations
 
+import json
 import mimetypes
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date
+from hashlib import sha256 as sha256_of
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bioloom import __version__
 from bioloom.errors import DataError
+from bioloom.files import sha256
 from bioloom.pipeline.lock import Record
 
 if TYPE_CHECKING:
@@ -30,7 +33,7 @@ TYPES = {
 
 
 @dataclass(frozen=True)
-class Facts:
+class Stated:
     """What only the user can say of a crate."""
 
     name: str
@@ -39,7 +42,7 @@ class Facts:
     published: date
 
 
-def crate_of(records: dict[str, Record], facts: Facts) -> dict[str, Any]:
+def crate_of(records: dict[str, Record], stated: Stated) -> dict[str, Any]:
     """The content of ro-crate-metadata.json in the project's folder, of the outputs that are here.
 
     `records` are those of snakemake.lock (`read_lock`). DataError where rocrate is not installed,
@@ -54,8 +57,8 @@ def crate_of(records: dict[str, Record], facts: Facts) -> dict[str, Any]:
     if not made:
         raise DataError("No result is here to describe", hint="`bioloom run` makes them")
     crate = ROCrate(gen_preview=False, version="1.1")
-    crate.name, crate.description, crate.license = facts.name, facts.description, facts.license
-    crate.datePublished = facts.published
+    crate.name, crate.description, crate.license = stated.name, stated.description, stated.license
+    crate.datePublished = stated.published
     crate.metadata.extra_terms["sha256"] = "https://schema.org/sha256"
     crate.root_dataset["conformsTo"] = crate.add(
         _entity(crate, PROFILE, "CreativeWork", name="Process Run Crate", version="0.5")
@@ -81,7 +84,8 @@ class _Entities:
     """The entities of a crate, each made once."""
 
     def __init__(self, crate: ROCrate, records: dict[str, Record]) -> None:
-        self.crate, self.steps, self.files = crate, dict[str, Any](), dict[str, Any]()
+        self.crate, self.records = crate, records
+        self.steps, self.files = dict[str, Any](), dict[str, Any]()
         self.digests = {
             file: checksum.removeprefix("sha256:")
             for record in records.values()
@@ -106,8 +110,11 @@ class _Entities:
         facts: dict[str, Any] = {"name": path.name}
         if (digest := self.digests.get(str(path))) is not None:
             facts["sha256"] = digest
+            if str(path) not in self.records and path.exists() and sha256(path) != digest:
+                hint = "`bioloom run` makes anew what was made of it"
+                raise DataError("This input is not what was read", file=path, hint=hint)
         if path.is_absolute() or ".." in path.parts or not path.exists():
-            place = f"#{facts.get('sha256', path.name)}"
+            place = f"#{sha256_of(str(path).encode()).hexdigest()[:16]}"
             return self.crate.add(_entity(self.crate, place, "CreativeWork", **facts))
         if path.is_dir():
             return self.crate.add_directory(path, str(path), properties=facts)
@@ -119,14 +126,15 @@ class _Entities:
 
 
 def _jobs(made: dict[str, Record]) -> list[tuple[str, tuple[str, ...], list[str]]]:
-    """Rule, inputs and outputs of each job: all that a rule made of the same inputs is of one.
+    """Rule, inputs and outputs of each job: what a rule made of equal inputs and params is of one.
 
     What was made of nothing, such as a download, is of a job of its own.
     """
     jobs = defaultdict[tuple[str, tuple[str, ...], str], list[str]](list)
     for output, record in sorted(made.items()):
         inputs = tuple(dict.fromkeys(record["input"]))
-        jobs[record["rule"], inputs, "" if inputs else output].append(output)
+        apart = json.dumps(record["params"]) if inputs else output
+        jobs[record["rule"], inputs, apart].append(output)
     return [(rule, inputs, outputs) for (rule, inputs, _), outputs in jobs.items()]
 
 

@@ -129,7 +129,7 @@ def restore_lock(lock: Path) -> list[str]:
         elif known is None or _made(output, known) not in (None, digest):
             altered.append(output)
             store._write_record(output, MetadataRecord(params=[_STRANGER], **_COMPLETE))
-        elif known is not None and known.params == [_STRANGER]:
+        elif known.params == [_STRANGER]:
             altered.append(output)
     store._clear_cache()
     _let_content_decide(store, digests, restored)

@@ -13,11 +13,12 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from bioloom.files import read_json
-from bioloom.privacy.small_cells import count_shown
+from bioloom.privacy.small_cells import FEW, count_shown
 from bioloom.samples import read_table
 
 FIRST = 5
 MOST_CLASSES = 12
+OTHERS = "others"
 MOST_NAMED = 3
 """Of a prediction set; a larger one is told by its size."""
 NOT_SHOWN = ("out_of_distribution", "model_id", "why", "rank")
@@ -72,8 +73,17 @@ def _classes(table: pd.DataFrame, private: bool) -> dict[str, int | str]:
 
 
 def _counts(values: pd.Series, private: bool) -> dict[str, int | str]:
+    """How often each value is there; of persons what is rare together, so that no rest tells it."""
     counts = values.value_counts()
-    return {str(name): count_shown(count, private) for name, count in counts.items()}
+    rare = 0
+    if private:
+        # Beside a known total one hidden count is no secret: the next rarest joins it.
+        hidden = (counts < FEW).sum()
+        hidden += 0 < counts.iloc[len(counts) - hidden :].sum() < FEW
+        rare = min(hidden, len(counts))
+    kept, others = counts.iloc[: len(counts) - rare], counts.iloc[len(counts) - rare :]
+    told: dict[str, int | str] = {str(name): int(count) for name, count in kept.items()}
+    return told | ({OTHERS: count_shown(int(others.sum()), private)} if len(others) else {})
 
 
 def _first(table: pd.DataFrame) -> dict[str, Any]:

@@ -116,7 +116,9 @@ def in_words(row: pd.Series) -> dict[str, str]:
         elif name != "prediction" or not has_risks:
             said[name.replace("_", " ")] = _plain(value)
     if not _absent(row.get("low")):
-        said[f"interval, to hold {share}"] = f"{_plain(row['low'])} to {_plain(row['high'])}"
+        ends = (row["low"], row["high"])
+        known = f"{_plain(ends[0])} to {_plain(ends[1])}" if np.isfinite(ends).all() else ""
+        said[f"interval, to hold {share}"] = known or "not known: too few rows to fit it"
     return said
 
 

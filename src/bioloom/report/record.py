@@ -58,7 +58,7 @@ def _read(path: Path | None, read: Callable[[Path], Any]) -> dict[str, Any]:
 
 
 def _yaml(path: Path) -> Any:
-    return yaml.safe_load(path.read_text())
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 Answer = Callable[[Facts], str | None]

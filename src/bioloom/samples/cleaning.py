@@ -21,6 +21,8 @@ FEWEST_OF_LABEL = 5
 
 SHORTEST_NAME = 5
 """Letters from which on two names of classes are alike by a slip and not by chance."""
+SHORT_WORD = 3
+"""Letters of a last word that tells grades or types apart, at most."""
 SLIP_TIMES = 10
 """How many times as many rows the class has that a slip of the pen was meant for."""
 
@@ -153,12 +155,20 @@ def likely_slips(rows: pd.DataFrame, *, private: bool) -> list[str]:
 
 
 def _is_one_edit(one: str, other: str) -> bool:
-    """Whether a letter is another, is left out or put in, or two are exchanged; no digit counts."""
+    """Whether a letter is another, is left out or put in, or two are exchanged.
+
+    Digits and signs do not count (`HLA-DR+`), nor a short last word, which tells grades and types
+    apart (`grade II`, `luminal B`).
+    """
+    *first, last = one.split()
+    *other_first, other_last = other.split()
+    if first and first == other_first and max(len(last), len(other_last)) <= SHORT_WORD:
+        return False
     same = len(os.path.commonprefix([one, other]))
     a, b = one[same:], other[same:]
     exchanged = a[:2] == b[:2][::-1] and a[2:] == b[2:]
     changed = exchanged or a[1:] == b[1:] or a[1:] == b or a == b[1:]
-    return changed and re.sub(r"\d", "", one) != re.sub(r"\d", "", other)
+    return changed and re.sub(r"[\W\d_]", "", one) != re.sub(r"[\W\d_]", "", other)
 
 
 def require_labels(samples: pd.DataFrame) -> None:
