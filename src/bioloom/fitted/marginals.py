@@ -111,7 +111,7 @@ class Marginals:
 
         distance = np.abs(self.shares(vectors(prepared), groups) - self.reached).max(axis=0)
         new, known = len(np.unique(groups)), int(self.groups[0])
-        values, at = np.unique(distance, return_inverse=True)  # its p takes long, and many are equal
+        values, at = np.unique(distance, return_inverse=True)  # p is slow, many are equal
         p = kstwo.sf(values, max(1, round(new * known / (new + known))))[at]
         return distance, false_discovery_control(p)
 
