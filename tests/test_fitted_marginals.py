@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bioloom.fitted.marginals import Marginals
+from bioloom.fitted.marginals import MOST_COLUMNS, MOST_ROWS, Marginals
 from bioloom.fitted.novelty import Novelty
 from bioloom.fitted.preprocess import Preprocess
 
@@ -72,6 +72,38 @@ def test_rows_of_few_groups_tell_less(fitted):
     new = preprocess.transform(expression(3) * 1.3)
     alone, together = (marginals.drift(new, np.arange(ROWS) // size)[1] for size in (1, 40))
     assert alone.min() < 1e-3 < together.min()
+
+
+def test_rows_of_one_group_weigh_as_one_in_both_data_sets():
+    def cohort(seed: int, large: int) -> tuple[np.ndarray, np.ndarray]:
+        """20 patients with a level each: one of many rows, the others of one."""
+        rng = np.random.default_rng(seed)
+        group = np.r_[np.zeros(large, int), np.arange(1, 20)]
+        level = rng.normal(size=(20, COLUMNS))[group]
+        return (level + 0.1 * rng.normal(size=level.shape)).astype(np.float32), group
+
+    alarms = []
+    for seed in range(30):
+        (train, known), (new, groups) = cohort(seed, 100), cohort(100 + seed, 100)
+        marginals = Marginals.fit(train, train, known)
+        assert marginals.groups == 20
+        alarms.append((marginals.drift(new, groups)[1] <= 0.05).any())
+    assert np.mean(alarms) <= 0.1
+    moved = cohort(0, 1)[0] + 3
+    assert (marginals.drift(moved, np.arange(20))[1] <= 0.05).all()
+
+
+def test_groups_are_those_of_the_rows_looked_at():
+    X = np.zeros((3 * MOST_ROWS, 2), dtype=np.float32)
+    assert Marginals.fit(X, X, np.arange(len(X))).groups == MOST_ROWS
+
+
+def test_of_many_columns_some_tell_the_scale():
+    X = np.random.default_rng(1).gamma(3, size=(50, 3 * MOST_COLUMNS)).astype(np.float32)
+    marginals = Marginals.fit(X, X, np.arange(50))
+    assert np.array_equal(marginals.quantiles[0], np.sort(X, axis=0)[0])
+    assert marginals.another_scale(np.log2(X)).all()
+    assert marginals.another_scale(X).mean() < 0.1
 
 
 def test_what_is_saved_tells_the_same(fitted, tmp_path):

@@ -442,12 +442,14 @@ def test_new_data_that_drifted_and_that_are_scored_are_told(tmp_path):
     assert '<th scope="row">Other hospital</th>' in page
 
 
-def test_scores_by_number_of_labels_are_drawn_with_what_they_are_worth(tmp_path):
+@pytest.mark.parametrize("ends", [True, False])
+def test_scores_by_number_of_labels_are_drawn_with_what_they_are_worth(tmp_path, ends):
     files = task_files(tmp_path / "toy", "binary")
     names, sizes = ["model"] * 2 + ["no_foundation_model"] * 2, [100, 1_000] * 2
     curve = {"model": names, "labels": sizes, "draw": "mean", "value": [0.7, 0.9, 0.6, 0.8]}
-    table = pd.DataFrame(curve)
-    table = table.assign(low=table["value"] - 0.1, high=table["value"] + 0.1)
+    table = pd.DataFrame(curve | {"rows": [101.5, 998] * 2})
+    if ends:
+        table = table.assign(low=table["value"] - 0.1, high=table["value"] + 0.1)
     write_table(table, files["plots"] / "learning_curve.csv")
     metrics = read_json(files["metrics"]) | {"labels_worth": "100 labels are worth about 562."}
     write_json(metrics, files["metrics"])

@@ -56,6 +56,26 @@ def test_subsets_are_nested_whole_groups_and_have_each_class():
         assert set(small.rows["valid"]) <= set(large.rows["valid"])
 
 
+def test_a_small_subset_has_each_of_many_classes():
+    samples, splits, _ = cohort()
+    samples["label"] = [f"class {i // 2 % 17}" for i in range(240)]
+    labels = labels_of(samples, OPTIONS | {"kind": "multiclass"})
+    whole = next(partitions_of(samples, splits))
+    part = subset(whole, labels, 10, np.random.default_rng(3))
+    assert len(np.unique(labels.y[part.rows["train"]])) == 17
+    assert len(part.rows["train"]) == 34
+
+
+def test_rows_of_whole_groups_are_told_and_draws_that_are_far_off_left_out(capsys):
+    samples, splits, features = cohort()
+    splits["unit"] = np.r_[np.zeros(60, int), np.repeat([1, 2, 3], 20), np.arange(4, 124)]
+    said = learning_curve(samples, splits, features, OPTIONS | {"learning_curve": [25]}, seed=1)
+    drawn = said.groupby("draw")["rows"].unique().explode()
+    assert set(drawn) == {20}
+    assert len(drawn) < DRAWS
+    assert "25 labels, draw" in capsys.readouterr().err
+
+
 @pytest.fixture(scope="module")
 def curve():
     samples, splits, features = cohort()
@@ -96,7 +116,7 @@ def test_each_number_of_labels_is_drawn_and_scored_on_the_same_rows(curve):
 def points(model: list[float], letters: list[float]) -> pd.DataFrame:
     names = np.repeat(["model", "no_foundation_model"], 3)
     sizes = [100, 1_000, 10_000] * 2
-    return pd.DataFrame({"model": names, "labels": sizes, "draw": "mean", "value": model + letters})
+    return pd.DataFrame({"model": names, "rows": sizes, "draw": "mean", "value": model + letters})
 
 
 def test_what_features_are_worth_is_read_off_the_logarithm():
@@ -105,6 +125,13 @@ def test_what_features_are_worth_is_read_off_the_logarithm():
         "AUROC: with pretrained features 100 labels are worth about 3,162, 1,000 labels are worth "
         "100 or fewer, 10,000 labels are worth more than all 10,000 without."
     )
+
+
+def test_numbers_without_a_score_say_nothing():
+    told = labels_worth(points([np.nan, 0.5, 0.9], [0.4, 0.5, 0.8]), AUROC)
+    assert "100 labels" not in told
+    assert "1,000 labels are worth 1,000 or fewer" in told
+    assert labels_worth(points([0.6, 0.7, 0.8], [np.nan, np.nan, 0.7]), AUROC) == ""
 
 
 def test_of_a_loss_less_is_more():

@@ -16,6 +16,7 @@ from bioloom.errors import DataError
 from bioloom.features import Features
 from bioloom.features.extract import extract_features
 from bioloom.fitted import Fitted
+from bioloom.fitted.marginals import Marginals
 from bioloom.kinds import encode_labels, get_kind
 from bioloom.training.recipe import Recipe
 from bioloom.training.train import train
@@ -80,11 +81,15 @@ def recipe(features: Features, model: str, **parameters: Any) -> Recipe:
 
 
 def fit_once(samples: pd.DataFrame, features: Features) -> tuple[Fitted, pd.DataFrame]:
-    """A logistic regression on the `partition`, and its held-out answers."""
-    recipes = {"model": Recipe(features=features, **LOGISTIC)}
-    return train(
-        samples, partition(samples), encode_labels(samples, get_kind("binary")), recipes, seed=1
-    )
+    """A logistic regression on the `partition`, with marginals, and its held-out answers."""
+    recipes, splits = {"model": Recipe(features=features, **LOGISTIC)}, partition(samples)
+    labels = encode_labels(samples, get_kind("binary"))
+    fitted, held_out = train(samples, splits, labels, recipes, seed=1)
+    trained = (splits["split"] == "train").to_numpy()
+    X = features.rows(samples["sample_id"][trained])
+    units = splits["unit"].to_numpy()[trained]
+    fitted.marginals = Marginals.fit(X, fitted.preprocess.transform(X), units)
+    return fitted, held_out
 
 
 def helix(length: int) -> np.ndarray:

@@ -29,30 +29,35 @@ def learning_curve(
     settings: dict[str, Any],
     seed: int,
 ) -> pd.DataFrame:
-    """`model, labels, draw, value, low, high` of the metric `primary`, on the same test rows.
+    """`model, labels, rows, draw, value, low, high` of the metric `primary`, on the same test rows.
 
-    `answers` are those of fewer labels (`training.learning_curve`), `held_out` those of all. The
-    row `mean` of several draws has an interval over draws and groups together: where one draw of so
-    many labels may lie.
+    `labels` were asked for, `rows` were there: training takes whole groups. `answers` are those of
+    fewer labels (`training.learning_curve`), `held_out` those of all. The row `mean` of several
+    draws has an interval over draws and groups together: where one draw of so many labels may lie.
     """
     first = splits[splits["repeat"] == 0]
     trained = (first["split"] == "train").groupby(first["fold"]).sum().mean()
-    whole = held_out[held_out["repeat"] == 0].assign(labels=round(trained), draw=0)
+    whole = held_out[held_out["repeat"] == 0].assign(draw=0)
+    whole = whole.assign(labels=round(trained), rows=trained)
     whole = whole[whole["model"].isin(answers["model"].unique())]
     tables, draws = [], np.empty((0, 0))
     for (labels, draw), said in pd.concat([answers, whole]).groupby(["labels", "draw"]):
-        test = read_test_set(samples, first, said.drop(columns=["labels", "draw"]), kind, settings)
+        test = read_test_set(
+            samples, first, said.drop(columns=["labels", "rows", "draw"]), kind, settings
+        )
         if not len(draws):
             draws = draw_groups(test.groups, min(settings["resamples"], RESAMPLES), seed)
+        rows = said["rows"].mean()
         scores = scores_of(test, samples, kind, settings["by"], draws)
         tables += [
-            {"model": name, "labels": labels, "draw": draw, "drawn": of[primary]}
+            {"model": name, "labels": labels, "rows": rows, "draw": draw, "drawn": of[primary]}
             for name, of in scores.items()
         ]
     table = pd.DataFrame(tables)
     means = [
-        {"model": model, "labels": labels, "draw": MEAN, **_mean(drawn, len(draws), kind, primary)}
-        for (model, labels), drawn in table.groupby(["model", "labels"], sort=False)["drawn"]
+        {"model": model, "labels": labels, "rows": of["rows"].mean(), "draw": MEAN}
+        | _mean(of["drawn"], len(draws), kind, primary)
+        for (model, labels), of in table.groupby(["model", "labels"], sort=False)
     ]
     each = table.assign(value=[drawn[0] for drawn in table["drawn"]]).drop(columns="drawn")
     return pd.concat([each, pd.DataFrame(means)], ignore_index=True)
@@ -68,17 +73,19 @@ def _mean(drawn: pd.Series, groups: int, kind: Kind, primary: str) -> dict[str, 
 def labels_worth(curve: pd.DataFrame, metric: Metric) -> str:
     """How many labels without a foundation model score what the model scores with n, in words.
 
-    Between two numbers of labels scores are interpolated on the logarithm of these. Empty where
-    the task has no such baseline, or one number of labels alone.
+    Between two numbers of labels, those that training had, scores are interpolated on the logarithm
+    of these. Empty where fewer than two numbers have a score with and without.
     """
-    means = curve[curve["draw"] == MEAN].pivot(index="labels", columns="model", values="value")
-    if LETTERS not in means or len(means) < 2:
+    known = curve[(curve["draw"] == MEAN) & np.isfinite(curve["value"])]
+    means = known.pivot_table(index="rows", columns="model", values="value")
+    means = means.reindex(columns=["model", LETTERS]).dropna()
+    if len(means) < 2:
         return ""
     sign = -1 if metric.lower_is_better else 1
     sizes, letters = np.log(means.index.to_numpy(float)), sign * means[LETTERS].to_numpy()
     told = [
-        f"{labels:,} labels are worth {_reached(sizes, letters, score)}"
-        for labels, score in (sign * means["model"]).items()
+        f"{rows:,.0f} labels are worth {_reached(sizes, letters, score)}"
+        for rows, score in (sign * means["model"]).items()
     ]
     return f"{metric.label}: with pretrained features {', '.join(told)} without."
 

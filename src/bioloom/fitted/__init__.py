@@ -44,7 +44,7 @@ class Fitted:
     outputs: list[str]
     """Names of classes, labels or targets, or ["label"]."""
     marginals: Marginals | None = None
-    """The same, but of models that were trained before there were any."""
+    """The same, of the last one alone; models trained before there were any have none."""
     calibration: Calibration = field(default_factory=Calibration)
     settings: dict[str, Any] = field(default_factory=dict)
 

@@ -23,15 +23,18 @@ BEYOND = 0.1
 """Share of all values that a row may lack beyond the training row that lacks most."""
 MOST_ROWS = 5000
 """Of a data set that are looked at: enough for a shift of a twentieth of a deviation."""
+MOST_COLUMNS = 2000
+"""By which the place of a row is told."""
+BLOCK = 1000  # columns
 LEVEL = 0.05
 
 
 @dataclass
 class Marginals:
-    """Of D columns: `quantiles (Q, D)`, and `reached (Q, D)`, the share of rows up to each.
+    """Of D columns: `quantiles (Q, D)`, and `reached (Q, D)`, the share of groups up to each.
 
-    `groups (1,)` are those of the training rows, `ranks (2,)` the ends of what is usual for the
-    mean place of a row, `missing (1,)` the largest share of values that a row lacked.
+    `groups (1,)` are those of the training rows looked at, `ranks (2,)` the ends of what is usual
+    for the mean place of a row, `missing (1,)` the largest share of values that a row lacked.
     """
 
     quantiles: np.ndarray
@@ -43,36 +46,51 @@ class Marginals:
     @classmethod
     def fit(cls, X: Shaped, prepared: Shaped, groups: np.ndarray) -> Marginals:
         """Fit on training rows before and after they were prepared, each of a group."""
-        values = vectors(prepared[some_rows(len(prepared))])
-        places = (np.arange(QUANTILES) + 0.5) / QUANTILES
-        quantiles = np.quantile(values, places, axis=0, method="inverted_cdf")
+        rows = some_rows(len(prepared))
+        values, groups = vectors(prepared[rows]), groups[rows]
+        at = (np.arange(QUANTILES) + 0.5) / QUANTILES
+        quantiles = np.empty((QUANTILES, values.shape[1]), dtype=np.float32)
+        for part in _parts(values.shape[1]):
+            ordered = np.sort(values[:, part].T, axis=1)
+            quantiles[:, part] = ordered[:, np.ceil(at * len(rows)).astype(int) - 1].T
         fitted = cls(
-            quantiles.astype(np.float32),
+            quantiles,
             np.empty(0, dtype=np.float32),
             np.array([len(np.unique(groups))]),
             np.empty(0, dtype=np.float32),
             np.array([missing_share(X).max()], dtype=np.float32),
         )
-        fitted.reached = fitted.shares(values)
+        fitted.reached = fitted.shares(values, groups)
         fitted.ranks = np.quantile(fitted.places(values), USUAL).astype(np.float32)
         return fitted
 
-    def shares(self, values: np.ndarray) -> np.ndarray:
-        """The share of rows up to each quantile, (Q, D) float32."""
-        ordered = np.sort(values, axis=0)
-        counts = [
-            np.searchsorted(column, ends, side="right")
-            for column, ends in zip(ordered.T, self.quantiles.T, strict=True)
-        ]
-        return (np.array(counts, dtype=np.float32).T / len(values)).reshape(self.quantiles.shape)
+    def shares(self, values: np.ndarray, groups: np.ndarray) -> np.ndarray:
+        """The share of groups up to each quantile, (Q, D) float32: rows of one share its weight."""
+        _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+        weight, size = 1 / sizes[group], QUANTILES + 1
+        reached = np.empty(self.quantiles.shape, dtype=np.float32)
+        for part in _parts(values.shape[1]):
+            # How many quantiles a value does not exceed, and the weight of the rows of each count.
+            block = values[:, part]
+            count = np.zeros(block.shape, dtype=np.uint8)
+            for ends in self.quantiles[:, part]:
+                count += block <= ends
+            cell = (count + size * np.arange(block.shape[1])).ravel()
+            total = np.bincount(cell, np.repeat(weight, block.shape[1]), size * block.shape[1])
+            reached[:, part] = total.reshape(-1, size)[:, :0:-1].cumsum(axis=1).T / len(sizes)
+        return reached
 
     def places(self, values: np.ndarray) -> np.ndarray:
-        """The mean over columns of where a row lies among the training rows, 0 to 1, (N,)."""
-        total = np.zeros(len(values))
-        for column, ends in zip(values.T, self.quantiles.T, strict=True):
-            below, upto = (np.searchsorted(ends, column, side=side) for side in ("left", "right"))
-            total += (below + upto) / (2 * QUANTILES)
-        return total / max(values.shape[1], 1)
+        """The mean over columns of where a row lies among the training rows, 0 to 1, (N,).
+
+        Of many columns some are looked at, evenly spaced.
+        """
+        columns = _spaced(values.shape[1], MOST_COLUMNS)
+        values, passed = values[:, columns], np.zeros((len(values), len(columns)), dtype=np.uint8)
+        for ends in self.quantiles[:, columns]:
+            passed += ends < values
+            passed += ends <= values
+        return passed.sum(axis=1) / (2 * QUANTILES * max(len(columns), 1))
 
     def another_scale(self, prepared: Shaped) -> np.ndarray:
         """Whether the values of a row lie lower, or higher, than is usual, (N,) bool."""
@@ -86,14 +104,15 @@ class Marginals:
     def drift(self, prepared: Shaped, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Kolmogorov-Smirnov distance of each column to training, and its adjusted p, (D,) each.
 
-        Rows of one group count as one. At the quantiles alone the distance is, if anything, too
-        small, so that p is no smaller than it should be.
+        Rows of one group count together as one. At the quantiles alone the distance is, if
+        anything, too small, so that p is no smaller than it should be.
         """
         from scipy.stats import false_discovery_control, kstwo
 
-        distance = np.abs(self.shares(vectors(prepared)) - self.reached).max(axis=0)
+        distance = np.abs(self.shares(vectors(prepared), groups) - self.reached).max(axis=0)
         new, known = len(np.unique(groups)), int(self.groups[0])
-        p = kstwo.sf(distance, max(1, round(new * known / (new + known))))
+        values, at = np.unique(distance, return_inverse=True)  # p is slow, many are equal
+        p = kstwo.sf(values, max(1, round(new * known / (new + known))))[at]
         return distance, false_discovery_control(p)
 
     def save(self, folder: Path) -> None:
@@ -114,7 +133,16 @@ class Marginals:
 
 def some_rows(rows: int) -> np.ndarray:
     """The numbers of at most so many rows, evenly spaced."""
-    return np.unique(np.linspace(0, max(rows - 1, 0), min(rows, MOST_ROWS)).astype(int))
+    return _spaced(rows, MOST_ROWS)
+
+
+def _spaced(count: int, most: int) -> np.ndarray:
+    return np.unique(np.linspace(0, max(count - 1, 0), min(count, most)).astype(int))
+
+
+def _parts(columns: int) -> list[slice]:
+    """Blocks of columns: all at once would take several times the memory of the table."""
+    return [slice(first, first + BLOCK) for first in range(0, columns, BLOCK)]
 
 
 def missing_share(X: Shaped) -> np.ndarray:

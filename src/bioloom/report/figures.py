@@ -216,15 +216,15 @@ def by_distance(table: pd.DataFrame, label: str, against: str | None = None) -> 
 def learning_curve(table: pd.DataFrame, label: str, against: str | None, worth: str) -> Figure:
     """The primary metric of all models against the number of labels; `worth` is a sentence."""
     table = table[table["draw"] == "mean"]
-    sizes = table["labels"].unique()
+    sizes = table["rows"].unique()
 
     def draw(ax: Any) -> None:
         for rows, style in _styled(table, against):
-            ax.plot(rows["labels"], rows["value"], marker=".", **style)
-        ours = table[table["model"] == "model"]
-        ax.fill_between(ours["labels"], ours["low"], ours["high"], color=ACCENT, alpha=0.15)
+            ax.plot(rows["rows"], rows["value"], marker=".", **style)
+        ours = table[table["model"] == "model"].reindex(columns=["rows", "low", "high"])
+        ax.fill_between(ours["rows"], ours["low"], ours["high"], color=ACCENT, alpha=0.15)
         ax.set_xscale("log")
-        ax.set_xticks(sizes, [f"{size:,}" for size in sizes], minor=False)
+        ax.set_xticks(sizes, [f"{size:,.0f}" for size in sizes], minor=False)
         ax.minorticks_off()
         ax.set(xlabel="Labelled training rows", ylabel=fill(label, 34))
         legend(ax, loc="center left", bbox_to_anchor=(1, 0.5))

@@ -61,8 +61,9 @@ def train_task(
 
     `features` are by file name: `features`, and `features.<baseline>` where a baseline has its
     own; `options` are the task's keys application, kind, model, baselines, preprocess, positive,
-    high_above, threshold, horizons, transform and refit. Returns the model for new data, the model
-    before it was refitted, which has not seen the valid rows, and held_out.parquet.
+    high_above, threshold, horizons, transform and refit. Returns the model for new data, which
+    alone has marginals, the model before it was refitted, which has not seen the valid rows, and
+    held_out.parquet.
     """
     labels = labels_of(samples, options)
     recipes = make_recipes(features, options, labels.kind)
@@ -77,11 +78,14 @@ def train_task(
     }
     scored.settings = settings | known_of(samples.iloc[final.rows["train"]], labels, refitted=False)
     _tell(scored)
-    fitted = scored
+    fitted, rows = scored, final.rows["train"]
     if refits(options):
         print("refit the model on all rows", file=sys.stderr, flush=True)
         fitted = refit(scored, recipes["model"], labels, final, samples)
+        rows = np.sort(np.concatenate(list(final.rows.values())))
         fitted.settings = settings | known_of(samples, labels, refitted=True)
+    X = features["features"].rows(samples["sample_id"].iloc[rows])
+    fitted.marginals = Marginals.fit(X, fitted.preprocess.transform(X), final.units[rows])
     return fitted, scored, held_out
 
 
@@ -187,7 +191,6 @@ def fit(
         model=model,
         preprocess=preprocess,
         novelty=Novelty.fit(prepared["train"], prepared["valid"]) if keep else None,
-        marginals=Marginals.fit(X["train"], prepared["train"], units) if keep else None,
         outputs=labels.outputs,
     )
     unseen = Answered.of(fitted.raw(prepared["valid"]), labels, rows["valid"])
@@ -221,7 +224,6 @@ def refit(
         model=fitted.model.refitted(*shown, **given),
         preprocess=preprocess,
         novelty=Novelty.fit(axes, others, fitted.novelty),
-        marginals=Marginals.fit(X, prepared, partition.units[rows]),
     )
 
 
