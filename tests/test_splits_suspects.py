@@ -29,6 +29,13 @@ def test_usual_features_are_not_told():
     assert suspects(patients(n=200)[0]) == []
 
 
+def test_flags_and_columns_without_a_value_do_not_number_rows():
+    flag = np.arange(N) % 2 == 0
+    empty = pd.array([pd.NA] * N, dtype="Int64")
+    gaps = pd.Series(flag, dtype="boolean").mask(np.arange(N) < 5)
+    assert suspects(dosed(flag=flag, gaps=gaps, empty=empty)) == []
+
+
 def test_a_feature_that_correlates_with_a_target_is_told():
     samples = dosed()
     noise = np.random.default_rng(1).normal(size=N)

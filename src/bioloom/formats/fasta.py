@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,8 +13,8 @@ import pandas as pd
 from bioloom.errors import DataError
 from bioloom.formats.text import CONTROL, open_text
 
-VALUES = re.compile(r"\[([\w.-]+)=([^\]]*)\]|(?<![\w.\[-])([\w.-]+)=(.*?)(?=\s+[\w.-]+=|\s*\[|$)")
-"""A name and its value in a header, in brackets or not."""
+NAME = re.compile(r"(?:^|(?<=[\s\[]))([\w.-]+)=")
+"""Where a value begins in a header."""
 
 
 class Record(NamedTuple):
@@ -58,15 +59,24 @@ def header_values(records: Iterable[Record]) -> pd.DataFrame:
     A value without brackets ends where the next name begins, as UniProt writes them
     (`OS=Escherichia coli GN=lacI`). Of a name that is there twice the first value counts.
     """
-    rows = []
-    for record in records:
-        found = VALUES.findall(record.description)
-        rows.append({name: value.strip() for name, value in (_named(*f) for f in found[::-1])})
+    rows = [dict(reversed(list(_values(record.description)))) for record in records]
     return pd.DataFrame(rows, index=pd.Index([record.row for record in records]), dtype=object)
 
 
-def _named(inside: str, quoted: str, name: str, value: str) -> tuple[str, str]:
-    return (inside, quoted) if inside else (name, value)
+def _values(header: str) -> Iterator[tuple[str, str]]:
+    names, end = list(NAME.finditer(header)), 0
+    for found, following in pairwise([*names, None]):
+        assert found is not None
+        begin = found.start()
+        if begin < end:  # inside the brackets of another
+            continue
+        close = header.find("]", found.end()) if header[max(begin - 1, 0)] == "[" else -1
+        if close >= 0:
+            end = close + 1
+            yield found[1], header[found.end() : close].strip()
+        else:
+            rest = header[found.end() : following.start() if following else len(header)]
+            yield found[1], rest.partition("[")[0].strip()
 
 
 def iter_fasta(path: str | Path) -> Iterator[Record]:

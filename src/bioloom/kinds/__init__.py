@@ -29,6 +29,7 @@ Strata = dict[str, tuple[np.ndarray, tuple[str, ...]]]
 """Parts of test rows by name: a mask (A,), and the metrics that say something of the part."""
 
 ROW = ["repeat", "fold", "sample_id"]
+MOST_LOG = 80.0
 RERUN = "run the train step again: held_out and splits do not belong together"
 
 
@@ -252,7 +253,9 @@ def from_scale(values: np.ndarray, power: float) -> np.ndarray:
     """What `to_scale` made of numbers; below a square root of 0 there is none."""
     if power == 1:
         return values
-    return np.exp(values) if power == 0 else np.maximum(values, 0) ** (1 / power)
+    if power == 0:  # what is beyond is no answer, but no reason to end in an infinity
+        return np.exp(np.clip(values, -MOST_LOG, MOST_LOG))
+    return np.maximum(values, 0) ** (1 / power)
 
 
 def kind_names() -> list[str]:

@@ -290,6 +290,9 @@ def _finetune_mistakes(task: Task) -> list[str]:
             wrong.append((place, problem, "split by `method: holdout` or `column`"))
     if task.is_finetuned():
         wrong += _searches_of_finetuned(task)
+        if task.learning_curve:
+            problem = "a learning curve would score fewer labels on features that know all of them"
+            wrong.append(("features", problem, "leave `evaluate: learning_curve` out"))
         if task.refit:
             problem = "refit: true would teach from features that know the labels of some rows"
             wrong.append(("features", problem, "leave `refit` out"))

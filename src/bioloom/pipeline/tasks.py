@@ -349,7 +349,8 @@ class Task:
     @property
     def curve_options(self) -> Section:
         """What that step must know: how models are trained, and on how many labels."""
-        return self.seen("train") | {"learning_curve": self.evaluate["learning_curve"]}
+        seen = without(self.seen("learning_curve"), "evaluate")
+        return seen | {"learning_curve": self.evaluate["learning_curve"]}
 
     def seen(self, step: str) -> Section:
         """What a step may know of all sections: those that say anything."""

@@ -106,22 +106,32 @@ def _split_by_end(samples: pd.DataFrame, options: dict, rng: np.random.Generator
     ends = samples["group"].str.split(ENDS_BY, expand=True, regex=False).to_numpy(str)
     names, families = np.unique(ends, return_inverse=True)
     families = families.reshape(ends.shape)
+    pairs = _pairs_of(families, len(names))
     side = np.zeros(len(names), dtype=int)  # train; 1 valid, 2 test
+    own = np.zeros(len(samples), dtype=int)  # the same of pairs
     order = rng.permutation(len(names))
     for part, fraction in ((2, options["test"]), (1, options["valid"])):
-        wanted = fraction * len(samples)
+        held = 0
         for family in order[side[order] == 0]:
-            own = side[families].max(axis=1)
-            added = ((families == family).any(axis=1) & (own < part)).sum()
-            if (own == part).sum() + added <= wanted:
-                side[family] = part
-    sides = side[families]
-    place = sides.argmax(axis=1)  # of two new ends the first
-    split = np.array(SPLITS)[sides.max(axis=1)]
+            added = pairs[family][own[pairs[family]] < part]
+            if held + len(added) <= fraction * len(samples):
+                side[family], own[added] = part, part
+                held += len(added)
+    place = side[families].argmax(axis=1)  # of two new ends the first
+    split = np.array(SPLITS)[own]
     unit = families[np.arange(len(families)), place]
     splits = _partition(samples, unit, (0, 0), split)
     check_splits(splits, samples)
     return splits
+
+
+def _pairs_of(families: np.ndarray, count: int) -> list[np.ndarray]:
+    """The numbers of the pairs of each family, of families (N, 2) of their ends."""
+    both = families[:, 0] != families[:, 1]
+    ends = np.concatenate([families[:, 0], families[both, 1]])
+    pairs = np.concatenate([np.arange(len(families)), np.flatnonzero(both)])
+    cuts = np.cumsum(np.bincount(ends, minlength=count))[:-1]
+    return np.split(pairs[np.argsort(ends, kind="stable")], cuts)
 
 
 def _partition(

@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 
 from bioloom.privacy.names import certain_kind
-from bioloom.privacy.values import are_rows
 from bioloom.samples import feature_columns, label_columns
-from bioloom.samples.columns import has_classes, is_number
+from bioloom.samples.columns import has_classes, is_flag, is_number
 
 CORRELATED = 0.95
 PURE = 0.98
@@ -107,5 +106,7 @@ def _names_rows(column: pd.Series) -> bool:
 
 def _numbers_rows(column: pd.Series) -> bool:
     """Whether the numbers count by one, in this order or another."""
-    counts = column.max() - column.min() == len(column) - 1
-    return bool(counts and column.notna().all()) and are_rows(sorted(column))
+    if is_flag(column):
+        return False
+    values = np.sort(column.to_numpy(dtype=float, na_value=np.nan))
+    return len(values) > 1 and bool((np.diff(values) == 1).all())
