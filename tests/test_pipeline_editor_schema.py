@@ -12,6 +12,7 @@ import yaml
 from bioloom.evaluation.evaluate import OPTIONS as EVALUATE
 from bioloom.explanation.explain import DEFAULTS as EXPLAIN
 from bioloom.fitted.preprocess import DEFAULTS as PREPROCESS
+from bioloom.options import Option
 from bioloom.pipeline.editor_schema import as_text, config_schema, task_schema
 
 ROOT = Path(__file__).parents[1]
@@ -41,8 +42,9 @@ def test_defaults_are_those_of_the_steps(section: str, options: dict):
     definitions = task_schema()["$defs"]
     said = {**definitions["task"]["properties"], "preprocess": definitions["preprocess"]}[section]
     defaults = {name: schema.get("default") for name, schema in said["properties"].items()}
+    usual = {name: v.default if isinstance(v, Option) else v for name, v in options.items()}
     # An empty mapping is no default that needs to be said.
-    assert defaults == {name: None if value == {} else value for name, value in options.items()}
+    assert defaults == {name: None if value == {} else value for name, value in usual.items()}
 
 
 @pytest.mark.parametrize("file", [*TASKS, *CONFIGS], ids=lambda file: str(file.relative_to(ROOT)))

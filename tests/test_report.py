@@ -490,7 +490,7 @@ def chromium(folder: Path, *options: str) -> str:
         [
             *(CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"),
             *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-            *("--hide-scrollbars", "--virtual-time-budget=4000"),
+            *("--hide-scrollbars", "--virtual-time-budget=30000"),
             f"--user-data-dir={folder / 'profile'}",
             *options,
         ],
@@ -520,7 +520,7 @@ def test_pages_fit_each_width_and_request_nothing(report, tmp_path):
             f'<iframe src="{n}.html" style="width:{w}px;height:900px;border:0"></iframe>'
             for w in WIDTHS
         ]
-    (tmp_path / "frames.html").write_text(f"<!doctype html>{''.join(frames)}{LISTEN}")
+    (tmp_path / "frames.html").write_text(f"<!doctype html><body>{LISTEN}{''.join(frames)}")
     dom = chromium(tmp_path, "--dump-dom", (tmp_path / "frames.html").as_uri())
     measured = [tuple(map(int, found)) for found in re.findall(r"measured (\d+) (\d+) (\d+)", dom)]
     assert len(measured) == len(frames)

@@ -43,10 +43,10 @@ class Fitted:
     """Of a model for new data; those that only predict held-out rows have none."""
     outputs: list[str]
     """Names of classes, labels or targets, or ["label"]."""
-    marginals: Marginals | None = None
-    """The same, of the last one alone; models trained before there were any have none."""
     calibration: Calibration = field(default_factory=Calibration)
     settings: dict[str, Any] = field(default_factory=dict)
+    marginals: Marginals | None = None
+    """Of the last model for new data alone; those trained before there were any have none."""
 
     def scores(self, X: Shaped) -> np.ndarray:
         """Calibrated probabilities of classes or labels (A, C), or predicted values (A, targets).

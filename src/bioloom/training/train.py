@@ -238,6 +238,8 @@ def _wrong(fitted: Fitted, unseen: Answered) -> np.ndarray | None:
         return None
     if kind.output == "classes":
         return kind.decide(scores, fitted.calibration) != unseen.y
+    if unseen.y.size != scores.size:
+        return None
     error = pd.DataFrame(np.abs(scores - unseen.y.reshape(scores.shape))).mean(axis=1).to_numpy()
     return error > np.nanmedian(error)
 
