@@ -214,6 +214,23 @@ def test_a_task_that_says_nothing_is_refused_by_name(content, told, tmp_path):
     refused(lambda: predict.load(tmp_path / "model"), "is not known")
 
 
+def test_labels_of_a_scored_data_set_are_not_asked_of_new_data(tmp_path):
+    columns = {"id": "record", "label": "diagnosis"}
+    trained = {
+        "application": "disease_diagnosis",
+        "datasets": {
+            "outside": {"clinical": "o.csv", "columns": columns, "scored": True},
+            "training": {"clinical": "t.csv", "columns": columns},
+        },
+    }
+    new = predict.new_task(trained, tmp_path, {"clinical": "b.csv"})["datasets"]["new"]
+    assert new["columns"] == {"id": "record"}
+    assert "scored" not in new
+    trained["datasets"]["ward"] = {"clinical": "w.csv", "columns": {"id": "patient"}}
+    new = predict.new_task(trained, tmp_path, {"clinical": "b.csv"})["datasets"]["new"]
+    assert new["columns"] == {"id": "patient"}
+
+
 def test_a_file_of_no_source_is_refused_where_none_is_usual():
     application = get_application("gene_expression")
     refused(lambda: predict.by_source(["a.fa"], application), "`<source>=<file>`, of sequences")

@@ -166,9 +166,12 @@ def new_task(
     """
     application = get_application(trained["application"])
     datasets = trained["datasets"]
-    like = next((name for name in datasets if name != "training"), "training")
+    # The first data set without labels; where all have some, they are no part of the new data.
+    unlabelled = (n for n, block in datasets.items() if n != "training" and not block.get("scored"))
+    like = next(unlabelled, next(iter(datasets)))
     options = {k: v for k, v in datasets[like].items() if k not in application.all_sources}
-    if like == "training" and "columns" in options:
+    labelled = like == "training" or datasets[like].get("scored")
+    if labelled and "columns" in options:
         columns = options["columns"].items()
         options["columns"] = {role: name for role, name in columns if role not in OUTCOME}
     # What is no file of the new data is as in training, such as a genome.

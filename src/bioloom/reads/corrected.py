@@ -5,13 +5,15 @@ from __future__ import annotations
 import gzip
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-import dnaio
 import numpy as np
 
 from bioloom.files import replacing
 from bioloom.reads.sequences import LETTERS, Reads, decode, fastq_records
+
+if TYPE_CHECKING:
+    from dnaio import SequenceRecord
 
 COLUMNS = ("file", "record", "name", "position", "read", "corrected", "quality", "by")
 
@@ -25,6 +27,8 @@ def write_corrected(
     A change that the spectrum alone would not have made is the autoencoder's. Records and positions
     count from 1. Letters that are not changed keep their case.
     """
+    import dnaio
+
     read = total = 0
     with replacing(folder / "changes.tsv.gz") as temporary, gzip.open(temporary, "wt", 3) as log:
         log.write("\t".join(COLUMNS) + "\n")
@@ -55,7 +59,7 @@ def _changed(sequence: str, codes: np.ndarray, at: np.ndarray) -> str:
 def _log(
     log: TextIO,
     place: tuple[int, int],
-    entry: dnaio.SequenceRecord,
+    entry: SequenceRecord,
     own: tuple[np.ndarray, np.ndarray, np.ndarray],
     changed: np.ndarray,
 ) -> None:

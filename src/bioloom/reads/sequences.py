@@ -6,13 +6,15 @@ import zlib
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import dnaio
 import numpy as np
-from isal import isal_zlib
 
 from bioloom.errors import DataError
+from bioloom.reads.programs import require
+
+if TYPE_CHECKING:
+    from dnaio import SequenceRecord
 
 UNKNOWN = 4  # N and every other letter that is no base
 CODES = np.full(256, UNKNOWN, np.uint8)
@@ -75,8 +77,12 @@ def joined(parts: Sequence[Reads]) -> Reads:
     return Reads(codes, qualities, np.concatenate([[0], np.cumsum(lengths)]))
 
 
-def fastq_records(file: str | Path) -> Iterator[dnaio.SequenceRecord]:
+def fastq_records(file: str | Path) -> Iterator[SequenceRecord]:
     """The records of a FASTQ file one by one; DataError where it is cut off or no FASTQ."""
+    require("dnaio")
+    import dnaio
+    from isal import isal_zlib
+
     try:
         with dnaio.open(file, fileformat="fastq", open_threads=0) as records:
             yield from records
