@@ -17,6 +17,7 @@ from bioloom.files import read_json, write_json
 from bioloom.formats.bif import write_bif
 from bioloom.kinds import get_kind
 from bioloom.report.described import described, filled_in
+from bioloom.report.layout import signed
 from bioloom.report.new_data import _counts, new_data
 from bioloom.report.overview import build_overview
 from bioloom.report.page import _networks, build_page, score_table
@@ -407,6 +408,23 @@ def test_no_rest_tells_how_rare_a_class_of_persons_is(counts, told):
     values = pd.Series([name for name, count in counts.items() for _ in range(count)], dtype=str)
     assert _counts(values, private=True) == told
     assert _counts(values, private=False) == counts
+
+
+def test_a_difference_without_an_interval_is_told_without(tmp_path):
+    """As of an unbounded score whose resamples do not differ."""
+    files = task_files(tmp_path / "toy", "binary")
+    metrics = read_json(files["metrics"])
+    against = metrics["difference"].pop("against")
+    metrics["difference"] = {"against": against, "value": metrics["difference"]["value"]}
+    primary = metrics["primary"]
+    for scores in (metrics["test"], *metrics["baselines"].values()):
+        for end in ("low", "high"):
+            scores.pop(f"{primary}_{end}", None)
+    write_json(metrics, files["metrics"])
+    page, overview = tmp_path / "toy/report.html", tmp_path / "report.html"
+    build_page("toy", files, page, overview=overview)
+    build_overview({"toy": {"metrics": files["metrics"], "page": page}}, {}, overview)
+    assert signed(metrics["difference"]["value"]) in overview.read_text()
 
 
 def test_what_a_task_lacks_is_left_out(tmp_path):

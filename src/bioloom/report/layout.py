@@ -67,9 +67,10 @@ def signed(value: float) -> str:
 
 
 def interval(low: float | None, high: float | None, with_sign: bool = False) -> str:
-    """The ends of an interval; nothing where there is none."""
+    """The ends of an interval; nothing where there is none: templates hand on what is undefined."""
     told = signed if with_sign else score
-    return "" if low is None or high is None else f"{told(low)} to {told(high)}"
+    has_ends = isinstance(low, int | float) and isinstance(high, int | float)
+    return f"{told(low)} to {told(high)}" if has_ends else ""
 
 
 def plain(value: Any) -> str:
