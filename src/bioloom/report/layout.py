@@ -69,8 +69,9 @@ def signed(value: float) -> str:
 def interval(low: float | None, high: float | None, with_sign: bool = False) -> str:
     """The ends of an interval; nothing where there is none: templates hand on what is undefined."""
     told = signed if with_sign else score
-    has_ends = isinstance(low, int | float) and isinstance(high, int | float)
-    return f"{told(low)} to {told(high)}" if has_ends else ""
+    if isinstance(low, int | float) and isinstance(high, int | float):
+        return f"{told(low)} to {told(high)}"
+    return ""
 
 
 def plain(value: Any) -> str:
