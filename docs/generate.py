@@ -264,7 +264,8 @@ def _predictions(path: Path) -> str:
     task = rows.pop("task")[0]
     head = ["column", *(f"row {i + 1}" for i in rows.index)]
     lines = [[f"`{column}`", *map(_cell, rows[column].str.slice(0, 40))] for column in rows]
-    return f"How predictions look, here the first of a run of `{task}`:\n\n{_grid(head, lines)}\n"
+    run = f"here the first of a run of `{task}`, or of a smaller form of it"
+    return f"How predictions look, {run}:\n\n{_grid(head, lines)}\n"
 
 
 def _grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

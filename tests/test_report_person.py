@@ -76,7 +76,7 @@ def test_names_are_text_and_files_are_safe(made: dict[str, str]) -> None:
         ),
         (
             {"prediction": 34.25, "low": 20.0, "high": 47.5},
-            {"prediction": "34.2", "interval, to hold 90%": "20 to 47.5"},
+            {"prediction": "34.25", "interval, to hold 90%": "20 to 47.5"},
         ),
         ({"prediction": None, "low": None, "high": None}, None),
     ],

@@ -9,7 +9,6 @@ from typing import Any
 import yaml
 
 from bioloom.pipeline.project import Project, read_project
-from bioloom.pipeline.verify import verify
 
 HELP = "check the configuration and the sources, or the results"
 LOCK = Path("snakemake.lock")
@@ -25,6 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(results: bool = False) -> None:
     """Print a line a task, or one on all results; DataError with all that is wrong."""
     if results:
+        from bioloom.pipeline.verify import (
+            verify,
+        )  # with Snakemake, which other commands do without
+
         print(verify(LOCK))
         return
     for name, task in project_here().tasks.items():

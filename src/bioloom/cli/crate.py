@@ -12,9 +12,6 @@ from pathlib import Path
 
 from bioloom.cli.check import LOCK
 from bioloom.files import write_json
-from bioloom.pipeline.crate import Stated, crate_of
-from bioloom.pipeline.lock import read_lock
-from bioloom.pipeline.verify import verify
 
 HELP = "describe the results as an RO-Crate"
 OUT = Path("ro-crate-metadata.json")
@@ -31,6 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(license: str, name: str, description: str) -> None:
     """Write the metadata; DataError where a result is not what was made."""
+    # With Snakemake, which other commands do without.
+    from bioloom.pipeline.crate import Stated, crate_of
+    from bioloom.pipeline.lock import read_lock
+    from bioloom.pipeline.verify import verify
+
     print(verify(LOCK))
     content = crate_of(read_lock(LOCK), Stated(name, description, license, date.today()))
     write_json(content, OUT)

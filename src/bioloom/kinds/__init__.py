@@ -30,6 +30,7 @@ Strata = dict[str, tuple[np.ndarray, tuple[str, ...]]]
 
 ROW = ["repeat", "fold", "sample_id"]
 MOST_LOG = 80.0
+"""Of a logarithm that is turned back: what is beyond is no answer."""
 RERUN = "run the train step again: held_out and splits do not belong together"
 
 
@@ -253,7 +254,7 @@ def from_scale(values: np.ndarray, power: float) -> np.ndarray:
     """What `to_scale` made of numbers; below a square root of 0 there is none."""
     if power == 1:
         return values
-    if power == 0:  # what is beyond is no answer, but no reason to end in an infinity
+    if power == 0:
         return np.exp(np.clip(values, -MOST_LOG, MOST_LOG))
     return np.maximum(values, 0) ** (1 / power)
 

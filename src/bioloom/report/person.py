@@ -17,7 +17,7 @@ from bioloom.application import get_application
 from bioloom.files import file_names
 from bioloom.kinds._calibration import COVERAGE
 from bioloom.kinds.survival import FREE, RISK
-from bioloom.report.layout import write_page
+from bioloom.report.layout import plain, write_page
 
 TEMPLATE, INDEX = "person.html", "index"
 MOST_ROWS = 12
@@ -114,10 +114,10 @@ def in_words(row: pd.Series) -> dict[str, str]:
         elif name == "probability":
             said[name] = f"{value:.1%}"
         elif name != "prediction" or not has_risks:
-            said[name.replace("_", " ")] = _plain(value)
+            said[name.replace("_", " ")] = _told(value)
     if not _absent(row.get("low")):
         ends = (row["low"], row["high"])
-        known = f"{_plain(ends[0])} to {_plain(ends[1])}" if np.isfinite(ends).all() else ""
+        known = f"{_told(ends[0])} to {_told(ends[1])}" if np.isfinite(ends).all() else ""
         said[f"interval, to hold {share}"] = known or "not known: too few rows to fit it"
     return said
 
@@ -132,7 +132,7 @@ def values(known: pd.DataFrame, person: str) -> tuple[dict[str, str], list[str]]
     if person not in known.index:
         return {}, []
     row = known.loc[person]
-    said = {str(name): _plain(value) for name, value in row.items() if not _absent(value)}
+    said = {str(name): _told(value) for name, value in row.items() if not _absent(value)}
     return said, [str(name) for name, value in row.items() if _absent(value)]
 
 
@@ -143,7 +143,7 @@ def shown(name: str, table: pd.DataFrame) -> dict[str, Any]:
     told = table.loc[order].drop(columns="sample_id")
     if told["outcome"].nunique() == 1:
         told = told.drop(columns="outcome")
-    rows = [[_plain(value) for value in row] for row in told.head(MOST_ROWS).to_numpy(object)]
+    rows = [[_told(value) for value in row] for row in told.head(MOST_ROWS).to_numpy(object)]
     head = [str(column).replace("_", " ") for column in told]
     return {"title": title, "head": head, "rows": rows, "left": len(told) - len(rows)}
 
@@ -152,12 +152,8 @@ def _absent(value: Any) -> bool:
     return value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value))
 
 
-def _plain(value: Any) -> str:
+def _told(value: Any) -> str:
     """A value in a readable form."""
     if _absent(value):
         return "–"
-    if isinstance(value, bool | np.bool_):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-    return str(value)
+    return plain(value.item() if isinstance(value, np.generic) else value)

@@ -52,10 +52,10 @@ def sequence_clusters(sequences: list[str], identity: float) -> np.ndarray:
     clusters reaches it. The price is chaining: look at the largest cluster before use.
     """
     upper = np.array([s.upper() for s in sequences], dtype=object)
-    distinct, texts = pd.factorize(upper)
     if len(upper) <= MOST_SHARED:
         i, j = np.nonzero(_all_identities(upper) >= identity)
         return pd.factorize(connected(i, j, len(upper)))[0]
+    distinct, texts = pd.factorize(upper)
     cluster = np.arange(len(texts))
 
     def linked(i: np.ndarray, j: np.ndarray) -> np.ndarray:
