@@ -495,16 +495,6 @@ def test_letters_that_are_words_are_spaced(model_folder, tmp_path):
     np.testing.assert_allclose(X.item(0), _plain_states(tmp_path, "M K T")[1:-1], atol=5e-3)
 
 
-def test_the_example_of_the_readme_runs(model_folder, tmp_path, monkeypatch, capsys):
-    readme = (Path(__file__).parents[1] / "README.md").read_text()
-    code = readme.split("```python\n")[1].split("```")[0]
-    (tmp_path / "my").mkdir()
-    shutil.copytree(model_folder("esm"), tmp_path / "my/esm2")
-    monkeypatch.chdir(tmp_path)
-    exec(code, {})  # noqa: S102
-    assert capsys.readouterr().out.startswith("(2, 32) ")
-
-
 @pytest.mark.parametrize("family", ["esm", "t5"])
 def test_the_untrained_twin_keeps_nothing_but_the_make(family, model_folder, tmp_path):
     folder, store = model_folder(family), tmp_path / "store"
