@@ -57,6 +57,10 @@ def write_tasks(folder, **tasks):
         ),
         (lambda t: t["features"].update(pool="mean"), "did you mean 'pooling'"),
         (lambda t: t["datasets"]["training"].update(sequences="no.csv"), "no such file 'no.csv'"),
+        (
+            lambda t: t["datasets"]["training"].update(sequences="n" * 300),
+            "File name too long: 'nnn",
+        ),
         (lambda t: t["datasets"]["training"].pop("sequences"), "non-empty|'sequences' is missing"),
         (lambda t: t.pop("application"), "'application' is a required property"),
         (lambda t: t["baselines"].update(naive={"model": {"name": "svm"}}), "naive"),

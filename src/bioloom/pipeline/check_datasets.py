@@ -160,10 +160,18 @@ def missing_files(task: Task) -> list[str]:
 
 
 def missing_file(place: str, source: Any) -> list[str]:
-    """That a source is a file of the user's which is not there, as a list of none or one."""
-    if not isinstance(source, str) or os.path.exists(source):  # False of a name that is too long
+    """That a source is a file of the user's which cannot be had, as a list of none or one."""
+    if not isinstance(source, str):
         return []
-    return [f"{place}: no such file {source!r}"]
+    try:
+        os.stat(source)
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # of a zero byte
+        problem = "no such file"
+    except OSError as error:  # a name that is too long, a folder that may not be read
+        problem = f"{error.strerror}:"
+    else:
+        return []
+    return [f"{place}: {problem} {source!r}"]
 
 
 def source_mistakes(place: str, source: Any) -> list[str]:

@@ -220,7 +220,9 @@ class Task:
         found = [
             str(file)
             for path in map(Path, given)
-            for file in (sorted(filter(Path.is_file, path.rglob("*"))) if path.is_dir() else [path])
+            for file in (
+                sorted(filter(Path.is_file, path.rglob("*"))) if os.path.isdir(path) else [path]
+            )
         ]
         if reads is None:
             return found
