@@ -68,7 +68,7 @@ def dataset_mistakes(task: Task, dataset: str) -> list[str]:
     for name in others.get("read", {}):
         mistakes += mistakes_of(f"{place}.read", _check_read, task, dataset, name)
     mistakes += mistakes_of(f"{place}.reads", _check_reads, task, dataset)
-    return mistakes or mistakes_of(place, check_paths, _read_files(task, dataset))
+    return mistakes or mistakes_of(place, lambda: check_paths(_read_files(task, dataset)))
 
 
 def _check_options(task: Task, dataset: str, options: Mapping[str, Any]) -> None:
