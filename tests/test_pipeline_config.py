@@ -62,6 +62,7 @@ def write_tasks(folder, **tasks):
             "File name too long: 'nnn",
         ),
         (lambda t: t["datasets"]["training"].pop("sequences"), "non-empty|'sequences' is missing"),
+        (lambda t: t["datasets"]["training"].update(columns=None), "columns: None is not of type"),
         (lambda t: t.pop("application"), "'application' is a required property"),
         (lambda t: t["baselines"].update(naive={"model": {"name": "svm"}}), "naive"),
         (lambda t: t["datasets"].pop("training"), "`training` is missing"),
@@ -83,7 +84,7 @@ def write_tasks(folder, **tasks):
         (lambda t: t["datasets"]["training"].update(columns={"lable": 1}), "mean 'label'"),
         (
             lambda t: t["datasets"]["training"].update(columns=5),
-            "`training: columns` takes a mapping",
+            "columns: 5 is not of type 'object'",
         ),
         (lambda t: t["datasets"]["training"].update(read={"sequence": {}}), "mean 'sequences'"),
         (lambda t: t.update(evaluate={"primary": "aurco"}), "evaluate.primary: .*mean 'auroc'"),
