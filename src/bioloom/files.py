@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -220,6 +221,21 @@ def sha256(path: str | Path, of_file: Callable[[Path], str] = file_sha256) -> st
         return of_file(path)
     lines = (f"{member.relative_to(path)} {of_file(member)}\n" for member in members(path))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[bool]:
+    """Hold a file's lock, which the kernel lets go even when the process is killed.
+
+    False on file systems without locks, such as some of clusters: others may be at work, too.
+    """
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            is_held = True
+        except OSError:
+            is_held = False
+        yield is_held
 
 
 def members(folder: Path) -> list[Path]:

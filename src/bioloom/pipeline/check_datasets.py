@@ -166,12 +166,10 @@ def missing_file(place: str, source: Any) -> list[str]:
     try:
         os.stat(source)
     except (FileNotFoundError, NotADirectoryError, ValueError):  # of a zero byte
-        problem = "no such file"
+        return [f"{place}: no such file {source!r}"]
     except OSError as error:  # a name that is too long, a folder that may not be read
-        problem = f"{error.strerror}:"
-    else:
-        return []
-    return [f"{place}: {problem} {source!r}"]
+        return [f"{place}: {error.strerror}: {source!r}"]
+    return []
 
 
 def source_mistakes(place: str, source: Any) -> list[str]:
