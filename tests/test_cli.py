@@ -79,7 +79,11 @@ def test_each_model_says_what_it_is(name, capsys):
 @pytest.mark.parametrize("name", application_names())
 def test_each_application_says_what_it_reads(name, capsys):
     main(["applications", name])
-    assert "predicts" in capsys.readouterr().out
+    lines = capsys.readouterr().out.splitlines()
+    assert "predicts" in lines[1]
+    options = [line for line in lines if line.startswith("    ")]
+    told = r"    [\w.<>]+:( .+?)?( \(one of .+\))?  \S.*"
+    assert [line for line in options if not re.fullmatch(told, line)] == []
 
 
 def test_jobs_are_told_by_name_with_how_many_are_done():

@@ -35,18 +35,18 @@ from bioloom.formats.xlsx import SHEET_OPTIONS, read_sheet
 from bioloom.options import Option, complete_options, named_columns
 
 MISSING = ["NA", "N/A", "n/a", "NaN", "nan", "NULL", "null"]
-# `skip` lines are left out before the header, `column_names` stand for one that is not there; the
-# separator is `;`, tab or comma, whichever the header is made of; `missing` has further words for a
-# missing value, `not_missing` those of `MISSING` that are values here; with `decimal: comma` 1,5 is
-# a number. The others are of Excel (`formats.xlsx`).
 READ_OPTIONS: dict[str, Any] = {
-    "header": True,
-    "column_names": [],
-    "skip": 0,
-    "separator": None,
-    "missing": [],
-    "not_missing": [],
-    "decimal": Option("point", choices=("point", "comma")),
+    "header": Option(True, about="whether the first line names the columns"),
+    "column_names": Option([], about="of a table without a header"),
+    "skip": Option(0, about="lines that are left out before the header"),
+    "separator": Option(
+        None, about="between columns; null is `;`, tab or comma, whichever the header is made of"
+    ),
+    "missing": Option([], about="further words for a missing value"),
+    "not_missing": Option([], about=f"words that are values here, of {', '.join(MISSING)}"),
+    "decimal": Option(
+        "point", choices=("point", "comma"), about="mark of decimals: with comma 1,5 is a number"
+    ),
     **SHEET_OPTIONS,
 }
 EXCEL = ".xlsx"

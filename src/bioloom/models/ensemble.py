@@ -36,6 +36,7 @@ class Model(Estimator):
     takes = ("vectors", "tokens", "links")
 
     of: Members = field(default_factory=list)
+    """The members, each `{name: <model>, <parameter>: ...}`."""
     class_weight: Literal["balanced"] | None = None
     """Of all members that do not say it themselves."""
 
