@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -10,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from bioloom import __version__
-from bioloom.errors import one_line_errors
+from bioloom.errors import CALLED, one_line_errors
 
 COMMANDS = (
     *("init", "check", "run", "predict", "compare", "embed", "crate"),
@@ -42,6 +43,7 @@ def command_line() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit code is 2 for what a user can mend, told in the last line."""
+    os.environ[CALLED] = "bioloom run"
     parser = command_line()
     chosen, rest = parser.parse_known_args(arguments)
     # What this program does not know is Snakemake's.
