@@ -94,12 +94,14 @@ rule train:
     wildcards: task=heart
     resources: tmpdir=/tmp
 3 of 10 steps (30%) done
+at work: train heart: model, partition 3 of 16
 rule extract_features:
     wildcards: task=heart, dataset=ward, features=features
 """.splitlines()
     lines = list(run.told(said))
     assert [line.split() for line in lines] == [
         ["train", "heart"],
+        "[3/10] train heart: model, partition 3 of 16".split(),
         ["[3/10]", "extract", "features", "heart,", "ward,", "features"],
     ]
 

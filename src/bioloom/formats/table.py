@@ -120,7 +120,7 @@ def typed_table(
     columns: Mapping[str, pa.Array], path: Path, words: Words | None = None
 ) -> pd.DataFrame:
     """Columns of one length that have types, indexed from 1; whole numbers with gaps stay whole."""
-    words = words or Words.of(READ_OPTIONS)
+    words = words or Words.of(complete_options({}, READ_OPTIONS, "read"))
     gaps = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
     typed: dict[str, Any] = {}
     for name, column in columns.items():
