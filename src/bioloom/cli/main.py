@@ -36,7 +36,12 @@ def command_line() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     for name in COMMANDS:
         module = _module(name)
-        own = commands.add_parser(name, help=module.HELP, description=module.__doc__)
+        own = commands.add_parser(
+            name,
+            help=module.HELP,
+            description=module.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         module.add_arguments(own)
     return parser
 

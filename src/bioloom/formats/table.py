@@ -17,7 +17,9 @@ import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -49,6 +51,7 @@ READ_OPTIONS: dict[str, Any] = {
     ),
     **SHEET_OPTIONS,
 }
+FIRST_LINES = 20
 EXCEL = ".xlsx"
 SEPARATORS = {".csv": ",", ".dat": ",", ".data": ","} | dict.fromkeys(
     (".tsv", ".txt", ".tab"), "\t"
@@ -114,6 +117,26 @@ def read_matrix(path: Path, **read: Any) -> tuple[pd.Series, pd.DataFrame]:
         table = _pointed(_frame(found, words, path), options, path)
     columns = {name: numbers(table[name], path) for name in table.columns[1:]}
     return text(table.iloc[:, 0]), pd.DataFrame(columns, index=table.index)
+
+
+def names_in_text(path: Path, **read: Any) -> list[str] | None:
+    """The names of a table's columns by its first lines alone; None where these do not tell.
+
+    Of Parquet and Excel they do not, nor where reading stops: what is wrong there is told with its
+    row when the whole file is read. DataError for a file that is empty or no text.
+    """
+    if _ending(path) not in SEPARATORS:
+        return None
+    options = complete_options(read, READ_OPTIONS, "read")
+    with open_text(path) as lines:
+        first = "".join(islice(lines, options["skip"] + FIRST_LINES))
+    with TemporaryDirectory(prefix="bioloom-") as folder:
+        beginning = Path(folder, f"first{_ending(path)}")
+        beginning.write_bytes(first.encode())
+        try:
+            return _delimited(beginning, options).names
+        except DataError:
+            return None
 
 
 def typed_table(
