@@ -22,7 +22,7 @@ FEWEST_OF_LABEL = 5
 SHORTEST_NAME = 5
 """Letters from which on two names of classes are alike by a slip and not by chance."""
 SHORTEST_EXCHANGED = 4
-"""The same, where two letters are exchanged in words: codes in capitals are made of the same few."""
+"""The same where two letters are exchanged, and it is no code in capitals."""
 SHORT_WORD = 3
 """Letters of a last word that tells grades or types apart, at most."""
 SLIP_TIMES = 10
