@@ -19,6 +19,7 @@ from bioloom.errors import BEGIN
 from bioloom.files import read_json
 from bioloom.kinds import get_kind
 from bioloom.pipeline.home import HOME
+from bioloom.progress import MARK
 
 HELP = "run what changed, and say what came out"
 REPORT = Path("results/report.html")
@@ -94,7 +95,7 @@ def failure(code: int, said: list[str]) -> str:
 
 
 def told(lines: Iterable[str]) -> Iterator[str]:
-    """Of what Snakemake says: each job by name as it starts, and how many are done."""
+    """Of what Snakemake says: jobs by name as they start, how many are done, how far they are."""
     rule = done = ""
     for line in lines:
         if match := re.match(r"(?:local)?rule (\w+):$", line):
@@ -108,6 +109,8 @@ def told(lines: Iterable[str]) -> Iterator[str]:
             rule = ""
         elif match := re.match(r"(\d+) of (\d+) steps", line):
             done = f"[{match[1]}/{match[2]}]"
+        elif line.startswith(MARK):
+            yield f"{done:>9} {line.removeprefix(MARK)}"
         elif "Nothing to be done" in line:
             yield "Nothing changed: all results are current."
 

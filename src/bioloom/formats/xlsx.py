@@ -30,15 +30,12 @@ from bioloom.formats.delimited import Delimited
 from bioloom.options import Option
 from bioloom.privacy import dates
 
-# `sheet` is the name of one, where several are shown; `header_lines` of names stand above the rows
-# and are joined, after `skip` lines; `last_row` is that of the last patient, where sums and notes
-# follow. `date_order` is that of dates that are text.
 ORDERS = {"day first": True, "month first": False}
 SHEET_OPTIONS: dict[str, Any] = {
-    "sheet": Option(None, type=str),
-    "header_lines": Option(1, minimum=1),
-    "last_row": Option(None, type=int, minimum=1),
-    "date_order": Option(None, type=str, choices=(*ORDERS,)),
+    "sheet": Option(None, type=str, about="of an Excel file, where it shows several"),
+    "header_lines": Option(1, minimum=1, about="lines of names above the rows; they are joined"),
+    "last_row": Option(None, type=int, minimum=1, about="of data, where sums or notes follow"),
+    "date_order": Option(None, type=str, choices=(*ORDERS,), about="of dates that are text"),
 }
 FORMULA_CELL = re.compile(rb"<(\w+:)?f[ />]")
 _DAMAGE = (

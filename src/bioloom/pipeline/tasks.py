@@ -74,6 +74,11 @@ class Task:
         return "/".join((RESULTS, self.name, *parts))
 
     @property
+    def heading(self) -> str:
+        """What its pages are headed by: its title, or its name in words."""
+        return self.title or self.name.replace("_", " ").capitalize()
+
+    @property
     def code(self) -> Application:
         """The application's functions."""
         return get_application(self.application)
