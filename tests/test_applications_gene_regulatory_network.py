@@ -6,6 +6,7 @@ import pytest
 
 from bioloom.application import get_application
 from bioloom.errors import DataError
+from bioloom.features.extract import extract_features
 from bioloom.splits.leakage import audit
 from bioloom.splits.split import split_samples
 from tests.toys import refused, write
@@ -210,3 +211,65 @@ def test_genes_listed_twice_are_refused(files):
     pd.concat([table, table.iloc[:1]]).to_csv(files["genes"], index=False)
     with pytest.raises(DataError, match="more than once"):
         cleaned(files)
+
+
+@pytest.fixture
+def knockouts(files):
+    """Without g0 its targets fall, without g1 nothing does; both are lacking in two conditions."""
+    values = pd.read_csv(files["expression"], index_col=0)
+    rng = np.random.default_rng(1)
+    for name, fall in (("no_g0", 6.0), ("no_g0_again", 6.0), ("no_g1", 0.0), ("no_g1_again", 0.0)):
+        values[name] = rng.normal(size=GENES)
+        values.iloc[3:18, values.columns.get_loc(name)] -= fall
+    values.to_csv(files["expression"])
+    lacking = [("no_g0", "abc0"), ("no_g0_again", "g0"), ("no_g1", "g1"), ("no_g1_again", "g1")]
+    path = files["expression"].with_name("knockouts.csv")
+    pd.DataFrame(lacking, columns=["condition", "gene"]).to_csv(path, index=False)
+    return files | {"knockouts": path}
+
+
+def test_what_changes_without_a_gene_is_a_z_score_over_the_other_conditions(knockouts):
+    nodes = APPLICATION.ingest(knockouts, options()).nodes.set_index("node_id")
+    expression = nodes.filter(like="expression.")
+    assert [name for name in nodes if name.startswith("knockout.")] == [
+        "knockout.g0",
+        "knockout.g1",
+    ]
+    others = expression.drop(columns=["expression.no_g0", "expression.no_g0_again"])
+    changed = expression[["expression.no_g0", "expression.no_g0_again"]].mean(axis=1)
+    z = (changed - others.mean(axis=1)) / others.std(axis=1)
+    np.testing.assert_allclose(nodes["knockout.g0"], z, rtol=1e-4)
+
+
+def test_knock_outs_tell_the_targets_of_who_was_knocked_out(knockouts):
+    """Simulated: the expression is noise but for the knock-out of g0."""
+    raw = APPLICATION.ingest(knockouts, options())
+    samples = APPLICATION.clean(raw.samples, {}).samples
+    pairs = {"embedder": "table", "columns": [], "network": {"pairs": ["knockout", "correlation"]}}
+    made = extract_features(samples, APPLICATION, pairs, nodes=raw.nodes)[0].X
+    score = pd.Series(made.X[:, 0], index=pd.MultiIndex.from_frame(samples[["source", "target"]]))
+    assert made.network.X.shape[1] == 0  # no features of nodes
+    assert score["g2"].isna().all()  # it was not knocked out
+    known = samples.set_index(["source", "target"])["label"]
+    assert (
+        score["g0"][known["g0"] == "regulates"].min()
+        > score["g0"][known["g0"] != "regulates"].max()
+    )
+    assert score["g1"].max() < np.log1p(4)
+
+
+def test_a_condition_without_expression_is_named(knockouts):
+    write(knockouts["knockouts"], "condition,gene\nno_g0,g0\nno_g9,g9\n")
+    refused(
+        lambda: APPLICATION.ingest(knockouts, options()),
+        "no condition 'no_g9'",
+        "row 3",
+        "no_g0|one",
+    )
+
+
+def test_knock_outs_are_a_feature_and_a_baseline_by_default(knockouts):
+    datasets = {"training": dict.fromkeys(knockouts, "x.csv")}
+    filled = APPLICATION.defaults({"datasets": datasets})
+    assert "knockout" in filled["features"]["network"]["pairs"]
+    assert filled["baselines"]["knockout"]["features"]["network"]["pairs"] == ["knockout"]

@@ -68,7 +68,7 @@ def jobs(node: Node, field: str) -> list[str]:
     return said.split("\n") if said else []
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 120) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 300) -> None:
     """Until something holds."""
     end = time.monotonic() + seconds
     while not condition():
@@ -85,36 +85,33 @@ def without_results_of(project: Project, task: str) -> dict[Path, str]:
     return digests
 
 
-def test_a_job_without_memory_is_given_more_and_results_are_those_of_this_machine(
-    node: Node, project: Project, start
-):
-    """The controller stops while jobs run, and finds them again."""
+def test_results_are_those_of_this_machine_whatever_happened(node: Node, project: Project, start):
+    """An interrupted run leaves no job; the next one has a job that is killed for its memory.
+
+    It asks for a pretended GPU, and the controller stops while its jobs run. One test, since there
+    is one Slurm.
+    """
     made_here = without_results_of(project, "liver")
+    said = project.path("said.txt")
+    process = start()
+    wait_until(lambda: "R" in jobs(node, "%t") or process.poll() is not None)
+    process.send_signal(signal.SIGINT)
+    process.wait(timeout=120)
+    wait_until(lambda: not {"R", "PD", "CG"} & set(jobs(node, "%t")))
+
     known = len(jobs(node, "%i"))
     process = start(
         "--set-resources",
         "train:mem_mb=60 if attempt == 1 else 2000",
         "extract_features:slurm_extra='--gres=gpu:1'",
     )
-    wait_until(lambda: "R" in jobs(node, "%t")[known:])
+    wait_until(lambda: "R" in jobs(node, "%t")[known:] or process.poll() is not None)
     node.stop("slurmctld")
     node.start_controller()
-    said = project.path("said.txt")
-    assert process.wait(timeout=400) == 0, said.read_text()
+    assert process.wait(timeout=900) == 0, said.read_text()
     memory = jobs(node, "%m")[known:]
     assert "60M" in memory
     assert "2000M" in memory[memory.index("60M") :]
     assert any("gpu" in asked for asked in jobs(node, "%b")[known:])
     assert {file: sha256(file) for file in made_here} == made_here
-    assert project.planned() == set()
-
-
-def test_what_is_interrupted_leaves_no_job(node: Node, project: Project, start):
-    without_results_of(project, "liver")
-    process = start()
-    wait_until(lambda: "R" in jobs(node, "%t"))
-    process.send_signal(signal.SIGINT)
-    process.wait(timeout=60)
-    wait_until(lambda: not {"R", "PD", "CG"} & set(jobs(node, "%t")), 30)
-    project.snakemake()
     assert project.planned() == set()

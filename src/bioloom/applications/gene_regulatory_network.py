@@ -1,9 +1,10 @@
 """Which gene regulates which: expression and known edges in, ranked regulator-target edges out.
 
 Sources: `expression` (genes x conditions); `edges` (regulator, target), which new data may lack;
-optionally `genes` (names, operons, places on the genome), `genome` (FASTA) for the promoters, and
-`regulators` (a list). Samples: `sample_id, label, group, source, target`; nodes: `node_id, name,
-sequence` (the promoter), `expression.<condition>`.
+optionally `genes` (names, operons, places on the genome), `genome` (FASTA) for the promoters,
+`regulators` (a list) and `knockouts` (which gene a condition lacks). Samples: `sample_id, label,
+group, source, target`; nodes: `node_id, name, sequence` (the promoter), `expression.<condition>`,
+`knockout.<gene>`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from bioloom.application import Application
+from bioloom.arrays import EXPRESSION, KNOCKOUT
 from bioloom.errors import DataError
 from bioloom.formats.columns import numbers, require_columns, text, unique_ids
 from bioloom.formats.edges import read_links
@@ -41,6 +43,8 @@ OPTIONS: dict[str, Any] = {
 COLUMNS: dict[str, Any] = {
     "regulator": Option("regulator", about="of `edges`"),
     "target": Option("target", about="of `edges`, the gene that is regulated"),
+    "condition": Option("condition", about="of `knockouts`, as the expression names it"),
+    "knocked_out": Option("gene", about="of `knockouts`, the gene that the condition lacks"),
     "gene": Option(None, about="of `genes`, the id that the expression has"),
     "name": Option(None, about="of `genes`, another name that edges may have"),
     "operon": Option(None, about="of `genes`"),
@@ -106,20 +110,63 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
 
 
 def nodes(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
-    """Every gene with expression: `node_id, name, sequence, expression.<condition>`.
+    """Every gene with expression: `node_id, name, sequence`, and its measurements.
 
+    Those are `expression.<condition>` and `knockout.<gene>`, its z-score without that gene.
     `sequence` is the promoter, 200 bases before the start of the gene and 50 after it, on the
     gene's strand; missing for genes whose place is not known.
     """
     options = complete_options(options, OPTIONS, "datasets")
     genes = _genes(files, options)
-    expression = read_expression_source(files, "expression", options).T
+    measured = read_expression_source(files, "expression", options)
+    changes = _changes(files, genes, measured, options).reset_index(drop=True)
+    expression = measured.T
     table = pd.DataFrame({"node_id": expression.index})
     table["name"] = genes["name"].reindex(table["node_id"]).to_numpy()
     if "genome" in files:
         table["sequence"] = _promoters(files["genome"], genes, table["node_id"])
-    expression = expression.add_prefix("expression.").reset_index(drop=True)
-    return pd.concat([table, expression], axis=1)
+    expression = expression.add_prefix(EXPRESSION).reset_index(drop=True)
+    return pd.concat([table, expression, changes.add_prefix(KNOCKOUT)], axis=1)
+
+
+def _changes(
+    files: Mapping[str, Path],
+    genes: pd.DataFrame,
+    measured: pd.DataFrame,
+    options: Mapping[str, Any],
+) -> pd.DataFrame:
+    """Genes x genes that were knocked out: the mean z-score of the conditions without the latter.
+
+    z is by the mean and spread of a gene over all other conditions; 0 where it has no spread. No
+    columns without the source `knockouts`. DataError for a condition that the expression lacks.
+    """
+    if "knockouts" not in files:
+        return pd.DataFrame(index=measured.columns)
+    path, roles = files["knockouts"], column_names(options["columns"], COLUMNS)
+    table = read_source(path, "knockouts", options)
+    condition, gene = str(roles["condition"]), str(roles["knocked_out"])
+    require_columns(table, [condition, gene], path)
+    unknown = ~text(table[condition]).isin(measured.index)
+    if unknown.any():
+        raise DataError(
+            f"The expression has no condition {table[condition][unknown].iloc[0]!r}",
+            file=path,
+            row=int(table.index[unknown][0]),
+            column=condition,
+            hint=f"one that it has is {measured.index[0]!r}",
+        )
+    ids = _Ids(genes, options["aliases"], files.get("genes"))
+    lacking: dict[str, set[str]] = {}
+    for name, place in zip(text(table[gene]), text(table[condition]), strict=True):
+        for id in ids.of(name):
+            lacking.setdefault(id, set()).add(place)
+    changes = {}
+    for id in sorted(set(lacking) & set(measured.columns)):
+        without = measured.index.isin(lacking[id])
+        others = measured[~without]
+        spread = others.std().where(lambda s: s > 0)
+        changes[id] = ((measured[without].mean() - others.mean()) / spread).fillna(0.0)
+    return pd.DataFrame(changes, index=measured.columns)
 
 
 def _genes(files: Mapping[str, Path], options: Mapping[str, Any]) -> pd.DataFrame:
@@ -330,7 +377,8 @@ def inputs(table: pd.DataFrame) -> list[str]:
 
 def defaults(task: dict[str, Any]) -> dict[str, Any]:
     """A graph network with a kernel on expression and, with a genome, on promoters."""
-    pairs = ["correlation", "strength", "tempered_clr"]
+    knockouts = ["knockout"] if "knockouts" in task["datasets"]["training"] else []
+    pairs = ["correlation", "strength", "tempered_clr", *knockouts]
     network = {"profile": True, "context": 10, "pairs": pairs}
     gnn = {"name": "gnn", "width": 32, "weight_decay": 0.1, "hide": 1.0}
     letters = {"embedder": "kmer", "k": 4, "alphabet": "dna"}
@@ -354,6 +402,7 @@ def defaults(task: dict[str, Any]) -> dict[str, Any]:
             },
             "correlation": alone("strength"),
             "clr": alone("clr"),
+            **{pair: alone(pair) for pair in knockouts},
         },
     }
 
@@ -366,11 +415,11 @@ application = Application(
     inputs=inputs,
     links=True,
     sources=("expression",),
-    optional_sources=("edges", "genes", "genome", "regulators"),
+    optional_sources=("edges", "genes", "genome", "regulators", "knockouts"),
     training_sources=("edges",),
     measures=("ends",),
     directed=True,
-    tables=dict.fromkeys(("edges", "genes", "regulators"), READ_OPTIONS)
+    tables=dict.fromkeys(("edges", "genes", "regulators", "knockouts"), READ_OPTIONS)
     | {"expression": MATRIX_OPTIONS},
     options=OPTIONS,
     columns=COLUMNS,

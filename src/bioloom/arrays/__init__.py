@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 
 from bioloom.arrays.images import Images
-from bioloom.arrays.links import EXPRESSION, Links, Network
+from bioloom.arrays.links import EXPRESSION, KNOCKOUT, Links, Network
 from bioloom.arrays.ragged import Ragged, residues_of
 from bioloom.arrays.table import Table
 
 __all__ = [
     "EXPRESSION",
+    "KNOCKOUT",
     "Images",
     "Links",
     "Network",

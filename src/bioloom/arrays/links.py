@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 EXPRESSION = "expression."
+KNOCKOUT = "knockout."
+"""Before a gene's id: how far a node's expression is from its usual one without that gene."""
 """What the names of a node's expression columns begin with."""
 
 

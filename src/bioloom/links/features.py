@@ -1,19 +1,21 @@
 """What is said of a network's pairs: node features, context edges and features of each pair.
 
-Nodes are a table with `node_id` and, where known, `sequence` and `expression.<condition>` columns.
-Nothing here sees a label: correlation, CLR and nearest neighbours come from expression alone.
+Nodes are a table with `node_id` and, where known, `sequence`, `expression.<condition>` and
+`knockout.<node>` columns. Nothing here sees a label: correlation, CLR, nearest neighbours and what
+a knock-out changes come from expression alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from bioloom.application import Application
-from bioloom.arrays import EXPRESSION, Links, Network
+from bioloom.arrays import EXPRESSION, KNOCKOUT, Links, Network
 from bioloom.embedders import TABLE
 from bioloom.errors import DataError
 from bioloom.options import complete_options
@@ -31,7 +33,7 @@ def node_inputs(
 ) -> tuple[np.ndarray, list[str] | pd.DataFrame]:
     """Rows of the nodes that have an input, and their sequences; or all, and their own columns."""
     if options["embedder"] == TABLE:
-        expressed = [name for name in map(str, nodes) if name.startswith(EXPRESSION)]
+        expressed = [name for name in map(str, nodes) if name.startswith((EXPRESSION, KNOCKOUT))]
         other = nodes.drop(columns=["node_id", "name", "sequence", *expressed], errors="ignore")
         return np.arange(len(nodes)), other
     if "sequence" not in nodes:
@@ -76,7 +78,8 @@ def link_features(
     if not profiles.shape[1]:
         correlation[:] = np.nan
     context, weight = nearest_neighbours(correlation, settings["context"])
-    extra = [LINK_FEATURES[name](profiles, correlation, edges) for name in settings["pairs"]]
+    known = Known(nodes, profiles, correlation)
+    extra = [LINK_FEATURES[name](known, edges) for name in settings["pairs"]]
     values = np.column_stack(extra) if extra else np.zeros((len(edges), 0))
     network = Network(ids, X.astype(np.float32), context, weight)
     pairs = Links(network, edges, values.astype(np.float32), application.directed)
@@ -116,23 +119,32 @@ def nearest_neighbours(correlation: np.ndarray, k: int) -> tuple[np.ndarray, np.
     return ends.astype(np.int64), strength[ends[0], ends[1]].astype(np.float32)
 
 
-def _correlation(profiles: np.ndarray, correlation: np.ndarray, edges: np.ndarray) -> np.ndarray:
+@dataclass(frozen=True)
+class Known:
+    """What features of pairs are made of: M `nodes`, `profiles (M, conditions)`, their products."""
+
+    nodes: pd.DataFrame
+    profiles: np.ndarray
+    correlation: np.ndarray
+
+
+def _correlation(known: Known, edges: np.ndarray) -> np.ndarray:
     """Pearson correlation of the two expression profiles, NaN where one has none."""
-    return correlation[edges[:, 0], edges[:, 1]]
+    return known.correlation[edges[:, 0], edges[:, 1]]
 
 
-def _strength(profiles: np.ndarray, correlation: np.ndarray, edges: np.ndarray) -> np.ndarray:
+def _strength(known: Known, edges: np.ndarray) -> np.ndarray:
     """How strongly the two are correlated, whatever the sign: |r|."""
-    return np.abs(correlation[edges[:, 0], edges[:, 1]])
+    return np.abs(known.correlation[edges[:, 0], edges[:, 1]])
 
 
-def _clr(profiles: np.ndarray, correlation: np.ndarray, edges: np.ndarray) -> np.ndarray:
+def _clr(known: Known, edges: np.ndarray) -> np.ndarray:
     """Context likelihood of relatedness (Faith et al. 2007), on the information of normal values.
 
     Each end's mutual information with the other, -ln(1 - r^2) / 2, as a z-score among all its
     own; sqrt(z_a^2 + z_b^2) of the positive ones.
     """
-    square = np.clip(correlation.astype(np.float64) ** 2, 0, 1 - 1e-6)
+    square = np.clip(known.correlation.astype(np.float64) ** 2, 0, 1 - 1e-6)
     information = -np.log1p(-square) / 2
     np.fill_diagonal(information, np.nan)
     measured = np.isfinite(information)
@@ -146,25 +158,26 @@ def _clr(profiles: np.ndarray, correlation: np.ndarray, edges: np.ndarray) -> np
     return np.hypot(*scores)
 
 
-def _tempered_clr(profiles: np.ndarray, correlation: np.ndarray, edges: np.ndarray) -> np.ndarray:
+def _tempered_clr(known: Known, edges: np.ndarray) -> np.ndarray:
     """The same on tempered profiles, of which the cosine itself is the likeness; NaN without one.
 
     Two that go up when the other goes down are not alike here.
     """
-    known = np.flatnonzero(np.isfinite(profiles).all(axis=1) & (profiles.shape[1] > 0))
+    profiles = known.profiles
+    rows = np.flatnonzero(np.isfinite(profiles).all(axis=1) & (profiles.shape[1] > 0))
     score = np.full((len(profiles), len(profiles)), np.nan, dtype=np.float32)
-    if not len(known):
+    if not len(rows):
         return score[edges[:, 0], edges[:, 1]]
-    tempered = directions(profiles[known], tempering(profiles[known])).astype(np.float32)
+    tempered = directions(profiles[rows], tempering(profiles[rows])).astype(np.float32)
     alike = tempered @ tempered.T
     np.fill_diagonal(alike, np.nan)
     mean, spread = np.nanmean(alike, axis=1), np.nanstd(alike, axis=1)
     standing = (alike - mean[:, None]) / np.where(spread > 0, spread, 1)[:, None]
-    score[np.ix_(known, known)] = np.maximum(standing, 0)
+    score[np.ix_(rows, rows)] = np.maximum(standing, 0)
     return np.hypot(score[edges[:, 0], edges[:, 1]], score[edges[:, 1], edges[:, 0]])
 
 
-def _forest(profiles: np.ndarray, correlation: np.ndarray, edges: np.ndarray) -> np.ndarray:
+def _forest(known: Known, edges: np.ndarray) -> np.ndarray:
     """How much the source's expression helps to predict the target's, as GENIE3 does it.
 
     Huynh-Thu et al. (2010): for each target the importances of all regulators in randomised trees
@@ -173,7 +186,7 @@ def _forest(profiles: np.ndarray, correlation: np.ndarray, edges: np.ndarray) ->
     from sklearn.ensemble import ExtraTreesRegressor
     from tqdm import tqdm
 
-    regulators = np.unique(edges[:, 0])
+    profiles, regulators = known.profiles, np.unique(edges[:, 0])
     regulators = regulators[np.isfinite(profiles[regulators]).all(axis=1)]
     column = {node: i for i, node in enumerate(regulators)}
     scores = np.full(len(edges), np.nan)
@@ -187,16 +200,32 @@ def _forest(profiles: np.ndarray, correlation: np.ndarray, edges: np.ndarray) ->
         ).fit(profiles[others].T, profiles[target] / profiles[target].std())
         importance = np.full(len(regulators), np.nan)
         importance[np.flatnonzero(regulators != target)] = forest.feature_importances_
-        known = [(row, column[edges[row, 0]]) for row in rows if edges[row, 0] in column]
-        for row, place in known:
+        places = [(row, column[edges[row, 0]]) for row in rows if edges[row, 0] in column]
+        for row, place in places:
             scores[row] = importance[place]
     return scores
 
 
-LINK_FEATURES: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]] = {
+def _knockout(known: Known, edges: np.ndarray) -> np.ndarray:
+    """How far the target is from its usual expression without the source, log(1 + |z|).
+
+    NaN for a source that was not knocked out, and a target that was not measured.
+    """
+    ids = known.nodes["node_id"].to_numpy(dtype=str)
+    scores = np.full(len(edges), np.nan)
+    for source in np.unique(edges[:, 0]):
+        rows = edges[:, 0] == source
+        if (column := f"{KNOCKOUT}{ids[source]}") in known.nodes:
+            z = known.nodes[column].to_numpy(dtype=np.float64, na_value=np.nan)
+            scores[rows] = np.log1p(np.abs(z[edges[rows, 1]]))
+    return scores
+
+
+LINK_FEATURES: dict[str, Callable[[Known, np.ndarray], np.ndarray]] = {
     "correlation": _correlation,
     "strength": _strength,
     "clr": _clr,
     "tempered_clr": _tempered_clr,
     "forest": _forest,
+    "knockout": _knockout,
 }
