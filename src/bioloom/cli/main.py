@@ -15,7 +15,7 @@ from bioloom.errors import CALLED, one_line_errors
 
 COMMANDS = (
     *("init", "check", "run", "predict", "compare", "embed", "crate"),
-    *("applications", "models"),
+    *("store", "applications", "models"),
 )
 EXAMPLES = """examples:
   bioloom init my_project --application disease_risk

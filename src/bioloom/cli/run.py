@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: list[str]) -> int:
     """Exit code 0, 2 for what a user can mend, else that of Snakemake."""
     project = project_here()  # a mistake in the configuration is told at once
-    process = started(*options)
+    process = started(*with_profile(options))
     said: list[str] = []
     assert process.stdout is not None
     try:
@@ -55,6 +55,16 @@ def main(options: list[str]) -> int:
             print(outcome(name, Path("results") / name / "metrics.json"))
         print(f"Report: {REPORT}")
     return code
+
+
+def with_profile(options: list[str]) -> list[str]:
+    """`--workflow-profile slurm` as its folder: the project's `profiles/slurm`, or the code's."""
+    given = list(options)
+    for i, option in enumerate(given[:-1]):
+        folders = [parent / "profiles" / given[i + 1] for parent in (Path(), HOME)]
+        if option == "--workflow-profile" and (found := [f for f in folders if f.is_dir()]):
+            given[i + 1] = str(found[0])
+    return given
 
 
 def started(*options: str) -> subprocess.Popen[str]:

@@ -23,10 +23,10 @@ import pyarrow as pa
 
 from bioloom.errors import DataError, several
 from bioloom.formats._xlsx_sums import refuse_sums
+from bioloom.formats.archive import check_members
 from bioloom.formats.columns import rows_told
 from bioloom.formats.decimal_comma import with_points
 from bioloom.formats.delimited import Delimited
-from bioloom.limits import UNPACKED_FREE, UNPACKED_TIMES, raised_by
 from bioloom.options import Option
 from bioloom.privacy import dates
 
@@ -99,10 +99,7 @@ def _open(path: Path) -> tuple[Any, Any]:
         ) from None
     try:
         with zipfile.ZipFile(path) as packed:
-            size = sum(member.file_size for member in packed.infolist())
-            if size > max(UNPACKED_FREE, UNPACKED_TIMES * path.stat().st_size):
-                problem = f"The workbook unpacks to more than {UNPACKED_TIMES} times its size"
-                raise DataError(problem, file=path, hint=raised_by("UNPACKED_TIMES"))
+            check_members(packed, path)
             computed = any(FORMULA_CELL.search(packed.read(name)) for name in packed.namelist())
         values = openpyxl.load_workbook(path, data_only=True)
         return values, openpyxl.load_workbook(path) if computed else values
