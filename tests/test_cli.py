@@ -426,17 +426,3 @@ time.sleep(60)
     while child.exists() and "Z" not in (child / "stat").read_text().split()[2]:
         assert time.monotonic() < end
         time.sleep(0.05)
-
-
-def test_a_workflow_profile_is_the_projects_own_or_comes_with_the_code(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    options = ["--workflow-profile", "slurm", "--dry-run"]
-    assert run.with_profile(options) == [
-        "--workflow-profile",
-        str(ROOT / "profiles/slurm"),
-        "--dry-run",
-    ]
-    (tmp_path / "profiles/slurm").mkdir(parents=True)
-    assert run.with_profile(options) == ["--workflow-profile", "profiles/slurm", "--dry-run"]
-    for others in (["--workflow-profile", "my/folder"], ["--cores", "2"], ["--workflow-profile"]):
-        assert run.with_profile(others) == others

@@ -59,7 +59,7 @@ def start(node: Node, project: Project) -> Iterator[Callable[..., subprocess.Pop
     for process in begun:
         process.kill()
         process.wait()
-    node.ask("scancel", "--user=root")
+    node.cancel()
 
 
 def jobs(node: Node, field: str) -> list[str]:
@@ -103,7 +103,7 @@ def test_results_are_those_of_this_machine_whatever_happened(node: Node, project
     process = start(
         "--set-resources",
         "train:mem_mb=60 if attempt == 1 else 2000",
-        "extract_features:slurm_extra='--gres=gpu:1'",
+        "extract_features:gres=gpu:1",
     )
     wait_until(lambda: "R" in jobs(node, "%t")[known:] or process.poll() is not None)
     node.stop("slurmctld")

@@ -28,8 +28,8 @@ def test_a_metric_has_one_scale_with_the_better_to_the_right():
     other = result("other")
     other.metrics["test"] = {"auroc": 0.95, "auroc_low": 0.9, "auroc_high": 0.99}
     loss = result(primary="brier", value=0.01)
-    assert scales([first, other]) == {first.metric: (0.5, 0.99)}
-    assert scales([loss]) == {loss.metric: (0.81234567, 0.5)}
+    assert scales([first, other]) == {(first.metric, ""): (0.5, 0.99)}
+    assert scales([loss]) == {(loss.metric, loss.task): (0.81234567, 0.5)}
     strips = [_strip(each, (0.5, 0.99)) for each in (first, other)]
     assert MARGIN < strips[0]["low"] < strips[0]["baseline"] < strips[0]["value"]
     assert strips[0].keys() == {"value", "low", "baseline"}

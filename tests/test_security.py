@@ -15,7 +15,8 @@ CODE = [*sorted((ROOT / "src").rglob("*.py")), *sorted((ROOT / "scripts").glob("
 # What makes code or objects of any class of what is read.
 RUNS = {"eval", "exec", "compile", "__import__", "execfile"}
 UNPICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal"}
-FORBIDDEN = {"yaml.load", "yaml.unsafe_load", "joblib.load", "os.system", "os.popen"}
+FORBIDDEN = {"yaml.load", "yaml.unsafe_load", "joblib.load", "pd.read_pickle"}
+FORBIDDEN |= {"os.system", "os.popen", "subprocess.getoutput"}
 NETWORK = {"requests", "urllib.request", "http", "socket", "ftplib", "aiohttp", "httpx"}
 SAFE = {"trust_remote_code": False, "allow_pickle": False, "shell": False, "weights_only": True}
 

@@ -24,7 +24,7 @@ from bioloom.limits import MOST_FILES, raised_by
 
 SUMS = "SHA256SUMS"
 AGAIN = "remove it, and it will be made again"
-_HOST = re.sub(r"\W", "", platform.node()) or "here"
+HOST = re.sub(r"\W", "", platform.node()) or "here"
 PLAIN = re.compile(r"(?!(.*-)?[0-9a-f]{8}$)[A-Za-z0-9_][A-Za-z0-9._-]{0,79}")
 """Ids that are names of files, and are not taken for one with a digest behind it."""
 
@@ -54,7 +54,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep(path.parent.absolute())
     # The suffix stays last: writers choose the format by it.
-    temporary = path.with_name(f".{path.stem}.{_HOST}-{os.getpid()}{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.{HOST}-{os.getpid()}{path.suffix}")
     try:
         yield temporary
         _open_to_all(temporary)
@@ -66,8 +66,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
 @cache
 def _sweep(folder: Path) -> None:
     """Remove what `replacing` left in a folder, which is looked at once, if its process is gone."""
-    for file in folder.glob(f".*.{_HOST}-*"):
-        owner = re.search(rf"\.{_HOST}-(\d+)(\.\w+)?$", file.name)
+    for file in folder.glob(f".*.{HOST}-*"):
+        owner = re.search(rf"\.{HOST}-(\d+)(\.\w+)?$", file.name)
         if owner and not _is_alive(int(owner[1])):
             file.unlink(missing_ok=True)
 
@@ -244,13 +244,17 @@ def members(folder: Path) -> list[Path]:
     Hidden files do not count: Snakemake keeps a folder's time stamp in one. Folders may vanish
     meanwhile, which `Path.rglob` does not bear, and files may be out of reach.
     """
-    found = (os.path.join(top, name) for top, _, names in os.walk(folder) for name in names)
+    found = (
+        os.path.join(top, name)
+        for top, _, names in os.walk(folder)
+        for name in names
+        if not name.startswith(".")
+    )
     paths = list(islice(found, MOST_FILES + 1))
     if len(paths) > MOST_FILES:
         problem = f"More than {MOST_FILES:,} files are in the folder"
         raise DataError(problem, file=folder, hint=f"is it this one? {raised_by('MOST_FILES')}")
-    files = map(Path, filter(os.path.isfile, paths))
-    return sorted(path for path in files if not path.name.startswith("."))
+    return sorted(map(Path, filter(os.path.isfile, paths)))
 
 
 def write_sums(folder: Path) -> None:

@@ -19,7 +19,7 @@ JOB = "BIOLOOM_JOB"
 SECONDS = 10.0
 
 _places: list[str] = []
-_told = time.monotonic()
+_told = float("-inf")
 
 
 @contextmanager

@@ -23,7 +23,7 @@ rule simulate:
     conda:
         "../../envs/bioloom.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
     params:
         options=lambda wildcards: to_json(task_of(wildcards).simulation(wildcards.dataset)),
         seed=PROJECT.seed,
@@ -46,7 +46,7 @@ rule trim:
         "../../envs/bioloom.yaml"
     threads: max(1, workflow.cores // 2)
     resources:
-        mem_mb=2000,
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
     params:
         lane=lambda wildcards: to_json(asdict(lane(wildcards))),
         options=reads_options,
@@ -67,7 +67,7 @@ rule index_reference:
     conda:
         "../../envs/bioloom.yaml"
     resources:
-        mem_mb=8000,
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
     params:
         aligners=lambda wildcards: indexed(wildcards)[1],
         code=code("index_reference"),
@@ -90,7 +90,7 @@ rule align:
         "../../envs/bioloom.yaml"
     threads: max(1, workflow.cores // 2)
     resources:
-        mem_mb=8000,
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
     params:
         lane=lambda wildcards: to_json(asdict(lane(wildcards))),
         options=reads_options,
@@ -113,7 +113,7 @@ rule merge_lanes:
         "../../envs/bioloom.yaml"
     threads: max(1, workflow.cores // 2)
     resources:
-        mem_mb=4000,
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
     params:
         lanes=lambda wildcards: lanes_json(reads(wildcards).lanes_of(wildcards.sample)),
         code=code("merge_lanes"),
@@ -155,7 +155,7 @@ rule index_reads:
     conda:
         "../../envs/bioloom.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
     params:
         code=code("index_reads"),
     shell:
@@ -216,7 +216,7 @@ rule check_alignments:
     conda:
         "../../envs/bioloom.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
     params:
         code=code("check_alignments"),
     shell:

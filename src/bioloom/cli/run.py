@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 from bioloom.cli.check import project_here
@@ -37,7 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: list[str]) -> int:
     """Exit code 0, 2 for what a user can mend, else that of Snakemake."""
     project = project_here()  # a mistake in the configuration is told at once
-    process = started(*with_profile(options))
+    process = started(*options)
+    signal.signal(signal.SIGTERM, partial(_interrupt, process))
     said: list[str] = []
     assert process.stdout is not None
     try:
@@ -45,6 +47,7 @@ def main(options: list[str]) -> int:
             print(line, flush=True)
         code = process.wait()
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is ending, and cancels jobs of a cluster
         process.wait()
         return 130
     if code:
@@ -57,14 +60,10 @@ def main(options: list[str]) -> int:
     return code
 
 
-def with_profile(options: list[str]) -> list[str]:
-    """`--workflow-profile slurm` as its folder: the project's `profiles/slurm`, or the code's."""
-    given = list(options)
-    for i, option in enumerate(given[:-1]):
-        folders = [parent / "profiles" / given[i + 1] for parent in (Path(), HOME)]
-        if option == "--workflow-profile" and (found := [f for f in folders if f.is_dir()]):
-            given[i + 1] = str(found[0])
-    return given
+def _interrupt(process: subprocess.Popen[str], *_: object) -> None:
+    """End as Ctrl-C does, which reaches Snakemake by itself."""
+    process.send_signal(signal.SIGINT)
+    raise KeyboardInterrupt
 
 
 def started(*options: str) -> subprocess.Popen[str]:
@@ -91,13 +90,19 @@ def _die_with_parent() -> None:
 def failure(code: int, said: list[str]) -> str:
     """What to say last of a run that failed: what a user can mend, else its last lines."""
     errors = dict.fromkeys(line for line in said if line.startswith(BEGIN))
-    return "\n".join(errors if code == MENDABLE else said[-LAST_LINES:])
+    others = [line for line in said if not line.startswith(MARK)]
+    return "\n".join(errors if code == MENDABLE else others[-LAST_LINES:])
 
 
 def told(lines: Iterable[str]) -> Iterator[str]:
     """Of what Snakemake says: jobs by name as they start, how many are done, how far they are."""
     rule = done = ""
+    edges = 0  # to come, of a failed job's log: Snakemake shows it, with what was told before
     for line in lines:
+        if re.match(r"Logfile .+:$", line):
+            edges = 2
+        elif edges and re.fullmatch("=+", line):
+            edges -= 1
         if match := re.match(r"(?:local)?rule (\w+):$", line):
             rule = match[1]
         elif rule and re.match(r"\s+(jobid|wildcards): ", line):
@@ -109,7 +114,7 @@ def told(lines: Iterable[str]) -> Iterator[str]:
             rule = ""
         elif match := re.match(r"(\d+) of (\d+) steps", line):
             done = f"[{match[1]}/{match[2]}]"
-        elif line.startswith(MARK):
+        elif line.startswith(MARK) and not edges:
             yield f"{done:>9} {line.removeprefix(MARK)}"
         elif "Nothing to be done" in line:
             yield "Nothing changed: all results are current."

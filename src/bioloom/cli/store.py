@@ -37,8 +37,9 @@ def main(action: str, days: float) -> None:
         if action == "verify" and (count := space.check()):
             damaged += count
             line += f", {count:,} damaged"
-        elif action == "prune" and space.remove(time.time() - days * DAY):
-            line += ", removed"
+        elif action == "prune" and age > days:
+            is_gone = space.remove(time.time() - days * DAY)
+            line += ", removed" if is_gone else ", kept: in use, or the file system has no locks"
         print(line)
     print(f"{store}: {len(found)} spaces")
     if damaged:

@@ -24,13 +24,14 @@ from typing import Any
 import numpy as np
 
 from bioloom.arrays import Ragged
-from bioloom.files import locked, read_json, write_json
+from bioloom.files import HOST, locked, read_json, write_json
 
 log = logging.getLogger(__name__)
 
 INDEX = np.dtype([("key", "S64"), ("rows", "<i8"), ("crc", "<u4")])
 COMPACT_AT = 32  # this many small shards are merged into one
 SMALL_BYTES = 64 * 2**20
+MINE = f"{HOST}-{os.getpid()}"
 BLOCK = 10_000  # items that are checked at a time
 IDENTITY = "identity.json"
 
@@ -92,24 +93,27 @@ class Space:
 
     def size(self) -> tuple[int, int]:
         """How many vectors there are, and the bytes of all shards."""
-        keys = [self._index(stem)["key"] for stem in self.stems()]
-        files = list(self.folder.glob("*.npy"))
-        return len(np.unique(np.concatenate([np.zeros(0, "S64"), *keys]))), sum(map(_size, files))
+        with self._locked():  # shards stay while they are counted
+            keys = [self._index(stem)["key"] for stem in self.stems()]
+            files = sum(map(_size, self.folder.glob("*.npy")))
+        return len(np.unique(np.concatenate([np.zeros(0, "S64"), *keys]))), files
 
     def check(self) -> int:
         """Read all items; how many are damaged, a shard whose index is counting as one."""
-        count = 0
-        for stem in self.stems():
-            index = self._index(stem)
-            for start in range(0, len(index), BLOCK):
-                position = np.arange(start, min(start + BLOCK, len(index)))
-                count += int((~self._items(stem, index, position)[0]).sum())
-            count += not len(index)
-        return count
+        with self._locked():
+            return sum(map(self._damaged_of, self.stems()))
+
+    def _damaged_of(self, stem: str) -> int:
+        index = self._index(stem)
+        starts = range(0, len(index), BLOCK)
+        positions = (np.arange(start, min(start + BLOCK, len(index))) for start in starts)
+        bad = sum(int((~self._items(stem, index, rows)[0]).sum()) for rows in positions)
+        return bad if len(index) else 1
 
     def used(self) -> float:
-        """When vectors were last asked for, in seconds since 1970."""
-        return (self.folder / IDENTITY).stat().st_mtime
+        """When vectors were last asked for or written, in seconds since 1970."""
+        files = [self.folder / IDENTITY, *self.folder.glob("*.npy")]
+        return max((file.stat().st_mtime for file in files if file.exists()), default=0.0)
 
     def remove(self, unused_since: float) -> bool:
         """Forget all vectors if none was asked for since then, and say whether that is done."""
@@ -117,6 +121,7 @@ class Space:
             if not is_alone or self.used() >= unused_since:
                 return False
             gone = self.folder.with_name(f".{self.folder.name}.gone")
+            shutil.rmtree(gone, ignore_errors=True)  # of one that was killed here
             self.folder.rename(gone)
         shutil.rmtree(gone)
         return True
@@ -232,14 +237,19 @@ class Space:
 
     @contextmanager
     def _locked(self) -> Iterator[bool]:
-        self._make()
-        with locked(self.folder / "lock") as is_held:
-            yield is_held
+        while True:
+            self._make()
+            with locked(lock := self.folder / "lock") as is_held:
+                if is_held and not lock.exists():  # removed while this one waited
+                    continue
+                yield is_held
+                return
 
 
 def spaces(store: Path) -> list[Space]:
     """Those of a store, the largest first."""
-    found = [Space(store, read_json(file)) for file in sorted(store.glob(f"*/{IDENTITY}"))]
+    files = [file for file in sorted(store.glob(f"*/{IDENTITY}")) if file.parent.name[0] != "."]
+    found = [Space(store, read_json(file)) for file in files]
     return sorted(found, key=lambda space: -space.size()[1])
 
 
@@ -282,7 +292,7 @@ def _size(path: Path) -> int:
 @contextmanager
 def _durable(path: Path) -> Iterator[io.BufferedWriter]:
     """Write a file that survives a crash whole or not at all."""
-    new = path.with_name(path.name + ".new")
+    new = path.with_name(f"{path.name}.{MINE}.new")  # without locks another may write the same
     with new.open("wb") as file:
         yield file
         file.flush()

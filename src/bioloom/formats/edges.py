@@ -44,7 +44,7 @@ def is_mitab(path: Path) -> bool:
         return True
     if not any(ending.lower() in (".txt", ".tsv") for ending in path.suffixes):
         return False
-    with open_text(path) as lines:
+    with open_text(path, whole=False) as lines:
         fields = next(lines, "").split("\t")
     ends = [field.lstrip("#").startswith("ID(s) interactor") or ":" in field for field in fields]
     return len(fields) >= MITAB_COLUMNS and all(ends[:2])

@@ -128,7 +128,7 @@ def names_in_text(path: Path, **read: Any) -> list[str] | None:
     if _ending(path) not in SEPARATORS:
         return None
     options = complete_options(read, READ_OPTIONS, "read")
-    with open_text(path) as lines:
+    with open_text(path, whole=False) as lines:
         first = "".join(islice(lines, options["skip"] + FIRST_LINES))
     with TemporaryDirectory(prefix="bioloom-") as folder:
         beginning = Path(folder, f"first{_ending(path)}")
@@ -242,7 +242,7 @@ def _separator(path: Path, header: bool, skip: int) -> str:
         raise DataError(
             f"Expected one of {', '.join(SEPARATORS)}, .parquet, got {path.name}", file=path
         )
-    with open_text(path) as lines:
+    with open_text(path, whole=False) as lines:
         for _ in range(skip):
             next(lines, None)
         first = next((line for line in lines if line.strip()), "")

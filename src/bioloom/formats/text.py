@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, TextIO, cast
+from typing import Any, BinaryIO, TextIO, cast
 
 from bioloom.errors import DataError
 from bioloom.limits import UNPACKED_FREE, UNPACKED_TIMES, raised_by
@@ -28,12 +28,13 @@ ENCODINGS = {
 
 
 @contextmanager
-def open_text(path: str | Path) -> Iterator[TextIO]:
+def open_text(path: str | Path, *, whole: bool = True) -> Iterator[TextIO]:
     """Open a text in UTF-8, or with a byte order mark in UTF-16 (Excel's "Unicode text") or UTF-32.
 
     gzip is recognised by content; the byte order mark is skipped. Raises DataError, also while the
     file is read inside the block, for a missing or empty file, a truncated or damaged gzip, one
-    that unpacks to more than `UNPACKED_TIMES` its size, and what is no such text.
+    that unpacks to more than `UNPACKED_TIMES` its size, and what is no such text. Unless the file
+    is to be read as a `whole`, what is behind its first lines is not looked at.
     """
     try:
         with Path(path).open("rb") as raw:
@@ -48,7 +49,9 @@ def open_text(path: str | Path) -> Iterator[TextIO]:
                 )
             stream: BinaryIO = raw
             if start.startswith(GZIP):
-                stream = _unpacked(raw, path)
+                if whole and raw.seekable():
+                    _check_packed(raw, path)
+                stream = cast(BinaryIO, io.BufferedReader(_Unpacked(raw, path)))
             yield io.TextIOWrapper(stream, encoding=_encoding(stream, path), newline="")
     except FileNotFoundError:
         raise DataError("There is no such file", file=path) from None
@@ -85,25 +88,39 @@ def _first_undecodable(path: str | Path) -> int | None:
     return None
 
 
-def _unpacked(raw: BinaryIO, path: str | Path) -> BinaryIO:
-    """The content of a gzip file, which is unpacked once before: no row is read of a damaged one.
+class _Unpacked(io.RawIOBase):
+    """The content of a gzip file, up to the limit."""
 
-    Rows take many times the memory of their text, so that the limit has to be known before them.
-    """
-    left = max(UNPACKED_FREE, UNPACKED_TIMES * Path(path).stat().st_size)
-    content = gzip.GzipFile(fileobj=raw)
-    buffer = bytearray(2**20)
-    while count := content.readinto(buffer):
-        left -= count
-        if left < 0:
+    def __init__(self, packed: BinaryIO, path: str | Path) -> None:
+        self.stream = gzip.GzipFile(fileobj=packed)
+        self.path = path
+        self.left = max(UNPACKED_FREE, UNPACKED_TIMES * Path(path).stat().st_size)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count = self.stream.readinto(buffer)
+        self.left -= count
+        if self.left < 0:
             raise DataError(
                 f"The gzip file unpacks to more than {UNPACKED_TIMES} times its size",
-                file=path,
+                file=self.path,
                 hint="unpack it yourself if that is right: a plain file has no such limit; or "
                 + raised_by("UNPACKED_TIMES"),
             )
-    content.rewind()
-    return cast(BinaryIO, content)
+        return count
+
+
+def _check_packed(raw: BinaryIO, path: str | Path) -> None:
+    """Unpack a gzip file once, to nothing: no row is read of one that is damaged or too large.
+
+    Rows take many times the memory of their text, so that the limit has to be known before them.
+    """
+    content, buffer = _Unpacked(raw, path), bytearray(2**20)
+    while content.readinto(buffer):
+        pass
+    raw.seek(0)
 
 
 def _encoding(stream: BinaryIO, path: str | Path) -> str:

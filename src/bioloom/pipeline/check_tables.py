@@ -11,6 +11,7 @@ import pandas as pd
 from bioloom.clinical.table import ROW
 from bioloom.errors import DataError
 from bioloom.formats.columns import require_columns
+from bioloom.formats.edges import is_mitab
 from bioloom.formats.table import names_in_text
 from bioloom.pipeline.mistakes import mistakes_of
 from bioloom.pipeline.sections import Section
@@ -56,7 +57,7 @@ def _header(task: Task, dataset: str) -> pd.DataFrame | None:
     if options.get("records") or not tables:
         return None
     for source, file in tables.items():
-        if SAMPLES in task.code.tables[source] or not Path(file).is_file():
+        if SAMPLES in task.code.tables[source] or not Path(file).is_file() or is_mitab(Path(file)):
             return None
         found = names_in_text(Path(file), **options.get("read", {}).get(source, {}))
         if found is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bioloom.files import read_json
 from bioloom.report.layout import words, write_page
-from bioloom.report.results import Result, scales
+from bioloom.report.results import Result, scale_of, scales
 
 WIDTH, MARGIN = 96, 5
 """Of the drawing of a score, in CSS pixels; the margin is for a dot at its end."""
@@ -32,7 +32,7 @@ def build_overview(
         {
             "result": result,
             "page": os.path.relpath(tasks[result.task]["page"], Path(out).parent),
-            "strip": _strip(result, drawn.get(result.metric)),
+            "strip": _strip(result, drawn.get(scale_of(result))),
         }
         for result in results
     ]
@@ -48,7 +48,7 @@ def _strip(result: Result, scale: tuple[float, float] | None) -> dict[str, float
     worst, best = scale or (0.0, 0.0)
     room = WIDTH - 2 * MARGIN
     return {
-        name: round(MARGIN + room * (value - worst) / (best - worst or 1.0), 1)
+        name: round(MARGIN + room * ((value - worst) / (best - worst) if best != worst else 0.5), 1)
         for name in ("value", "low", "high", "baseline")
         if (value := getattr(result, name)) is not None and isfinite(value)
     }

@@ -110,18 +110,25 @@ def _rounded(values: Mapping[str, Any]) -> dict[str, Any]:
     return {k: round(v, 5) if isinstance(v, float) else v for k, v in values.items()}
 
 
-def scales(results: Iterable[Result]) -> dict[Metric, tuple[float, float]]:
-    """The worst and the best that is drawn of each metric: scores with their ends, and baselines.
+def scale_of(result: Result) -> tuple[Metric, str]:
+    """Which results are drawn on one scale: those of a metric, if it has no unit of the task's."""
+    return result.metric, "" if result.metric.bounded else result.task
+
+
+def scales(results: Iterable[Result]) -> dict[tuple[Metric, str], tuple[float, float]]:
+    """The worst and the best that is drawn on a scale: scores with their ends, and baselines.
 
     The naive score is in it, so that how far a score is from it shows of a single task, too.
     """
-    seen: dict[Metric, list[float]] = {}
+    seen: dict[tuple[Metric, str], list[float]] = {}
     for result in results:
         drawn = (result.value, result.low, result.high, result.baseline, result.naive)
         known = [value for value in drawn if value is not None and isfinite(value)]
-        seen.setdefault(result.metric, []).extend(known)
+        seen.setdefault(scale_of(result), []).extend(known)
     return {
-        metric: (max(values), min(values)) if metric.lower_is_better else (min(values), max(values))
-        for metric, values in seen.items()
+        scale: (max(values), min(values))
+        if scale[0].lower_is_better
+        else (min(values), max(values))
+        for scale, values in seen.items()
         if values
     }

@@ -142,7 +142,7 @@ def likely_slips(rows: pd.DataFrame, *, private: bool) -> list[str]:
     if not has_classes(rows):
         return []
     counts = rows["label"].dropna().astype("str").value_counts()
-    named = {str(name): int(n) for name, n in counts.items()}
+    named = {str(name): int(n) for name, n in counts.items() if str(name).strip()}
     notes = []
     for name, count in named.items():
         usual = (other for other, n in named.items() if n >= SLIP_TIMES * count)

@@ -8,6 +8,7 @@ or sdist on the user's package index. Archives are read; nothing is imported, bu
 from __future__ import annotations
 
 import ast
+import os
 import re
 import shutil
 import subprocess
@@ -27,7 +28,7 @@ import requests
 from tqdm import tqdm
 
 from bioloom.errors import DataError
-from bioloom.files import locked, replacing, sha256, shared_cache
+from bioloom.files import HOST, locked, replacing, sha256, shared_cache
 from bioloom.limits import UNPACKED_FREE, UNPACKED_TIMES, raised_by
 
 ATTEMPTS = 4
@@ -96,10 +97,12 @@ def _download(source: dict, folder: Path) -> Path:
     if kept.exists() and sha256(kept) == expected:
         return kept
     folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder / "lock"):
+    with locked(folder / "lock") as is_alone:
         if kept.exists() and sha256(kept) == expected:  # another job fetched it meanwhile
             return kept
-        part = folder / f"{expected}.part"
+        part = folder / (
+            f"{expected}.part" if is_alone else f"{expected}.{HOST}-{os.getpid()}.part"
+        )
         try:
             _get_with_retries(source, part, kept)
             found = sha256(part)

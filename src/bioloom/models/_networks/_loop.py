@@ -57,6 +57,7 @@ def train(
     for epoch in range(model.epochs):
         _train_epoch(model, X, places, y, share, loss, optimizer, epoch, rng)
         if not torch.isfinite(y_valid).any():
+            tell(f"epoch {epoch + 1} of {model.stop or model.epochs}")
             if epoch + 1 == model.stop:
                 break
             continue
