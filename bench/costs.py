@@ -19,6 +19,8 @@ import numpy as np
 import pandas as pd
 
 LETTERS = "ARNDCQEGHILKMFPSTWYV"
+PAIR_MODEL = {"name": "ensemble", "of": [{"name": "gnn"}, {"name": "pair_kernel"}]}
+"""The application's."""
 MIB = 2**10
 """Of the unit of `ru_maxrss` on Linux."""
 
@@ -113,8 +115,47 @@ def _audit(rows: int, columns: int) -> None:
     _lap("shortcuts")
 
 
+def pairs() -> None:
+    """A model of 2,000 pairs, then predictions of 621,504 pairs of 1,120 proteins."""
+    from bioloom.arrays import Links, Network
+    from bioloom.features import Features
+    from bioloom.predictions.drift import drift
+    from bioloom.predictions.predict import predict
+    from bioloom.training.train import train_task
+
+    rng, count, width = np.random.default_rng(0), 1_120, 256
+    none = np.zeros((2, 0), dtype=np.int64), np.zeros(0, dtype=np.float32)
+    nodes = np.array([f"p{i}" for i in range(count)])
+    network = Network(nodes, rng.normal(size=(count, width)).astype(np.float32), *none)
+    ends = np.stack(np.triu_indices(count, 1), axis=1)[: 621_504 + 2_000]
+    ends = ends[rng.permutation(len(ends))]
+    ids = np.array([f"{a}-{b}" for a, b in ends])
+    names = [f"x{i}" for i in range(width)]
+    samples = pd.DataFrame({"sample_id": ids, "group": ids})
+    samples[["source", "target"]] = nodes[ends]
+    X = Links(network, ends, np.zeros((len(ends), 0), dtype=np.float32))
+    known = np.arange(2_000)
+    labelled = samples.iloc[known].reset_index(drop=True)
+    alike = network.X[ends[known]].prod(axis=1) @ rng.normal(size=width)
+    labelled["label"] = np.where(alike > 0, "yes", "no")
+    split = np.repeat(["train", "valid", "test"], [1_400, 300, 300])
+    place = {"unit": known, "repeat": 0, "fold": 0, "split": split}
+    splits = pd.DataFrame({"sample_id": labelled["sample_id"], **place})
+    options = {"application": "protein_interaction", "model": PAIR_MODEL}
+    made = Features(ids[known], X[known], np.array(names), "simulated")
+    given = {"features": made}
+    fitted, _, _ = train_task(labelled, splits, given, options, 1, [])
+    _lap("training on 2,000 pairs")
+    new = samples.iloc[2_000:].reset_index(drop=True)
+    extracted = Features(ids[2_000:], X[np.arange(2_000, len(ids))], np.array(names), "simulated")
+    drift(new, extracted, fitted)
+    _lap("drift")
+    predict(new, extracted, fitted, "simulated")
+    _lap(f"predictions of {len(new):,} pairs")
+
+
 CASES: dict[str, Callable[[], None]] = {
-    case.__name__: case for case in (explain, clusters, wide, long)
+    case.__name__: case for case in (explain, clusters, wide, long, pairs)
 }
 _last = [0.0]
 
