@@ -9,6 +9,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
 	&& echo $$p && break; done)
 
+run verify: export BIOLOOM_CALLED := make run  # what hints name
 run: .venv/installed  ## from raw data to predictions and results/report.html
 	$(BIN)/snakemake
 

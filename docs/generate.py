@@ -22,7 +22,6 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 from bioloom.application import application_names, get_application
-from bioloom.cli.models import described_parameters
 from bioloom.embedders import TABLE, embedder_names, get_embedder
 from bioloom.models import get_model, model_names
 from bioloom.pipeline.defaults import with_defaults
@@ -154,10 +153,6 @@ def models() -> str:
 
 def _model(name: str) -> str:
     model = get_model(name)
-    parameters = {
-        key: {"default": told.default, "description": told.about, **cases("model")[name][key]}
-        for key, told in described_parameters(name).items()
-    }
     return f"""\
 ## {name}
 
@@ -167,7 +162,7 @@ def _model(name: str) -> str:
 
 Takes {", ".join(model.takes)}; predicts {", ".join(model.gives)}.
 
-{table(parameters)}
+{table(without(cases("model")[name], "name", "search"))}
 """
 
 

@@ -414,7 +414,11 @@ def test_visits_of_a_patient_stay_in_one_group(tmp_path):
         ("disease_diagnosis", {"label": "drug"}, {}),
         ("precision_medicine", {"label": "drug"}, {}),
         ("disease_risk", {"label": "drug"}, {}),
-        ("treatment_recommendation", {"outcome": "y", "arm": "drug"}, {"good": "high", "assignment": "randomised"}),
+        (
+            "treatment_recommendation",
+            {"outcome": "y", "arm": "drug"},
+            {"good": "high", "assignment": "randomised"},
+        ),
     ],
 )
 def test_patients_of_a_family_stay_in_one_group(tmp_path, application, roles, more):

@@ -250,6 +250,8 @@ def test_pairs_of_mitab_that_do_not_interact_or_lack_a_partner_are_left_out_and_
         (mitab("x:a", ""), "1 interactions with one partner"),
         (mitab(" - ", "x:b"), "1 interactions with one partner"),
         (mitab("-", "-"), "1 interactions with one partner"),
+        (mitab("|", "x:b"), "1 interactions with one partner"),
+        (mitab("- | -", "x:b"), "1 interactions with one partner"),
     ],
 )
 def test_an_odd_line_of_mitab_is_left_out_by_its_reason(tmp_path, line, note):

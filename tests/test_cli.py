@@ -15,9 +15,10 @@ import pytest
 
 from bioloom.application import application_names, get_application
 from bioloom.arrays import vectors
-from bioloom.cli import check, compare, predict, run
+from bioloom.cli import check, compare, init, predict, run
 from bioloom.cli.main import main
 from bioloom.features.engine import embed
+from bioloom.formats.table import names_in_text
 from bioloom.models import model_names
 from tests.tiny_models import configs, protein_bert
 from tests.tiny_project import ROOT, Project, environment
@@ -49,6 +50,66 @@ def test_a_new_project_of_each_application_passes_its_check(application, tmp_pat
     assert task.application == application
     assert main(["check"]) == 0
     assert "results/" in Path(".gitignore").read_text()
+    comments = Path(f"tasks/{task.name}.yaml").read_text().count("# ")
+    assert comments >= 7, "a first task says what its lines are for"
+
+
+def test_a_first_task_fetches_nothing_where_one_does():
+    shipped = ("disease_diagnosis", "disease_risk", "treatment_recommendation")
+    for application in shipped:
+        assert init._named_sources(init._task(application)[1]) == []
+
+
+COLUMNS = """
+application: disease_diagnosis
+datasets:
+  training: {clinical: a.csv, columns: {id: row, label: %s}, exclude: {%s: [1]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("label", "exclude", "told"),
+    [
+        ("ill", "age", None),
+        ("sick", "age", "There is no such column; the table has age, ill (file a.csv, column sick"),
+        ("ill", "Age", "column Age). Hint: did you mean age?"),
+    ],
+)
+def test_check_reads_the_header_and_no_more(label, exclude, told, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("tasks").mkdir()
+    Path("tasks/mine.yaml").write_text(COLUMNS % (label, exclude))
+    Path("a.csv").write_text("age,ill\n" + "50,yes\n" * 50 + "a row of four,,,\n")
+    if told is None:
+        assert main(["check"]) == 0
+        return
+    with pytest.raises(SystemExit) as ended:
+        main(["check"])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert "ERROR: tasks/mine.yaml: datasets.training: " in said
+    assert told in said
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "options", "names"),
+    [
+        ("a.csv", "x;y\n1;2\n", {}, ["x", "y"]),
+        ("a.tsv", "lines\nabove\nx\ty\n1\t2\n", {"skip": 2}, ["x", "y"]),
+        ("a.csv", "1,2\n", {"header": False}, ["1", "2"]),
+        ("a.csv", "x,y\n1,2,3,4\n", {}, None),
+        ("a.parquet", "no Parquet", {}, None),
+    ],
+)
+def test_names_of_columns_are_in_the_first_lines(file, content, options, names, tmp_path):
+    (tmp_path / file).write_text(content)
+    assert names_in_text(tmp_path / file, **options) == names
+
+
+def test_a_file_to_predict_that_is_not_there_is_named(tmp_path):
+    task = {"application": "disease_risk", "datasets": {"training": {"clinical": "a.csv"}}}
+    trained = predict.TrainedModel(tmp_path, task)
+    refused(lambda: trained.predict(tmp_path / "new.csv"), f"no such file.*{tmp_path}/new.csv")
 
 
 def test_a_folder_that_is_not_empty_stays_as_it_was(tmp_path, capsys):
@@ -79,7 +140,11 @@ def test_each_model_says_what_it_is(name, capsys):
 @pytest.mark.parametrize("name", application_names())
 def test_each_application_says_what_it_reads(name, capsys):
     main(["applications", name])
-    assert "predicts" in capsys.readouterr().out
+    lines = capsys.readouterr().out.splitlines()
+    assert "predicts" in lines[1]
+    options = [line for line in lines if line.startswith("    ")]
+    told = r"    [\w.<>]+:( .+?)?( \(one of .+\))?  \S.*"
+    assert [line for line in options if not re.fullmatch(told, line)] == []
 
 
 def test_jobs_are_told_by_name_with_how_many_are_done():
@@ -90,12 +155,14 @@ rule train:
     wildcards: task=heart
     resources: tmpdir=/tmp
 3 of 10 steps (30%) done
+at work: train heart: model, partition 3 of 16
 rule extract_features:
     wildcards: task=heart, dataset=ward, features=features
 """.splitlines()
     lines = list(run.told(said))
     assert [line.split() for line in lines] == [
         ["train", "heart"],
+        "[3/10] train heart: model, partition 3 of 16".split(),
         ["[3/10]", "extract", "features", "heart,", "ward,", "features"],
     ]
 
@@ -359,3 +426,17 @@ time.sleep(60)
     while child.exists() and "Z" not in (child / "stat").read_text().split()[2]:
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def test_a_workflow_profile_is_the_projects_own_or_comes_with_the_code(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    options = ["--workflow-profile", "slurm", "--dry-run"]
+    assert run.with_profile(options) == [
+        "--workflow-profile",
+        str(ROOT / "profiles/slurm"),
+        "--dry-run",
+    ]
+    (tmp_path / "profiles/slurm").mkdir(parents=True)
+    assert run.with_profile(options) == ["--workflow-profile", "profiles/slurm", "--dry-run"]
+    for others in (["--workflow-profile", "my/folder"], ["--cores", "2"], ["--workflow-profile"]):
+        assert run.with_profile(others) == others

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bioloom.arrays import Ragged
+from bioloom.cli.main import main
 from bioloom.features import store as store_module
 from bioloom.features.store import Space, content_keys
 
@@ -182,3 +184,60 @@ def test_kill_9_leaves_a_store_that_works(tmp_path):
         np.testing.assert_array_equal(items.values, _items(texts[:count]).values)
         space.write(content_keys(["C"]), _items(["C"]))
         assert not space.damaged
+
+
+def test_a_store_is_listed_checked_and_cleared_of_what_is_not_used(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("BIOLOOM_CACHE", str(tmp_path))
+    store, texts = tmp_path / "embeddings", ["A", "CC", "DDD"]
+    old = Space(store, IDENTITY | {"model": "old"})
+    for text in texts:
+        old.write(content_keys([text]), _items([text]))
+    new = Space(store, IDENTITY | {"model": "new"})
+    new.write(content_keys(["E"]), _items(["E"]))
+    main(["store", "stat"])
+    said = capsys.readouterr().out
+    assert "test old mean" in said
+    assert "3 vectors" in said
+    assert "1 vectors" in said
+
+    main(["store", "verify"])
+    [shard] = new.folder.glob("*[0-9a-f].npy")
+    shard.write_bytes(shard.read_bytes()[:-1] + b"?")
+    with pytest.raises(SystemExit) as ended:
+        main(["store", "verify"])
+    assert ended.value.code == 2
+    assert "1 vectors are damaged" in capsys.readouterr().err
+
+    days_ago = time.time() - 100 * 24 * 3600
+    os.utime(old.folder / "identity.json", (days_ago, days_ago))
+    main(["store", "prune"])
+    assert not old.folder.exists()
+    assert new.folder.exists()
+    # Who has it open still reads and writes.
+    _check(old, texts, [])
+    old.write(content_keys(["A"]), _items(["A"]))
+    _check(Space(store, IDENTITY | {"model": "old"}), texts, ["A"])
+    # What was asked for is in use.
+    os.utime(old.folder / "identity.json", (days_ago, days_ago))
+    _check(old, texts, ["A"])
+    main(["store", "prune"])
+    assert old.folder.exists()
+
+
+def test_without_locks_writers_leave_alone_what_may_be_anothers(tmp_path, monkeypatch):
+    """As on Lustre that is mounted without `flock`."""
+
+    def flock(file, operation):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    monkeypatch.setattr(store_module, "COMPACT_AT", 2)
+    first, second = Space(tmp_path, IDENTITY), Space(tmp_path, IDENTITY)
+    others = first.folder / "abc.npy.new"
+    others.write_bytes(b"half of a shard")
+    for space, texts in ((first, ["A"]), (second, ["CC"]), (first, ["A", "DDD"])):
+        space.write(content_keys(texts), _items(texts))
+    _check(Space(tmp_path, IDENTITY), ["A", "CC", "DDD"], ["A", "CC", "DDD"])
+    assert others.exists()
+    assert len(first.stems()) == 3
+    assert not first.remove(unused_since=time.time() + 1)

@@ -76,6 +76,14 @@ def test_a_gzip_bomb_is_refused_and_honest_text_is_not(tmp_path, monkeypatch):
     refused(lambda: read_table(path), "more than 200 times its size", "unpack it yourself")
 
 
+def test_no_row_is_read_of_a_gzip_that_is_not_whole(tmp_path):
+    """A mistake in its first row is not what is told."""
+    content = gzip.compress(b"id,label\n" + b"a,b,c,d\n" * 200_000)
+    path = write(tmp_path / "a.csv", content)
+    refused(lambda: read_table(path), "Expected 2 fields, got 4", "row 2")
+    refused(lambda: read_table(write(path, content[:-100])), "truncated or damaged", "gzip -t")
+
+
 @pytest.mark.parametrize(
     ("said", "limit", "told"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from datetime import datetime
 from pathlib import Path
 
@@ -188,3 +189,14 @@ def test_a_workbook_without_formulas_is_parsed_once(tmp_path, monkeypatch, formu
     else:
         assert read_table(path)["crp"].tolist() == ["1", "2"]
     assert len(parsed) == (2 if formula else 1)
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_a_compression_that_workbooks_do_not_have_is_damage(tmp_path, compression):
+    """A flipped bit makes LZMA of deflate, and what follows asks for gigabytes of memory."""
+    with zipfile.ZipFile(book(tmp_path / "a.xlsx", ROWS)) as whole:
+        content = {name: whole.read(name) for name in whole.namelist()}
+    with zipfile.ZipFile(tmp_path / "b.xlsx", "w", compression) as packed:
+        for name, data in content.items():
+            packed.writestr(name, data)
+    refused(lambda: read_table(tmp_path / "b.xlsx"), "cannot be read: is the file whole")

@@ -57,7 +57,12 @@ def write_tasks(folder, **tasks):
         ),
         (lambda t: t["features"].update(pool="mean"), "did you mean 'pooling'"),
         (lambda t: t["datasets"]["training"].update(sequences="no.csv"), "no such file 'no.csv'"),
+        (
+            lambda t: t["datasets"]["training"].update(sequences="n" * 300),
+            "File name too long: 'nnn",
+        ),
         (lambda t: t["datasets"]["training"].pop("sequences"), "non-empty|'sequences' is missing"),
+        (lambda t: t["datasets"]["training"].update(columns=None), "columns: None is not of type"),
         (lambda t: t.pop("application"), "'application' is a required property"),
         (lambda t: t["baselines"].update(naive={"model": {"name": "svm"}}), "naive"),
         (lambda t: t["datasets"].pop("training"), "`training` is missing"),
@@ -79,7 +84,7 @@ def write_tasks(folder, **tasks):
         (lambda t: t["datasets"]["training"].update(columns={"lable": 1}), "mean 'label'"),
         (
             lambda t: t["datasets"]["training"].update(columns=5),
-            "`training: columns` takes a mapping",
+            "columns: 5 is not of type 'object'",
         ),
         (lambda t: t["datasets"]["training"].update(read={"sequence": {}}), "mean 'sequences'"),
         (lambda t: t.update(evaluate={"primary": "aurco"}), "evaluate.primary: .*mean 'auroc'"),
@@ -216,9 +221,25 @@ def test_the_files_of_a_folder_count_and_not_its_age(tmp_path):
         (tmp_path / "chains" / name).touch()
     sources = {"structures": str(tmp_path / "chains"), "sequences": "my.fasta"}
     task = Task("chains", "protein_structure", {"training": sources}, {}, {}, {})
+    (tmp_path / "chains/.hidden").touch()
+    (tmp_path / "chains/broken.pdb").symlink_to("nowhere")
     files = task.raw_files("training")
     assert [Path(file).name for file in files if "chains" in file] == ["a.pdb", "b.pdb"]
     assert "my.fasta" in files
+
+
+def test_a_folder_of_all_files_is_refused(tmp_path, monkeypatch):
+    """As `clinical: /` is: walking through a disk, and planning with it, would never end."""
+    monkeypatch.setattr("bioloom.files.MOST_FILES", 3)
+    (tmp_path / "all").mkdir()
+    for n in range(4):
+        (tmp_path / f"all/{n}.pdb").touch()
+    text = "application: protein_structure\ndatasets: {training: {structures: %s}}\n"
+    config = write_tasks(tmp_path, chains=text % (tmp_path / "all"))
+    with pytest.raises(DataError, match="chains.yaml: datasets.training: More than 3 files.*all"):
+        read_project(config)
+    (tmp_path / "all/0.pdb").unlink()
+    read_project(config)
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
 import yaml
 
+from bioloom.application import application_names, get_application
 from bioloom.evaluation.evaluate import OPTIONS as EVALUATE
 from bioloom.explanation.explain import DEFAULTS as EXPLAIN
 from bioloom.fitted.preprocess import DEFAULTS as PREPROCESS
+from bioloom.models import described_parameters, model_names
 from bioloom.options import Option
 from bioloom.pipeline.editor_schema import as_text, config_schema, task_schema
 
@@ -45,6 +49,40 @@ def test_defaults_are_those_of_the_steps(section: str, options: dict):
     usual = {name: v.default if isinstance(v, Option) else v for name, v in options.items()}
     # An empty mapping is no default that needs to be said.
     assert defaults == {name: None if value == {} else value for name, value in usual.items()}
+
+
+SECTION = ("properties", "additionalProperties")
+
+
+def keys_of(schema: Any, above: str = "") -> Iterator[tuple[str, dict]]:
+    """All keys that a schema knows, by their places in it."""
+    parts = dict(enumerate(schema)) if isinstance(schema, list) else schema
+    for key, part in parts.items() if isinstance(parts, dict) else ():
+        if key == "properties":
+            known = {name: said for name, said in part.items() if isinstance(said, dict)}
+            yield from ((f"{above}.{name}", said) for name, said in known.items())
+        yield from keys_of(part, f"{above}.{key}")
+
+
+def unsaid(schema: dict) -> list[str]:
+    """Keys of which nothing is said, but sections, what chooses them, and sources."""
+    kinds = ("application", "method", "embedder", "name", "like")
+    sources = {name for known in application_names() for name in get_application(known).all_sources}
+    apart = (*(f".{name}" for name in kinds), *(f".additionalProperties.{s}" for s in sources))
+    return [
+        place
+        for place, said in keys_of(schema)
+        if not {"description", "$ref", "const", *SECTION} & said.keys()
+        if not place.endswith(apart) and not place.startswith(".then.")
+    ]
+
+
+def test_each_option_and_parameter_says_what_it_is():
+    assert unsaid(task_schema()) == unsaid(config_schema()) == []
+    known = {"k": {}, "of": {"description": "a gap"}}
+    assert unsaid({"allOf": [{"properties": known}]}) == [".allOf.0.k"]
+    for name in model_names():
+        assert all(option.about for option in described_parameters(name).values()), name
 
 
 @pytest.mark.parametrize("file", [*TASKS, *CONFIGS], ids=lambda file: str(file.relative_to(ROOT)))

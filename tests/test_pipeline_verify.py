@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bioloom.cli.main import main
+from bioloom.errors import CALLED
 from bioloom.files import members
 from bioloom.pipeline.digests import FILE
 from bioloom.pipeline.lock import read_lock
@@ -78,7 +79,15 @@ def test_a_command_says_so_with_its_exit_code(project: Project, monkeypatch, cap
         main(["check", "--results"])
     assert ended.value.code == 2
     assert "results/heart/metrics.json" in capsys.readouterr().err
-    LOCK.unlink()
+
+
+def test_a_hint_names_the_command_by_which_the_user_runs(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    for called in ("snakemake", "make run"):
+        monkeypatch.setenv(CALLED, called)
+        refused(lambda: verify(LOCK), f"`{called}` writes it")
     with pytest.raises(SystemExit):
         main(["check", "--results"])
-    assert "a run of `snakemake` writes it" in capsys.readouterr().err
+    assert "`bioloom run` writes it" in capsys.readouterr().err
+    monkeypatch.delenv(CALLED)
+    refused(lambda: verify(LOCK), "`snakemake` writes it")

@@ -10,6 +10,8 @@ import pytest
 
 from bioloom.application import application_names, get_application
 from bioloom.pipeline.check import task_mistakes
+from bioloom.pipeline.defaults import with_defaults
+from bioloom.pipeline.tasks import Task
 from bioloom.predictions.predict import with_dropped
 from bioloom.report.person import answers, write_pages
 from tests.test_models_bayesian_network import answered, cohort, new_patients, told, trained
@@ -32,6 +34,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     new = new.replace({"sample_id": {"below": "index"}})
     dropped = pd.DataFrame({"sample_id": ["lost"], "reason": ["no value in any column"]})
     return pages(new, dropped, tmp_path_factory.mktemp("pages"))
+
+
+def test_the_index_is_headed_by_the_task(made: dict[str, str]) -> None:
+    assert "<h1>Response &lt;to&gt; a drug</h1>" in made["index.html"]
+    task = {"application": "disease_risk", "datasets": {"training": {"clinical": "a.csv"}}}
+    assert Task("heart_failure", **with_defaults(task)).heading == "Heart failure"
+    assert Task("heart_failure", **with_defaults(task | {"title": "HF"})).heading == "HF"
 
 
 def test_each_person_has_a_page_that_the_index_links(made: dict[str, str]) -> None:

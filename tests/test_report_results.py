@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bioloom.report.layout import interval, plain, score, signed
-from bioloom.report.overview import WIDTH, _strip
-from bioloom.report.results import Result, difference_scales
+from bioloom.report.overview import MARGIN, WIDTH, _strip
+from bioloom.report.results import Result, scales
 
 
 def result(task: str = "mine", primary: str = "auroc", **difference: float) -> Result:
@@ -23,18 +23,27 @@ def result(task: str = "mine", primary: str = "auroc", **difference: float) -> R
     return Result(task, task, metrics)
 
 
-def test_each_metric_has_one_scale():
-    narrow = result(value=0.01, low=-0.02, high=0.04)
-    wide = result(value=-0.1, low=-0.2, high=0.0)
-    other = result(primary="f1", value=0.5, low=0.4, high=0.6)
-    bare = result(primary="mcc")
-    scales = difference_scales([narrow, wide, other, bare])
-    assert scales == {narrow.metric: 0.2, other.metric: 0.6, bare.metric: 1.0}
-    middle = WIDTH / 2
-    strips = [_strip(each.difference, scales[each.metric]) for each in (narrow, wide, bare)]
-    assert strips[1]["low"] < strips[1]["value"] < strips[0]["low"] < middle < strips[0]["high"]
-    assert strips[1]["high"] == middle
-    assert strips[2] == {}
+def test_a_metric_has_one_scale_with_the_better_to_the_right():
+    first = result(value=0.01, low=-0.02, high=0.04)  # 0.81 from 0.7 on, beside 0.8 and 0.5
+    other = result("other")
+    other.metrics["test"] = {"auroc": 0.95, "auroc_low": 0.9, "auroc_high": 0.99}
+    loss = result(primary="brier", value=0.01)
+    assert scales([first, other]) == {first.metric: (0.5, 0.99)}
+    assert scales([loss]) == {loss.metric: (0.81234567, 0.5)}
+    strips = [_strip(each, (0.5, 0.99)) for each in (first, other)]
+    assert MARGIN < strips[0]["low"] < strips[0]["baseline"] < strips[0]["value"]
+    assert strips[0].keys() == {"value", "low", "baseline"}
+    assert strips[0]["value"] < strips[1]["low"] < strips[1]["high"] == WIDTH - MARGIN
+    assert _strip(loss, (0.81234567, 0.5))["value"] == MARGIN
+
+
+def test_a_score_that_is_no_number_is_not_drawn():
+    bare = result()
+    bare.metrics["test"], bare.metrics["baselines"] = {"auroc": float("nan")}, {}
+    assert scales([bare]) == {}
+    assert _strip(bare, None) == {}
+    bare.metrics["test"] = {"auroc": 0.5}
+    assert _strip(bare, (0.5, 0.5)) == {"value": MARGIN}
 
 
 def test_what_is_not_known_is_none():

@@ -118,9 +118,19 @@ def test_a_class_that_is_likely_a_slip_of_the_pen_is_told(slip):
     assert f"'{slip}'" not in note
 
 
+def test_two_letters_that_are_exchanged_in_a_short_word_are_told():
+    [note] = likely_slips(classes(sick=40, well=40, scik=2), private=False)
+    assert "The class 'scik' of 2 rows is called nearly as 'sick'" in note
+
+
 @pytest.mark.parametrize(
     "counts",
     [
+        {"mild": 40, "wild": 2},
+        {"lung": 40, "lungs": 2},
+        {"CTGA": 40, "CTAG": 2},
+        {"low": 40, "lwo": 2},
+        {"sick": 40, "scik": 5},
         {"resistant": 40, "resistnat": 5},  # not so few
         {"resistant": 12, "resistnat": 2},  # nor so many beside it
         {"stage 1": 40, "stage 4": 2},

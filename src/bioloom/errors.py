@@ -13,6 +13,8 @@ from difflib import get_close_matches
 from pathlib import Path
 
 BEGIN = "ERROR: "
+CALLED = "BIOLOOM_CALLED"
+"""The variable of the environment with the command by which the user runs the workflow."""
 _ROOM = "make room and run again; what is whole is kept"
 _WRITABLE = "this user must be able to read inputs, and to write results, logs and hidden folders"
 _PLACES = {
@@ -48,6 +50,14 @@ class DataError(ValueError):
 def several(mistakes: Iterable[str]) -> DataError:
     """One error for several mistakes, a line each: where it is told, `ERROR: ` begins the first."""
     return DataError(f"\n{BEGIN}".join(mistakes))
+
+
+def to_run() -> str:
+    """The command that runs the workflow, as this user calls it, for a hint: "`bioloom run`".
+
+    Who calls Snakemake says it in the environment, which jobs have, too.
+    """
+    return f"`{os.environ.get(CALLED, 'snakemake')}`"
 
 
 def in_yaml(name: str) -> str:

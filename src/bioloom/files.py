@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -13,11 +14,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile, ZipInfo
 
 from bioloom.errors import DataError
+from bioloom.limits import MOST_FILES, raised_by
 
 SUMS = "SHA256SUMS"
 AGAIN = "remove it, and it will be made again"
@@ -220,14 +223,34 @@ def sha256(path: str | Path, of_file: Callable[[Path], str] = file_sha256) -> st
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
+@contextmanager
+def locked(path: Path) -> Iterator[bool]:
+    """Hold a file's lock, which the kernel lets go even when the process is killed.
+
+    False on file systems without locks, such as some of clusters: others may be at work, too.
+    """
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            is_held = True
+        except OSError:
+            is_held = False
+        yield is_held
+
+
 def members(folder: Path) -> list[Path]:
-    """All files in a folder, sorted.
+    """All files in a folder, sorted; DataError for more than `MOST_FILES`.
 
     Hidden files do not count: Snakemake keeps a folder's time stamp in one. Folders may vanish
-    meanwhile, which `Path.rglob` does not bear.
+    meanwhile, which `Path.rglob` does not bear, and files may be out of reach.
     """
-    found = (Path(top, name) for top, _, names in os.walk(folder) for name in names)
-    return sorted(p for p in found if p.is_file() and not p.name.startswith("."))
+    found = (os.path.join(top, name) for top, _, names in os.walk(folder) for name in names)
+    paths = list(islice(found, MOST_FILES + 1))
+    if len(paths) > MOST_FILES:
+        problem = f"More than {MOST_FILES:,} files are in the folder"
+        raise DataError(problem, file=folder, hint=f"is it this one? {raised_by('MOST_FILES')}")
+    files = map(Path, filter(os.path.isfile, paths))
+    return sorted(path for path in files if not path.name.startswith("."))
 
 
 def write_sums(folder: Path) -> None:

@@ -42,6 +42,9 @@ MOST_COLUMNS = _setting("MOST_COLUMNS", 1_000_000)
 MOST_RESIDUES = _setting("MOST_RESIDUES", 100_000)
 """Residues of a protein; the longest known ones, titins, have about 35,000."""
 
+MOST_FILES = _setting("MOST_FILES", 200_000)
+"""Files in a folder that is a source, such as one of structures: all are planned with."""
+
 MOST_CONFIGURED = _setting("MOST_CONFIGURED", 1_000_000)
 """Values of a task or config file, each counted wherever an anchor of YAML (`&name`) repeats it."""
 

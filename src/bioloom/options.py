@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import ast
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, fields
 from typing import Any
 
 from bioloom.errors import DataError, unknown_name
@@ -71,6 +73,49 @@ class Option:
     def _range(self) -> str:
         limits = {"at least": self.minimum, "above": self.above, "at most": self.maximum}
         return " and ".join(f"{words} {n}" for words, n in limits.items() if n is not None)
+
+
+def flat(options: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Option]]:
+    """All options with their names; those of a section come after it, as `section.name`.
+
+    >>> [name for name, _ in flat({"a": 1, "b": Option({}, each={"c": 2})})]
+    ['a', 'b', 'b.<name>.c']
+    """
+    for name, given in options.items():
+        option = given if isinstance(given, Option) else Option(given)
+        yield f"{above}{name}", option
+        yield from flat(option.options or {}, f"{above}{name}.")
+        yield from flat(option.each or {}, f"{above}{name}.<name>.")
+
+
+def of_fields(kind: type) -> dict[str, Option]:
+    """The fields of a dataclass as options: what one is, is the text that stands below it."""
+    about = {key: text for base in reversed(kind.__mro__) for key, text in _said(base).items()}
+    return {
+        field.name: Option(_default(field), about=about.get(field.name, ""))
+        for field in fields(kind)
+    }
+
+
+def _said(kind: type) -> dict[str, str]:
+    """The texts that stand below the fields of a class."""
+    if not kind.__module__.startswith("bioloom."):
+        return {}
+    [body] = ast.parse(inspect.getsource(kind)).body
+    assert isinstance(body, ast.ClassDef)
+    return {
+        field.target.id: inspect.cleandoc(text.value.value)
+        for field, text in zip(body.body, body.body[1:], strict=False)
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)
+        if isinstance(text.value.value, str)
+    }
+
+
+def _default(field: Field[Any]) -> Any:
+    if field.default is not MISSING:
+        return field.default
+    return None if field.default_factory is MISSING else field.default_factory()
 
 
 def complete_options(

@@ -178,7 +178,7 @@ rule pages:
         application=application,
         files=source_files,
         about=lambda wildcards: to_json(
-            {name: getattr(task_of(wildcards), name) for name in ("title", "about")}
+            {"title": task_of(wildcards).heading, "about": task_of(wildcards).about}
         ),
         code=code("pages"),
     shell:

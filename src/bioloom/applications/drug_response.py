@@ -35,24 +35,21 @@ from bioloom.samples import Cleaned, Raw, feature_columns, label_columns
 from bioloom.samples.cleaning import drop_columns, drop_rows
 
 OPTIONS: dict[str, Any] = {
-    "columns": {},
-    "read": {},
-    "keep": {},
-    "exclude": {},
-    "types": {},
-    "response_suffix": "",
-    "drop": [],
+    "columns": Option({}, about="the columns of the tables that have a role"),
+    "read": Option({}, about="how each table is read, by source"),
+    "keep": Option({}, about="column to values: rows that are kept"),
+    "exclude": Option({}, about="column to values: rows that are left out"),
+    "types": Option({}, about="column to number or category"),
+    "response_suffix": Option("", about="what names of drugs end with, and is cut"),
+    "drop": Option([], about="columns that are no features"),
 }
-# `tissue` and `msi` (microsatellite instability) are categories, under these names. `drug` and
-# `response` say that the response file has one row a measurement; `group` is what is held out
-# together, such as the patient of several cell lines.
-COLUMNS: dict[str, str | None] = {
-    "id": None,
-    "tissue": None,
-    "msi": None,
-    "drug": None,
-    "response": None,
-    "group": None,
+COLUMNS: dict[str, Any] = {
+    "id": Option(None, about="of the cell line, in both tables"),
+    "tissue": Option(None, about="that a line is of, a category"),
+    "msi": Option(None, about="microsatellite instability, a category"),
+    "drug": Option(None, about="of a response table with a row a measurement"),
+    "response": Option(None, about="of the same, such as ln IC50 in micromolar"),
+    "group": Option(None, about="what is held out together, as the patient of several lines"),
 }
 CLEAN: dict[str, Any] = {
     "min_cell_lines": Option(50, about="in which a drug was measured"),

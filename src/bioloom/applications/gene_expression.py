@@ -35,7 +35,7 @@ from bioloom.formats.fasta import read_fasta
 from bioloom.formats.h5ad import is_h5ad, read_h5ad
 from bioloom.formats.intervals import read_genome, read_windows, window_sequences
 from bioloom.formats.table import READ_OPTIONS, is_table, read_options, read_source
-from bioloom.options import column_names, complete_options
+from bioloom.options import Option, column_names, complete_options
 from bioloom.samples import Cleaned, Raw, feature_columns
 from bioloom.samples.cleaning import (
     LENGTHS,
@@ -46,16 +46,33 @@ from bioloom.samples.cleaning import (
     unlabelled,
 )
 
-# `bins` maps columns of read counts to the value of their bin: the label is the mean over the
-# reads, its weight their number. `columns` maps our names to the user's.
-OPTIONS: dict[str, Any] = {"columns": {}, "read": {}, "keep": {}, "exclude": {}, "bins": {}}
-COLUMNS: dict[str, str | None] = dict.fromkeys(
-    ("id", "sequence", "label", "weight", "group", "split", "chrom", "start", "end", "strand")
-)
+OPTIONS: dict[str, Any] = {
+    "columns": Option({}, about="the columns of the tables that have a role"),
+    "read": Option({}, about="how each table is read, by source"),
+    "keep": Option({}, about="column to values: rows that are kept"),
+    "exclude": Option({}, about="column to values: rows that are left out"),
+    "bins": Option(
+        {},
+        about="column of read counts to the value of its bin: the label is the mean over the "
+        "reads, its weight their number",
+    ),
+}
+COLUMNS: dict[str, Any] = {
+    "id": Option(None, about="of the sequence"),
+    "sequence": Option(None, about="letters"),
+    "label": Option(None, about="what is predicted, a number; or a gene of the matrix"),
+    "weight": Option(None, about="how much a row counts, such as its reads"),
+    "group": Option(None, about="what stays on one side of a split"),
+    "split": Option(None, about="train, valid or test, for `split: {method: column}`"),
+    "chrom": Option(None, about="of a window, as the genome names it"),
+    "start": Option(None, about="of a window, bases from 0"),
+    "end": Option(None, about="of a window, the base behind it"),
+    "strand": Option(None, about="of a window, + or -"),
+}
 CLEAN: dict[str, Any] = {
     **LENGTHS,
-    "min_weight": 0.0,  # reads, where the weight counts them
-    "drop": [],
+    "min_weight": Option(0.0, about="of a row, reads where the weight counts them"),
+    "drop": Option([], about="columns that are no features"),
 }
 SOURCES = ("sequences", "windows", "expression")
 BLOCK = "expression."

@@ -28,13 +28,9 @@ from bioloom.samples import Cleaned, Raw
 from bioloom.samples.cleaning import drop_rows, require_classes
 
 REGULATES, NO_EDGE = "regulates", "no known edge"
-# `columns` maps our names to the user's; `aliases`: regulator -> the gene it is made of, several
-# joined by ";"; `candidates`: instead of the known edges all others, of the regulators named in
-# `only` where it is given; `hold_out`: what no test edge shares with training, operons (of the
-# target; genes without one) or regulators.
 OPTIONS: dict[str, Any] = {
-    "columns": {},
-    "read": {},
+    "columns": Option({}, about="the columns of the tables that have a role"),
+    "read": Option({}, about="how each table is read, by source"),
     "aliases": Option({}, about="regulator to the gene it is made of; several joined by ;"),
     "candidates": Option(False, about="instead of the known edges all others"),
     "only": Option([], about="regulators whose targets are asked for"),
@@ -42,20 +38,19 @@ OPTIONS: dict[str, Any] = {
         "operons", about="what no test edge shares with training, operons or regulators"
     ),
 }
-COLUMNS: dict[str, str | None] = {
-    "regulator": "regulator",
-    "target": "target",
-    "gene": None,
-    "name": None,
-    "operon": None,
-    "chromosome": None,
-    "start": None,
-    "end": None,
-    "strand": None,
+COLUMNS: dict[str, Any] = {
+    "regulator": Option("regulator", about="of `edges`"),
+    "target": Option("target", about="of `edges`, the gene that is regulated"),
+    "gene": Option(None, about="of `genes`, the id that the expression has"),
+    "name": Option(None, about="of `genes`, another name that edges may have"),
+    "operon": Option(None, about="of `genes`"),
+    "chromosome": Option(None, about="of `genes`, as the genome names it"),
+    "start": Option(None, about="of `genes`, its first base, counted from 0"),
+    "end": Option(None, about="of `genes`, the base behind it, counted from 0"),
+    "strand": Option(None, about="of `genes`, + or -"),
 }
-# `negatives`: drawn for each known edge, of the same regulator; `min_targets`: of a regulator.
 CLEAN: dict[str, Any] = {
-    "negatives": Option(4, about="pairs without an edge for each edge"),
+    "negatives": Option(4, about="pairs of a regulator without an edge, for each of its edges"),
     "min_targets": Option(10, about="of a regulator"),
     "seed": Option(1, about="of the negatives"),
 }

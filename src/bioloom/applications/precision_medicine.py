@@ -22,7 +22,9 @@ from bioloom.samples import Raw
 
 TIMED = {name: outcomes.OPTIONS[name] for name in ("event", "censored", "horizon", "at_start")}
 OPTIONS: dict[str, Any] = labels.OPTIONS | TIMED
-COLUMNS: dict[str, Any] = labels.COLUMNS | {"time": None, "event": None}
+COLUMNS: dict[str, Any] = labels.COLUMNS | {
+    name: outcomes.COLUMNS[name] for name in ("time", "event")
+}
 
 
 def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:

@@ -45,19 +45,16 @@ from bioloom.samples.cleaning import (
 )
 from bioloom.samples.columns import has_classes
 
-# `columns` maps our names to the user's; `read` says, for each source that is a table, how to read
-# it; `keep` and `exclude` choose rows of a table; `classes` renames labels; `locus` is the GenBank
-# qualifier that has the ids.
 OPTIONS: dict[str, Any] = {
-    "columns": {},
-    "read": {},
+    "columns": Option({}, about="the columns of the tables that have a role"),
+    "read": Option({}, about="how each table is read, by source"),
     "keep": Option({}, about="column to values: rows that are kept"),
     "exclude": Option({}, about="column to values: rows that are left out"),
     "classes": Option({}, about="label in the file to its name"),
     "unlabelled": Option([], about="words that stand for no label"),
     "label_separator": Option(";|", about="characters between several labels"),
     "locus": Option("locus_tag", about="GenBank qualifier that has the ids"),
-    "kind": None,
+    "kind": Option(None, about="of the task"),
 }
 COLUMNS: dict[str, Any] = {
     "id": Option(None, about="of the sequence"),

@@ -30,12 +30,9 @@ from bioloom.samples import ENDS_BY, Cleaned, Raw, write_table
 from bioloom.samples.cleaning import drop_rows, require_classes, unlabelled
 
 INTERACTS, SEPARATE = "interacts", "does not interact"
-# `columns` maps our names to the user's; `locus` is the GenBank qualifier that has the ids;
-# `all_interact`: the pairs are all positives, negatives are to be drawn; `identity`: proteins as
-# alike as this stay on one side of a split.
 OPTIONS: dict[str, Any] = {
-    "columns": {},
-    "read": {},
+    "columns": Option({}, about="the columns of the tables that have a role"),
+    "read": Option({}, about="how each table is read, by source"),
     "classes": Option({}, about="label in the file to its name"),
     "unlabelled": Option([], about="words that stand for no label"),
     "locus": Option("locus_tag", about="GenBank qualifier that has the ids"),
@@ -43,14 +40,13 @@ OPTIONS: dict[str, Any] = {
     "all_interact": Option(False, about="the pairs are all positives, negatives are drawn"),
     "identity": Option(0.4, about="of sequences, from which they stay on one side of a split"),
 }
-COLUMNS: dict[str, str | None] = {
-    "source": "source",
-    "target": "target",
-    "label": None,
-    "complex": "complex",
-    "members": "genes",
+COLUMNS: dict[str, Any] = {
+    "source": Option("source", about="of `pairs`, one protein"),
+    "target": Option("target", about="of `pairs`, the other one"),
+    "label": Option(None, about="of `pairs`, whether they interact"),
+    "complex": Option("complex", about="of `complexes`, its name"),
+    "members": Option("genes", about="of `complexes`, its proteins, joined by AND, ; or |"),
 }
-# `blocks`: sets of complexes that are held out together; `negatives`: drawn for each positive.
 TABLES: dict[str, dict[str, Any]] = {
     "pairs": READ_OPTIONS,
     "complexes": READ_OPTIONS,

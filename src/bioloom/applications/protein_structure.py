@@ -22,7 +22,7 @@ from bioloom.formats.columns import no_partner
 from bioloom.formats.fasta import read_fasta
 from bioloom.formats.residues import AMBIGUOUS, standard_sequences
 from bioloom.formats.structures import read_structures, write_trace
-from bioloom.options import complete_options
+from bioloom.options import Option, complete_options
 from bioloom.samples import COORDINATES, RESIDUE_LABELS, Cleaned, Raw, write_table
 from bioloom.samples.cleaning import LENGTHS, drop_rows, sequence_rules
 from bioloom.structures.distances import square
@@ -37,11 +37,12 @@ TARGETS = ("three_states", "eight_states", "distances")
 OPTIONS: dict[str, Any] = {}
 CLEAN: dict[str, Any] = {
     **LENGTHS,
-    # three_states: helix H (H, G, I of DSSP), strand E (E, B), else C; eight_states: DSSP's;
-    # distances: of C-betas, for contacts and coordinates
-    "target": "three_states",
-    # This many samples at random (seed 1), for a first look or a small machine.
-    "max_samples": None,
+    "target": Option(
+        "three_states",
+        about="three_states: helix H (H, G, I of DSSP), strand E (E, B), else C; eight_states: "
+        "those of DSSP; distances: of C-betas, for contacts and coordinates",
+    ),
+    "max_samples": Option(None, about="so many at random, for a first look or a small machine"),
 }
 SEED = 1
 

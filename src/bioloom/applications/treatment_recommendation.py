@@ -39,19 +39,30 @@ OPTIONS: dict[str, Any] = (
     clinical.OPTIONS
     | rules.OPTIONS
     | outcomes.OPTIONS
-    | {"assignment": None, "good": Option(None, type=str)}
+    | {
+        "assignment": Option(
+            None, about="how arms were: randomised, observed, or arm to its share of the lots"
+        ),
+        "good": Option(
+            None, type=str, about="of a number high or low; of two classes the good one"
+        ),
+    }
 )
 COLUMNS: dict[str, Any] = (
     clinical.COLUMNS
     | rules.COLUMNS
     | {
-        "arm": None,
-        "outcome": None,
-        "time": Option(None, several=True),
-        "event": Option(None, several=True),
+        "arm": Option(None, about="the treatment that was given"),
+        "outcome": Option(None, about="a number, or one of two classes"),
+        "time": Option(
+            None, several=True, about="until the event; of a list, the first event counts"
+        ),
+        "event": Option(None, several=True, about="what ended the time, of each in its order"),
     }
 )
-CLEAN: dict[str, Any] = clinical.CLEAN | {"min_arm_size": Option(20, minimum=2)}
+CLEAN: dict[str, Any] = clinical.CLEAN | {
+    "min_arm_size": Option(20, minimum=2, about="patients of an arm; fewer stop the run")
+}
 SIGNS = {"high": 1.0, "low": -1.0}
 RANDOMISED, OBSERVED = "randomised", "observed"
 UNLIKELY = 1e-4

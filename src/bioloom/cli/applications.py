@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from typing import Any
 
 from bioloom.application import application_names, get_application
-from bioloom.options import Option
+from bioloom.options import flat
 
 HELP = "what can be predicted, and from which files"
 
@@ -27,16 +28,21 @@ def main(name: str | None) -> None:
         print(f" ({', '.join(optional)})" if optional else "")
         if name:
             print(f"  predicts: {', '.join(application.kinds)}")
-            print("  columns:", ", ".join(map(str, application.columns)))
-            _print_options("data set options", application.options)
-            _print_options("clean", application.clean_options)
+            print_options("data set options", application.dataset_options)
+            print_options("columns", application.columns)
+            for read in {id(known): known for known in application.tables.values()}.values():
+                tables = [source for source, own in application.tables.items() if own is read]
+                print_options(f"read: {', '.join(tables)}", read)
+            print_options("simulate", application.simulate)
+            print_options("clean", application.clean_options)
 
 
-def _print_options(title: str, options: Mapping[str, object]) -> None:
+def print_options(title: str, options: Mapping[str, Any]) -> None:
+    """A line an option: its default, what it may be, and what it is; sections have no default."""
+    if not options:
+        return
     print(f"  {title}:")
-    for key, option in options.items():
-        default = option.default if isinstance(option, Option) else option
-        choices = option.choices if isinstance(option, Option) else ()
-        among = f" (one of {', '.join(map(str, choices))})" if choices else ""
-        about = f"  {option.about}" if isinstance(option, Option) and option.about else ""
-        print(f"    {key}: {default!r}{among}{about}")
+    for name, option in flat(options):
+        default = "" if option.options or option.each else f" {option.default!r}"
+        among = f" (one of {', '.join(map(str, option.choices))})" if option.choices else ""
+        print(f"    {name}:{default}{among}  {' '.join(option.about.split())}")

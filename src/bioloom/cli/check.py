@@ -1,4 +1,8 @@
-"""Check the configuration and that all sources are there, or the results; no job is run."""
+"""Check the configuration, or the results; no job is run.
+
+Files that tasks name have to be there, and CSV and TSV need the columns that tasks name. What else
+is in the files, `bioloom run --until clean` tells, which trains nothing.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,8 @@ from typing import Any
 
 import yaml
 
+from bioloom.errors import several
+from bioloom.pipeline.check_tables import column_mistakes
 from bioloom.pipeline.project import Project, read_project
 
 HELP = "check the configuration and the sources, or the results"
@@ -30,7 +36,13 @@ def main(results: bool = False) -> None:
 
         print(verify(LOCK))
         return
-    for name, task in project_here().tasks.items():
+    project = project_here()
+    found = {
+        file.path: column_mistakes(project.tasks[name]) for name, file in project.files.items()
+    }
+    if mistakes := [f"{path}: {mistake}" for path, wrong in found.items() for mistake in wrong]:
+        raise several(mistakes)
+    for name, task in project.tasks.items():
         print(f"{name}: {task.application}, data sets {', '.join(task.datasets)}")
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from bioloom.application import application_names
+from bioloom.application import application_names, get_application
 from bioloom.errors import DataError
 from bioloom.pipeline.home import HOME
 from bioloom.pipeline.task_files import read_task_files
@@ -44,7 +44,8 @@ def main(folder: Path, application: str) -> None:
     schema = HOME / "workflow" / "schemas" / "task.schema.json"
     lines = [line for line in text.splitlines() if not line.startswith("# yaml-language-server")]
     first = f"# yaml-language-server: $schema={schema.as_uri()}"
-    (folder / "tasks" / source.name).write_text("\n".join([first, *lines]) + "\n")
+    written = "\n".join([first, *(f"# {line}" for line in _introduction(application)), *lines])
+    (folder / "tasks" / source.name).write_text(written + "\n")
     (folder / "config.yaml").write_text(_config(used))
     (folder / ".gitignore").write_text("\n".join(IGNORED) + "\n")
     for path in _shipped(content):
@@ -53,6 +54,20 @@ def main(folder: Path, application: str) -> None:
     tracked = _with_dvc(folder)
     print(f"{folder}: {application}, task tasks/{source.name}{tracked}")
     print(f"Next: cd {folder} && bioloom run")
+
+
+def _introduction(name: str) -> list[str]:
+    """What a reader of a first task has to know, a line each."""
+    application = get_application(name)
+    needed = application.sources + application.training_sources
+    others = [source for source in application.optional_sources if source not in needed]
+    return [
+        f"Sources of a data set are {', '.join((*needed, *others))}: name your files there.",
+        "`training` has labels; what is in data sets of other names is predicted.",
+        "`bioloom check` reads this file and the headers of tables, `bioloom run` does the rest;",
+        f"`bioloom applications {name}` has all options. Those that are not here have defaults,",
+        "which results/<task>/task.yaml then says.",
+    ]
 
 
 def _task(application: str) -> tuple[Path, dict[str, Any]]:
@@ -79,7 +94,8 @@ def _values(content: Any) -> list[Any]:
 
 
 def _named_sources(content: dict[str, Any]) -> list[str]:
-    names = [v["source"] for v in _values(content) if isinstance(v, dict) and "source" in v]
+    values = _values(content["datasets"])
+    names = [v["source"] for v in values if isinstance(v, dict) and "source" in v]
     return sorted({name for name in names if isinstance(name, str)})
 
 

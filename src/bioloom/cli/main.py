@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -10,11 +11,11 @@ from types import ModuleType
 from typing import Any
 
 from bioloom import __version__
-from bioloom.errors import one_line_errors
+from bioloom.errors import CALLED, one_line_errors
 
 COMMANDS = (
     *("init", "check", "run", "predict", "compare", "embed", "crate"),
-    *("applications", "models"),
+    *("store", "applications", "models"),
 )
 EXAMPLES = """examples:
   bioloom init my_project --application disease_risk
@@ -35,13 +36,19 @@ def command_line() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     for name in COMMANDS:
         module = _module(name)
-        own = commands.add_parser(name, help=module.HELP, description=module.__doc__)
+        own = commands.add_parser(
+            name,
+            help=module.HELP,
+            description=module.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         module.add_arguments(own)
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit code is 2 for what a user can mend, told in the last line."""
+    os.environ[CALLED] = "bioloom run"
     parser = command_line()
     chosen, rest = parser.parse_known_args(arguments)
     # What this program does not know is Snakemake's.

@@ -88,6 +88,9 @@ class TrainedModel:
     @contextmanager
     def predicted(self, given: dict[str, str]) -> Iterator[Path]:
         """A folder with `predictions.csv` and `.parquet` of these files, which is gone after it."""
+        for file in given.values():
+            if not Path(file).exists():
+                raise DataError("There is no such file", file=file)
         content = new_task(self.task, self.folder.resolve(), given, self.places)
         with TemporaryDirectory(prefix="bioloom-") as folder:
             project = Path(folder)

@@ -19,6 +19,7 @@ from bioloom.errors import BEGIN
 from bioloom.files import read_json
 from bioloom.kinds import get_kind
 from bioloom.pipeline.home import HOME
+from bioloom.progress import MARK
 
 HELP = "run what changed, and say what came out"
 REPORT = Path("results/report.html")
@@ -36,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: list[str]) -> int:
     """Exit code 0, 2 for what a user can mend, else that of Snakemake."""
     project = project_here()  # a mistake in the configuration is told at once
-    process = started(*options)
+    process = started(*with_profile(options))
     said: list[str] = []
     assert process.stdout is not None
     try:
@@ -54,6 +55,16 @@ def main(options: list[str]) -> int:
             print(outcome(name, Path("results") / name / "metrics.json"))
         print(f"Report: {REPORT}")
     return code
+
+
+def with_profile(options: list[str]) -> list[str]:
+    """`--workflow-profile slurm` as its folder: the project's `profiles/slurm`, or the code's."""
+    given = list(options)
+    for i, option in enumerate(given[:-1]):
+        folders = [parent / "profiles" / given[i + 1] for parent in (Path(), HOME)]
+        if option == "--workflow-profile" and (found := [f for f in folders if f.is_dir()]):
+            given[i + 1] = str(found[0])
+    return given
 
 
 def started(*options: str) -> subprocess.Popen[str]:
@@ -84,7 +95,7 @@ def failure(code: int, said: list[str]) -> str:
 
 
 def told(lines: Iterable[str]) -> Iterator[str]:
-    """Of what Snakemake says: each job by name as it starts, and how many are done."""
+    """Of what Snakemake says: jobs by name as they start, how many are done, how far they are."""
     rule = done = ""
     for line in lines:
         if match := re.match(r"(?:local)?rule (\w+):$", line):
@@ -98,6 +109,8 @@ def told(lines: Iterable[str]) -> Iterator[str]:
             rule = ""
         elif match := re.match(r"(\d+) of (\d+) steps", line):
             done = f"[{match[1]}/{match[2]}]"
+        elif line.startswith(MARK):
+            yield f"{done:>9} {line.removeprefix(MARK)}"
         elif "Nothing to be done" in line:
             yield "Nothing changed: all results are current."
 

@@ -28,20 +28,17 @@ from bioloom.formats.columns import (
 from bioloom.options import Option
 from bioloom.privacy.small_cells import count_shown
 
-# `missing` are values that stand for none; `values` says what codes mean, of each `site` by itself
-# where they differ. Only where `asked` (a column) has one of `asked_values` was a box shown. `unit`
-# is wanted of a column whose units are in `unit_column`.
 CODEBOOK: dict[str, Any] = {
-    "missing": [],
-    "values": {},
-    "site": Option(None, type=str),
-    "asked": Option(None, type=str),
-    "asked_values": [],
-    "unit": Option(None, type=str),
-    "unit_column": Option(None, type=str),
-    "molar_mass": Option(None, type=float, above=0),
-    "convert": {},
-    "spellings": {},
+    "missing": Option([], about="values that stand for none"),
+    "values": Option({}, about="code to what it means; with `site` such a mapping for each site"),
+    "site": Option(None, type=str, about="column of the site, where codes differ by it"),
+    "asked": Option(None, type=str, about="column that says whether this one was asked"),
+    "asked_values": Option([], about="values of `asked` where it was"),
+    "unit": Option(None, type=str, about="that all values are put into, in UCUM"),
+    "unit_column": Option(None, type=str, about="column with the unit of each value"),
+    "molar_mass": Option(None, type=float, above=0, about="g/mol, between mass and amount"),
+    "convert": Option({}, about="another unit to the [factor, shift] that make `unit` of it"),
+    "spellings": Option({}, about="how a unit is written to what it is in UCUM"),
 }
 LIKELY_CODES = [
     *(0.0, -1.0, 99.9, 999.9),

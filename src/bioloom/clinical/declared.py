@@ -25,50 +25,78 @@ KEEP, DROP = "keep", "drop"
 LAST_EVENT, COMPLETE = "last_event", "complete"
 ALL = "all"
 
-# `codes` is a list, or a mapping of codes to the unit that their values have where none is written.
-# `value` says what of an event is meant: its number where a `unit` is said, else its text; `code`
-# is the code itself. `values` are words for these. `convert` has the factor and the shift that make
-# `unit` of another unit, where no molar mass does. A `static` value always holds, and has no time.
 _VALUE: dict[str, Any] = {
-    "codes": Option(None),
-    "unit": Option(None, type=str),
-    "molar_mass": Option(None, type=float, above=0),
-    "convert": {},
-    "value": Option(None, type=str, choices=("number", "text", "code")),
-    "values": {},
-    "text_numbers": False,
+    "codes": Option(
+        None, about="a list, or codes to the unit of their values where none is written"
+    ),
+    "unit": Option(None, type=str, about="of the numbers, in UCUM; `'1'` for none"),
+    "molar_mass": Option(None, type=float, above=0, about="g/mol, between mass and amount"),
+    "convert": Option({}, about="another unit to the [factor, shift] that make `unit` of it"),
+    "value": Option(
+        None,
+        type=str,
+        choices=("number", "text", "code"),
+        about="what of an event is meant; null is the number where a `unit` is said, else the text",
+    ),
+    "values": Option({}, about="text or code to its name; others do not count"),
+    "text_numbers": Option(False, about="whether a text such as 105 is a number"),
 }
 FEATURE: dict[str, Any] = _VALUE | {
-    "take": Option(None, type=str, choices=(*TAKES, "age")),
-    "window": None,
-    "static": False,
+    "take": Option(
+        None, type=str, choices=(*TAKES, "age"), about="which value of the window; slope is a day"
+    ),
+    "window": Option(
+        None,
+        about="before the index: `48 h`, `[365 d, 30 d]` (from, to) or all; else that of records",
+    ),
+    "static": Option(False, about="whether the value always holds and needs no time"),
 }
 OUTCOME: dict[str, Any] = _VALUE | {
-    "take": Option("any", choices=("time", *TAKES)),
-    "within": Option(None, type=str),
-    "followed": None,
-    "prevalent": Option(None, type=str, choices=(KEEP, DROP)),
+    "take": Option("any", choices=("time", *TAKES), about="what of the time after the index"),
+    "within": Option(None, type=str, about="how long after the index, such as `30 d`"),
+    "followed": Option(
+        None, about="until when patients were: last_event, complete, a day, or codes of contacts"
+    ),
+    "prevalent": Option(
+        None, type=str, choices=(KEEP, DROP), about="what is done with who had it before the index"
+    ),
 }
 INDEX: dict[str, Any] = {
-    "codes": Option(None),
-    "take": Option("first", choices=("first", "last")),
-    "patient": Option(None, type=str),
-    "time": Option(None, type=str),
-    "site": Option(None, type=str),
-    "keep": [],
+    "codes": Option(None, about="of the event from which on is predicted"),
+    "take": Option("first", choices=("first", "last"), about="which such event of a patient"),
+    "patient": Option(None, type=str, about="column of the source `index`"),
+    "time": Option(None, type=str, about="column of the source `index`"),
+    "site": Option(None, type=str, about="column of the source `index`, by which `time_zone` goes"),
+    "keep": Option([], about="columns of the source `index` that are features"),
 }
 RECORDS: dict[str, Any] = {
-    "format": Option(None, type=str, choices=FORMATS),
-    "columns": Option(complete_options({}, COLUMNS, "columns"), options=COLUMNS),
-    "time_zone": None,
-    "base_url": Option(None, type=str),
-    "known_at_onset": False,
-    "index": Option(complete_options({}, INDEX, "index"), options=INDEX),
-    "window": None,
-    "features": Option({}, each=FEATURE),
-    "outcomes": Option({}, each=OUTCOME),
-    "spellings": {},
-    "wrong_units": Option(REFUSE, choices=(REFUSE, LEAVE_OUT)),
+    "format": Option(None, type=str, choices=FORMATS, about="of the source `clinical`"),
+    "columns": Option(
+        complete_options({}, COLUMNS, "columns"),
+        options=COLUMNS,
+        about="of `format: table`, the columns that have a role",
+    ),
+    "time_zone": Option(
+        None, about="of times without offset, such as Europe/Berlin; or one for each site"
+    ),
+    "base_url": Option(None, type=str, about="of the FHIR server, where files name none"),
+    "known_at_onset": Option(
+        False, about="whether what says only when it began was known from then on"
+    ),
+    "index": Option(
+        complete_options({}, INDEX, "index"),
+        options=INDEX,
+        about="the event from which on is predicted",
+    ),
+    "window": Option(None, about="of features that say none, before the index"),
+    "features": Option({}, each=FEATURE, about="column to what was known before the index"),
+    "outcomes": Option({}, each=OUTCOME, about="column to what happened after the index"),
+    "spellings": Option({}, about="how the hospital writes a unit to what it is in UCUM"),
+    "wrong_units": Option(
+        REFUSE,
+        choices=(REFUSE, LEAVE_OUT),
+        about="whether values of another unit stop the run or are left out",
+    ),
 }
 """What `records` of a data set takes."""
 

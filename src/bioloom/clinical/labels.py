@@ -14,11 +14,15 @@ from bioloom.options import Option, complete_options
 from bioloom.samples import Raw
 
 OPTIONS: dict[str, Any] = clinical.OPTIONS | {
-    "classes": {},
-    "unlabelled": [],
-    "label_separator": ";|",
+    "classes": Option({}, about="label in the file to its name"),
+    "unlabelled": Option([], about="words that stand for no label"),
+    "label_separator": Option(";|", about="characters between several labels"),
 }
-COLUMNS: dict[str, Any] = clinical.COLUMNS | {"label": Option(None, several=True)}
+COLUMNS: dict[str, Any] = clinical.COLUMNS | {
+    "label": Option(
+        None, several=True, about="what is predicted; a list of columns are several labels"
+    )
+}
 
 
 def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:

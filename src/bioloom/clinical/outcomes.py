@@ -23,16 +23,19 @@ from bioloom.privacy.small_cells import FEW, count_shown
 from bioloom.samples import COMPETING, ENTRY, EVENT, TIME
 
 OPTIONS: dict[str, Any] = {
-    "event": None,
-    "censored": None,
-    "competing": [],
-    "horizon": Option(None, type=float, above=0),
-    "at_start": [],
+    "event": Option(None, about="the value, or values, of the column that stand for the event"),
+    "censored": Option(None, about="those of no event, where more values than one are left"),
+    "competing": Option([], about="those of other events that end the time as well"),
+    "horizon": Option(
+        None, type=float, above=0, about="in the unit of the time; asks for yes or no by then"
+    ),
+    "at_start": Option([], about="columns that only look as if they were known later"),
 }
-"""`event` is the value that stands for it, `competing` those of other events that end the time,
-`censored` that of neither, where more values are left than one. `horizon` makes yes and no of it.
-`at_start` names columns that only look as if they were days after the start."""
-COLUMNS: dict[str, Any] = {"time": None, "event": None, "entry": None}
+COLUMNS: dict[str, Any] = {
+    "time": Option(None, about="until the event or the end of follow-up, in one unit"),
+    "event": Option(None, about="what ended the time"),
+    "entry": Option(None, about="from when on the row was followed, in the unit of the time"),
+}
 FEW_VALUES = 20  # that a message lists
 FEW_KNOWN = 20  # values of a column that is looked at
 NEARLY_ALL = 0.95  # of them: a typing error makes no feature of it

@@ -19,14 +19,19 @@ import pandas as pd
 from bioloom.errors import DataError, unknown_name
 from bioloom.formats.columns import likely_type, numbers, require_columns, text
 from bioloom.formats.table import READ_OPTIONS, read_source
+from bioloom.options import Option
 from bioloom.privacy.small_cells import FEW
 from bioloom.samples import OPTION
 from bioloom.samples.arms import named as shown
 
 SOURCES = ("contraindications", "interactions", "drugs")
 TABLES = dict.fromkeys(SOURCES, READ_OPTIONS)
-OPTIONS: dict[str, Any] = {"substances": {}}
-COLUMNS: dict[str, Any] = {"drugs": None}
+OPTIONS: dict[str, Any] = {
+    "substances": Option({}, about="arm to the substances that it gives, as rules name them")
+}
+COLUMNS: dict[str, Any] = {
+    "drugs": Option(None, about="what a patient takes; several joined by ; or |")
+}
 CONDITION = re.compile(r"(?P<column>.+?)\s*(?P<sign><=|>=|!=|<|>|=)\s*(?P<value>.+)")
 COMPARED: Mapping[str, Callable[[pd.Series, Any], pd.Series]] = {
     "<": pd.Series.lt,

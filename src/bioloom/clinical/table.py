@@ -56,8 +56,8 @@ from bioloom.samples.columns import is_number
 OPTIONS: dict[str, Any] = {
     "columns": Option({}, about="the columns of the table that have a role"),
     "read": Option({}, about="how each table is read, by source"),
-    "records": Option({}, options=RECORDS),
-    "codebook": Option({}, each=codebook.CODEBOOK),
+    "records": Option({}, options=RECORDS, about="what `clinical` becomes where it is an export"),
+    "codebook": Option({}, each=codebook.CODEBOOK, about="column to what its values mean"),
     "keep": Option({}, about="column to values: rows that are kept"),
     "exclude": Option({}, about="column to values: rows that are left out"),
     "types": Option({}, about="column to number, category or text"),
@@ -65,7 +65,7 @@ OPTIONS: dict[str, Any] = {
     "identifiers": Option([], about="columns that are dropped as identifying"),
     "quasi_identifiers": Option([], about="columns in which it is told how many persons are alike"),
     "not_identifiers": Option([], about="columns that only look like identifiers"),
-    "kind": None,
+    "kind": Option(None, about="of the task"),
     "drop": Option([], about="columns that are no features"),
 }
 COLUMNS: dict[str, Any] = {

@@ -10,7 +10,6 @@ from typing import Any, cast
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from bioloom.arrays import EXPRESSION, Links, Table, cells, end_to_end, shape_of, token_lengths
 from bioloom.embedders import TABLE
@@ -18,6 +17,7 @@ from bioloom.explanation.budget import affordable_shuffles
 from bioloom.features import Features
 from bioloom.features.parts import block_of
 from bioloom.fitted import Fitted, model_rows
+from bioloom.progress import tell
 from bioloom.samples.columns import column_of
 
 
@@ -59,7 +59,8 @@ def permute(
     base = fitted.kind.loss(fitted.scores_of_prepared(X), y)
     answers = fitted.model.altered(model_rows(fitted.kind, fitted.model, X))
     found = []
-    for name, places in tqdm(columns.items(), desc="shuffle", delay=3, mininterval=5):
+    for number, (name, places) in enumerate(columns.items(), 1):
+        tell(f"column {number:,} of {len(columns):,}")
         own = values[:, places]
         others = np.stack([own[rng.permutation(len(own))] for _ in range(repeats)])
         # not of a flag that none of these rows has
@@ -111,7 +112,8 @@ def permute_links(
     if X.network.context.shape[1]:
         spoilt["context edges"] = partial(_other_context, X, rng, size)
     found = []
-    for name, spoil in tqdm(spoilt.items(), desc="shuffle", delay=3, mininterval=5):
+    for name, spoil in spoilt.items():
+        tell(f"{name}, one of {len(spoilt)} sources")
         rises = [fitted.kind.loss(fitted.scores(spoil()), y) - base for _ in range(repeats)]
         found.append((name, float(np.mean(rises)), float(np.min(rises)), float(np.max(rises))))
     table = pd.DataFrame(found, columns=["feature", "importance", "low", "high"])

@@ -7,7 +7,6 @@ pool, store. A killed run loses what it did since the last write (FLUSH_SECONDS 
 from __future__ import annotations
 
 import logging
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +30,7 @@ from bioloom.errors import DataError
 from bioloom.features.processes import ProcessKilledError, run_each
 from bioloom.features.self_check import LOWEST_COSINE, disagreement, self_check
 from bioloom.features.store import Space, concatenate, content_keys, joined
+from bioloom.progress import tell
 
 VERSION = 2  # of the numbers: raise it when an embedder gives others for the same weights
 FLUSH_SECONDS = 10
@@ -170,8 +170,8 @@ def _encode(
         desc=options["embedder"],
         unit="residue",
         unit_scale=True,
-        mininterval=1 if sys.stderr.isatty() else 30,
-    ) as progress:
+        disable=None,  # where nobody looks on
+    ) as bar:
         done = 0
         for states in encoder.encode(chosen):
             _check_finite(states, chosen)
@@ -179,8 +179,10 @@ def _encode(
             pieces.append(items)
             places.append(misses[states.order])
             done += len(states.order)
-            progress.set_postfix(sequences=f"{done}/{len(chosen)}", refresh=False)
-            progress.update(sum(len(chosen[i]) for i in states.order))
+            bar.set_postfix(sequences=f"{done}/{len(chosen)}", refresh=False)
+            if bar.disable:
+                tell(f"{done} of {len(chosen)} sequences")
+            bar.update(sum(len(chosen[i]) for i in states.order))
             size = sum(piece.values.nbytes for piece in pieces)
             if size > FLUSH_BYTES or time.monotonic() - flushed > FLUSH_SECONDS:
                 yield np.concatenate(places), concatenate(pieces)

@@ -8,15 +8,15 @@ name vouches for the index. The index is renamed into place last: a shard is who
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import io
 import json
 import logging
 import os
+import shutil
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any
@@ -24,13 +24,15 @@ from typing import Any
 import numpy as np
 
 from bioloom.arrays import Ragged
-from bioloom.files import write_json
+from bioloom.files import locked, read_json, write_json
 
 log = logging.getLogger(__name__)
 
 INDEX = np.dtype([("key", "S64"), ("rows", "<i8"), ("crc", "<u4")])
 COMPACT_AT = 32  # this many small shards are merged into one
 SMALL_BYTES = 64 * 2**20
+BLOCK = 10_000  # items that are checked at a time
+IDENTITY = "identity.json"
 
 
 def content_keys(texts: Sequence[str]) -> np.ndarray:
@@ -44,18 +46,19 @@ class Space:
     def __init__(self, store: Path, identity: Mapping[str, Any]) -> None:
         """Open, or make, the folder of this JSON-able identity inside `store`."""
         name = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]
+        self.identity = dict(identity)
         self.folder = Path(store) / name
         self.damaged: set[str] = set()  # shards in which something was found damaged
         self._indexes: dict[str, np.ndarray] = {}
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if not (self.folder / "identity.json").exists():
-            write_json(dict(identity), self.folder / "identity.json")
+        self._make()
 
     def read(self, keys: np.ndarray) -> tuple[np.ndarray, Ragged]:
         """Which of the keys (N,) are kept, a mask (N,), and their items in the order of the keys.
 
         Every item read is checked against its crc32; a damaged one counts as not kept.
         """
+        with suppress(OSError):  # a store of others that may be read alone
+            os.utime(self.folder / IDENTITY)
         while True:
             try:
                 return self._read(keys)
@@ -67,23 +70,56 @@ class Space:
 
         Where another job was first its item is returned, so that all jobs see one vector a key.
         """
-        with self._locked():
-            self._sweep()
+        with self._locked() as is_alone:
+            if is_alone:
+                self._sweep()
             found, kept = self.read(keys)
             if not found.all():
                 self._add(keys[~found], items[~found])
                 kept = joined([np.flatnonzero(found), _not(found)], [kept, items[~found]])
             if self.damaged:
                 log.warning("%s: damaged vectors are made anew", self.folder)
-            if self.damaged or len(self._small()) >= COMPACT_AT:
+            if is_alone and (self.damaged or len(self._small()) >= COMPACT_AT):
                 self._compact()
         return kept
 
     def compact(self) -> None:
-        """Merge small shards into one, and drop damaged items."""
-        with self._locked():
-            self._sweep()
-            self._compact()
+        """Merge small shards into one, and drop damaged items, if no other job may write."""
+        with self._locked() as is_alone:
+            if is_alone:
+                self._sweep()
+                self._compact()
+
+    def size(self) -> tuple[int, int]:
+        """How many vectors there are, and the bytes of all shards."""
+        keys = [self._index(stem)["key"] for stem in self.stems()]
+        files = list(self.folder.glob("*.npy"))
+        return len(np.unique(np.concatenate([np.zeros(0, "S64"), *keys]))), sum(map(_size, files))
+
+    def check(self) -> int:
+        """Read all items; how many are damaged, a shard whose index is counting as one."""
+        count = 0
+        for stem in self.stems():
+            index = self._index(stem)
+            for start in range(0, len(index), BLOCK):
+                position = np.arange(start, min(start + BLOCK, len(index)))
+                count += int((~self._items(stem, index, position)[0]).sum())
+            count += not len(index)
+        return count
+
+    def used(self) -> float:
+        """When vectors were last asked for, in seconds since 1970."""
+        return (self.folder / IDENTITY).stat().st_mtime
+
+    def remove(self, unused_since: float) -> bool:
+        """Forget all vectors if none was asked for since then, and say whether that is done."""
+        with self._locked() as is_alone:
+            if not is_alone or self.used() >= unused_since:
+                return False
+            gone = self.folder.with_name(f".{self.folder.name}.gone")
+            self.folder.rename(gone)
+        shutil.rmtree(gone)
+        return True
 
     def stems(self) -> list[str]:
         """The names of the shards, largest first."""
@@ -188,11 +224,23 @@ class Space:
             if path.name.endswith(".new") or path.name.split(".")[0] not in whole:
                 path.unlink()
 
+    def _make(self) -> None:
+        """The folder, which another job may have removed since."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not (self.folder / IDENTITY).exists():
+            write_json(self.identity, self.folder / IDENTITY)
+
     @contextmanager
-    def _locked(self) -> Iterator[None]:
-        with (self.folder / "lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+    def _locked(self) -> Iterator[bool]:
+        self._make()
+        with locked(self.folder / "lock") as is_held:
+            yield is_held
+
+
+def spaces(store: Path) -> list[Space]:
+    """Those of a store, the largest first."""
+    found = [Space(store, read_json(file)) for file in sorted(store.glob(f"*/{IDENTITY}"))]
+    return sorted(found, key=lambda space: -space.size()[1])
 
 
 def joined(places: Sequence[np.ndarray], pieces: Sequence[Ragged]) -> Ragged:

@@ -115,13 +115,15 @@ def _read_mitab(path: Path, wanted: Container[str]) -> tuple[pd.DataFrame, list[
 
 def _identifier(field: str, alternatives: str, wanted: Container[str]) -> str | None:
     """`uniprotkb:P12345|intact:EBI-1` -> `P12345`, unless another one is wanted; `-` is missing."""
-    ids = [
-        part.split(":", 1)[-1].strip('"')
-        for part in (*field.split("|"), *alternatives.split("|"))
-        if part.strip() not in ("", "-")
-    ]
-    own = field.strip() not in ("", "-")
-    return next((id for id in ids if id in wanted), ids[0] if own else None)
+    own, others = (
+        [
+            part.split(":", 1)[-1].strip('"')
+            for part in ids.split("|")
+            if part.strip() not in ("", "-")
+        ]
+        for ids in (field, alternatives)
+    )
+    return next((id for id in (*own, *others) if id in wanted), own[0] if own else None)
 
 
 def read_complexes(

@@ -1,7 +1,6 @@
 """A long table of events: a row a measurement, a code or a drug, in CSV, TSV or Parquet.
 
-`columns` name what they are called: `patient`, `code`, `time` (when it happened), `known` (from
-when on it was known; else the time), `value`, `unit`, `text`, and `site`, the hospital.
+What its columns are called, `COLUMNS` says by their roles.
 """
 
 from __future__ import annotations
@@ -17,10 +16,18 @@ from bioloom.formats.columns import numbers, require_columns, text
 from bioloom.formats.events import Records, left_out_table, typed
 from bioloom.formats.table import read_table
 from bioloom.formats.times import read_column, zones_of
+from bioloom.options import Option
 
-COLUMNS: dict[str, Any] = dict.fromkeys(
-    ("patient", "code", "time", "known", "value", "unit", "text", "site")
-)
+COLUMNS: dict[str, Any] = {
+    "patient": Option(None, about="whose event it is"),
+    "code": Option(None, about="what it is"),
+    "time": Option(None, about="when it happened"),
+    "known": Option(None, about="from when on it was known; else the time"),
+    "value": Option(None, about="number or text that was found"),
+    "unit": Option(None, about="of the value"),
+    "text": Option(None, about="where the value is none"),
+    "site": Option(None, about="the hospital, by which `time_zone` goes"),
+}
 NEEDED = ("patient", "code", "time")
 
 

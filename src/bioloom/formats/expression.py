@@ -12,9 +12,11 @@ from bioloom.errors import DataError
 from bioloom.formats.columns import check_ids
 from bioloom.formats.h5ad import is_h5ad, read_h5ad
 from bioloom.formats.table import READ_OPTIONS, read_matrix
-from bioloom.options import complete_options
+from bioloom.options import Option, complete_options
 
-OPTIONS = READ_OPTIONS | {"samples": "columns"}
+OPTIONS = READ_OPTIONS | {
+    "samples": Option("columns", about="whether columns or rows of the matrix are the samples")
+}
 
 
 def read_expression(

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from bioloom.errors import DataError
-from bioloom.limits import UNPACKED_FREE, UNPACKED_TIMES, raised_by
+from bioloom.formats.archive import check_members
 
 # NotImplementedError: a compression that zipfile does not know; RuntimeError: a password.
 DAMAGE = (
@@ -27,13 +27,9 @@ def read_npz(
     Raises DataError for a file that is missing, damaged, packed to more than the limit, or of
     pickled objects, and for a name that it lacks.
     """
-    size = Path(path).stat().st_size if Path(path).is_file() else 0
     try:
         with zipfile.ZipFile(path) as archive:
-            unpacked = sum(member.file_size for member in archive.infolist())
-        if unpacked > max(UNPACKED_FREE, UNPACKED_TIMES * size):
-            problem = f"It unpacks to more than {UNPACKED_TIMES} times its size"
-            raise DataError(problem, file=path, hint=raised_by("UNPACKED_TIMES"))
+            check_members(archive, path)
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in (file.files if names is None else names)}
     except FileNotFoundError:

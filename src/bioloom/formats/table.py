@@ -17,7 +17,9 @@ import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -35,20 +37,21 @@ from bioloom.formats.xlsx import SHEET_OPTIONS, read_sheet
 from bioloom.options import Option, complete_options, named_columns
 
 MISSING = ["NA", "N/A", "n/a", "NaN", "nan", "NULL", "null"]
-# `skip` lines are left out before the header, `column_names` stand for one that is not there; the
-# separator is `;`, tab or comma, whichever the header is made of; `missing` has further words for a
-# missing value, `not_missing` those of `MISSING` that are values here; with `decimal: comma` 1,5 is
-# a number. The others are of Excel (`formats.xlsx`).
 READ_OPTIONS: dict[str, Any] = {
-    "header": True,
-    "column_names": [],
-    "skip": 0,
-    "separator": None,
-    "missing": [],
-    "not_missing": [],
-    "decimal": Option("point", choices=("point", "comma")),
+    "header": Option(True, about="whether the first line names the columns"),
+    "column_names": Option([], about="of a table without a header"),
+    "skip": Option(0, about="lines that are left out before the header"),
+    "separator": Option(
+        None, about="between columns; null is `;`, tab or comma, whichever the header is made of"
+    ),
+    "missing": Option([], about="further words for a missing value"),
+    "not_missing": Option([], about=f"words that are values here, of {', '.join(MISSING)}"),
+    "decimal": Option(
+        "point", choices=("point", "comma"), about="mark of decimals: with comma 1,5 is a number"
+    ),
     **SHEET_OPTIONS,
 }
+FIRST_LINES = 20
 EXCEL = ".xlsx"
 SEPARATORS = {".csv": ",", ".dat": ",", ".data": ","} | dict.fromkeys(
     (".tsv", ".txt", ".tab"), "\t"
@@ -116,11 +119,31 @@ def read_matrix(path: Path, **read: Any) -> tuple[pd.Series, pd.DataFrame]:
     return text(table.iloc[:, 0]), pd.DataFrame(columns, index=table.index)
 
 
+def names_in_text(path: Path, **read: Any) -> list[str] | None:
+    """The names of a table's columns by its first lines alone; None where these do not tell.
+
+    Of Parquet and Excel they do not, nor where reading stops: what is wrong there is told with its
+    row when the whole file is read. DataError for a file that is empty or no text.
+    """
+    if _ending(path) not in SEPARATORS:
+        return None
+    options = complete_options(read, READ_OPTIONS, "read")
+    with open_text(path) as lines:
+        first = "".join(islice(lines, options["skip"] + FIRST_LINES))
+    with TemporaryDirectory(prefix="bioloom-") as folder:
+        beginning = Path(folder, f"first{_ending(path)}")
+        beginning.write_bytes(first.encode())
+        try:
+            return _delimited(beginning, options).names
+        except DataError:
+            return None
+
+
 def typed_table(
     columns: Mapping[str, pa.Array], path: Path, words: Words | None = None
 ) -> pd.DataFrame:
     """Columns of one length that have types, indexed from 1; whole numbers with gaps stay whole."""
-    words = words or Words.of(READ_OPTIONS)
+    words = words or Words.of(complete_options({}, READ_OPTIONS, "read"))
     gaps = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
     typed: dict[str, Any] = {}
     for name, column in columns.items():

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO, cast
+from typing import BinaryIO, TextIO, cast
 
 from bioloom.errors import DataError
 from bioloom.limits import UNPACKED_FREE, UNPACKED_TIMES, raised_by
@@ -48,7 +48,7 @@ def open_text(path: str | Path) -> Iterator[TextIO]:
                 )
             stream: BinaryIO = raw
             if start.startswith(GZIP):
-                stream = cast(BinaryIO, io.BufferedReader(_Unpacked(raw, path)))
+                stream = _unpacked(raw, path)
             yield io.TextIOWrapper(stream, encoding=_encoding(stream, path), newline="")
     except FileNotFoundError:
         raise DataError("There is no such file", file=path) from None
@@ -76,8 +76,8 @@ def open_text(path: str | Path) -> Iterator[TextIO]:
 def _first_undecodable(path: str | Path) -> int | None:
     """The first line that is no UTF-8."""
     with Path(path).open("rb") as raw:
-        stream = _Unpacked(raw, path) if raw.peek(2).startswith(GZIP) else raw
-        for row, line in enumerate(io.BufferedReader(stream), start=1):
+        stream = gzip.GzipFile(fileobj=raw) if raw.peek(2).startswith(GZIP) else raw
+        for row, line in enumerate(stream, start=1):
             try:
                 line.decode()
             except UnicodeDecodeError:
@@ -85,29 +85,25 @@ def _first_undecodable(path: str | Path) -> int | None:
     return None
 
 
-class _Unpacked(io.RawIOBase):
-    """The content of a gzip file, up to the limit."""
+def _unpacked(raw: BinaryIO, path: str | Path) -> BinaryIO:
+    """The content of a gzip file, which is unpacked once before: no row is read of a damaged one.
 
-    def __init__(self, packed: BinaryIO, path: str | Path) -> None:
-        self.stream = gzip.GzipFile(fileobj=packed)
-        self.path = path
-        size = Path(path).stat().st_size
-        self.left = max(UNPACKED_FREE, UNPACKED_TIMES * size)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        count = self.stream.readinto(buffer)
-        self.left -= count
-        if self.left < 0:
+    Rows take many times the memory of their text, so that the limit has to be known before them.
+    """
+    left = max(UNPACKED_FREE, UNPACKED_TIMES * Path(path).stat().st_size)
+    content = gzip.GzipFile(fileobj=raw)
+    buffer = bytearray(2**20)
+    while count := content.readinto(buffer):
+        left -= count
+        if left < 0:
             raise DataError(
                 f"The gzip file unpacks to more than {UNPACKED_TIMES} times its size",
-                file=self.path,
+                file=path,
                 hint="unpack it yourself if that is right: a plain file has no such limit; or "
                 + raised_by("UNPACKED_TIMES"),
             )
-        return count
+    content.rewind()
+    return cast(BinaryIO, content)
 
 
 def _encoding(stream: BinaryIO, path: str | Path) -> str:

@@ -23,22 +23,19 @@ import pyarrow as pa
 
 from bioloom.errors import DataError, several
 from bioloom.formats._xlsx_sums import refuse_sums
+from bioloom.formats.archive import check_members
 from bioloom.formats.columns import rows_told
 from bioloom.formats.decimal_comma import with_points
 from bioloom.formats.delimited import Delimited
-from bioloom.limits import UNPACKED_FREE, UNPACKED_TIMES, raised_by
 from bioloom.options import Option
 from bioloom.privacy import dates
 
-# `sheet` is the name of one, where several are shown; `header_lines` of names stand above the rows
-# and are joined, after `skip` lines; `last_row` is that of the last patient, where sums and notes
-# follow. `date_order` is that of dates that are text.
 ORDERS = {"day first": True, "month first": False}
 SHEET_OPTIONS: dict[str, Any] = {
-    "sheet": Option(None, type=str),
-    "header_lines": Option(1, minimum=1),
-    "last_row": Option(None, type=int, minimum=1),
-    "date_order": Option(None, type=str, choices=(*ORDERS,)),
+    "sheet": Option(None, type=str, about="of an Excel file, where it shows several"),
+    "header_lines": Option(1, minimum=1, about="lines of names above the rows; they are joined"),
+    "last_row": Option(None, type=int, minimum=1, about="of data, where sums or notes follow"),
+    "date_order": Option(None, type=str, choices=(*ORDERS,), about="of dates that are text"),
 }
 FORMULA_CELL = re.compile(rb"<(\w+:)?f[ />]")
 _DAMAGE = (
@@ -102,10 +99,7 @@ def _open(path: Path) -> tuple[Any, Any]:
         ) from None
     try:
         with zipfile.ZipFile(path) as packed:
-            size = sum(member.file_size for member in packed.infolist())
-            if size > max(UNPACKED_FREE, UNPACKED_TIMES * path.stat().st_size):
-                problem = f"The workbook unpacks to more than {UNPACKED_TIMES} times its size"
-                raise DataError(problem, file=path, hint=raised_by("UNPACKED_TIMES"))
+            check_members(packed, path)
             computed = any(FORMULA_CELL.search(packed.read(name)) for name in packed.namelist())
         values = openpyxl.load_workbook(path, data_only=True)
         return values, openpyxl.load_workbook(path) if computed else values

@@ -15,6 +15,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from bioloom.errors import DataError, unknown_name
 from bioloom.kinds import Kind, Unit
 from bioloom.models._estimator import Edges, Estimator, Members, Share
+from bioloom.options import Option, of_fields
 from bioloom.registry import find, names_in
 
 
@@ -99,6 +100,12 @@ def parameters_of(name: str) -> dict[str, Any]:
     own = {field.name for field in fields(model)} - {field.name for field in fields(Estimator)}
     types = get_type_hints(model, include_extras=True)
     return {parameter: types[parameter] for parameter in sorted(own)}
+
+
+def described_parameters(name: str) -> dict[str, Option]:
+    """The parameters of a model with their defaults, and what each is."""
+    described = of_fields(get_model(name))
+    return {parameter: described[parameter] for parameter in parameters_of(name)}
 
 
 def alternatives(kind: Any) -> tuple[Any, ...]:

@@ -25,12 +25,17 @@ class NetworkModel(Estimator):
     """A model that trains the torch network which `build` gives."""
 
     epochs: int = 60
+    """Times that all training rows are seen, at most."""
     patience: int = 10
     """Epochs without a better valid loss before training stops."""
     batch_size: int = 32
+    """Rows of a step."""
     learning_rate: float = 1e-3
+    """Of AdamW."""
     weight_decay: float = 1e-2
+    """Of AdamW: how strongly weights are drawn to 0."""
     class_weight: Literal["balanced"] | None = None
+    """`balanced`: a rare class counts as much as a frequent one."""
 
     answered_at_once = 1024
 

@@ -49,15 +49,22 @@ class Model(Estimator):
     tells = True
 
     structure: Literal["augmented", "hill_climb", "tree", "naive"] = "augmented"
+    """Which edges there may be (above)."""
     bins: int = 4
+    """Of a number as feature, at most."""
     label_bins: int = 6
+    """Of a number as label, at most."""
     required: Edges = field(default_factory=list)
+    """Edges [from, to] that stay."""
     forbidden: Edges = field(default_factory=list)
+    """Edges [from, to] that never come."""
     max_parents: int = 3
+    """Of a field, in a search."""
     pseudo_count: float = 1.0
     """Added to the count of each state, whatever its parents'; with 0 what was not seen has
     probability 0."""
     class_weight: Literal["balanced"] | None = None
+    """`balanced`: a rare class counts as much as a frequent one."""
 
     def fit(
         self,

@@ -24,6 +24,7 @@ class Model(logistic_regression.Model):
     scaled = False  # bins are in the unit of the column
 
     bins: int = 4
+    """Of a number, at most."""
 
     def fit(
         self,

@@ -20,9 +20,13 @@ class Model(NetworkModel):
     """A small CNN; a block of `kernel` tokens sees twice as far as the one before."""
 
     width: int = 64
+    """Channels."""
     kernel: int = 5
+    """Tokens that one filter sees."""
     layers: int = 4
+    """Blocks."""
     dropout: Share = 0.2
+    """Share of the channels that is hidden in training."""
     epochs: int = 12
     patience: int = 3
     batch_size: int = 16

@@ -101,6 +101,7 @@ class Model(Estimator):
     penalty: float = 1.0
     """Curvature that is added to that of a rule's rows, so that few rows move little."""
     class_weight: Literal["balanced"] | None = None
+    """`balanced`: a rare class counts as much as a frequent one."""
 
     def fit(
         self,

@@ -31,6 +31,7 @@ class Model(NetworkModel):
     """A residual 1-D convolutional encoder-decoder with skips, of three widths."""
 
     width: int = 32
+    """Channels of the outermost of three steps."""
     epochs: int = 16
     patience: int = 6
     batch_size: int = 32

@@ -26,11 +26,17 @@ class Model(NetworkModel):
     """Sized for some hundred short chains on a CPU; on a GPU take more of everything."""
 
     trunk_width: int = 48
+    """Channels over residues."""
     trunk_layers: int = 3
+    """Blocks over residues."""
     width: int = 16
+    """Channels over pairs of residues."""
     layers: int = 4
+    """Blocks over pairs of residues."""
     dropout: Share = 0.1
+    """Share of the channels that is hidden in training."""
     crop: int = 128
+    """Residues of a stretch that is trained on at once."""
     epochs: int = 8
     patience: int = 3
     batch_size: int = 4

@@ -20,8 +20,11 @@ class Model(NetworkModel):
     """A multilayer perceptron that is sized for hundreds to thousands of samples."""
 
     width: int = 128
+    """Units of a hidden layer."""
     layers: int = 2
+    """Hidden layers."""
     dropout: Share = 0.2
+    """Share of the units that is hidden in training."""
     epochs: int = 100
     patience: int = 20
     learning_rate: float = 3e-4

@@ -22,6 +22,7 @@ from bioloom.errors import DataError
 from bioloom.kinds import Output
 from bioloom.models import get_model, without_name
 from bioloom.models._estimator import Altered, Estimator, Members, asked_of, target_matrix
+from bioloom.progress import at
 
 PRIOR_ROWS = 10
 """So many rows speak for equal weights."""
@@ -36,6 +37,7 @@ class Model(Estimator):
     takes = ("vectors", "tokens", "links")
 
     of: Members = field(default_factory=list)
+    """The members, each `{name: <model>, <parameter>: ...}`."""
     class_weight: Literal["balanced"] | None = None
     """Of all members that do not say it themselves."""
 
@@ -54,9 +56,11 @@ class Model(Estimator):
         named = ("sample_weight", "groups", "blocks", "columns")
         given = dict(zip(named, (sample_weight, groups, blocks, columns), strict=True))
         X, X_valid = self.taken(X), self.taken(X_valid)
-        self.models = [
-            model.fit(X, y, X_valid, y_valid, **asked_of(model, given)) for model in self._built()
-        ]
+        self.models = []
+        for model in self._built():
+            with at(model.name):
+                fitted = model.fit(X, y, X_valid, y_valid, **asked_of(model, given))
+            self.models.append(fitted)
         targets = target_matrix(y_valid, self.output, self.n_outputs)
         self.weights = joined_weights(self._answers(X_valid), targets, self.output)
         return self

@@ -34,8 +34,11 @@ class Model(NetworkModel):
     """Links; the nodes are encoded once for all of them."""
 
     width: int = 64
+    """Numbers that stand for a node."""
     layers: int = 1
+    """Steps over the graph."""
     dropout: Share = 0.3
+    """Share of the units that is hidden in training."""
     hide: Share = 0.5
     """Share of training pairs whose ends are shown without any known partner, as new nodes are.
 

@@ -28,11 +28,17 @@ class Model(ScikitModel):
     takes = ("table", "vectors")
 
     max_iter: int = 100
+    """Trees, one after the other."""
     learning_rate: float = 0.1
+    """How much of a tree is taken."""
     max_leaf_nodes: int = 15
+    """Leaves of a tree, at most."""
     min_samples_leaf: int = 10
+    """Rows of a leaf, at least."""
     l2_regularization: float = 1.0
+    """Curvature that is added to that of a leaf, so that few rows move little."""
     class_weight: Literal["balanced"] | None = None
+    """`balanced`: a rare class counts as much as a frequent one."""
 
     def taken(self, X: Shaped) -> Shaped:
         """A table as it is, unless a column has too many categories; else vectors."""

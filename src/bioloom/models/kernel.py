@@ -39,6 +39,7 @@ class Model(Estimator):
     takes = ("vectors", "tokens")
 
     class_weight: Literal["balanced"] | None = None
+    """`balanced`: a rare class counts as much as a frequent one."""
 
     def fit(
         self,

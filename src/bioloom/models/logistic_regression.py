@@ -16,7 +16,9 @@ class Model(ScikitModel):
     C: float = 1.0
     """Inverse strength of the penalty; the ridge penalty is 1 / C."""
     class_weight: Literal["balanced"] | None = None
+    """`balanced`: a rare class counts as much as a frequent one."""
     max_iter: int = 1000
+    """Steps of the solver, at most."""
 
     def build(self, X: Shaped) -> Any:
         """LogisticRegression or Ridge."""

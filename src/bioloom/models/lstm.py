@@ -18,6 +18,7 @@ class Model(NetworkModel):
     """A small recurrent network for sequences in which order and distance of motifs count."""
 
     filters: int = 64
+    """Filters before the LSTM."""
     kernel: int = 7
     """Tokens that one filter sees."""
     stride: int = 3
@@ -25,6 +26,7 @@ class Model(NetworkModel):
     hidden: int = 64
     """Width of the LSTM in each direction."""
     dropout: Share = 0.2
+    """Share of the units that is hidden in training."""
     epochs: int = 20
     patience: int = 4
     batch_size: int = 128

@@ -34,6 +34,7 @@ class Model(Estimator):
     scaled = False  # profiles have the length 1
 
     k: int = 20
+    """Training nodes, the most similar ones."""
 
     def fit(self, X: Shaped, y: Shaped, X_valid: Shaped, y_valid: Shaped) -> Self:
         """Keep features and links of the training nodes; valid rows are not used."""

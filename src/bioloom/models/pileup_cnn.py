@@ -25,7 +25,9 @@ class Model(NetworkModel):
     """
 
     width: int = 32
+    """Channels."""
     dropout: Share = 0.2
+    """Share of the channels that is hidden in training."""
     clamp: float = 6.0
     """The prior's logarithms are cut off here, so that the network can overrule it."""
     epochs: int = 5

@@ -24,6 +24,7 @@ class Model(Estimator):
     takes = ("images",)
 
     quality: float | None = None
+    """Phred; from it on a call is certain."""
 
     def fit(self, X: Shaped, y: Shaped, X_valid: Shaped, y_valid: Shaped) -> Self:
         """Check that there is a prior of as many classes; DataError otherwise."""

@@ -24,10 +24,13 @@ class Model(Estimator):
     """Means over trees, each of rows drawn with repeats and of columns drawn at each split."""
 
     n_estimators: int = 300
+    """Trees."""
     min_samples_leaf: int = 5
+    """Rows of a leaf, at least."""
     max_features: Share = 0.33
     """Share of the columns that each split chooses from."""
     class_weight: Literal["balanced"] | None = None
+    """`balanced`: a rare class counts as much as a frequent one."""
 
     def fit(
         self,

@@ -17,7 +17,9 @@ class Model(Estimator):
     """Frequencies of the training pairs by separation; a few at each end are pooled smoothly."""
 
     farthest: int = 100
+    """Residues apart; what is farther counts as this."""
     prior: float = 10.0
+    """Pairs of the overall frequencies that are added at each separation."""
 
     takes = ("tokens",)
     answers = ("residue_pair",)

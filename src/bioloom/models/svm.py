@@ -26,12 +26,15 @@ class Model(Estimator):
     """SVC or SVR by libsvm; the saved model holds the support vectors, which are training rows."""
 
     C: float = 1.0
+    """Cost of an error: larger fits training rows more closely."""
     epsilon: float = 0.1
     """Errors below this cost nothing; regression only, in the unit of the label."""
     kernel: Literal["rbf", "linear"] = "rbf"
+    """How alike two rows are."""
     gamma: float | Literal["scale"] = "scale"
     """Width of the RBF kernel; "scale" is 1 / (columns of X x variance of X)."""
     class_weight: Literal["balanced"] | None = None
+    """`balanced`: a rare class counts as much as a frequent one."""
 
     def fit(self, X: Shaped, y: Shaped, X_valid: Shaped, y_valid: Shaped) -> Self:
         """Fit one machine a target or class on the training rows; valid rows are not used."""

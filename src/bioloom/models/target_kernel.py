@@ -55,6 +55,7 @@ class Model(Estimator):
     scaled = False  # profiles have the length 1
 
     neighbours: int = 20
+    """Targets, the most similar ones, whose sources count."""
 
     def fit(
         self,

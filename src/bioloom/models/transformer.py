@@ -18,9 +18,13 @@ class Model(NetworkModel):
     """A small Transformer encoder on top of embeddings that a foundation model made."""
 
     width: int = 128
+    """Numbers that stand for a token; a multiple of `heads`."""
     layers: int = 1
+    """Blocks."""
     heads: int = 4
+    """Heads of attention."""
     dropout: Share = 0.3
+    """Share of the units that is hidden in training."""
     epochs: int = 20
     patience: int = 6
     batch_size: int = 64

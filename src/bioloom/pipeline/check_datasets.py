@@ -68,7 +68,7 @@ def dataset_mistakes(task: Task, dataset: str) -> list[str]:
     for name in others.get("read", {}):
         mistakes += mistakes_of(f"{place}.read", _check_read, task, dataset, name)
     mistakes += mistakes_of(f"{place}.reads", _check_reads, task, dataset)
-    return mistakes or mistakes_of(place, check_paths, _read_files(task, dataset))
+    return mistakes or mistakes_of(place, lambda: check_paths(_read_files(task, dataset)))
 
 
 def _check_options(task: Task, dataset: str, options: Mapping[str, Any]) -> None:
@@ -160,10 +160,16 @@ def missing_files(task: Task) -> list[str]:
 
 
 def missing_file(place: str, source: Any) -> list[str]:
-    """That a source is a file of the user's which is not there, as a list of none or one."""
-    if not isinstance(source, str) or os.path.exists(source):  # False of a name that is too long
+    """That a source is a file of the user's which cannot be had, as a list of none or one."""
+    if not isinstance(source, str):
         return []
-    return [f"{place}: no such file {source!r}"]
+    try:
+        os.stat(source)
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # of a zero byte
+        return [f"{place}: no such file {source!r}"]
+    except OSError as error:  # a name that is too long, a folder that may not be read
+        return [f"{place}: {error.strerror}: {source!r}"]
+    return []
 
 
 def source_mistakes(place: str, source: Any) -> list[str]:

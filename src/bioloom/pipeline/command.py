@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from bioloom.errors import one_line_errors
 from bioloom.pipeline.digests import refuse_damaged
 from bioloom.pipeline.running import join_jobs
+from bioloom.pipeline.sections import RESULTS
+from bioloom.progress import JOB
 
 
 def run(
@@ -37,16 +40,29 @@ def run(
         else:
             parser.add_argument(flag, type=type_, required=True)
     chosen = vars(parser.parse_args())
+    files = [
+        text
+        for name, type_ in arguments.items()
+        if type_ in (Path, [Path], json_files)
+        for text in _texts(chosen[name])
+    ]
+    os.environ[JOB] = job_of(Path(sys.argv[0]).stem, files)
     join_jobs()
     with one_line_errors():
-        refuse_damaged(
-            text
-            for name, type_ in arguments.items()
-            if type_ in (Path, [Path], json_files)
-            for text in _texts(chosen[name])
-        )
+        refuse_damaged(files)
         main(**chosen)
     print(took(time.monotonic() - started), file=sys.stderr)
+
+
+def job_of(script: str, files: Iterable[str]) -> str:
+    """What a job is called: its step, and the task that the first of its results is of.
+
+    >>> job_of("extract_features", ["data/a.csv", "results/heart/training/samples.parquet"])
+    'extract features heart'
+    """
+    results = (Path(file).parts for file in files)
+    tasks = (parts[1] for parts in results if parts[:1] == (RESULTS,) and len(parts) > 2)
+    return " ".join(filter(None, [script.replace("_", " "), next(tasks, "")]))
 
 
 def _texts(value: object) -> Iterator[str]:

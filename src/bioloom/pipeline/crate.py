@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bioloom import __version__
-from bioloom.errors import DataError
+from bioloom.errors import DataError, to_run
 from bioloom.files import sha256
 from bioloom.pipeline.lock import Record
 
@@ -55,7 +55,7 @@ def crate_of(records: dict[str, Record], stated: Stated) -> dict[str, Any]:
         raise DataError("An RO-Crate needs the package rocrate", hint=hint) from error
     made = {output: record for output, record in records.items() if Path(output).exists()}
     if not made:
-        raise DataError("No result is here to describe", hint="`bioloom run` makes them")
+        raise DataError("No result is here to describe", hint=f"{to_run()} makes them")
     crate = ROCrate(gen_preview=False, version="1.1")
     crate.name, crate.description, crate.license = stated.name, stated.description, stated.license
     crate.datePublished = stated.published
@@ -111,7 +111,7 @@ class _Entities:
         if (digest := self.digests.get(str(path))) is not None:
             facts["sha256"] = digest
             if str(path) not in self.records and path.exists() and sha256(path) != digest:
-                hint = "`bioloom run` makes anew what was made of it"
+                hint = f"{to_run()} makes anew what was made of it"
                 raise DataError("This input is not what was read", file=path, hint=hint)
         if path.is_absolute() or ".." in path.parts or not path.exists():
             place = f"#{sha256_of(str(path).encode()).hexdigest()[:16]}"

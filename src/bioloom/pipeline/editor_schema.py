@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
@@ -17,9 +16,9 @@ import yaml
 from bioloom.application import application_names, get_application
 from bioloom.embedders import TABLE, embedder_names, get_embedder
 from bioloom.features.extract import TABLE_OPTIONS
-from bioloom.models import alternatives, model_names, parameters_of
+from bioloom.models import alternatives, described_parameters, model_names, parameters_of
 from bioloom.models._estimator import Edges, Members, Share
-from bioloom.options import Option
+from bioloom.options import Option, of_fields
 from bioloom.pipeline.check import SCHEMAS
 from bioloom.pretraining.settings import Tokenizer, Training
 from bioloom.splits.split import OPTIONS as SPLIT_OPTIONS
@@ -55,7 +54,7 @@ def task_schema() -> Schema:
     definitions = schema.pop("$defs")
     definitions["split"] = _by_name("method", SPLIT_OPTIONS)
     definitions["part"] = _part(definitions["part"])
-    definitions["model"] = _models()
+    definitions["model"] = _models(definitions["model"])
     names = application_names()
     whole = schema | {"allOf": [_case("application", name, _application(name)) for name in names]}
     whole["properties"] = {**whole["properties"], "application": {"enum": names}}
@@ -77,7 +76,7 @@ def config_schema() -> Schema:
     schema = _structure("config")
     block = schema["properties"]["pretrain"]["additionalProperties"]["properties"]
     for key, kind in {"tokenizer": Tokenizer, "training": Training}.items():
-        block[key] = _closed({field.name: field.default for field in fields(kind)})
+        block[key] |= _closed(of_fields(kind))
     return schema
 
 
@@ -107,10 +106,10 @@ def _part(section: Schema) -> Schema:
     return _by_name("embedder", {**options, TABLE: TABLE_OPTIONS}, shared)
 
 
-def _models() -> Schema:
+def _models(section: Schema) -> Schema:
     """A model section: the parameters of each model, and their values to search."""
     cases = {name: {"properties": _parameters(name)} for name in model_names()}
-    return _choice("name", cases, {"search": {"type": "object"}})
+    return _choice("name", cases, {"search": section["properties"]["search"]})
 
 
 def _by_name(key: str, options: dict[str, Schema], shared: Schema | None = None) -> Schema:
@@ -175,8 +174,13 @@ def _may_be(option: Option) -> Schema:
 
 def _parameters(model: str) -> Schema:
     """The parameters of a model, by their types."""
+    described = described_parameters(model)
     return {
-        name: {"anyOf": [_of_type(part) for part in alternatives(kind)]}
+        name: {
+            "anyOf": [_of_type(part) for part in alternatives(kind)],
+            "default": described[name].default,
+            "description": described[name].about,
+        }
         for name, kind in parameters_of(model).items()
     }
 

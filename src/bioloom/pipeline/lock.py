@@ -26,7 +26,7 @@ from typing import Any
 from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord
 from snakemake.persistence.file import FilePersistence
 
-from bioloom.errors import DataError
+from bioloom.errors import DataError, to_run
 from bioloom.files import replacing
 from bioloom.pipeline.digests import Digests
 
@@ -87,7 +87,7 @@ def read_lock(lock: Path) -> dict[str, Record]:
                 "This line is no record of an output, or was altered",
                 file=lock,
                 row=number,
-                hint="`git checkout` the file, or remove it and the next run writes it; after a "
+                hint=f"`git checkout` the file, or remove it and {to_run()} writes it; after a "
                 "merge conflict take either side: `git checkout --theirs`",
             ) from error
     return records

@@ -15,6 +15,7 @@ import yaml
 
 from bioloom.application import OF_PERSONS, OF_PREDICTIONS, Application, get_application
 from bioloom.embedders import model_files, parts_of
+from bioloom.files import members
 from bioloom.kinds import Kind, get_kind
 from bioloom.models import get_model
 from bioloom.options import complete_options
@@ -71,6 +72,11 @@ class Task:
     def path(self, *parts: str) -> str:
         """A file or folder of the task's results."""
         return "/".join((RESULTS, self.name, *parts))
+
+    @property
+    def heading(self) -> str:
+        """What its pages are headed by: its title, or its name in words."""
+        return self.title or self.name.replace("_", " ").capitalize()
 
     @property
     def code(self) -> Application:
@@ -219,8 +225,8 @@ class Task:
         given = [file for name, file in self.given_files(dataset).items() if name not in made]
         found = [
             str(file)
-            for path in map(Path, given)
-            for file in (sorted(filter(Path.is_file, path.rglob("*"))) if path.is_dir() else [path])
+            for path in given
+            for file in (members(Path(path)) if os.path.isdir(path) else [path])
         ]
         if reads is None:
             return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from bioloom.errors import DataError
+from bioloom.errors import DataError, to_run
 from bioloom.files import sha256
 from bioloom.pipeline.digests import Digests
 from bioloom.pipeline.lock import read_lock
@@ -18,7 +18,7 @@ def verify(lock: Path) -> str:
     the next run makes them again.
     """
     if not lock.exists():
-        raise DataError("No such file", file=lock, hint="a run of `snakemake` writes it")
+        raise DataError("No such file", file=lock, hint=f"{to_run()} writes it")
     records, digests = read_lock(lock), Digests()
     here = [output for output in records if os.path.exists(output)]
     altered = list[str]()
@@ -32,7 +32,7 @@ def verify(lock: Path) -> str:
         digests.save()
         raise DataError(
             f"{len(altered)} results are not what was made: {', '.join(altered)}",
-            hint="`snakemake` makes them again",
+            hint=f"{to_run()} makes them again",
         )
     absent = f"; {len(records) - len(here)} are not here" if len(records) > len(here) else ""
     return f"{len(here)} results are what was made{absent}"

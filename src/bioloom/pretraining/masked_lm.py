@@ -27,8 +27,7 @@ from bioloom.pretraining.documents import forward_rows
 from bioloom.pretraining.processes import rank_and_world
 from bioloom.pretraining.rows import IGNORED, Rows
 from bioloom.pretraining.settings import Training
-
-SECONDS_BETWEEN_LINES = 10
+from bioloom.progress import due, tell
 
 
 @dataclass
@@ -185,7 +184,7 @@ class _Clock:
 
     def __init__(self, progress: Progress, training: Training) -> None:
         self.progress, self.training = progress, training
-        self.started = self.told = time.monotonic()
+        self.started = time.monotonic()
         self.before, self.first_step = progress.seconds, progress.step
 
     def seconds(self) -> float:
@@ -194,15 +193,13 @@ class _Clock:
 
     def show(self, loss: torch.Tensor) -> None:
         """Print loss, speed and the time left."""
-        now, step, steps = time.monotonic(), self.progress.step, self.training.steps
-        if now - self.told < SECONDS_BETWEEN_LINES and step < steps:
+        step, steps = self.progress.step, self.training.steps
+        if not due() and step < steps:
             return
-        self.told = now
-        rate = (step - self.first_step) / (now - self.started)
+        rate = (step - self.first_step) / (time.monotonic() - self.started)
         tokens = round(rate * self.training.rows * self.training.length)
         left = round((steps - step) / rate)
-        print(
-            f"step {step}/{steps}: loss {loss.item():.4f}, {tokens:,} tokens/s, {left} s left",
-            file=sys.stderr,
-            flush=True,
+        tell(
+            f"step {step} of {steps}, loss {loss.item():.4f}, {tokens:,} tokens/s, {left} s left",
+            always=True,
         )

@@ -26,8 +26,11 @@ class Tokenizer:
     """`characters`; `kmer`: k letters a token, not overlapping; `bpe` with `vocabulary` tokens."""
 
     kind: TokenizerKind = "characters"
+    """What a token is: a letter, k letters, or a frequent piece."""
     k: int = 6
+    """Letters of a token; of `kind: kmer`."""
     vocabulary: int = 4096
+    """Tokens; of `kind: bpe`."""
 
     def __post_init__(self) -> None:
         _one_of("tokenizer: kind", self.kind, get_args(TokenizerKind))
@@ -46,17 +49,29 @@ class Training:
     """Masked language modelling; a batch is tokens_per_batch / length full rows, no padding."""
 
     steps: int = 1000
+    """Batches."""
     tokens_per_batch: int = 8192
-    length: int = 512  # tokens a row, special tokens in
+    """Tokens of a step."""
+    length: int = 512
+    """Tokens a row, special ones among them."""
     learning_rate: float = 1e-3
-    warmup: float = 0.05  # share of the steps, before half a cosine down to zero
+    """Of AdamW, the highest."""
+    warmup: float = 0.05
+    """Share of the steps until then, before half a cosine down to zero."""
     weight_decay: float = 0.01
-    clip: float = 1.0  # largest norm of the gradient
-    mask: float = 0.15  # share of each row's tokens: 80 % of them masked, 10 % random, 10 % kept
-    held_out: float = 0.05  # share of the letters that is never trained on
-    block: int = 20_000  # letters: a longer record is held out in blocks of this size at most
-    checkpoint_every: int = 100  # steps
+    """Of AdamW: how strongly weights are drawn to 0."""
+    clip: float = 1.0
+    """Largest norm of the gradient."""
+    mask: float = 0.15
+    """Share of each row's tokens: 80 % of them masked, 10 % random, 10 % kept."""
+    held_out: float = 0.05
+    """Share of the letters that is never trained on."""
+    block: int = 20_000
+    """Letters: a longer record is held out in blocks of this size at most."""
+    checkpoint_every: int = 100
+    """Steps."""
     precision: Precision = "auto"
+    """Of numbers in training: auto is bfloat16 where a GPU has it."""
 
     def __post_init__(self) -> None:
         _one_of("training: precision", self.precision, get_args(Precision))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from math import isfinite
 from pathlib import Path
-from typing import Any
 
 from bioloom.files import read_json
 from bioloom.report.layout import words, write_page
-from bioloom.report.results import Result, difference_scales
+from bioloom.report.results import Result, scales
 
 WIDTH, MARGIN = 96, 5
-"""Of the drawing of a difference, in CSS pixels; the margin is for a dot at its end."""
+"""Of the drawing of a score, in CSS pixels; the margin is for a dot at its end."""
 
 
 def build_overview(
@@ -27,12 +27,12 @@ def build_overview(
         Result(name, titles.get(name, words(name)), read_json(files["metrics"]))
         for name, files in tasks.items()
     ]
-    scales = difference_scales(results)
+    drawn = scales(results)
     rows = [
         {
             "result": result,
             "page": os.path.relpath(tasks[result.task]["page"], Path(out).parent),
-            "strip": _strip(result.difference, scales[result.metric]),
+            "strip": _strip(result, drawn.get(result.metric)),
         }
         for result in results
     ]
@@ -43,10 +43,12 @@ def build_overview(
     )
 
 
-def _strip(difference: Mapping[str, Any], widest: float) -> dict[str, float]:
-    """Where a difference and its ends lie on an axis with zero in the middle, in CSS pixels."""
+def _strip(result: Result, scale: tuple[float, float] | None) -> dict[str, float]:
+    """Where a score, its ends and the best baseline lie, in CSS pixels; better is to the right."""
+    worst, best = scale or (0.0, 0.0)
+    room = WIDTH - 2 * MARGIN
     return {
-        end: round(WIDTH / 2 + (WIDTH / 2 - MARGIN) * difference[end] / widest, 1)
-        for end in ("value", "low", "high")
-        if end in difference
+        name: round(MARGIN + room * (value - worst) / (best - worst or 1.0), 1)
+        for name in ("value", "low", "high", "baseline")
+        if (value := getattr(result, name)) is not None and isfinite(value)
     }

@@ -127,6 +127,7 @@ def score_table(metrics: dict[str, Any]) -> list[dict[str, Any]]:
         best = (min if metric.lower_is_better else max)(known, default=None)
         cells = [
             {
+                "model": model,
                 "value": scores.get(name),
                 "low": scores.get(f"{name}_low"),
                 "high": scores.get(f"{name}_high"),

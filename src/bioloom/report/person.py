@@ -43,7 +43,7 @@ def write_pages(
     """Write `<id>.html` of each person in `predictions`, and `index.html`, into `folder`.
 
     `tables` are what the model tells of single rows (`explanation.rows`), `model` its name, `id`
-    and number of `rows` that it learnt from, `about` the sections `title` and `about` of the task.
+    and number of `rows` that it learnt from, `about` the title and the section `about` of the task.
     A person who was left out has a page with the reason.
     """
     known = get_application(application).inputs(samples)
@@ -52,7 +52,7 @@ def write_pages(
     of_person = {name: dict(list(table.groupby("sample_id"))) for name, table in tables.items()}
     said = about.get("about") or {}
     shared = {
-        "title": about.get("title") or application.replace("_", " "),
+        "title": about["title"],
         "limits": said.get("limits", ""),
         "source": said.get("source", ""),
         "learnt": model.get("rows"),

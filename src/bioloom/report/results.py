@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from bioloom.kinds import get_kind
@@ -72,6 +73,11 @@ class Result:
         return scores.get(self.metric.name)
 
     @property
+    def naive(self) -> float | None:
+        """The score of the naive model."""
+        return self.metrics["baselines"].get("naive", {}).get(self.metric.name)
+
+    @property
     def outcome(self) -> str:
         """A key of VERDICTS."""
         return self.metrics["outcome"]
@@ -104,10 +110,18 @@ def _rounded(values: Mapping[str, Any]) -> dict[str, Any]:
     return {k: round(v, 5) if isinstance(v, float) else v for k, v in values.items()}
 
 
-def difference_scales(results: Iterable[Result]) -> dict[Metric, float]:
-    """Half the width of the axis of each metric's differences, whose middle is zero."""
-    seen: dict[Metric, float] = {}
+def scales(results: Iterable[Result]) -> dict[Metric, tuple[float, float]]:
+    """The worst and the best that is drawn of each metric: scores with their ends, and baselines.
+
+    The naive score is in it, so that how far a score is from it shows of a single task, too.
+    """
+    seen: dict[Metric, list[float]] = {}
     for result in results:
-        ends = (abs(result.difference.get(end, 0.0)) for end in ("low", "value", "high"))
-        seen[result.metric] = max(seen.get(result.metric, 0.0), *ends)
-    return {metric: widest or 1.0 for metric, widest in seen.items()}
+        drawn = (result.value, result.low, result.high, result.baseline, result.naive)
+        known = [value for value in drawn if value is not None and isfinite(value)]
+        seen.setdefault(result.metric, []).extend(known)
+    return {
+        metric: (max(values), min(values)) if metric.lower_is_better else (min(values), max(values))
+        for metric, values in seen.items()
+        if values
+    }

@@ -21,6 +21,8 @@ FEWEST_OF_LABEL = 5
 
 SHORTEST_NAME = 5
 """Letters from which on two names of classes are alike by a slip and not by chance."""
+SHORTEST_EXCHANGED = 4
+"""The same where two letters are exchanged, and it is no code in capitals."""
 SHORT_WORD = 3
 """Letters of a last word that tells grades or types apart, at most."""
 SLIP_TIMES = 10
@@ -134,16 +136,16 @@ def likely_slips(rows: pd.DataFrame, *, private: bool) -> list[str]:
     """Notes on classes of very few rows whose names are one edit away from that of another class.
 
     `resistnat` beside `resistant` is likely to be it. Names that differ in digits alone, or are
-    shorter than `SHORTEST_NAME`, are often those of grades. Of persons (`private`) the name of a
-    rare class is not shown.
+    shorter than `SHORTEST_NAME`, are often those of grades; of these, `scik` beside `sick` is told.
+    Of persons (`private`) the name of a rare class is not shown.
     """
     if not has_classes(rows):
         return []
     counts = rows["label"].dropna().astype("str").value_counts()
-    long = {str(name): int(n) for name, n in counts.items() if len(str(name)) >= SHORTEST_NAME}
+    named = {str(name): int(n) for name, n in counts.items()}
     notes = []
-    for name, count in long.items():
-        usual = (other for other, n in long.items() if n >= SLIP_TIMES * count)
+    for name, count in named.items():
+        usual = (other for other, n in named.items() if n >= SLIP_TIMES * count)
         near = next((other for other in usual if _is_one_edit(name, other)), None)
         if count < FEW and near is not None:
             shown = "A class" if private else f"The class {name!r}"
@@ -158,7 +160,7 @@ def _is_one_edit(one: str, other: str) -> bool:
     """Whether a letter is another, is left out or put in, or two are exchanged.
 
     Digits and signs do not count (`HLA-DR+`), nor a short last word, which tells grades and types
-    apart (`grade II`, `luminal B`).
+    apart (`grade II`, `luminal B`). Short names are one edit apart by an exchange alone.
     """
     *first, last = one.split()
     *other_first, other_last = other.split()
@@ -168,6 +170,8 @@ def _is_one_edit(one: str, other: str) -> bool:
     a, b = one[same:], other[same:]
     exchanged = a[:2] == b[:2][::-1] and a[2:] == b[2:]
     changed = exchanged or a[1:] == b[1:] or a[1:] == b or a == b[1:]
+    if min(len(one), len(other)) < SHORTEST_NAME:
+        changed = exchanged and len(one) >= SHORTEST_EXCHANGED and not other.isupper()
     return changed and re.sub(r"[\W\d_]", "", one) != re.sub(r"[\W\d_]", "", other)
 
 

@@ -8,7 +8,6 @@ or sdist on the user's package index. Archives are read; nothing is imported, bu
 from __future__ import annotations
 
 import ast
-import fcntl
 import re
 import shutil
 import subprocess
@@ -28,7 +27,7 @@ import requests
 from tqdm import tqdm
 
 from bioloom.errors import DataError
-from bioloom.files import replacing, sha256, shared_cache
+from bioloom.files import locked, replacing, sha256, shared_cache
 from bioloom.limits import UNPACKED_FREE, UNPACKED_TIMES, raised_by
 
 ATTEMPTS = 4
@@ -97,7 +96,7 @@ def _download(source: dict, folder: Path) -> Path:
     if kept.exists() and sha256(kept) == expected:
         return kept
     folder.mkdir(parents=True, exist_ok=True)
-    with _one_at_a_time(folder):
+    with locked(folder / "lock"):
         if kept.exists() and sha256(kept) == expected:  # another job fetched it meanwhile
             return kept
         part = folder / f"{expected}.part"
@@ -113,14 +112,6 @@ def _download(source: dict, folder: Path) -> Path:
         finally:
             part.unlink(missing_ok=True)
     return kept
-
-
-@contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock; the kernel lets it go even when the process is killed."""
-    with (folder / "lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _get_with_retries(source: dict, part: Path, kept: Path) -> None:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from bioloom.features import Features
 from bioloom.kinds import Labels
+from bioloom.progress import at
 from bioloom.training.recipe import make_recipes
 from bioloom.training.train import Partition, fit, labels_of, partitions_of, predict_rows
 
@@ -54,7 +55,6 @@ def learning_curve(
         if size >= fewest:
             print(f"{size} labels: training has but {fewest}", file=sys.stderr, flush=True)
             continue
-        print(f"train on {size} labels, {DRAWS} draws", file=sys.stderr, flush=True)
         for draw in range(DRAWS):
             parts = [
                 subset(whole, labels, size, np.random.default_rng([seed, draw, whole.fold]))
@@ -68,7 +68,8 @@ def learning_curve(
             for part, rows in zip(parts, taken, strict=True):
                 place = {"repeat": 0, "fold": part.fold, "labels": size, "rows": rows, "draw": draw}
                 for name, recipe in recipes.items():
-                    fitted = fit(recipe, labels, part, samples, seed)
+                    with at(f"{size} labels, draw {draw + 1} of {DRAWS}, fold {part.fold}, {name}"):
+                        fitted = fit(recipe, labels, part, samples, seed)
                     test = samples.iloc[part.rows["test"]]
                     answers = predict_rows(fitted, recipe.features, test)
                     tables.append(answers.assign(model=name, **place))

@@ -17,6 +17,7 @@ from bioloom.evaluation.evaluate import evaluate
 from bioloom.features import Features, align
 from bioloom.fitted import Fitted
 from bioloom.privacy.small_cells import count_shown
+from bioloom.progress import at
 from bioloom.samples import feature_columns, is_links
 from bioloom.samples.cleaning import unlabelled
 from bioloom.training.recipe import make_recipes
@@ -75,9 +76,10 @@ def answer(
     for name, recipe in make_recipes(features, options, labels.kind).items():
         model = fitted
         if name != "model":
-            model = fit(recipe, labels, final, samples, seed)
-            if fitted.settings["refitted"]:
-                model = refit(model, recipe, labels, final, samples)
+            with at(name):
+                model = fit(recipe, labels, final, samples, seed)
+                if fitted.settings["refitted"]:
+                    model = refit(model, recipe, labels, final, samples)
         own = new_features.get(f"features.{name}", new_features["features"])
         own = align(own, [str(n) for n in recipe.features.names], recipe.features.embedder)
         model = replace(model, settings=fitted.settings).at_prior(options.get("prior"))

@@ -12,6 +12,7 @@ from bioloom.arrays import end_to_end
 from bioloom.errors import DataError
 from bioloom.fitted import model_rows, raw_answers
 from bioloom.kinds import Kind, Labels
+from bioloom.progress import at
 from bioloom.training.recipe import Recipe, beside, build_model, prepare
 
 INNER_FOLDS = 3
@@ -34,7 +35,8 @@ def select_parameters(
     if len(candidates) == 1:
         return candidates[0]
     losses = np.zeros(len(candidates))
-    for inside, outside in _inner_folds(labels.kind, y["train"], units, seed):
+    folds = _inner_folds(labels.kind, y["train"], units, seed)
+    for number, (inside, outside) in enumerate(folds, start=1):
         preprocess = prepare(recipe, labels.kind, X["train"][inside], y["train"][inside])
         # Fitted on `inside`, stopped on valid, judged by `outside`.
         prepared = {
@@ -45,10 +47,10 @@ def select_parameters(
         known = {"inside": y["train"][inside], "valid": y["valid"], "outside": y["train"][outside]}
         models = (build_model(recipe.model, labels, seed, candidate) for candidate in candidates)
         fitted_on = preprocess, labels, rows[inside], units[inside]
-        losses += [
-            _inner_loss(model, labels, beside(recipe, model, *fitted_on), prepared, known)
-            for model in models
-        ]
+        for place, model in enumerate(models):
+            with at(f"candidate {place + 1} of {len(candidates)}, inner fold {number}"):
+                given = beside(recipe, model, *fitted_on)
+                losses[place] += _inner_loss(model, labels, given, prepared, known)
     if not np.isfinite(losses).any():
         raise DataError("No candidate of `search` could be fitted: all losses are no numbers")
     return candidates[int(np.nanargmin(losses))]

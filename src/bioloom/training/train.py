@@ -30,6 +30,7 @@ from bioloom.fitted.marginals import Marginals
 from bioloom.fitted.novelty import Novelty
 from bioloom.fitted.signature import make_signature
 from bioloom.kinds import Kind, Labels, encode_labels, kind_of
+from bioloom.progress import at
 from bioloom.structures.distances import answer_offsets
 from bioloom.training.calibrate import Answered, calibrate
 from bioloom.training.recipe import Recipe, beside, build_model, make_recipes, prepare
@@ -80,8 +81,8 @@ def train_task(
     fitted, rows = scored, final.rows["train"]
     scored.marginals = _marginals(scored, samples, features["features"], final, rows)
     if refits(options):
-        print("refit the model on all rows", file=sys.stderr, flush=True)
-        fitted = refit(scored, recipes["model"], labels, final, samples)
+        with at("the model on all rows"):
+            fitted = refit(scored, recipes["model"], labels, final, samples)
         rows = np.sort(np.concatenate(list(final.rows.values())))
         fitted.settings = settings | known_of(samples, labels, refitted=True)
         fitted.marginals = _marginals(fitted, samples, features["features"], final, rows)
@@ -138,13 +139,14 @@ def train(
     partitions = list(partitions_of(samples, splits))
     tested = [partition for partition in partitions if len(partition.rows["test"])]
     # Cross-validation has a partition without test rows, hold-out has but one: it comes first.
-    final = fit(recipes["model"], labels, partitions[0], samples, seed, keep=True)
+    with at("the model for new data"):
+        final = fit(recipes["model"], labels, partitions[0], samples, seed, keep=True)
     tables, unseen = [], []
     for name, recipe in recipes.items():
-        print(f"train {name}: {len(tested)} partitions", file=sys.stderr, flush=True)
-        for partition in tested:
+        for number, partition in enumerate(tested, start=1):
             known = name == "model" and partition is partitions[0]
-            fitted = final if known else fit(recipe, labels, partition, samples, seed)
+            with at(f"{name}, partition {number} of {len(tested)}"):
+                fitted = final if known else fit(recipe, labels, partition, samples, seed)
             rows = partition.rows["test"]
             raw = fitted.raw(_prepared(fitted, recipe.features, samples.iloc[rows]))
             table = _answers(fitted, raw, samples.iloc[rows])

@@ -30,12 +30,33 @@ from bioloom.variants.score_alleles import ABSENT, AMBIGUOUS, LIKE_REFERENCE, NO
 
 SOURCES = ("genotypes", "score", "reference", "callable")
 OPTIONS: dict[str, Any] = {
-    "genotype_build": Option(None, type=str, choices=tuple(LENGTHS)),
-    "min_match": Option(0.75, type=float, minimum=0, maximum=1),
-    "missing_genotype": Option("mean", choices=("mean", "zero")),
-    "dosage": Option("GT", choices=("GT", "DS")),
-    "weights": Option(None, type=str, choices=("ratios", "logarithms")),
-    "match": Option("position", choices=("position", "rsid")),
+    "genotype_build": Option(
+        None, type=str, choices=tuple(LENGTHS), about="of the genotypes, where their header is mute"
+    ),
+    "min_match": Option(
+        0.75,
+        type=float,
+        minimum=0,
+        maximum=1,
+        about="share of the score's rows, and of its weight, that each person must have",
+    ),
+    "missing_genotype": Option(
+        "mean",
+        choices=("mean", "zero"),
+        about="what a missing one adds: what it does on average, or nothing",
+    ),
+    "dosage": Option(
+        "GT", choices=("GT", "DS"), about="field that counts: called alleles, or their expectation"
+    ),
+    "weights": Option(
+        None,
+        type=str,
+        choices=("ratios", "logarithms"),
+        about="what the score's weights are, where its header does not say",
+    ),
+    "match": Option(
+        "position", choices=("position", "rsid"), about="by what variants of the score are found"
+    ),
 }
 BLOCK = "genetic."
 VCF = (".vcf", ".vcf.gz", ".vcf.bgz", ".bcf")

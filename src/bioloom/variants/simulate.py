@@ -30,16 +30,22 @@ LONGEST = 30
 
 # What a data set's `simulate` may say.
 OPTIONS: dict[str, Any] = {
-    # Reads over each base on average, a sample each.
-    "depths": Option([6, 8, 12, 40]),
-    # Variants are planted in so many bases from the start of each contig, all if nothing is said.
-    "bases": Option(None, type=int, minimum=1000),
-    "read_length": Option(100, minimum=50, maximum=300),
-    # Share of letters that are read wrong.
-    "error_rate": Option(0.004, type=float, above=0, maximum=0.1),
-    "theta": Option(2e-3, type=float, above=0, maximum=0.1),
-    "theta_indel": Option(2.5e-4, type=float, above=0, maximum=0.1),
-    "ploidy": Option(2, choices=(1, 2)),
+    "depths": Option([6, 8, 12, 40], about="reads over each base on average, a sample each"),
+    "bases": Option(
+        None,
+        type=int,
+        minimum=1000,
+        about="from the start of each contig in which variants are planted; null is all",
+    ),
+    "read_length": Option(100, minimum=50, maximum=300, about="letters"),
+    "error_rate": Option(
+        0.004, type=float, above=0, maximum=0.1, about="share of letters that are read wrong"
+    ),
+    "theta": Option(2e-3, type=float, above=0, maximum=0.1, about="substitutions a base"),
+    "theta_indel": Option(
+        2.5e-4, type=float, above=0, maximum=0.1, about="insertions and deletions a base"
+    ),
+    "ploidy": Option(2, choices=(1, 2), about="genomes of a sample"),
 }
 
 

@@ -9,8 +9,6 @@ Its answers are a row a sample, or a row a residue or pair of residues end to en
 from __future__ import annotations
 
 import math
-import sys
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -21,6 +19,7 @@ from torch.nn import functional as F
 
 from bioloom.arrays import Ragged, Shaped, end_to_end, token_lengths
 from bioloom.errors import DataError
+from bioloom.progress import tell
 from bioloom.structures.distances import answer_offsets
 
 if TYPE_CHECKING:
@@ -30,7 +29,6 @@ TOKENS_PER_BATCH = 16_384
 POOL = 16
 """Batches that are drawn together and sorted by length."""
 WARM_UP = 0.05
-SECONDS_BETWEEN_LINES = 10
 
 Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor | None], torch.Tensor]
 
@@ -56,7 +54,6 @@ def train(
         model.network.parameters(), model.learning_rate, weight_decay=model.weight_decay, fused=True
     )
     rng = np.random.default_rng(model.seed)
-    told = time.monotonic()
     for epoch in range(model.epochs):
         _train_epoch(model, X, places, y, share, loss, optimizer, epoch, rng)
         if not torch.isfinite(y_valid).any():
@@ -64,10 +61,7 @@ def train(
                 break
             continue
         valid_loss = loss(forward(model, X_valid), y_valid, None).item()
-        if time.monotonic() - told > SECONDS_BETWEEN_LINES:
-            told = time.monotonic()
-            line = f"epoch {epoch + 1}/{model.epochs}: valid loss {valid_loss:.4f}"
-            print(line, file=sys.stderr, flush=True)
+        tell(f"epoch {epoch + 1} of {model.epochs}, valid loss {valid_loss:.4f}")
         if not np.isfinite(valid_loss):
             raise DataError(
                 "Training diverged: the valid loss is not a number",

@@ -1,0 +1,26 @@
+"""Zip archives that are files of their own, such as .npz and .xlsx."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+from bioloom.errors import DataError
+from bioloom.limits import UNPACKED_FREE, UNPACKED_TIMES, raised_by
+
+KNOWN = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+
+
+def check_members(archive: zipfile.ZipFile, path: str | Path) -> None:
+    """Raise DataError for what unpacks to more than `UNPACKED_TIMES` its size.
+
+    Raises BadZipFile for compressions that such files do not have: a damaged byte may mean LZMA,
+    which asks for as much memory as the next bytes say.
+    """
+    members = archive.infolist()
+    size = sum(member.file_size for member in members)
+    if size > max(UNPACKED_FREE, UNPACKED_TIMES * Path(path).stat().st_size):
+        problem = f"It unpacks to more than {UNPACKED_TIMES} times its size"
+        raise DataError(problem, file=path, hint=raised_by("UNPACKED_TIMES"))
+    if unknown := {member.compress_type for member in members} - KNOWN:
+        raise zipfile.BadZipFile(f"compression {min(unknown)}")

@@ -1,0 +1,74 @@
+"""Whether tables have the columns that a task names, by their first lines alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bioloom.clinical.table import ROW
+from bioloom.errors import DataError
+from bioloom.formats.columns import require_columns
+from bioloom.formats.table import names_in_text
+from bioloom.pipeline.mistakes import mistakes_of
+from bioloom.pipeline.sections import Section
+from bioloom.pipeline.tasks import Task
+
+SAMPLES = "samples"
+"""What `read` says of a matrix alone: its rows may be what `columns` names."""
+
+
+def column_mistakes(task: Task) -> list[str]:
+    """Columns that no table of their data set has; what cannot be told so quickly is none."""
+    mistakes = []
+    for dataset in task.datasets:
+        place = f"datasets.{dataset}"
+        try:
+            table = _header(task, dataset)
+        except DataError as error:
+            mistakes.append(f"{place}: {error}")
+            continue
+        if table is not None:
+            named = [*dict.fromkeys(_named(task.dataset_options(dataset)))]
+            wrong = (
+                mistakes_of(place, require_columns, table, [name], _files(task, dataset))
+                for name in named
+            )
+            mistakes += [mistake for found in wrong for mistake in found]
+    return mistakes
+
+
+def _tables(task: Task, dataset: str) -> dict[str, str]:
+    given = task.given_files(dataset)
+    return {source: file for source, file in given.items() if source in task.code.tables}
+
+
+def _files(task: Task, dataset: str) -> str:
+    return ", ".join(_tables(task, dataset).values())
+
+
+def _header(task: Task, dataset: str) -> pd.DataFrame | None:
+    """The columns of all tables of a data set; None where one of them does not tell its own."""
+    options, names = task.dataset_options(dataset), list[str]()
+    tables = _tables(task, dataset)
+    if options.get("records") or not tables:
+        return None
+    for source, file in tables.items():
+        if SAMPLES in task.code.tables[source] or not Path(file).is_file():
+            return None
+        found = names_in_text(Path(file), **options.get("read", {}).get(source, {}))
+        if found is None:
+            return None
+        names += found
+    return pd.DataFrame(columns=[*dict.fromkeys(names)])
+
+
+def _named(options: Section) -> Iterator[str]:
+    """The columns that a data set names."""
+    for role, name in options.get("columns", {}).items():
+        names: list[Any] = name if isinstance(name, list) else [name]
+        yield from (str(n) for n in names if n is not None and (role, n) != ("id", ROW))
+    for choice in ("keep", "exclude"):
+        yield from map(str, options.get(choice, {}))

@@ -1,0 +1,56 @@
+"""What SECURITY.md says: its tests are there, no data becomes code, and one room makes requests."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.tiny_project import ROOT
+
+PAGE = (ROOT / "SECURITY.md").read_text()
+CODE = [*sorted((ROOT / "src").rglob("*.py")), *sorted((ROOT / "scripts").glob("*.py"))]
+# What makes code or objects of any class of what is read.
+RUNS = {"eval", "exec", "compile", "__import__", "execfile"}
+UNPICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal"}
+FORBIDDEN = {"yaml.load", "yaml.unsafe_load", "joblib.load", "os.system", "os.popen"}
+NETWORK = {"requests", "urllib.request", "http", "socket", "ftplib", "aiohttp", "httpx"}
+SAFE = {"trust_remote_code": False, "allow_pickle": False, "shell": False, "weights_only": True}
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall("`(test_[a-z0-9_]+)`", PAGE))))
+def test_each_sentence_has_its_test(name):
+    assert any(f"def {name}(" in file.read_text() for file in (ROOT / "tests").glob("test_*.py"))
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """The modules that code imports, each with those that it lies in."""
+    names = set[str]()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module}
+    return names | {name.split(".")[0] for name in names if not name.startswith("urllib")}
+
+
+@pytest.mark.parametrize("file", CODE, ids=lambda file: str(file.relative_to(ROOT)))
+def test_no_code_comes_with_data(file: Path):
+    tree = ast.parse(file.read_text())
+    assert not imported(tree) & UNPICKLES
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        if isinstance(call.func, ast.Name):
+            assert call.func.id not in RUNS
+        called = ast.unparse(call.func)
+        assert called not in FORBIDDEN
+        given = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+        assert called != "torch.load" or given.get("weights_only") == "True"
+        for name, safe in SAFE.items():
+            assert given.get(name, str(safe)) == str(safe), f"{called}({name}=...)"
+
+
+def test_one_room_speaks_to_the_network():
+    files = [file for file in CODE if imported(ast.parse(file.read_text())) & NETWORK]
+    assert {file.parent.name for file in files} == {"sources"}
