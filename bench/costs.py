@@ -129,7 +129,7 @@ def pairs() -> None:
     network = Network(nodes, rng.normal(size=(count, width)).astype(np.float32), *none)
     ends = np.stack(np.triu_indices(count, 1), axis=1)[: 621_504 + 2_000]
     ends = ends[rng.permutation(len(ends))]
-    ids = np.array([f"{a}-{b}" for a, b in ends])
+    ids = np.array([f"p{a}|p{b}" for a, b in ends])
     names = [f"x{i}" for i in range(width)]
     samples = pd.DataFrame({"sample_id": ids, "group": ids})
     samples[["source", "target"]] = nodes[ends]
