@@ -408,6 +408,43 @@ def test_visits_of_a_patient_stay_in_one_group(tmp_path):
     assert "'a'" not in message
 
 
+@pytest.mark.parametrize(
+    ("application", "roles", "more"),
+    [
+        ("disease_diagnosis", {"label": "drug"}, {}),
+        ("precision_medicine", {"label": "drug"}, {}),
+        ("disease_risk", {"label": "drug"}, {}),
+        (
+            "treatment_recommendation",
+            {"outcome": "y", "arm": "drug"},
+            {"good": "high", "assignment": "randomised"},
+        ),
+    ],
+)
+def test_patients_of_a_family_stay_in_one_group(tmp_path, application, roles, more):
+    content = "visit,patient,family,age,drug,y\n1,a,f,40,A,2.5\n2,a,f,41,A,3.5\n3,b,f,50,B,1.5\n"
+    path = write(tmp_path / "c.csv", content + "4,c,g,60,B,2\n")
+    options = {"columns": {"id": "visit", "patient": "patient", "group": "family"} | roles} | more
+    raw = ingest(application, options, clinical=path)
+    assert raw["group"].tolist() == ["f", "f", "f", "g"]
+    assert not {"family", "patient"} & set(feature_columns(raw))
+    apart = write(tmp_path / "d.csv", content + "4,a,g,60,B,2\n")
+    refused(
+        lambda: ingest(application, options, clinical=apart), "1 patients are in several groups"
+    )
+    lacking = write(tmp_path / "e.csv", content + "4,c,,60,B,2\n")
+    refused(lambda: ingest(application, options, clinical=lacking), "row without a group.*row 5")
+
+
+def test_expression_is_joined_by_patient_where_patients_are_grouped(tmp_path):
+    clinical = write(tmp_path / "c.csv", "id,family,y\na,f,yes\nb,f,no\nc,g,no\n")
+    expression = write(tmp_path / "e.tsv", "gene\ta\tb\tc\nFLT3\t1.5\t-2\t3\n")
+    options = {"columns": {"id": "id", "group": "family", "label": "y"}}
+    raw = ingest("disease_diagnosis", options, clinical=clinical, expression=expression)
+    assert raw["group"].tolist() == ["f", "f", "g"]
+    assert raw["expression.FLT3"].tolist() == [1.5, -2, 3]
+
+
 def test_rows_without_label_and_values_out_of_range(tmp_path):
     content = "id,age,note,y\n1,40,a,yes\n2,400,b,no\n3,50,c,\n4,-1,d,no\n"
     raw = ingest(

@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from bioloom.application import get_application
-from bioloom.arrays import Ragged
+from bioloom.arrays import Ragged, cells
 from bioloom.embedders import AMINO_ACIDS
 from bioloom.embedders.read_evidence import NAMES, PROPOSED
+from bioloom.explanation.budget import ANSWERS, affordable_shuffles, affordable_window
 from bioloom.explanation.explain import explain
 from bioloom.explanation.mutagenesis import alphabet_of, mask_residues, mutate
 from bioloom.explanation.permutation import permute
@@ -171,3 +172,77 @@ def test_known_sequences_are_not_embedded_again(monkeypatch):
     chosen = samples.set_index("sample_id").loc[found["item"].unique(), "sequence"]
     assert len(embedded) == len(found) == 19 * chosen.str.len().sum()
     assert found.groupby("position")["importance"].max().idxmax() == 0
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"name": "dnn"},
+        {"name": "svm"},
+        {"name": "svm", "kernel": "linear"},
+        {"name": "logistic_regression"},
+        {"name": "gradient_boosting"},
+        {"name": "ensemble", "of": [{"name": "dnn"}, {"name": "kernel"}, {"name": "svm"}]},
+    ],
+    ids=lambda model: "-".join(map(str, list(model.values())[:2])),
+)
+def test_what_a_model_answers_to_altered_columns_is_what_it_answers_to_altered_rows(model):
+    samples, features = patients(200)
+    options = {"application": "disease_diagnosis", "model": model}
+    _, fitted, _ = train_task(samples, partition(samples), {"features": features}, options, 1, [])
+    X = fitted.preprocess.transform(features.rows(samples["sample_id"]))
+    values, rng = cells(X), np.random.default_rng(2)
+    columns = np.array([0, 2])
+    others = np.stack([rng.permutation(values)[:, columns] for _ in range(11)])
+    before = values.copy()
+    found = fitted.model.altered(X)(columns, others)
+    assert np.array_equal(values, before, equal_nan=True)
+    for other, said in zip(others, found, strict=True):
+        values[:, columns] = other
+        np.testing.assert_allclose(said, fitted.raw(X), rtol=0, atol=1e-5)
+
+
+def test_a_small_budget_shuffles_less_often_and_then_fewer_rows(capsys):
+    assert affordable_shuffles(1, rows=100, columns=10, repeats=5) == (1.0, 5)
+    assert capsys.readouterr().err == ""
+    assert affordable_shuffles(1, rows=1_000, columns=20, repeats=5) == (1.0, 2)
+    assert "shuffled 2 in place of 5 times" in capsys.readouterr().err
+    assert affordable_shuffles(1, rows=10_000, columns=10, repeats=5) == (0.5, 1)
+    assert "on 50% of the rows" in capsys.readouterr().err
+    assert affordable_shuffles(1e-6, rows=1_000, columns=10, repeats=5) == (0.02, 1)
+
+
+def test_a_small_budget_widens_the_window_and_then_leaves_sequences_out(capsys):
+    def letters(lengths, window):
+        return sum(-(-n // window) * n * (19 if window == 1 else 1) for n in lengths)
+
+    assert affordable_window(letters([30, 20], 1), [30, 20], 1, 19) == (2, 1)
+    assert capsys.readouterr().err == ""
+    items, window = affordable_window(2_000, [200, 150], 1, 19)
+    assert items == 1
+    assert letters([200], window) == 2_000  # ten windows, the least that is done
+    assert affordable_window(letters([30, 20], 2), [30, 20], 1, 19) == (2, 2)
+    assert "by windows of 2 in place of 1" in capsys.readouterr().err
+
+
+def explained(budget: float, repeats: int = 4) -> pd.DataFrame:
+    samples, features = patients(200)
+    options = {"application": "disease_diagnosis", "model": {"name": "logistic_regression"}}
+    _, fitted, _ = train_task(samples, partition(samples), {"features": features}, options, 1, [])
+    settings = {"embedder": {"embedder": "table"}, "weights": None, "seed": 1}
+    application, options = get_application("disease_diagnosis"), {"budget": budget}
+    options |= {"repeats": repeats}
+    splits = partition(samples)
+    return explain(samples, splits, features, fitted, application, options, **settings)
+
+
+def test_what_a_budget_leaves_is_the_explanation_of_fewer_shuffles():
+    rows = int((partition(patients(200)[0])["split"] == "valid").sum())
+    enough = explained(rows * 3 * 2 / ANSWERS)  # three columns, twice
+    pd.testing.assert_frame_equal(enough, explained(60, repeats=2))
+
+
+def test_without_a_budget_nothing_is_explained():
+    found = explained(0)
+    assert found.empty
+    assert list(found.columns) == list(explained(60).columns)

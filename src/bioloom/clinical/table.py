@@ -71,6 +71,7 @@ OPTIONS: dict[str, Any] = {
 COLUMNS: dict[str, Any] = {
     "id": Option(None, about="of the row"),
     "patient": Option(None, about="whose rows stay on one side of a split"),
+    "group": Option(None, about="a family or a centre, whose patients stay on one side of a split"),
 }
 CLEAN: dict[str, Any] = {
     "drop": Option([], about="columns that are no features"),
@@ -99,7 +100,8 @@ def read_patients(
     """Raw samples `sample_id, group, <outcome>, <clinical>, text.<name>, expression.<gene> ...`.
 
     `options` are complete; `columns` are what their `columns` may name, each with its default: the
-    `id` of a row, the `patient` where one has several rows, and what `outcome` reads.
+    `id` of a row, the `patient` where one has several rows, the `group` where patients belong
+    together, and what `outcome` reads.
     A patient without expression has an empty block.
     """
     named = column_names(options["columns"], columns)
@@ -117,7 +119,8 @@ def read_patients(
     if quasi := options["quasi_identifiers"]:
         require_columns(table, quasi, path)
         notes.append(audit.anonymity(table, quasi, samples["group"]))
-    blocks = [samples.join(labels), clinical]
+    grouped = samples.assign(group=_groups(table, samples["group"], named["group"], path))
+    blocks = [grouped.join(labels), clinical]
     if "expression" in files:
         coded = options["privacy"].get(named["patient"] or named["id"]) == actions.PSEUDONYM
         expression, facts = _expression(files, samples["group"], options, coded)
@@ -182,6 +185,27 @@ def _identity(table: pd.DataFrame, columns: Mapping[str, Any], path: Path) -> pd
                 "A row without a patient", file=path, row=missing[0], column=columns["patient"]
             )
     return pd.DataFrame({"sample_id": ids, "group": patients})
+
+
+def _groups(table: pd.DataFrame, patients: pd.Series, column: str | None, path: Path) -> pd.Series:
+    """The group of each row: what its patient belongs to, else the patient."""
+    if column is None:
+        return patients
+    require_columns(table, [column], path)
+    groups = text(table[column])
+    one_spelling(groups, path)
+    missing = groups.index[groups.isna()]
+    if len(missing):
+        raise DataError("A row without a group", file=path, row=missing[0], column=column)
+    apart = groups.groupby(patients).nunique().gt(1).sum()
+    if apart:
+        raise DataError(
+            f"{apart} patients are in several groups",
+            file=path,
+            column=column,
+            hint="what a patient has in several of is no group: leave it among the features",
+        )
+    return groups
 
 
 def _clinical(

@@ -6,7 +6,9 @@ says of a text together; for pairs of nodes a row a block of features, or the co
 sequences a row an item, position and letter: how much the mutation lowers the predicted score. With
 `mean_over` an item "mean of N" comes first: the mean map of N sequences, with the `site` of each
 position.
-All of it on validation rows of the partition that the saved model was fitted on.
+All of it on validation rows of the partition that the saved model was fitted on. Where it would
+take more than `budget`, of `bioloom.explanation.budget`, less is done, and the log says what; of a
+budget of 0 the table has no rows.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import pandas as pd
 from bioloom.application import Application
 from bioloom.arrays import Shaped, shape_of
 from bioloom.embedders import Section, parts_of
+from bioloom.explanation.budget import letters_for
 from bioloom.explanation.mutagenesis import (
     LETTERS,
     alphabet_of,
@@ -34,9 +37,17 @@ from bioloom.explanation.permutation import permute, permute_links
 from bioloom.features import Features, align, precisions
 from bioloom.features.parts import Made, in_precision, side_by_side
 from bioloom.fitted import Fitted
-from bioloom.options import complete_options
+from bioloom.options import Option, complete_options
 
-DEFAULTS: dict[str, Any] = {"items": 4, "window": 1, "repeats": 5, "mean_over": 0, "sites": {}}
+DEFAULTS: dict[str, Any] = {
+    "items": 4,
+    "window": 1,
+    "repeats": 5,
+    "mean_over": 0,
+    "sites": {},
+    "budget": Option(60, type=float, minimum=0),
+}
+COLUMNS = ["feature", "importance", "low", "high", "item", "position"]
 
 
 def explain(
@@ -56,16 +67,19 @@ def explain(
     `embedder` is the task's `features` section, `weights` those of its parts by name.
     """
     options = complete_options(options, DEFAULTS, "explain")
+    seconds = options["budget"]
+    if not seconds:
+        return pd.DataFrame(columns=COLUMNS)
     rows = _valid_rows(samples, splits)
     parts = parts_of(embedder)
     if shape_of(features.X) == "links":
         [part] = parts.values()
-        return permute_links(rows, features, fitted, options["repeats"], seed, part)
+        return permute_links(rows, features, fitted, options["repeats"], seed, part, seconds)
     inputs = application.inputs(rows)
     # What is made of more than a sequence cannot be made anew of a mutated one.
     of_sequences = isinstance(inputs, list) and inputs == rows["sequence"].tolist()
     if not of_sequences or any("input" in part for part in parts.values()):
-        return permute(rows, features, fitted, options["repeats"], seed, parts)
+        return permute(rows, features, fitted, options["repeats"], seed, parts, seconds)
 
     def score(sequences: list[str]) -> np.ndarray:
         X, names = _embedded(sequences, parts, weights or {}, features.embedder)
@@ -73,13 +87,16 @@ def explain(
         return fitted.scores(align(made, list(features.names), features.embedder).X)
 
     alphabet = alphabet_of(embedder, application, list(rows["sequence"]))
+    letters = letters_for(seconds, parts)
+    shared = letters / 2 if options["mean_over"] else letters
     given = rows, features.rows(rows["sample_id"]), fitted, score, alphabet
     if fitted.kind.unit != "sample":
-        return mask_residues(*given, options["items"], options["window"])
-    maps = [mutate(*given, options["items"], options["window"])]
+        return mask_residues(*given, options["items"], options["window"], letters)
+    maps = [mutate(*given, options["items"], options["window"], shared)]
     if options["mean_over"]:
-        chosen_rows = np.random.default_rng(seed).permutation(len(rows))[: options["mean_over"]]
-        mean = mean_map(list(rows["sequence"].iloc[chosen_rows]), fitted, score, LETTERS[alphabet])
+        drawn = np.random.default_rng(seed).permutation(len(rows))[: options["mean_over"]]
+        texts = list(rows["sequence"].iloc[drawn])
+        mean = mean_map(texts, fitted, score, LETTERS[alphabet], shared)
         maps.insert(0, mark_sites(mean, options["sites"]))
     return pd.concat(maps, ignore_index=True)
 

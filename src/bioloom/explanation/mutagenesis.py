@@ -12,6 +12,7 @@ from bioloom.application import Application
 from bioloom.arrays import Ragged
 from bioloom.embedders import AMINO_ACIDS, BASES, Section, parts_of
 from bioloom.errors import DataError
+from bioloom.explanation.budget import affordable_texts, affordable_window
 from bioloom.fitted import Fitted
 from bioloom.formats.dna import is_dna
 from bioloom.structures.distances import answer_offsets
@@ -42,18 +43,21 @@ def mutate(
     alphabet: str,
     items: int,
     window: int,
+    letters: float = np.inf,
 ) -> pd.DataFrame:
     """In-silico mutagenesis of the items that the model is surest of, or that it scores highest.
 
     `X` are the features of the samples. With `window` 1 every letter is replaced by every other
     one; with a larger one each window of letters is replaced by the unknown letter. Importance is
-    the fall of the log odds of the predicted class (of the value in a regression).
+    the fall of the log odds of the predicted class (of the value in a regression). Where more than
+    so many `letters` would be read, windows are wider, then items fewer.
     """
     scores = fitted.scores(X)
     values = fitted.kind.output == "values"
     said = fitted.kind.decide(scores, fitted.calibration)
+    chosen, window = _afforded(samples, _spread(scores, said, items), alphabet, window, letters)
     tables = []
-    for row in _spread(scores, said, items):
+    for row in chosen:
         output = int(said[row])
         table = _mutants(samples["sequence"].iloc[row], alphabet, window)
         after = score(list(table.pop("mutant")))
@@ -72,6 +76,7 @@ def mask_residues(
     alphabet: str,
     items: int,
     window: int,
+    letters: float = np.inf,
 ) -> pd.DataFrame:
     """What each stretch of a few chains does for what is predicted of the whole chain.
 
@@ -84,10 +89,12 @@ def mask_residues(
     chains = Ragged(scores, offsets)
     codes = Ragged(kind.decide(scores, fitted.calibration), offsets)
     mostly = np.array([np.bincount(codes.item(i)).argmax() for i in range(len(codes))])
+    chosen = _spread(chains.mean(), mostly, items)
+    chosen, window = _afforded(samples, chosen, alphabet, max(window, 2), letters)
     tables = []
-    for row in _spread(chains.mean(), mostly, items):
+    for row in chosen:
         before = chains.item(row)
-        table = _mutants(samples["sequence"].iloc[row], alphabet, max(window, 2))
+        table = _mutants(samples["sequence"].iloc[row], alphabet, window)
         after = score(list(table.pop("mutant"))).reshape(len(table), *before.shape)
         said = np.arange(len(before)), codes.item(row)
         fall = (_log_odds(before[said]) - _log_odds(after[:, *said])).mean(axis=1)
@@ -98,12 +105,15 @@ def mask_residues(
     return pd.concat(tables, ignore_index=True)
 
 
-def mean_map(sequences: list[str], fitted: Fitted, score: Score, letters: str) -> pd.DataFrame:
+def mean_map(
+    sequences: list[str], fitted: Fitted, score: Score, letters: str, read: float = np.inf
+) -> pd.DataFrame:
     """What each letter of the consensus is worth, as a mean over many sequences of one register.
 
     Importance is the mean fall of the score (log odds of the last class in a classification) when
     a position has another letter in place of the consensus', all else as in each sequence; `low`
-    and `high` are its 95 % interval over the sequences. Only the commonest length is used.
+    and `high` are its 95 % interval over the sequences. Only the commonest length is used, and so
+    many sequences that no more than `read` letters are read.
     """
     if len(fitted.outputs) > (2 if fitted.kind.output == "classes" else 1):
         raise DataError(
@@ -111,6 +121,7 @@ def mean_map(sequences: list[str], fitted: Fitted, score: Score, letters: str) -
         )
     length = pd.Series(sequences).str.len().mode()[0]
     texts = [s for s in sequences if len(s) == length]
+    texts = texts[: affordable_texts(read, length, len(letters) - 1, len(texts))]
     consensus = [pd.Series([s[p] for s in texts]).mode()[0] for p in range(length)]
     changed = [
         s[:p] + letter + s[p + 1 :] for s in texts for p in range(length) for letter in letters
@@ -154,6 +165,15 @@ def _spread(scores: np.ndarray, predicted: np.ndarray, items: int) -> np.ndarray
     order = np.argsort(-scores[np.arange(len(scores)), predicted], kind="stable")
     rank = pd.Series(predicted[order]).groupby(predicted[order]).cumcount().to_numpy()
     return order[np.argsort(rank, kind="stable")][:items]
+
+
+def _afforded(
+    samples: pd.DataFrame, chosen: np.ndarray, alphabet: str, window: int, letters: float
+) -> tuple[np.ndarray, int]:
+    """Of the chosen rows those, and the window, for which no more letters are read."""
+    lengths = samples["sequence"].iloc[chosen].str.len().tolist()
+    items, window = affordable_window(letters, lengths, window, len(LETTERS[alphabet]) - 1)
+    return chosen[:items], window
 
 
 def _strength(scores: np.ndarray, output: int, fitted: Fitted) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -12,9 +13,11 @@ import pandas as pd
 
 from bioloom.arrays import EXPRESSION, Links, Table, cells, end_to_end, shape_of, token_lengths
 from bioloom.embedders import TABLE
+from bioloom.explanation.budget import affordable_shuffles
 from bioloom.features import Features
 from bioloom.features.parts import block_of
-from bioloom.fitted import Fitted
+from bioloom.fitted import Fitted, model_rows
+from bioloom.progress import tell
 from bioloom.samples.columns import column_of
 
 
@@ -25,21 +28,20 @@ def permute(
     repeats: int,
     seed: int,
     parts: Mapping[str, Mapping[str, Any]],
+    seconds: float = np.inf,
 ) -> pd.DataFrame:
     """Permutation importance (Breiman 2001): rise of the loss when one column is shuffled.
 
     The loss is log loss for classes and squared error for values; the columns of one category
     are shuffled together (a model that takes a table has but one), and so is all of a part of the
     features that is no table: single numbers of an embedding mean nothing. Columns of tokens are
-    shuffled over all tokens. `low` and `high` are the extremes over the repeats.
+    shuffled over all tokens. `low` and `high` are the extremes over the repeats, which are fewer,
+    as are the rows, where all would take more than `seconds` of the budget.
     """
     rng = np.random.default_rng(seed)
     # Preparing goes row by row, so shuffling what is prepared is shuffling what is measured.
     X = fitted.preprocess.transform(features.rows(samples["sample_id"]))
     of_tokens = token_lengths(X) is not None
-    values = end_to_end(X) if of_tokens else cells(X)
-    y = end_to_end(fitted.kind.encode(samples, fitted.outputs))
-    base = fitted.kind.loss(fitted.scores_of_prepared(X), y)
     names = [str(features.names[index]) for index in fitted.preprocess.support]
     if shape_of(X) == "table":
         names = list(cast(Table, X).columns)
@@ -47,19 +49,30 @@ def permute(
     columns: dict[str, list[int]] = {}
     for place, name in enumerate(seen):
         columns.setdefault(name, []).append(place)
+    answered = len(end_to_end(X)) if of_tokens else len(X)
+    share, repeats = affordable_shuffles(seconds, answered, len(columns), repeats)
+    if share < 1:
+        kept = np.sort(rng.permutation(len(X))[: math.ceil(share * len(X))])
+        samples, X = samples.iloc[kept], X[kept]
+    values = end_to_end(X) if of_tokens else cells(X)
+    y = end_to_end(fitted.kind.encode(samples, fitted.outputs))
+    base = fitted.kind.loss(fitted.scores_of_prepared(X), y)
+    answers = fitted.model.altered(model_rows(fitted.kind, fitted.model, X))
     found = []
-    for name, places in columns.items():
-        rises = []
-        own = values[:, places].copy()
-        for _ in range(repeats):
-            other = own[rng.permutation(len(own))]
-            if np.array_equal(other, own, equal_nan=True):  # a flag that none of these rows has
-                rises.append(0.0)
-                continue
-            values[:, places] = other
-            rises.append(fitted.kind.loss(fitted.scores_of_prepared(X), y) - base)
-        values[:, places] = own
-        found.append((name, float(np.mean(rises)), float(np.min(rises)), float(np.max(rises))))
+    for number, (name, places) in enumerate(columns.items(), 1):
+        tell(f"column {number:,} of {len(columns):,}")
+        own = values[:, places]
+        others = np.stack([own[rng.permutation(len(own))] for _ in range(repeats)])
+        # not of a flag that none of these rows has
+        changed = ~((others == own) | (np.isnan(others) & np.isnan(own))).all(axis=(1, 2))
+        rises = np.zeros(repeats)
+        if changed.any():
+            raw = answers(np.array(places), others[changed])
+            rises[changed] = [
+                fitted.kind.loss(fitted.kind.scores(said, fitted.calibration), y) - base
+                for said in raw
+            ]
+        found.append((name, float(rises.mean()), float(rises.min()), float(rises.max())))
     table = pd.DataFrame(found, columns=["feature", "importance", "low", "high"])
     table = table.sort_values("importance", ascending=False, ignore_index=True)
     return table.assign(item="", position=0)
@@ -72,6 +85,7 @@ def permute_links(
     repeats: int,
     seed: int,
     embedder: dict[str, Any],
+    seconds: float = np.inf,
 ) -> pd.DataFrame:
     """Rise of the loss when one source of knowledge about pairs is spoilt.
 
@@ -81,11 +95,16 @@ def permute_links(
     """
     rng = np.random.default_rng(seed)
     X = cast(Links, features.rows(samples["sample_id"]))
+    names = [str(name) for name in features.names]
+    blocks = pd.Series([_block(name, embedder["embedder"]) for name in names[: X.shape[1]]])
+    sources = blocks.nunique() + len(names[X.shape[1] :]) + bool(X.network.context.shape[1])
+    share, repeats = affordable_shuffles(seconds, len(X), sources, repeats)
+    if share < 1:
+        kept = np.sort(rng.permutation(len(X))[: math.ceil(share * len(X))])
+        samples, X = samples.iloc[kept], X[kept]
     y, size = end_to_end(fitted.kind.encode(samples, fitted.outputs)), len(X.network.node_id)
     base = fitted.kind.loss(fitted.scores(X), y)
     spoilt: dict[str, Callable[[], Links]] = {}
-    names = [str(name) for name in features.names]
-    blocks = pd.Series([_block(name, embedder["embedder"]) for name in names[: X.shape[1]]])
     for block, columns in blocks.groupby(blocks).groups.items():
         spoilt[f"nodes: {block}"] = partial(_other_nodes, X, np.array(columns), rng)
     for column, name in enumerate(names[X.shape[1] :]):
@@ -94,6 +113,7 @@ def permute_links(
         spoilt["context edges"] = partial(_other_context, X, rng, size)
     found = []
     for name, spoil in spoilt.items():
+        tell(f"{name}, one of {len(spoilt)} sources")
         rises = [fitted.kind.loss(fitted.scores(spoil()), y) - base for _ in range(repeats)]
         found.append((name, float(np.mean(rises)), float(np.min(rises)), float(np.max(rises))))
     table = pd.DataFrame(found, columns=["feature", "importance", "low", "high"])

@@ -46,7 +46,7 @@ class Fitted:
     calibration: Calibration = field(default_factory=Calibration)
     settings: dict[str, Any] = field(default_factory=dict)
     marginals: Marginals | None = None
-    """Of the last model for new data alone; those trained before there were any have none."""
+    """Of the models that are saved; those trained before there were any have none."""
 
     def scores(self, X: Shaped) -> np.ndarray:
         """Calibrated probabilities of classes or labels (A, C), or predicted values (A, targets).

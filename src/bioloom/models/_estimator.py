@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from inspect import signature
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Annotated, Any, ClassVar, Self, cast
 
 import numpy as np
 
-from bioloom.arrays import Links, Shaped, end_to_end, shape_of, vectors
+from bioloom.arrays import Links, Shaped, cells, end_to_end, shape_of, token_lengths, vectors
 from bioloom.errors import DataError
 from bioloom.kinds import Output, Unit
 
@@ -38,6 +38,13 @@ Edges = Annotated[list[list[str]], "edges"]
 
 Members = Annotated[list[dict[str, Any]], "members"]
 """The type of a parameter that lists models: `[{name: <model>, <parameter>: ...}, ...]`."""
+
+Altered = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""Columns (P,) and R times other cells for them, (R, N, P), to R answers, (R, A, n_outputs)."""
+
+MOST_COPIES = 8
+COPIED_CELLS = 4_000_000
+"""Of all copies of the rows that are answered at once."""
 
 
 @dataclass(kw_only=True)
@@ -138,6 +145,32 @@ class Estimator(ABC):
         if len(X) == 0:
             return np.zeros((0, self.n_outputs))
         return np.asarray(self.outputs(X), dtype=np.float64)
+
+    def altered(self, X: Shaped) -> Altered:
+        """What it answers to X where some columns have other cells (of tokens, end to end).
+
+        X is written to meanwhile. Few rows are answered several times at once; a model that need
+        not go through all of X anew says so here.
+        """
+        copies = 1
+        if isinstance(X, np.ndarray):
+            copies = min(MOST_COPIES, max(1, COPIED_CELLS // max(X.size, 1)))
+            X = np.tile(X, (copies, 1))
+        values = cells(X) if token_lengths(X) is None else end_to_end(X)
+        size = len(values) // copies
+
+        def answers(columns: np.ndarray, others: np.ndarray) -> np.ndarray:
+            own, given = values[:, columns].copy(), []
+            for start in range(0, len(others), copies):
+                some = others[start : start + copies]
+                rows = values[: len(some) * size]
+                rows[:, columns] = some.reshape(len(rows), -1)
+                said = self._outputs(X if copies == 1 else rows)
+                given.append(said.reshape(len(some), -1, said.shape[1]))
+            values[:, columns] = own
+            return np.concatenate(given)
+
+        return answers
 
     def doubts(self, X: Shaped) -> np.ndarray:
         """Why not to rely on the answer to a row, by the names of columns: (N,) texts, or ""."""

@@ -76,7 +76,11 @@ class NetworkModel(Estimator):
 
         with claim_devices(None) as [device]:
             self.network.to(device)
-            raw = forward(self, self.taken(X)).double()
+            return self._said(forward(self, self.taken(X)))
+
+    def _said(self, raw: torch.Tensor) -> np.ndarray:
+        """What the network gives (A, n_outputs), as probabilities or values."""
+        raw = raw.double()
         if self.classes:
             return raw.softmax(dim=1).numpy()
         if self.labels:

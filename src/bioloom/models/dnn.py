@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from bioloom.models._estimator import Share
+import numpy as np
+
+from bioloom.arrays import Shaped
+from bioloom.models._estimator import Altered, Share
 from bioloom.models._network import NetworkModel
 
 if TYPE_CHECKING:
@@ -31,3 +34,24 @@ class Model(NetworkModel):
         from bioloom.models._networks.dnn import Network
 
         return Network(n_features, self.n_outputs, self.width, self.layers, self.dropout)
+
+    def altered(self, X: Shaped) -> Altered:
+        """Other cells of a column change what the first layer gives by a matrix of rank one."""
+        import torch
+
+        if not isinstance(X, np.ndarray):
+            return super().altered(X)
+        self.network.cpu().eval()
+        layers = cast("Network", self.network).layers
+        first, later = cast(torch.nn.Linear, layers[0]), layers[1:]
+        with torch.inference_mode():
+            before = first(torch.from_numpy(X))
+
+        def answers(columns: np.ndarray, others: np.ndarray) -> np.ndarray:
+            with torch.inference_mode():
+                change = torch.from_numpy(others - X[:, columns])
+                hidden = before + change @ first.weight[:, columns].T
+                said = self._said(later(hidden.flatten(0, 1)))
+            return said.reshape(len(others), len(X), -1)
+
+        return answers

@@ -21,7 +21,7 @@ from bioloom.arrays import Shaped
 from bioloom.errors import DataError
 from bioloom.kinds import Output
 from bioloom.models import get_model, without_name
-from bioloom.models._estimator import Estimator, Members, asked_of, target_matrix
+from bioloom.models._estimator import Altered, Estimator, Members, asked_of, target_matrix
 from bioloom.progress import at
 
 PRIOR_ROWS = 10
@@ -75,6 +75,18 @@ class Model(Estimator):
     def outputs(self, X: Shaped) -> np.ndarray:
         """Probabilities or values, (N, n_outputs)."""
         return joined(self._answers(self.taken(X)), self.weights, self.output)
+
+    def altered(self, X: Shaped) -> Altered:
+        """What the members answer, joined."""
+        X = self.taken(X)
+        members = [model.altered(X) for model in self.models]
+
+        def answers(columns: np.ndarray, others: np.ndarray) -> np.ndarray:
+            given = np.stack([member(columns, others) for member in members])
+            flat = given.reshape(len(given), -1, given.shape[-1])
+            return joined(flat, self.weights, self.output).reshape(given.shape[1:])
+
+        return answers
 
     def _answers(self, X: Shaped) -> np.ndarray:
         """What each member says, (M, N, n_outputs)."""

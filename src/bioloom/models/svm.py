@@ -15,7 +15,7 @@ import numpy as np
 
 from bioloom.arrays import Shaped, vectors
 from bioloom.errors import DataError
-from bioloom.models._estimator import Estimator, target_matrix
+from bioloom.models._estimator import Altered, Estimator, target_matrix
 
 # The kernel matrix of this many rows takes 7 GB.
 MOST_ROWS = 30_000
@@ -68,14 +68,39 @@ class Model(Estimator):
 
     def outputs(self, X: Shaped) -> np.ndarray:
         """Sigmoid (labels, two classes) or softmax of the decision, or values: (N, n_outputs)."""
+        return self._said(self.decision(X))
+
+    def _said(self, decision: np.ndarray) -> np.ndarray:
         from scipy.special import expit, softmax
 
-        decision = self.decision(X)
         if self._two_classes:
             return np.hstack([expit(-decision), expit(decision)])
         if self.labels:
             return expit(decision)
         return softmax(decision, axis=1) if self.classes else decision
+
+    def altered(self, X: Shaped) -> Altered:
+        """Other cells of a column change each comparison with a support vector by a term."""
+        if not isinstance(X, np.ndarray) or not len(self.vectors):
+            return super().altered(X)
+        own, linear = X.astype(np.float64), self.kernel == "linear"
+        before = self._kernel(own, self.vectors)
+
+        def answers(columns: np.ndarray, others: np.ndarray) -> np.ndarray:
+            given = []
+            for other in others.astype(np.float64):
+                change, support = other - own[:, columns], self.vectors[:, columns]
+                both = other + own[:, columns]
+                inner = change @ support.T
+                if linear:
+                    kernel = before + inner
+                else:
+                    further = (change * both).sum(axis=1)[:, None] - 2 * inner
+                    kernel = before * np.exp(-self.scale * further)
+                given.append(self._said(kernel @ self.coefficients + self.intercepts))
+            return np.stack(given)
+
+        return answers
 
     def state(self) -> dict[str, np.ndarray]:
         """Support vectors, one column of coefficients and an intercept a machine, kernel width."""

@@ -52,10 +52,10 @@ def sequence_clusters(sequences: list[str], identity: float) -> np.ndarray:
     clusters reaches it. The price is chaining: look at the largest cluster before use.
     """
     upper = np.array([s.upper() for s in sequences], dtype=object)
-    if len(upper) <= MOST_SHARED:
-        i, j = np.nonzero(_all_identities(upper) >= identity)
-        return pd.factorize(connected(i, j, len(upper)))[0]
     distinct, texts = pd.factorize(upper)
+    if len(texts) <= MOST_SHARED:
+        i, j = np.nonzero(_all_identities(texts) >= identity)
+        return pd.factorize(connected(i, j, len(texts))[distinct])[0]
     cluster = np.arange(len(texts))
 
     def linked(i: np.ndarray, j: np.ndarray) -> np.ndarray:
@@ -76,7 +76,7 @@ def identities(sequences: list[str]) -> np.ndarray:
 
 
 def _all_identities(texts: np.ndarray) -> np.ndarray:
-    """Identity of all pairs, (N, N), aligned where these are not the last sequences again."""
+    """Identity of all pairs of different texts, aligned where these are not the last ones again."""
     key = tuple(texts)
     if key not in _shared:
         _shared.clear()
@@ -119,15 +119,16 @@ def _aligned(
 
 def compare(samples: pd.DataFrame, nodes: pd.DataFrame | None, directed: bool) -> Compare:
     """Each query is aligned to the targets that may be alike; in folds all pairs, but once."""
-    texts = np.array([text.upper() for text in sequences(samples)], dtype=object)
+    upper = np.array([text.upper() for text in sequences(samples)], dtype=object)
+    distinct, texts = pd.factorize(upper)
     again = tuple(texts) in _shared
 
     def nearest(queries: np.ndarray, targets: np.ndarray) -> Nearest:
         nonlocal again
         if not again or len(texts) > MOST_SHARED:
             again = True
-            return nearest_sequences(list(texts[queries]), list(texts[targets]))
-        among = _all_identities(texts)[np.ix_(queries, targets)]
+            return nearest_sequences(list(upper[queries]), list(upper[targets]))
+        among = _all_identities(texts)[np.ix_(distinct[queries], distinct[targets])]
         index = among.argmax(axis=1)
         similarity = among[np.arange(len(index)), index].astype(float)
         return similarity, np.where(similarity > 0, index, -1)

@@ -12,6 +12,8 @@ from bioloom.samples import feature_columns, text_columns
 from bioloom.similarity import BLOCK, Compare, Measure, Nearest, auroc
 
 CATEGORIES = 100
+COLUMNS = 1_000
+"""Of a wide table that are looked at together."""
 
 
 def nearest_rows(queries: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -24,30 +26,42 @@ def nearest_rows(queries: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, 
     so that rows with few values are not alike by what they lack. Without a column measured in both:
     infinity and -1.
     """
-    from scipy.spatial.distance import cdist
-
     if queries.shape[1] != targets.shape[1]:
         raise ValueError(f"queries have {queries.shape[1]} columns, targets {targets.shape[1]}")
     distance, nearest = np.full(len(queries), np.inf), np.full(len(queries), -1)
     if not len(targets):
         return distance, nearest
-    scale = _robust_scale(targets)
-    target, target_has = _fill_missing(targets / scale)
     size = max(1, BLOCK // len(targets))
     for start in range(0, len(queries), size):
-        query, query_has = _fill_missing(queries[start : start + size] / scale)
-        # Missing values stand as 0; what they add where only one row has them is taken off.
-        square = cdist(query, target, "sqeuclidean")
-        square -= query**2 @ (1 - target_has).T + (1 - query_has) @ (target**2).T
-        shared = query_has @ target_has.T
-        alone = query_has @ (1 - target_has).T + (1 - query_has) @ target_has.T
-        with np.errstate(divide="ignore", invalid="ignore"):
-            mean = (np.maximum(square, 0) + alone) / (shared + alone)
-            rms = np.where(shared > 0, np.sqrt(mean), np.inf)
-        best = rms.argmin(axis=1)
-        distance[start : start + size] = rms[np.arange(len(best)), best]
+        mean = _mean_square(queries[start : start + size], targets)
+        best = mean.argmin(axis=1)
+        distance[start : start + size] = np.sqrt(mean[np.arange(len(best)), best])
         nearest[start : start + size] = best
     return distance, np.where(np.isfinite(distance), nearest, -1)
+
+
+def _mean_square(queries: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """The square of the distance of each query to each target, (Q, T).
+
+    Sums over columns, a block of these at a time: a wide table is not copied whole.
+    """
+    from scipy.spatial.distance import cdist
+
+    square, shared, alone = np.zeros((3, len(queries), len(targets)))
+    width = max(1, BLOCK // (len(queries) + len(targets)))
+    for first in range(0, queries.shape[1], width):
+        block = slice(first, first + width)
+        scale = _robust_scale(targets[:, block].astype(float))
+        query, query_has = _fill_missing(queries[:, block] / scale)
+        target, target_has = _fill_missing(targets[:, block] / scale)
+        square += cdist(query, target, "sqeuclidean")
+        # Missing values stand as 0; what they add where only one row has them is taken off.
+        square -= query**2 @ (1 - target_has).T + (1 - query_has) @ (target**2).T
+        shared += query_has @ target_has.T
+        alone += query_has @ (1 - target_has).T + (1 - query_has) @ target_has.T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = (np.maximum(square, 0) + alone) / (shared + alone)
+        return np.where(shared > 0, mean, np.inf)
 
 
 def _robust_scale(values: np.ndarray) -> np.ndarray:
@@ -66,12 +80,12 @@ def _fill_missing(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.where(has, values, 0.0), has.astype(float)
 
 
-def flagged(samples: pd.DataFrame) -> pd.DataFrame:
-    """Feature columns as numbers: a category becomes one flag a value, all missing where it is.
+def flagged(samples: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """These columns as numbers: a category becomes one flag a value, all missing where it is.
 
     Text of more than `CATEGORIES` values is no category and is left out.
     """
-    table = samples[feature_columns(samples)]
+    table = samples[names]
     numeric = table.select_dtypes(["number", "bool"]).astype(float)
     flags = []
     for name in table.columns.difference(numeric.columns, sort=False):
@@ -84,10 +98,14 @@ def flagged(samples: pd.DataFrame) -> pd.DataFrame:
 
 def numbers(samples: pd.DataFrame) -> np.ndarray:
     """The feature columns as numbers, (N, D); DataError where there are none."""
-    values = flagged(samples).to_numpy(dtype=float)
-    if not values.shape[1]:
+    names = feature_columns(samples)
+    blocks = [
+        flagged(samples, names[first : first + COLUMNS]).to_numpy(dtype=float)
+        for first in range(0, len(names), COLUMNS)
+    ]
+    if not any(block.shape[1] for block in blocks):
         raise DataError("the leakage audit of a table needs feature columns")
-    return values
+    return np.hstack(blocks)
 
 
 def compare(samples: pd.DataFrame, nodes: pd.DataFrame | None, directed: bool) -> Compare:
@@ -118,7 +136,12 @@ def _equal_texts(code: np.ndarray) -> Compare:
 
 def shortcuts(samples: pd.DataFrame, positive: np.ndarray) -> dict[str, float]:
     """The best single column: where it decides all, it may be a result of the label."""
-    scores = {str(name): auroc(column, positive) for name, column in flagged(samples).items()}
+    names = feature_columns(samples)
+    scores = {
+        str(name): auroc(column, positive)
+        for first in range(0, len(names), COLUMNS)
+        for name, column in flagged(samples, names[first : first + COLUMNS]).items()
+    }
     best = max(scores, key=lambda name: scores[name], default=None)
     return {} if best is None else {best: scores[best]}
 

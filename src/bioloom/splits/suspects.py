@@ -21,6 +21,8 @@ FEWEST = 10
 DIFFERENT = 0.5
 """Values of a category per row, from which it names the rows."""
 SHOWN = 5
+CELLS = 2_000_000
+"""Of so many columns at a time, 16 MB: a wide table is not copied whole."""
 
 
 def suspects(samples: pd.DataFrame) -> list[str]:
@@ -52,17 +54,20 @@ def _shown(names: list[str]) -> str:
 
 def _correlated(samples: pd.DataFrame, names: list[str]) -> list[str]:
     """Numbers with |Pearson's r| above the limit to a label that is a number, or yes and no."""
-    X = samples[names].to_numpy(dtype=float, na_value=np.nan)
-    highest = np.zeros(len(names))
-    for label in label_columns(samples):
-        column = samples[label]
-        if not is_number(column):
-            continue
-        y = column.to_numpy(dtype=float, na_value=np.nan)
-        known = np.isfinite(y)
-        if known.sum() >= FEWEST:
+    labels = [samples[name] for name in label_columns(samples) if is_number(samples[name])]
+    targets = [label.to_numpy(dtype=float, na_value=np.nan) for label in labels]
+    targets = [y for y in targets if np.isfinite(y).sum() >= FEWEST]
+    found: list[str] = []
+    size = max(1, CELLS // len(samples))
+    for start in range(0, len(names) if targets else 0, size):
+        block = names[start : start + size]
+        X = samples[block].to_numpy(dtype=float, na_value=np.nan)
+        highest = np.zeros(len(block))
+        for y in targets:
+            known = np.isfinite(y)
             highest = np.maximum(highest, np.abs(_pearson(X[known], y[known])))
-    return [names[i] for i in np.flatnonzero(highest > CORRELATED)]
+        found += [block[i] for i in np.flatnonzero(highest > CORRELATED)]
+    return found
 
 
 def _pearson(X: np.ndarray, y: np.ndarray) -> np.ndarray:

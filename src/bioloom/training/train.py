@@ -62,9 +62,8 @@ def train_task(
 
     `features` are by file name: `features`, and `features.<baseline>` where a baseline has its
     own; `options` are the task's keys application, kind, model, baselines, preprocess, positive,
-    high_above, threshold, horizons, transform and refit. Returns the model for new data, which
-    alone has marginals, the model before it was refitted, which has not seen the valid rows, and
-    held_out.parquet.
+    high_above, threshold, horizons, transform and refit. Returns the model for new data, the
+    model before it was refitted, which has not seen the valid rows, and held_out.parquet.
     """
     labels = labels_of(samples, options)
     recipes = make_recipes(features, options, labels.kind)
@@ -80,14 +79,22 @@ def train_task(
     scored.settings = settings | known_of(samples.iloc[final.rows["train"]], labels, refitted=False)
     _tell(scored)
     fitted, rows = scored, final.rows["train"]
+    scored.marginals = _marginals(scored, samples, features["features"], final, rows)
     if refits(options):
         with at("the model on all rows"):
             fitted = refit(scored, recipes["model"], labels, final, samples)
         rows = np.sort(np.concatenate(list(final.rows.values())))
         fitted.settings = settings | known_of(samples, labels, refitted=True)
-    X = features["features"].rows(samples["sample_id"].iloc[rows])
-    fitted.marginals = Marginals.fit(X, fitted.preprocess.transform(X), final.units[rows])
+        fitted.marginals = _marginals(fitted, samples, features["features"], final, rows)
     return fitted, scored, held_out
+
+
+def _marginals(
+    fitted: Fitted, samples: pd.DataFrame, features: Features, final: Partition, rows: np.ndarray
+) -> Marginals:
+    """Those of the rows that a model learnt from."""
+    X = features.rows(samples["sample_id"].iloc[rows])
+    return Marginals.fit(X, fitted.preprocess.transform(X), final.units[rows])
 
 
 def refits(options: dict[str, Any]) -> bool:
