@@ -150,6 +150,7 @@ def pairs() -> None:
     extracted = Features(ids[2_000:], X[np.arange(2_000, len(ids))], np.array(names), "simulated")
     drift(new, extracted, fitted)
     _lap("drift")
+    fitted.settings["id"] = "simulated"  # that of a saved model
     predict(new, extracted, fitted, "simulated")
     _lap(f"predictions of {len(new):,} pairs")
 
