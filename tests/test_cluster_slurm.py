@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -51,6 +52,8 @@ def start(node: Node, project: Project) -> Iterator[Callable[..., subprocess.Pop
                 stdout=said,
                 stderr=subprocess.STDOUT,
                 text=True,
+                # A shell starts what is in the background deaf to Ctrl-C.
+                preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
             )
         begun.append(process)
         return process
@@ -77,11 +80,12 @@ def wait_until(condition: Callable[[], object], seconds: float = 300) -> None:
 
 
 def without_results_of(project: Project, task: str) -> dict[Path, str]:
-    """The digests of a task's model and scores, which are then removed with all of its results."""
+    """The digests of a task's model and scores, removed then with its results and the overview."""
     folder = project.path(f"results/{task}")
     files = [folder / "metrics.json", folder / "predictions.parquet", *(folder / "model").iterdir()]
     digests = {file: sha256(file) for file in files if file.exists()}
     shutil.rmtree(folder)
+    project.path("results/report.html").unlink()
     return digests
 
 
