@@ -15,12 +15,16 @@ import pytest
 from bioloom.application import application_names, get_application
 from bioloom.pipeline.check import task_mistakes
 from bioloom.samples import (
+    PATIENT,
     Cleaned,
+    Raw,
     feature_columns,
     label_columns,
+    persons,
     write_samples,
     write_table,
 )
+from bioloom.samples.quality import quality
 from tests.tiny_project import ROOT
 from tests.toys import refused, write
 
@@ -427,13 +431,43 @@ def test_patients_of_a_family_stay_in_one_group(tmp_path, application, roles, mo
     options = {"columns": {"id": "visit", "patient": "patient", "group": "family"} | roles} | more
     raw = ingest(application, options, clinical=path)
     assert raw["group"].tolist() == ["f", "f", "f", "g"]
-    assert not {"family", "patient"} & set(feature_columns(raw))
+    assert persons(raw).tolist() == ["a", "a", "b", "c"]
+    assert not {"family", "patient", PATIENT} & set(feature_columns(raw))
     apart = write(tmp_path / "d.csv", content + "4,a,g,60,B,2\n")
     refused(
         lambda: ingest(application, options, clinical=apart), "1 patients are in several groups"
     )
     lacking = write(tmp_path / "e.csv", content + "4,c,,60,B,2\n")
     refused(lambda: ingest(application, options, clinical=lacking), "row without a group.*row 5")
+
+
+def test_categories_of_many_patients_of_few_centres_are_kept(tmp_path):
+    rows = [f"p{i},c{i % 4},{'mf'[i % 2]},{'yn'[i % 3 == 0]}" for i in range(120)]
+    clinical = write(tmp_path / "c.csv", "id,centre,sex,y\n" + "\n".join(rows) + "\n")
+    options = {"columns": {"id": "id", "group": "centre", "label": "y"}}
+    raw = ingest("disease_diagnosis", options, clinical=clinical)
+    cleaned = get_application("disease_diagnosis").clean(raw, {})
+    assert set(cleaned.samples["sex"]) == {"m", "f"}
+    told = quality(Raw(raw), cleaned, private=True)
+    assert told["groups"] == 4
+    assert "few" not in str(told["notes"])
+
+
+def test_a_group_that_names_persons_is_asked_about(tmp_path):
+    content = "id,surname,age,y\n" + "".join(
+        f"{i},{name},{40 + i},{'yes' if i % 2 else 'no'}\n"
+        for i, name in enumerate(["Smith", "Jones", "Taylor", "Brown", "Smith", "Jones"] * 4)
+    )
+    clinical = write(tmp_path / "c.csv", content)
+    options = {"columns": {"id": "id", "group": "surname", "label": "y"}}
+    refused(lambda: ingest("disease_diagnosis", options, clinical=clinical), "surname")
+
+
+def test_new_patients_need_no_group(tmp_path):
+    new = write(tmp_path / "n.csv", "id,age\na,40\nb,50\n")
+    options = {"columns": {"id": "id", "group": "family"}}
+    raw = ingest("disease_diagnosis", options, clinical=new)
+    assert raw["group"].tolist() == ["a", "b"]
 
 
 def test_expression_is_joined_by_patient_where_patients_are_grouped(tmp_path):

@@ -272,4 +272,17 @@ def test_knock_outs_are_a_feature_and_a_baseline_by_default(knockouts):
     datasets = {"training": dict.fromkeys(knockouts, "x.csv")}
     filled = APPLICATION.defaults({"datasets": datasets})
     assert "knockout" in filled["features"]["network"]["pairs"]
-    assert filled["baselines"]["knockout"]["features"]["network"]["pairs"] == ["knockout"]
+    alone = filled["baselines"]["knockout"]["features"]["network"]["pairs"]
+    assert alone == ["strength", "knockout"]
+
+
+def test_controls_lack_no_gene_and_what_was_not_measured_has_no_change(knockouts):
+    values = pd.read_csv(knockouts["expression"], index_col=0)
+    values.loc["g5", ["no_g0", "no_g0_again"]] = np.nan
+    values.to_csv(knockouts["expression"])
+    write(knockouts["knockouts"], "condition,gene\nno_g0,g0\nno_g0_again,g0\nno_g1,\n")
+    nodes = APPLICATION.ingest(knockouts, options()).nodes.set_index("node_id")
+    assert [name for name in nodes if name.startswith("knockout.")] == ["knockout.g0"]
+    assert nodes["knockout.g0"].isna().tolist() == (nodes.index == "g5").tolist()
+    write(knockouts["knockouts"], "condition,gene\nno_g0,nosuch\n")
+    refused(lambda: APPLICATION.ingest(knockouts, options()), "No gene that was knocked out has")

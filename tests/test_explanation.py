@@ -209,7 +209,7 @@ def test_a_small_budget_shuffles_less_often_and_then_fewer_rows(capsys):
     assert "shuffled 2 in place of 5 times" in capsys.readouterr().err
     assert affordable_shuffles(1, rows=10_000, columns=10, repeats=5) == (0.5, 1)
     assert "on 50% of the rows" in capsys.readouterr().err
-    assert affordable_shuffles(1e-6, rows=1_000, columns=10, repeats=5) == (0.02, 1)
+    assert affordable_shuffles(1e-6, rows=1_000, columns=10, repeats=5) == (0.2, 1)
 
 
 def test_a_small_budget_widens_the_window_and_then_leaves_sequences_out(capsys):

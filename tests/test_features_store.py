@@ -209,7 +209,8 @@ def test_a_store_is_listed_checked_and_cleared_of_what_is_not_used(tmp_path, mon
     assert "1 vectors are damaged" in capsys.readouterr().err
 
     days_ago = time.time() - 100 * 24 * 3600
-    os.utime(old.folder / "identity.json", (days_ago, days_ago))
+    for file in old.folder.iterdir():
+        os.utime(file, (days_ago, days_ago))
     main(["store", "prune"])
     assert not old.folder.exists()
     assert new.folder.exists()
@@ -218,7 +219,8 @@ def test_a_store_is_listed_checked_and_cleared_of_what_is_not_used(tmp_path, mon
     old.write(content_keys(["A"]), _items(["A"]))
     _check(Space(store, IDENTITY | {"model": "old"}), texts, ["A"])
     # What was asked for is in use.
-    os.utime(old.folder / "identity.json", (days_ago, days_ago))
+    for file in old.folder.iterdir():
+        os.utime(file, (days_ago, days_ago))
     _check(old, texts, ["A"])
     main(["store", "prune"])
     assert old.folder.exists()

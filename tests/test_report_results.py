@@ -29,7 +29,7 @@ def test_a_metric_has_one_scale_with_the_better_to_the_right():
     other.metrics["test"] = {"auroc": 0.95, "auroc_low": 0.9, "auroc_high": 0.99}
     loss = result(primary="brier", value=0.01)
     assert scales([first, other]) == {(first.metric, ""): (0.5, 0.99)}
-    assert scales([loss]) == {(loss.metric, loss.task): (0.81234567, 0.5)}
+    assert scales([loss]) == {(loss.metric, ""): (0.81234567, 0.5)}
     strips = [_strip(each, (0.5, 0.99)) for each in (first, other)]
     assert MARGIN < strips[0]["low"] < strips[0]["baseline"] < strips[0]["value"]
     assert strips[0].keys() == {"value", "low", "baseline"}
@@ -43,7 +43,17 @@ def test_a_score_that_is_no_number_is_not_drawn():
     assert scales([bare]) == {}
     assert _strip(bare, None) == {}
     bare.metrics["test"] = {"auroc": 0.5}
-    assert _strip(bare, (0.5, 0.5)) == {"value": MARGIN}
+    assert _strip(bare, (0.5, 0.5)) == {"value": WIDTH / 2}
+
+
+def test_scores_in_units_of_their_tasks_share_no_scale():
+    years, counts = (
+        Result(
+            task, task, result(primary="rmse").metrics | {"kind": "value", "test": {"rmse": value}}
+        )
+        for task, value in (("years", 5.0), ("counts", 50_000.0))
+    )
+    assert {task for _, task in scales([years, counts])} == {"years", "counts"}
 
 
 def test_what_is_not_known_is_none():

@@ -3,13 +3,33 @@
 In Python `load` reads a trained model and `embed` turns sequences into vectors.
 """
 
+import os
+import re
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 __version__ = "0.2.0"
 __all__ = ["embed", "load"]
 
 _HOMES = {"embed": "bioloom.features.engine", "load": "bioloom.cli.predict"}
+
+
+def _add_in_one_order() -> None:
+    """Have MKL, torch's matrix products, sum alike for any number of threads.
+
+    It does by itself on processors with AVX-512; on others (an AMD EPYC with AVX2) the last digit
+    of a product, and so of a vector, depends on the threads unless it is told.
+    """
+    try:
+        flags = re.findall(r"\b(avx2|avx512f)\b", Path("/proc/cpuinfo").read_text())
+    except OSError:  # not on Linux
+        return
+    if "avx2" in flags and "avx512f" not in flags:
+        os.environ.setdefault("MKL_CBWR", "AVX2")
+
+
+_add_in_one_order()
 
 
 def __getattr__(name: str) -> Any:

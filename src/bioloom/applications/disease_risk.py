@@ -14,7 +14,7 @@ from bioloom.application import Application
 from bioloom.clinical import labels, outcomes
 from bioloom.clinical import table as clinical
 from bioloom.options import complete_options
-from bioloom.samples import Raw
+from bioloom.samples import Raw, persons
 from bioloom.variants import genetic_score
 
 OPTIONS: dict[str, Any] = labels.OPTIONS | outcomes.OPTIONS | genetic_score.OPTIONS
@@ -27,8 +27,7 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     raw = clinical.read_patients(files, options, COLUMNS, outcomes.read_outcome)
     if not {*files} & {*genetic_score.SOURCES}:
         return raw
-    patients = raw.samples["group"]
-    block, notes = genetic_score.read_genetic_score(files, patients, options)
+    block, notes = genetic_score.read_genetic_score(files, persons(raw.samples), options)
     return Raw(raw.samples.join(block), [*raw.notes, *notes])
 
 

@@ -137,8 +137,10 @@ def _changes(
 ) -> pd.DataFrame:
     """Genes x genes that were knocked out: the mean z-score of the conditions without the latter.
 
-    z is by the mean and spread of a gene over all other conditions; 0 where it has no spread. No
-    columns without the source `knockouts`. DataError for a condition that the expression lacks.
+    z is by the mean and spread of a gene over all other conditions; 0 where it has no spread, NaN
+    where it was not measured. Genes without expression are left out. No columns without the source
+    `knockouts`. DataError for a condition that the expression lacks, and where no such gene has
+    expression.
     """
     if "knockouts" not in files:
         return pd.DataFrame(index=measured.columns)
@@ -157,15 +159,24 @@ def _changes(
         )
     ids = _Ids(genes, options["aliases"], files.get("genes"))
     lacking: dict[str, set[str]] = {}
-    for name, place in zip(text(table[gene]), text(table[condition]), strict=True):
+    named = table[text(table[gene]).notna()]  # a control lacks none
+    for name, place in zip(text(named[gene]), text(named[condition]), strict=True):
         for id in ids.of(name):
             lacking.setdefault(id, set()).add(place)
+    if not set(lacking) & set(measured.columns):
+        raise DataError(
+            "No gene that was knocked out has expression",
+            file=path,
+            column=gene,
+            hint="are they called as in the expression? `genes` with `name` translates",
+        )
     changes = {}
     for id in sorted(set(lacking) & set(measured.columns)):
         without = measured.index.isin(lacking[id])
         others = measured[~without]
         spread = others.std().where(lambda s: s > 0)
-        changes[id] = ((measured[without].mean() - others.mean()) / spread).fillna(0.0)
+        change = measured[without].mean() - others.mean()
+        changes[id] = (change / spread).mask(spread.isna() & change.notna(), 0.0)
     return pd.DataFrame(changes, index=measured.columns)
 
 
@@ -386,8 +397,8 @@ def defaults(task: dict[str, Any]) -> dict[str, Any]:
     features = letters if genome else {"embedder": "table", "columns": []}
     linear = {"name": "logistic_regression"}
 
-    def alone(pair: str) -> dict[str, Any]:
-        pairs = {"embedder": "table", "columns": [], "network": {"pairs": [pair]}}
+    def alone(*pair: str) -> dict[str, Any]:
+        pairs = {"embedder": "table", "columns": [], "network": {"pairs": [*pair]}}
         return {"features": pairs, "model": linear}
 
     return {
@@ -402,7 +413,7 @@ def defaults(task: dict[str, Any]) -> dict[str, Any]:
             },
             "correlation": alone("strength"),
             "clr": alone("clr"),
-            **{pair: alone(pair) for pair in knockouts},
+            **({"knockout": alone("strength", "knockout")} if knockouts else {}),
         },
     }
 

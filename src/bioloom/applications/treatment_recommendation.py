@@ -23,7 +23,7 @@ from bioloom.errors import DataError
 from bioloom.formats.columns import likely_type, numbers, require_columns, text, without_point
 from bioloom.options import Option, complete_options, named_columns
 from bioloom.privacy.small_cells import count_shown
-from bioloom.samples import EVENT, TIME, Cleaned, Raw, label_columns
+from bioloom.samples import EVENT, TIME, Cleaned, Raw, label_columns, persons
 from bioloom.samples.arms import (
     ARM,
     HORIZON,
@@ -260,7 +260,7 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
 
 def _check_sizes(samples: pd.DataFrame, least: int) -> None:
     """Raise DataError for arms of fewer patients than `least`."""
-    sizes = samples.groupby(ARM)["group"].nunique()
+    sizes = persons(samples).groupby(samples[ARM]).nunique()
     if (small := sizes[sizes < least]).size:
         raise DataError(
             f"Fewer than {least} patients each got some of {len(sizes)} arms: {named(small)}",

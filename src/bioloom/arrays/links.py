@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 EXPRESSION = "expression."
+"""What the names of a node's expression columns begin with."""
+
 KNOCKOUT = "knockout."
 """Before a gene's id: how far a node's expression is from its usual one without that gene."""
-"""What the names of a node's expression columns begin with."""
 
 
 @dataclass(frozen=True)

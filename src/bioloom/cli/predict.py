@@ -176,7 +176,9 @@ def new_task(
     labelled = like == "training" or datasets[like].get("scored")
     if labelled and "columns" in options:
         columns = options["columns"].items()
-        options["columns"] = {role: name for role, name in columns if role not in OUTCOME}
+        # Of patients a group is no feature, and new ones need not have it.
+        unneeded = OUTCOME - ({"group"} if application.private else set())
+        options["columns"] = {role: name for role, name in columns if role not in unneeded}
     # What is no file of the new data is as in training, such as a genome.
     kept = {
         source: _found(file, places)

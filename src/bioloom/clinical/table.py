@@ -39,7 +39,17 @@ from bioloom.options import Option, column_names, complete_options, named_column
 from bioloom.privacy import actions, audit
 from bioloom.privacy.identifiers import find
 from bioloom.privacy.small_cells import FEW, count_shown
-from bioloom.samples import EVENT, TEXT, Cleaned, Raw, feature_columns, label_columns, text_columns
+from bioloom.samples import (
+    EVENT,
+    PATIENT,
+    TEXT,
+    Cleaned,
+    Raw,
+    feature_columns,
+    label_columns,
+    persons,
+    text_columns,
+)
 from bioloom.samples.cleaning import (
     drop_columns,
     drop_rows,
@@ -119,8 +129,9 @@ def read_patients(
     if quasi := options["quasi_identifiers"]:
         require_columns(table, quasi, path)
         notes.append(audit.anonymity(table, quasi, samples["group"]))
-    grouped = samples.assign(group=_groups(table, samples["group"], named["group"], path))
-    blocks = [grouped.join(labels), clinical]
+    groups = _groups(table, samples["group"], named["group"], path, is_new=labels.empty)
+    own = {} if groups is None else {"group": groups, PATIENT: samples["group"]}
+    blocks = [samples.assign(**own).join(labels), clinical]
     if "expression" in files:
         coded = options["privacy"].get(named["patient"] or named["id"]) == actions.PSEUDONYM
         expression, facts = _expression(files, samples["group"], options, coded)
@@ -161,7 +172,8 @@ def _gate(
     if dropped := [name for name in (*ids, *roles) if chosen.get(name) == actions.DROP]:
         raise DataError("A column that `columns` names cannot be dropped", column=dropped[0])
     texts = [name for name, type_ in options["types"].items() if type_ == FREE_TEXT]
-    found = find(table, ids=ids, outcomes=roles, texts=texts)
+    outcomes = [name for name in roles if name != columns["group"]]
+    found = find(table, ids=ids, outcomes=outcomes, texts=texts)
     if unsaid := [one for one in found if one.column not in (*chosen, *harmless)]:
         raise audit.stopped(unsaid, ids, path)
     patient = columns["patient"] or columns["id"]
@@ -187,10 +199,15 @@ def _identity(table: pd.DataFrame, columns: Mapping[str, Any], path: Path) -> pd
     return pd.DataFrame({"sample_id": ids, "group": patients})
 
 
-def _groups(table: pd.DataFrame, patients: pd.Series, column: str | None, path: Path) -> pd.Series:
-    """The group of each row: what its patient belongs to, else the patient."""
-    if column is None:
-        return patients
+def _groups(
+    table: pd.DataFrame, patients: pd.Series, column: str | None, path: Path, *, is_new: bool
+) -> pd.Series | None:
+    """What the patient of each row belongs to; None where that is nothing.
+
+    New data, which are not split, need not have the column.
+    """
+    if column is None or (is_new and column not in table):
+        return None
     require_columns(table, [column], path)
     groups = text(table[column])
     one_spelling(groups, path)
@@ -289,8 +306,8 @@ def clean_patients(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
     copies = samples.duplicated(columns).sum() if columns else 0
     if copies:
         notes.append(f"{count_shown(copies)} rows have the same values as an earlier one")
-    weight = ["sample_weight"] if "sample_weight" in samples else []
-    samples = samples[["sample_id", *label_columns(samples), "group", *weight, *columns]]
+    others = [name for name in (PATIENT, "sample_weight") if name in samples]
+    samples = samples[["sample_id", *label_columns(samples), "group", *others, *columns]]
     return Cleaned(samples, dropped, notes)
 
 
@@ -333,7 +350,7 @@ def _without_rare(
     for name in features:
         if is_number(samples[name]):
             continue
-        patients = samples.groupby(name)["group"].nunique()
+        patients = persons(samples).groupby(samples[name]).nunique()
         rare = patients.index[patients < least]
         if len(rare):
             changed[name] = samples[name].mask(samples[name].isin(rare), RARE)

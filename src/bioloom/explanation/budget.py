@@ -18,7 +18,7 @@ LETTERS = 200_000
 """Letters a second, where nothing learnt reads them before the model does."""
 LETTERS_OF_A_NETWORK = 10_000
 """Letters a second that a pretrained network reads first."""
-FEWEST_ROWS = 20
+FEWEST_ROWS = 200
 FEWEST_WINDOWS = 10
 """Of a sequence; where these are too many, too, fewer sequences are looked at."""
 

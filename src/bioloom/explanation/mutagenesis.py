@@ -121,8 +121,8 @@ def mean_map(
         )
     length = pd.Series(sequences).str.len().mode()[0]
     texts = [s for s in sequences if len(s) == length]
-    texts = texts[: affordable_texts(read, length, len(letters) - 1, len(texts))]
     consensus = [pd.Series([s[p] for s in texts]).mode()[0] for p in range(length)]
+    texts = texts[: affordable_texts(read, length, len(letters) - 1, len(texts))]
     changed = [
         s[:p] + letter + s[p + 1 :] for s in texts for p in range(length) for letter in letters
     ]

@@ -13,10 +13,11 @@ import pandas as pd
 
 from bioloom.arrays import EXPRESSION, Links, Table, cells, end_to_end, shape_of, token_lengths
 from bioloom.embedders import TABLE
-from bioloom.explanation.budget import affordable_shuffles
+from bioloom.explanation.budget import FEWEST_ROWS, affordable_shuffles
 from bioloom.features import Features
 from bioloom.features.parts import block_of
 from bioloom.fitted import Fitted, model_rows
+from bioloom.models._estimator import COPIED_CELLS
 from bioloom.progress import tell
 from bioloom.samples.columns import column_of
 
@@ -52,26 +53,32 @@ def permute(
     answered = len(end_to_end(X)) if of_tokens else len(X)
     share, repeats = affordable_shuffles(seconds, answered, len(columns), repeats)
     if share < 1:
-        kept = np.sort(rng.permutation(len(X))[: math.ceil(share * len(X))])
+        kept = _thinned(len(X), share, rng)
         samples, X = samples.iloc[kept], X[kept]
     values = end_to_end(X) if of_tokens else cells(X)
     y = end_to_end(fitted.kind.encode(samples, fitted.outputs))
-    base = fitted.kind.loss(fitted.scores_of_prepared(X), y)
     answers = fitted.model.altered(model_rows(fitted.kind, fitted.model, X))
+
+    def losses(places: np.ndarray, others: np.ndarray) -> np.ndarray:
+        said = answers(places, others)
+        given = (fitted.kind.scores(one, fitted.calibration) for one in said)
+        return np.array([fitted.kind.loss(scores, y) for scores in given])
+
+    first = np.array([0])
+    [base] = losses(first, values[:, first][None])  # by the same arithmetic as what is compared
     found = []
     for number, (name, places) in enumerate(columns.items(), 1):
         tell(f"column {number:,} of {len(columns):,}")
-        own = values[:, places]
-        others = np.stack([own[rng.permutation(len(own))] for _ in range(repeats)])
-        # not of a flag that none of these rows has
-        changed = ~((others == own) | (np.isnan(others) & np.isnan(own))).all(axis=(1, 2))
-        rises = np.zeros(repeats)
-        if changed.any():
-            raw = answers(np.array(places), others[changed])
-            rises[changed] = [
-                fitted.kind.loss(fitted.kind.scores(said, fitted.calibration), y) - base
-                for said in raw
-            ]
+        own, rises = values[:, places], np.zeros(repeats)
+        most = max(1, COPIED_CELLS // max(own.size, 1))
+        for start in range(0, repeats, most):
+            count = min(most, repeats - start)
+            others = np.stack([own[rng.permutation(len(own))] for _ in range(count)])
+            # not of a flag that none of these rows has
+            changed = ~((others == own) | (np.isnan(others) & np.isnan(own))).all(axis=(1, 2))
+            if changed.any():
+                spoilt = losses(np.array(places), others[changed])
+                rises[start + np.flatnonzero(changed)] = spoilt - base
         found.append((name, float(rises.mean()), float(rises.min()), float(rises.max())))
     table = pd.DataFrame(found, columns=["feature", "importance", "low", "high"])
     table = table.sort_values("importance", ascending=False, ignore_index=True)
@@ -100,7 +107,7 @@ def permute_links(
     sources = blocks.nunique() + len(names[X.shape[1] :]) + bool(X.network.context.shape[1])
     share, repeats = affordable_shuffles(seconds, len(X), sources, repeats)
     if share < 1:
-        kept = np.sort(rng.permutation(len(X))[: math.ceil(share * len(X))])
+        kept = _thinned(len(X), share, rng)
         samples, X = samples.iloc[kept], X[kept]
     y, size = end_to_end(fitted.kind.encode(samples, fitted.outputs)), len(X.network.node_id)
     base = fitted.kind.loss(fitted.scores(X), y)
@@ -119,6 +126,12 @@ def permute_links(
     table = pd.DataFrame(found, columns=["feature", "importance", "low", "high"])
     table = table.sort_values("importance", ascending=False, ignore_index=True)
     return table.assign(item="", position=0)
+
+
+def _thinned(size: int, share: float, rng: np.random.Generator) -> np.ndarray:
+    """A share of the rows, in order, but `FEWEST_ROWS` at least."""
+    count = max(math.ceil(share * size), min(FEWEST_ROWS, size))
+    return np.sort(rng.permutation(size)[:count])
 
 
 def _block(name: str, embedder: str) -> str:

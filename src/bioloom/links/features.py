@@ -211,6 +211,8 @@ def _knockout(known: Known, edges: np.ndarray) -> np.ndarray:
 
     NaN for a source that was not knocked out, and a target that was not measured.
     """
+    if not any(name.startswith(KNOCKOUT) for name in map(str, known.nodes)):
+        raise DataError("These data have no knock-outs", hint="give the source `knockouts`")
     ids = known.nodes["node_id"].to_numpy(dtype=str)
     scores = np.full(len(edges), np.nan)
     for source in np.unique(edges[:, 0]):

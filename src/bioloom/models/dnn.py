@@ -14,6 +14,9 @@ from bioloom.models._network import NetworkModel
 if TYPE_CHECKING:
     from bioloom.models._networks.dnn import Network
 
+ROWS = 4_096
+"""That are answered at once where a column has other cells."""
+
 
 @dataclass(kw_only=True)
 class Model(NetworkModel):
@@ -46,12 +49,16 @@ class Model(NetworkModel):
         first, later = cast(torch.nn.Linear, layers[0]), layers[1:]
         with torch.inference_mode():
             before = first(torch.from_numpy(X))
+        starts = range(0, len(X), ROWS)
 
         def answers(columns: np.ndarray, others: np.ndarray) -> np.ndarray:
+            change, weight = torch.from_numpy(others - X[:, columns]), first.weight[:, columns].T
             with torch.inference_mode():
-                change = torch.from_numpy(others - X[:, columns])
-                hidden = before + change @ first.weight[:, columns].T
-                said = self._said(later(hidden.flatten(0, 1)))
-            return said.reshape(len(others), len(X), -1)
+                said = [
+                    self._said(later(before[start : start + ROWS] + part @ weight))
+                    for one in change
+                    for start, part in zip(starts, one.split(ROWS), strict=True)
+                ]
+            return np.concatenate(said).reshape(len(others), len(X), -1)
 
         return answers

@@ -84,7 +84,7 @@ class Model(Estimator):
         if not isinstance(X, np.ndarray) or not len(self.vectors):
             return super().altered(X)
         own, linear = X.astype(np.float64), self.kernel == "linear"
-        before = self._kernel(own, self.vectors)
+        before = self._kernel(own, self.vectors) if linear else _squares(own, self.vectors)
 
         def answers(columns: np.ndarray, others: np.ndarray) -> np.ndarray:
             given = []
@@ -96,7 +96,7 @@ class Model(Estimator):
                     kernel = before + inner
                 else:
                     further = (change * both).sum(axis=1)[:, None] - 2 * inner
-                    kernel = before * np.exp(-self.scale * further)
+                    kernel = np.exp(-self.scale * np.maximum(before + further, 0))
                 given.append(self._said(kernel @ self.coefficients + self.intercepts))
             return np.stack(given)
 
@@ -164,3 +164,10 @@ class Model(Estimator):
 def _threads() -> int:
     """Cores this process may use: what the scheduler says, else all."""
     return int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
+
+
+def _squares(X: np.ndarray, Z: np.ndarray) -> np.ndarray:
+    """The squared distance of each row to each other one."""
+    from sklearn.metrics import euclidean_distances
+
+    return euclidean_distances(X, Z, squared=True)

@@ -24,7 +24,10 @@ from pandas.api.types import is_numeric_dtype
 from bioloom.errors import DataError
 from bioloom.files import reading, replacing
 
-NO_FEATURES = ("sample_id", "group", "sample_weight", "split")
+PATIENT = "patient.id"
+"""The column of the patient, where a group is more than one: a family, a centre."""
+
+NO_FEATURES = ("sample_id", "group", PATIENT, "sample_weight", "split")
 LINK_COLUMNS = ("source", "target", "block")
 ENDS_BY = " with "
 """Between the families of both ends, where the group of a pair names them."""
@@ -48,6 +51,11 @@ TIME, EVENT = "label.time", "label.event"
 ENTRY, COMPETING = "label.entry", "label.competing"
 """Columns of a time to an event: how long, whether it was seen then, from when on a row was under
 observation, and whether another event ended the time."""
+
+
+def persons(samples: pd.DataFrame) -> pd.Series:
+    """Whose the rows are, where samples are of persons."""
+    return samples[PATIENT if PATIENT in samples else "group"]
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from bioloom.samples import (
     Raw,
     feature_columns,
     label_columns,
+    persons,
     text_columns,
 )
 from bioloom.samples.arms import ARM
@@ -29,12 +30,12 @@ WIDE_BLOCK = 60
 def quality(raw: Raw, cleaned: Cleaned, *, private: bool) -> dict[str, Any]:
     """What quality.json says: rows in, kept, dropped and why; labels; missing values and ranges.
 
-    For persons (`private`; a group is one) nothing is told of a few: a range is the 5th to the 95th
+    For persons (`private`) nothing is told of a few: a range is the 5th to the 95th
     percentile, of fewer than 20 persons there is neither range nor median, categories of fewer than
     5 persons are counted together without their names, and counts from 1 to 4 are not given. The
     numbers of all rows in and kept, of groups, and of rows that `keep` and `exclude` left, are.
     """
-    samples = cleaned.samples.set_index("group", drop=False)
+    samples = cleaned.samples.set_index(persons(cleaned.samples).to_numpy())
     report: dict[str, Any] = {
         "rows_in": len(raw.samples),
         "rows_kept": len(samples),

@@ -128,10 +128,13 @@ def compare(samples: pd.DataFrame, nodes: pd.DataFrame | None, directed: bool) -
         if not again or len(texts) > MOST_SHARED:
             again = True
             return nearest_sequences(list(upper[queries]), list(upper[targets]))
-        among = _all_identities(texts)[np.ix_(distinct[queries], distinct[targets])]
-        index = among.argmax(axis=1)
-        similarity = among[np.arange(len(index)), index].astype(float)
-        return similarity, np.where(similarity > 0, index, -1)
+        asked, place = np.unique(distinct[queries], return_inverse=True)
+        known, first = np.unique(distinct[targets], return_index=True)
+        order = first.argsort()  # of equally similar ones the first
+        among = _all_identities(texts)[np.ix_(asked, known[order])]
+        best = among.argmax(axis=1)
+        similarity = among[np.arange(len(best)), best].astype(float)
+        return similarity[place], np.where(similarity > 0, first[order][best], -1)[place]
 
     return nearest
 

@@ -31,17 +31,21 @@ def nearest_rows(queries: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, 
     distance, nearest = np.full(len(queries), np.inf), np.full(len(queries), -1)
     if not len(targets):
         return distance, nearest
+    width = max(1, BLOCK // len(targets))
+    columns = range(0, targets.shape[1], width)
+    scales = [_robust_scale(targets[:, at : at + width].astype(float)) for at in columns]
+    scale = np.concatenate([np.ones(0), *scales])
     size = max(1, BLOCK // len(targets))
     for start in range(0, len(queries), size):
-        mean = _mean_square(queries[start : start + size], targets)
+        mean = _mean_square(queries[start : start + size], targets, scale)
         best = mean.argmin(axis=1)
         distance[start : start + size] = np.sqrt(mean[np.arange(len(best)), best])
         nearest[start : start + size] = best
     return distance, np.where(np.isfinite(distance), nearest, -1)
 
 
-def _mean_square(queries: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """The square of the distance of each query to each target, (Q, T).
+def _mean_square(queries: np.ndarray, targets: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """The square of the distance of each query to each target, (Q, T), of columns by their scale.
 
     Sums over columns, a block of these at a time: a wide table is not copied whole.
     """
@@ -51,9 +55,8 @@ def _mean_square(queries: np.ndarray, targets: np.ndarray) -> np.ndarray:
     width = max(1, BLOCK // (len(queries) + len(targets)))
     for first in range(0, queries.shape[1], width):
         block = slice(first, first + width)
-        scale = _robust_scale(targets[:, block].astype(float))
-        query, query_has = _fill_missing(queries[:, block] / scale)
-        target, target_has = _fill_missing(targets[:, block] / scale)
+        query, query_has = _fill_missing(queries[:, block] / scale[block])
+        target, target_has = _fill_missing(targets[:, block] / scale[block])
         square += cdist(query, target, "sqeuclidean")
         # Missing values stand as 0; what they add where only one row has them is taken off.
         square -= query**2 @ (1 - target_has).T + (1 - query_has) @ (target**2).T
@@ -142,7 +145,8 @@ def shortcuts(samples: pd.DataFrame, positive: np.ndarray) -> dict[str, float]:
         for first in range(0, len(names), COLUMNS)
         for name, column in flagged(samples, names[first : first + COLUMNS]).items()
     }
-    best = max(scores, key=lambda name: scores[name], default=None)
+    whole = set(map(str, names))  # of equal ones no flag of a category
+    best = max(scores, key=lambda name: (scores[name], name in whole), default=None)
     return {} if best is None else {best: scores[best]}
 
 
