@@ -112,7 +112,7 @@ def test_results_are_those_of_this_machine_whatever_happened(node: Node, project
     wait_until(lambda: "R" in jobs(node, "%t")[known:] or process.poll() is not None)
     node.stop("slurmctld")
     node.start_controller()
-    assert process.wait(timeout=900) == 0, said.read_text()
+    assert process.wait(timeout=1800) == 0, said.read_text()
     memory = jobs(node, "%m")[known:]
     assert "60M" in memory
     assert "2000M" in memory[memory.index("60M") :]
