@@ -10,6 +10,7 @@ import openpyxl
 import pytest
 
 from bioloom.application import get_application
+from bioloom.formats.archive import check_members
 from bioloom.formats.table import read_matrix, read_table
 from tests.tiny_records import csv
 from tests.toys import refused, write
@@ -200,3 +201,17 @@ def test_a_compression_that_workbooks_do_not_have_is_damage(tmp_path, compressio
         for name, data in content.items():
             packed.writestr(name, data)
     refused(lambda: read_table(tmp_path / "b.xlsx"), "cannot be read: is the file whole")
+
+
+def test_a_member_that_is_larger_than_its_archive_is_damage(tmp_path):
+    """Memory is asked for by what the directory says."""
+    path = book(tmp_path / "a.xlsx", ROWS)
+    with zipfile.ZipFile(path) as whole:
+        [styles] = [member for member in whole.infolist() if member.filename == "xl/styles.xml"]
+    content = path.read_bytes()
+    place = content.rindex(b"PK\x01\x02", 0, content.rindex(b"xl/styles.xml")) + 20
+    assert int.from_bytes(content[place : place + 4], "little") == styles.compress_size
+    path.write_bytes(content[:place] + (2**31).to_bytes(4, "little") + content[place + 4 :])
+    with zipfile.ZipFile(path) as damaged, pytest.raises(zipfile.BadZipFile, match="styles.xml is"):
+        check_members(damaged, path)
+    refused(lambda: read_table(path), "cannot be read: is the file whole")
