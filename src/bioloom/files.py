@@ -227,15 +227,20 @@ def sha256(path: str | Path, of_file: Callable[[Path], str] = file_sha256) -> st
 def locked(path: Path) -> Iterator[bool]:
     """Hold a file's lock, which the kernel lets go even when the process is killed.
 
-    False on file systems without locks, such as some of clusters: others may be at work, too.
+    False on file systems without locks, such as some of clusters: others may be at work, too. A
+    folder that was removed while this process waited is made again, with a lock of its own.
     """
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            is_held = True
-        except OSError:
-            is_held = False
-        yield is_held
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX)
+            except OSError:
+                yield False
+                return
+            if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                yield True
+                return
 
 
 def members(folder: Path) -> list[Path]:

@@ -30,9 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(results: bool = False) -> None:
     """Print a line a task, or one on all results; DataError with all that is wrong."""
     if results:
-        from bioloom.pipeline.verify import (
-            verify,
-        )  # with Snakemake, which other commands do without
+        # With Snakemake, which other commands do without.
+        from bioloom.pipeline.verify import verify
 
         print(verify(LOCK))
         return

@@ -31,7 +31,6 @@ log = logging.getLogger(__name__)
 INDEX = np.dtype([("key", "S64"), ("rows", "<i8"), ("crc", "<u4")])
 COMPACT_AT = 32  # this many small shards are merged into one
 SMALL_BYTES = 64 * 2**20
-MINE = f"{HOST}-{os.getpid()}"
 BLOCK = 10_000  # items that are checked at a time
 IDENTITY = "identity.json"
 
@@ -237,20 +236,15 @@ class Space:
 
     @contextmanager
     def _locked(self) -> Iterator[bool]:
-        while True:
+        with locked(self.folder / "lock") as is_held:
             self._make()
-            with locked(lock := self.folder / "lock") as is_held:
-                if is_held and not lock.exists():  # removed while this one waited
-                    continue
-                yield is_held
-                return
+            yield is_held
 
 
 def spaces(store: Path) -> list[Space]:
-    """Those of a store, the largest first."""
+    """Those of a store."""
     files = [file for file in sorted(store.glob(f"*/{IDENTITY}")) if file.parent.name[0] != "."]
-    found = [Space(store, read_json(file)) for file in files]
-    return sorted(found, key=lambda space: -space.size()[1])
+    return [Space(store, read_json(file)) for file in files]
 
 
 def joined(places: Sequence[np.ndarray], pieces: Sequence[Ragged]) -> Ragged:
@@ -292,7 +286,7 @@ def _size(path: Path) -> int:
 @contextmanager
 def _durable(path: Path) -> Iterator[io.BufferedWriter]:
     """Write a file that survives a crash whole or not at all."""
-    new = path.with_name(f"{path.name}.{MINE}.new")  # without locks another may write the same
+    new = path.with_name(f"{path.name}.{HOST}-{os.getpid()}.new")  # without locks not alone
     with new.open("wb") as file:
         yield file
         file.flush()
