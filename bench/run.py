@@ -25,6 +25,7 @@ SUITES = (
     "letters",
     "stored",
     "drugs",
+    "splicing",
     "reads",
     "embedding",
     "embedding_150m",

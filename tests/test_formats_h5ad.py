@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,7 +20,6 @@ VALUES = np.array([[0, 2, 0], [1, 0, 0.5]])
 
 @pytest.fixture(params=["dense", "csr_matrix", "csc_matrix"])
 def path(request, tmp_path):
-    h5py = pytest.importorskip("h5py")
     with h5py.File(tmp_path / "a.h5ad", "w") as file:
         if request.param == "dense":
             file["X"] = VALUES
@@ -60,7 +60,6 @@ def test_an_observation_column_or_a_gene_is_the_label(path):
 @pytest.fixture
 def group(tmp_path) -> Iterator[tuple[Any, Path]]:
     """The `obs` of a file of three observations, to be filled, and its path."""
-    h5py = pytest.importorskip("h5py")
     path = tmp_path / "b.h5ad"
     with h5py.File(path, "w") as file:
         file["X"] = np.eye(3)
@@ -175,7 +174,6 @@ def test_a_loop_is_ended_with_its_reason(tmp_path, monkeypatch):
 
 def test_the_zeros_of_a_small_file_have_room(tmp_path, monkeypatch):
     """A sparse matrix takes the memory of a dense one, whatever its file's size."""
-    h5py = pytest.importorskip("h5py")
     path, shape = tmp_path / "sparse.h5ad", (7_000, 10_000)
     with h5py.File(path, "w") as file:
         group = file.create_group("X")

@@ -127,6 +127,12 @@ def test_what_features_are_worth_is_read_off_the_logarithm():
     )
 
 
+def test_a_model_on_letters_is_what_pretrained_features_are_compared_with():
+    names = {"model": "pretrained", "no_foundation_model": "model"}
+    curve = points([0.7, 0.5, 0.95], [0.5, 0.6, 0.8]).replace({"model": names})
+    assert "pretrained features 100 labels are worth about 3,162," in labels_worth(curve, AUROC)
+
+
 def test_numbers_without_a_score_say_nothing():
     told = labels_worth(points([np.nan, 0.5, 0.9], [0.4, 0.5, 0.8]), AUROC)
     assert "100 labels" not in told

@@ -96,3 +96,39 @@ def random_unirep(depth: int, width: int, seed: int = 0) -> dict[str, np.ndarray
         }
         arrays |= {f"mlstm.{layer}.{n}": rng.normal(size=shape) for n, shape in shapes.items()}
     return {name: array.astype(np.float32) for name, array in arrays.items()}
+
+
+def spliceai_wheel(path: Path, networks: int = 1, seed: int = 0) -> list[dict[str, np.ndarray]]:
+    """A wheel with drawn weights in Keras's files, and the arrays in it by layer and kind."""
+    import io
+    import zipfile
+
+    import h5py
+
+    made, rng = [], np.random.default_rng(seed)
+    kernels = [(1, 4, 32), (1, 32, 32)]
+    for taps in (11, 11, 21, 41):
+        kernels += [(taps, 32, 32)] * 8 + [(1, 32, 32)]
+    kernels.append((1, 32, 3))
+    with zipfile.ZipFile(path, "w") as wheel:
+        for number in range(1, networks + 1):
+            arrays = {}
+            for layer, shape in enumerate(kernels, 1):
+                scale = (shape[0] * shape[1]) ** -0.5
+                arrays[f"conv1d_{layer}/kernel"] = rng.normal(0, scale, shape)
+                arrays[f"conv1d_{layer}/bias"] = rng.normal(0, 0.1, shape[2])
+            for layer in range(1, 33):
+                name = f"batch_normalization_{layer}"
+                arrays[f"{name}/gamma"] = rng.uniform(0.5, 1, 32)
+                arrays[f"{name}/beta"] = rng.normal(0, 0.1, 32)
+                arrays[f"{name}/moving_mean"] = rng.normal(0, 0.3, 32)
+                arrays[f"{name}/moving_variance"] = rng.uniform(0.5, 2, 32)
+            arrays = {name: array.astype(np.float32) for name, array in arrays.items()}
+            content = io.BytesIO()
+            with h5py.File(content, "w") as file:
+                for name, array in arrays.items():
+                    layer_name, kind = name.split("/")
+                    file[f"model_weights/{layer_name}/{layer_name}/{kind}:0"] = array
+            wheel.writestr(f"spliceai/models/spliceai{number}.h5", content.getvalue())
+            made.append(arrays)
+    return made

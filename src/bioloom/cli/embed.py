@@ -83,11 +83,8 @@ def _write(ids: list[str], X: Shaped, path: Path, ending: str) -> None:
 
 def _write_hdf5(ids: list[str], X: Shaped, path: Path) -> None:
     """One data set a sequence, (D,) or (L, D); DataError for an id with a slash, a group there."""
-    try:
-        import h5py
-    except ImportError as error:
-        hint = "pip install 'bioloom[h5ad]'"
-        raise DataError("HDF5 needs the package h5py", file=path, hint=hint) from error
+    import h5py
+
     if slashed := next((name for name in ids if "/" in name), None):
         raise DataError(f"HDF5 takes no / in an id, got {slashed!r}", hint="take .npz or .parquet")
     with h5py.File(path, "w") as file:

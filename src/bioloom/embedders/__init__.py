@@ -7,7 +7,8 @@ An embedder is a module that imports cheaply (no torch at its top) and has
 - `weights_source(options) -> dict | None`: the pinned source of its default weights;
 and one of
 - `features(sequences, options) -> (X, names)`: nothing learnt, so cheap that it is never stored;
-- `load(options, weights, device, dtype) -> Encoder`: a pretrained network.
+- `load(options, weights, device, dtype) -> Encoder`: a pretrained network; `LICENCE` is that of the
+  weights of its `weights_source`. One that reads DNA alone says `ALPHABET = "dna"`.
 
 What becomes of letters:
 

@@ -34,6 +34,7 @@ OPTIONS = {
     "segments": Option(None, minimum=1, type=int, about="rows a sequence, of `pooling: segments`"),
     "untrained": UNTRAINED,
 }
+LICENCE = "CC BY-NC 4.0: for non-commercial use"
 # Row of the embedding table for each letter, and the start token.
 LETTERS = {letter: row for row, letter in enumerate("-MRHKDESTNQCUGPAVIFYWLOX")}
 LETTERS |= dict.fromkeys("BJZ", LETTERS["X"])

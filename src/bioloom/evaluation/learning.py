@@ -16,6 +16,8 @@ MEAN = "mean"
 """In the column `draw`: the mean over draws."""
 LETTERS = "no_foundation_model"
 """The baseline that tells what pretrained features are worth."""
+PRETRAINED = "pretrained"
+"""The baseline that tells it where the model itself has no such features."""
 RESAMPLES = 200  # of each draw: enough for a plot
 
 
@@ -71,21 +73,23 @@ def _mean(drawn: pd.Series, groups: int, kind: Kind, primary: str) -> dict[str, 
 
 
 def labels_worth(curve: pd.DataFrame, metric: Metric) -> str:
-    """How many labels without a foundation model score what the model scores with n, in words.
+    """How many labels without a foundation model score what n labels score with it, in words.
 
-    Between two numbers of labels, those that training had, scores are interpolated on the logarithm
-    of these. Empty where fewer than two numbers have a score with and without.
+    The model has one and the baseline `LETTERS` none, or the baseline `PRETRAINED` has one and the
+    model none. Between two numbers of labels, those that training had, scores are interpolated on
+    the logarithm of these. Empty where fewer than two numbers have a score with and without.
     """
     known = curve[(curve["draw"] == MEAN) & np.isfinite(curve["value"])]
     means = known.pivot_table(index="rows", columns="model", values="value")
-    means = means.reindex(columns=["model", LETTERS]).dropna()
+    learnt, plain = ("model", LETTERS) if LETTERS in means else (PRETRAINED, "model")
+    means = means.reindex(columns=[learnt, plain]).dropna()
     if len(means) < 2:
         return ""
     sign = -1 if metric.lower_is_better else 1
-    sizes, letters = np.log(means.index.to_numpy(float)), sign * means[LETTERS].to_numpy()
+    sizes, letters = np.log(means.index.to_numpy(float)), sign * means[plain].to_numpy()
     told = [
         f"{rows:,.0f} labels are worth {_reached(sizes, letters, score)}"
-        for rows, score in (sign * means["model"]).items()
+        for rows, score in (sign * means[learnt]).items()
     ]
     return f"{metric.label}: with pretrained features {', '.join(told)} without."
 

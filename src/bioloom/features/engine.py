@@ -114,7 +114,8 @@ def _embed_unique(
     dtype: str = "auto",
 ) -> Embedded:
     """Pooled items of different texts, from the store or encoded on one device, and the records."""
-    encoder: Encoder = get_embedder(options["embedder"]).load(options, weights, device, dtype)
+    module = get_embedder(options["embedder"])
+    encoder: Encoder = module.load(options, weights, device, dtype)
     space = Space(store, _identity(options, encoder)) if store else None
     keys = content_keys(texts)
     found, kept = space.read(keys) if space else (np.zeros(len(texts), dtype=bool), concatenate([]))
@@ -123,6 +124,8 @@ def _embed_unique(
     run |= {"residues_per_second": None, "peak_memory_mb": peak_memory_mb(device)}
     run |= {"self_check": None}
     info = {"embedder": options["embedder"], **encoder.identity}
+    if licence := getattr(module, "LICENCE", None):
+        info["weights_licence"] = licence
     if not len(misses):
         return kept, info, run
     missing = [texts[i] for i in misses]

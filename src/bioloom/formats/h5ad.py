@@ -10,7 +10,6 @@ import os
 import signal
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -60,8 +59,6 @@ def _rows(names: np.ndarray) -> pd.RangeIndex:
 def _read(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise DataError("There is no such file", file=path)
-    if find_spec("h5py") is None:
-        raise DataError("Reading .h5ad needs the package h5py", file=path, hint="pip install h5py")
     size = path.stat().st_size
     seconds = H5AD_SECONDS + size // BYTES_A_SECOND
     with TemporaryDirectory() as folder:

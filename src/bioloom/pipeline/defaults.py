@@ -94,6 +94,8 @@ def _on_letters(part: Content) -> Content | None:
     if part.get("alphabet") == "text":
         return None
     kept: Content = {key: part[key] for key in ("alphabet", "network") if key in part}
+    if alphabet := getattr(get_embedder(part["embedder"]), "ALPHABET", None):
+        kept["alphabet"] = alphabet
     if part.get("pooling") in ("tokens", "segments"):
         shape = {key: part[key] for key in ("pooling", "segments") if key in part}
         return {"embedder": "one_hot"} | shape | kept
