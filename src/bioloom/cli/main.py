@@ -14,7 +14,7 @@ from bioloom import __version__
 from bioloom.errors import CALLED, one_line_errors
 
 COMMANDS = (
-    *("init", "check", "run", "predict", "compare", "embed", "crate"),
+    *("init", "check", "run", "predict", "compare", "embed", "effects", "crate"),
     *("store", "applications", "models"),
 )
 EXAMPLES = """examples:

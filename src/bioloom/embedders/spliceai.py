@@ -165,6 +165,19 @@ class SpliceAI:
             for values, sequence in zip(states, sequences, strict=True)
         ]
 
+    def chances(self, codes: np.ndarray) -> np.ndarray:
+        """Chances (n, 3) of neither, acceptor and donor, the mean over networks, of n inner bases.
+
+        `codes (n + 10,000,)` are those of A, C, G, T, and 4 for N.
+        """
+        import torch
+
+        letters = (codes == np.arange(len(BASES))[:, None]).astype(np.float32)
+        given = torch.from_numpy(letters)[None].to(self.device)
+        with torch.inference_mode():
+            said = [net.chances(net.states(given)[0].T).exp() for net in self.networks]
+            return torch.stack(said).mean(dim=0).cpu().numpy()
+
     def _place(self, sequence: str) -> int:
         """The site from 0; `min` is for the self-check, which reads the beginning of a sequence."""
         n = len(sequence)

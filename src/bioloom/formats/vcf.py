@@ -162,7 +162,7 @@ def write_vcf(
     with replacing(file) as temporary, pysam.BGZFile(str(temporary), "wb", None) as out:
         out.write(("\n".join(lines) + "\n").encode())
     if index:
-        _index(file)
+        index_vcf(file)
 
 
 def join_vcf(parts: Sequence[str | Path], path: str | Path) -> None:
@@ -177,11 +177,11 @@ def join_vcf(parts: Sequence[str | Path], path: str | Path) -> None:
                 for line in lines:
                     if not number or not line.startswith(b"#"):
                         out.write(line + b"\n")
-    _index(file)
+    index_vcf(file)
 
 
-def _index(file: Path) -> None:
+def index_vcf(file: Path) -> None:
     """An index beside the file: .tbi, or .csi where a contig is too long for one."""
-    with pysam.VariantFile(str(file)) as variants:
+    with opened(file) as variants:
         lengths = [contig.length or 0 for contig in variants.header.contigs.values()]
     pysam.tabix_index(str(file), preset="vcf", force=True, csi=max(lengths, default=0) >= 1 << 29)

@@ -1,0 +1,84 @@
+"""Say what the variants of a VCF do to splicing: SpliceAI's delta scores, as INFO.
+
+The weights, and the genes of `--genes grch37` and `grch38`, are Illumina's: CC BY-NC 4.0, for
+academic and non-commercial use. They are fetched at the first call.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from bioloom.devices import claim_devices
+from bioloom.embedders import complete, spliceai
+from bioloom.errors import DataError
+from bioloom.formats.genes import read_genes
+from bioloom.sources import fetch, local_path
+from bioloom.variants.splicing import write_effects
+
+HELP = "what variants do to splicing"
+ENDING = ".vcf.gz"
+BUILDS = ("grch37", "grch38")
+GENES = "spliceai/annotations/{}.txt"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Variants, genome, genes, and where scores go."""
+    parser.add_argument("vcf", type=Path, help="VCF or BCF")
+    parser.add_argument("--genome", type=Path, required=True, help="FASTA of the same build")
+    parser.add_argument(
+        "--genes", required=True, help=f"a GTF, a table of genes, or {' or '.join(BUILDS)}"
+    )
+    parser.add_argument("--out", type=Path, required=True, help=f"ends with {ENDING}")
+    parser.add_argument(
+        "--distance", type=int, default=50, help="bases to each side that are looked at; default 50"
+    )
+    parser.add_argument(
+        "--networks", type=int, default=5, help="how many of the five are averaged; default 5"
+    )
+    parser.add_argument(
+        "--masked",
+        action="store_true",
+        help="leave out gains of annotated sites and losses of others",
+    )
+    parser.add_argument("--weights", type=Path, help="the wheel with the networks; else fetched")
+    parser.add_argument("--device", help="cpu, cuda, cuda:1 ...; default: what is free")
+
+
+def main(
+    vcf: Path,
+    genome: Path,
+    genes: str,
+    out: Path,
+    distance: int,
+    networks: int,
+    masked: bool,
+    weights: Path | None,
+    device: str | None,
+) -> None:
+    """Write the VCF with its index; DataError for what cannot be read or does not fit together."""
+    if not out.name.endswith(ENDING):
+        raise DataError(f"Effects are written as {ENDING}", file=out)
+    if not 1 <= distance <= spliceai.CHUNK:
+        raise DataError(f"--distance is 1 to {spliceai.CHUNK}, got {distance}")
+    options = complete({"embedder": "spliceai", "networks": networks, "pooling": "tokens"})
+    source = spliceai.weights_source(options)
+    known = read_genes(
+        _fetched(source | {"member": GENES.format(genes)}) if genes in BUILDS else Path(genes)
+    )
+    wheel = weights or _fetched(source)
+    with claim_devices(device) as devices:
+        encoder = spliceai.load(options, wheel, devices[0], "float32")
+        told = write_effects(
+            vcf, genome, known, encoder.chances, out, distance=distance, masked=masked
+        )
+    print(f"{out}: {told.scored} of {told.records} records have scores; the others lie in no gene,")
+    print("or have no allele of one base")
+    print(f"Weights: {spliceai.LICENCE}")
+
+
+def _fetched(source: dict[str, str]) -> Path:
+    path = Path(local_path(source))
+    if not path.exists():
+        fetch(source, path)
+    return path
