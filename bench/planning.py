@@ -16,8 +16,8 @@ from typing import Any
 from bench.timing import Goal, Size, Suite
 from tests.tiny_project import TASKS, Project, environment
 
-SIZES = {"tiny": (2, 4, 8), "usual": (50, 100, 200), "full": (250, 500, 1000)}
-JOBS_A_TASK = 10
+SIZES = {"tiny": (2, 4, 8), "usual": (50, 100, 200), "full": (280, 560, 1120)}
+JOBS_A_TASK = 9
 
 
 def suite(size: Size, folder: Path) -> Suite:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from tests.tiny_project import TASKS, Project
+from tests.tiny_project import ROOT, TASKS, Project, patients
 
 SECRET = "TheSecretThatIsInNoFile0123456789"
+LAB = {"config.yaml", "tasks"}
 KEY = "AKIATHEKEYINNOFILE00"
 
 
@@ -49,21 +49,21 @@ def client():
     return boto3.client("s3")
 
 
-def has_no_data(folder: Path) -> Project:
-    """A project of one task whose table only the store has."""
-    folder.mkdir()
-    project = Project.create(folder)
-    for name in TASKS.keys() - {"liver"}:
-        project.path(f"tasks/{name}.yaml").unlink()
-    client().upload_file(str(project.path("data/liver.csv")), "lab", "cohort/data/liver.csv")
-    shutil.rmtree(project.path("data"))
-    return project
+@pytest.fixture
+def lab(store: str, tmp_path: Path) -> Project:
+    """A folder with a task, as on a laptop; the table is in the store alone, the code elsewhere."""
+    folder = tmp_path / "lab"
+    (folder / "tasks").mkdir(parents=True)
+    (folder / "config.yaml").write_text("seed: 1\n")
+    (folder / "tasks/liver.yaml").write_text(TASKS["liver"].lstrip())
+    table = patients(80, labelled=True, seed=2).to_csv(index=False)
+    client().put_object(Bucket="lab", Key="cohort/data/liver.csv", Body=table.encode())
+    return Project(folder)
 
 
 def by_profile(name: str) -> tuple[str, ...]:
     """The options of a run with data and results in the store."""
-    profile = ("--workflow-profile", f"profiles/{name}")
-    return (*profile, "--default-storage-prefix", "s3://lab/cohort")
+    return ("--workflow-profile", name, "--default-storage-prefix", "s3://lab/cohort")
 
 
 def told_secrets(folder: Path) -> list[str]:
@@ -83,41 +83,39 @@ def test_a_clone_that_pulls_from_s3_has_nothing_to_do(project: Project, store: s
 
 
 @needs("moto", "flask_cors", "snakemake_storage_plugin_s3")
-def test_results_on_s3_are_those_of_this_machine(tiny_project: Project, store: str, tmp_path: Path):
-    """Data and results are in the store alone; what changes there, or in a task, is done again."""
-    project, s3 = has_no_data(tmp_path / "project"), client()
-    project.snakemake(*by_profile("s3"))
-    assert project.planned(*by_profile("s3")) == set()
-    assert not project.path("results").exists()
-    local = tiny_project.path("results/liver")
-    for file in (file for file in local.rglob("*") if file.is_file()):
-        key = f"cohort/{file.relative_to(tiny_project.folder)}"
-        assert s3.get_object(Bucket="lab", Key=key)["Body"].read() == file.read_bytes(), key
-    assert told_secrets(tmp_path) == []
+def test_results_on_s3_are_those_of_this_machine(tiny_project: Project, lab: Project):
+    """What changes in the store, or in a task, is done again, and nothing else."""
+    s3, options = client(), ("--snakefile", str(ROOT / "Snakefile"), *by_profile("s3"))
+    lab.run("bioloom", "run", *by_profile("s3"))
+    assert lab.planned(*options) == set()
+    assert {file.name for file in lab.folder.iterdir()} == {*LAB, ".snakemake", "logs"}
+    for file in tiny_project.path("results/liver").rglob("*"):
+        if file.is_file():
+            key = f"cohort/{file.relative_to(tiny_project.folder)}"
+            made = s3.get_object(Bucket="lab", Key=key)["Body"].read()
+            assert made == file.read_bytes(), key
+    assert told_secrets(lab.folder) == []
 
-    project.configure(**{"tasks.liver.evaluate.primary": "mcc"})
+    lab.configure(**{"tasks.liver.evaluate.primary": "mcc"})
     scored = {"evaluate liver", "describe liver", "report_task liver", "report"}
-    assert project.planned(*by_profile("s3")) == scored
+    assert lab.planned(*options) == scored
     s3.put_object(Bucket="lab", Key="cohort/data/liver.csv", Body=b"patient,disease\n")
-    assert "ingest liver training" in project.planned(*by_profile("s3"))
+    assert "ingest liver training" in lab.planned(*options)
 
 
-@pytest.mark.parametrize(
-    ("name", "plugin"),
-    [
-        ("kubernetes", "snakemake_executor_plugin_kubernetes"),
-        ("aws-batch", "snakemake_executor_plugin_aws_batch"),
-    ],
-)
+@pytest.mark.parametrize("name", ["kubernetes", "aws-batch"])
 @needs("moto", "flask_cors", "snakemake_storage_plugin_s3")
 @pytest.mark.slow
-def test_a_cloud_is_planned_by_its_profile(name, plugin, store, tmp_path, monkeypatch):
+def test_a_cloud_is_planned_by_its_profile(name: str, lab: Project, monkeypatch):
     """No more than that: no cluster and no cloud is asked here."""
-    if not find_spec(plugin):
+    if not find_spec(plugin := f"snakemake_executor_plugin_{name.replace('-', '_')}"):
         pytest.skip(f"not installed: {plugin}")
     for role in ("QUEUE", "ROLE"):
         monkeypatch.setenv(f"SNAKEMAKE_AWS_BATCH_JOB_{role}", "arn:aws:batch:us-east-1:1:lab")
-    project = has_no_data(tmp_path / "project")
-    said = project.snakemake("--dry-run", *by_profile(name))
+    # As docs/cluster.md has it.
+    lab.path("Snakefile").write_text(
+        "from bioloom.pipeline.home import HOME\n\n\ninclude: str(HOME / 'Snakefile')\n"
+    )
+    said = lab.snakemake("--dry-run", *by_profile(str(ROOT / "profiles" / name)))
     assert "mem_mb=8000" in said[said.index("rule train:") :]
     assert "s3://lab/cohort/results/report.html (send to storage)" in said
