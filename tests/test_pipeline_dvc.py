@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ import yaml
 from bioloom.pipeline.lock import read_lock
 from tests.tiny_project import PARTS, ROOT, Project, patients
 
-VERSIONED = (".dvc/config", ".dvc/.gitignore", ".dvc/plots", ".dvcignore", ".gitignore")
 HEART = {
     "train heart",
     "evaluate heart",
@@ -28,41 +26,24 @@ HEART = {
 @pytest.fixture(scope="session")
 def published(tiny_project: Project, made_once) -> Project:
     """The tiny project in git, its results pushed to a folder; not to be changed."""
-    return Project(made_once("published", lambda folder: publish(tiny_project, folder)) / "project")
 
+    def publish(folder: Path) -> None:
+        tiny_project.copy(folder / "project").publish(str(folder / "remote"))
 
-def publish(tiny_project: Project, folder: Path) -> None:
-    project = tiny_project.copy(folder / "project")
-    for name in VERSIONED:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
-        project.path(name).parent.mkdir(exist_ok=True)
-        copy(ROOT / name, project.path(name))
-    make_stages(project)
-    project.run("git", "init", "--quiet", "--initial-branch", "main")
-    project.run("dvc", "remote", "add", "--default", "folder", str(folder / "remote"))
-    project.run("dvc", "commit", "--force")
-    project.run("git", "add", ".")
-    project.run("git", "commit", "--quiet", "--message", "first run")
-    project.run("dvc", "push")
+    return Project(made_once("published", publish) / "project")
 
 
 @pytest.fixture
 def clone(published: Project, tmp_path: Path) -> Project:
     """A fresh clone: no results but the metrics, which are in git."""
-    published.run("git", "clone", "--quiet", ".", str(tmp_path / "clone"))
-    return Project(tmp_path / "clone")
-
-
-def make_stages(project: Project) -> None:
-    script = ("python", "scripts/dvc_stages.py")
-    project.run(*script, "--config", "config.yaml", "--stages", "dvc.yaml")
+    return published.clone(tmp_path / "clone")
 
 
 @pytest.mark.slow
 def test_dvc_yaml_is_up_to_date(tmp_path: Path) -> None:
     for part in (*PARTS, "config.yaml", "tasks", "data"):
         (tmp_path / part).symlink_to(ROOT / part)
-    make_stages(Project(tmp_path))
+    Project(tmp_path).make_stages()
     assert (tmp_path / "dvc.yaml").read_text() == (ROOT / "dvc.yaml").read_text(), "make dvc.yaml"
 
 
@@ -164,7 +145,7 @@ def test_a_new_task_needs_no_editing(project: Project) -> None:
     )
     project.path("dvc.yaml").write_text("results/heart/metrics.json, results/liver/metrics.json")
     assert "has not the tasks of this run (lung): `make dvc.yaml`" in project.snakemake("-n")
-    make_stages(project)
+    project.make_stages()
     assert "has not the tasks" not in project.snakemake("-n")
     stages = yaml.safe_load(project.path("dvc.yaml").read_text())
     assert {"results/lung/model": {"persist": True}} in stages["stages"]["train"]["outs"]

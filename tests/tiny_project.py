@@ -19,6 +19,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 PARTS = ("Snakefile", "workflow", "scripts", "src", "profiles", "envs", "pyproject.toml")
+VERSIONED = (".dvc/config", ".dvc/.gitignore", ".dvc/plots", ".dvcignore", ".gitignore")
 TASKS = {
     "heart": """
 title: Heart disease
@@ -116,6 +117,30 @@ class Project:
                 values = [part.split("=")[1] for part in match[1].split(", ")]
                 jobs.add(" ".join([rule, *values]))
         return jobs - {"all"}
+
+    def make_stages(self) -> None:
+        """Write dvc.yaml."""
+        script = ("python", "scripts/dvc_stages.py")
+        self.run(*script, "--config", "config.yaml", "--stages", "dvc.yaml")
+
+    def publish(self, remote: str) -> None:
+        """Bring the project into git, and its results to a remote of DVC."""
+        for name in VERSIONED:
+            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
+            self.path(name).parent.mkdir(exist_ok=True)
+            copy(ROOT / name, self.path(name))
+        self.make_stages()
+        self.run("git", "init", "--quiet", "--initial-branch", "main")
+        self.run("dvc", "remote", "add", "--default", "shared", remote)
+        self.run("dvc", "commit", "--force")
+        self.run("git", "add", ".")
+        self.run("git", "commit", "--quiet", "--message", "first run")
+        self.run("dvc", "push")
+
+    def clone(self, folder: Path) -> Project:
+        """A fresh clone of the published project: no results but the metrics, which are in git."""
+        self.run("git", "clone", "--quiet", ".", str(folder))
+        return Project(folder)
 
     def configure(self, **changes: Any) -> None:
         """Change config.yaml or a task file: `configure(**{"tasks.heart.model.layers": 2})`."""

@@ -22,6 +22,8 @@ from zipfile import ZipFile, ZipInfo
 from bioloom.errors import DataError
 from bioloom.limits import MOST_FILES, raised_by
 
+CACHE = "BIOLOOM_CACHE"
+"""The variable of the environment with the folder of downloads and stored embeddings."""
 SUMS = "SHA256SUMS"
 AGAIN = "remove it, and it will be made again"
 HOST = re.sub(r"\W", "", platform.node()) or "here"
@@ -35,12 +37,12 @@ def shared_cache() -> Path:
     `.bioloom` of the project, or what the environment's BIOLOOM_CACHE names, for many projects at
     once. DataError where that is no absolute path: each project would take it for another place.
     """
-    given = os.environ.get("BIOLOOM_CACHE")
+    given = os.environ.get(CACHE)
     if not given:
         return Path(".bioloom")
     cache = Path(given).expanduser()
     if not cache.is_absolute():
-        raise DataError("BIOLOOM_CACHE names no absolute path", file=given)
+        raise DataError(f"{CACHE} names no absolute path", file=given)
     return cache
 
 

@@ -26,6 +26,14 @@ from bioloom.pipeline.project import read_project
 from bioloom.pipeline.steps import STEPS
 from bioloom.pipeline.sections import is_users_folder, to_json
 
+# Where Snakemake puts what a job takes of an object store and gives to it; nothing without one.
+STORED = ""
+if workflow.storage_settings.default_storage_provider:
+    prefix = workflow.storage_settings.default_storage_prefix or ""
+    provider = workflow.storage_registry.default_storage_provider
+    STORED = os.path.abspath(provider.object(prefix.rstrip("/")).local_path())
+os.environ.update(BIOLOOM_STORED=STORED)
+
 # Whether another workflow uses this one as a module: its rules may make the files that tasks name.
 IS_MODULE = not workflow.modifier.is_main_snakefile()
 
@@ -35,7 +43,7 @@ with one_line_errors():
             "`prefix` would move files, but not their names in tasks",
             hint="leave it out of the module; `use rule * from bioloom as bioloom_*` names the rules",
         )
-    PROJECT = read_project(config, is_module=IS_MODULE)
+    PROJECT = read_project(config, may_lack_files=IS_MODULE or bool(STORED))
     REMOTE = PROJECT.remote_sources
 
 TASKS = PROJECT.tasks
@@ -106,6 +114,11 @@ def section(step, name):
 
 def source_files(wildcards):
     return to_json(task_of(wildcards).source_files(wildcards.dataset))
+
+
+def fetched_source(wildcards, output):
+    """The source of a file below resources/. By `output` Snakemake knows that its path tells all."""
+    return to_json(REMOTE[f"resources/{wildcards.sha256}/{wildcards.name}"])
 
 
 def ingest_options(wildcards):

@@ -18,7 +18,7 @@ rule fetch:
     conda:
         "../../envs/bioloom.yaml"
     params:
-        source=lambda wildcards, output: to_json(REMOTE[output[0]]),
+        source=fetched_source,
     shell:
         'python "$BIOLOOM_SCRIPTS/fetch.py" --source {params.source:q} --output {output:q} 2>&1 | tee {log}'
 

@@ -1,7 +1,8 @@
 """Provenance that travels with git: snakemake.lock, read before and written after each run.
 
 Requires: nothing. Makes: snakemake.lock, and Snakemake's own records where they are missing.
-What no job wrote is told, and made again. In a module of another workflow, whose records are not
+What no job wrote is told, and made again. Of results in an object store the lock says nothing: what
+they hold is not known without bringing them. In a module of another workflow, whose records are not
 ours to keep, nothing is read or written: what is stale is decided as Snakemake does.
 """
 
@@ -27,12 +28,14 @@ if workflow.is_main_process and workflow.modifier.is_main_snakefile():
 
 
 def keep_provenance():
+    if STORED:
+        return
     asked = workflow.dag_settings
     with one_line_errors():
         export_lock(
             LOCK,
             workflow.persistence,
-            [str(file) for job in workflow.dag.jobs for file in job.output if not file.is_storage],
+            [str(file) for job in workflow.dag.jobs for file in job.output],
             complete=not (asked.targets or asked.until or asked.omit_from or asked.batch),
         )
 

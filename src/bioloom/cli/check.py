@@ -45,9 +45,9 @@ def main(results: bool = False) -> None:
         print(f"{name}: {task.application}, data sets {', '.join(task.datasets)}")
 
 
-def project_here() -> Project:
+def project_here(*, may_lack_files: bool = False) -> Project:
     """The project in the working folder; DataError also for a source that is not there."""
-    return read_project(config_here())
+    return read_project(config_here(), may_lack_files=may_lack_files)
 
 
 def config_here() -> dict[str, Any]:

@@ -37,7 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: list[str]) -> int:
     """Exit code 0, 2 for what a user can mend, else that of Snakemake."""
-    project = project_here()  # a mistake in the configuration is told at once
+    # A mistake in the configuration is told at once; which files are there, a profile may decide.
+    project = project_here(may_lack_files=True)
     process = started(*options)
     signal.signal(signal.SIGTERM, partial(_interrupt, process))
     said: list[str] = []

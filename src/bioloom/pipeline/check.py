@@ -56,11 +56,11 @@ def config_mistakes(config: Section) -> list[str]:
 
 
 def task_mistakes(
-    name: str, content: Section, made: Collection[str] = (), *, is_module: bool = False
+    name: str, content: Section, made: Collection[str] = (), *, may_lack_files: bool = False
 ) -> list[str]:
     """Mistakes in a task; `made` are the models that `pretrain` makes.
 
-    In a module of another workflow its files may be missing: that one's rules may make them.
+    Its files may be lacking where another workflow may make them, or an object store has them.
     """
     if name == "pretrained" or not re.fullmatch("[a-z][a-z0-9_]*", name):
         problem = "is taken" if name == "pretrained" else "is not of letters a to z, digits, _"
@@ -85,7 +85,7 @@ def task_mistakes(
         _horizon_mistakes,
         _transform_mistakes,
     )
-    mistakes = [] if is_module else missing_files(task)
+    mistakes = [] if may_lack_files else missing_files(task)
     mistakes += [mistake for check in checks for mistake in check(task)]
     mistakes += _unmade_models(task, made)
     # Baselines that are filled in repeat what is wrong with the task.
@@ -100,9 +100,9 @@ def task_mistakes(
     ) or mistakes_of("features", _check_weights, task)
 
 
-def pretrain_mistakes(section: Section, *, is_module: bool = False) -> list[str]:
-    """Mistakes in a `pretrain` block; in a module of another workflow files may be missing."""
-    checks = [source_mistakes] if is_module else [missing_file, source_mistakes]
+def pretrain_mistakes(section: Section, *, may_lack_files: bool = False) -> list[str]:
+    """Mistakes in a `pretrain` block; its files may be lacking as those of a task."""
+    checks = [source_mistakes] if may_lack_files else [missing_file, source_mistakes]
     mistakes = [
         mistake
         for name, source in section["corpora"].items()

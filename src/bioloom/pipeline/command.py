@@ -13,10 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from bioloom.errors import one_line_errors
+from bioloom.files import CACHE, shared_cache
 from bioloom.pipeline.digests import refuse_damaged
 from bioloom.pipeline.running import join_jobs
 from bioloom.pipeline.sections import RESULTS
 from bioloom.progress import JOB
+
+STORED = "BIOLOOM_STORED"
+"""The variable of the environment with the folder that files of an object store are brought to."""
 
 
 def run(
@@ -40,18 +44,42 @@ def run(
         else:
             parser.add_argument(flag, type=type_, required=True)
     chosen = vars(parser.parse_args())
-    files = [
-        text
-        for name, type_ in arguments.items()
-        if type_ in (Path, [Path], json_files)
-        for text in _texts(chosen[name])
-    ]
-    os.environ[JOB] = job_of(Path(sys.argv[0]).stem, files)
     join_jobs()
     with one_line_errors():
+        if stored := os.environ.get(STORED):
+            chosen = enter_store(Path(stored), chosen)
+        files = [
+            text
+            for name, type_ in arguments.items()
+            if type_ in (Path, [Path], json_files)
+            for text in _texts(chosen[name])
+        ]
+        os.environ[JOB] = job_of(Path(sys.argv[0]).stem, files)
         refuse_damaged(files)
         main(**chosen)
     print(took(time.monotonic() - started), file=sys.stderr)
+
+
+def enter_store(folder: Path, chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Work in the folder where Snakemake keeps the files that this job has of an object store.
+
+    What else names files, such as JSON, calls them as the tasks do, and so do messages then. Gives
+    the arguments with paths as they are from there; what is no file of the store stays where it is.
+    """
+    os.environ.setdefault(CACHE, str(shared_cache().absolute()))
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def from_there(value: Any) -> Any:
+        if isinstance(value, list):
+            return [from_there(part) for part in value]
+        if not isinstance(value, Path):
+            return value
+        path = value.absolute()
+        return path.relative_to(folder) if path.is_relative_to(folder) else path
+
+    there = {name: from_there(value) for name, value in chosen.items()}
+    os.chdir(folder)
+    return there
 
 
 def job_of(script: str, files: Iterable[str]) -> str:

@@ -257,13 +257,16 @@ def _old_times(
 
 
 def _recorded(store: FilePersistence) -> list[str]:
-    """The outputs of which Snakemake has a record: its file names are base64, cut to length."""
+    """The outputs of which Snakemake has a record: its file names are base64, cut to length.
+
+    Those in an object store are left to it: what they hold is not known without bringing them.
+    """
     folder, outputs = Path(store._metadata_path), list[str]()
     for file in filter(Path.is_file, folder.rglob("*")):
         name = "".join(part.removeprefix("@") for part in file.relative_to(folder).parts)
         with suppress(ValueError):  # none of Snakemake's
             outputs.append(urlsafe_b64decode(name).decode())
-    return outputs
+    return [output for output in outputs if "://" not in output]
 
 
 def _newer(file: str, record: MetadataRecord) -> bool:

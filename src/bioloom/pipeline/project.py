@@ -58,10 +58,11 @@ class Project:
         return without(self.pretrain[pretrained], "corpora", "seed")
 
 
-def read_project(config: Content, *, is_module: bool = False) -> Project:
+def read_project(config: Content, *, may_lack_files: bool = False) -> Project:
     """The project of a config; one DataError with a readable line for each mistake in it.
 
-    As a module of another workflow, whose rules may make them, files need not be there yet.
+    Files may be lacking in a module of another workflow, whose rules may make them, and where an
+    object store has them.
     """
     refuse_unfolding(config, Path("config.yaml"))
     _refuse(config_mistakes(config))
@@ -75,7 +76,7 @@ def read_project(config: Content, *, is_module: bool = False) -> Project:
         except DataError as error:
             mistakes.append(f"{file.path}: {error}")
             continue
-        wrong = task_mistakes(name, content, made=blocks, is_module=is_module)
+        wrong = task_mistakes(name, content, made=blocks, may_lack_files=may_lack_files)
         mistakes += [f"{file.path}: {mistake}" for mistake in wrong]
         if not wrong:
             tasks[name] = Task(name, **with_defaults(content)).with_frozen()
@@ -87,7 +88,7 @@ def read_project(config: Content, *, is_module: bool = False) -> Project:
             mistakes.append(f"config: pretrain.{name}.corpora: {error}")
             continue
         pretrain[name] = section | {"corpora": corpora}
-        wrong = pretrain_mistakes(pretrain[name], is_module=is_module)
+        wrong = pretrain_mistakes(pretrain[name], may_lack_files=may_lack_files)
         mistakes += [f"config: pretrain.{name}.{mistake}" for mistake in wrong]
     _refuse(mistakes)
     return Project(config.get("seed", 1), tasks, files, pretrain)

@@ -1,0 +1,121 @@
+"""An object store: results pushed to it come back. An emulator of S3 (moto) stands for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tests.tiny_project import ROOT, TASKS, Project, patients
+
+SECRET = "TheSecretThatIsInNoFile0123456789"
+LAB = {"config.yaml", "tasks"}
+KEY = "AKIATHEKEYINNOFILE00"
+
+
+def needs(*modules: str) -> pytest.MarkDecorator:
+    """Skip a test where a package is not installed."""
+    missing = [module for module in modules if not find_spec(module)]
+    return pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.join(missing)}")
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of an S3 that runs in this process, as the environment of programs has it."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    url = f"http://{host}:{port}"
+    for name, value in {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_ACCESS_KEY_ID": KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    client().create_bucket(Bucket="lab")
+    yield url
+    server.stop()
+
+
+def client():
+    """What a user would ask the store by."""
+    import boto3
+
+    return boto3.client("s3")
+
+
+@pytest.fixture
+def lab(store: str, tmp_path: Path) -> Project:
+    """A folder with a task, as on a laptop; the table is in the store alone, the code elsewhere."""
+    folder = tmp_path / "lab"
+    (folder / "tasks").mkdir(parents=True)
+    (folder / "config.yaml").write_text("seed: 1\n")
+    (folder / "tasks/liver.yaml").write_text(TASKS["liver"].lstrip())
+    table = patients(80, labelled=True, seed=2).to_csv(index=False)
+    client().put_object(Bucket="lab", Key="cohort/data/liver.csv", Body=table.encode())
+    return Project(folder)
+
+
+def by_profile(name: str) -> tuple[str, ...]:
+    """The options of a run with data and results in the store."""
+    return ("--workflow-profile", name, "--default-storage-prefix", "s3://lab/cohort")
+
+
+def told_secrets(folder: Path) -> list[str]:
+    """The files of a folder, hidden ones too, that a credential is in."""
+    files = (file for file in folder.rglob("*") if file.is_file())
+    secrets = (SECRET.encode(), KEY.encode())
+    return [str(file) for file in files if any(one in file.read_bytes() for one in secrets)]
+
+
+@needs("moto", "flask_cors", "dvc_s3")
+def test_a_clone_that_pulls_from_s3_has_nothing_to_do(project: Project, store: str, tmp_path: Path):
+    project.publish("s3://lab/dvc")
+    clone = project.clone(tmp_path / "clone")
+    clone.run("dvc", "pull")
+    assert clone.planned() == set()
+    assert told_secrets(tmp_path) == []
+
+
+@needs("moto", "flask_cors", "snakemake_storage_plugin_s3")
+def test_results_on_s3_are_those_of_this_machine(tiny_project: Project, lab: Project):
+    """What changes in the store, or in a task, is done again, and nothing else."""
+    s3, options = client(), ("--snakefile", str(ROOT / "Snakefile"), *by_profile("s3"))
+    lab.run("bioloom", "run", *by_profile("s3"))
+    assert lab.planned(*options) == set()
+    assert {file.name for file in lab.folder.iterdir()} == {*LAB, ".snakemake", "logs"}
+    for file in tiny_project.path("results/liver").rglob("*"):
+        if file.is_file():
+            key = f"cohort/{file.relative_to(tiny_project.folder)}"
+            made = s3.get_object(Bucket="lab", Key=key)["Body"].read()
+            assert made == file.read_bytes(), key
+    assert told_secrets(lab.folder) == []
+
+    lab.configure(**{"tasks.liver.evaluate.primary": "mcc"})
+    scored = {"evaluate liver", "describe liver", "report_task liver", "report"}
+    assert lab.planned(*options) == scored
+    s3.put_object(Bucket="lab", Key="cohort/data/liver.csv", Body=b"patient,disease\n")
+    assert "ingest liver training" in lab.planned(*options)
+
+
+@pytest.mark.parametrize("name", ["kubernetes", "aws-batch"])
+@needs("moto", "flask_cors", "snakemake_storage_plugin_s3")
+@pytest.mark.slow
+def test_a_cloud_is_planned_by_its_profile(name: str, lab: Project, monkeypatch):
+    """No more than that: no cluster and no cloud is asked here."""
+    if not find_spec(plugin := f"snakemake_executor_plugin_{name.replace('-', '_')}"):
+        pytest.skip(f"not installed: {plugin}")
+    for role in ("QUEUE", "ROLE"):
+        monkeypatch.setenv(f"SNAKEMAKE_AWS_BATCH_JOB_{role}", "arn:aws:batch:us-east-1:1:lab")
+    # As docs/cluster.md has it.
+    lab.path("Snakefile").write_text(
+        "from bioloom.pipeline.home import HOME\n\n\ninclude: str(HOME / 'Snakefile')\n"
+    )
+    said = lab.snakemake("--dry-run", *by_profile(str(ROOT / "profiles" / name)))
+    assert "mem_mb=8000" in said[said.index("rule train:") :]
+    assert "s3://lab/cohort/results/report.html (send to storage)" in said
