@@ -14,7 +14,7 @@ from bioloom import __version__
 from bioloom.errors import CALLED, one_line_errors
 
 COMMANDS = (
-    *("init", "check", "run", "predict", "compare", "embed", "effects", "crate"),
+    *("init", "check", "run", "predict", "compare", "embed", "convert", "effects", "crate"),
     *("store", "applications", "models"),
 )
 EXAMPLES = """examples:
