@@ -91,6 +91,9 @@ class Model(Estimator):
         """The model of one label or value, on the rows where it is known; K is 1."""
         known = np.flatnonzero(~np.isnan(target) & (weight > 0))
         kept = X[known], target[known], weight[known], self.folds[known]
+        if not len(known):
+            nothing = np.zeros((len(X), 1))
+            return Mean(np.zeros((X.shape[1], 1)), np.zeros(1), nothing)
         if not self.labels:
             mean = _values(*kept)
         else:
@@ -159,12 +162,11 @@ class Model(Estimator):
 
 
 def _values(X: np.ndarray, y: np.ndarray, weight: np.ndarray, folds: np.ndarray) -> Mean:
-    """The mean of ridge regressions of numbers `y (N,)`, in their unit; 0 where there are none."""
+    """The mean of ridge regressions of numbers `y (N,)`, in their unit."""
     from scipy.special import softmax
 
-    if len(y) < 2 or np.ptp(y) == 0:
-        level = y[:1] if len(y) else np.zeros(1)
-        return Mean(np.zeros((X.shape[1], 1)), level, np.repeat(level, len(y))[:, None])
+    if np.ptp(y) == 0:
+        return Mean(np.zeros((X.shape[1], 1)), y[:1], y[:, None])
     centre, spread = y.mean(), y.std()
     scaled = ((y - centre) / spread)[:, None]
     weights, intercepts, crossed = _settings(X, scaled, weight, folds, _ridge)
