@@ -26,7 +26,7 @@ from bioloom.models import without_name
 from bioloom.training.recipe import Recipe
 from bioloom.training.train import Partition, fit, refit
 
-MOST, FOLDS, VALID, RESAMPLES, SEED = 450, 3, 0.15, 300, 1
+MOST, FOLDS, VALID, RESAMPLES, SEED = 300, 3, 0.15, 300, 1
 WIDE = {"name": "residual_dnn"}
 
 

@@ -67,7 +67,7 @@ def test_a_setting_in_the_space_of_rows_is_the_plain_one(columns, classes, monke
 
     plain, scale = refit(np.arange(60))
     np.testing.assert_allclose(model.predict_proba(X), plain.predict_proba(X * scale), atol=1e-6)
-    left_out = model.left_out(X, y)
+    left_out = model.cross_fitted(X, y)
     for fold in np.unique(model.folds):
         out = model.folds == fold
         plain, scale = refit(np.flatnonzero(~out))
@@ -86,7 +86,7 @@ def test_ridge_of_values_is_the_plain_one(columns, monkeypatch):
     for fold in np.unique(model.folds):
         out = model.folds == fold
         plain = Ridge(alpha=1 / 3).fit(rows[~out], y[~out])
-        said = model.left_out(X, y)[out, 0]
+        said = model.cross_fitted(X, y)[out, 0]
         np.testing.assert_allclose(said, plain.predict(rows[out]), atol=1e-6)
     plain = Ridge(alpha=1 / 3).fit(rows, y)
     np.testing.assert_allclose(model.predict(X), plain.predict(rows), atol=1e-4)
@@ -129,7 +129,7 @@ def test_left_out_answers_have_not_seen_the_group(output):
     y = rng.integers(0, 2, 40)[groups]
     y = y if output == "classes" else y.astype(float)[:, None]
     model = fitted("residual_dnn", X, y, output, 2 if output == "classes" else 1, groups=groups)
-    said = model.left_out(X, y)[:, -1]
+    said = model.cross_fitted(X, y)[:, -1]
     assert abs(np.corrcoef(said, np.ravel(y))[0, 1]) < 0.4
 
 
@@ -173,7 +173,7 @@ def test_an_ensemble_weighed_on_left_out_answers_sees_through_one_that_learns_by
 def test_left_out_answers_by_refits_are_those_of_models_without_the_fold():
     X, y = wide(60, 5)
     model = fitted("logistic_regression", X, y)
-    left_out, folds = model.left_out(X, y), folds_of(y, None, seed=1)
+    left_out, folds = model.cross_fitted(X, y), folds_of(y, None, seed=1)
     for fold in np.unique(folds):
         out = folds == fold
         own = fitted("logistic_regression", X[~out], y[~out])

@@ -103,7 +103,7 @@ class Estimator(ABC):
         vars(model)["stop"] = self.stopped
         return model.fit(X, y, X[none], y[none], **given)
 
-    def left_out(self, X: Shaped, y: Shaped, **given: np.ndarray) -> np.ndarray:
+    def cross_fitted(self, X: Shaped, y: Shaped, **given: np.ndarray) -> np.ndarray:
         """Answers to the rows it was fitted on, each without its group: (N, n_outputs).
 
         `given` is what was known beside them. By refits without each of five folds; a model that

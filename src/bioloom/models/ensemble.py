@@ -70,7 +70,7 @@ class Model(Estimator):
             with at(model.name):
                 fitted = model.fit(X, y, X_valid, y_valid, **asked_of(model, given))
                 if left_out:
-                    answers.append(fitted.left_out(X, y, **given))
+                    answers.append(fitted.cross_fitted(X, y, **given))
             self.models.append(fitted)
         if left_out:
             targets = target_matrix(y, self.output, self.n_outputs)

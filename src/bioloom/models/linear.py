@@ -83,7 +83,7 @@ class Model(Estimator):
         )
         return self
 
-    def left_out(self, X: Shaped, y: Shaped, **given: np.ndarray) -> np.ndarray:
+    def cross_fitted(self, X: Shaped, y: Shaped, **given: np.ndarray) -> np.ndarray:
         """Those of the folds by which it was fitted."""
         return self.said(self.decisions)
 

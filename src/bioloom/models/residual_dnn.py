@@ -110,7 +110,7 @@ class Model(Estimator):
         """Whether the networks add anything."""
         return "networks awake" if self.awake else "networks asleep"
 
-    def left_out(self, X: Shaped, y: Shaped, **given: np.ndarray) -> np.ndarray:
+    def cross_fitted(self, X: Shaped, y: Shaped, **given: np.ndarray) -> np.ndarray:
         """Those of the folds by which it was fitted."""
         return self.linear.said(self.decisions)
 
