@@ -245,7 +245,7 @@ def test_a_folder_of_all_files_is_refused(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("application", "model"),
     [
-        ("disease_diagnosis", "dnn"),
+        ("disease_diagnosis", "residual_dnn"),
         ("drug_response", "svm"),
         ("gene_expression", "lstm"),
         ("gene_regulatory_network", "gnn"),

@@ -59,7 +59,8 @@ def test_a_users_folder_holds_data_and_results_alone(lab: Project) -> None:
     assert lab.planned(*command) == set()
     leakage = json.loads(lab.path("results/heart/leakage.json").read_text())
     assert leakage["split"].startswith("method cross_validation, folds 5, repeats 3")
-    assert yaml.safe_load(lab.path("results/heart/task.yaml").read_text())["model"]["name"] == "dnn"
+    model = yaml.safe_load(lab.path("results/heart/task.yaml").read_text())["model"]
+    assert model["name"] == "ensemble"
 
 
 def test_results_do_not_depend_on_where_code_and_data_lie(lab: Project, tmp_path: Path) -> None:

@@ -5,27 +5,45 @@ The label is a class, a number, or several labels a patient; read as `bioloom.cl
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 from bioloom.application import Application
 from bioloom.clinical import labels
 from bioloom.clinical import table as clinical
 
+MODEL: dict[str, Any] = {
+    "name": "ensemble",
+    "weighed_on": "left_out",
+    "of": [
+        {"name": "residual_dnn"},
+        {"name": "gradient_boosting"},
+        {"name": "random_forest", "n_estimators": 100},
+    ],
+}
+"""Of clinical columns. Of thousands of genes trees cost much and tell little: these go without."""
+
 
 def defaults(task: dict[str, Any]) -> dict[str, Any]:
-    """A network on all columns; with expression on the genes that tell most, and without them."""
+    """A linear model with networks on top, and trees beside it where there is no expression.
+
+    Baselines are the usual ones; of expression, the network on the genes that tell most, too.
+    """
+    expression = "expression" in task["datasets"]["training"]
+    network: dict[str, Any] = {"model": {"name": "dnn"}}
     chosen: dict[str, Any] = {
         "features": {"embedder": "table"},
-        "model": {"name": "dnn"},
+        "model": {"name": "residual_dnn"} if expression else deepcopy(MODEL),
         "baselines": {
             "logistic_regression": {"model": {"name": "logistic_regression"}},
             "gradient_boosting": {"model": {"name": "gradient_boosting"}},
+            "dnn": network,
         },
     }
-    if "expression" in task["datasets"]["training"]:
+    if expression:
+        network["preprocess"] = {"select": 200}
         without_genes = {"embedder": "table", "blocks": ["table"]}
-        chosen["preprocess"] = {"select": 200}
-        chosen["baselines"]["clinical_only"] = {"features": without_genes}
+        chosen["baselines"]["clinical_only"] = {"features": without_genes, "model": deepcopy(MODEL)}
     return chosen
 
 

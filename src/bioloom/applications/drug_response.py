@@ -188,7 +188,7 @@ def defaults(task: dict[str, Any]) -> dict[str, Any]:
     """One kernel on all features; where the tissue is known, what it alone tells."""
     chosen: dict[str, Any] = {
         "features": {"embedder": "table"},
-        "preprocess": {"scale": False},
+        "preprocess": {"scale_flags": False},
         "model": {"name": "svm"},
     }
     columns = task["datasets"]["training"].get("columns")

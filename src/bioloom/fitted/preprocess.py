@@ -11,9 +11,13 @@ import numpy as np
 
 from bioloom.arrays import Shaped, Table, shape_of, tables, with_tables
 from bioloom.errors import DataError
-from bioloom.options import complete_options
+from bioloom.options import Option, complete_options
 
-DEFAULTS: dict[str, Any] = {"scale": True, "select": None}
+DEFAULTS: dict[str, Any] = {
+    "scale": True,
+    "scale_flags": Option(True, about="whether `scale` is for columns of two values, too"),
+    "select": None,
+}
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,11 @@ class Columns:
             median, values = imputer.statistics_, imputer.transform(values)
         if options["scale"]:
             scaler = StandardScaler().fit(values)
-            mean, scale, values = scaler.mean_, scaler.scale_, scaler.transform(values)
+            mean, scale = scaler.mean_, scaler.scale_
+            if not options["scale_flags"]:
+                flags = _are_flags(values)
+                mean, scale = np.where(flags, 0.0, mean), np.where(flags, 1.0, scale)
+            values = (values - mean) / scale
         chosen = np.arange(len(keep))
         if options["select"]:
             chosen = _best_columns(values, y, min(options["select"], len(keep)))
@@ -170,6 +178,11 @@ def _best_columns(values: np.ndarray, y: np.ndarray, size: int) -> np.ndarray:
             best_f, best_p = np.where(better, f, best_f), np.where(better, p, best_p)
     # p of the best ones may all be 0
     return np.sort(np.lexsort((best_f, -best_p))[-size:])
+
+
+def _are_flags(values: np.ndarray) -> np.ndarray:
+    """Which columns of a table without gaps have two values or fewer, (D,) bool."""
+    return ((values == values.min(axis=0)) | (values == values.max(axis=0))).all(axis=0)
 
 
 def _varies(values: np.ndarray) -> np.ndarray:

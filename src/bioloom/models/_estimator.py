@@ -22,6 +22,7 @@ import numpy as np
 from bioloom.arrays import Links, Shaped, cells, end_to_end, shape_of, token_lengths, vectors
 from bioloom.errors import DataError
 from bioloom.kinds import Output, Unit
+from bioloom.models._folds import folds_of, learning_parts, part_of
 
 SHAPES = {
     "tokens": "set `features: {pooling: tokens}`",
@@ -101,6 +102,24 @@ class Estimator(ABC):
         model, none = replace(self), np.arange(0)
         vars(model)["stop"] = self.stopped
         return model.fit(X, y, X[none], y[none], **given)
+
+    def cross_fitted(self, X: Shaped, y: Shaped, **given: np.ndarray) -> np.ndarray:
+        """Answers to the rows it was fitted on, each without its group: (N, n_outputs).
+
+        `given` is what was known beside them. By refits without each of five folds; a model that
+        need not refit says so here. It is for models of samples.
+        """
+        answers = np.zeros((len(X), self.n_outputs))
+        for learnt, asked in learning_parts(
+            folds_of(np.asarray(y), given.get("groups"), self.seed)
+        ):
+            known = asked_of(self, part_of(given, learnt))
+            answers[asked] = self.refitted(X[learnt], y[learnt], **known)._outputs(X[asked])
+        return answers
+
+    def remark(self) -> str:
+        """What is to be known of it beside its weight in an ensemble; of most nothing."""
+        return ""
 
     @abstractmethod
     def outputs(self, X: Shaped) -> np.ndarray:

@@ -2,8 +2,9 @@
 
 Stacking (Wolpert 1992) with weights that are never negative: classes are the softmax of the
 weighted sum of the members' log probabilities, labels the sigmoid of that of their log odds, values
-the weighted sum of theirs. Weights are found on the valid rows, drawn to equal ones where those are
-few; a member of weight 0 sleeps. `members.csv` in the model folder says who earns what.
+the weighted sum of theirs. Weights are found on the valid rows, or on left-out answers to the
+training rows, and drawn to equal ones where those are few; a member of weight 0 sleeps.
+`members.csv` in the model folder says who earns what.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any, Literal, Self
 import numpy as np
 import pandas as pd
 
-from bioloom.arrays import Shaped
+from bioloom.arrays import Links, Shaped
 from bioloom.errors import DataError
 from bioloom.kinds import Output
 from bioloom.models import get_model, without_name
@@ -38,6 +39,8 @@ class Model(Estimator):
 
     of: Members = field(default_factory=list)
     """The members, each `{name: <model>, <parameter>: ...}`."""
+    weighed_on: Literal["valid", "left_out"] = "valid"
+    """`left_out`: the answers of members that are refitted without each of five folds."""
     class_weight: Literal["balanced"] | None = None
     """Of all members that do not say it themselves."""
 
@@ -52,17 +55,29 @@ class Model(Estimator):
         blocks: np.ndarray | None = None,
         columns: np.ndarray | None = None,
     ) -> Self:
-        """Fit the members on the training rows, and their weights on the valid ones."""
+        """Fit the members on the training rows; their weights there, too, or on the valid ones."""
         named = ("sample_weight", "groups", "blocks", "columns")
         given = dict(zip(named, (sample_weight, groups, blocks, columns), strict=True))
         X, X_valid = self.taken(X), self.taken(X_valid)
-        self.models = []
+        left_out = self.weighed_on == "left_out"
+        if left_out and (self.unit != "sample" or isinstance(X, Links)):
+            raise DataError(
+                "Model ensemble with `weighed_on: left_out` is for samples that stand alone",
+                hint="set `weighed_on: valid`",
+            )
+        self.models, answers = [], []
         for model in self._built():
             with at(model.name):
                 fitted = model.fit(X, y, X_valid, y_valid, **asked_of(model, given))
+                if left_out:
+                    answers.append(fitted.cross_fitted(X, y, **given))
             self.models.append(fitted)
-        targets = target_matrix(y_valid, self.output, self.n_outputs)
-        self.weights = joined_weights(self._answers(X_valid), targets, self.output)
+        if left_out:
+            targets = target_matrix(y, self.output, self.n_outputs)
+            self.weights = joined_weights(np.stack(answers), targets, self.output, sample_weight)
+        else:
+            targets = target_matrix(y_valid, self.output, self.n_outputs)
+            self.weights = joined_weights(self._answers(X_valid), targets, self.output)
         return self
 
     def refitted(self, X: Shaped, y: Shaped, **given: np.ndarray) -> Self:
@@ -106,8 +121,10 @@ class Model(Estimator):
         return [get_model(member["name"])(**{**told, **without_name(member)}) for member in self.of]
 
     def export(self, folder: Path, outputs: Sequence[str]) -> None:
-        """Write members.csv: each member and its weight."""
-        table = pd.DataFrame({"member": [m["name"] for m in self.of], "weight": self.weights})
+        """Write members.csv: each member, its weight, and what is to be known of it."""
+        remarks = [model.remark() for model in self.models]
+        names = [member["name"] for member in self.of]
+        table = pd.DataFrame({"member": names, "weight": self.weights, "remark": remarks})
         table.to_csv(folder / "members.csv", index=False, float_format="%.4f")
 
     def write_state(self, folder: Path) -> None:
@@ -137,11 +154,16 @@ def joined(answers: np.ndarray, weights: np.ndarray, output: Output) -> np.ndarr
     return softmax(np.tensordot(weights, np.log(likely), 1), axis=1)
 
 
-def joined_weights(answers: np.ndarray, targets: np.ndarray, output: Output) -> np.ndarray:
+def joined_weights(
+    answers: np.ndarray,
+    targets: np.ndarray,
+    output: Output,
+    sample_weight: np.ndarray | None = None,
+) -> np.ndarray:
     """The weights (M,) of the least loss of `joined` answers (M, N, C) to `targets (N, C)`.
 
     Log loss of classes and labels, squared error of values in units of their variance; what is NaN
-    is not known. Equal ones where there are no rows.
+    is not known. Equal ones where there are no rows. `sample_weight (N,)` is how much each counts.
     """
     from scipy.optimize import minimize
 
@@ -150,15 +172,17 @@ def joined_weights(answers: np.ndarray, targets: np.ndarray, output: Output) -> 
     if not known.any():
         return equal
     variance = max(float(np.nanvar(targets)), 1e-12)
+    share = np.ones(len(targets)) if sample_weight is None else sample_weight
+    counts = np.broadcast_to(share[:, None], targets.shape)
 
     def loss(weights: np.ndarray) -> float:
         said = joined(answers, weights, output)
         if output == "values":
-            error = ((said - targets)[known] ** 2).sum() / variance
+            error = (counts * (said - targets) ** 2)[known].sum() / variance
         else:
-            error = -np.log(said.clip(SMALLEST))[targets == 1].sum()
+            error = -(counts * np.log(said.clip(SMALLEST)))[targets == 1].sum()
             if output == "labels":
-                error -= np.log((1 - said).clip(SMALLEST))[targets == 0].sum()
+                error -= (counts * np.log((1 - said).clip(SMALLEST)))[targets == 0].sum()
         return float(error + PRIOR_ROWS * ((weights - equal) ** 2).sum()) / len(targets)
 
     bounds = [(0, None)] * len(answers)

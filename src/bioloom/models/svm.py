@@ -26,9 +26,9 @@ class Model(Estimator):
     """SVC or SVR by libsvm; the saved model holds the support vectors, which are training rows."""
 
     C: float = 1.0
-    """Cost of an error: larger fits training rows more closely."""
+    """Cost of an error: larger fits training rows more closely; of a value in its deviations."""
     epsilon: float = 0.1
-    """Errors below this cost nothing; regression only, in the unit of the label."""
+    """Errors below this cost nothing; regression only, in standard deviations of the label."""
     kernel: Literal["rbf", "linear"] = "rbf"
     """How alike two rows are."""
     gamma: float | Literal["scale"] = "scale"
@@ -156,9 +156,10 @@ class Model(Estimator):
         measured = (
             kernel if len(rows) == len(target) else kernel.take(rows, axis=0).take(rows, axis=1)
         )
-        machine.fit(measured, target[rows])
-        coefficients[rows[machine.support_]] = machine.dual_coef_[0]
-        return coefficients, float(machine.intercept_[0])
+        spread = float(target[rows].std()) if self.output == "values" else 1.0
+        machine.fit(measured, target[rows] / spread)
+        coefficients[rows[machine.support_]] = machine.dual_coef_[0] * spread
+        return coefficients, float(machine.intercept_[0]) * spread
 
 
 def _threads() -> int:

@@ -222,6 +222,8 @@ def _members(folder: Path) -> dict[str, Any]:
     names = table["member"].map(words) + table.groupby("member").cumcount().map(
         lambda n: f" {n + 1}" if n else ""
     )
+    if "remark" in table:
+        names += table["remark"].fillna("").map(lambda said: f" ({said})" if said else "")
     return {"members": dict(zip(names, table["weight"].tolist(), strict=True))}
 
 
