@@ -131,10 +131,15 @@ def words(texts: Ragged, k: int, size: int, *, strands: bool = False) -> tuple[n
     return number[whole], sequence[:ends][whole], position[:ends][whole]
 
 
+def counted(texts: Ragged, k: int, size: int, *, strands: bool) -> csr_array:
+    """How often each word is there, (N, size ** k)."""
+    number, sequence, _ = words(texts, k, size, strands=strands)
+    return _counts(number, sequence, np.ones(len(number)), (len(texts), size**k))
+
+
 def spectrum(texts: Ragged, k: int, size: int, *, strands: bool) -> csr_array:
     """The root of how often each word is there, (N, size ** k)."""
-    number, sequence, _ = words(texts, k, size, strands=strands)
-    counts = _counts(number, sequence, np.ones(len(number)), (len(texts), size**k))
+    counts = counted(texts, k, size, strands=strands)
     counts.data = np.sqrt(counts.data)
     return counts
 
