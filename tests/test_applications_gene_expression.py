@@ -250,3 +250,52 @@ def test_a_site_that_the_consensus_lacks_is_refused():
     table = pd.DataFrame({"position": [0, 1, 2], "reference": list("ACG")})
     assert mark_sites(table, {"x": "CG"})["site"].tolist() == ["", "x", "x"]
     refused(lambda: mark_sites(table, {"x": "TT"}), "x is 0 times", "consensus.*ACG")
+
+
+FASTA = ">a\nTTTACACTTT\n>b\nGCGCAATT\n"
+
+
+def ingest_variants(tmp_path, table: str, columns: dict | None = None, **options):
+    files = {
+        "variants": write(tmp_path / "v.csv", table),
+        "elements": write(tmp_path / "e.fa", FASTA),
+    }
+    return APPLICATION.ingest(files, {"columns": columns or {}, **options}).samples
+
+
+def test_variants_have_the_letters_around_and_a_site_is_a_group(tmp_path):
+    samples = ingest_variants(tmp_path, "element,position,ref,alt\na,4,A,-\na,4,a,c\nb,8,T,G\n")
+    assert samples["group"].tolist() == ["a:3", "a:3", "b:7"]
+    assert samples["alt"].tolist() == ["-", "C", "G"]
+    around = samples[[f"base{offset:+d}" for offset in (-3, -1, 1, 5)]]
+    assert around.iloc[0].tolist() == ["T", "T", "C", "T"]
+    assert around.iloc[2].isna().tolist() == [False, False, True, True]
+    blocks = ingest_variants(tmp_path, "element,position,ref,alt\na,3,T,C\na,4,A,C\n", block=2)
+    assert blocks["group"].tolist() == ["a:1", "a:1"]
+
+
+def test_two_sequences_are_the_change_that_tells_them_apart(tmp_path):
+    table = "wild,mutant\nTTTACA,TTTGCA\nTTTACA,TTACA\nTTTACA,GTTACG\nTTTACA,TTTACA\nGG,GA\n"
+    files = {"variants": write(tmp_path / "v.csv", table)}
+    columns = {"reference": "wild", "sequence": "mutant"}
+    samples = APPLICATION.ingest(files, {"columns": columns}).samples
+    assert samples["position"].iloc[[0, 1, 4]].tolist() == [4, 1, 2]
+    assert samples["ref"].iloc[[0, 1, 4]].tolist() == ["A", "T", "G"]
+    assert samples["alt"].iloc[[0, 1, 4]].tolist() == ["G", "-", "A"]
+    assert samples["element"].iloc[[0, 4]].tolist() == ["element_1", "element_2"]
+    cleaned = APPLICATION.clean(samples, {})
+    assert cleaned.counts() == {"no change of one known letter": 2}
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("a,4,C,T", "reference letter is C, but a is A at 4.*row 2.*column ref.*counted from 1"),
+        ("a,11,C,T", "but a ends before at 11"),
+        ("c,4,C,T", "`elements` has no sequence c.*row 2"),
+        ("a,0,C,T", "a whole number from 1, got 0.*row 2.*column position"),
+        ("a,4,A,J", "'J' at position 1 is no letter"),
+    ],
+)
+def test_a_variant_that_cannot_be_is_named(tmp_path, row, message):
+    refused(lambda: ingest_variants(tmp_path, f"element,position,ref,alt\n{row}\n"), message)

@@ -36,8 +36,13 @@ BINNED = {"bayesian_network", "binned_regression"}
 LINKS = {"gnn", "degree", "neighbours", "pair_kernel", "target_kernel"}
 PAIRS = {"distance_cnn", "separation"}  # tests/test_kinds_residue_pairs.py
 IMAGES = {"pileup_cnn", "posterior"}  # tests/test_kinds_genotypes.py
+# Models of one-hot letters: tests/test_models_sequence_kernel.py.
+SEQUENCES = {"sequence_kernel"}
+VARIANTS = {"nearby_mean", "variant_kernel"}  # tests/test_models_variants.py
 LETTERS = {"as_read", "denoising_autoencoder", "spectrum"}  # test_applications_genome_assembly.py
-TABLES = [name for name in model_names() if name not in LINKS | PAIRS | IMAGES | LETTERS]
+TABLES = [
+    name for name in model_names() if name not in LINKS | PAIRS | IMAGES | LETTERS | SEQUENCES
+]
 LEARNERS = [name for name in TABLES if name not in FLOORS]
 CLASSIFIERS = [name for name in TABLES if "classes" in get_model(name).gives]
 ROWS = 200

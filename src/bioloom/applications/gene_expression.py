@@ -1,9 +1,11 @@
 """Gene expression from DNA, or from the expression of other genes: a regression.
 
-Sources, one of three: `sequences` (a table or FASTA), `windows` with `genome` (BED or a table, and
-FASTA), `expression` (a matrix or .h5ad); `values` has what was measured where the first source does
-not. The label is a column, the mean bin of sorted reads (`bins`), or one gene of the matrix.
-Samples: `sample_id, label, group, sample_weight?, split?` and `sequence` or `expression.<gene>`.
+Sources, one of four: `sequences` (a table or FASTA), `windows` with `genome` (BED or a table, and
+FASTA), `expression` (a matrix or .h5ad), `variants` (a table of changes of one letter) with the
+sequences of their `elements`; `values` has what was measured where the first source does not. The
+label is a column, the mean bin of sorted reads (`bins`), or one gene of the matrix. Samples:
+`sample_id, label, group, sample_weight?, split?` and `sequence`, `expression.<gene>`, or `element,
+position, ref, alt` and the letters around.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from bioloom.formats.columns import (
     unique_ids,
 )
 from bioloom.formats.dna import AMBIGUOUS, standard_dna
+from bioloom.formats.element_variants import element_variants
 from bioloom.formats.expression import OPTIONS as MATRIX_OPTIONS
 from bioloom.formats.expression import read_expression_source
 from bioloom.formats.fasta import read_fasta
@@ -56,6 +59,9 @@ OPTIONS: dict[str, Any] = {
         about="column of read counts to the value of its bin: the label is the mean over the "
         "reads, its weight their number",
     ),
+    "block": Option(
+        1, minimum=1, about="bases of an element whose variants stay on one side of a split"
+    ),
 }
 COLUMNS: dict[str, Any] = {
     "id": Option(None, about="of the sequence"),
@@ -68,14 +74,21 @@ COLUMNS: dict[str, Any] = {
     "start": Option(None, about="of a window, bases from 0"),
     "end": Option(None, about="of a window, the base behind it"),
     "strand": Option(None, about="of a window, + or -"),
+    "element": Option(None, about="that a variant is of, such as a promoter"),
+    "position": Option(None, about="of a variant in its element, from 1"),
+    "ref": Option(None, about="letter that a variant changes"),
+    "alt": Option(None, about="letter that it has instead, - where it is deleted"),
+    "reference": Option(None, about="letters of the element, where `sequence` has those changed"),
 }
 CLEAN: dict[str, Any] = {
     **LENGTHS,
     "min_weight": Option(0.0, about="of a row, reads where the weight counts them"),
     "drop": Option([], about="columns that are no features"),
 }
-SOURCES = ("sequences", "windows", "expression")
+SOURCES = ("sequences", "windows", "expression", "variants")
 BLOCK = "expression."
+SAME = {"sequence": ["sequence"], "variant": ["element", "position", "ref", "alt"]}
+"""The columns by which samples are copies of each other."""
 
 
 def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
@@ -86,7 +99,12 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     given = [name for name in SOURCES if name in files]
     if len(given) != 1:
         raise DataError(f"Expected one of the sources {', '.join(SOURCES)}, got {given or 'none'}")
-    read = {"sequences": _read_sequences, "windows": _read_windows, "expression": _read_matrix}
+    read = {
+        "sequences": _read_sequences,
+        "windows": _read_windows,
+        "expression": _read_matrix,
+        "variants": _read_variants,
+    }
     path = files[given[0]]
     items, table = read[given[0]](files, names, options)
     notes: list[str] = []
@@ -175,6 +193,20 @@ def _read_matrix(
     return pd.concat([frame, matrix.add_prefix(BLOCK)], axis=1), table
 
 
+def _read_variants(
+    files: Mapping[str, Path], names: Mapping[str, str], options: Mapping[str, Any]
+) -> Items:
+    """A group is a site of an element, or a block of them."""
+    path = files["variants"]
+    table = read_source(path, "variants", options)
+    items = element_variants(table, names, files.get("elements"), path)
+    block = (items["position"] - 1) // options["block"]
+    group = items["element"] + ":" + block.astype("Int64").astype("string").astype(object)
+    items.insert(0, "sample_id", ids_or_rows(table, names.get("id"), path))
+    items.insert(1, "group", group.fillna(items["sample_id"]))
+    return items, table
+
+
 def _take_gene(
     items: pd.DataFrame, table: pd.DataFrame, gene: str
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -208,13 +240,15 @@ def _measured(
 def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
     """Drop what cannot be learnt from, with the reasons counted.
 
-    Copies of a labelled sequence become one sample, with the mean of their labels by weight. New
-    data keep their copies: each row of the user's file is to get a prediction.
+    Copies of a labelled sequence, or variant, become one sample, with the mean of their labels by
+    weight. New data keep their copies: each row of the user's file is to get a prediction.
     """
     options = complete_options(options, CLEAN, "clean")
     samples = raw.drop(columns=options["drop"], errors="ignore")
     rules: dict[str, Any] = {}
     labelled = "label" in samples
+    if "alt" in raw:
+        rules["no change of one known letter"] = lambda s: s["alt"].isna()
     if "sequence" in raw:
         rules |= sequence_rules(options, AMBIGUOUS, "bases", labelled=labelled)
     if labelled:
@@ -223,12 +257,12 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
         # A sample that weighs nothing teaches nothing.
         least = max(options["min_weight"], np.finfo(float).tiny)
         rules["weight below min_weight"] = lambda s: s["sample_weight"] < least
-    if labelled and "sequence" in samples:
+    same = next((names for names in SAME.values() if set(names) <= set(samples)), None)
+    if labelled and same is not None:
         usable = ~np.any([is_bad(samples) for is_bad in rules.values()], axis=0)
-        samples = merge_copies(samples, usable)
-        rules["copy of an earlier sequence, its label averaged in"] = lambda s: s[
-            "sequence"
-        ].duplicated()
+        samples = merge_copies(samples, usable, same)
+        what = next(name for name, names in SAME.items() if names == same)
+        rules[f"copy of an earlier {what}, its label averaged in"] = lambda s: s.duplicated(same)
     samples, dropped = drop_rows(samples, rules)
     if labelled:
         require_labels(samples)
@@ -238,20 +272,32 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
 
 
 def inputs(samples: pd.DataFrame) -> list[str] | pd.DataFrame:
-    """The sequences, or the table of genes where there are none."""
+    """The sequences, or the table of genes or variants where there are none."""
     if "sequence" in samples:
         return samples["sequence"].tolist()
     return samples[feature_columns(samples)]
 
 
 def defaults(task: dict[str, Any]) -> dict[str, Any]:
-    """A recurrent network on letters, or on a table of expression; simple models on less."""
+    """A recurrent network on letters, or on a table of expression; simple models on less.
+
+    Of variants a kernel of places and words: a network of few sites learns nothing of others.
+    """
     if "expression" in task["datasets"]["training"]:
         return {
             "features": {"embedder": "table"},
             "model": {"name": "lstm"},
             "baselines": {
                 "ridge": {"model": {"name": "logistic_regression"}},
+                "gradient_boosting": {"model": {"name": "gradient_boosting"}},
+            },
+        }
+    if "variants" in task["datasets"]["training"]:
+        return {
+            "features": {"embedder": "table"},
+            "model": {"name": "variant_kernel"},
+            "baselines": {
+                "nearby_mean": {"model": {"name": "nearby_mean"}},
                 "gradient_boosting": {"model": {"name": "gradient_boosting"}},
             },
         }
@@ -273,10 +319,18 @@ application = Application(
     clean=clean,
     inputs=inputs,
     sources=(),
-    optional_sources=("sequences", "windows", "genome", "expression", "values"),
+    optional_sources=(
+        "sequences",
+        "windows",
+        "genome",
+        "expression",
+        "variants",
+        "elements",
+        "values",
+    ),
     measures=("variants", "sequence", "table"),
     alphabet="dna",
-    tables=dict.fromkeys(("sequences", "windows", "values"), READ_OPTIONS)
+    tables=dict.fromkeys(("sequences", "windows", "variants", "values"), READ_OPTIONS)
     | {"expression": MATRIX_OPTIONS},
     options=OPTIONS,
     columns=COLUMNS,

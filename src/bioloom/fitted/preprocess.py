@@ -36,15 +36,24 @@ class Columns:
 
     @classmethod
     def fit(
-        cls, values: np.ndarray, y: np.ndarray, options: dict[str, Any], *, gaps: bool
+        cls,
+        values: np.ndarray,
+        y: np.ndarray,
+        options: dict[str, Any],
+        *,
+        gaps: bool,
+        constants: bool = False,
     ) -> Columns:
-        """Fit on a table (N, D); `gaps` says whether values may be missing."""
+        """Fit on a table (N, D); `gaps` says whether values may be missing.
+
+        With `constants` columns are kept that have but one value.
+        """
         from sklearn.impute import SimpleImputer
         from sklearn.preprocessing import StandardScaler
 
         # A column that is empty or constant in the training rows says nothing: drop it here, so
         # that neither the imputer nor the F test meets it.
-        keep = np.flatnonzero(_varies(values))
+        keep = np.flatnonzero(np.isfinite(values).any(axis=0) if constants else _varies(values))
         median, mean, scale = np.zeros(len(keep)), np.zeros(len(keep)), np.ones(len(keep))
         if not len(keep):  # nodes, or links, may have no features of their own
             return cls(keep, median, mean, scale, keep)
@@ -99,15 +108,25 @@ class Preprocess:
 
     @classmethod
     def fit(
-        cls, X: Shaped, y: np.ndarray, options: dict[str, Any], takes: Sequence[str] = ()
+        cls,
+        X: Shaped,
+        y: np.ndarray,
+        options: dict[str, Any],
+        takes: Sequence[str] = (),
+        *,
+        constants: bool = False,
     ) -> Preprocess:
-        """Fit on training rows for a model that `takes` these shapes; `y` is for the selection."""
+        """Fit on training rows for a model that `takes` these shapes; `y` is for the selection.
+
+        `constants`: whether the model reads columns that do not vary.
+        """
         options = complete_options(options, DEFAULTS, "preprocess")
         if options["select"] and shape_of(X) not in ("vectors", "table"):
             raise DataError(f"`preprocess: select` is for tables, not for {shape_of(X)}")
         gaps = shape_of(X) != "tokens"
         whole = shape_of(X) == "table" and "table" in takes
-        columns = [Columns.fit(table, y, options, gaps=gaps) for table in tables(X)]
+        kept = {"gaps": gaps, "constants": constants}
+        columns = [Columns.fit(table, y, options, **kept) for table in tables(X)]
         fitted = cls(columns, whole=whole)
         if not any(len(table.keep) for table in fitted.tables):
             raise DataError(

@@ -66,6 +66,9 @@ class Estimator(ABC):
     """What it can answer with."""
     scaled: ClassVar[bool] = True
     """Whether its numbers are standardised first, where a task does not say."""
+    constants: ClassVar[bool] = False
+    """Whether it also reads columns of which all training rows have one value, and who has another.
+    """
     answers: ClassVar[tuple[Unit, ...]] = ("sample",)
     """What it can answer for; a model of samples sees residues as rows (`fitted`)."""
     tells: ClassVar[bool] = False

@@ -132,6 +132,38 @@ def _inverse(matrix: np.ndarray, strength: float) -> np.ndarray:
     return below + np.tril(below, -1).T
 
 
+def variance_weights(errors: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """How much each row should count, (N,) with mean 1, by its left-out `errors (N, T)`.
+
+    The variance of an error is taken for c0 + c1 / counts, both 0 or more, fitted to the squares by
+    least squares (moments); the largest 2 % of these are cut, so that no single row says it. What
+    more reads do not take away is c0, so that rows of many count hardly more than those of some.
+    """
+    from scipy.optimize import nnls
+
+    squares = (errors**2).mean(axis=1)
+    squares = np.minimum(squares, np.quantile(squares, 0.98))
+    columns = np.column_stack([np.ones(len(counts)), 1 / counts])
+    variance = columns @ nnls(columns, squares.astype(np.float64))[0]
+    weight = 1 / variance if variance.min() > 0 else np.ones(len(counts))
+    return weight / weight.mean()
+
+
+def effective_rows(weight: np.ndarray) -> float:
+    """So many rows of equal weight say as much as these (Kish 1965)."""
+    return float(weight.sum() ** 2 / (weight**2).sum())
+
+
+def missed(compared: np.ndarray, marks: np.ndarray, exact: np.ndarray) -> float:
+    """What the kernel of landmarks lacks, as a share of the exact one (Frobenius norms).
+
+    `compared (S, M)` are some rows against the landmarks, `marks (M, M)` these against each other,
+    `exact (S, S)` the rows against each other.
+    """
+    inverse = np.linalg.pinv(marks.astype(np.float64), rcond=1e-6, hermitian=True)
+    return float(np.linalg.norm(exact - compared @ inverse @ compared.T) / np.linalg.norm(exact))
+
+
 def logistic_weights(columns: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Logistic regression on standardised `columns (N, F)`, as weights of plain ones, (F + 1,).
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 
@@ -36,7 +36,7 @@ BLOCK = 2_000  # rows that are compared at once
 class Model(Estimator):
     """Kernel ridge for values; for classes and labels logistic regressions on left-out answers."""
 
-    takes = ("vectors", "tokens")
+    takes: ClassVar[tuple[str, ...]] = ("vectors", "tokens")
 
     class_weight: Literal["balanced"] | None = None
     """`balanced`: a rare class counts as much as a frequent one."""
@@ -55,11 +55,7 @@ class Model(Estimator):
         `groups (N,)` are left out together where a strength is chosen; `blocks (D,)` is the part
         of the features that each column of vectors is of.
         """
-        drawn = drawn_rows(len(X), self.seed)
-        own = np.asarray(y)[drawn]
-        if groups is None or len(np.unique(groups)) == 1:
-            groups = np.arange(len(X))
-        groups = groups[drawn]
+        drawn, groups = rows_and_groups(len(X), groups, self.seed)
         self.blocks = np.zeros(0, dtype=np.int64) if blocks is None else np.asarray(blocks)
         views = views_of(X[drawn], self.blocks)
         self.scales = [_scale(view) for view in views]
@@ -67,21 +63,46 @@ class Model(Estimator):
         self.widths = np.array([_median_distance(view, self.seed) for view in views])
         marks = landmarks(len(drawn), self.seed)
         self.rows = [view[marks] for view in views]
-        targets = target_matrix(own, self.output, self.n_outputs)
-        self.level = column_means(targets, 0.0)
-        # What is not known of a row is taken for the mean.
-        targets = np.where(np.isnan(targets), 0, targets - self.level)
-        fitted = ridges(np.vstack(list(self._kernels(views))), marks, targets, STRENGTHS)
-        least = np.inf
-        for ridge in fitted:
-            answers = ridge.left_out(groups)
-            loss, told = self._told(answers, own, targets, groups)
-            if loss < least:
-                least, self.coefficients, self.told = loss, ridge.coefficients, told
+        kernel = np.vstack(list(self._kernels(views)))
+        _, self.coefficients, self.told, _ = self._best(kernel, marks, np.asarray(y)[drawn], groups)
         return self
 
+    def _best(
+        self,
+        kernel: np.ndarray,
+        marks: np.ndarray,
+        y: np.ndarray,
+        groups: np.ndarray,
+        weight: np.ndarray | None = None,
+    ) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
+        """The strength of the least loss: this, coefficients, what turns answers into the model's.
+
+        Last its left-out answers less the targets, (N, T). `kernel (N, L)` compares the rows with
+        those of them that are `marks (L,)`. Rows count by `weight (N,)`: a ridge on rows and
+        targets times its root.
+        """
+        targets = target_matrix(y, self.output, self.n_outputs)
+        self.level = column_means(targets, 0.0, weight)
+        # What is not known of a row is taken for the mean.
+        targets = np.where(np.isnan(targets), 0, targets - self.level)
+        root = np.ones((len(y), 1), np.float32)
+        if weight is not None:
+            root = np.sqrt(weight, dtype=np.float32)[:, None]
+            kernel = kernel * (root * root[marks].T).astype(kernel.dtype)
+        found = []
+        for ridge in ridges(kernel, marks, targets * root, STRENGTHS):
+            answers = ridge.left_out(groups) / root
+            loss, told = self._told(answers, y, targets, groups, weight)
+            found.append((loss, root[marks] * ridge.coefficients, told, answers - targets))
+        return min(found, key=lambda each: each[0])
+
     def _told(
-        self, answers: np.ndarray, y: np.ndarray, targets: np.ndarray, groups: np.ndarray
+        self,
+        answers: np.ndarray,
+        y: np.ndarray,
+        targets: np.ndarray,
+        groups: np.ndarray,
+        weight: np.ndarray | None,
     ) -> tuple[float, np.ndarray]:
         """The loss of left-out answers (N, T), and what turns them into the model's, (T + 1, T).
 
@@ -91,7 +112,8 @@ class Model(Estimator):
         if self.classes:
             return self._told_classes(answers, y, groups)
         if not self.labels:
-            return float(np.mean((answers - targets) ** 2)), np.vstack([np.eye(size), self.level])
+            error = np.average((answers - targets) ** 2, axis=0, weights=weight).mean()
+            return float(error), np.vstack([np.eye(size), self.level])
         columns = [self._told_label(answers[:, label], y[:, label]) for label in range(size)]
         turned = np.vstack([np.diag([c[1] for c in columns]), [c[2] for c in columns]])
         return sum(c[0] for c in columns), turned
@@ -146,13 +168,16 @@ class Model(Estimator):
         """Probabilities or values, (N, n_outputs)."""
         from scipy.special import expit, softmax
 
-        views = self._standardised(views_of(X, self.blocks))
         none = np.zeros((0, self.coefficients.shape[1]))
-        answers = np.vstack([none, *(b @ self.coefficients for b in self._kernels(views))])
+        answers = np.vstack([none, *(block @ self.coefficients for block in self._compared(X))])
         decision = answers @ self.told[:-1] + self.told[-1]
         if self.labels:
             return expit(decision)
         return softmax(decision, axis=1) if self.classes else decision
+
+    def _compared(self, X: Shaped) -> Iterator[np.ndarray]:
+        """New rows against the landmarks, block by block: (M, L) each."""
+        return self._kernels(self._standardised(views_of(X, self.blocks)))
 
     def _standardised(self, views: list[np.ndarray]) -> list[np.ndarray]:
         return [
@@ -181,6 +206,16 @@ class Model(Estimator):
         self.rows = [arrays.pop(f"rows.{i}") for i in views]
         self.scales = [tuple(arrays.pop(f"scale.{i}")) for i in views]
         vars(self).update(arrays)
+
+
+def rows_and_groups(
+    rows: int, groups: np.ndarray | None, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The training rows that are learnt from, and what of them is left out together."""
+    drawn = drawn_rows(rows, seed)
+    if groups is None or len(np.unique(groups)) == 1:
+        groups = np.arange(rows)
+    return drawn, groups[drawn]
 
 
 def _folds(y: np.ndarray, groups: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:

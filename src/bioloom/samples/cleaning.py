@@ -84,8 +84,10 @@ def sequence_rules(
     }
 
 
-def merge_copies(samples: pd.DataFrame, usable: np.ndarray) -> pd.DataFrame:
-    """The same rows with the label and weight of all usable copies of their `sequence` together.
+def merge_copies(
+    samples: pd.DataFrame, usable: np.ndarray, same: Sequence[str] = ("sequence",)
+) -> pd.DataFrame:
+    """The same rows with the label and weight of all usable copies together: alike in `same`.
 
     The label is the mean by `sample_weight`, where there is one, and the weight the sum. A copy
     can then be dropped. `usable (N,)` are the rows that have a label and may be used.
@@ -93,7 +95,7 @@ def merge_copies(samples: pd.DataFrame, usable: np.ndarray) -> pd.DataFrame:
     weight = samples.get("sample_weight", pd.Series(1.0, index=samples.index)).where(usable, 0.0)
     values = weight * samples["label"].where(usable, 0.0)
     copies = pd.DataFrame({"value": values, "weight": weight}).groupby(
-        samples["sequence"], dropna=False
+        [samples[name] for name in same], dropna=False
     )
     total = copies.transform("sum")
     merged = samples.assign(label=samples["label"].mask(usable, total["value"] / total["weight"]))

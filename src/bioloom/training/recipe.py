@@ -62,7 +62,8 @@ def prepare(recipe: Recipe, kind: Kind, X: Shaped, y: Shaped) -> Preprocess:
     """The preprocessing fitted on these training rows."""
     labels = end_to_end(y)
     by = labels if kind.as_number is None else kind.as_number(labels)
-    return Preprocess.fit(X, by, recipe.preprocess, recipe.takes)
+    model = get_model(recipe.model)
+    return Preprocess.fit(X, by, recipe.preprocess, model.takes, constants=model.constants)
 
 
 def beside(
