@@ -10,6 +10,7 @@ import pytest
 
 from bioloom.formats.events import DEATH
 from bioloom.formats.fhir import read_fhir
+from bioloom.privacy import names
 from tests.tiny_records import (
     LOINC,
     bundle,
@@ -365,6 +366,35 @@ def test_what_began_is_not_known_by_that(tmp_path):
     assert any("nothing tells since when it was known" in note for note in notes)
     found, _ = made(path, records | {"known_at_onset": True}, index, ("later",))
     assert found.loc["P"].tolist() == [1, 1, "1"]
+
+
+def test_what_tells_who_a_person_is_is_known_by_kind(tmp_path):
+    named = {
+        "name": [{"family": "Placeholder", "given": ["Jane", "T"], "use": "official"}],
+        "identifier": [{"system": "urn:mrn", "value": "TEST-00421"}],
+        "telecom": [{"system": "email", "value": "test1@example.org"}],
+        "address": [{"line": ["1 Example Street"], "city": "Anytown", "postalCode": "00000"}],
+        "contact": [
+            {
+                "name": {"family": "Specimen"},
+                "telecom": [{"value": "555-0100"}],
+                "relationship": [{"text": "Mother"}],
+            }
+        ],
+        "birthDate": "1950-02-03",
+        "extension": [{"url": "urn:x", "valueString": "of no kind"}],
+    }
+    link = [{"other": {"reference": "Patient/A"}, "type": "replaced-by"}]
+    old = patient("B", link=link, name=[{"text": "Jane Nobody"}, "odd"])
+    own = read_fhir(ndjson(tmp_path / "a.ndjson", patient("A", **named), old), "UTC").own
+    assert {*own} == {"A"}
+    assert {kind: sorted(t for k, t in own["A"] if k == kind) for kind, _ in own["A"]} == {
+        names.NAMES: ["Jane", "Jane Nobody", "Placeholder", "Specimen", "T"],
+        names.RECORDS: ["TEST-00421"],
+        names.PHONES: ["555-0100", "test1@example.org"],
+        names.PLACES: ["1 Example Street"],
+        names.DATES: ["1950-02-03"],
+    }
 
 
 def test_names_of_files_are_not_told(tmp_path):

@@ -17,6 +17,7 @@ from bioloom.features.extract import extract_features
 from bioloom.formats.pgs import read_score
 from bioloom.pipeline.check import task_mistakes
 from bioloom.pipeline.defaults import with_defaults
+from bioloom.privacy.actions import KEY
 from tests.toys import refused, write
 
 RISK = get_application("disease_risk")
@@ -112,6 +113,14 @@ def test_the_sum_counts_the_effect_allele_on_its_strand(tmp_path, vcf, score):
     assert "1 palindromes turned by frequency" in notes
     assert "Each person has at least 0.857 of the rows and 0.992 of the weight" in notes
     assert "1 missing genotypes are at the mean" in notes
+
+
+def test_genotypes_are_found_by_what_pseudonyms_stand_for(tmp_path, vcf, score, monkeypatch):
+    monkeypatch.setenv(KEY, "k" * 32)
+    coded = ingest(tmp_path, vcf, score, privacy={"id": "pseudonym"}).samples
+    assert coded["sample_id"].str.fullmatch("p[0-9a-f]{16}").all()
+    plain = ingest(tmp_path, vcf, score).samples
+    assert coded.filter(like="genetic.").equals(plain.filter(like="genetic."))
 
 
 def test_a_missing_genotype_may_add_nothing(tmp_path, vcf, score):

@@ -13,6 +13,7 @@ from bioloom.clinical.units import check_unit, read_conversions
 from bioloom.errors import DataError
 from bioloom.formats.event_table import COLUMNS
 from bioloom.options import Option, complete_options
+from bioloom.privacy.names import age_unit
 
 FORMATS = ("fhir", "meds", "omop", "table")
 NUMERIC = ("mean", "min", "max", "slope")
@@ -137,6 +138,11 @@ def features_of(records: Mapping[str, Any]) -> list[Column]:
         if options["take"] is None:
             raise DataError(f"`{place}` needs `take`", hint=f"one of {', '.join(TAKES)}, age")
         if options["take"] == "age":
+            if age_unit(str(name)) is None:
+                raise DataError(
+                    f"`{place}`: an age has to be called one, so that those over 89 are seen",
+                    hint="such as `age`, or `age_at_index`",
+                )
             columns.append(Column(str(name), {}, "age", "number"))
             continue
         start, end = None, pd.Timedelta(0)

@@ -32,6 +32,7 @@ from bioloom.formats.meds import read_meds
 from bioloom.formats.omop import read_omop
 from bioloom.formats.table import read_options, read_source
 from bioloom.formats.times import of_exact_day, read_column, zones_of
+from bioloom.privacy.identifiers import Finding, find_own
 from bioloom.privacy.small_cells import count_shown
 
 SOURCE = "index"
@@ -40,8 +41,10 @@ SOURCE = "index"
 
 def read_table_of_patients(
     files: Mapping[str, Path], options: Mapping[str, Any], roles: Collection[str]
-) -> tuple[pd.DataFrame, list[str]]:
-    """The table of patients that `records` declares, and notes on what was left out.
+) -> tuple[pd.DataFrame, list[str], list[Finding]]:
+    """The table of patients that `records` declares, notes on what was left out, and what tells.
+
+    The latter are columns that have what the records themselves say of who a person is.
 
     Outcomes that no role of `columns` names (`roles`) are left out, so that new data may have the
     same declaration. The rows of the table are numbered from 1. Raises DataError for a declaration
@@ -86,7 +89,8 @@ def read_table_of_patients(
         notes.append(f"{count_shown(len(gone))} patients had an outcome before the index: left out")
     notes += _told(pd.concat(told)) + _unnamed(records, [*features, *outcomes], said["index"])
     table = table[~table.index.isin(gone)].rename_axis(PATIENT).reset_index()
-    return table.set_axis(pd.RangeIndex(1, len(table) + 1), axis=0), notes
+    table = table.set_axis(pd.RangeIndex(1, len(table) + 1), axis=0)
+    return table, notes, find_own(table, table[PATIENT], records.own)
 
 
 def read_records(path: Path, said: Mapping[str, Any], options: Mapping[str, Any]) -> Records:

@@ -22,6 +22,7 @@ from bioloom.formats.intervals import read_windows
 from bioloom.formats.pgs import Score, read_score
 from bioloom.formats.vcf import opened, samples_of
 from bioloom.options import Option
+from bioloom.privacy.actions import pseudonyms
 from bioloom.privacy.small_cells import count_shown
 from bioloom.variants.polygenic import Scorer, Sums
 from bioloom.variants.reference import Reference
@@ -64,10 +65,15 @@ ROUNDING = 1e-9
 
 
 def read_genetic_score(
-    files: Mapping[str, Path], patients: pd.Series, options: Mapping[str, Any]
+    files: Mapping[str, Path],
+    patients: pd.Series,
+    options: Mapping[str, Any],
+    *,
+    coded: bool = False,
 ) -> tuple[pd.DataFrame, list[str]]:
     """The column `genetic.<pgs_id>` of the rows' patients, empty where one has no genotypes.
 
+    The `patients` may be `coded`, as pseudonyms of what the genotypes call them.
     And notes on what was used and left out, in counts. DataError for positions of another build,
     and where a person has less than `min_match` of the score's rows, or of its weight.
     """
@@ -80,7 +86,8 @@ def read_genetic_score(
     vcfs = _vcfs(files["genotypes"])
     people = {file: samples_of(file) for file in vcfs}
     names = sorted({name for own in people.values() for name in own})
-    found = places(patients, pd.Index(names, dtype="str"))
+    ids = pseudonyms(pd.Series(names, dtype="str")) if coded else names
+    found = places(patients, pd.Index(ids, dtype="str"))
     wanted = np.unique(found[found >= 0])
     if not len(wanted):
         raise DataError(
