@@ -48,10 +48,14 @@ def risk_calibration(table: pd.DataFrame) -> Figure:
             ax.plot(rows["predicted"], rows["observed"], "o-", label=f"by {horizon:g}", **style)
         end = min(1.0, 1.1 * table[["predicted", "high"]].max().max())
         ax.set(xlim=(0, end), ylim=(0, end), aspect="equal")
-        ax.set(xlabel="Predicted risk", ylabel="Observed risk (1 - Kaplan-Meier)")
+        ax.set(xlabel="Predicted risk", ylabel="Observed risk")
         legend(ax, loc="upper left")
 
-    caption = "Fifths of the test rows by predicted risk; lines are 95 % intervals."
+    caption = (
+        "Fifths of the test rows by predicted risk; lines are 95 % intervals. Observed is 1 - "
+        "Kaplan-Meier, or where events compete the share to whom the event happened first "
+        "(Aalen-Johansen)."
+    )
     return Figure(draw_svg(draw, SMALL), "Calibration at horizons", caption)
 
 
@@ -68,8 +72,8 @@ def cumulative_incidence(table: pd.DataFrame) -> Figure:
         legend(ax, loc="upper left")
 
     caption = (
-        "Aalen-Johansen of all test rows. Dashed is 1 - Kaplan-Meier, which takes who had the "
-        "other event as if it could still happen to them: predicted risks are of this kind."
+        "Aalen-Johansen of all test rows: predicted risks are of this kind. Dashed is 1 - "
+        "Kaplan-Meier, which takes who had the other event as if it could still happen to them."
     )
     return Figure(draw_svg(draw, (BARS, SMALL[1])), "Competing events", caption)
 
