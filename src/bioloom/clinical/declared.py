@@ -25,6 +25,8 @@ REFUSE, LEAVE_OUT = "refuse", "leave_out"
 KEEP, DROP = "keep", "drop"
 LAST_EVENT, COMPLETE = "last_event", "complete"
 ALL = "all"
+EACH = "all"
+"""Of index events: each is a row."""
 
 _VALUE: dict[str, Any] = {
     "codes": Option(
@@ -64,7 +66,11 @@ OUTCOME: dict[str, Any] = _VALUE | {
 }
 INDEX: dict[str, Any] = {
     "codes": Option(None, about="of the event from which on is predicted"),
-    "take": Option("first", choices=("first", "last"), about="which such event of a patient"),
+    "take": Option(
+        "first",
+        choices=("first", "last", EACH),
+        about="which such event of a patient; `all` makes a row of each",
+    ),
     "patient": Option(None, type=str, about="column of the source `index`"),
     "time": Option(None, type=str, about="column of the source `index`"),
     "site": Option(None, type=str, about="column of the source `index`, by which `time_zone` goes"),

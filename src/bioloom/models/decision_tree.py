@@ -283,11 +283,11 @@ class Model(Estimator):
                 for below, at_most in ((tree.left[node], True), (tree.right[node], False)):
                     told = in_words([(*split, at_most)], self.names).removeprefix("if ")
                     above[int(below)] = int(node), told
-            for node, (parent, told) in sorted(above.items()):
-                ends = tree.column[node] < 0
-                effect = self._effect(float(tree.value[node])) if ends else np.nan
-                share = float(tree.share[node])
-                rows.append((k, node, parent, told, effect, share, len(self.grown)))
+            for one, (parent, told) in sorted(above.items()):
+                ends = tree.column[one] < 0
+                effect = self._effect(float(tree.value[one])) if ends else np.nan
+                share = float(tree.share[one])
+                rows.append((k, one, parent, told, effect, share, len(self.grown)))
         names = ["answer", "node", "parent", "condition", "effect", "share", "trees"]
         return pd.DataFrame(rows, columns=names)
 

@@ -226,10 +226,10 @@ def tree(table: pd.DataFrame, moved: str) -> Figure:
     conditions are drawn, with how many lie below.
     """
     below: dict[int, list[int]] = {}
-    for row in table.itertuples():
-        below.setdefault(int(row.parent), []).append(int(row.node))
-    nodes = table.set_index("node")
-    rules = {node: _rules_below(node, below) for node in nodes.index}
+    for node, parent in zip(table["node"].tolist(), table["parent"].tolist(), strict=True):
+        below.setdefault(parent, []).append(node)
+    nodes = table.set_index("node").to_dict("index")
+    rules = {node: _rules_below(node, below) for node in table["node"].tolist()}
     depth, shown = 0, [0]
     while True:
         next_ = [one for node in shown for one in below.get(node, [node])]
@@ -244,16 +244,16 @@ def tree(table: pd.DataFrame, moved: str) -> Figure:
             for child in [one for one in below.get(node, []) if one in place]:
                 end = place[child]
                 ax.plot([x, x, end[0]], [y, end[1], end[1]], color=LINE, linewidth=1.2)
-                told = str(nodes.loc[child, "condition"])
+                told = str(nodes[child]["condition"])
                 if len(told) > MOST_LETTERS:  # a cut stands at the end
                     told = f"{told[:15]}…{told[16 - MOST_LETTERS :]}"
                 ax.text(x + 0.04, end[1] + 0.08, told, ha="left", va="bottom", fontsize=8)
-        for end in shown:
-            x, y = place[end]
-            share, effect = nodes.loc[end, "share"], nodes.loc[end, "effect"]
-            told = f"{rules[end]} rules" if end in below else f"{effect:.3g}"
+        for node in shown:
+            x, y = place[node]
+            told = f"{rules[node]} rules" if node in below else f"{nodes[node]['effect']:.3g}"
             ax.text(x + 0.06, y, told, va="center", fontsize=9, color=ACCENT)
-            ax.text(x + 0.45, y, f"{share:.0%}", va="center", fontsize=8, color=MUTED)
+            share = f"{nodes[node]['share']:.0%}"
+            ax.text(x + 0.45, y, share, va="center", fontsize=8, color=MUTED)
         ax.set(xlim=(-0.05, depth + 0.8), ylim=(0.7 - len(shown), 0.7))
         ax.set_axis_off()
 
