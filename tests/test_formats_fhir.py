@@ -368,6 +368,43 @@ def test_what_began_is_not_known_by_that(tmp_path):
     assert found.loc["P"].tolist() == [1, 1, "1"]
 
 
+def test_the_dose_of_a_drug_is_the_value_of_its_event(tmp_path):
+    def order(name: str, *doses: dict, **more) -> dict:
+        rates = [{"doseAndRate": [{"doseQuantity": dose} for dose in doses]}]
+        return {
+            **{"resourceType": "MedicationRequest", "id": name, "status": "active"},
+            **{"intent": "order", "authoredOn": f"2022-05-0{name}T08:00:00Z"},
+            "subject": {"reference": "Patient/P"},
+            "medicationCodeableConcept": concept("urn:atc|A10BA02"),
+            "dosageInstruction": rates,
+            **more,
+        }
+
+    drug = {"medicationCodeableConcept": concept("urn:atc|C07AB02"), "dateAsserted": "2022-05-01"}
+    told = {
+        **{"resourceType": "MedicationStatement", "id": "s", "status": "active", **drug},
+        "subject": {"reference": "Patient/P"},
+        "effectiveDateTime": "2022-05-01",
+        "dosage": [{"doseAndRate": [{"doseQuantity": quantity(47.5, "mg")}]}],
+    }
+    path = ndjson(
+        tmp_path / "a.ndjson",
+        patient("P"),
+        order("1", quantity(500, "mg")),
+        order("2", quantity(1, "g"), quantity(500, "mg")),  # by turns: none of both
+        order("3", dosageInstruction=[{"text": "as told"}]),
+        order("4", {"unit": "mg"}),
+        told,
+    )
+    read = read_fhir(path, "UTC").events.sort_values("time")
+    orders = read[read["code"] == "urn:atc|A10BA02"]
+    assert orders["value"].fillna(-1).tolist() == [500, -1, -1, -1]
+    assert orders["unit"].iloc[0] == "mg"
+    assert read.loc[read["code"] == "urn:atc|C07AB02", ["value", "unit"]].to_numpy().tolist() == [
+        [47.5, "mg"]
+    ]
+
+
 def test_what_tells_who_a_person_is_is_known_by_kind(tmp_path):
     named = {
         "name": [{"family": "Placeholder", "given": ["Jane", "T"], "use": "official"}],
