@@ -16,6 +16,7 @@ from bioloom.fitted import Fitted
 from bioloom.formats.vcf import read_calls
 from bioloom.pipeline.check import task_mistakes
 from bioloom.predictions.predict import predict
+from bioloom.privacy.actions import KEY
 from bioloom.samples import VARIANT
 from bioloom.samples.variants import FOUND, PEER
 from bioloom.variants.compare import compare
@@ -120,6 +121,29 @@ def test_the_name_of_a_sheet_wins_with_a_word(tmp_path):
         ),
         "samples S 1, S2",
     )
+
+
+@pytest.mark.slow
+def test_a_name_of_a_person_in_a_header_is_in_no_result(tmp_path, monkeypatch):
+    reads = tagged(reads_over(LETTERS, [snp(300)], 300, 12, "a"), "g")
+    path = grouped(tmp_path / "x.bam", reads, {"g": "PLACEHOLDER^JANE"})
+    message = refused(lambda: ingest(tmp_path, path), "Names of samples may identify persons")
+    assert "JANE" not in message
+    monkeypatch.setenv(KEY, "k" * 32)
+    options = {"privacy": {"sample": "pseudonym"}}
+    files = {"reads": path, "reference": tmp_path / "reference.fa"}
+    told = truth(tmp_path, [line(snp(300), "1/1")], "PLACEHOLDER^JANE")
+    made = application.ingest(files | {"truth": told}, options)
+    assert made.samples[f"{VARIANT}person"].str.fullmatch("p[0-9a-f]{16}").all()
+    assert made.samples["label"].tolist() == ["1/1"]
+    assert "JANE" not in f"{made.samples.to_csv()}{made.notes}"
+    application.write(made.samples.iloc[:0], pd.DataFrame(), files, tmp_path, options)
+    with pysam.VariantFile(str(tmp_path / "variants.vcf.gz")) as variants:
+        assert [*variants.header.samples] == made.samples[f"{VARIANT}person"].unique().tolist()
+    # A sheet names the sample; what the header calls it is not told either.
+    sheet = write(tmp_path / "sheet.csv", f"sample,bam\n007,{path}\n")
+    made = application.ingest(files | {"reads": sheet}, {})
+    assert any("007 is called a name not shown in" in note for note in made.notes)
 
 
 def truth(folder: Path, lines: list[str], name: str = "me") -> Path:

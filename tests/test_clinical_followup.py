@@ -17,7 +17,7 @@ from bioloom.formats.events import event_table
 from bioloom.formats.times import instants
 from bioloom.options import complete_options
 from tests.tiny_records import csv, made, meds
-from tests.toys import refused
+from tests.toys import refused, write
 
 ROLES = ("ill", "ill_days", "dead", "dead_days", "arm")
 
@@ -227,6 +227,67 @@ def test_records_that_are_open_follow_nobody_for_ever(tmp_path):
     rows = ["A,ADM,2021-01-01T10:00:00", "A,STAY,9999-12-31", "B,ADM,2021-01-01T10:00:00"]
     found, _ = table(tmp_path, *rows, "B,STAY,2021-02-01", mi=MI | {"followed": "last_event"})
     assert found["mi"].fillna("?").tolist() == ["?", "0"]
+
+
+STAYS = """\
+who,what,at,value
+a,admitted,2020-01-01T08:00Z,
+a,crp,2020-01-02T08:00Z,5
+a,admitted,2020-01-20T08:00Z,
+a,admitted,2020-06-01T08:00Z,
+b,crp,2020-01-31T08:00Z,9
+b,admitted,2020-02-01T08:00Z,
+b,admitted,2020-02-01T08:00Z,
+c,crp,2020-02-01T08:00Z,7
+"""
+EACH_STAY = {
+    "format": "table",
+    "columns": {"patient": "who", "code": "what", "time": "at", "value": "value"},
+    "index": {"codes": ["admitted"], "take": "all"},
+    "window": "365 d",
+    "features": {
+        "crp": {"codes": ["crp"], "take": "last", "unit": "1"},
+        "before": {"codes": ["admitted"], "take": "count"},
+    },
+    "outcomes": {"again": {"codes": ["admitted"], "within": "30 d", "followed": "complete"}},
+}
+
+
+def test_each_index_event_is_a_row_with_what_was_known_before_it(tmp_path):
+    path = write(tmp_path / "stays.csv", STAYS)
+    outcome = EACH_STAY["outcomes"]["again"] | {"prevalent": "keep"}
+    said = EACH_STAY | {"outcomes": {"again": outcome}}
+    table, notes = made(path, said, roles=("again",))
+    assert table.index.tolist() == ["a", "a", "a", "b"]
+    assert table["before"].tolist() == [0, 1, 2, 0]
+    assert table["crp"].isna().tolist() == [True, False, False, False]
+    assert table["crp"].tolist()[1:] == [5, 5, 9]
+    assert table["again"].tolist() == ["1", "0", "0", "0"]
+    assert "fewer than 5 index events of fewer than 5 patients are rows" in notes
+    # Each row alone is what the first or last index gives.
+    for take, rows in {"first": [0, 3], "last": [2, 3]}.items():
+        one = said | {"index": {"codes": ["admitted"], "take": take}}
+        alone, _ = made(path, one, roles=("again",))
+        pd.testing.assert_frame_equal(alone, table.iloc[rows])
+
+
+def test_rows_of_a_patient_with_several_index_events_are_of_one_group(tmp_path):
+    path = write(tmp_path / "stays.csv", STAYS)
+    index = write(
+        tmp_path / "index.csv", "who,at,stay\na,2020-01-20,s1\na,2020-06-01,s2\nb,2020-02-02,s3\n"
+    )
+    said = {"patient": "who", "time": "at", "keep": ["stay"], "take": "all"}
+    records = EACH_STAY | {"index": said, "outcomes": {}, "time_zone": "UTC"}
+    options = {"columns": {"id": "stay", "patient": "patient"}, "records": records}
+    files = {"clinical": path, "index": index}
+    samples = get_application("disease_diagnosis").ingest(files, options).samples
+    assert samples["sample_id"].tolist() == ["s1", "s2", "s3"]
+    assert samples["group"].tolist() == ["a", "a", "b"]
+    first = options | {"records": records | {"index": said | {"take": "first"}}}
+    read = get_application("disease_diagnosis").ingest
+    refused(lambda: read(files, first), "more than once.*`take: all` makes a row of each")
+    write(index, "who,at,stay\na,2020-01-20,s1\na,2020-01-20,s2\n")
+    refused(lambda: read(files, options), "An index that is there twice.*row 3")
 
 
 def test_the_index_itself_is_no_outcome_and_a_second_one_is(tmp_path):

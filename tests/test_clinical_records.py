@@ -10,13 +10,14 @@ import pandas as pd
 import pytest
 import yaml
 
+from bioloom.application import get_application
 from bioloom.clinical import windows
 from bioloom.clinical.declared import RECORDS, Column, features_of, outcomes_of
 from bioloom.formats.events import event_table
 from bioloom.formats.omop import read_omop
 from bioloom.options import complete_options
 from bioloom.pipeline.check import task_mistakes
-from tests.tiny_records import csv, made, meds
+from tests.tiny_records import LOINC, csv, made, meds, ndjson, observation, patient
 from tests.toys import refused
 
 ZONES = {"Kita": "Asia/Tokyo", "Ouest": "America/New_York", "Mitte": "Europe/London"}
@@ -326,6 +327,55 @@ def test_omop_is_a_folder_with_persons(model, tmp_path):
 
 HOUR = 3600 * 10**6
 TAKES = ("first", "last", "mean", "min", "max", "count", "any", "slope")
+
+
+def of_named_persons(folder: Path, note: str, ids: str) -> Path:
+    """Patients who are called Jane0 ... with an admission and a note each."""
+    rows = list[dict]()
+    for i in range(10):
+        who = ids.format(i=i)
+        name = [{"family": f"Sample{i}", "given": [f"Jane{i}x"]}]
+        rows.append(patient(who, name=name, identifier=[{"value": f"H-{i:04}"}]))
+        time = "2022-03-01T09:00:00Z"
+        rows.append(observation(f"a{i}", who, "admission", time, valueString="yes"))
+        noted = f"2022-02-{i + 1:02}T09:00:00Z"
+        text = {"valueString": note.format(i=i, other=(i + 1) % 10)}
+        rows.append(observation(f"n{i}", who, "note", noted, **text))
+    return ndjson(folder / "all.ndjson", *rows)
+
+
+NOTED = {
+    "format": "fhir",
+    "time_zone": "UTC",
+    "index": {"codes": [f"{LOINC}|admission"]},
+    "window": "90 d",
+    "features": {"finding": {"codes": [f"{LOINC}|note"], "take": "last"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("note", "ids", "told"),
+    [
+        ("seen, Jane{i}x", "t{i}", ["finding: names, 10 rows"]),
+        ("see H{i:04}", "t{i}", ["finding: record numbers, 10 rows"]),
+        ("stable", "sample{i}", ["patient: names, 10 rows"]),
+        ("stable", "H-{i:04}", ["patient: record numbers, 10 rows"]),
+        ("stable, as Jane{other}x", "t{i}", []),  # another person's name is not known here
+    ],
+)
+def test_what_records_tell_of_a_person_stands_in_no_column(tmp_path, note, ids, told):
+    path = of_named_persons(tmp_path, note, ids)
+    options = {"columns": {"id": "patient"}, "records": NOTED}
+    chosen = get_application("disease_diagnosis")
+    if not told:
+        assert len(chosen.ingest({"clinical": path}, options).samples) == 10
+        return
+    message = refused(lambda: chosen.ingest({"clinical": path}, options), "nothing was written")
+    assert [line for line in told if f"\n  {line} (the records tell it" not in message] == []
+    assert "Jane" not in message
+    column = told[0].split(":")[0]
+    kept = options | {"not_identifiers": [column]}
+    assert len(chosen.ingest({"clinical": path}, kept).samples) == 10
 
 
 def test_columns_are_those_of_a_loop_over_events():

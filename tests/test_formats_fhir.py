@@ -10,6 +10,7 @@ import pytest
 
 from bioloom.formats.events import DEATH
 from bioloom.formats.fhir import read_fhir
+from bioloom.privacy import names
 from tests.tiny_records import (
     LOINC,
     bundle,
@@ -365,6 +366,72 @@ def test_what_began_is_not_known_by_that(tmp_path):
     assert any("nothing tells since when it was known" in note for note in notes)
     found, _ = made(path, records | {"known_at_onset": True}, index, ("later",))
     assert found.loc["P"].tolist() == [1, 1, "1"]
+
+
+def test_the_dose_of_a_drug_is_the_value_of_its_event(tmp_path):
+    def order(name: str, *doses: dict, **more) -> dict:
+        rates = [{"doseAndRate": [{"doseQuantity": dose} for dose in doses]}]
+        return {
+            **{"resourceType": "MedicationRequest", "id": name, "status": "active"},
+            **{"intent": "order", "authoredOn": f"2022-05-0{name}T08:00:00Z"},
+            "subject": {"reference": "Patient/P"},
+            "medicationCodeableConcept": concept("urn:atc|A10BA02"),
+            "dosageInstruction": rates,
+            **more,
+        }
+
+    drug = {"medicationCodeableConcept": concept("urn:atc|C07AB02"), "dateAsserted": "2022-05-01"}
+    told = {
+        **{"resourceType": "MedicationStatement", "id": "s", "status": "active", **drug},
+        "subject": {"reference": "Patient/P"},
+        "effectiveDateTime": "2022-05-01",
+        "dosage": [{"doseAndRate": [{"doseQuantity": quantity(47.5, "mg")}]}],
+    }
+    path = ndjson(
+        tmp_path / "a.ndjson",
+        patient("P"),
+        order("1", quantity(500, "mg")),
+        order("2", quantity(1, "g"), quantity(500, "mg")),  # by turns: none of both
+        order("3", dosageInstruction=[{"text": "as told"}]),
+        order("4", {"unit": "mg"}),
+        told,
+    )
+    read = read_fhir(path, "UTC").events.sort_values("time")
+    orders = read[read["code"] == "urn:atc|A10BA02"]
+    assert orders["value"].fillna(-1).tolist() == [500, -1, -1, -1]
+    assert orders["unit"].iloc[0] == "mg"
+    assert read.loc[read["code"] == "urn:atc|C07AB02", ["value", "unit"]].to_numpy().tolist() == [
+        [47.5, "mg"]
+    ]
+
+
+def test_what_tells_who_a_person_is_is_known_by_kind(tmp_path):
+    named = {
+        "name": [{"family": "Placeholder", "given": ["Jane", "T"], "use": "official"}],
+        "identifier": [{"system": "urn:mrn", "value": "TEST-00421"}],
+        "telecom": [{"system": "email", "value": "test1@example.org"}],
+        "address": [{"line": ["1 Example Street"], "city": "Anytown", "postalCode": "00000"}],
+        "contact": [
+            {
+                "name": {"family": "Specimen"},
+                "telecom": [{"value": "555-0100"}],
+                "relationship": [{"text": "Mother"}],
+            }
+        ],
+        "birthDate": "1950-02-03",
+        "extension": [{"url": "urn:x", "valueString": "of no kind"}],
+    }
+    link = [{"other": {"reference": "Patient/A"}, "type": "replaced-by"}]
+    old = patient("B", link=link, name=[{"text": "Jane Nobody"}, "odd"])
+    own = read_fhir(ndjson(tmp_path / "a.ndjson", patient("A", **named), old), "UTC").own
+    assert {*own} == {"A"}
+    assert {kind: sorted(t for k, t in own["A"] if k == kind) for kind, _ in own["A"]} == {
+        names.NAMES: ["Jane", "Jane Nobody", "Placeholder", "Specimen", "T"],
+        names.RECORDS: ["TEST-00421"],
+        names.PHONES: ["555-0100", "test1@example.org"],
+        names.PLACES: ["1 Example Street"],
+        names.DATES: ["1950-02-03"],
+    }
 
 
 def test_names_of_files_are_not_told(tmp_path):

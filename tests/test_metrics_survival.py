@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -11,6 +12,9 @@ from hypothesis import strategies as st
 from statsmodels.duration.hazard_regression import PHReg
 from statsmodels.duration.survfunc import SurvfuncRight
 
+from bioloom.evaluation.survival import incidence_interval, kaplan_meier_interval
+from bioloom.kinds import Labels
+from bioloom.kinds.survival import kind
 from bioloom.metrics import survival
 from bioloom.models._survival import RiskSets, partial_likelihood
 from bioloom.models.cox import Model as Cox
@@ -100,6 +104,57 @@ def test_competing_events_add_up_to_one_with_ties():
     assert shares[0, 2] == pytest.approx(float(at_2 + free_2 * Fraction(1, 6)))
     alone = 1 - survival.kaplan_meier(outcomes(time, cause == 1), when)
     assert (alone[3:] > shares[0, 3:]).all()  # which takes the others' deaths for censorings
+
+
+def two_causes(n: int, seed: int = 0) -> np.ndarray:
+    """Rows of two exponential causes and a censoring, in tied whole times."""
+    rng = np.random.default_rng(seed)
+    ends = np.ceil(rng.exponential([8.0, 12.0, 25.0], (n, 3)) * 2)
+    first = ends.argmin(axis=1)
+    y = outcomes(ends.min(axis=1), first == 0)
+    return np.column_stack([y, first == 1])
+
+
+def test_a_risk_among_competing_events_is_the_share_to_whom_it_happens_first():
+    """Of constant hazards a and b by t: a / (a + b) (1 - exp(-(a + b) t))."""
+    a, b, times = 0.3, 0.2, np.array([1.0, 2.5, 4.0])
+    hazard = np.vstack([a * times, 0 * times])
+    known = a / (a + b) * (1 - np.exp(-(a + b) * 4))
+    np.testing.assert_allclose(survival.incidence_of(hazard, b * times), [known, 0])
+    np.testing.assert_allclose(survival.incidence_of(hazard[:1], 0 * times), 1 - np.exp(-a * 4))
+
+
+def test_risks_of_kaplan_meier_are_those_of_aalen_and_johansen():
+    y = two_causes(2000)
+    cause = survival.cause_of(y)
+    times = np.unique(y[:, survival.TIME])[:40]
+    labels = Labels(kind, y, [f"{time:g}" for time in times], horizons=[6.0, 11.5, 20.0])
+    found = kind.calibrate(np.empty((0, 40)), y[:0], labels, y)
+    free = survival.kaplan_meier(y, times)[None]
+    risks = kind.answer(free, labels.outputs, found).filter(like="risk.").to_numpy()[0]
+    known = survival.aalen_johansen(y, cause, np.array([6.0, 11.5, 20.0]))[0]
+    np.testing.assert_allclose(risks[[0, 2]], known[[0, 2]], atol=0.004)
+    assert known[1] - 0.004 < risks[1]  # between two times, where the curve of steps is flat
+    alone = 1 - survival.kaplan_meier(y, np.array([20.0]))[0]
+    assert alone > risks[2] + 0.05
+    # Nothing competes: the risk is 1 - the curve.
+    plain = kind.calibrate(np.empty((0, 40)), y[:0], replace(labels, y=y[:, :3]), y[:, :3])
+    risks = kind.answer(free, labels.outputs, plain)["risk.20"]
+    np.testing.assert_allclose(risks, alone)
+
+
+def test_the_interval_of_an_incidence():
+    y = two_causes(150)
+    observed, low, high = incidence_interval(y, 10.0)
+    [known] = survival.aalen_johansen(y, survival.cause_of(y), np.array([10.0]))[0]
+    assert observed == pytest.approx(known)
+    rng = np.random.default_rng(1)
+    drawn = [incidence_interval(y[rng.integers(0, 150, 150)], 10.0)[0] for _ in range(400)]
+    assert (high - low) / 3.92 == pytest.approx(np.std(drawn), rel=0.15)
+    free, below, above = kaplan_meier_interval(y[:, :3], np.array([10.0]))
+    alone = incidence_interval(y[:, :3], 10.0)
+    assert alone == pytest.approx((1 - free[0], 1 - above[0], 1 - below[0]))
+    assert incidence_interval(y, 0.5)[:2] == (0, 0)
 
 
 rows = st.lists(st.tuples(st.integers(1, 9), st.booleans(), st.integers(0, 4)), min_size=2)

@@ -17,7 +17,7 @@ import pytest
 from bioloom.application import get_application
 from bioloom.clinical.table import RARE
 from bioloom.formats.table import read_table
-from bioloom.privacy import actions, dates, names
+from bioloom.privacy import actions, dates, names, samples
 from bioloom.privacy.identifiers import find
 from bioloom.samples import feature_columns
 from bioloom.samples.quality import quality
@@ -376,7 +376,7 @@ def test_a_pseudonym_needs_a_key_that_is_in_no_task_file(tmp_path, monkeypatch):
     for name in (actions.KEY, actions.KEY_FILE):
         monkeypatch.delenv(name, raising=False)
     options = {"privacy": DONE | {"person": "pseudonym", "mail": "pseudonym"}}
-    refused(lambda: read(tmp_path, **options), "key of pseudonyms is missing.*KEY_FILE")
+    refused(lambda: read(tmp_path, **options), "key of pseudonyms and shifts is missing.*KEY_FILE")
     monkeypatch.setenv(actions.KEY, "short")
     refused(lambda: read(tmp_path, **options), "too short")
     monkeypatch.setenv(actions.KEY, "k" * 32)
@@ -390,6 +390,68 @@ def test_a_pseudonym_needs_a_key_that_is_in_no_task_file(tmp_path, monkeypatch):
     pd.testing.assert_frame_equal(read(tmp_path, **options).samples, by_text)
     (tmp_path / "key").write_text("another" * 5)
     assert not read(tmp_path, **options).samples["group"].isin(by_text["group"]).any()
+
+
+def test_a_keyed_shift_moves_all_dates_of_a_patient_alike(tmp_path, monkeypatch):
+    monkeypatch.setenv(actions.KEY, "k" * 32)
+    options = {"privacy": DONE | {"seen": "keyed_shift", "born": "keyed_shift"}}
+    table = read(tmp_path, **options).samples
+    written = pd.to_datetime(pd.Series(["2020-01-10", "2020-03-10", "2021-12-31"]))
+    moved = (written - pd.Timestamp("1970-01-01")).dt.days - table["seen"]
+    assert moved[0] == moved[1] != moved[2]
+    assert moved.between(1, actions.MOST_SHIFTED).all()
+    born = (pd.Timestamp("1980-05-01") - pd.Timestamp("1970-01-01")).days
+    assert table["born"][2] == born - moved[2]
+    # Of another table the same patient is moved alike, of another key otherwise.
+    later = PERSONS.replace("2020-01-10", "2019-01-10")
+    assert read(tmp_path, later, **options).samples["seen"][0] == table["seen"][0] - 365
+    coded = read(tmp_path, privacy=options["privacy"] | {"person": "pseudonym"}).samples
+    assert coded["seen"].equals(table["seen"])
+    # Births before those of persons of 90 are those of one year.
+    assert table["born"][0] > (dates.date.today().year - 1970 - 90) * 365.25 - 367
+    monkeypatch.setenv(actions.KEY, "m" * 32)
+    assert read(tmp_path, **options).samples["seen"].tolist() != table["seen"].tolist()
+    monkeypatch.delenv(actions.KEY)
+    refused(lambda: read(tmp_path, **options), "key of pseudonyms and shifts is missing")
+
+
+OF_PERSONS = {
+    "PLACEHOLDER^JANE": names.NAMES,
+    "Mustermann_Erika": names.NAMES,
+    "Jane.Placeholder.2": names.NAMES,
+    "S1_1950-02-03": names.DATES,
+    "S1-19500203": names.DATES,
+    "test0001@example.org": names.EMAILS,
+    "000-12-3456": names.NATIONAL,
+    "MRN_00123456": names.RECORDS,
+}
+OF_NOBODY = (
+    "NA12878 HG002 S1 SAMN00012345 H_LS-E2-A14P Tumour_rep1 Wild_Type Control_A TCGA-02-0001-01C "
+    "20260101042 Jürgen 007 Patient_12 Case_Normal A_B CEPH1463 WT_KO fc1.L1 12345678"
+).split()
+
+
+def test_names_of_samples_are_told_one_by_one():
+    assert {name: samples.kind_of(name) for name in OF_PERSONS} == OF_PERSONS
+    assert [name for name in OF_NOBODY if samples.kind_of(name)] == []
+    assert samples.shown(["NA12878", "HG002"]) == "NA12878, HG002"
+    assert samples.shown(["NA12878", "PLACEHOLDER^JANE"]) == "2 names not shown"
+
+
+def test_names_of_samples_stop_until_the_task_says_what_is_done(monkeypatch):
+    known = ["PLACEHOLDER^JANE", "HG002"]
+    message = refused(lambda: samples.called(known, {}, []), r"names \(fewer than 5\).*pseudonym")
+    assert "JANE" not in message
+    monkeypatch.setenv(actions.KEY, "k" * 32)
+    codes, notes = samples.called(known, {"sample": "pseudonym"}, [])
+    assert all(re.fullmatch("p[0-9a-f]{16}", code) for code in codes.values())
+    assert notes == ["Privacy: pseudonym of fewer than 5 names of samples"]
+    kept, notes = samples.called(known, {}, ["sample"])
+    assert kept == {name: name for name in known}
+    assert notes[0].startswith("Privacy: names of samples are kept")
+    assert samples.called(["HG002"], {}, []) == ({"HG002": "HG002"}, [])
+    refused(lambda: samples.called(known, {"sample": "drop"}, []), "Unknown action 'drop'")
+    refused(lambda: samples.called(known, {"samples": "drop"}, []), "Unknown name 'samples'")
 
 
 def test_mistakes_in_actions_are_named(tmp_path):
@@ -488,7 +550,7 @@ def test_no_value_of_an_identifier_is_in_any_file_or_output(tmp_path, monkeypatc
     project.configure(**{f"{place}.identifiers": list(columns)})
     project.configure(**{f"{place}.privacy": {"patient": "pseudonym"}})
     without_key = project.snakemake("--cores", "1", check=False)
-    assert "key of pseudonyms is missing" in without_key
+    assert "key of pseudonyms and shifts is missing" in without_key
     monkeypatch.setenv(actions.KEY, key := "placeholder key of the tests")
     output = project.snakemake("--cores", "1")
     assert leaks(without_key + output) == []

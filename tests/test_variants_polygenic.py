@@ -17,6 +17,7 @@ from bioloom.features.extract import extract_features
 from bioloom.formats.pgs import read_score
 from bioloom.pipeline.check import task_mistakes
 from bioloom.pipeline.defaults import with_defaults
+from bioloom.privacy.actions import KEY
 from tests.toys import refused, write
 
 RISK = get_application("disease_risk")
@@ -83,7 +84,9 @@ def ingest(folder: Path, genotypes: Path, score: Path, people: str = "A B C", **
     )
     table.to_csv(folder / "people.csv", index=False)
     files = {"clinical": folder / "people.csv", "genotypes": genotypes, "score": score}
-    files |= {name: more.pop(name) for name in ("reference", "callable") if name in more}
+    files |= {
+        name: more.pop(name) for name in ("reference", "callable", "group_scores") if name in more
+    }
     return RISK.ingest(files, {"columns": {"id": "id", "label": "ill"}} | more)
 
 
@@ -112,6 +115,36 @@ def test_the_sum_counts_the_effect_allele_on_its_strand(tmp_path, vcf, score):
     assert "1 palindromes turned by frequency" in notes
     assert "Each person has at least 0.857 of the rows and 0.992 of the weight" in notes
     assert "1 missing genotypes are at the mean" in notes
+
+
+def test_genotypes_are_found_by_what_pseudonyms_stand_for(tmp_path, vcf, score, monkeypatch):
+    monkeypatch.setenv(KEY, "k" * 32)
+    coded = ingest(tmp_path, vcf, score, privacy={"id": "pseudonym"}).samples
+    assert coded["sample_id"].str.fullmatch("p[0-9a-f]{16}").all()
+    plain = ingest(tmp_path, vcf, score).samples
+    assert coded.filter(like="genetic.").equals(plain.filter(like="genetic."))
+
+
+def test_a_percentile_needs_a_group_that_is_named(tmp_path, vcf, score):
+    plain = sums(tmp_path, vcf, score)
+    known = sorted([min(plain) - 1] * 25 + [plain[1]] * 50 + [max(plain) + 1] * 25)
+    group = write(tmp_path / "sums.csv", "sum\n" + "".join(f"{value!r}\n" for value in known))
+    named = {"group_scores": group, "reference_group": "placeholder controls"}
+    raw = ingest(tmp_path, vcf, score, **named)
+    found = raw.samples["genetic.PGS000001_percentile"].to_numpy()
+    sides = [np.searchsorted(known, plain, side) for side in ("left", "right")]
+    np.testing.assert_allclose(found, np.mean(sides, axis=0))
+    assert found[1] == 50
+    assert any("among 100 persons: placeholder controls" in note for note in raw.notes)
+    assert not any("no reference group is named" in note for note in raw.notes)
+    for lacking in ({"group_scores": group}, {"reference_group": "placeholder controls"}):
+        refused(lambda lacking=lacking: ingest(tmp_path, vcf, score, **lacking), "needs both")
+    write(group, "sum\n" + "1000\n" * 100)
+    refused(lambda: ingest(tmp_path, vcf, score, **named), "No sum of a patient lies within")
+    write(group, "sum\n" + "1\n" * 99)
+    refused(lambda: ingest(tmp_path, vcf, score, **named), "99 persons is too small")
+    write(group, "sum,n\n1,1\n,2\n" + "1,1\n" * 99)
+    refused(lambda: ingest(tmp_path, vcf, score, **named), "without a sum.*row 3")
 
 
 def test_a_missing_genotype_may_add_nothing(tmp_path, vcf, score):

@@ -26,7 +26,7 @@ def made(
     """The table of patients of a declaration, by patient, and the notes."""
     files = {"clinical": clinical} | ({"index": index} if index else {})
     said = complete_options(records, RECORDS, "records")
-    table, notes = read_table_of_patients(files, {"records": said, "read": read or {}}, roles)
+    table, notes, _ = read_table_of_patients(files, {"records": said, "read": read or {}}, roles)
     return table.set_index("patient"), notes
 
 
@@ -55,7 +55,7 @@ def bundle(path: Path, *resources: dict[str, Any], base: str = "https://example.
     return path
 
 
-def patient(name: str, **more: Any) -> dict[str, Any]:
+def patient(name: str, /, **more: Any) -> dict[str, Any]:
     """A Patient."""
     return {"resourceType": "Patient", "id": name, **more}
 

@@ -13,7 +13,7 @@ from typing import Any
 from bioloom.application import Application
 from bioloom.clinical import labels, outcomes
 from bioloom.clinical import table as clinical
-from bioloom.options import complete_options
+from bioloom.options import column_names, complete_options
 from bioloom.samples import Raw, persons
 from bioloom.variants import genetic_score
 
@@ -27,7 +27,9 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     raw = clinical.read_patients(files, options, COLUMNS, outcomes.read_outcome)
     if not {*files} & {*genetic_score.SOURCES}:
         return raw
-    block, notes = genetic_score.read_genetic_score(files, persons(raw.samples), options)
+    coded = clinical.are_coded(options, column_names(options["columns"], COLUMNS))
+    people = persons(raw.samples)
+    block, notes = genetic_score.read_genetic_score(files, people, options, coded=coded)
     return Raw(raw.samples.join(block), [*raw.notes, *notes])
 
 

@@ -38,6 +38,8 @@ OPTIONS: dict[str, Any] = {
     "sample": Option(
         None, type=str, about="the sample's name, where the read groups do not say it"
     ),
+    "privacy": Option({}, about="`{sample: pseudonym}` where names of samples identify persons"),
+    "not_identifiers": Option([], about="`[sample]` where their names only look like it"),
     "ploidy": Option(2, choices=(1, 2), about="copies of each contig"),
     "haploid": Option([], about="contigs that there is one copy of"),
     "theta": Option(
@@ -82,9 +84,9 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     options = complete_options(options, OPTIONS, "datasets")
     reference = Reference(files["reference"])
     ploidy = _ploidy(options, reference)
-    sources = read_sources(files, options["sample"])
+    sources, told = read_sources(files, options)
     regions, notes = _looked_at(files, options, reference, sources)
-    notes = [source.note for source in sources if source.note] + notes
+    notes = told + notes
     people = open_people(sources, reference, ploidy, lambda reads: error_rates(reads, reference))
     theta = Theta(options["theta"], options["theta_indel"])
     # To learn from, each sample has its own candidates; to be compared, all have those of any.
@@ -214,8 +216,8 @@ def write(
     """variants.vcf.gz with its index: a column for each sample, also for one without a variant."""
     options = complete_options(options, OPTIONS, "datasets")
     reference = Reference(files["reference"])
-    sources = read_sources(files, options["sample"])
-    people = [name for source in sources for name in source.names]
+    sources, _ = read_sources(files, options)
+    people = [source.called[name] for source in sources for name in source.names]
     records = [] if samples.empty else list(vcf_records(samples, predictions, people))
     if options["gvcf"]:
         records += _blocks(files, options, reference, sources, records)

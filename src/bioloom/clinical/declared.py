@@ -13,6 +13,7 @@ from bioloom.clinical.units import check_unit, read_conversions
 from bioloom.errors import DataError
 from bioloom.formats.event_table import COLUMNS
 from bioloom.options import Option, complete_options
+from bioloom.privacy.names import age_unit
 
 FORMATS = ("fhir", "meds", "omop", "table")
 NUMERIC = ("mean", "min", "max", "slope")
@@ -24,6 +25,8 @@ REFUSE, LEAVE_OUT = "refuse", "leave_out"
 KEEP, DROP = "keep", "drop"
 LAST_EVENT, COMPLETE = "last_event", "complete"
 ALL = "all"
+EACH = "all"
+"""Of index events: each is a row."""
 
 _VALUE: dict[str, Any] = {
     "codes": Option(
@@ -63,7 +66,11 @@ OUTCOME: dict[str, Any] = _VALUE | {
 }
 INDEX: dict[str, Any] = {
     "codes": Option(None, about="of the event from which on is predicted"),
-    "take": Option("first", choices=("first", "last"), about="which such event of a patient"),
+    "take": Option(
+        "first",
+        choices=("first", "last", EACH),
+        about="which such event of a patient; `all` makes a row of each",
+    ),
     "patient": Option(None, type=str, about="column of the source `index`"),
     "time": Option(None, type=str, about="column of the source `index`"),
     "site": Option(None, type=str, about="column of the source `index`, by which `time_zone` goes"),
@@ -137,6 +144,11 @@ def features_of(records: Mapping[str, Any]) -> list[Column]:
         if options["take"] is None:
             raise DataError(f"`{place}` needs `take`", hint=f"one of {', '.join(TAKES)}, age")
         if options["take"] == "age":
+            if age_unit(str(name)) is None:
+                raise DataError(
+                    f"`{place}`: an age has to be called one, so that those over 89 are seen",
+                    hint="such as `age`, or `age_at_index`",
+                )
             columns.append(Column(str(name), {}, "age", "number"))
             continue
         start, end = None, pd.Timedelta(0)

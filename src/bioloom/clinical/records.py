@@ -1,13 +1,15 @@
 """Patients' records (FHIR, MEDS, OMOP, or a table of events) as the table of patients.
 
-What the option `records` declares is made: one row a patient with an index event, the columns
-`patient`, features of what was known before it, and outcomes after it. See `docs/records.md`.
+What the option `records` declares is made: one row a patient with an index event, or one an index
+event, the columns `patient`, features of what was known before it, and outcomes after it. See
+`docs/records.md`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import pandas as pd
 
 from bioloom.clinical import followup, windows
 from bioloom.clinical.declared import (
+    EACH,
     FORMATS,
     PATIENT,
     Column,
@@ -24,7 +27,7 @@ from bioloom.clinical.declared import (
     outcomes_of,
 )
 from bioloom.errors import DataError
-from bioloom.formats.columns import check_ids, require_columns, text
+from bioloom.formats.columns import check_ids, one_spelling, require_columns, text
 from bioloom.formats.event_table import read_event_table
 from bioloom.formats.events import SEX, Records
 from bioloom.formats.fhir import read_fhir
@@ -32,16 +35,20 @@ from bioloom.formats.meds import read_meds
 from bioloom.formats.omop import read_omop
 from bioloom.formats.table import read_options, read_source
 from bioloom.formats.times import of_exact_day, read_column, zones_of
+from bioloom.privacy.identifiers import Finding, find_own
 from bioloom.privacy.small_cells import count_shown
 
+BETWEEN = " "  # a patient and the number of an index event
 SOURCE = "index"
 """The source of a table that says each patient's index."""
 
 
 def read_table_of_patients(
     files: Mapping[str, Path], options: Mapping[str, Any], roles: Collection[str]
-) -> tuple[pd.DataFrame, list[str]]:
-    """The table of patients that `records` declares, and notes on what was left out.
+) -> tuple[pd.DataFrame, list[str], list[Finding]]:
+    """The table of patients that `records` declares, notes on what was left out, and what tells.
+
+    The latter are columns that have what the records themselves say of who a person is.
 
     Outcomes that no role of `columns` names (`roles`) are left out, so that new data may have the
     same declaration. The rows of the table are numbered from 1. Raises DataError for a declaration
@@ -54,6 +61,11 @@ def read_table_of_patients(
     index, table, notes = _index(records, files, said, options)
     if index.empty:
         raise DataError("No patient has an index event", file=files["clinical"])
+    named = records
+    if several := said["index"]["take"] == EACH:
+        records, index, table, whose = _each(records, index, table)
+        counts = count_shown(len(index)), count_shown(len(set(whose.values())))
+        notes.append("{} index events of {} patients are rows".format(*counts))
     followup.refuse_dead(records.events, index)
     notes += records.notes
     told = [records.left_out.assign(column="")]
@@ -82,11 +94,18 @@ def read_table_of_patients(
         told.append(made.left_out.assign(column=column.name))
         gone = gone.union(had)
         notes += _spelt(made, column)
+    left_out = pd.concat(told)
+    table = table[~table.index.isin(gone)]
+    if several:
+        gone = gone.map(whose).unique()
+        left_out["patient"] = left_out["patient"].replace(whose)
+        table.index = table.index.map(whose)
     if len(gone):
         notes.append(f"{count_shown(len(gone))} patients had an outcome before the index: left out")
-    notes += _told(pd.concat(told)) + _unnamed(records, [*features, *outcomes], said["index"])
-    table = table[~table.index.isin(gone)].rename_axis(PATIENT).reset_index()
-    return table.set_axis(pd.RangeIndex(1, len(table) + 1), axis=0), notes
+    notes += _told(left_out) + _unnamed(named, [*features, *outcomes], said["index"])
+    table = table.rename_axis(PATIENT).reset_index()
+    table = table.set_axis(pd.RangeIndex(1, len(table) + 1), axis=0)
+    return table, notes, find_own(table, table[PATIENT], records.own)
 
 
 def read_records(path: Path, said: Mapping[str, Any], options: Mapping[str, Any]) -> Records:
@@ -112,7 +131,8 @@ def _index(
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """The index of each patient, the table to fill with what its table keeps, and notes.
 
-    The index has the columns `time, latest`, the instants between which it lies, by patient.
+    The index has the columns `time, latest`, the instants between which it lies, by patient, who
+    has several rows where each event is one.
     """
     index = said["index"]
     if (SOURCE in files) == bool(index["codes"]):
@@ -134,13 +154,35 @@ def _index(
         lost = events.loc[~exact, "patient"].nunique()
         notes = [f"{count_shown(lost)} patients have index events of no exact day"] if lost else []
         ordered = events[exact].sort_values(["time", "latest"])
-        found = ordered.drop_duplicates("patient", keep=index["take"]).set_index("patient")
-        found = found[["time", "latest"]].sort_index()
+        found = ordered.drop_duplicates(["patient", "time", "latest"])
+        if index["take"] != EACH:
+            found = found.drop_duplicates("patient", keep=index["take"])
+        found = found.set_index("patient")[["time", "latest"]].sort_index(kind="stable")
         kept = pd.DataFrame(index=found.index)
     without = len(set(records.patients) - set(found.index))
     if without:
         notes.append(f"{count_shown(without)} patients have no index event: left out")
     return found, kept, notes
+
+
+def _each(
+    records: Records, index: pd.DataFrame, table: pd.DataFrame
+) -> tuple[Records, pd.DataFrame, pd.DataFrame, dict[str, str]]:
+    """Records, index and table as if each index event were of a person of its own, and whose it is.
+
+    The patient's events are those of each.
+    """
+    rows = pd.DataFrame({"patient": index.index, "at": index["time"].to_numpy()})
+    number = rows.groupby("patient")["at"].rank(method="first").astype(int).astype(str)
+    rows["own"] = rows["patient"] + f"{BETWEEN}" + number
+    whose = dict(zip(rows["own"], rows["patient"], strict=True))
+    own = rows[["patient", "own"]]
+    events = records.events.merge(own, on="patient").drop(columns="patient")
+    events["record"] = events.groupby(["own", "record"], sort=False).ngroup()
+    births = {one: records.births[who] for one, who in whose.items() if who in records.births}
+    made = replace(records, events=events.rename(columns={"own": "patient"}), births=births)
+    labels = pd.Index(rows["own"].to_numpy())
+    return made, index.set_axis(labels, axis=0), table.set_axis(labels, axis=0), whose
 
 
 def _of_table(
@@ -157,7 +199,12 @@ def _of_table(
     table = read_source(path, SOURCE, {**options, "columns": {}})
     named = [index[role] for role in ("patient", "time", "site") if index[role]]
     require_columns(table, [*named, *index["keep"]], path)
-    patients = check_ids(text(table[index["patient"]]), path)
+    patients = text(table[index["patient"]])
+    if index["take"] != EACH:
+        patients = check_ids(patients, path, hint=f"`take: {EACH}` makes a row of each index")
+    elif (lacking := patients.index[patients.isna()]).size:
+        raise DataError("An index of nobody", file=path, row=lacking[0], column=index["patient"])
+    one_spelling(patients, path)
     sites = text(table[index["site"]]) if index["site"] else None
     first, last = read_column(
         table[index["time"]], zones_of(time_zone, sites, table.index, path), path
@@ -172,6 +219,9 @@ def _of_table(
             column=index["time"],
             hint="a month or a year does not say what came before it: write the day, or the hour",
         )
+    twice = pd.DataFrame({"patient": patients, "time": first, "latest": last}).duplicated()
+    if twice.any():
+        raise DataError("An index that is there twice", file=path, row=twice.index[twice][0])
     kept = table[index["keep"]].set_axis(patients.to_numpy(), axis=0)
     found = pd.DataFrame({"time": first, "latest": last}).set_axis(patients.to_numpy(), axis=0)
     return found, kept, []

@@ -37,7 +37,7 @@ from bioloom.formats.expression import read_expression_source
 from bioloom.formats.table import READ_OPTIONS, read_source
 from bioloom.options import Option, column_names, complete_options, named_columns
 from bioloom.privacy import actions, audit
-from bioloom.privacy.identifiers import find
+from bioloom.privacy.identifiers import Finding, find
 from bioloom.privacy.small_cells import FEW, count_shown
 from bioloom.samples import (
     EVENT,
@@ -116,10 +116,10 @@ def read_patients(
     """
     named = column_names(options["columns"], columns)
     path = files["clinical"]
-    table, told = _table(files, options, named)
+    table, told, own = _table(files, options, named)
     table, notes = select_rows(table, options, path, private=True)
     samples = _identity(table, named, path)
-    table, audited = _gate(table, named, options, path)
+    table, audited = _gate(table, named, options, path, own)
     if {named["id"], named["patient"]} & {*options["privacy"]}:
         samples = _identity(table, named, path)
     labels, taken = outcome(table, named, options, path)
@@ -130,20 +130,25 @@ def read_patients(
         require_columns(table, quasi, path)
         notes.append(audit.anonymity(table, quasi, samples["group"]))
     groups = _groups(table, samples["group"], named["group"], path, is_new=labels.empty)
-    own = {} if groups is None else {"group": groups, PATIENT: samples["group"]}
-    blocks = [samples.assign(**own).join(labels), clinical]
+    belongs = {} if groups is None else {"group": groups, PATIENT: samples["group"]}
+    blocks = [samples.assign(**belongs).join(labels), clinical]
     if "expression" in files:
-        coded = options["privacy"].get(named["patient"] or named["id"]) == actions.PSEUDONYM
-        expression, facts = _expression(files, samples["group"], options, coded)
+        expression, facts = _expression(files, samples["group"], options, are_coded(options, named))
         blocks.append(expression.set_axis(samples.index, axis=0))
         notes += facts
     return Raw(pd.concat(blocks, axis=1).reset_index(drop=True), notes)
 
 
+def are_coded(options: Mapping[str, Any], columns: Mapping[str, Any]) -> bool:
+    """Whether patients are called by pseudonyms, and other sources by what they stand for."""
+    patient = columns["patient"] or columns["id"]
+    return bool(options["privacy"].get(patient) == actions.PSEUDONYM)
+
+
 def _table(
     files: Mapping[str, Path], options: Mapping[str, Any], columns: Mapping[str, Any]
-) -> tuple[pd.DataFrame, list[str]]:
-    """The table of patients: the file, or what `records` makes of one; and notes."""
+) -> tuple[pd.DataFrame, list[str], list[Finding]]:
+    """The table of patients: the file, or what `records` makes of one; notes, and what tells."""
     if options["records"]:
         if options["codebook"]:
             raise DataError("`codebook` is of a table of patients, and `records` say their own")
@@ -151,14 +156,19 @@ def _table(
     if SOURCE in files:
         raise DataError(f"The source `{SOURCE}` is of `records`", file=files[SOURCE])
     table = read_source(files["clinical"], "clinical", options)
-    return codebook.apply(table, options["codebook"], files["clinical"])
+    return *codebook.apply(table, options["codebook"], files["clinical"]), []
 
 
 def _gate(
-    table: pd.DataFrame, columns: Mapping[str, Any], options: Mapping[str, Any], path: Path
+    table: pd.DataFrame,
+    columns: Mapping[str, Any],
+    options: Mapping[str, Any],
+    path: Path,
+    own: list[Finding],
 ) -> tuple[pd.DataFrame, list[str]]:
     """The table after what the task says is done with identifiers, and the record of it.
 
+    `own` are columns that records know to identify.
     Raises DataError that lists all columns which may identify persons and of which nothing is said.
     """
     chosen = actions.checked(options["privacy"])
@@ -174,6 +184,8 @@ def _gate(
     texts = [name for name, type_ in options["types"].items() if type_ == FREE_TEXT]
     outcomes = [name for name in roles if name != columns["group"]]
     found = find(table, ids=ids, outcomes=outcomes, texts=texts)
+    seen = {one.column for one in found}
+    found += [one for one in own if one.column not in seen]
     if unsaid := [one for one in found if one.column not in (*chosen, *harmless)]:
         raise audit.stopped(unsaid, ids, path)
     patient = columns["patient"] or columns["id"]

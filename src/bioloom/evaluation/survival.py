@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from bioloom.kinds import TestSet
-from bioloom.metrics.survival import kaplan_meier, life_table
+from bioloom.metrics.survival import cause_of, kaplan_meier, life_table
 
 GROUPS = ("low risk", "middle risk", "high risk")
 BINS = 5
@@ -41,6 +41,7 @@ def risk_calibration(test: TestSet, draws: np.ndarray) -> pd.DataFrame:
     """`horizon, predicted, observed, low, high, n` in fifths of the risk by each horizon.
 
     Observed is 1 - Kaplan-Meier of the rows in the fifth: who was censored is not taken as well.
+    Where events compete it is the share to whom the event happened first, by Aalen and Johansen.
     """
     [rows, *_] = test.models["model"]
     found = []
@@ -53,8 +54,7 @@ def risk_calibration(test: TestSet, draws: np.ndarray) -> pd.DataFrame:
             inside = fifth == number
             if inside.sum() < FEWEST:  # equal risks make parts of any size
                 continue
-            free = kaplan_meier_interval(rows.y[inside], np.array([horizon]))
-            observed, high, low = (1 - float(curve[0]) for curve in free)
+            observed, low, high = incidence_interval(rows.y[inside], horizon)
             place = {"horizon": horizon, "predicted": risk[inside].mean(), "observed": observed}
             found.append({**place, "low": low, "high": high, "n": int(inside.sum())})
     return pd.DataFrame(found)
@@ -64,6 +64,40 @@ def _parts(risk: np.ndarray, parts: int) -> np.ndarray:
     """Which of the equally large parts each row is in, (N,); equal risks are in one."""
     edges = np.quantile(risk, np.linspace(0, 1, parts + 1)[1:-1])
     return np.searchsorted(edges, risk, side="left")
+
+
+def incidence_interval(y: np.ndarray, horizon: float) -> tuple[float, float, float]:
+    """The share to whom the event happened first by a horizon, and its 95 % interval.
+
+    The variance is that of Aalen's delta method, which is Greenwood's where nothing competes
+    (Marubini and Valsecchi 1995), on the scale of log(-log).
+    """
+    at = np.array([horizon])
+    cause = cause_of(y)
+    if not (cause == 2).any():
+        observed, high, low = (1 - float(curve[0]) for curve in kaplan_meier_interval(y, at))
+        return observed, low, high
+    times, ended, _, at_risk = life_table(np.column_stack([y[:, :2], cause > 0]))
+    reached = times <= horizon
+    times, d, n = times[reached], ended[reached], np.maximum(at_risk[reached], 1)
+    own = np.bincount(
+        np.searchsorted(times, y[(cause == 1) & (y[:, 1] <= horizon), 1]), minlength=len(times)
+    )
+    free = np.concatenate([[1.0], np.cumprod(1 - d / n)])[:-1]
+    share = np.cumsum(free * own / n)
+    total = float(share[-1]) if len(share) else 0.0
+    later = total - share
+    variance = float(
+        (later**2 * d / (n * np.maximum(n - d, 1e-9))).sum()
+        + (free**2 * (n - own) * own / n**3).sum()
+        - 2 * (later * free * own / n**2).sum()
+    )
+    if not 0 < total < 1:  # what n rows of one kind allow (exact binomial)
+        rows = max(int((y[:, 1] >= horizon).sum()), 1)
+        none = total <= 0
+        return total, (0.0 if none else TAIL ** (1 / rows)), (1 - TAIL ** (1 / rows) if none else 1)
+    reach = np.exp(Z * np.sqrt(max(variance, 0.0)) / (total * -np.log(total)))
+    return total, total**reach, total ** (1 / reach)
 
 
 def kaplan_meier_interval(

@@ -74,6 +74,8 @@ READINGS = {
         open=True,
     ),
 }
+DOSES = {"MedicationRequest": "dosageInstruction", "MedicationStatement": "dosage"}
+"""Where a drug says how much of it is taken."""
 ORDERS = ("order", "original-order", "reflex-order", "filler-order", "instance-order")
 
 
@@ -96,7 +98,8 @@ def events_of(
         return
     codes = _codes(resource, reading, by_key)
     if resource.kind != "Observation":
-        yield {"codes": codes, **times} if codes else Left("no code")
+        dose = _dose(content) if resource.kind in DOSES else {}
+        yield {"codes": codes, **times, **dose} if codes else Left("no code")
         return
     yield from _measured(content, codes, times)
 
@@ -189,6 +192,17 @@ def _measured(
     for part in parts:
         named = [_written(one) for one in _codings(part.get("code"))]
         yield _event(named, times, _value(part))
+
+
+def _dose(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The number and unit of what is taken at once, where one amount alone is told."""
+    given = [
+        rate.get("doseQuantity")
+        for one in content.get(DOSES[content["resourceType"]], [])
+        for rate in one.get("doseAndRate", [])
+    ]
+    quantity = _quantity(given[0]) if len(given) == 1 and given[0] else None
+    return quantity if isinstance(quantity, dict) else {}
 
 
 def _event(

@@ -6,12 +6,14 @@ Ids of another server are other persons, also where they are the same text.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from bioloom.errors import DataError
 from bioloom.formats._fhir_resources import Resource, found_in, split_reference
 from bioloom.formats.events import DEATH, SEX
 from bioloom.formats.times import NoZone, bounds, no_zone
+from bioloom.privacy import names
 from bioloom.privacy.small_cells import count_shown
 
 NOT_HERE = "its person is in no file"
@@ -19,6 +21,16 @@ OTHER_SERVER = "its person is on another server"
 NO_PERSON = "it is of no person"
 SEVERAL = "its identifier is that of several persons"
 DATE = len("1950-02-28")
+OWN: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
+    (names.NAMES, ("name",), ("family", "given", "text")),
+    (names.NAMES, ("contact",), ("family", "given")),
+    (names.RECORDS, ("identifier",), ("value",)),
+    (names.PHONES, ("telecom", "contact"), ("value",)),
+    (names.PLACES, ("address",), ("line", "text")),
+    (names.DATES, ("birthDate",), ()),
+    (names.PHOTOS, ("photo",), ("url", "title")),
+)
+"""Kinds of identifiers, the elements of a Patient that have them, and what of these is one."""
 UNKNOWN = (NOT_HERE, OTHER_SERVER, NO_PERSON, SEVERAL)
 
 
@@ -123,6 +135,17 @@ class Persons:
         days = {name: str(day)[:DATE] for name, day in given.items() if day}
         return {name: day for name, day in days.items() if bounds(day, "UTC")}
 
+    def own(self) -> dict[str, list[tuple[str, str]]]:
+        """What tells who each person is: kind and text, also of those whom one replaced."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        for name, one in self.patients.items():
+            for kind, elements, parts in OWN:
+                found_here = (_texts(one.content.get(e), parts, not parts) for e in elements)
+                texts = [text for some in found_here for text in some]
+                own = found.setdefault(self._survivor(name), [])
+                own += [(kind, text) for text in texts]
+        return found
+
     def events(self, time_zone: str | None, record: int) -> list[dict[str, Any]]:
         """The sex, which always holds, and death, numbered from `record` on."""
         rows = []
@@ -159,6 +182,18 @@ def _name(patient: Resource, server: str | None) -> str:
         )
     own = "id" in patient.content and patient.base in (None, server)
     return str(patient.content["id"]) if own else patient.keys[0]
+
+
+def _texts(content: Any, parts: tuple[str, ...], wanted: bool) -> Iterator[str]:
+    """All texts below an element that are one of its parts; the element itself where `wanted`."""
+    if isinstance(content, str):
+        yield from [content] if wanted else []
+    elif isinstance(content, list):
+        for one in content:
+            yield from _texts(one, parts, wanted)
+    elif isinstance(content, dict):
+        for key, one in content.items():
+            yield from _texts(one, parts, key in parts)
 
 
 def _key(identifier: dict[str, Any]) -> tuple[str, str]:

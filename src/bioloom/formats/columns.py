@@ -68,7 +68,9 @@ def unique_ids(table: pd.DataFrame, column: str | None, file: Path) -> pd.Series
     return check_ids(text(table[column]), file)
 
 
-def check_ids(ids: pd.Series, file: Path) -> pd.Series:
+def check_ids(
+    ids: pd.Series, file: Path, hint: str = "ids must differ from row to row"
+) -> pd.Series:
     """The ids, indexed by row; DataError for a missing one, or one that is there twice."""
     missing = ids.index[ids.isna()]
     if len(missing):
@@ -87,7 +89,7 @@ def check_ids(ids: pd.Series, file: Path) -> pd.Series:
             file=file,
             row=repeated.index[0],
             column=str(ids.name),
-            hint="ids must differ from row to row",
+            hint=hint,
         )
     one_spelling(ids, file)
     return ids

@@ -41,7 +41,8 @@ class Records:
     """What a reader gives: see above.
 
     `patients` are all persons, `births` of some the date of birth as far as it is known
-    (`1950-02`). `notes` are facts about the files.
+    (`1950-02`). `notes` are facts about the files. `own` are texts that tell who a person is, each
+    with its kind (`privacy.names`), where a format has them: they are looked for, and never shown.
     """
 
     events: pd.DataFrame
@@ -49,6 +50,7 @@ class Records:
     births: Mapping[str, str]
     left_out: pd.DataFrame
     notes: list[str] = field(default_factory=list)
+    own: Mapping[str, list[tuple[str, str]]] = field(default_factory=dict)
 
 
 def event_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:

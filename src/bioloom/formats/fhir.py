@@ -98,9 +98,8 @@ def read_fhir(
     notes += [f"{again} older versions and copies of resources do not count"] if again else []
     notes += [f"{count_shown(uncoded)} values have a unit in text alone"] if uncoded else []
     notes += persons.notes()
-    return Records(
-        event_table(rows), persons.names(), persons.births(), left_out_table(left), notes
-    )
+    told = persons.names(), persons.births(), left_out_table(left), notes, persons.own()
+    return Records(event_table(rows), *told)
 
 
 def _files(path: Path) -> list[tuple[Path, Path]]:

@@ -12,6 +12,7 @@ import pysam
 
 from bioloom.errors import DataError
 from bioloom.files import replacing
+from bioloom.privacy.samples import shown
 
 SPANNED = "*"
 PASSED: tuple[list[str], ...] = ([], ["PASS"], ["."])
@@ -82,7 +83,7 @@ def _sample(known: list[str], sample: str | None, file: Path) -> str:
         return known[0]
     if sample is None or sample not in known:
         message = "Which sample?" if sample is None else f"No sample {sample!r}"
-        raise DataError(message, file=file, hint=f"it has {', '.join(known) or 'no genotypes'}")
+        raise DataError(message, file=file, hint=f"it has {shown(known) or 'no genotypes'}")
     return sample
 
 

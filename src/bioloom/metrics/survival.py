@@ -2,7 +2,8 @@
 
 Outcomes are `y (N, 3)`: entry (-inf where a row was followed from the start), time, and whether the
 event was seen then (1) or the row was censored (0). A row is at risk at t where entry < t <= time.
-Of what happens at one time, events come before censorings.
+Of what happens at one time, events come before censorings. Where other events compete, `y (N, 4)`
+says last whether one of them ended the time (1): of the event alone such a row is censored.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from bioloom.metrics import Metric, Scores
 from bioloom.metrics._weighted import ratio
 
-ENTRY, TIME, EVENT = range(3)
+ENTRY, TIME, EVENT, OTHER = range(4)
 BLOCK = 1_000  # rows that are paired with all others at once
 METRICS = (
     Metric("concordance", "Concordance (Harrell's C)", short="Harrell's C"),
@@ -76,6 +77,32 @@ def aalen_johansen(y: np.ndarray, cause: np.ndarray, when: np.ndarray) -> np.nda
         found = np.concatenate([[0.0], np.cumsum(rises)])
         shares.append(found[np.searchsorted(times, when, side="right")])
     return np.array(shares)
+
+
+def cause_of(y: np.ndarray) -> np.ndarray:
+    """What ended each row, (N,): 0 censored, 1 the event, 2 one that competes with it."""
+    other = y[:, OTHER] == 1 if y.shape[1] > OTHER else np.zeros(len(y), dtype=bool)
+    return np.where(y[:, EVENT] == 1, 1, np.where(other, 2, 0))
+
+
+def competing_hazard(y: np.ndarray, when: np.ndarray) -> np.ndarray:
+    """The cumulative hazard of events that compete, by the times `when`, (K,) (Nelson, Aalen)."""
+    times, events, _, at_risk = life_table(np.column_stack([y[:, :EVENT], cause_of(y) == 2]))
+    rises = np.cumsum(events / np.maximum(at_risk, 1))
+    return np.concatenate([[0.0], rises])[np.searchsorted(times, when, side="right")]
+
+
+def incidence_of(hazard: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The share to whom the event happens first by the last of K times, (N,).
+
+    Of cumulative hazards at the times: `hazard (N, K)` of the event, `other (K,)` of what competes.
+    Between two times both are taken to rise evenly.
+    """
+    own = np.diff(hazard, axis=1, prepend=0.0)
+    both = own + np.diff(other, prepend=0.0)
+    free = np.exp(-(np.cumsum(both, axis=1) - both))
+    share = np.divide(own, both, out=np.zeros_like(own), where=both > 0)
+    return (free * share * -np.expm1(-both)).sum(axis=1)
 
 
 def brier_weights(y: np.ndarray, when: np.ndarray) -> np.ndarray:

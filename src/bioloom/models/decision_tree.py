@@ -234,8 +234,9 @@ class Model(Estimator):
         return np.exp(-answers * self.hazard) if self.output == "survival" else answers
 
     def export(self, folder: Path, outputs: Sequence[str]) -> None:
-        """Write rules.csv, which is read by people."""
+        """Write rules.csv, which is read by people, and tree.csv, which is drawn."""
         self.rules().to_csv(folder / "rules.csv", index=False, float_format="%.4g")
+        self.first_trees().to_csv(folder / "tree.csv", index=False, float_format="%.4g")
 
     def write_state(self, folder: Path) -> None:
         """Write model.safetensors, and the names of the columns (names.json)."""
@@ -266,6 +267,29 @@ class Model(Estimator):
         order = sorted(moved, key=lambda rule: -abs(moved[rule][0]) * moved[rule][1])
         found = [(*rule, self._effect(moved[rule][0]), moved[rule][1]) for rule in order]
         return pd.DataFrame(found, columns=["rule", "answer", "effect", "share"])
+
+    def first_trees(self) -> pd.DataFrame:
+        """`answer, node, parent, condition, effect, share, trees` of the nodes of the first trees.
+
+        There is one for each answer, and `trees` in all. The root has no parent (-1), and what ends
+        a rule alone has an effect, as in `rules`. Of two nodes of a parent the first is where the
+        value is low.
+        """
+        rows = []
+        for k, tree in enumerate(self.grown[0] if self.grown else [LEAF] * len(self.start)):
+            above: dict[int, tuple[int, str]] = {0: (-1, "")}
+            for node in np.flatnonzero(tree.column >= 0):
+                split = int(tree.column[node]), float(tree.cut[node])
+                for below, at_most in ((tree.left[node], True), (tree.right[node], False)):
+                    told = in_words([(*split, at_most)], self.names).removeprefix("if ")
+                    above[int(below)] = int(node), told
+            for one, (parent, told) in sorted(above.items()):
+                ends = tree.column[one] < 0
+                effect = self._effect(float(tree.value[one])) if ends else np.nan
+                share = float(tree.share[one])
+                rows.append((k, one, parent, told, effect, share, len(self.grown)))
+        names = ["answer", "node", "parent", "condition", "effect", "share", "trees"]
+        return pd.DataFrame(rows, columns=names)
 
     def _effect(self, value: float) -> float:
         return float(value if self.output == "values" else np.exp(value))

@@ -210,8 +210,8 @@ def _single(
         strengths = np.where(errors < least, ridge.strength, strengths)
         least = np.minimum(errors, least)
     alike: dict[tuple[bytes, float], list[int]] = defaultdict(list)
-    for place, strength in enumerate(strengths):
-        alike[known[:, place].tobytes(), float(strength)].append(place)
+    for place, chosen in enumerate(strengths):
+        alike[known[:, place].tobytes(), float(chosen)].append(place)
     if len(alike) * float(len(kernel)) ** 3 > MOST_WORK:
         alike = {
             (np.ones(len(kernel), bool).tobytes(), s): list(np.flatnonzero(strengths == s))

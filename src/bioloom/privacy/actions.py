@@ -3,11 +3,12 @@
 - `drop` leaves the column out.
 - `pseudonym` puts a code in the place of each value: the same one wherever the key is the same.
 - `shift` makes days out of dates: those since the first date of the patient in the table.
+- `keyed_shift` moves all dates of a patient by the same days, which the key tells: days since 1970.
 - `year` keeps the year of a date.
 - `generalise` keeps the year of a date, makes 90 of an age over 89, and keeps the first three
   digits of a ZIP code (000 of areas with few people).
 
-The key of pseudonyms is a secret that no task file holds: see `secret_key`.
+The key of pseudonyms and of shifts is a secret that no task file holds: see `secret_key`.
 """
 
 from __future__ import annotations
@@ -28,9 +29,12 @@ from bioloom.privacy.identifiers import OLDEST, cells_of
 from bioloom.privacy.values import SMALL_AREAS
 
 DROP, PSEUDONYM, SHIFT, YEAR, GENERALISE = "drop", "pseudonym", "shift", "year", "generalise"
-ACTIONS = (DROP, PSEUDONYM, SHIFT, YEAR, GENERALISE)
+KEYED_SHIFT = "keyed_shift"
+ACTIONS = (DROP, PSEUDONYM, SHIFT, KEYED_SHIFT, YEAR, GENERALISE)
 KEY, KEY_FILE = "BIOLOOM_PRIVACY_KEY", "BIOLOOM_PRIVACY_KEY_FILE"
 SHORTEST_KEY = 16
+MOST_SHIFTED = 365  # days that a keyed shift moves dates back, at the most; at least one
+EPOCH = date(1970, 1, 1).toordinal()
 CODE = 16  # characters of a pseudonym: 64 bits, so that a million of them hardly ever meet
 
 
@@ -43,7 +47,7 @@ def checked(actions: Mapping[str, str]) -> dict[str, str]:
 
 
 def secret_key() -> bytes:
-    """The key of pseudonyms, of the environment or of a file that it names; DataError for none."""
+    """The key, of the environment or of a file that it names; DataError for none."""
     key, place = os.environ.get(KEY, ""), os.environ.get(KEY_FILE, "")
     if not key and place:
         try:
@@ -53,7 +57,7 @@ def secret_key() -> bytes:
     if len(key) < SHORTEST_KEY:
         problem = "is too short" if key else "is missing"
         raise DataError(
-            f"The key of pseudonyms {problem}: it has at least {SHORTEST_KEY} characters",
+            f"The key of pseudonyms and shifts {problem}: at least {SHORTEST_KEY} characters",
             hint=f"keep a random one outside the project: `export {KEY_FILE}=~/.bioloom_key`, "
             "made by `openssl rand -hex 32`. It is never written into a task file",
         )
@@ -75,6 +79,8 @@ def apply(
     for name, action in actions.items():
         if action == PSEUDONYM:
             changed[name] = pseudonyms(table[name])
+        elif action == KEYED_SHIFT:
+            changed[name] = _moved(table[name], persons, file)
         elif action == YEAR:
             changed[name] = _years(table[name], file)
         elif action == GENERALISE:
@@ -86,11 +92,14 @@ def apply(
 def pseudonyms(column: pd.Series) -> pd.Series:
     """The codes of the cells by the secret key: the same one for the same cell of any table."""
     key = secret_key()
-    codes = cells_of(column).map(
-        lambda cell: hmac.new(key, cell.encode(), hashlib.sha256).hexdigest()[:CODE]
-    )
+    codes = cells_of(column).map(lambda cell: _digest(key, cell)[:CODE])
     # A letter in front, so that no code is read as a number such as 12e45.
     return ("p" + codes).reindex(column.index).astype("str")
+
+
+def _digest(key: bytes, text: str) -> str:
+    """HMAC-SHA256 of a text, in hexadecimal digits."""
+    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
 
 
 def _days(column: pd.Series, file: Path) -> pd.Series:
@@ -120,13 +129,28 @@ def _shifted(table: pd.DataFrame, persons: pd.Series, file: Path) -> dict[str, p
     }
 
 
+def _moved(column: pd.Series, persons: pd.Series, file: Path) -> pd.Series:
+    """Days since 1970, moved back by days that are each patient's own; births as in `_years`."""
+    key, days = secret_key(), _days(column, file)
+    if names.is_birth(str(column.name)):
+        days = days.clip(lower=date(_oldest_birth(), 1, 1).toordinal())
+    ids = cells_of(persons)
+    back = ids.map(lambda one: int(_digest(key, f"{KEYED_SHIFT} {one}"), 16) % MOST_SHIFTED + 1)
+    return _text(days - back.reindex(column.index).astype(float) - EPOCH)
+
+
+def _oldest_birth() -> int:
+    """The year of birth that stands for all earlier ones: that of persons of 90."""
+    return date.today().year - OLDEST - 1
+
+
 def _years(column: pd.Series, file: Path) -> pd.Series:
     """The year of each date; of birth not before that of persons of 90."""
     cells = cells_of(column)
     years = cells.map(dates.year).astype(float)
     _refuse(cells.index[years.isna()], column, "A date", file)
     if names.is_birth(str(column.name)):
-        years = years.clip(lower=date.today().year - OLDEST - 1)
+        years = years.clip(lower=_oldest_birth())
     return _text(years.reindex(column.index))
 
 

@@ -7,7 +7,7 @@ nothing, in a script without capitals, passes.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -58,6 +58,46 @@ def find(
             finding = _of(name, cells, days)
         found += [finding] if finding else []
     return found
+
+
+def find_own(
+    table: pd.DataFrame, persons: pd.Series, own: Mapping[str, Sequence[tuple[str, str]]]
+) -> list[Finding]:
+    """Columns of texts whose cells have what is known to tell who their own person is.
+
+    `persons` says whose a row is, `own` what tells who it is: kind and text. Words of three letters
+    are looked for as words, what has five or more letters and digits also inside of others.
+    """
+    parts = {
+        person: [(kind, names.words(text)) for kind, text in told] for person, told in own.items()
+    }
+    found = []
+    for column in table:
+        cells = cells_of(table[column])
+        if _numbers(cells) is not None and column != persons.name:
+            continue
+        whose = persons[cells.index].astype(str)
+        kinds = Counter(
+            kind
+            for person, cell in zip(whose, cells, strict=True)
+            if (kind := _own_kind(names.words(cell), parts.get(person, [])))
+        )
+        if kinds:
+            kind = kinds.most_common(1)[0][0]
+            why = "the records tell it of the same person"
+            found.append(Finding(str(column), kind, kinds.total(), why))
+    return found
+
+
+def _own_kind(words: list[str], own: list[tuple[str, list[str]]]) -> str | None:
+    """The kind of the first text of a person that the words of a cell have."""
+    whole = "".join(words)
+    for kind, parts in own:
+        joined = "".join(parts)
+        apart = kind == names.NAMES and any(len(p) >= 3 and p in words for p in parts)
+        if apart or (len(joined) >= 5 and joined in whole) or (joined and joined == whole):
+            return kind
+    return None
 
 
 def cells_of(column: pd.Series) -> pd.Series:

@@ -337,14 +337,23 @@ def _explanation(path: Path | None) -> list[Figure]:
 
 
 def _rules(folder: Path | None, output: str) -> dict[str, Any]:
-    """The rules of a model that has such: those that move most, how many there are, and of what."""
+    """The rules of a model that has such: those that move most, how many there are, and of what.
+
+    And the first tree as a picture, where there is one answer.
+    """
     path = (folder or Path()) / "rules.csv"
     if folder is None or not path.is_file():
         return {}
     table = pd.read_csv(path)
     moved = {"values": "adds", "survival": "multiplies the hazard by"}
     rows = [(rule.rule, rule.effect, rule.share) for rule in table.head(MOST_RULES).itertuples()]
-    return {"rows": rows, "count": len(table), "moved": moved.get(output, "multiplies the odds by")}
+    told = moved.get(output, "multiplies the odds by")
+    found: dict[str, Any] = {"rows": rows, "count": len(table), "moved": told}
+    if (drawn := folder / "tree.csv").is_file():
+        tree = pd.read_csv(drawn)
+        if tree["answer"].max() == 0 and len(tree) > 1:
+            found["tree"] = patients.tree(tree, told)
+    return found
 
 
 def _networks(folder: Path | None) -> list[Figure]:

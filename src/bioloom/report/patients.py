@@ -11,6 +11,9 @@ from bioloom.bayes.network import Network
 from bioloom.report.figures import BARS, HALF, SMALL, Figure, bars_size, legend
 from bioloom.report.svg import ACCENT, INK, LINE, MUTED, SECOND, draw_svg
 
+MOST_ENDS = 16  # rules that a drawn tree ends in
+MOST_LETTERS = 30  # of a condition on a branch
+
 
 def survival_groups(table: pd.DataFrame) -> Figure:
     """Curves of thirds of the test rows by risk: observed with its interval, predicted dashed."""
@@ -48,10 +51,14 @@ def risk_calibration(table: pd.DataFrame) -> Figure:
             ax.plot(rows["predicted"], rows["observed"], "o-", label=f"by {horizon:g}", **style)
         end = min(1.0, 1.1 * table[["predicted", "high"]].max().max())
         ax.set(xlim=(0, end), ylim=(0, end), aspect="equal")
-        ax.set(xlabel="Predicted risk", ylabel="Observed risk (1 - Kaplan-Meier)")
+        ax.set(xlabel="Predicted risk", ylabel="Observed risk")
         legend(ax, loc="upper left")
 
-    caption = "Fifths of the test rows by predicted risk; lines are 95 % intervals."
+    caption = (
+        "Fifths of the test rows by predicted risk; lines are 95 % intervals. Observed is 1 - "
+        "Kaplan-Meier, or where events compete the share to whom the event happened first "
+        "(Aalen-Johansen)."
+    )
     return Figure(draw_svg(draw, SMALL), "Calibration at horizons", caption)
 
 
@@ -68,8 +75,8 @@ def cumulative_incidence(table: pd.DataFrame) -> Figure:
         legend(ax, loc="upper left")
 
     caption = (
-        "Aalen-Johansen of all test rows. Dashed is 1 - Kaplan-Meier, which takes who had the "
-        "other event as if it could still happen to them: predicted risks are of this kind."
+        "Aalen-Johansen of all test rows: predicted risks are of this kind. Dashed is 1 - "
+        "Kaplan-Meier, which takes who had the other event as if it could still happen to them."
     )
     return Figure(draw_svg(draw, (BARS, SMALL[1])), "Competing events", caption)
 
@@ -210,6 +217,70 @@ def bayesian_network(network: Network, target: str, of: str = "") -> Figure:
     size = (1.2 + 1.1 * max(map(len, layers)), 0.6 + 0.75 * len(layers))
     title = f"Bayesian network{f' of {of}' if of else ''}"
     return Figure(draw_svg(draw, size), title, caption, wide=size[0] > HALF)
+
+
+def tree(table: pd.DataFrame, moved: str) -> Figure:
+    """A tree with its root at the left and a line for each rule; `moved` is what an effect does.
+
+    It is the first of a sum of `trees`. Of more than `MOST_ENDS` rules those of the first
+    conditions are drawn, with how many lie below.
+    """
+    below: dict[int, list[int]] = {}
+    for node, parent in zip(table["node"].tolist(), table["parent"].tolist(), strict=True):
+        below.setdefault(parent, []).append(node)
+    nodes = table.set_index("node").to_dict("index")
+    rules = {node: _rules_below(node, below) for node in table["node"].tolist()}
+    depth, shown = 0, [0]
+    while True:
+        next_ = [one for node in shown for one in below.get(node, [node])]
+        if next_ == shown or len(next_) > MOST_ENDS:
+            break
+        depth, shown = depth + 1, next_
+    place: dict[int, tuple[float, float]] = {end: (0.0, -i) for i, end in enumerate(shown)}
+    _settle(0, 0, below, place)
+
+    def draw(ax: Any) -> None:
+        for node, (x, y) in place.items():
+            for child in [one for one in below.get(node, []) if one in place]:
+                end = place[child]
+                ax.plot([x, x, end[0]], [y, end[1], end[1]], color=LINE, linewidth=1.2)
+                told = str(nodes[child]["condition"])
+                if len(told) > MOST_LETTERS:  # a cut stands at the end
+                    told = f"{told[:15]}…{told[16 - MOST_LETTERS :]}"
+                ax.text(x + 0.04, end[1] + 0.08, told, ha="left", va="bottom", fontsize=8)
+        for node in shown:
+            x, y = place[node]
+            told = f"{rules[node]} rules" if node in below else f"{nodes[node]['effect']:.3g}"
+            ax.text(x + 0.06, y, told, va="center", fontsize=9, color=ACCENT)
+            share = f"{nodes[node]['share']:.0%}"
+            ax.text(x + 0.45, y, share, va="center", fontsize=8, color=MUTED)
+        ax.set(xlim=(-0.05, depth + 0.8), ylim=(0.7 - len(shown), 0.7))
+        ax.set_axis_off()
+
+    of = int(table["trees"].iloc[0])
+    caption = (
+        f"{'The tree' if of == 1 else f'The first of {of} trees, all of which count'}: conditions "
+        f"from left to right, at the end what a rule {moved}, and the share of the training rows "
+        "that follow it."
+    )
+    size = (1.9 * (depth + 0.8), max(1.2, 0.4 * len(shown)))
+    return Figure(draw_svg(draw, size), "Tree", caption, wide=size[0] > HALF)
+
+
+def _rules_below(node: int, below: dict[int, list[int]]) -> int:
+    return sum(_rules_below(one, below) for one in below.get(node, [])) or 1
+
+
+def _settle(
+    node: int, depth: int, below: dict[int, list[int]], place: dict[int, tuple[float, float]]
+) -> float:
+    """Put the nodes of a tree at their depth, each amid those below it; the height of this one."""
+    if node in place:
+        height = place[node][1]
+    else:
+        height = _middle([_settle(one, depth + 1, below, place) for one in below[node]])
+    place[node] = (depth, height)
+    return height
 
 
 def _middle(values: list[float]) -> float:

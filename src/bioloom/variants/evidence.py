@@ -54,7 +54,8 @@ FARTHEST = NEAR + 2 * LONGEST + 1  # bases behind the start of an indel that it 
 class Person:
     """One sample: its reads, how often bases of each quality are wrong in them, and its ploidy.
 
-    `alone` is whether all reads of the file are its, whatever their groups are called.
+    `alone` is whether all reads of the file are its, whatever their groups are called. `name` is
+    that of the file; results have `code` in its place where there is one.
     """
 
     name: str
@@ -62,6 +63,12 @@ class Person:
     error: np.ndarray
     ploidy: Mapping[str, int] = field(default_factory=dict)
     alone: bool = True
+    code: str | None = None
+
+    @property
+    def called(self) -> str:
+        """What results call it."""
+        return self.code or self.name
 
     def copies(self, contig: str) -> int:
         """Copies of a contig: two unless said otherwise."""
@@ -243,7 +250,7 @@ def _rows(person: Person, window: Window, site: Site, seen: Seen) -> Iterator[di
     own, letters = seen.own, site.letters
     depths = allele_depths(own.likelihood)
     shared = {
-        "person": person.name,
+        "person": person.called,
         "chrom": window.contig,
         "pos": site.start + 1,
         "ref": letters[0],

@@ -2,7 +2,8 @@
 
 Sources: `genotypes` (a VCF, gVCF or BCF, or a folder of them, one a chromosome or one a person),
 `score` (a scoring file of the PGS Catalog), and perhaps `reference` (FASTA) and `callable` (BED).
-The sum is no risk by itself: it is a number that a model may use.
+The sum is no risk by itself: it is a number that a model may use. With `group_scores`, the sums of
+a reference group that the task names, it is the percentile among them.
 """
 
 from __future__ import annotations
@@ -17,18 +18,21 @@ import pandas as pd
 
 from bioloom.errors import DataError
 from bioloom.formats.builds import LENGTHS, build_called, builds_of, plain
-from bioloom.formats.columns import places
+from bioloom.formats.columns import numbers, places, require_columns
 from bioloom.formats.intervals import read_windows
 from bioloom.formats.pgs import Score, read_score
+from bioloom.formats.table import read_table
 from bioloom.formats.vcf import opened, samples_of
 from bioloom.options import Option
+from bioloom.privacy.actions import pseudonyms
 from bioloom.privacy.small_cells import count_shown
 from bioloom.variants.polygenic import Scorer, Sums
 from bioloom.variants.reference import Reference
 from bioloom.variants.regions import joined
 from bioloom.variants.score_alleles import ABSENT, AMBIGUOUS, LIKE_REFERENCE, NO_BASE, STATES
 
-SOURCES = ("genotypes", "score", "reference", "callable")
+GROUP = "group_scores"
+SOURCES = ("genotypes", "score", "reference", "callable", GROUP)
 OPTIONS: dict[str, Any] = {
     "genotype_build": Option(
         None, type=str, choices=tuple(LENGTHS), about="of the genotypes, where their header is mute"
@@ -54,20 +58,32 @@ OPTIONS: dict[str, Any] = {
         choices=("ratios", "logarithms"),
         about="what the score's weights are, where its header does not say",
     ),
+    "reference_group": Option(
+        None, type=str, about="whose sums `group_scores` are, such as `controls of the cohort`"
+    ),
     "match": Option(
         "position", choices=("position", "rsid"), about="by what variants of the score are found"
     ),
 }
 BLOCK = "genetic."
+SUM = "sum"  # the column of `group_scores`
+SMALLEST_GROUP = 100  # persons among whom a percentile is one
+NO_GROUP = "The sum of a polygenic score is no risk, and no percentile: no reference group is named"
 VCF = (".vcf", ".vcf.gz", ".vcf.bgz", ".bcf")
 ROUNDING = 1e-9
 
 
 def read_genetic_score(
-    files: Mapping[str, Path], patients: pd.Series, options: Mapping[str, Any]
+    files: Mapping[str, Path],
+    patients: pd.Series,
+    options: Mapping[str, Any],
+    *,
+    coded: bool = False,
 ) -> tuple[pd.DataFrame, list[str]]:
     """The column `genetic.<pgs_id>` of the rows' patients, empty where one has no genotypes.
 
+    With `group_scores` it is `genetic.<pgs_id>_percentile`, from 0 to 100.
+    The `patients` may be `coded`, as pseudonyms of what the genotypes call them.
     And notes on what was used and left out, in counts. DataError for positions of another build,
     and where a person has less than `min_match` of the score's rows, or of its weight.
     """
@@ -80,7 +96,8 @@ def read_genetic_score(
     vcfs = _vcfs(files["genotypes"])
     people = {file: samples_of(file) for file in vcfs}
     names = sorted({name for own in people.values() for name in own})
-    found = places(patients, pd.Index(names, dtype="str"))
+    ids = pseudonyms(pd.Series(names, dtype="str")) if coded else names
+    found = places(patients, pd.Index(ids, dtype="str"))
     wanted = np.unique(found[found >= 0])
     if not len(wanted):
         raise DataError(
@@ -110,13 +127,62 @@ def read_genetic_score(
     sums = scorer.finish()
     _refuse_few(sums, rows, options["min_match"], files["genotypes"])
     values, filling = _values(sums, options["missing_genotype"], files["genotypes"])
+    group = _group(files.get(GROUP), options["reference_group"])
+    name = f"{BLOCK}{score.name}"
+    if group is not None:
+        values, name = _percentiles(values, group, files[GROUP]), f"{name}_percentile"
     by_person = np.full(len(names) + 1, np.nan)  # the last one for who has none
     by_person[wanted] = values
     notes = [*score.notes, *notes, counted, *_told(score, sums, rows), *filling]
+    notes.append(NO_GROUP if group is None else _of_group(len(group), options["reference_group"]))
     without, extra = (found < 0).sum(), len(names) - len(wanted)
     notes += [f"{count_shown(without)} rows have no genotypes"] if without else []
     notes += [f"{count_shown(extra)} persons of the genotypes are not used"] if extra else []
-    return pd.DataFrame({f"{BLOCK}{score.name}": by_person[found]}, index=patients.index), notes
+    return pd.DataFrame({name: by_person[found]}, index=patients.index), notes
+
+
+def _group(file: Path | None, name: str | None) -> np.ndarray | None:
+    """The sums of the persons of the reference group, sorted; None where there is none."""
+    if file is None and name is None:
+        return None
+    if file is None or name is None:
+        raise DataError(
+            f"A percentile needs both the source `{GROUP}` and the `reference_group` that it is of",
+            hint=f"a table with a column `{SUM}`, a row a person, of the same score and genotypes "
+            "of the same kind",
+        )
+    table = read_table(file)
+    require_columns(table, [SUM], file)
+    sums = numbers(table[SUM], file)
+    if (lacking := sums.index[sums.isna()]).size:
+        raise DataError("A person without a sum", file=file, row=lacking[0], column=SUM)
+    if len(sums) < SMALLEST_GROUP:
+        raise DataError(
+            f"A reference group of {len(sums)} persons is too small",
+            file=file,
+            hint=f"a percentile is among {SMALLEST_GROUP} or more",
+        )
+    return np.sort(sums.to_numpy(float))
+
+
+def _percentiles(values: np.ndarray, group: np.ndarray, file: Path) -> np.ndarray:
+    """The share of the group below each value, (P,), in percent; equal ones count half."""
+    known = values[np.isfinite(values)]
+    if len(known) and not ((known >= group[0]) & (known <= group[-1])).any():
+        raise DataError(
+            "No sum of a patient lies within those of the reference group",
+            file=file,
+            hint="were both made of the same score, the same rows and weights?",
+        )
+    below, upto = (np.searchsorted(group, values, side=side) for side in ("left", "right"))
+    return np.where(np.isnan(values), np.nan, 50 * (below + upto) / len(group))
+
+
+def _of_group(size: int, name: str) -> str:
+    return (
+        f"Percentiles are among {size} persons: {name}. They hold for patients of the same "
+        "ancestry who were genotyped alike, which no file tells"
+    )
 
 
 def _vcfs(path: Path) -> list[Path]:
@@ -213,7 +279,6 @@ def _told(score: Score, sums: Sums, rows: pd.DataFrame) -> list[str]:
         f"{score.name}: {used} of {len(rows)} rows and {share:.3f} of the weight are used: "
         f"{_counts(sums, rows, used=True)}; left out: {_counts(sums, rows, used=False)}",
         f"Each person has at least {least[0]:.3f} of the rows and {least[1]:.3f} of the weight",
-        "The sum of a polygenic score is no risk, and no percentile: no reference group is named",
     ]
 
 

@@ -107,7 +107,7 @@ def _peer_answers(
 def _row_beside(allele: Allele, person: Person, contig: str) -> dict[str, Any]:
     """The row of an allele that is no candidate."""
     start, ref, alt = allele
-    which = {"person": person.name, "chrom": contig, "pos": start + 1, "ref": ref, "alts": alt}
+    which = {"person": person.called, "chrom": contig, "pos": start + 1, "ref": ref, "alts": alt}
     which |= {"alt": alt, "allele": 1, "ploidy": person.copies(contig), "mixed": False}
     row: dict[str, Any] = {f"{VARIANT}{name}": value for name, value in which.items()}
     row |= {f"{PRIOR}.{name}": p for name, p in zip(COPIES, NOT_CALLED, strict=True)}

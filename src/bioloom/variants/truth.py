@@ -10,6 +10,7 @@ import pandas as pd
 
 from bioloom.errors import DataError
 from bioloom.formats.vcf import Called, read_calls, samples_of, unknown_places
+from bioloom.privacy.samples import shown
 from bioloom.samples import VARIANT
 from bioloom.samples.variants import FOUND, GENOTYPES
 from bioloom.variants.alleles import encode
@@ -34,7 +35,7 @@ def label_person(
     label; where a model `learns` of them they are left out. Records begin where their writer likes:
     an allele lies where it is, written left-most. DataError for a truth of another reference.
     """
-    mine = rows[rows[f"{VARIANT}person"] == person.name]
+    mine = rows[rows[f"{VARIANT}person"] == person.called]
     told = _truth_of(file, person.name)
     truth = _by_contig(read_calls(*told))
     sample = person.reads.file, person.name, reference, person.ploidy
@@ -54,11 +55,11 @@ def label_person(
     true = labelled["label"] != GENOTYPES[0]
     if not true.any():
         hint = "contigs may be spelled otherwise (chr20, 20), or positions be of another build"
-        message = f"No true variant of {person.name} lies in the regions"
+        message = f"No true variant of {person.called} lies in the regions"
         raise DataError(message, file=file, hint=hint)
     missed = int((~labelled[FOUND].astype(bool) & true).sum())
     return pd.concat([labelled, others], ignore_index=True), (
-        f"{person.name}: {int(true.sum())} true alleles in {sum(e - s for _, s, e in regions):,} "
+        f"{person.called}: {int(true.sum())} true alleles in {sum(e - s for _, s, e in regions):,} "
         f"bases; {missed} of them are no candidates, and count as missed"
     )
 
@@ -84,8 +85,11 @@ def _by_contig(calls: Iterable[Called]) -> dict[str, list[Called]]:
 def other_names(file: Path, people: list[Person]) -> list[str]:
     """Notes on a truth whose one sample is called otherwise."""
     known = [] if file.is_dir() else samples_of(file)
-    names = [person.name for person in people]
-    return [f"The truth of {known[0]} is taken for {n}" for n in names if known and n not in known]
+    return [
+        f"The truth of {shown(known[:1])} is taken for {person.called}"
+        for person in people
+        if known and person.name not in known
+    ]
 
 
 def _truth_of(file: Path, name: str) -> tuple[Path, str | None]:

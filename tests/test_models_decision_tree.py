@@ -1,0 +1,58 @@
+"""The tree that the report draws: its nodes are those of the model, and its rules can be read."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from bioloom.report import patients
+from tests.test_models import build, dense, labels
+
+
+def test_the_first_tree_has_the_rules_of_the_model(tmp_path):
+    y, n = labels(dense(), "binary")
+    y_valid = labels(dense(60, seed=1), "binary")[0]
+    model = build("decision_tree", "binary", n, trees=1, depth=2)
+    model.fit(dense(), y, dense(60, seed=1), y_valid)
+    model.export(tmp_path, ["no", "yes"])
+    nodes = pd.read_csv(tmp_path / "tree.csv").set_index("node")
+    rules = pd.read_csv(tmp_path / "rules.csv")
+    ends = nodes[nodes["effect"].notna()]
+    assert sorted(ends["effect"]) == sorted(rules["effect"])
+    assert (nodes["trees"] == 1).all()
+    assert nodes.loc[0, "parent"] == -1
+    for end in ends.itertuples():
+        told, above = [end.condition], end.parent
+        while above > 0:
+            told.append(nodes.loc[above, "condition"])
+            above = nodes.loc[above, "parent"]
+        columns = {one.split()[0] for one in told}
+        rule = rules.loc[np.isclose(rules["effect"], end.effect), "rule"].iloc[0]
+        assert columns == set(re.findall(r"x\d+", rule))
+
+
+def grown(depth: int) -> pd.DataFrame:
+    """The nodes of a tree that is split in two everywhere, as `tree.csv` has them."""
+    rows = [(0, 0, -1, "", np.nan, 1.0, 1)]
+    for node in range(1, 2 ** (depth + 1) - 1):
+        ends = node >= 2**depth - 1
+        told = f"a column with a rather long name <= {node}.5"
+        rows.append((0, node, (node - 1) // 2, told, 1.25 if ends else np.nan, 2.0**-depth, 1))
+    return pd.DataFrame(rows, columns="answer node parent condition effect share trees".split())
+
+
+def test_a_tree_is_drawn_with_its_conditions_and_what_its_rules_do():
+    figure = patients.tree(grown(3), "multiplies the odds by")
+    told = re.findall(r"<text[^>]*>([^<]*)<", figure.svg)
+    assert told.count("1.25") == 8  # a line for each rule
+    assert sum(text.startswith("a column with") for text in told) == 14
+    assert any(text.endswith("&lt;= 7.5") for text in told)  # the cut of a long condition stays
+    assert "multiplies the odds by" in figure.caption
+
+
+def test_of_a_large_tree_the_first_conditions_are_drawn():
+    told = re.findall(r"<text[^>]*>([^<]*)<", patients.tree(grown(6), "adds").svg)
+    assert told.count("4 rules") == patients.MOST_ENDS
+    assert "1.25" not in told
