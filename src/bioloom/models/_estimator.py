@@ -26,6 +26,7 @@ from bioloom.kinds import Output, Unit
 SHAPES = {
     "tokens": "set `features: {pooling: tokens}`",
     "images": "set `features: {embedder: table, prior: likelihood}`, for alleles of aligned reads",
+    "table": "set `features: {embedder: table}`; an `ensemble` gives its members vectors",
     "links": "it is for samples that are pairs of nodes; for a table take dnn",
 }
 """Where a shape comes from, for a model that takes no other."""
