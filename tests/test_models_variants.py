@@ -162,6 +162,8 @@ def test_a_table_of_something_else_is_refused():
     for drop, said in [("alt", "no column alt"), ("position", "no column position")]:
         with pytest.raises(DataError, match=f"{said}. Hint: .*source `variants`"):
             fit(samples.drop(columns=drop))
+    with pytest.raises(DataError, match="takes table, the features are vectors. Hint: .*table"):
+        get_model("variant_kernel")(output="values", n_outputs=1, seed=1).taken(np.zeros((3, 2)))
     X = features(samples).rows(samples["sample_id"])
     X.values[:, list(X.columns).index("position")] += 0.5
     with pytest.raises(DataError, match="positions as they are"):

@@ -139,7 +139,7 @@ def _letters(sequence: pd.Series, position: pd.Series) -> pd.Series:
     """The base at each position, missing beyond the ends and where it is not known."""
     pairs = zip(sequence, position.fillna(0).astype(int) - 1, strict=True)
     letters = [text[i] if 0 <= i < len(text) else None for text, i in pairs]
-    return _one_base(pd.Series(letters, index=sequence.index, dtype=object))
+    return _one_base(pd.Series(letters, index=sequence.index, dtype="str"))
 
 
 def _one_base(letters: pd.Series) -> pd.Series:

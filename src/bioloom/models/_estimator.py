@@ -27,6 +27,7 @@ from bioloom.models._folds import folds_of, learning_parts, part_of
 SHAPES = {
     "tokens": "set `features: {pooling: tokens}`",
     "images": "set `features: {embedder: table, prior: likelihood}`, for alleles of aligned reads",
+    "table": "set `features: {embedder: table}`; an `ensemble` gives its members vectors",
     "links": "it is for samples that are pairs of nodes; for a table take dnn",
 }
 """Where a shape comes from, for a model that takes no other."""
