@@ -1,6 +1,6 @@
 """Whether the default of a table is ever beaten by a line of scikit-learn, table by table.
 
-`python -m bench.simple` prints a table of `docs/scores.md`. Of each table of a package, and of two
+`python -m bench.simple` prints a line a table. Of each table of a package, and of two
 simulated ones with far more columns than rows, three folds are outside in turn. The product's
 models are trained as by a task, calibrated on a part of the rows inside and refitted on all of
 them; the lines of scikit-learn are fitted on all of them. Nothing is chosen on rows outside, but

@@ -209,14 +209,9 @@ def _single(
         errors = np.where(known, (ridge.left_out(groups) - filled) ** 2, 0).sum(axis=0)
         strengths = np.where(errors < least, ridge.strength, strengths)
         least = np.minimum(errors, least)
-    alike: dict[tuple[bytes, float], list[int]] = defaultdict(list)
-    for place, chosen in enumerate(strengths):
-        alike[known[:, place].tobytes(), float(chosen)].append(place)
+    alike = _alike(known, strengths)
     if len(alike) * float(len(kernel)) ** 3 > MOST_WORK:
-        alike = {
-            (np.ones(len(kernel), bool).tobytes(), s): list(np.flatnonzero(strengths == s))
-            for s in np.unique(strengths).tolist()
-        }
+        alike = _alike(np.ones_like(known), strengths)
     coefficients, left_out = np.zeros_like(filled), np.zeros_like(filled)
     for (measured, strength), places in alike.items():
         rows = np.flatnonzero(np.frombuffer(measured, dtype=bool))
@@ -227,6 +222,14 @@ def _single(
         [ridge] = ridges(here, np.arange(len(rows)), filled[some], (strength,))
         coefficients[some], left_out[some] = ridge.coefficients, ridge.left_out(groups[rows])
     return Shared(coefficients, left_out)
+
+
+def _alike(known: np.ndarray, strengths: np.ndarray) -> dict[tuple[bytes, float], list[int]]:
+    """Targets by the rows in which they are known, (N,) bool as bytes, and their penalty."""
+    alike: dict[tuple[bytes, float], list[int]] = defaultdict(list)
+    for place, strength in enumerate(strengths.tolist()):
+        alike[known[:, place].tobytes(), strength].append(place)
+    return alike
 
 
 def _weights(targets: np.ndarray, shared: np.ndarray, single: np.ndarray) -> np.ndarray:
