@@ -94,3 +94,19 @@ def test_an_altered_result_is_not_described(project: Path, capsys) -> None:
     assert ended.value.code == 2
     assert "results/t/y.json" in capsys.readouterr().err
     assert not Path("ro-crate-metadata.json").exists()
+
+
+def test_the_validator_of_crates_finds_nothing_wrong(project: Path) -> None:
+    """Without the network: the context is that of the library, not that of its address."""
+    services = pytest.importorskip("rocrate_validator.services")
+    settings = pytest.importorskip("rocrate_validator.models").ValidationSettings
+    import rocrate
+
+    assert main(["crate", "--license", LICENSE, "--name", "A study"]) == 0
+    written = Path("ro-crate-metadata.json")
+    crate = json.loads(written.read_text())
+    known = Path(rocrate.__file__).parent / "data/ro-crate.jsonld"
+    written.write_text(json.dumps(crate | {"@context": json.loads(known.read_text())["@context"]}))
+    asked = {"rocrate_uri": str(project), "profile_identifier": "ro-crate-1.1", "offline": True}
+    found = services.validate(settings(**asked)).get_issues()
+    assert [issue.message for issue in found] == []

@@ -214,8 +214,9 @@ def _of_decimals(
 
 
 def _is_sequence(cells: pd.Series) -> bool:
-    """Letters of nucleotides or amino acids."""
-    return bool(cells.str.fullmatch("[ACDEFGHIKLMNPQRSTVWYUXBZ*-]{5,}").mean() >= 0.8)
+    """Letters of nucleotides or amino acids, also of a barcode with the number of its well."""
+    letters = r"[ACDEFGHIKLMNPQRSTVWYUXBZ*-]{5,}(?:-\d{1,2})?"
+    return bool(cells.str.fullmatch(letters).mean() >= 0.8)
 
 
 def _numbers(cells: pd.Series) -> pd.Series | None:
