@@ -1,41 +1,34 @@
-"""What Snakemake takes to plan a run of many tasks, at three sizes: seconds, memory, files.
+"""What Snakemake takes to plan many tasks of which nothing has run: CPU seconds, memory, files.
 
-Planning is as fast a job for many as for few, if nothing in it looks at all jobs again for each.
+`python -m bench.planning --tasks 50 100 200` prints a row of a table a size.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import subprocess
 import tempfile
-from functools import partial
 from pathlib import Path
-from typing import Any
 
-from bench.timing import Goal, Size, Suite
 from tests.tiny_project import TASKS, Project, environment
 
-SIZES = {"tiny": (2, 4, 8), "usual": (50, 100, 200), "full": (280, 560, 1120)}
-JOBS_A_TASK = 9
 
-
-def suite(size: Size, folder: Path) -> Suite:
-    """So many copies of a clinical task, of which nothing has run."""
-    cases, work = {}, {}
-    for tasks in SIZES[size]:
-        path = folder / str(tasks)
-        path.mkdir()
-        name = f"{tasks} tasks"
-        cases[name] = partial(plan, project_of(path, tasks))
-        work[name] = JOBS_A_TASK * tasks
-    first, *_, last = cases
-    goals = [Goal("planning a job", last, first, at_least=0.8)]
-    return Suite("planning", cases, measured, goals, work, rounds=1)
+def main() -> None:
+    """Print as it is measured."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tasks", type=int, nargs="+", default=[50, 100, 200])
+    sizes = parser.parse_args().tasks
+    print("| tasks | jobs | files | CPU seconds | MiB |\n|---|---|---|---|---|")
+    for tasks in sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            jobs, files, seconds, memory = plan(project_of(Path(folder), tasks))
+        print(f"| {tasks} | {jobs:,} | {files:,} | {seconds:.0f} | {memory:.0f} |", flush=True)
 
 
 def project_of(folder: Path, tasks: int) -> Project:
-    """A project of so many tasks with a name each, on one table."""
+    """A project of so many copies of a clinical task, each with its own name, on one table."""
     project = Project.create(folder)
     for file in folder.glob("tasks/*.yaml"):
         file.unlink()
@@ -44,8 +37,8 @@ def project_of(folder: Path, tasks: int) -> Project:
     return project
 
 
-def plan(project: Project) -> dict[str, float]:
-    """Jobs that are planned, files that they would make and log, and the memory that it took."""
+def plan(project: Project) -> tuple[int, int, float, float]:
+    """Jobs planned, files that they would make and log, CPU seconds and MiB that it took."""
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
             ("snakemake", "--dry-run"),
@@ -63,16 +56,8 @@ def plan(project: Project) -> dict[str, float]:
     jobs = len(re.findall(r"^(?:local)?rule (?!all:)", text, re.MULTILINE))
     lists = re.findall(r"^    (?:output|log): (.+)$", text, re.MULTILINE)
     files = sum(len(names.split(", ")) for names in lists)
-    return {"jobs": jobs, "files": files, "MiB": usage.ru_maxrss / 2**10}
+    return jobs, files, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 2**10
 
 
-def measured(outputs: dict[str, Any]) -> dict[str, float]:
-    """What each size took; each has the jobs that it should."""
-    for name, found in outputs.items():
-        if found["jobs"] != JOBS_A_TASK * int(name.split()[0]) + 1:  # that of the overview
-            raise SystemExit(f"{name} are planned as {found['jobs']} jobs")
-    return {
-        f"{what}, {name}": round(value)
-        for name, found in outputs.items()
-        for what, value in found.items()
-    }
+if __name__ == "__main__":
+    main()

@@ -31,7 +31,6 @@ SUITES = (
     "embedding_150m",
     "embedding_gpu",
     "second_run",
-    "planning",
 )
 PACKAGES = ("numpy", "numba", "torch", "transformers")
 FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "sve", "bf16")

@@ -116,6 +116,6 @@ def test_a_cloud_is_planned_by_its_profile(name: str, lab: Project, monkeypatch)
     lab.path("Snakefile").write_text(
         "from bioloom.pipeline.home import HOME\n\n\ninclude: str(HOME / 'Snakefile')\n"
     )
-    said = lab.snakemake("--dry-run", *by_profile(str(ROOT / "profiles" / name)))
+    said = lab.snakemake("all", "--dry-run", *by_profile(str(ROOT / "profiles" / name)))
     assert "mem_mb=8000" in said[said.index("rule train:") :]
     assert "s3://lab/cohort/results/report.html (send to storage)" in said

@@ -66,4 +66,7 @@ def test_the_catalogue_of_workflows_finds_what_it_asks_for():
 
 
 def test_the_workflow_of_the_catalogue_is_this_one(project: Project):
-    assert project.planned("--snakefile", "workflow/Snakefile") == set()
+    options = ("--snakefile", "workflow/Snakefile")
+    assert project.planned(*options) == set()
+    project.path("results/report.html").unlink()
+    assert project.planned(*options) == {"default", "report"}

@@ -188,7 +188,9 @@ class Model(Estimator):
         return model.fit(columns, rest, columns[none], rest[none], sample_weight=weight)
 
     def _columns(self, new: Variants, answer: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
-        """What trees see, (N, F): the process's answer, means of variants around, letters.
+        """What trees see, (N, F): the process's answer, means of variants around, place, letters.
+
+        Elements may lie alike, as sites of splicing do: then a place says the same in all.
 
         With `groups` the rows are the known ones, and none is seen by its own group.
         """
@@ -206,7 +208,7 @@ class Model(Estimator):
             means.append(_means(np.exp(-apart / 3) * away * same, values[:, :1]))
             smooth[rows] = np.hstack(means)
         letters = np.eye(6)[np.column_stack([new.around, new.alt])].reshape(len(new), -1)
-        return np.column_stack([answer, smooth, letters]).astype(np.float32)
+        return np.column_stack([answer, smooth, new.position, letters]).astype(np.float32)
 
     def outputs(self, X: Shaped) -> np.ndarray:
         """Values, (N, 1); of a new element the mean of those known."""
