@@ -246,7 +246,7 @@ def test_a_folder_of_all_files_is_refused(tmp_path, monkeypatch):
     ("application", "model"),
     [
         ("disease_diagnosis", "residual_dnn"),
-        ("drug_response", "svm"),
+        ("drug_response", "response_kernel"),
         ("gene_expression", "lstm"),
         ("gene_regulatory_network", "gnn"),
         ("protein_function", "transformer"),

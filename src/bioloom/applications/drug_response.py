@@ -185,18 +185,19 @@ def inputs(samples: pd.DataFrame) -> pd.DataFrame:
 
 
 def defaults(task: dict[str, Any]) -> dict[str, Any]:
-    """One kernel on all features; where the tissue is known, what it alone tells."""
+    """What drugs share and what each has of its own; where the tissue is known, what it tells."""
     chosen: dict[str, Any] = {
         "features": {"embedder": "table"},
         "preprocess": {"scale_flags": False},
-        "model": {"name": "svm"},
+        "model": {"name": "response_kernel"},
+        "baselines": {"svm": {"model": {"name": "svm"}}},
     }
     columns = task["datasets"]["training"].get("columns")
     if isinstance(columns, dict) and "tissue" in columns:
         tissue = {"embedder": "table", "columns": ["tissue"]}
-        chosen["baselines"] = {
+        chosen["baselines"] |= {
             "tissue_mean": {"features": tissue, "model": {"name": "category_mean"}},
-            "tissue_only": {"features": tissue},
+            "tissue_only": {"features": tissue, "model": {"name": "svm"}},
         }
     return chosen
 
