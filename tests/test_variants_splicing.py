@@ -118,7 +118,7 @@ TABLE += "\nG\tchr1\t+\t0\t200\t0,119,\t60,200,\n"
 def test_genes_of_a_table_and_of_gtf_are_the_same(tmp_path):
     (tmp_path / "genes.txt").write_text(TABLE)
     (tmp_path / "genes.gtf").write_text(GTF.format(tag=""))
-    assert read_genes(tmp_path / "genes.txt") == {"1": [GENE]}
+    assert read_genes(tmp_path / "genes.txt") == {"chr1": [GENE._replace(contig="chr1")]}
     assert read_genes(tmp_path / "genes.gtf") == {"1": [GENE]}
     (tmp_path / "genes.gtf").write_text(GTF.format(tag=' tag "MANE_Select";'))
     assert read_genes(tmp_path / "genes.gtf")["1"][0].exons == ((1, 10),)
@@ -131,6 +131,8 @@ def test_genes_of_a_table_and_of_gtf_are_the_same(tmp_path):
         ("a.txt", TABLE + "G\t1\t+\t0\t200\t0,x,\t60,200,\n", "no gene .*row 3"),
         ("a.txt", TABLE + "G\t1\t+\t0\t200\t0,\t60,200,\n", "no gene .*row 3"),
         ("a.gtf", "1\ttoy\texon\tx\t2\t.\t+\t.\tgene_id\n", "no exon .*row 1"),
+        ("a.gtf", "1\ttoy\texon\t1\t2\t.\t.\t.\tgene_id\n", "no exon .*row 1"),
+        ("a.gtf", "1\ttoy\texon\t3\t2\t.\t+\t.\tgene_id\n", "no exon .*row 1"),
         ("a.gtf", "1\ttoy\texon\t1\t2\t.\t+\t.\tgene_id\n", "without gene_id .*row 1"),
         ("a.gtf", "#nothing\n", "no genes"),
     ],
@@ -166,15 +168,39 @@ def test_a_vcf_keeps_what_it_had(tmp_path):
     assert "SpliceAI" not in second.info
 
 
+def test_scores_of_another_run_are_replaced_and_names_are_no_field(tmp_path):
+    vcf, out = tmp_path / "in.vcf", tmp_path / "out.vcf.gz"
+    old = '##INFO=<ID=SpliceAI,Number=1,Type=Float,Description="old">\n#CHROM'
+    vcf.write_text(
+        VCF.replace("#CHROM", old, 1)
+        .replace("DP=7", "DP=7;SpliceAI=0.9")
+        .replace("\t.\n", "\tSpliceAI=1\n")
+    )
+    fasta = genome(tmp_path, exon_and_intron()).file
+    genes = {"1": [GENE._replace(name="A;B=1,C", end=90)]}
+    write_effects(vcf, fasta, genes, by_letters, out, distance=20, masked=False)
+    with pysam.VariantFile(str(out)) as variants:
+        first, second = variants
+    assert first.info["SpliceAI"][0].startswith("A|A_B_1_C|0.00")
+    assert "SpliceAI" not in second.info
+
+
 def test_another_build_is_refused_before_anything_is_computed(tmp_path):
     vcf, out = tmp_path / "in.vcf", tmp_path / "out.vcf.gz"
     vcf.write_text(VCF.replace("rs1\tG\tA,T", "rs1\tC\tA,T"))
-    fasta = genome(tmp_path, exon_and_intron()).file
+    fasta, genes = genome(tmp_path, exon_and_intron()).file, {"chr1": [GENE]}
     with pytest.raises(DataError, match="1 of 2 records have another REF .* chr1:61 C, the genome"):
-        write_effects(vcf, fasta, {}, by_letters, out, distance=20, masked=False)
+        write_effects(vcf, fasta, genes, by_letters, out, distance=20, masked=False)
     vcf.write_text(VCF.replace("chr1\t", "chr9\t"))
     with pytest.raises(DataError, match="The genome has no chr9"):
-        write_effects(vcf, fasta, {}, by_letters, out, distance=20, masked=False)
+        write_effects(vcf, fasta, genes, by_letters, out, distance=20, masked=False)
+    *head, first, second = VCF.splitlines()
+    vcf.write_text("\n".join([*head, second, first, ""]))
+    with pytest.raises(DataError, match="chr1:61 is not in order"):
+        write_effects(vcf, fasta, genes, by_letters, out, distance=20, masked=False)
+    vcf.write_text(VCF)
+    with pytest.raises(DataError, match="none of the genes' contigs, such as NC_1"):
+        write_effects(vcf, fasta, {"NC_1": []}, by_letters, out, distance=20, masked=False)
     assert not out.exists()
 
 

@@ -29,7 +29,13 @@ from bioloom.pipeline.sections import is_users_folder, to_json
 # Where Snakemake puts what a job takes of an object store and gives to it; nothing without one.
 STORED = ""
 if workflow.storage_settings.default_storage_provider:
-    prefix = workflow.storage_settings.default_storage_prefix or ""
+    prefix = workflow.storage_settings.default_storage_prefix
+    with one_line_errors():
+        if not prefix:
+            raise DataError(
+                "Results go to an object store, and it is not said where",
+                hint="--default-storage-prefix s3://bucket/folder",
+            )
     provider = workflow.storage_registry.default_storage_provider
     STORED = os.path.abspath(provider.object(prefix.rstrip("/")).local_path())
 os.environ.update(BIOLOOM_STORED=STORED)

@@ -7,12 +7,11 @@ safetensors and a tokenizer that reads letters.
 from __future__ import annotations
 
 import argparse
-import shutil
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from bioloom.embedders.huggingface.convert import convert
 from bioloom.errors import DataError
+from bioloom.files import replacing_folder
 
 HELP = "make an older model a folder that can be embedded with"
 
@@ -27,12 +26,9 @@ def main(model: Path, out: Path) -> None:
     """Write the folder, complete or not at all; DataError for what is no such model."""
     if not model.exists():
         raise DataError("There is no such folder or wheel", file=model)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".bioloom-", dir=out.parent) as folder:
-        made = Path(folder) / "model"
-        if out.exists():
-            raise DataError("There is something already", file=out, hint="name a new folder")
+    if out.exists():
+        raise DataError("There is something already", file=out, hint="name a new folder")
+    with replacing_folder(out) as made:
         count = convert(model, made)
-        shutil.move(made, out)
     print(f"{out}: an encoder of {count:,} numbers")
     print(f"features: {{embedder: huggingface, model: {out}, pooling: mean}}")

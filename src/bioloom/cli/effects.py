@@ -7,12 +7,14 @@ academic and non-commercial use. They are fetched at the first call.
 from __future__ import annotations
 
 import argparse
+import zipfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from bioloom.devices import claim_devices
 from bioloom.embedders import complete, spliceai
 from bioloom.errors import DataError
-from bioloom.formats.genes import read_genes
+from bioloom.formats.genes import Gene, read_genes
 from bioloom.sources import fetch, local_path
 from bioloom.variants.splicing import write_effects
 
@@ -63,18 +65,28 @@ def main(
         raise DataError(f"--distance is 1 to {spliceai.CHUNK}, got {distance}")
     options = complete({"embedder": "spliceai", "networks": networks, "pooling": "tokens"})
     source = spliceai.weights_source(options)
-    known = read_genes(
-        _fetched(source | {"member": GENES.format(genes)}) if genes in BUILDS else Path(genes)
-    )
     wheel = weights or _fetched(source)
+    known = _of_build(wheel, genes) if genes in BUILDS else read_genes(Path(genes))
     with claim_devices(device) as devices:
         encoder = spliceai.load(options, wheel, devices[0], "float32")
         told = write_effects(
             vcf, genome, known, encoder.chances, out, distance=distance, masked=masked
         )
     print(f"{out}: {told.scored} of {told.records} records have scores; the others lie in no gene,")
-    print("or have no allele of one base")
+    print(f"or have no allele of one base, or more than {2 * distance} in REF")
     print(f"Weights: {spliceai.LICENCE}")
+
+
+def _of_build(wheel: Path, build: str) -> dict[str, list[Gene]]:
+    """The genes of a build that come with the weights."""
+    with TemporaryDirectory(prefix="bioloom-") as folder:
+        path = Path(folder, f"{build}.txt")
+        try:
+            with zipfile.ZipFile(wheel) as archive:
+                path.write_bytes(archive.read(GENES.format(build)))
+        except (OSError, KeyError, zipfile.BadZipFile) as error:
+            raise DataError(f"There are no genes of {build}", file=wheel) from error
+        return read_genes(path)
 
 
 def _fetched(source: dict[str, str]) -> Path:

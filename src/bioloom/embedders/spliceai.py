@@ -46,6 +46,11 @@ OPTIONS = {
 }
 ALPHABET = "dna"
 LICENCE = "CC BY-NC 4.0: for academic and non-commercial use"
+UNREADABLE = (
+    *(OSError, KeyError, ValueError, AttributeError, TypeError, RuntimeError),
+    zipfile.BadZipFile,
+)
+"""What a damaged or another file raises."""
 MEMBER = "spliceai/models/spliceai{}.h5"
 CHUNK = 5_000  # bases whose states are computed at one time
 BATCH_BYTES = 8 * 2**20  # of the widest array of a batch
@@ -104,7 +109,7 @@ def _read(wheel: Path, count: int) -> list[dict[str, np.ndarray]]:
                 content = io.BytesIO(archive.read(MEMBER.format(number)))
                 with h5py.File(content, "r") as h5:
                     networks.append(arrays_of(h5))
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise DataError("this is no wheel with the networks of SpliceAI", file=wheel) from error
     return networks
 

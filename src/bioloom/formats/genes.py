@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bioloom.errors import DataError
-from bioloom.formats.builds import plain
 from bioloom.formats.text import open_text
 
 COLUMNS = "#NAME CHROM STRAND TX_START TX_END EXON_START EXON_END".split()
-CHOSEN = ("MANE_Select", "Ensembl_canonical")
+CHOSEN = ("MANE_Select", "MANE Select", "Ensembl_canonical")
 """Tags of the transcript of a gene that is taken; else it is the one with most bases in exons."""
+STRANDS = ("+", "-")
 HINT = "a GTF, or tab-separated " + ", ".join(COLUMNS)
 
 
@@ -37,7 +37,7 @@ class Gene(NamedTuple):
 
 
 def read_genes(path: Path) -> dict[str, list[Gene]]:
-    """Genes by their contig, of which "chr" is left out, in the order of their starts.
+    """Genes by their contig, as the file calls it, in the order of their starts.
 
     DataError names the row of what is none.
     """
@@ -57,6 +57,8 @@ def _of_table(path: Path) -> Iterator[Gene]:
             if row == 1:
                 if fields != COLUMNS:
                     raise DataError("This is no table of genes", file=path, row=1, hint=HINT)
+                continue
+            if not line.strip():
                 continue
             try:
                 name, contig, strand, _, _, starts, ends = fields
@@ -83,6 +85,8 @@ def _of_gtf(path: Path) -> Iterator[Gene]:
             try:
                 contig, _, _, start, end, _, strand, _, said = fields
                 exon = int(start), int(end)
+                if strand not in STRANDS or exon[0] > exon[1]:
+                    raise ValueError("no strand, or an end before the start")
             except ValueError as error:
                 raise DataError("This line is no exon", file=path, row=row, hint=HINT) from error
             about: dict[str, str] = dict(re.findall(r'(\w+) "([^"]*)"', said))
@@ -96,7 +100,7 @@ def _of_gtf(path: Path) -> Iterator[Gene]:
                 if f'"{tag}"' in said and rank < tagged.get(gene, (len(CHOSEN), ""))[0]:
                     tagged[gene] = rank, transcript
     for gene, known in transcripts.items():
-        longest = max(known, key=lambda t: (sum(end - start for start, end in known[t]), t))
+        longest = max(known, key=lambda t: (sum(end - start + 1 for start, end in known[t]), t))
         name, strand = names[gene]
         yield _gene(name, gene[0], strand, known[tagged.get(gene, (0, longest))[1]])
 
@@ -104,6 +108,6 @@ def _of_gtf(path: Path) -> Iterator[Gene]:
 def _gene(name: str, contig: str, strand: str, exons: list[tuple[int, int]]) -> Gene:
     """ValueError where the exons or the strand are none."""
     exons = sorted(exons)
-    if strand not in ("+", "-") or not exons or any(start > end for start, end in exons):
+    if strand not in STRANDS or not exons or any(start > end for start, end in exons):
         raise ValueError("no exons or no strand")
-    return Gene(name, plain(contig), strand, exons[0][0], exons[-1][1], tuple(exons))
+    return Gene(name, contig, strand, exons[0][0], exons[-1][1], tuple(exons))

@@ -7,7 +7,8 @@ the four scores, each with the base where it is, counted from the variant along 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,7 +47,8 @@ class Effect(NamedTuple):
     def field(self) -> str:
         """As INFO has it."""
         scores, places = (f"{x:.2f}" for x in self.scores), map(str, self.places)
-        return "|".join([self.allele, self.gene, *scores, *places])
+        name = re.sub(r"[|;,=\s]", "_", self.gene)
+        return "|".join([self.allele, name, *scores, *places])
 
 
 def effects(
@@ -148,72 +150,112 @@ def write_effects(
     distance: int,
     masked: bool,
 ) -> Told:
-    """The VCF with the field `SpliceAI` of INFO, bgzipped and indexed, records in their order.
+    """The VCF with the field `SpliceAI` of INFO, bgzipped and indexed; all else stays as it is.
 
-    DataError, before anything is computed, where a REF is not what the genome has there: then it is
-    of another build. Chromosomes are found with and without "chr".
+    DataError, before anything is computed, where a REF is not what the genome has there (then it is
+    of another build), where records are not sorted, and where genome and genes have no contig in
+    common. Contigs are found with and without "chr".
     """
     reference = Reference(genome)
-    contigs = {plain(name): name for name in reference.lengths}
-    count = _check_build(vcf, reference, contigs)
-    scored = 0
-    with at("effects"), opened(vcf) as records, replacing(out) as temporary:
-        records.header.add_meta(
-            "INFO",
-            items=[
-                ("ID", FIELD),
-                ("Number", "."),
-                ("Type", "String"),
-                ("Description", MEANING),
-            ],
+    around = {contig: genes[own] for contig in reference.lengths if (own := _called(contig, genes))}
+    if not around:
+        raise DataError(
+            f"The genome has none of the genes' contigs, such as {next(iter(genes))}",
+            file=genome,
+            hint=f"it has {', '.join(list(reference.lengths)[:3])}",
         )
-        with pysam.VariantFile(str(temporary), "wz", header=records.header) as written:
-            for number, record in enumerate(records, 1):
-                name = plain(record.chrom)
-                around = [g for g in genes.get(name, ()) if g.start <= record.pos <= g.end]
-                if around and record.alleles:
-                    said = [
-                        effect.field()
-                        for gene in around
-                        for effect in effects(
-                            record.pos,
-                            record.alleles,
-                            gene,
-                            reference,
-                            contigs[name],
-                            chances,
-                            distance=distance,
-                            masked=masked,
-                        )
-                    ]
-                    if said:
-                        record.info[FIELD] = said
-                        scored += 1
-                written.write(record)
+    count = _check(vcf, reference)
+    scored = 0
+    with at("effects"), replacing(out) as temporary:
+        with pysam.BGZFile(str(temporary), "wb", None) as lines:
+            lines.write(_header(vcf).encode())
+            for number, record in enumerate(_records(vcf), 1):
+                contig = _called(record.chrom, reference.lengths)
+                near = [
+                    gene
+                    for gene in around.get(contig or "", ())
+                    if gene.start <= record.pos <= gene.end
+                ]
+                said = [
+                    effect.field()
+                    for gene in near
+                    for effect in effects(
+                        record.pos,
+                        record.alleles or ("N",),
+                        gene,
+                        reference,
+                        contig or "",
+                        chances,
+                        distance=distance,
+                        masked=masked,
+                    )
+                ]
+                lines.write(_with_field(str(record), said).encode())
+                scored += bool(said)
                 tell(f"{number} of {count} records")
     index_vcf(out)
     return Told(count, scored)
 
 
-def _check_build(vcf: Path, reference: Reference, contigs: Mapping[str, str]) -> int:
-    """How many records there are; DataError where one has another REF than the genome."""
-    count, wrong, first = 0, 0, ""
+def _records(vcf: Path) -> Iterator[pysam.VariantRecord]:
+    """Each record; what goes wrong with it elsewhere is no fault of the file."""
     with opened(vcf) as records:
-        for record in records:
-            count += 1
-            contig = contigs.get(plain(record.chrom))
-            if contig is None:
-                raise DataError(
-                    f"The genome has no {record.chrom}",
-                    file=vcf,
-                    hint=f"it has {', '.join(list(reference.lengths)[:3])}",
-                )
-            ref = (record.ref or "").upper()
-            end = min(record.start + len(ref), reference.lengths[contig])
-            has = decode(reference.codes(contig, record.start, end)) if record.start < end else ""
-            if ref != has and decode(encode(ref)) != has:
-                wrong += 1
-                first = first or f"{record.chrom}:{record.pos} {ref}, the genome {has or 'nothing'}"
+        yield from records
+
+
+def _header(vcf: Path) -> str:
+    """The header, with the field in place of what it may say of one of that name."""
+    with opened(vcf) as records:
+        lines = str(records.header).splitlines(keepends=True)
+    kept = [line for line in lines if not line.startswith(f"##INFO=<ID={FIELD},")]
+    field = f'##INFO=<ID={FIELD},Number=.,Type=String,Description="{MEANING}">\n'
+    return "".join([*kept[:-1], field, kept[-1]])
+
+
+def _with_field(line: str, said: Sequence[str]) -> str:
+    """A record's line with these values of the field, and none of another run."""
+    fields = line.rstrip("\n").split("\t")
+    info = [part for part in fields[7].split(";") if not part.startswith(f"{FIELD}=")]
+    info = [part for part in info if part != "."]
+    fields[7] = ";".join([*info, *([f"{FIELD}={','.join(said)}"] if said else [])]) or "."
+    return "\t".join(fields) + "\n"
+
+
+def _called(name: str, known: Collection[str]) -> str | None:
+    """What a contig is called among the known: the same, with or without chr, or 23 for X."""
+    for spelling in (name, f"chr{name}", name.removeprefix("chr")):
+        if spelling in known:
+            return spelling
+    return next((other for other in known if plain(other) == plain(name)), None)
+
+
+def _check(vcf: Path, reference: Reference) -> int:
+    """How many records there are; DataError where they are not sorted, or not of this genome."""
+    count, wrong, first = 0, 0, ""
+    last, passed = ("", 0), set[str]()
+    for record in _records(vcf):
+        count += 1
+        contig = _called(record.chrom, reference.lengths)
+        if contig is None:
+            raise DataError(
+                f"The genome has no {record.chrom}",
+                file=vcf,
+                hint=f"it has {', '.join(list(reference.lengths)[:3])}",
+            )
+        if record.chrom in passed or (record.chrom == last[0] and record.pos < last[1]):
+            place = f"{record.chrom}:{record.pos}"
+            raise DataError(f"{place} is not in order", file=vcf, hint="`bcftools sort` sorts it")
+        if record.chrom != last[0]:
+            passed.add(last[0])
+        last = record.chrom, record.pos
+        ref = (record.ref or "").upper()
+        if not set(ref) <= BASES:
+            continue  # an N of a structural variant says nothing
+        end = min(record.start + len(ref), reference.lengths[contig])
+        has = decode(reference.codes(contig, record.start, end)) if record.start < end else ""
+        if ref != has:
+            wrong += 1
+            first = first or f"{record.chrom}:{record.pos} {ref}, the genome {has or 'nothing'}"
     if wrong:
         raise DataError(
             f"{wrong} of {count} records have another REF than the genome; the first is {first}",

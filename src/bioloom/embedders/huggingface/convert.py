@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
-from bioloom.embedders.huggingface.folder import load_config
+from bioloom.embedders.huggingface.folder import embeddings_of, load_config
 from bioloom.errors import DataError
 
 WEIGHTS, CONFIG, VOCABULARY = "pytorch_model.bin", "config.json", "vocab.txt"
@@ -29,11 +29,24 @@ def convert(source: Path, out: Path) -> int:
     DataError for what is no such model: another format, weights that are no plain tensors, that
     do not fill the network of config.json, or a vocabulary that has more than letters.
     """
-    with _folder_of(source) as folder:
+    with _told(source), _folder_of(source) as folder:
         words = _letters(folder / VOCABULARY)
-        count = _save_network(folder, out)
+        count = _save_network(folder, len(words), out)
         _save_tokenizer(words, _longest(folder), out)
     return count
+
+
+@contextmanager
+def _told(source: Path) -> Iterator[None]:
+    """What a damaged file, or a config of no network, raises is documented nowhere."""
+    try:
+        yield
+    except DataError:
+        raise
+    except Exception as error:  # noqa: BLE001
+        problem = str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__
+        hint = f"{WEIGHTS} holds tensors by name, and {CONFIG} is that of their network"
+        raise DataError(f"The model cannot be read: {problem}", file=source, hint=hint) from error
 
 
 @contextmanager
@@ -100,22 +113,18 @@ def _letters(vocabulary: Path) -> list[str]:
     return words
 
 
-def _save_network(folder: Path, out: Path) -> int:
+def _save_network(folder: Path, words: int, out: Path) -> int:
     import torch
     from transformers import AutoModel
 
     config = load_config(folder)
-    try:
-        weights = torch.load(folder / WEIGHTS, map_location="cpu", weights_only=True)
-    except Exception as error:  # noqa: BLE001  what a damaged or foreign file raises is not told
-        hint = "tensors by name are; a whole model that was pickled is not"
-        raise DataError("The weights cannot be read", file=WEIGHTS, hint=hint) from error
+    weights = torch.load(folder / WEIGHTS, map_location="cpu", weights_only=True)
     if not isinstance(weights, dict) or not all(map(torch.is_tensor, weights.values())):
         raise DataError("The weights are no tensors by name", file=WEIGHTS)
     model = AutoModel.from_config(config)
     # A network with a head has the encoder under its name: "bert.embeddings...".
     prefix = f"{model.base_model_prefix}."
-    bare = {name.removeprefix(prefix): tensor for name, tensor in weights.items()}
+    bare = {_usual(str(name).removeprefix(prefix)): part for name, part in weights.items()}
     own = model.state_dict()
     if missing := sorted(name for name in own if name not in bare and "pooler" not in name):
         raise DataError(
@@ -126,9 +135,19 @@ def _save_network(folder: Path, out: Path) -> int:
         if tensor.shape != own[name].shape:
             shapes = f"{tuple(tensor.shape)}, by {CONFIG} {tuple(own[name].shape)}"
             raise DataError(f"{name} is of shape {shapes}", file=WEIGHTS)
-    model.load_state_dict(own | chosen)
-    model.save_pretrained(out)
+    rows = embeddings_of(model)
+    if rows is not None and words > rows:
+        raise DataError(f"{words} words, and the network knows {rows}", file=VOCABULARY)
+    # What the weights lack, a pooler, would be drawn: another model each time.
+    model.save_pretrained(out, state_dict=chosen)
     return int(sum(tensor.numel() for tensor in chosen.values()))
+
+
+def _usual(name: str) -> str:
+    """The name of a weight as it is now; early ones called those of a norm gamma and beta."""
+    return name.replace("LayerNorm.gamma", "LayerNorm.weight").replace(
+        "LayerNorm.beta", "LayerNorm.bias"
+    )
 
 
 def _longest(folder: Path) -> int:
