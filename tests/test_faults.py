@@ -10,6 +10,7 @@ from tests.tiny_project import Project
 
 def test_disturbed_runs_leave_what_an_undisturbed_one_makes(tiny_project: Project, tmp_path: Path):
     expected = contents(tiny_project.folder)
+    (tmp_path / "project").mkdir()
     project = Project.create(tmp_path / "project")
     command = ["snakemake", "--snakefile", str(project.path("Snakefile"))]
     disturbed = Disturbed(project.folder, command, seed=2)

@@ -69,10 +69,10 @@ def test_left_out_answers_are_those_of_refits():
     fitted, X = fit(samples, groups=groups)
     rng = np.random.default_rng(2)
     weight = rng.uniform(0.3, 3, len(samples))
-    answers, _ = fitted._answered(1.0, groups, weight)
+    answers, _ = fitted._answered(1.0, 0.3, groups, weight)
     for name in "ab":
         rows = np.flatnonzero(samples["element"] == name)
-        kernel = fitted._kernel(fitted.known[rows], fitted.words[rows], rows, 1.0)
+        kernel = fitted._kernel(fitted.known[rows], fitted.words[rows], rows, 1.0, 0.3)
         for number, strength in enumerate(variant_kernel.STRENGTHS):
             for group in np.unique(groups[rows]):
                 out = groups[rows] == group

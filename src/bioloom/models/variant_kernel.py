@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -33,8 +34,11 @@ SAME_LETTER, SAME_CLASS = 0.13, 0.07
 """At one site: the same new letter; another one of its class (transition, transversion, none)."""
 WORDS = 0.29
 """The same words made or broken, wherever in the element."""
-ALWAYS, DELETIONS = 0.02, 0.02
-"""The level of the element, and that of its deletions."""
+DELETIONS = 0.02
+"""The level of the element's deletions."""
+LEVELS = (0.02, 0.3, 1.0)
+"""How far the levels of elements are apart: little, and all have one mean; much, and each its own.
+A level taken from the rows themselves would tell a left-out row what the others lack."""
 REACHES = (0.5, 1.0, 2.0)
 """By which the bases of near and far are multiplied."""
 STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0)
@@ -88,9 +92,8 @@ class Model(Estimator):
             groups = np.arange(len(self.known))
         self.names = sorted(set(self.known.element))
         own = np.asarray(y, dtype=np.float64).ravel()
-        self.level, self.spread = _by_element(self.known, own, self.names)
-        at = np.searchsorted(self.names, self.known.element)
-        self.z = (own - self.level[at]) / self.spread[at]
+        self.mean, self.spread = np.array(own.mean()), np.array(own.std() or 1.0)
+        self.z = (own - self.mean) / self.spread
         self.words = self.known.changes()
         self.words_scale = float(self.words.multiply(self.words).sum() / len(own)) or 1.0
         left_out = self._chosen(groups, None)
@@ -106,27 +109,26 @@ class Model(Estimator):
         return self
 
     def _chosen(self, groups: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
-        """Keep the reach and strength of the least error, whose left-out answers are given (N,)."""
-        tried = [(reach, *self._answered(reach, groups, weight)) for reach in REACHES]
-        found = [
-            (float(np.average((answer - self.z) ** 2, weights=weight)), reach, strength, place)
-            for place, (reach, answers, _) in enumerate(tried)
-            for strength, answer in zip(STRENGTHS, answers, strict=True)
-        ]
-        error, reach, strength, place = min(found)
-        number = STRENGTHS.index(strength)
-        _, answers, coefficients = tried[place]
-        self.reach, self.coefficients = reach, coefficients[number]
+        """Keep what has the least error, whose left-out answers are given (N,)."""
+        least = np.inf
+        for reach, between in product(REACHES, LEVELS):
+            answers, coefficients = self._answered(reach, between, groups, weight)
+            errors = np.average((answers - self.z) ** 2, axis=1, weights=weight)
+            number = int(errors.argmin())
+            if errors[number] < least:
+                least, left_out = float(errors[number]), answers[number]
+                chosen = {"reach": reach, "between": between, "strength": STRENGTHS[number]}
+                self.coefficients = coefficients[number]
         self.facts: dict[str, Any] = getattr(self, "facts", {})
-        self.facts |= {"reach": reach, "strength": strength, "left_out_r2": self._r2(error, weight)}
-        return answers[number]
+        self.facts |= chosen | {"left_out_r2": self._r2(least, weight)}
+        return left_out
 
     def _r2(self, error: float, weight: np.ndarray | None) -> float:
         centred = self.z - np.average(self.z, weights=weight)
         return 1 - error / (float(np.average(centred**2, weights=weight)) or 1.0)
 
     def _answered(
-        self, reach: float, groups: np.ndarray, weight: np.ndarray | None
+        self, reach: float, between: float, groups: np.ndarray, weight: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Left-out answers and coefficients of all rows for each strength, (S, N) both.
 
@@ -138,7 +140,7 @@ class Model(Estimator):
             rows = np.flatnonzero(self.known.element == name)
             marks = landmarks(len(rows), self.seed)
             marked = rows[marks]
-            kernel = self._kernel(self.known[rows], self.words[rows], marked, reach)
+            kernel = self._kernel(self.known[rows], self.words[rows], marked, reach, between)
             kernel *= root[rows, None] * root[marked]
             target = (root[rows] * self.z[rows])[:, None]
             for number, ridge in enumerate(ridges(kernel, marks, target, STRENGTHS)):
@@ -147,12 +149,12 @@ class Model(Estimator):
         return answers, coefficients
 
     def _kernel(
-        self, new: Variants, words: csr_array, marked: np.ndarray, reach: float
+        self, new: Variants, words: csr_array, marked: np.ndarray, reach: float, between: float
     ) -> np.ndarray:
         """New variants of one element against known ones of it, (N, L)."""
         known = self.known[marked]
         apart = np.abs(new.position[:, None] - known.position)
-        kernel = ALWAYS + WORDS / self.words_scale * (words @ self.words[marked].T).toarray()
+        kernel = between + WORDS / self.words_scale * (words @ self.words[marked].T).toarray()
         for share, bases in (NEAR, FAR):
             kernel += share * np.exp(-apart / (bases * reach))
         here = apart == 0
@@ -213,17 +215,20 @@ class Model(Estimator):
     def outputs(self, X: Shaped) -> np.ndarray:
         """Values, (N, 1); of a new element the mean of those known."""
         new = Variants.read(cast(Table, self.taken(X)), self.name)
-        words, z, level = new.changes(), np.zeros(len(new)), np.full(len(new), self.level.mean())
-        spread = np.zeros(len(new))
-        for code, name in enumerate(self.names):
+        words, z = new.changes(), np.zeros(len(new))
+        for name in self.names:
             rows = np.flatnonzero(new.element == name)
             marked = np.flatnonzero((self.known.element == name) & (self.coefficients != 0))
-            kernel = self._kernel(new[rows], words[rows], marked, self.reach)
+            kernel = self._kernel(new[rows], words[rows], marked, *self.lengths)
             z[rows] = kernel @ self.coefficients[marked]
-            level[rows], spread[rows] = self.level[code], self.spread[code]
         if self.correction is not None:
             z += self.correction.predict(self._columns(new, z, None))
-        return (level + spread * z)[:, None]
+        return (self.mean + self.spread * z)[:, None]
+
+    @property
+    def lengths(self) -> tuple[float, float]:
+        """The reach and the level between elements that were chosen."""
+        return self.facts["reach"], self.facts["between"]
 
     def refusals(self, X: Shaped) -> np.ndarray:
         """New elements have no answer."""
@@ -250,7 +255,7 @@ class Model(Estimator):
             "around": self.known.around,
             "z": self.z,
             "coefficients": self.coefficients,
-            "level": self.level,
+            "mean": self.mean,
             "spread": self.spread,
         }
 
@@ -261,7 +266,6 @@ class Model(Estimator):
             element, *(arrays.pop(name) for name in ("position", "alt", "around"))
         )
         vars(self).update(arrays)
-        self.reach = self.facts["reach"]
         self.words = self.known.changes()
         self.words_scale = float(self.words.multiply(self.words).sum() / len(self.z)) or 1.0
 
@@ -280,13 +284,6 @@ class Model(Estimator):
         super().read_state(folder)
         trees = folder / "trees"
         self.correction = gradient_boosting.Model.load(trees) if trees.is_dir() else None
-
-
-def _by_element(known: Variants, y: np.ndarray, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and deviation of each element, (E,) both; 1 where an element has no two values."""
-    parts = [y[known.element == name] for name in names]
-    spread = np.array([part.std() for part in parts])
-    return np.array([part.mean() for part in parts]), np.where(spread > 0, spread, 1.0)
 
 
 def _class(variants: Variants) -> np.ndarray:
