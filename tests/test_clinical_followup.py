@@ -271,6 +271,20 @@ def test_each_index_event_is_a_row_with_what_was_known_before_it(tmp_path):
         pd.testing.assert_frame_equal(alone, table.iloc[rows])
 
 
+def test_notes_on_several_index_events_count_rows_patients_and_records_apart(tmp_path):
+    late = "".join(f"a,crp,2020-06-{day:02}T09:00Z,x\n" for day in range(2, 8))
+    stays = "".join(f"b,admitted,2020-03-{day:02}T08:00Z,\n" for day in range(1, 7))
+    before = "".join(f"b,crp,2020-02-{day:02}T09:00Z,x\n" for day in range(2, 8))
+    path = write(tmp_path / "stays.csv", STAYS + late + stays + before)
+    again = EACH_STAY["outcomes"]["again"] | {"prevalent": "drop"}
+    table, notes = made(path, EACH_STAY | {"outcomes": {"again": again}}, roles=("again",))
+    assert table.index.tolist() == ["a", "b"]
+    gone = "8 rows of fewer than 5 patients had an outcome before the index: left out"
+    assert gone in notes
+    [told] = [note for note in notes if note.startswith("Left out of crp: text and no number")]
+    assert "6 records of fewer than 5 persons" in told
+
+
 def test_rows_of_a_patient_with_several_index_events_are_of_one_group(tmp_path):
     path = write(tmp_path / "stays.csv", STAYS)
     index = write(

@@ -400,6 +400,13 @@ def test_the_dose_of_a_drug_is_the_value_of_its_event(tmp_path):
     orders = read[read["code"] == "urn:atc|A10BA02"]
     assert orders["value"].fillna(-1).tolist() == [500, -1, -1, -1]
     assert orders["unit"].iloc[0] == "mg"
+    odd = [quantity("1-2", "mg"), "5 mg", quantity({}, "mg")]
+    strange = [order(f"{n + 1}", dose) for n, dose in enumerate(odd)]
+    strange += [order("4", dosageInstruction=None), order("5", dosageInstruction=["twice"])]
+    given = read_fhir(ndjson(tmp_path / "odd.ndjson", patient("P"), *strange), "UTC")
+    assert len(given.events[given.events["code"] == "urn:atc|A10BA02"]) == len(strange)
+    assert given.left_out.empty
+    assert given.events["value"].isna().all()
     assert read.loc[read["code"] == "urn:atc|C07AB02", ["value", "unit"]].to_numpy().tolist() == [
         [47.5, "mg"]
     ]

@@ -407,12 +407,23 @@ def test_a_keyed_shift_moves_all_dates_of_a_patient_alike(tmp_path, monkeypatch)
     assert read(tmp_path, later, **options).samples["seen"][0] == table["seen"][0] - 365
     coded = read(tmp_path, privacy=options["privacy"] | {"person": "pseudonym"}).samples
     assert coded["seen"].equals(table["seen"])
-    # Births before those of persons of 90 are those of one year.
-    assert table["born"][0] > (dates.date.today().year - 1970 - 90) * 365.25 - 367
+    # Births before those of persons of 90 are one day, which tells nobody's shift.
+    content = PERSONS.replace("3,p2,2021-12-31,1980", "3,p2,2021-12-31,1931")
+    oldest = read(tmp_path, content, **options).samples["born"]
+    first = dates.date(dates.date.today().year - actions.OLDEST - 1, 1, 1)
+    assert set(oldest) == {first.toordinal() - actions.EPOCH}
     monkeypatch.setenv(actions.KEY, "m" * 32)
     assert read(tmp_path, **options).samples["seen"].tolist() != table["seen"].tolist()
     monkeypatch.delenv(actions.KEY)
     refused(lambda: read(tmp_path, **options), "key of pseudonyms and shifts is missing")
+
+
+def test_a_keyed_shift_needs_to_know_whose_a_row_is(tmp_path, monkeypatch):
+    monkeypatch.setenv(actions.KEY, "k" * 32)
+    options = {"privacy": DONE | {"seen": "keyed_shift", "person": "drop", "case": "drop"}}
+    options |= {"columns": {"id": "row", "label": "ill"}}
+    refused(lambda: read(tmp_path, **options), "goes by the patient.*columns: {patient: ...}")
+    assert len(read(tmp_path, **options | {"privacy": DONE}).samples) == 3
 
 
 OF_PERSONS = {

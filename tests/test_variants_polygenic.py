@@ -139,8 +139,19 @@ def test_a_percentile_needs_a_group_that_is_named(tmp_path, vcf, score):
     assert not any("no reference group is named" in note for note in raw.notes)
     for lacking in ({"group_scores": group}, {"reference_group": "placeholder controls"}):
         refused(lambda lacking=lacking: ingest(tmp_path, vcf, score, **lacking), "needs both")
+    assert not any("outside of the reference group" in note for note in raw.notes)
+    # A few may all lie beyond the group, but not many.
     write(group, "sum\n" + "1000\n" * 100)
-    refused(lambda: ingest(tmp_path, vcf, score, **named), "No sum of a patient lies within")
+    raw = ingest(tmp_path, vcf, score, **named)
+    assert raw.samples["genetic.PGS000001_percentile"].tolist() == [0, 0, 0]
+    assert any("fewer than 5 persons lie outside of the reference" in note for note in raw.notes)
+    many = [f"P{n}" for n in range(20)]
+    copies = [" ".join([*row.split()[:8], *row.split()[8:9] * 20]) for row in SITES]
+    crowd = write_vcf(tmp_path / "many.vcf", copies, people=" ".join(many))
+    refused(
+        lambda: ingest(tmp_path, crowd, score, people=" ".join(many), **named),
+        "No sum of a patient lies within",
+    )
     write(group, "sum\n" + "1\n" * 99)
     refused(lambda: ingest(tmp_path, vcf, score, **named), "99 persons is too small")
     write(group, "sum,n\n1,1\n,2\n" + "1,1\n" * 99)

@@ -97,11 +97,14 @@ def read_table_of_patients(
     left_out = pd.concat(told)
     table = table[~table.index.isin(gone)]
     if several:
-        gone = gone.map(whose).unique()
-        left_out["patient"] = left_out["patient"].replace(whose)
+        left_out["patient"] = left_out["patient"].map(whose).fillna(left_out["patient"])
+        # A record is told once, however many index events of its patient see it.
+        left_out = left_out.drop_duplicates(["column", "reason", "patient", "file", "line"])
         table.index = table.index.map(whose)
     if len(gone):
-        notes.append(f"{count_shown(len(gone))} patients had an outcome before the index: left out")
+        rows = f"{count_shown(len(gone))} rows of " if several else ""
+        persons = count_shown(gone.map(whose).nunique() if several else len(gone))
+        notes.append(f"{rows}{persons} patients had an outcome before the index: left out")
     notes += _told(left_out) + _unnamed(named, [*features, *outcomes], said["index"])
     table = table.rename_axis(PATIENT).reset_index()
     table = table.set_axis(pd.RangeIndex(1, len(table) + 1), axis=0)
@@ -174,7 +177,7 @@ def _each(
     """
     rows = pd.DataFrame({"patient": index.index, "at": index["time"].to_numpy()})
     number = rows.groupby("patient")["at"].rank(method="first").astype(int).astype(str)
-    rows["own"] = rows["patient"] + f"{BETWEEN}" + number
+    rows["own"] = rows["patient"] + BETWEEN + number
     whose = dict(zip(rows["own"], rows["patient"], strict=True))
     own = rows[["patient", "own"]]
     events = records.events.merge(own, on="patient").drop(columns="patient")

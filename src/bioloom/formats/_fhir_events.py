@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from bioloom.formats import ucum
-from bioloom.formats._fhir_resources import Resource, found_in, split_reference
+from bioloom.formats._fhir_resources import (
+    Malformed,
+    Resource,
+    found_in,
+    shaped,
+    split_reference,
+)
 from bioloom.formats.times import bounds
 
 STANDARD = ("http://loinc.org", "http://snomed.info/sct")
@@ -196,12 +202,16 @@ def _measured(
 
 def _dose(content: Mapping[str, Any]) -> dict[str, Any]:
     """The number and unit of what is taken at once, where one amount alone is told."""
-    given = [
-        rate.get("doseQuantity")
-        for one in content.get(DOSES[content["resourceType"]], [])
-        for rate in one.get("doseAndRate", [])
-    ]
-    quantity = _quantity(given[0]) if len(given) == 1 and given[0] else None
+    try:
+        with shaped():
+            given = [
+                rate.get("doseQuantity")
+                for one in content.get(DOSES[content["resourceType"]], [])
+                for rate in one.get("doseAndRate", [])
+            ]
+            quantity = _quantity(given[0]) if len(given) == 1 and given[0] else None
+    except Malformed:  # the drug was ordered, however odd its amount is written
+        return {}
     return quantity if isinstance(quantity, dict) else {}
 
 

@@ -69,9 +69,16 @@ def apply(
 ) -> tuple[pd.DataFrame, dict[str, int]]:
     """The table after the actions, and of each column how many cells were changed.
 
-    `patient` is the column that says of whom a row is. Cells that are not what the action takes
-    are a DataError that names the first row, and shows no value.
+    `patient` is the column that says of whom a row is; where the table has none, each row is of
+    another, and a keyed shift is a DataError. So are cells that are not what the action takes: it
+    names the first row, and shows no value.
     """
+    if patient not in table and KEYED_SHIFT in actions.values():
+        raise DataError(
+            f"`{KEYED_SHIFT}` goes by the patient, and no column of the table says who that is",
+            file=file,
+            hint="name it: `columns: {patient: ...}`; the number of a row is of nobody",
+        )
     persons = table[patient] if patient in table else pd.Series(table.index, index=table.index)
     counts = {name: len(cells_of(table[name])) for name in actions}
     shifted = [name for name, action in actions.items() if action == SHIFT]
@@ -132,11 +139,13 @@ def _shifted(table: pd.DataFrame, persons: pd.Series, file: Path) -> dict[str, p
 def _moved(column: pd.Series, persons: pd.Series, file: Path) -> pd.Series:
     """Days since 1970, moved back by days that are each patient's own; births as in `_years`."""
     key, days = secret_key(), _days(column, file)
-    if names.is_birth(str(column.name)):
-        days = days.clip(lower=date(_oldest_birth(), 1, 1).toordinal())
     ids = cells_of(persons)
     back = ids.map(lambda one: int(_digest(key, f"{KEYED_SHIFT} {one}"), 16) % MOST_SHIFTED + 1)
-    return _text(days - back.reindex(column.index).astype(float) - EPOCH)
+    moved = days - back.reindex(column.index).astype(float)
+    if names.is_birth(str(column.name)):
+        # After the move: a day that all know, moved, would tell by how much.
+        moved = moved.clip(lower=date(_oldest_birth(), 1, 1).toordinal())
+    return _text(moved - EPOCH)
 
 
 def _oldest_birth() -> int:

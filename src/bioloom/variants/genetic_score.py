@@ -25,7 +25,7 @@ from bioloom.formats.table import read_table
 from bioloom.formats.vcf import opened, samples_of
 from bioloom.options import Option
 from bioloom.privacy.actions import pseudonyms
-from bioloom.privacy.small_cells import count_shown
+from bioloom.privacy.small_cells import FEWEST_PERSONS, count_shown
 from bioloom.variants.polygenic import Scorer, Sums
 from bioloom.variants.reference import Reference
 from bioloom.variants.regions import joined
@@ -128,13 +128,15 @@ def read_genetic_score(
     _refuse_few(sums, rows, options["min_match"], files["genotypes"])
     values, filling = _values(sums, options["missing_genotype"], files["genotypes"])
     group = _group(files.get(GROUP), options["reference_group"])
-    name = f"{BLOCK}{score.name}"
+    name, outside = f"{BLOCK}{score.name}", list[str]()
     if group is not None:
-        values, name = _percentiles(values, group, files[GROUP]), f"{name}_percentile"
+        values, outside = _percentiles(values, group, files[GROUP])
+        name = f"{name}_percentile"
     by_person = np.full(len(names) + 1, np.nan)  # the last one for who has none
     by_person[wanted] = values
     notes = [*score.notes, *notes, counted, *_told(score, sums, rows), *filling]
     notes.append(NO_GROUP if group is None else _of_group(len(group), options["reference_group"]))
+    notes += outside
     without, extra = (found < 0).sum(), len(names) - len(wanted)
     notes += [f"{count_shown(without)} rows have no genotypes"] if without else []
     notes += [f"{count_shown(extra)} persons of the genotypes are not used"] if extra else []
@@ -165,17 +167,26 @@ def _group(file: Path | None, name: str | None) -> np.ndarray | None:
     return np.sort(sums.to_numpy(float))
 
 
-def _percentiles(values: np.ndarray, group: np.ndarray, file: Path) -> np.ndarray:
-    """The share of the group below each value, (P,), in percent; equal ones count half."""
+def _percentiles(values: np.ndarray, group: np.ndarray, file: Path) -> tuple[np.ndarray, list[str]]:
+    """The share of the group below each value, (P,), in percent; equal ones count half.
+
+    And a note on values outside of the group. DataError where all of many are: one person may have
+    the highest risk of all, but not everybody.
+    """
     known = values[np.isfinite(values)]
-    if len(known) and not ((known >= group[0]) & (known <= group[-1])).any():
+    outside = int(((known < group[0]) | (known > group[-1])).sum())
+    if outside == len(known) >= FEWEST_PERSONS:
         raise DataError(
             "No sum of a patient lies within those of the reference group",
             file=file,
             hint="were both made of the same score, the same rows and weights?",
         )
     below, upto = (np.searchsorted(group, values, side=side) for side in ("left", "right"))
-    return np.where(np.isnan(values), np.nan, 50 * (below + upto) / len(group))
+    notes = [
+        f"{count_shown(outside)} persons lie outside of the reference group: percentile 0 or 100"
+    ]
+    percent = np.where(np.isnan(values), np.nan, 50 * (below + upto) / len(group))
+    return percent, notes if outside else []
 
 
 def _of_group(size: int, name: str) -> str:
