@@ -1,6 +1,6 @@
 """Variants of elements: the application's model beside its baselines, sites and elements held out.
 
-`python -m bench.element_variants` prints a table of `docs/models.md`. Data: MPSA of MAVE-NN, 5'
+`python -m bench.element_variants` prints a table. Data: MPSA of MAVE-NN, 5'
 splice sites of nine letters, as variants of the sites that are spliced best and differ in three
 letters or more: an element is one of these, a variant a site one letter from it, and its effect the
 difference of log10 PSI. Five folds hold out places of an element, or whole elements; settings are

@@ -1,6 +1,6 @@
 """Few labelled sequences: the exact kernel of words beside the LSTM and simple models.
 
-`python -m bench.sequences` prints a table of `docs/models.md`: R2 on the test rows of the shipped
+`python -m bench.sequences` prints a table: R2 on the test rows of the shipped
 split, mean, least and most of three draws of so many training rows, all models with the same ones.
 Data and models are those of the tasks, but for the kernel. Nothing is chosen on test rows.
 """

@@ -155,6 +155,8 @@ def test_the_interval_of_an_incidence():
     alone = incidence_interval(y[:, :3], 10.0)
     assert alone == pytest.approx((1 - free[0], 1 - above[0], 1 - below[0]))
     assert incidence_interval(y, 0.5)[:2] == (0, 0)
+    competed = np.tile([0.0, 5.0, 0.0, 1.0], (50, 1))  # all had the other event, and none this one
+    assert incidence_interval(competed, 10.0) == pytest.approx((0, 0, 1 - 0.025 ** (1 / 50)))
 
 
 rows = st.lists(st.tuples(st.integers(1, 9), st.booleans(), st.integers(0, 4)), min_size=2)

@@ -257,11 +257,11 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
         # A sample that weighs nothing teaches nothing.
         least = max(options["min_weight"], np.finfo(float).tiny)
         rules["weight below min_weight"] = lambda s: s["sample_weight"] < least
-    same = next((names for names in SAME.values() if set(names) <= set(samples)), None)
-    if labelled and same is not None:
+    copies = ((what, names) for what, names in SAME.items() if set(names) <= set(samples))
+    what, same = next(copies, ("", []))
+    if labelled and same:
         usable = ~np.any([is_bad(samples) for is_bad in rules.values()], axis=0)
         samples = merge_copies(samples, usable, same)
-        what = next(name for name, names in SAME.items() if names == same)
         rules[f"copy of an earlier {what}, its label averaged in"] = lambda s: s.duplicated(same)
     samples, dropped = drop_rows(samples, rules)
     if labelled:

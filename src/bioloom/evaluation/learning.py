@@ -91,7 +91,8 @@ def labels_worth(curve: pd.DataFrame, metric: Metric) -> str:
         f"{rows:,.0f} labels are worth {_reached(sizes, letters, score)}"
         for rows, score in (sign * means[learnt]).items()
     ]
-    return f"{metric.label}: with pretrained features {', '.join(told)} without."
+    without = "without" if plain == LETTERS else "of the model, which has none"
+    return f"{metric.label}: with pretrained features {', '.join(told)} {without}."
 
 
 def _reached(sizes: np.ndarray, scores: np.ndarray, score: float) -> str:

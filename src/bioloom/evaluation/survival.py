@@ -93,8 +93,10 @@ def incidence_interval(y: np.ndarray, horizon: float) -> tuple[float, float, flo
         - 2 * (later * free * own / n**2).sum()
     )
     if not 0 < total < 1:  # what n rows of one kind allow (exact binomial)
-        rows = max(int((y[:, 1] >= horizon).sum()), 1)
         none = total <= 0
+        # Who had the other event, or is watched until then, did not have this one.
+        told = (y[:, 1] >= horizon) | (cause == 2) if none else cause == 1
+        rows = max(int(told.sum()), 1)
         return total, (0.0 if none else TAIL ** (1 / rows)), (1 - TAIL ** (1 / rows) if none else 1)
     reach = np.exp(Z * np.sqrt(max(variance, 0.0)) / (total * -np.log(total)))
     return total, total**reach, total ** (1 / reach)

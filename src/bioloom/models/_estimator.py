@@ -2,9 +2,10 @@
 
 X is (N, D) float32 without NaN, Ragged, Links, or a Table, which alone has categories and gaps. y
 is class codes (N,) int64, values (N,) or (N, T), or labels (N, T) 0 and 1, both with NaN where one
-is not known, or entry, time and event (N, 3). A model that answers a residue, or a pair of
-residues, takes Ragged class codes and answers them end to end, (A, classes). A fitted model is its
-parameters (parameters.json) and its state (model.safetensors); nothing is pickled.
+is not known, or entry, time and event (N, 3), with a competing event beside it (N, 4). A model that
+answers a residue, or a pair of residues, takes Ragged class codes and answers them end to end, (A,
+classes). A fitted model is its parameters (parameters.json) and its state (model.safetensors);
+nothing is pickled.
 """
 
 from __future__ import annotations

@@ -25,11 +25,6 @@ class Recipe:
     preprocess: dict[str, Any]
     search: dict[str, list[Any]]
 
-    @property
-    def takes(self) -> tuple[str, ...]:
-        """The shapes of features that the model takes."""
-        return get_model(self.model).takes
-
     def blocks(self, preprocess: Preprocess) -> np.ndarray | None:
         """The part of the features that each column is of, (D,); None where there is one part."""
         if len(precisions(self.features.embedder)) == 1:
