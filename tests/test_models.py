@@ -40,9 +40,8 @@ IMAGES = {"pileup_cnn", "posterior"}  # tests/test_kinds_genotypes.py
 SEQUENCES = {"sequence_kernel"}
 VARIANTS = {"nearby_mean", "variant_kernel"}  # tests/test_models_variants.py
 LETTERS = {"as_read", "denoising_autoencoder", "spectrum"}  # test_applications_genome_assembly.py
-TABLES = [
-    name for name in model_names() if name not in LINKS | PAIRS | IMAGES | LETTERS | SEQUENCES
-]
+ELSEWHERE = LINKS | PAIRS | IMAGES | LETTERS | SEQUENCES | VARIANTS
+TABLES = [name for name in model_names() if name not in ELSEWHERE]
 LEARNERS = [name for name in TABLES if name not in FLOORS]
 CLASSIFIERS = [name for name in TABLES if "classes" in get_model(name).gives]
 ROWS = 200
