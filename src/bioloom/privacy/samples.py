@@ -25,21 +25,21 @@ _DAY = re.compile(r"(?<!\d)(?:19|20)\d{6}(?!\d)")
 _NUMBERED = re.compile(r"(\w*[a-z])\d{1,2}")  # `Doe1`; of capitals it is a code: `HG02`, `BRCA1`
 _CAPITAL = re.compile(r"[^\W\d_a-z](?:[a-z]|[^\W\d_]{2,}|['’][^\W\d_]+)")
 _NO_NAMES = frozenset(
-    "dr prof professor mr mrs miss mme herr frau sir jr sr "
-    "sample samples probe control ctrl case patient subject individual donor proband index mother "
-    "father parent child sibling sister brother twin trio tumor tumour normal germline somatic "
-    "primary relapse recurrence metastasis metastatic rep replicate repeat pool batch lane lib "
-    "library run plate well set mock treated untreated treatment vehicle dmso wild mutant mut wt "
-    "ko het hom knock knockout clone parental passage resistant sensitive positive negative pos "
-    "neg blank plasma serum saliva urine swab tissue biopsy ffpe frozen fresh line culture cell "
-    "cells organoid pbmc exp experiment cond condition bio tech exome genome panel dna rna cdna "
-    "cfdna ctdna wgs wes seq chip atac input igg amplicon nanopore illumina pacbio hifi mouse rat "
-    "human reference ref sim simulated test training validation truth baseline follow followup "
-    "pre post before after day week month year time point visit dose cohort arm group site type "
-    "grade stage high low left right upper lower male female healthy affected unaffected disease "
-    "cancer acute chronic other unknown lung breast colon rectum heart liver kidney brain bone marrow "
-    "skin blood muscle spleen ovary prostate pancreas stomach lymph node thyroid bladder whole tcga "
-    "gtex ceph giab icgc hapmap encode hela hek jurkat".split()
+    "dr prof professor mr mrs miss mme herr frau sir jr sr sample samples probe control ctrl "
+    "case patient subject individual donor proband index mother father parent child sibling "
+    "sister brother twin trio tumor tumour normal germline somatic primary relapse recurrence "
+    "metastasis metastatic rep replicate repeat pool batch lane lib library run plate well set "
+    "mock treated untreated treatment vehicle dmso wild mutant mut wt ko het hom knock knockout "
+    "clone parental passage resistant sensitive positive negative pos neg blank plasma serum "
+    "saliva urine swab tissue biopsy ffpe frozen fresh line culture cell cells organoid pbmc "
+    "exp experiment cond condition bio tech exome genome panel dna rna cdna cfdna ctdna wgs wes "
+    "seq chip atac input igg amplicon nanopore illumina pacbio hifi mouse rat human reference "
+    "ref sim simulated test training validation truth baseline follow followup pre post before "
+    "after day week month year time point visit dose cohort arm group site type grade stage "
+    "high low left right upper lower male female healthy affected unaffected disease cancer "
+    "acute chronic other unknown lung breast colon rectum heart liver kidney brain bone marrow "
+    "skin blood muscle spleen ovary prostate pancreas stomach lymph node thyroid bladder whole "
+    "tcga gtex ceph giab icgc hapmap encode hela hek jurkat".split()
 )
 """Titles, and words of laboratories."""
 _MEDICAL = tuple(

@@ -93,8 +93,9 @@ def other_names(file: Path, people: list[Person]) -> list[str]:
 
 
 def _read_truth(file: Path, person: Person) -> tuple[list[Called], list[Region]]:
-    """A sample's calls, and where it has none; DataError that names the folder, where there is one
-    and the name of the sample's own file may not be shown.
+    """A sample's calls, and where none is told.
+
+    DataError names the folder where the file's own name is of a person.
     """
     path, name = _truth_of(file, person.name)
     try:
