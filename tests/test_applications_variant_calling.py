@@ -20,8 +20,10 @@ from bioloom.privacy.actions import KEY
 from bioloom.samples import VARIANT
 from bioloom.samples.variants import FOUND, PEER
 from bioloom.variants.compare import compare
+from bioloom.variants.evidence import Person
 from bioloom.variants.reference import Reference
 from bioloom.variants.simulate import OPTIONS, simulate_sample
+from bioloom.variants.truth import _read_truth
 from tests.tiny_project import ROOT, Project
 from tests.tiny_reads import Read, write_reads
 from tests.tiny_variants import random_letters, reads_over, write_reference
@@ -404,6 +406,19 @@ def test_a_truth_that_scores_changes_no_call(tmp_path):
     assert called[f"{VARIANT}pos"].tolist() == plain[f"{VARIANT}pos"].tolist() == [301, 701]
     labels = rows.set_index(f"{VARIANT}pos")["label"].fillna("").to_dict()
     assert labels == {301: "1/1", 351: "0/1", 701: ""}
+
+
+def test_a_truth_that_cannot_be_read_shows_no_name_of_a_person(tmp_path):
+    reads = write(tmp_path / "unread.bam", "")
+    person = Person("DOE^JANE", reads, np.zeros(0), code="p0")
+    (tmp_path / "truths").mkdir()
+    for content in (None, "no VCF"):
+        if content:
+            write(tmp_path / "truths" / "DOE^JANE.vcf.gz", content)
+        message = refused(lambda: _read_truth(tmp_path / "truths", person), "no sound VCF.*truths")
+        assert "DOE" not in message
+    true = truth(tmp_path, [line(snp(300), "1/1")])
+    assert "DOE" not in refused(lambda: read_calls(true, "DOE^JANE"), "No sample")
 
 
 def test_a_truth_of_new_data_goes_with_scored(tmp_path, monkeypatch):

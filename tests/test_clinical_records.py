@@ -17,6 +17,8 @@ from bioloom.formats.events import event_table
 from bioloom.formats.omop import read_omop
 from bioloom.options import complete_options
 from bioloom.pipeline.check import task_mistakes
+from bioloom.privacy import names
+from bioloom.privacy.identifiers import find_own
 from tests.tiny_records import LOINC, csv, made, meds, ndjson, observation, patient
 from tests.toys import refused
 
@@ -376,6 +378,20 @@ def test_what_records_tell_of_a_person_stands_in_no_column(tmp_path, note, ids, 
     column = told[0].split(":")[0]
     kept = options | {"not_identifiers": [column]}
     assert len(chosen.ingest({"clinical": path}, kept).samples) == 10
+
+
+def test_a_number_that_is_the_person_s_record_number_is_found():
+    persons = pd.Series(["a", "b"], name="patient")
+    own = {"a": [(names.RECORDS, "00123456"), (names.PLACES, "12000")], "b": [(names.PHONES, "x")]}
+    told = pd.DataFrame({"number": [123456.0, 7.0], "cells": [12000, 123456], "dose": [1.5, None]})
+    assert [(one.column, one.count) for one in find_own(told, persons, own)] == [("number", 1)]
+
+
+def test_a_place_is_found_as_words_and_not_inside_of_others():
+    persons = pd.Series(["a"], name="patient")
+    texts = pd.DataFrame({"near": ["lives in Essen, alone"], "far": ["essential hypertension"]})
+    found = find_own(texts, persons, {"a": [(names.PLACES, "Essen")]})
+    assert [one.column for one in found] == ["near"]
 
 
 def test_columns_are_those_of_a_loop_over_events():

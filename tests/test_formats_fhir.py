@@ -420,7 +420,8 @@ def test_what_tells_who_a_person_is_is_known_by_kind(tmp_path):
         "address": [{"line": ["1 Example Street"], "city": "Anytown", "postalCode": "00000"}],
         "contact": [
             {
-                "name": {"family": "Specimen"},
+                "name": {"family": "Specimen", "text": "Mrs Specimen"},
+                "address": {"line": ["2 Example Street"], "city": "Othertown"},
                 "telecom": [{"value": "555-0100"}],
                 "relationship": [{"text": "Mother"}],
             }
@@ -433,10 +434,10 @@ def test_what_tells_who_a_person_is_is_known_by_kind(tmp_path):
     own = read_fhir(ndjson(tmp_path / "a.ndjson", patient("A", **named), old), "UTC").own
     assert {*own} == {"A"}
     assert {kind: sorted(t for k, t in own["A"] if k == kind) for kind, _ in own["A"]} == {
-        names.NAMES: ["Jane", "Jane Nobody", "Placeholder", "Specimen", "T"],
+        names.NAMES: ["Jane", "Jane Nobody", "Mrs Specimen", "Placeholder", "Specimen", "T"],
         names.RECORDS: ["TEST-00421"],
         names.PHONES: ["555-0100", "test1@example.org"],
-        names.PLACES: ["1 Example Street"],
+        names.PLACES: ["00000", "1 Example Street", "2 Example Street", "Anytown", "Othertown"],
         names.DATES: ["1950-02-03"],
     }
 

@@ -435,10 +435,22 @@ OF_PERSONS = {
     "test0001@example.org": names.EMAILS,
     "000-12-3456": names.NATIONAL,
     "MRN_00123456": names.RECORDS,
-}
+    "MRN00123456": names.RECORDS,
+    "MRN-00123456": names.RECORDS,
+} | dict.fromkeys(
+    "Jane_Doe_tumor Patient_Jane_Doe Doe_Jane_WGS Jane_M_Doe DOE^JANE^M Dr_Jane_Doe Li_Doe "
+    "Jane_Doe1 Katherine_Doe Caroline_Doe Christine_Doe Jane-Doe Doe+Jane Anne-Marie_Doe "
+    "Sample_Doe,Jane Jan_van_Placeholder Maria_de_Example Jane_Doe_rep2 Jane_Doe_sorted "
+    "NORMAL_DOE_JANE".split(),
+    names.NAMES,
+)
 OF_NOBODY = (
     "NA12878 HG002 S1 SAMN00012345 H_LS-E2-A14P Tumour_rep1 Wild_Type Control_A TCGA-02-0001-01C "
-    "20260101042 Jürgen 007 Patient_12 Case_Normal A_B CEPH1463 WT_KO fc1.L1 12345678"
+    "20260101042 Jürgen 007 Patient_12 Case_Normal A_B CEPH1463 WT_KO fc1.L1 12345678 HG001 "
+    "sample_1 tumor_normal WT_rep1 ctrl-2 SRR123456 SRR123456_ERR654321 Tumor-Normal T1_N1 MCF-7 "
+    "SK-MEL-28 TCGA-BRCA K-562 HeLa_DMSO Lung_Cancer Left_Kidney Day_7 Knock-Out_Rep2 BRCA1_TP53 "
+    "HG002_NA24385_son NA24385-2x250 Patient12_Tumor Donor_A_PBMC Whole_Blood Imatinib_Resistant "
+    "Breast_Carcinoma Exp1_Cond2 jane_doe JaneDoe Doe"
 ).split()
 
 

@@ -21,16 +21,21 @@ OTHER_SERVER = "its person is on another server"
 NO_PERSON = "it is of no person"
 SEVERAL = "its identifier is that of several persons"
 DATE = len("1950-02-28")
-OWN: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
-    (names.NAMES, ("name",), ("family", "given", "text")),
-    (names.NAMES, ("contact",), ("family", "given")),
-    (names.RECORDS, ("identifier",), ("value",)),
-    (names.PHONES, ("telecom", "contact"), ("value",)),
-    (names.PLACES, ("address",), ("line", "text")),
-    (names.DATES, ("birthDate",), ()),
-    (names.PHOTOS, ("photo",), ("url", "title")),
+OWN = tuple(
+    (kind, tuple(path.split(".")))
+    for kind, paths in {
+        names.NAMES: "name.family name.given name.text contact.name.family contact.name.given "
+        "contact.name.text",
+        names.RECORDS: "identifier.value",
+        names.PHONES: "telecom.value contact.telecom.value",
+        names.PLACES: "address.line address.text address.city address.postalCode "
+        "contact.address.line contact.address.text contact.address.city contact.address.postalCode",
+        names.DATES: "birthDate",
+        names.PHOTOS: "photo.url photo.title",
+    }.items()
+    for path in paths.split()
 )
-"""Kinds of identifiers, the elements of a Patient that have them, and what of these is one."""
+"""Kinds of identifiers, and the paths to the elements of a Patient that are one."""
 UNKNOWN = (NOT_HERE, OTHER_SERVER, NO_PERSON, SEVERAL)
 
 
@@ -139,11 +144,8 @@ class Persons:
         """What tells who each person is: kind and text, also of those whom one replaced."""
         found: dict[str, list[tuple[str, str]]] = {}
         for name, one in self.patients.items():
-            for kind, elements, parts in OWN:
-                found_here = (_texts(one.content.get(e), parts, not parts) for e in elements)
-                texts = [text for some in found_here for text in some]
-                own = found.setdefault(self._survivor(name), [])
-                own += [(kind, text) for text in texts]
+            own = found.setdefault(self._survivor(name), [])
+            own += [(kind, text) for kind, path in OWN for text in _texts(one.content, path)]
         return found
 
     def events(self, time_zone: str | None, record: int) -> list[dict[str, Any]]:
@@ -184,16 +186,15 @@ def _name(patient: Resource, server: str | None) -> str:
     return str(patient.content["id"]) if own else patient.keys[0]
 
 
-def _texts(content: Any, parts: tuple[str, ...], wanted: bool) -> Iterator[str]:
-    """All texts below an element that are one of its parts; the element itself where `wanted`."""
-    if isinstance(content, str):
-        yield from [content] if wanted else []
-    elif isinstance(content, list):
+def _texts(content: Any, path: tuple[str, ...]) -> Iterator[str]:
+    """All texts at a path, whose elements may be lists."""
+    if isinstance(content, list):
         for one in content:
-            yield from _texts(one, parts, wanted)
-    elif isinstance(content, dict):
-        for key, one in content.items():
-            yield from _texts(one, parts, key in parts)
+            yield from _texts(one, path)
+    elif path and isinstance(content, dict):
+        yield from _texts(content.get(path[0]), path[1:])
+    elif not path and isinstance(content, str):
+        yield content
 
 
 def _key(identifier: dict[str, Any]) -> tuple[str, str]:

@@ -82,7 +82,7 @@ def _sample(known: list[str], sample: str | None, file: Path) -> str:
     if sample is None and len(known) == 1:
         return known[0]
     if sample is None or sample not in known:
-        message = "Which sample?" if sample is None else f"No sample {sample!r}"
+        message = "Which sample?" if sample is None else f"No sample {shown([sample])!r}"
         raise DataError(message, file=file, hint=f"it has {shown(known) or 'no genotypes'}")
     return sample
 

@@ -66,7 +66,9 @@ def find_own(
     """Columns of texts whose cells have what is known to tell who their own person is.
 
     `persons` says whose a row is, `own` what tells who it is: kind and text. Words of three letters
-    are looked for as words, what has five or more letters and digits also inside of others.
+    are looked for as words, what has five or more letters and digits, and is no place, also inside
+    of others. A cell of numbers is compared as a whole, with numbers of five or more digits that
+    are no postcodes.
     """
     parts = {
         person: [(kind, names.words(text)) for kind, text in told] for person, told in own.items()
@@ -74,13 +76,13 @@ def find_own(
     found = []
     for column in table:
         cells = cells_of(table[column])
-        if _numbers(cells) is not None and column != persons.name:
-            continue
+        numeric = _numbers(cells) is not None and column != persons.name
+        tell = _own_number if numeric else _own_kind
         whose = persons[cells.index].astype(str)
         kinds = Counter(
             kind
             for person, cell in zip(whose, cells, strict=True)
-            if (kind := _own_kind(names.words(cell), parts.get(person, [])))
+            if (kind := tell(names.words(cell), parts.get(person, [])))
         )
         if kinds:
             kind = kinds.most_common(1)[0][0]
@@ -91,11 +93,26 @@ def find_own(
 
 def _own_kind(words: list[str], own: list[tuple[str, list[str]]]) -> str | None:
     """The kind of the first text of a person that the words of a cell have."""
-    whole = "".join(words)
+    whole, spaced = "".join(words), f" {' '.join(words)} "
     for kind, parts in own:
         joined = "".join(parts)
         apart = kind == names.NAMES and any(len(p) >= 3 and p in words for p in parts)
-        if apart or (len(joined) >= 5 and joined in whole) or (joined and joined == whole):
+        # Paris is in comparison, and Essen in essential: a place is whole words.
+        inside = f" {' '.join(parts)} " in spaced if kind == names.PLACES else joined in whole
+        if apart or (len(joined) >= 5 and inside) or (joined and joined == whole):
+            return kind
+    return None
+
+
+def _own_number(words: list[str], own: list[tuple[str, list[str]]]) -> str | None:
+    """The kind of a person's text that is the same number, which may have lost its zeros in front.
+
+    A count of cells may well be somebody's postcode, but hardly ever a record number.
+    """
+    whole = "".join(words).lstrip("0")
+    for kind, parts in own:
+        joined = "".join(parts)
+        if kind != names.PLACES and len(joined) >= 5 and whole and joined.lstrip("0") == whole:
             return kind
     return None
 

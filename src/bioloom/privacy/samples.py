@@ -22,14 +22,31 @@ SAMPLE = "sample"
 """What options call the names of samples."""
 _BETWEEN = re.compile(r"[_^|;]+")
 _DAY = re.compile(r"(?<!\d)(?:19|20)\d{6}(?!\d)")
-_LABORATORY = re.compile(
-    r"\b(?:samples?|probe|control|ctrl|case|patient|subject|individual|donor|proband|index|mother"
-    r"|father|child|sibling|tumou?r|normal|germline|somatic|primary|relapse|metastasis|rep"
-    r"|replicate|repeat|pool|batch|lane|lib|library|mock|treated|untreated|wild|mutant|mut|wt|ko"
-    r"|blank|plasma|serum|tissue|biopsy|line|culture|exome|genome|panel|dna|rna|wgs|wes|mouse"
-    r"|human|reference|sim|simulated)\b",
-    re.IGNORECASE,
+_NUMBERED = re.compile(r"(\w*[a-z])\d{1,2}")  # `Doe1`; of capitals it is a code: `HG02`, `BRCA1`
+_CAPITAL = re.compile(r"[^\W\d_a-z](?:[a-z]|[^\W\d_]{2,}|['’][^\W\d_]+)")
+_NO_NAMES = frozenset(
+    "dr prof professor mr mrs miss mme herr frau sir jr sr sample samples probe control ctrl "
+    "case patient subject individual donor proband index mother father parent child sibling "
+    "sister brother twin trio tumor tumour normal germline somatic primary relapse recurrence "
+    "metastasis metastatic rep replicate repeat pool batch lane lib library run plate well set "
+    "mock treated untreated treatment vehicle dmso wild mutant mut wt ko het hom knock knockout "
+    "clone parental passage resistant sensitive positive negative pos neg blank plasma serum "
+    "saliva urine swab tissue biopsy ffpe frozen fresh line culture cell cells organoid pbmc "
+    "exp experiment cond condition bio tech exome genome panel dna rna cdna cfdna ctdna wgs wes "
+    "seq chip atac input igg amplicon nanopore illumina pacbio hifi mouse rat human reference "
+    "ref sim simulated test training validation truth baseline follow followup pre post before "
+    "after day week month year time point visit dose cohort arm group site type grade stage "
+    "high low left right upper lower male female healthy affected unaffected disease cancer "
+    "acute chronic other unknown lung breast colon rectum heart liver kidney brain bone marrow "
+    "skin blood muscle spleen ovary prostate pancreas stomach lymph node thyroid bladder whole "
+    "tcga gtex ceph giab icgc hapmap encode hela hek jurkat".split()
 )
+"""Titles, and words of laboratories."""
+_MEDICAL = tuple(
+    "carcinoma sarcoma adenoma melanoma blastoma lymphoma glioma myeloma leukemia leukaemia mab "
+    "tinib".split()
+)
+"""How words of medicine end, and names of persons do not."""
 _FORMS = {
     names.EMAILS: values.MAIL,
     names.NATIONAL: values.SSN,
@@ -45,13 +62,18 @@ def kind_of(name: str) -> str | None:
     kind = next((kind for kind, form in _FORMS.items() if form.search(plain)), None)
     if kind is None and any(dates.from_digits(day) for day in _DAY.findall(plain)):
         return names.DATES
-    words = [
-        word for word in re.split(r"[.\s]+", plain) if word and not any(map(str.isdigit, word))
+    return names.NAMES if kind is None and len(_of_persons(plain)) > 1 else kind
+
+
+def _of_persons(plain: str) -> list[str]:
+    """The words that may be of a person: no code, initial or title, and none of a laboratory."""
+    words = [_NUMBERED.sub(r"\1", word) for word in re.split(r"[.,\s+-]+", plain)]
+    capital = [word for word in words if _CAPITAL.fullmatch(word)]
+    return [
+        word
+        for word in capital
+        if word.lower() not in _NO_NAMES and not word.lower().endswith(_MEDICAL)
     ]
-    if kind is None and all(len(word.strip(",")) > 2 for word in words):
-        of_person = values.is_person(" ".join(words)) and not _LABORATORY.search(plain)
-        return names.NAMES if of_person else None
-    return kind
 
 
 def shown(known: Sequence[str]) -> str:

@@ -46,7 +46,7 @@ PHONE_IN_TEXT = re.compile(
     r"(?<![\w.])(?:\+\d[\d ()./-]{7,}\d|\(\d{3}\) ?\d{3}[-. ]\d{4}|\d{3}[-. ]\d{3}[-. ]\d{4})(?!\w)"
 )
 RECORD_IN_TEXT = re.compile(
-    r"\b(?:record|mrn|chart|patient|case|account|akte|fall|dossier)\b[\s.:#]*"
+    r"\b(?:mrn[\s.:#-]*|(?:record|chart|patient|case|account|akte|fall|dossier)\b[\s.:#]*)"
     r"(?:no\.?|number|nr\.?|id)?[\s.:#]*\d{4,}\b",
     re.IGNORECASE,
 )

@@ -36,8 +36,8 @@ def label_person(
     an allele lies where it is, written left-most. DataError for a truth of another reference.
     """
     mine = rows[rows[f"{VARIANT}person"] == person.called]
-    told = _truth_of(file, person.name)
-    truth = _by_contig(read_calls(*told))
+    calls_of_truth, unknown = _read_truth(file, person)
+    truth = _by_contig(calls_of_truth)
     sample = person.reads.file, person.name, reference, person.ploidy
     peer = _by_contig(bcftools_calls(*sample, regions))
     parts = []
@@ -49,7 +49,7 @@ def label_person(
         parts.append(label_rows(here, *calls, codes, person, contig))
     labelled = pd.concat(parts, ignore_index=True) if parts else mine.assign(label="")
     place = labelled[f"{VARIANT}chrom"].to_numpy(), labelled[f"{VARIANT}pos"].to_numpy() - 1
-    known = inside(*place, regions) & ~inside(*place, joined(unknown_places(*told)))
+    known = inside(*place, regions) & ~inside(*place, joined(unknown))
     others = labelled[~known & labelled[FOUND].astype(bool) & (not learns)].assign(label=None)
     labelled = labelled[known]
     true = labelled["label"] != GENOTYPES[0]
@@ -90,6 +90,20 @@ def other_names(file: Path, people: list[Person]) -> list[str]:
         for person in people
         if known and person.name not in known
     ]
+
+
+def _read_truth(file: Path, person: Person) -> tuple[list[Called], list[Region]]:
+    """A sample's calls, and where none is told.
+
+    DataError names the folder where the file's own name is of a person.
+    """
+    path, name = _truth_of(file, person.name)
+    try:
+        return read_calls(path, name), unknown_places(path, name)
+    except DataError as error:
+        if path == file or (person.code is None and shown([person.name]) == person.name):
+            raise
+        raise DataError(str(error).replace(str(path), str(file))) from None
 
 
 def _truth_of(file: Path, name: str) -> tuple[Path, str | None]:
