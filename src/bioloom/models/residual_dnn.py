@@ -44,9 +44,9 @@ class Model(Estimator):
     dropout: Share = 0.2
     """Share of the units that is hidden in training."""
     epochs: int = 150
-    """Steps, each of all rows or of a drawn part of many."""
+    """Passes over the rows, at most."""
     patience: int = 30
-    """Steps without better left-out answers before training stops."""
+    """Passes without better left-out answers before training stops."""
     learning_rate: float = 1e-2
     """Of AdamW."""
     weight_decay: float = 1e-2

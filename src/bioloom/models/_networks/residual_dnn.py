@@ -89,7 +89,7 @@ def train(
             warm.step()
         correction = _unseen(committee, x, unseen)
         value = losses(correction, everything).sum().item()
-        tell(f"step {epoch + 1} of {model.epochs}, left-out loss {value / len(x):.4f}")
+        tell(f"pass {epoch + 1} of {model.epochs}, left-out loss {value / len(x):.4f}")
         if value < best:
             best, answers, since = value, correction, 0
             kept = {name: part.clone() for name, part in committee.state_dict().items()}
