@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss, roc_auc_score
 
 from bioloom.errors import DataError
-from bioloom.models import get_model, linear
+from bioloom.models import get_model, linear, residual_dnn
 from bioloom.models._folds import folds_of
 from bioloom.models.ensemble import joined_weights
 from bioloom.models.linear import RowSpace, f_test
@@ -181,6 +181,38 @@ def test_networks_sleep_where_all_is_linear_and_wake_where_it_is_not(tmp_path):
     assert table.to_dict("list") == {"member": ["linear", "networks"], "weight": [1.0, 1.0]}
     loaded = get_model("residual_dnn").load(tmp_path)
     np.testing.assert_array_equal(loaded.predict_proba(new), awake.predict_proba(new))
+
+
+def test_networks_sleep_on_noise():
+    rng = np.random.default_rng(0)
+    awake = []
+    for _ in range(4):
+        X, y = rng.normal(size=(100, 1000)).astype(np.float32), rng.integers(0, 2, 100)
+        awake.append(fitted("residual_dnn", X, y).awake)
+    assert sum(awake) <= 1
+
+
+@pytest.mark.parametrize("rows", [30, 60])
+def test_axes_are_those_along_which_rows_spread_most(rows, monkeypatch):
+    monkeypatch.setattr(residual_dnn, "MOST_AXES", 5)
+    X = np.random.default_rng(0).normal(size=(rows, 40)) * np.linspace(9, 1, 40)
+    on_axes = X @ residual_dnn._turn(X)
+    left, values, _ = np.linalg.svd(X)
+    most = left[:, :5] * values[:5]
+    most /= np.sqrt((most**2).mean())
+    np.testing.assert_allclose(on_axes @ on_axes.T, most @ most.T, atol=1e-6)
+
+
+def test_left_out_answers_are_mixed_by_the_losses_of_other_folds():
+    """Two settings that answer 0 and 1; one is worth all where a fold's own losses count."""
+    folds, crossed = np.arange(60) % 5, np.stack([np.zeros((60, 1)), np.ones((60, 1))])
+
+    def worth(those):
+        return np.array([0.0, 1.0]) if those[3] else np.array([1.0, 0.0])
+
+    mean = linear._mean(np.zeros((2, 8, 1)), np.array([[5.0], [7.0]]), crossed, folds, worth)
+    np.testing.assert_array_equal(mean.left_out[:, 0], folds != 3)
+    assert mean.intercepts == 7
 
 
 def test_an_ensemble_weighed_on_left_out_answers_sees_through_one_that_learns_by_heart(tmp_path):

@@ -220,7 +220,7 @@ def _mean(
         own = worth(others if others.any() else everywhere)
         left_out[folds == name] = np.tensordot(own, crossed[:, folds == name], 1)
     chosen = worth(everywhere)
-    return Mean(*(np.tensordot(chosen, part, 1) for part in (weights, intercepts)), left_out)
+    return Mean(np.tensordot(chosen, weights, 1), np.tensordot(chosen, intercepts, 1), left_out)
 
 
 def _settings(
