@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bioloom.models import _kernels, get_model
-from bioloom.models._kernels import ridges
+from bioloom.models._kernels import ridges, roots, variance_weights
 
 
 def rbf(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -87,3 +87,13 @@ def test_a_class_without_training_rows_is_never_called():
     assert (said.argmax(axis=1) == y).mean() > 0.9
     alone = get_model("kernel")(output="classes", n_outputs=3, seed=1).fit(X, 0 * y + 1, X, y)
     assert (alone.predict_proba(X).argmax(axis=1) == 1).all()
+
+
+def test_rows_of_no_count_weigh_nothing_and_are_still_answered():
+    rng = np.random.default_rng(0)
+    errors, counts = rng.normal(size=(60, 1)), rng.uniform(1, 9, 60)
+    weight = variance_weights(errors, np.append(counts[:50], np.zeros(10)))
+    assert (weight[50:] == 0).all()
+    plain = variance_weights(errors[:50], counts[:50])
+    np.testing.assert_allclose(weight[:50] / weight[:50].mean(), plain)
+    assert (roots(weight) > 0).all()

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss, roc_auc_score
 
 from bioloom.errors import DataError
-from bioloom.models import get_model, linear
+from bioloom.models import get_model, linear, residual_dnn
 from bioloom.models._folds import folds_of
 from bioloom.models.ensemble import joined_weights
 from bioloom.models.linear import RowSpace, f_test
@@ -45,6 +45,34 @@ def test_F_is_that_of_scikit_learn(columns):
     np.testing.assert_allclose(
         f_test(X, z[:, None], ones), f_regression(X.astype(float), z)[0], rtol=1e-6
     )
+
+
+@pytest.mark.parametrize("classes", [True, False])
+def test_F_of_a_constant_column_is_nought_whatever_the_weights(classes):
+    X, y = wide(50, 8)
+    weight = np.random.default_rng(0).uniform(0.1, 3, 50)
+    weight[:5] = 0
+    X[:, 4], X[5:, 5] = 0.1, 123.456  # the other one is constant where rows count
+    F = f_test(X, np.eye(2)[y] if classes else y[:, None] + 0.1, weight)
+    assert (F[[4, 5]] == 0).all()
+    assert F[0] > 1
+
+
+def test_a_row_that_is_the_only_one_of_its_class_does_not_flatten_the_others():
+    X, y = wide(80, 5)
+    rare = np.append(y, 2)
+    X = np.vstack([X, np.full((1, 5), 9)]).astype(np.float32)
+    with_it, without = fitted("linear", X, rare, size=3), fitted("linear", X[:-1], y)
+    new, truth = wide(80, 5, seed=1)
+    said = log_loss(truth, with_it.predict_proba(new), labels=[0, 1, 2])
+    assert said < log_loss(truth, without.predict_proba(new)) + 0.03
+
+
+def test_classes_that_no_part_has_both_of_are_told_by_all_settings():
+    X, y = wide(40, 5)
+    said = fitted("linear", X, y, groups=y).predict_proba(X)[:, 1]
+    assert np.isfinite(said).all()
+    assert roc_auc_score(y, said) > 0.8
 
 
 @pytest.mark.parametrize("columns", [8, 90])
@@ -139,9 +167,8 @@ def test_networks_sleep_where_all_is_linear_and_wake_where_it_is_not(tmp_path):
     decision = 2 * X[:, 0]
     y = (rng.random(400) < 1 / (1 + np.exp(-decision))).astype(int)
     asleep = fitted("residual_dnn", X, y)
-    np.testing.assert_allclose(
-        asleep.predict_proba(X), asleep.linear.predict_proba(X), atol=0 if not asleep.awake else 0.2
-    )
+    assert not asleep.awake
+    np.testing.assert_array_equal(asleep.predict_proba(X), asleep.linear.predict_proba(X))
     awake = fitted("residual_dnn", X, (X[:, 0] * X[:, 1] > 0).astype(int))
     new = rng.normal(size=(300, 4)).astype(np.float32)
     truth = (new[:, 0] * new[:, 1] > 0).astype(int)
@@ -154,6 +181,38 @@ def test_networks_sleep_where_all_is_linear_and_wake_where_it_is_not(tmp_path):
     assert table.to_dict("list") == {"member": ["linear", "networks"], "weight": [1.0, 1.0]}
     loaded = get_model("residual_dnn").load(tmp_path)
     np.testing.assert_array_equal(loaded.predict_proba(new), awake.predict_proba(new))
+
+
+def test_networks_sleep_on_noise():
+    rng = np.random.default_rng(0)
+    awake = []
+    for _ in range(4):
+        X, y = rng.normal(size=(100, 1000)).astype(np.float32), rng.integers(0, 2, 100)
+        awake.append(fitted("residual_dnn", X, y).awake)
+    assert sum(awake) <= 1
+
+
+@pytest.mark.parametrize("rows", [30, 60])
+def test_axes_are_those_along_which_rows_spread_most(rows, monkeypatch):
+    monkeypatch.setattr(residual_dnn, "MOST_AXES", 5)
+    X = np.random.default_rng(0).normal(size=(rows, 40)) * np.linspace(9, 1, 40)
+    on_axes = X @ residual_dnn._turn(X)
+    left, values, _ = np.linalg.svd(X)
+    most = left[:, :5] * values[:5]
+    most /= np.sqrt((most**2).mean())
+    np.testing.assert_allclose(on_axes @ on_axes.T, most @ most.T, atol=1e-6)
+
+
+def test_left_out_answers_are_mixed_by_the_losses_of_other_folds():
+    """Two settings that answer 0 and 1; one is worth all where a fold's own losses count."""
+    folds, crossed = np.arange(60) % 5, np.stack([np.zeros((60, 1)), np.ones((60, 1))])
+
+    def worth(those):
+        return np.array([0.0, 1.0]) if those[3] else np.array([1.0, 0.0])
+
+    mean = linear._mean(np.zeros((2, 8, 1)), np.array([[5.0], [7.0]]), crossed, folds, worth)
+    np.testing.assert_array_equal(mean.left_out[:, 0], folds != 3)
+    assert mean.intercepts == 7
 
 
 def test_an_ensemble_weighed_on_left_out_answers_sees_through_one_that_learns_by_heart(tmp_path):
@@ -179,6 +238,26 @@ def test_left_out_answers_by_refits_are_those_of_models_without_the_fold():
         own = fitted("logistic_regression", X[~out], y[~out])
         np.testing.assert_allclose(left_out[out], own.predict_proba(X[out]), atol=1e-12)
     np.testing.assert_allclose(softmax(np.log(left_out), axis=1), left_out)
+
+
+@pytest.mark.parametrize(
+    ("y", "groups"),
+    [
+        (np.repeat([0, 0, 0, 1, 0, 0, 0, 0], 5), np.repeat(np.arange(8), 5)),
+        (np.repeat([0, 1], 10), np.repeat([0, 1], 10)),
+        (np.array([0, 1, 1]), None),
+        (np.array([0, 1]), None),
+    ],
+)
+@pytest.mark.parametrize("name", ["logistic_regression", "svm", "random_forest"])
+def test_a_part_of_one_class_answers_with_it(name, y, groups):
+    X = wide(len(y), 4)[0]
+    left_out = fitted(name, X, y).cross_fitted(X, y, groups=groups)
+    np.testing.assert_allclose(left_out.sum(axis=1), 1)
+    members = [{"name": name}, {"name": "linear"}]
+    model = built("ensemble", of=members, weighed_on="left_out")
+    model.fit(X, y, X[:0], y[:0], groups=groups)
+    assert np.isfinite(model.predict_proba(X)).all()
 
 
 def test_residues_are_not_weighed_by_left_out_answers():

@@ -85,6 +85,26 @@ def test_a_number_counts_whatever_its_unit_and_a_category_by_its_weight():
     np.testing.assert_allclose(fitted(other, Y).predict(other), fitted(X, Y).predict(X), rtol=1e-3)
 
 
+def test_rows_of_one_group_are_held_out_one_by_one():
+    X, Y, _ = lines(60, 5)
+    said = fitted(X, Y, groups=np.zeros(60)).predict(X)
+    np.testing.assert_array_equal(said, fitted(X, Y).predict(X))
+
+
+@pytest.mark.parametrize("targets", [2, 5])
+def test_without_any_known_value_all_is_nought(targets):
+    X, Y, _ = lines(30, targets)
+    np.testing.assert_array_equal(fitted(X, np.full_like(Y, np.nan)).predict(X), 0)
+
+
+def test_rows_are_answered_in_blocks(monkeypatch):
+    X, Y, _ = lines(60, 5)
+    model = fitted(X, Y)
+    whole = model.predict(X)
+    monkeypatch.setattr(response_kernel, "BLOCK", 7)
+    np.testing.assert_allclose(model.predict(X), whole)
+
+
 def test_a_target_without_values_is_nought_and_a_constant_one_itself():
     X, Y, _ = lines(60, 5)
     Y[:, 0], Y[:, 1] = np.nan, 7.0

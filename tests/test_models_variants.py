@@ -81,6 +81,19 @@ def test_left_out_answers_are_those_of_refits():
                 np.testing.assert_allclose(answers[number, rows[out]], refit, atol=1e-6)
 
 
+def test_of_an_element_that_is_a_group_sites_are_left_out():
+    samples, off = made(200), {"trees": False}
+    whole, _ = fit(samples, groups=samples["element"].to_numpy(), parameters=off)
+    sites, _ = fit(samples, groups=samples["group"].to_numpy(), parameters=off)
+    assert whole.facts == sites.facts
+    np.testing.assert_array_equal(whole.coefficients, sites.coefficients)
+    one_site = samples[samples["group"] == samples["group"].value_counts().index[0]]
+    lonely = pd.concat([one_site, samples[samples["element"] != one_site["element"].iloc[0]]])
+    lonely = lonely.reset_index(drop=True)
+    fitted, _ = fit(lonely, groups=lonely["element"].to_numpy(), parameters=off)
+    assert abs(fitted.facts["left_out_r2"]) <= 1
+
+
 def test_words_of_a_change_are_those_of_a_loop():
     samples = made(30)
     changes = fit(samples)[0].known.changes().toarray()
@@ -130,6 +143,7 @@ def test_trees_sleep_where_they_do_not_help():
     noise = np.random.default_rng(0).normal(size=len(samples))
     shuffled = samples.assign(label=noise)
     fitted, X = fit(shuffled, groups=samples["group"].to_numpy())
+    assert not fitted.facts["trees"]
     assert fitted.facts["left_out_r2"] < 0.05
     assert np.abs(fitted.predict(X)).mean() < 0.5
     off, _ = fit(samples, parameters={"trees": False})

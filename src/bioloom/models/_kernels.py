@@ -21,6 +21,7 @@ import pandas as pd
 EXACT_ROWS = 6_000
 """Up to here every row is a landmark; in single precision beyond the half."""
 LANDMARKS = 2_000
+LEAST_WEIGHT = 1e-9
 MOST_ROWS = 100_000
 """Of more training rows so many are drawn: their kernel takes 0.8 GB."""
 
@@ -58,6 +59,13 @@ def drawn_rows(rows: int, seed: int) -> np.ndarray:
     if rows <= MOST_ROWS:
         return np.arange(rows)
     return np.sort(np.random.default_rng(seed).permutation(rows)[:MOST_ROWS])
+
+
+def held_out_together(rows: int, groups: np.ndarray | None) -> np.ndarray:
+    """Groups (N,) of these rows; where there are none, or but one, each row is one."""
+    if groups is None or len(np.unique(groups)) < 2:
+        return np.arange(rows)
+    return groups
 
 
 def landmarks(rows: int, seed: int) -> np.ndarray:
@@ -138,15 +146,29 @@ def variance_weights(errors: np.ndarray, counts: np.ndarray) -> np.ndarray:
     The variance of an error is taken for c0 + c1 / counts, both 0 or more, fitted to the squares by
     least squares (moments); the largest 2 % of these are cut, so that no single row says it. What
     more reads do not take away is c0, so that rows of many count hardly more than those of some.
+    Rows of no count weigh nothing, and say nothing of the others.
     """
     from scipy.optimize import nnls
 
+    if not (counts > 0).all():
+        weight = np.zeros(len(counts))
+        some = counts > 0
+        weight[some] = variance_weights(errors[some], counts[some])
+        return weight / weight.mean()
     squares = (errors**2).mean(axis=1)
     squares = np.minimum(squares, np.quantile(squares, 0.98))
     columns = np.column_stack([np.ones(len(counts)), 1 / counts])
     variance = columns @ nnls(columns, squares.astype(np.float64))[0]
     weight = 1 / variance if variance.min() > 0 else np.ones(len(counts))
     return weight / weight.mean()
+
+
+def roots(weight: np.ndarray) -> np.ndarray:
+    """The square roots of weights (N,), by which a kernel and its targets are multiplied.
+
+    None is 0: a row that weighs nothing is still answered.
+    """
+    return np.sqrt(np.maximum(weight, LEAST_WEIGHT))
 
 
 def effective_rows(weight: np.ndarray) -> float:

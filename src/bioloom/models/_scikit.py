@@ -40,10 +40,12 @@ class ScikitModel(Estimator):
         return self
 
     def _fit_values(self, X: Shaped, y: np.ndarray, sample_weight: np.ndarray | None) -> Any:
-        """An estimator of the rows where the value, or the class, is known; without any, 0."""
-        from sklearn.dummy import DummyRegressor
+        """An estimator of the rows where the value is known, without any 0; of one class, that."""
+        from sklearn.dummy import DummyClassifier, DummyRegressor
 
         rows = np.isfinite(y)
+        if self.classes and len(np.unique(y[rows])) < 2:
+            return DummyClassifier().fit(cells(X)[:1], y[rows][:1])
         if not rows.any():
             return DummyRegressor(strategy="constant", constant=0.0).fit(cells(X)[:1], [0.0])
         weight = None if sample_weight is None else sample_weight[rows]

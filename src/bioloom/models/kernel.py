@@ -16,7 +16,7 @@ import numpy as np
 
 from bioloom.arrays import Ragged, Shaped, vectors
 from bioloom.models._estimator import Estimator, column_means, target_matrix
-from bioloom.models._kernels import drawn_rows, landmarks, ridges
+from bioloom.models._kernels import drawn_rows, held_out_together, landmarks, ridges, roots
 
 STRENGTHS = (0.1, 0.3, 1.0)
 """Of the ridge, in units of the kernel's diagonal."""
@@ -87,7 +87,7 @@ class Model(Estimator):
         targets = np.where(np.isnan(targets), 0, targets - self.level)
         root = np.ones((len(y), 1), np.float32)
         if weight is not None:
-            root = np.sqrt(weight, dtype=np.float32)[:, None]
+            root = roots(weight).astype(np.float32)[:, None]
             kernel = kernel * (root * root[marks].T).astype(kernel.dtype)
         found = []
         for ridge in ridges(kernel, marks, targets * root, STRENGTHS):
@@ -213,9 +213,7 @@ def rows_and_groups(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The training rows that are learnt from, and what of them is left out together."""
     drawn = drawn_rows(rows, seed)
-    if groups is None or len(np.unique(groups)) == 1:
-        groups = np.arange(rows)
-    return drawn, groups[drawn]
+    return drawn, held_out_together(len(drawn), None if groups is None else groups[drawn])
 
 
 def _folds(y: np.ndarray, groups: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:

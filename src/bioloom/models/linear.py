@@ -115,16 +115,31 @@ class Model(Estimator):
             sizes = truth.sum(axis=0)
             weight = weight * (len(y) / (sizes[y] * (sizes > 0).sum()))
         weights, intercepts, crossed = _settings(X, truth, weight, folds, _logistic)
-        blur = 1 / (len(y) + 2)
-        smooth = weight[:, None] * ((1 - blur) * truth + blur / size)
+        # Which classes the rows had that answer a row: of one that they lack nothing is learnt.
+        met = np.zeros(truth.shape, dtype=bool)
+        for learnt, asked in learning_parts(folds):
+            met[asked] = weight[learnt] @ truth[learnt] > 0
+        blur, told = 1 / (len(y) + 2), weight * met[np.arange(len(y)), y]
+        smooth = (1 - blur) * truth + blur * met / np.maximum(met.sum(axis=1, keepdims=True), 1)
+        smooth *= told[:, None]
         losses = np.array(
             [
-                [-(smooth * log_softmax(one / heat, axis=1)).sum() for heat in TEMPERATURES]
+                [
+                    by_fold(-(smooth * log_softmax(one / heat, axis=1)).sum(axis=1), folds)
+                    for heat in TEMPERATURES
+                ]
                 for one in crossed
             ]
         )
-        worth = softmax(-losses.min(axis=1)) / TEMPERATURES[losses.argmin(axis=1)]
-        return Mean(*(np.tensordot(worth, part, 1) for part in (weights, intercepts, crossed)))
+        rows = by_fold(told, folds)
+
+        def worth(those: np.ndarray) -> np.ndarray:
+            if not rows[those].any():
+                return np.full(len(losses), 1 / len(losses))
+            own = losses[..., those].sum(axis=-1)
+            return softmax(-own.min(axis=1)) / TEMPERATURES[own.argmin(axis=1)]
+
+        return _mean(weights, intercepts, crossed, folds, worth)
 
     def outputs(self, X: Shaped) -> np.ndarray:
         """Probabilities or values, (N, n_outputs)."""
@@ -170,10 +185,42 @@ def _values(X: np.ndarray, y: np.ndarray, weight: np.ndarray, folds: np.ndarray)
     centre, spread = y.mean(), y.std()
     scaled = ((y - centre) / spread)[:, None]
     weights, intercepts, crossed = _settings(X, scaled, weight, folds, _ridge)
-    errors = (weight[:, None] * (crossed - scaled) ** 2).mean(axis=(1, 2))
-    worth = softmax(-len(y) / 2 * np.log(errors + 1e-12))
-    mean = Mean(*(np.tensordot(worth, part, 1) for part in (weights, intercepts, crossed)))
+    errors = np.array([by_fold(weight * (one - scaled)[:, 0] ** 2, folds) for one in crossed])
+    rows = by_fold(np.ones(len(y)), folds)
+
+    def worth(those: np.ndarray) -> np.ndarray:
+        size = rows[those].sum()
+        return softmax(-size / 2 * np.log(errors[:, those].sum(axis=1) / size + 1e-12))
+
+    mean = _mean(weights, intercepts, crossed, folds, worth)
     return Mean(mean.weights * spread, *(part * spread + centre for part in mean[1:]))
+
+
+def by_fold(values: np.ndarray, folds: np.ndarray) -> np.ndarray:
+    """The sums of values (N,) over the rows of each fold, (folds,)."""
+    return np.bincount(np.unique(folds, return_inverse=True)[1], values)
+
+
+def _mean(
+    weights: np.ndarray,
+    intercepts: np.ndarray,
+    crossed: np.ndarray,
+    folds: np.ndarray,
+    worth: Callable[[np.ndarray], np.ndarray],
+) -> Mean:
+    """The settings, each by its `worth` (S,) in the folds of a mask.
+
+    What left-out answers of a fold are made of is told by the other folds alone.
+    """
+    names = np.unique(folds)
+    everywhere = np.ones(len(names), dtype=bool)
+    left_out = np.empty(crossed.shape[1:])
+    for place, name in enumerate(names):
+        others = np.arange(len(names)) != place
+        own = worth(others if others.any() else everywhere)
+        left_out[folds == name] = np.tensordot(own, crossed[:, folds == name], 1)
+    chosen = worth(everywhere)
+    return Mean(np.tensordot(chosen, weights, 1), np.tensordot(chosen, intercepts, 1), left_out)
 
 
 def _settings(
@@ -247,7 +294,10 @@ def f_test(X: np.ndarray, Y: np.ndarray, weight: np.ndarray) -> np.ndarray:
     classes = Y.shape[1] > 1
     total = weight.sum()
     centred = X - weight @ X / total
-    whole = weight @ centred**2
+    whole, seen = weight @ centred**2, (weight > 0)[:, None]
+    least = np.min(X, axis=0, where=seen, initial=np.inf)
+    # Rounding leaves a constant column something that F would take for all there is to tell.
+    whole[least == np.max(X, axis=0, where=seen, initial=-np.inf)] = 0
     if classes:
         sizes = weight @ Y
         sums = (weight[:, None] * Y).T @ centred

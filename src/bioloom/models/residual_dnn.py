@@ -20,6 +20,7 @@ import pandas as pd
 from bioloom.arrays import Shaped, vectors
 from bioloom.devices import repeatable
 from bioloom.models._estimator import Altered, Estimator, Share, column_means, target_matrix
+from bioloom.models._kernels import held_out_together
 from bioloom.models.linear import Model as Linear
 
 if TYPE_CHECKING:
@@ -44,9 +45,9 @@ class Model(Estimator):
     dropout: Share = 0.2
     """Share of the units that is hidden in training."""
     epochs: int = 150
-    """Steps, each of all rows or of a drawn part of many."""
+    """Passes over the rows, at most."""
     patience: int = 30
-    """Steps without better left-out answers before training stops."""
+    """Passes without better left-out answers before training stops."""
     learning_rate: float = 1e-2
     """Of AdamW."""
     weight_decay: float = 1e-2
@@ -84,7 +85,14 @@ class Model(Estimator):
         weight = self._weight(targets, sample_weight)
         with repeatable(self.seed, "cpu"):
             self.committee = self._built(self.turn.shape[1], each * len(folds))
-            correction = train(self, X @ self.turn, targets, np.tile(folds, each), weight)
+            correction = train(
+                self,
+                X @ self.turn,
+                targets,
+                np.tile(folds, each),
+                weight,
+                held_out_together(len(X), groups),
+            )
         self.awake = correction is not None
         self.decisions = self.linear.decisions + (0 if correction is None else correction)
         return self
@@ -195,11 +203,15 @@ def _turn(X: np.ndarray) -> np.ndarray:
 
     On them the mean square of a number is 1.
     """
+    from scipy.linalg import eigh
+
     X = X.astype(np.float64)
     wide = X.shape[1] > len(X)
-    values, axes = np.linalg.eigh(X @ X.T if wide else X.T @ X)
+    products = X @ X.T if wide else X.T @ X
+    last = len(products) - 1
+    most = (last + 1 - MOST_AXES, last) if last >= MOST_AXES else None
+    values, axes = eigh(products, subset_by_index=most)
     kept = values > max(1e-8 * values.max(initial=0), 1e-12)
-    kept[:-MOST_AXES] = False
     axes = axes[:, kept]
     if wide:
         axes = X.T @ axes / np.sqrt(values[kept])

@@ -18,7 +18,7 @@ import numpy as np
 
 from bioloom.arrays import Shaped, vectors
 from bioloom.models._estimator import Altered, Estimator, column_means, target_matrix
-from bioloom.models._kernels import ridges
+from bioloom.models._kernels import held_out_together, ridges
 
 STRENGTHS = (0.25, 1.0, 4.0, 16.0, 64.0, 256.0)
 """Of a ridge; rows have a kernel of 1 to 2.5 with themselves."""
@@ -34,6 +34,8 @@ DRAWN = 300
 """So many rows speak for one target's weights being those of all targets."""
 MOST_ROWS = 6_000
 """Of more so many are drawn."""
+BLOCK = 2_000
+"""Rows that are answered at once."""
 MOST_WORK = 2e12
 """Products in inverses of single targets' kernels; beyond, cells not measured count as filled."""
 
@@ -67,7 +69,7 @@ class Model(Estimator):
         """
         drawn = np.sort(np.random.default_rng(self.seed).permutation(len(X))[:MOST_ROWS])
         rows, own = vectors(X)[drawn].astype(np.float64), np.asarray(y)[drawn]
-        groups = np.arange(len(drawn)) if groups is None else groups[drawn]
+        groups = held_out_together(len(drawn), None if groups is None else groups[drawn])
         targets = target_matrix(own, self.output, self.n_outputs)
         self.level = column_means(targets, empty=0.0)
         spread = np.sqrt(column_means((targets - self.level) ** 2, empty=1.0))
@@ -82,7 +84,7 @@ class Model(Estimator):
             scales = _scales(rows, named, power, width)
             kernel = _kernel(rows * scales[0], rows * scales[1])
             shared = _shared(kernel, filled, groups)
-            error = float(np.nanmean((shared.left_out - targets) ** 2))
+            error = float(np.nansum((shared.left_out - targets) ** 2))
             if error < least:
                 least, chosen, best = error, (scales, kernel), shared
         (self.near, self.same), kernel = chosen
@@ -95,9 +97,12 @@ class Model(Estimator):
 
     def outputs(self, X: Shaped) -> np.ndarray:
         """Values, (N, n_outputs)."""
-        X = vectors(X).astype(np.float64)
-        distances, matches = self._compared(X)
-        return _joined(distances, matches) @ self.coefficients + self.level
+        X, said = vectors(X), np.zeros((len(X), len(self.level)))
+        for start in range(0, len(X), BLOCK):
+            some = slice(start, start + BLOCK)
+            distances, matches = self._compared(X[some].astype(np.float64))
+            said[some] = _joined(distances, matches) @ self.coefficients + self.level
+        return said
 
     def _compared(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The squared distance of each row to each training row, and how many categories match."""
@@ -239,9 +244,9 @@ def _weights(targets: np.ndarray, shared: np.ndarray, single: np.ndarray) -> np.
     """
     from scipy.optimize import nnls
 
-    if targets.shape[1] < LEAST_TARGETS:
-        return np.outer([0.0, 1.0], np.ones(targets.shape[1]))
     known = ~np.isnan(targets)
+    if targets.shape[1] < LEAST_TARGETS or not known.any():
+        return np.outer([0.0, 1.0], np.ones(targets.shape[1]))
     answers = np.stack([shared, single], axis=2)
     overall, _ = nnls(answers[known], targets[known])
     root = (

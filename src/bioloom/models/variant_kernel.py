@@ -22,7 +22,14 @@ from bioloom.arrays import Shaped, Table
 from bioloom.errors import DataError
 from bioloom.models import gradient_boosting
 from bioloom.models._estimator import Estimator
-from bioloom.models._kernels import effective_rows, landmarks, ridges, variance_weights
+from bioloom.models._kernels import (
+    effective_rows,
+    held_out_together,
+    landmarks,
+    ridges,
+    roots,
+    variance_weights,
+)
 from bioloom.models._variants import DELETED, Variants
 
 if TYPE_CHECKING:
@@ -84,13 +91,15 @@ class Model(Estimator):
         """Learn from the training rows; valid rows are not used.
 
         `groups (N,)` are left out together where settings are chosen: sites, or blocks of them.
+        Without what is around nothing is known of an element: of one that is a group sites are.
         """
         if self.n_outputs != 1:
             raise DataError("Model variant_kernel predicts one value", hint="name one label")
         self.known = Variants.read(cast(Table, self.taken(X)), self.name)
-        if groups is None or len(np.unique(groups)) == 1:
-            groups = np.arange(len(self.known))
-        self.names = sorted(set(self.known.element))
+        names, codes = np.unique(self.known.element, return_inverse=True)
+        self.names = names.tolist()
+        self.members = np.split(np.argsort(codes, kind="stable"), np.bincount(codes).cumsum()[:-1])
+        groups = self._groups(groups)
         own = np.asarray(y, dtype=np.float64).ravel()
         self.mean, self.spread = np.array(own.mean()), np.array(own.std() or 1.0)
         self.z = (own - self.mean) / self.spread
@@ -107,6 +116,19 @@ class Model(Estimator):
         if self.trees and len(own) >= FEWEST:
             self._correct(left_out, groups, weight)
         return self
+
+    def _groups(self, groups: np.ndarray | None) -> np.ndarray:
+        """What is left out together, (N,): groups; in an element of one alone sites, or rows."""
+        names = np.zeros(len(self.known)) if groups is None else groups
+        _, codes = np.unique(names, return_inverse=True)
+        first = codes.max() + 1
+        for rows in self.members:
+            if len(np.unique(codes[rows])) < 2:
+                sites = held_out_together(len(rows), self.known.position[rows])
+                _, places = np.unique(sites, return_inverse=True)
+                codes[rows] = first + places
+                first += len(rows)
+        return codes
 
     def _chosen(self, groups: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
         """Keep what has the least error, whose left-out answers are given (N,)."""
@@ -135,9 +157,8 @@ class Model(Estimator):
         Rows that are no landmarks have coefficients of 0.
         """
         answers, coefficients = np.zeros((2, len(STRENGTHS), len(self.z)))
-        root = np.ones(len(self.z)) if weight is None else np.sqrt(weight)
-        for name in self.names:
-            rows = np.flatnonzero(self.known.element == name)
+        root = np.ones(len(self.z)) if weight is None else roots(weight)
+        for rows in self.members:
             marks = landmarks(len(rows), self.seed)
             marked = rows[marks]
             kernel = self._kernel(self.known[rows], self.words[rows], marked, reach, between)

@@ -55,17 +55,24 @@ class Committee(nn.Module):
 
 
 def train(
-    model: Model, rows: np.ndarray, targets: np.ndarray, without: np.ndarray, weight: np.ndarray
+    model: Model,
+    rows: np.ndarray,
+    targets: np.ndarray,
+    without: np.ndarray,
+    weight: np.ndarray,
+    groups: np.ndarray,
 ) -> np.ndarray | None:
     """Train `model.committee`, each network `without (B,)` one fold, on all of the rows (N, D).
 
     `weight (N, n_outputs)` is that of each label, 0 where it is not known. The correction of each
-    row by the networks that have not seen its fold, (N, n_outputs), or None where none helps.
+    row by the networks that have not seen its fold, (N, n_outputs), when the other folds are
+    answered best; None where it helps `groups (N,)` no more than chance does.
     """
     committee, spread = model.committee, torch.from_numpy(model.spread)
     x, y = torch.from_numpy(rows).float(), torch.from_numpy(targets / model.spread).nan_to_num()
     base = torch.from_numpy(model.linear.decisions) / spread
     folds, share = torch.from_numpy(model.linear.folds), torch.from_numpy(weight)
+    names, fold = folds.unique(return_inverse=True)
     unseen = torch.from_numpy(without)[:, None] == folds
     learnt = (unseen if unseen.all() else ~unseen).double()  # of a single fold nothing is held out
     optimizer = torch.optim.AdamW(
@@ -76,9 +83,15 @@ def train(
     def losses(correction: torch.Tensor, some: torch.Tensor) -> torch.Tensor:
         return (share[some] * _loss(model, base[some] + correction, y[some])).sum(dim=-1)
 
+    def elsewhere(values: torch.Tensor) -> torch.Tensor:
+        """The loss of all folds but each, (folds,), by that of rows (N,)."""
+        own = torch.zeros(len(names), dtype=values.dtype).index_add(0, fold, values)
+        return own.sum() - own if len(own) > 1 else own
+
     everything = torch.arange(len(x))
-    best = losses(torch.zeros_like(base), everything).sum().item()
-    kept, answers, since = None, None, 0
+    before = losses(torch.zeros_like(base), everything)
+    best, least = before.sum().item(), elsewhere(before)
+    kept, answers, since = None, torch.zeros_like(base), 0
     for epoch in range(model.epochs):
         committee.train()
         for some in torch.randperm(len(x)).split(ROWS):
@@ -88,18 +101,30 @@ def train(
             optimizer.step()
             warm.step()
         correction = _unseen(committee, x, unseen)
-        value = losses(correction, everything).sum().item()
-        tell(f"step {epoch + 1} of {model.epochs}, left-out loss {value / len(x):.4f}")
+        now = losses(correction, everything)
+        value, others = now.sum().item(), elsewhere(now)
+        better = others < least
+        least = torch.where(better, others, least)
+        answers = torch.where(better[fold, None], correction, answers)
+        tell(f"pass {epoch + 1} of {model.epochs}, left-out loss {value / len(x):.4f}")
         if value < best:
-            best, answers, since = value, correction, 0
+            best, since = value, 0
             kept = {name: part.clone() for name, part in committee.state_dict().items()}
         elif (since := since + 1) >= model.patience:
             break
-    if kept is None or answers is None:
+    gain = (before - losses(answers, everything)).numpy()
+    if kept is None or not _above_chance(gain, groups):
         return None
     committee.load_state_dict(kept)
     committee.eval()
     return (answers * spread).numpy()
+
+
+def _above_chance(gain: np.ndarray, groups: np.ndarray) -> bool:
+    """Whether the mean of gains (N,) is above its standard error, by the sums of their groups."""
+    _, places = np.unique(groups, return_inverse=True)
+    sums = np.bincount(places, gain)
+    return bool(sums.sum() > np.sqrt(((sums - sums.mean()) ** 2).sum()))
 
 
 @torch.inference_mode()
