@@ -160,6 +160,16 @@ def test_weights_are_by_moments_and_told():
     assert raw / 2 < fitted.facts["effective_rows"] < len(samples)
 
 
+def test_rows_of_weight_nought_teach_nothing():
+    samples, off = made(200), {"trees": False}
+    weight = np.random.default_rng(0).choice([0.0, 1.0, 9.0], len(samples))
+    wild = samples.assign(label=samples["label"] + np.where(weight > 0, 0, 1) * 3)
+    fitted, X = fit(wild, sample_weight=weight / weight.mean(), parameters=off)
+    said, some = fitted.predict(X), weight > 0
+    assert np.corrcoef(said[some], samples["label"][some])[0, 1] > 0.9
+    assert np.abs(fitted.coefficients[~some]).max() < 1e-6 * np.abs(fitted.coefficients).max()
+
+
 @pytest.mark.parametrize("name", ["variant_kernel", "nearby_mean"])
 def test_it_survives_saving(name, tmp_path):
     samples = made(500)

@@ -3,8 +3,8 @@
 The networks learn what the `linear` model leaves: their answer is added to its decisions, and
 their last layers begin as zeros. Each of a committee is trained without one fold of the training
 rows, on decisions of linear models that have not seen a row's fold. All stop where the committee's
-answers to the folds that it has not seen are best; where none is better than the linear model's, it
-sleeps, and the answers are those of the linear model.
+answers to the folds that it has not seen are best; where these gain no more on the linear model's
+than their standard error, it sleeps, and the answers are those of the linear model.
 """
 
 from __future__ import annotations
