@@ -4,10 +4,11 @@
     python -m tests.faults --faults 1000 --page docs/faults.md
 
 A run is started, and after a random while all of it, or one of its jobs, is killed (-9), or a
-second run is started beside it before both are. Then a file that was made is cut, a bit of it
-flipped, it is removed, or its date moved by years. The next run is a plain one, disturbed in turn,
-until one comes to its end. No lock is removed by hand. Then a further run must plan nothing, and
-every result must be that of a run that nothing disturbed, byte for byte.
+second run is started beside it before both are. The next run is a plain one, disturbed in turn,
+until one comes to its end. Then results are cut, a bit of them flipped, removed, or their dates
+moved by years, and runs that mend them are disturbed again. No lock is removed by hand. In the end
+a further run must plan nothing, and every result must be that of a run that nothing disturbed, byte
+for byte. What a killed run made is recorded by the next one: damage in between would not be seen.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from tests.tiny_project import ROOT, environment
 
 SHARED = ("config.yaml", "data", "resources", ".ci", "tasks")
 KILL_RUN, KILL_JOB, SECOND_RUN = "all of a run killed", "a job killed", "a second run beside it"
+DAMAGED = 10
+"""Results that are damaged in a round."""
 YEARS = 5 * 365 * 86400
 
 
@@ -48,9 +51,15 @@ class Disturbed:
         for _ in range(most):
             if self._disturb(self.rng.uniform(0, longest)):
                 break
-            if self.rng.random() < 0.5:
-                self._damage()
         self.finish()
+
+    def damage(self, times: int) -> None:
+        """Alter files that a run, which has come to its end, has made."""
+        for _ in range(times):
+            file = self.rng.choice(sorted(_files(self.folder / "results")))
+            damage = self.rng.choice([*DAMAGES])
+            DAMAGES[damage](file, self.rng)
+            self.counts[damage, "a result"] += 1
 
     def finish(self) -> None:
         """A plain run to its end; RuntimeError where it fails, or leaves something to do."""
@@ -95,15 +104,6 @@ class Disturbed:
             for step in set(jobs.values()) or {"no job"}:
                 self.counts[fault, step] += 1
         return False
-
-    def _damage(self) -> None:
-        """Alter one file that a run has made."""
-        made = sorted(file for file in (self.folder / "results").rglob("*") if file.is_file())
-        if not made:
-            return
-        file, damage = self.rng.choice(made), self.rng.choice([*DAMAGES])
-        DAMAGES[damage](file, self.rng)
-        self.counts[damage, "a result"] += 1
 
 
 def _jobs(session: int) -> dict[int, str]:
@@ -151,8 +151,11 @@ DAMAGES: dict[str, Callable[[Path, random.Random], None]] = {
 def contents(folder: Path) -> dict[str, bytes]:
     """Every result by its name."""
     results = folder / "results"
-    files = (file for file in results.rglob("*") if file.is_file())
-    return {str(file.relative_to(results)): file.read_bytes() for file in files}
+    return {str(file.relative_to(results)): file.read_bytes() for file in _files(results)}
+
+
+def _files(folder: Path) -> list[Path]:
+    return [file for file in folder.rglob("*") if file.is_file()]
 
 
 def differences(folder: Path, expected: dict[str, bytes]) -> list[str]:
@@ -214,6 +217,8 @@ def main() -> None:
             folder = lay_out(Path(place) / "disturbed")
             disturbed = Disturbed(folder, command, chosen.seed + rounds)
             disturbed.until_done(chosen.longest, chosen.faults - counts.total())
+            disturbed.damage(DAMAGED)
+            disturbed.until_done(chosen.longest, chosen.faults)
             counts, rounds = counts + disturbed.counts, rounds + 1
             if wrong := differences(folder, expected):
                 sys.exit(f"{len(wrong)} results differ, such as {wrong[:5]}")

@@ -24,7 +24,7 @@ def test_each_damage_is_mended(project: Project):
     command = ["snakemake", "--snakefile", str(project.path("Snakefile"))]
     disturbed = Disturbed(project.folder, command, seed=1)
     while {fault for fault, _ in disturbed.counts} < {*DAMAGES}:
-        disturbed._damage()
+        disturbed.damage(1)
     disturbed.finish()
     assert differences(project.folder, expected) == []
 
