@@ -79,7 +79,8 @@ def test_the_records_are_json_and_complete(weights):
     info, run = (
         json.loads(json.dumps(e, allow_nan=False)) for e in (embedding.info, embedding.run)
     )
-    assert set(info) == {"embedder", "weights_sha256", "dtype", "sequences", "unique"}
+    known = {"embedder", "weights_sha256", "weights_licence", "dtype", "sequences", "unique"}
+    assert set(info) == known
     measured = {"device", "encoded", "residues_per_second", "peak_memory_mb", "self_check"}
     measured.add("float32_instead")
     assert set(run) == measured
