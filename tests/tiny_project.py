@@ -43,6 +43,7 @@ split: {method: holdout, test: 0.25, valid: 0.2}
 leakage: {limit: null}
 features: {embedder: table}
 model: {name: logistic_regression}
+baselines: {gradient_boosting: {model: {name: gradient_boosting}}}
 evaluate: {primary: auroc, resamples: 100}
 explain: {repeats: 1}
 """,

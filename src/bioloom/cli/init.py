@@ -72,16 +72,18 @@ def _introduction(name: str) -> list[str]:
 
 
 def _task(application: str) -> tuple[Path, dict[str, Any]]:
-    """The smallest of an application's shipped tasks, one that fetches nothing if there is one."""
-    found = []
+    """The smallest of an application's shipped tasks: fetching nothing, of few sources, short."""
+    code, found = get_application(application), []
     for file in read_task_files(HOME / "tasks").values():
         text = file.path.read_text()
         if file.content.get("application") == application and "like" not in yaml.safe_load(text):
             fetches = bool(_named_sources(file.content))
-            found.append((fetches, len(text), file.path, file.content))
+            given = next(iter(file.content["datasets"].values()))
+            sources = len({*code.sources, *code.optional_sources} & {*given})
+            found.append((fetches, sources, len(text), file.path, file.content))
     if not found:
         raise DataError(f"No task of {application} is shipped", file=HOME / "tasks")
-    _, _, path, content = min(found, key=lambda each: each[:2])
+    *_, path, content = min(found, key=lambda each: each[:3])
     return path, content
 
 
