@@ -15,7 +15,7 @@ def test_disturbed_runs_leave_what_an_undisturbed_one_makes(tiny_project: Projec
     command = ["snakemake", "--snakefile", str(project.path("Snakefile"))]
     disturbed = Disturbed(project.folder, command, seed=2)
     disturbed.until_done(longest=12, most=5)
-    assert disturbed.counts.total() >= 3
+    assert disturbed.counts.total() >= 1
     assert differences(project.folder, expected) == []
 
 
