@@ -132,7 +132,7 @@ def test_few_telling_columns_among_many_are_found():
 def test_many_rows_and_columns_are_bounded(monkeypatch):
     monkeypatch.setattr(linear, "MOST_COLUMNS", 20)
     X, y = wide(60, 40)
-    space = RowSpace.of(X, np.eye(2)[y], np.ones(60), np.arange(60), 1.0)
+    space = RowSpace.of(X, f_test(X, np.eye(2)[y], np.ones(60)), 1.0)
     assert len(space.columns) == 20
     assert {0, 1, 2} <= set(space.columns)
     new, truth = wide(60, 40, seed=1)

@@ -10,21 +10,21 @@ import pytest
 
 from bioloom.cli.main import main
 from bioloom.embedders import complete, spliceai
+from bioloom.embedders.spliceai import CONTEXT
 from bioloom.errors import DataError
 from bioloom.formats.genes import Gene, read_genes
-from bioloom.variants.alleles import encode
 from bioloom.variants.reference import Reference
-from bioloom.variants.splicing import CONTEXT, Effect, effects, write_effects
+from bioloom.variants.splicing import Effect, effects, write_effects
 from tests.tiny_models import spliceai_wheel
 
 GENE = Gene("G", "1", "+", 1, 200, ((1, 60), (120, 200)))
 
 
-def by_letters(codes: np.ndarray) -> np.ndarray:
+def by_letters(text: str) -> np.ndarray:
     """A donor before each GT, an acceptor behind each AG: chances 1, else 0."""
-    a, g, t = (codes == code for code in (0, 2, 3))
-    chances = np.zeros((len(codes), 3))
-    chances[1:-2, 2] = (g[2:-1] & t[3:])[: len(codes) - 3]
+    a, g, t = (np.array([letter == base for letter in text]) for base in "AGT")
+    chances = np.zeros((len(text), 3))
+    chances[1:-2, 2] = (g[2:-1] & t[3:])[: len(text) - 3]
     chances[2:, 1] = a[:-2] & g[1:-1]
     chances[:, 0] = 1 - chances[:, 1:].max(axis=1)
     return chances[CONTEXT:-CONTEXT]
@@ -222,8 +222,8 @@ def test_the_command(tmp_path, monkeypatch, capsys):
     options = complete({"embedder": "spliceai", "networks": 2, "pooling": "tokens"})
     encoder = spliceai.load(options, Path("spliceai.whl"), "cpu", "float32")
     padded = "N" * (CONTEXT + 50 - 60) + text + "N" * (CONTEXT + 50 - 139)
-    was = encoder.chances(encode(padded))
-    now = encoder.chances(encode(padded[: CONTEXT + 50] + "A" + padded[CONTEXT + 51 :]))
+    was = encoder.chances(padded)
+    now = encoder.chances(padded[: CONTEXT + 50] + "A" + padded[CONTEXT + 51 :])
     expected = [sign * (now - was)[:, site] for site in (1, 2) for sign in (1, -1)]
     assert allele.split("|")[2:6] == [f"{max(0, gain.max()):.2f}" for gain in expected]
     assert allele.split("|")[6:] == [str(gain.argmax() - 50) for gain in expected]

@@ -15,7 +15,7 @@ from bioloom.devices import claim_devices
 from bioloom.embedders import complete, spliceai
 from bioloom.errors import DataError
 from bioloom.formats.genes import Gene, read_genes
-from bioloom.sources import fetch, local_path
+from bioloom.sources import fetched
 from bioloom.variants.splicing import write_effects
 
 HELP = "what variants do to splicing"
@@ -65,7 +65,7 @@ def main(
         raise DataError(f"--distance is 1 to {spliceai.CHUNK}, got {distance}")
     options = complete({"embedder": "spliceai", "networks": networks, "pooling": "tokens"})
     source = spliceai.weights_source(options)
-    wheel = weights or _fetched(source)
+    wheel = weights or fetched(source)
     known = _of_build(wheel, genes) if genes in BUILDS else read_genes(Path(genes))
     with claim_devices(device) as devices:
         encoder = spliceai.load(options, wheel, devices[0], "float32")
@@ -87,10 +87,3 @@ def _of_build(wheel: Path, build: str) -> dict[str, list[Gene]]:
         except (OSError, KeyError, zipfile.BadZipFile) as error:
             raise DataError(f"There are no genes of {build}", file=wheel) from error
         return read_genes(path)
-
-
-def _fetched(source: dict[str, str]) -> Path:
-    path = Path(local_path(source))
-    if not path.exists():
-        fetch(source, path)
-    return path

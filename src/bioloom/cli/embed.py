@@ -18,7 +18,7 @@ from bioloom.features.engine import embed
 from bioloom.files import replacing, shared_cache
 from bioloom.formats.proteins import read_sequences
 from bioloom.pipeline.sections import features_weights
-from bioloom.sources import fetch, local_path
+from bioloom.sources import fetched
 
 HELP = "turn sequences into vectors"
 ENDINGS = (".npz", ".parquet", ".h5")
@@ -48,9 +48,9 @@ def main(sequences: Path, model: str, pooling: str, out: Path, device: str | Non
     options |= {"pooling": pooling}
     table, notes = read_sequences(sequences)
     source = features_weights(options)
-    weights = Path(local_path(source)) if source else None
-    if isinstance(source, dict) and weights and not weights.exists():
-        fetch(source, weights)
+    weights = None
+    if source is not None:
+        weights = fetched(source) if isinstance(source, dict) else Path(source)
     made = embed(
         table["sequence"].tolist(),
         options,

@@ -16,11 +16,14 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from bioloom.embedders.spliceai import CONTEXT
+
 STAGES = ((11, 1), (11, 4), (21, 10), (41, 25))
-"""Letters that a convolution joins, and how far apart they are: four units of two each."""
+"""Letters that a convolution joins, and how far apart they are: four units of two each.
+
+All together reach `CONTEXT` bases to each side.
+"""
 UNITS = 4
-CONTEXT = sum(2 * UNITS * (kernel // 2) * dilation for kernel, dilation in STAGES)
-"""Bases to each side of a base that its state depends on."""
 WIDTH = 32
 CHANCES = 3
 """Neither, acceptor, donor: the acceptor is an exon's first base, the donor its last."""

@@ -52,6 +52,8 @@ UNREADABLE = (
 )
 """What a damaged or another file raises."""
 MEMBER = "spliceai/models/spliceai{}.h5"
+CONTEXT = 5_000
+"""Bases to each side of a base that the networks see."""
 CHUNK = 5_000  # bases whose states are computed at one time
 BATCH_BYTES = 8 * 2**20  # of the widest array of a batch
 WIDEST = 4 * 32 * 500  # bytes of it for a short text: 210 bases to each side, with some more
@@ -170,17 +172,16 @@ class SpliceAI:
             for values, sequence in zip(states, sequences, strict=True)
         ]
 
-    def chances(self, codes: np.ndarray) -> np.ndarray:
+    def chances(self, text: str) -> np.ndarray:
         """Chances (n, 3) of neither, acceptor and donor, the mean over networks, of n inner bases.
 
-        `codes (n + 10,000,)` are those of A, C, G, T, and 4 for N.
+        To each side of these the text has `CONTEXT` letters more.
         """
         import torch
 
-        letters = (codes == np.arange(len(BASES))[:, None]).astype(np.float32)
-        given = torch.from_numpy(letters)[None].to(self.device)
+        letters = self._letters(text)[None]
         with torch.inference_mode():
-            said = [net.chances(net.states(given)[0].T).exp() for net in self.networks]
+            said = [net.chances(net.states(letters)[0].T).exp() for net in self.networks]
             return torch.stack(said).mean(dim=0).cpu().numpy()
 
     def _place(self, sequence: str) -> int:
@@ -191,8 +192,6 @@ class SpliceAI:
     def _of_sites(self, sequences: list[str]) -> torch.Tensor:
         """Rows (B, 35 a network) of the sites of sequences of one length."""
         import torch
-
-        from bioloom.embedders._spliceai import CONTEXT
 
         place = self._place(sequences[0])
         n = len(sequences[0])
@@ -219,8 +218,6 @@ class SpliceAI:
     def _of_all_bases(self, sequence: str) -> torch.Tensor:
         """Rows (T, 35 a network) of all bases, a stretch of CHUNK at a time."""
         import torch
-
-        from bioloom.embedders._spliceai import CONTEXT
 
         before, after = self.flanks
         padded = ("N" * CONTEXT + before)[-CONTEXT:] + sequence + (after + "N" * CONTEXT)[:CONTEXT]

@@ -10,14 +10,16 @@ import numpy as np
 FOLDS = 5
 
 
-def folds_of(y: np.ndarray, groups: np.ndarray | None, seed: int, count: int = FOLDS) -> np.ndarray:
-    """The fold of each row, (N,): whole groups, and classes (N,) of whole numbers dealt evenly.
+def held_out_together(rows: int, groups: np.ndarray | None) -> np.ndarray:
+    """Groups (N,) of these rows; where there are none, or but one, each row is one."""
+    if groups is None or len(np.unique(groups)) < 2:
+        return np.arange(rows)
+    return groups
 
-    Groups that hold nothing out, because there is but one, are passed over.
-    """
-    names, place = np.unique(np.arange(len(y)) if groups is None else groups, return_inverse=True)
-    if len(names) < 2:
-        names, place = np.arange(len(y)), np.arange(len(y))
+
+def folds_of(y: np.ndarray, groups: np.ndarray | None, seed: int, count: int = FOLDS) -> np.ndarray:
+    """The fold of each row, (N,): whole groups, and classes (N,) of whole numbers dealt evenly."""
+    names, place = np.unique(held_out_together(len(y), groups), return_inverse=True)
     order = np.random.default_rng(seed).permutation(len(names))
     if np.issubdtype(np.asarray(y).dtype, np.integer):
         classes = np.zeros(len(names), dtype=np.int64)

@@ -61,13 +61,6 @@ def drawn_rows(rows: int, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).permutation(rows)[:MOST_ROWS])
 
 
-def held_out_together(rows: int, groups: np.ndarray | None) -> np.ndarray:
-    """Groups (N,) of these rows; where there are none, or but one, each row is one."""
-    if groups is None or len(np.unique(groups)) < 2:
-        return np.arange(rows)
-    return groups
-
-
 def landmarks(rows: int, seed: int) -> np.ndarray:
     """The rows that all others are compared with, in order."""
     if rows <= EXACT_ROWS:

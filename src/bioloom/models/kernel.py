@@ -16,7 +16,8 @@ import numpy as np
 
 from bioloom.arrays import Ragged, Shaped, vectors
 from bioloom.models._estimator import Estimator, column_means, target_matrix
-from bioloom.models._kernels import drawn_rows, held_out_together, landmarks, ridges, roots
+from bioloom.models._folds import held_out_together
+from bioloom.models._kernels import drawn_rows, landmarks, ridges, roots
 
 STRENGTHS = (0.1, 0.3, 1.0)
 """Of the ridge, in units of the kernel's diagonal."""

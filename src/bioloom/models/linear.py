@@ -229,16 +229,18 @@ def _settings(
     """Of each setting the weights (S, D, K), intercepts (S, K) and left-out answers (S, N, K)."""
     many = len(X) * min(X.shape) > MANY_CELLS
     powers, penalties = (FEW_POWERS, FEW_PENALTIES) if many else (POWERS, PENALTIES)
-    everything, parts = np.arange(len(X)), learning_parts(folds)
+    parts = learning_parts(folds)
+    tests = [f_test(X[learnt], Y[learnt], weight[learnt]) for learnt, _ in parts]
+    test = f_test(X, Y, weight)
     weights, intercepts = [], []
     crossed = np.zeros((len(powers), len(penalties), *Y.shape))
     for place, power in enumerate(powers):
-        for learnt, asked in parts:
-            space = RowSpace.of(X, Y, weight, learnt, power)
+        for F, (learnt, asked) in zip(tests, parts, strict=True):
+            space = RowSpace.of(X[learnt], F, power)
             fits = solve(space.rows(X[learnt]), Y[learnt], weight[learnt], penalties)
             there = space.rows(X[asked])
             crossed[place][:, asked] = [there @ slopes + level for slopes, level in fits]
-        space = RowSpace.of(X, Y, weight, everything, power)
+        space = RowSpace.of(X, test, power)
         for slopes, level in solve(space.rows(X), Y, weight, penalties):
             weights.append(space.back(slopes, X.shape[1]))
             intercepts.append(level)
@@ -256,19 +258,16 @@ class RowSpace(NamedTuple):
     """(E, dimensions); None where columns are the fewer."""
 
     @classmethod
-    def of(
-        cls, X: np.ndarray, Y: np.ndarray, weight: np.ndarray, rows: np.ndarray, power: float
-    ) -> RowSpace:
-        """The space of these rows, where a column counts by the root of its F to this power."""
-        F = f_test(X[rows], Y[rows], weight[rows])
+    def of(cls, X: np.ndarray, F: np.ndarray, power: float) -> RowSpace:
+        """That of rows X (N, D), where a column counts by the root of its F (D,) to this power."""
         columns = np.arange(len(F))
-        if min(len(rows), len(F)) > MOST_COLUMNS:
+        if min(X.shape) > MOST_COLUMNS:
             columns = np.sort(np.argsort(-F, kind="stable")[:MOST_COLUMNS])
         scale = np.clip(F[columns], LEAST_F, MOST_F) ** (power / 2)
         scale = scale / np.sqrt((scale**2).sum())
-        if len(columns) <= len(rows):
+        if len(columns) <= len(X):
             return cls(columns, scale, None)
-        weighted = X[np.ix_(rows, columns)] * scale
+        weighted = X[:, columns] * scale
         values, vectors = np.linalg.eigh(weighted @ weighted.T)
         kept = values > 1e-8 * values.max()
         return cls(columns, scale, weighted.T @ (vectors[:, kept] / np.sqrt(values[kept])))

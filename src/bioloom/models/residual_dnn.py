@@ -20,7 +20,7 @@ import pandas as pd
 from bioloom.arrays import Shaped, vectors
 from bioloom.devices import repeatable
 from bioloom.models._estimator import Altered, Estimator, Share, column_means, target_matrix
-from bioloom.models._kernels import held_out_together
+from bioloom.models._folds import held_out_together
 from bioloom.models.linear import Model as Linear
 
 if TYPE_CHECKING:

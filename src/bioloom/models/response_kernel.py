@@ -18,7 +18,8 @@ import numpy as np
 
 from bioloom.arrays import Shaped, vectors
 from bioloom.models._estimator import Altered, Estimator, column_means, target_matrix
-from bioloom.models._kernels import held_out_together, ridges
+from bioloom.models._folds import held_out_together
+from bioloom.models._kernels import ridges
 
 STRENGTHS = (0.25, 1.0, 4.0, 16.0, 64.0, 256.0)
 """Of a ridge; rows have a kernel of 1 to 2.5 with themselves."""

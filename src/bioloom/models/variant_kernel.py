@@ -22,9 +22,9 @@ from bioloom.arrays import Shaped, Table
 from bioloom.errors import DataError
 from bioloom.models import gradient_boosting
 from bioloom.models._estimator import Estimator
+from bioloom.models._folds import held_out_together
 from bioloom.models._kernels import (
     effective_rows,
-    held_out_together,
     landmarks,
     ridges,
     roots,

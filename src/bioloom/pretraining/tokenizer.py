@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bioloom.embedders import AMINO_ACIDS, BASES
+from bioloom.embedders.huggingface.tokenizer import of_words, wrapped
 from bioloom.errors import DataError
 from bioloom.pretraining.corpus import Corpus
 from bioloom.pretraining.settings import Tokenizer
@@ -71,27 +72,22 @@ def build_codec(options: Tokenizer, alphabet: str, corpus: Corpus, length: int) 
     """The tokenizer of a `tokenizer:` block; BPE learns its merges from the training corpus."""
     letters = KNOWN[alphabet] + UNSURE[alphabet]
     if options.kind == "characters":
-        return Codec(_wrap(_words(letters, "."), length), 1)
+        return Codec(
+            wrapped(of_words([*SPECIAL.values(), *letters], SPECIAL["unk"], "."), SPECIAL, length),
+            1,
+        )
     if options.kind == "kmer":
         known = KNOWN[alphabet]
         kmers = ["".join(kmer) for kmer in product(known, repeat=options.k)]
         words = [*letters, *(kmer for kmer in kmers if len(kmer) > 1)]
-        return Codec(_wrap(_words(words, f"[{known}]{{{options.k}}}|."), length), options.k)
-    tokenizer = _wrap(_bpe(letters, options.vocabulary, corpus), length)
+        pattern = f"[{known}]{{{options.k}}}|."
+        cut = of_words([*SPECIAL.values(), *words], SPECIAL["unk"], pattern)
+        return Codec(wrapped(cut, SPECIAL, length), options.k)
+    tokenizer = wrapped(_bpe(letters, options.vocabulary, corpus), SPECIAL, length)
     rng = np.random.default_rng(0)
     sample = [corpus.draw(BPE_WINDOW, rng) for _ in range(256)]
     tokens = sum(map(len, Codec(tokenizer, 1).encode(sample)))
     return Codec(tokenizer, sum(map(len, sample)) / tokens, fixed=False)
-
-
-def _words(words: Sequence[str], pattern: str) -> tokenizers.Tokenizer:
-    """A fixed vocabulary; `pattern` cuts the text into its words."""
-    from tokenizers import Regex, Tokenizer, models, pre_tokenizers
-
-    vocabulary = {word: i for i, word in enumerate([*SPECIAL.values(), *words])}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=SPECIAL["unk"]))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(pattern), "isolated")
-    return tokenizer
 
 
 def _bpe(letters: str, size: int, corpus: Corpus) -> tokenizers.Tokenizer:
@@ -114,16 +110,3 @@ def _bpe(letters: str, size: int, corpus: Corpus) -> tokenizers.Tokenizer:
             hint="lower `vocabulary`",
         )
     return tokenizer
-
-
-def _wrap(tokenizer: tokenizers.Tokenizer, length: int) -> PreTrainedTokenizerFast:
-    from tokenizers import processors
-    from transformers import PreTrainedTokenizerFast
-
-    cls, sep = SPECIAL["cls"], SPECIAL["sep"]
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"{cls} $A {sep}",
-        special_tokens=[(token, tokenizer.token_to_id(token)) for token in (cls, sep)],
-    )
-    names = {f"{name}_token": token for name, token in SPECIAL.items()}
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=length, **names)

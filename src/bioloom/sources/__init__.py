@@ -62,6 +62,14 @@ def fetch(source: dict, path: Path, cache: Path | None = None) -> None:
         shutil.copyfileobj(member, out)
 
 
+def fetched(source: dict) -> Path:
+    """The file that `source` names, where `local_path` says, fetched if it is not there yet."""
+    path = Path(local_path(source))
+    if not path.exists():
+        fetch(source, path)
+    return path
+
+
 def _origin(source: dict) -> str:
     origins = [key for key in ("url", "artifact") if source.get(key)]
     if len(origins) != 1:

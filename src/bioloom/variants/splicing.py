@@ -15,18 +15,19 @@ from typing import NamedTuple
 import numpy as np
 import pysam
 
+from bioloom.embedders.spliceai import CONTEXT
 from bioloom.errors import DataError
 from bioloom.files import replacing
 from bioloom.formats.builds import plain
+from bioloom.formats.dna import reverse_complement
 from bioloom.formats.genes import Gene
 from bioloom.formats.vcf import index_vcf, opened
 from bioloom.progress import at, tell
 from bioloom.variants.alleles import LETTERS, N, decode, encode
 from bioloom.variants.reference import Reference
 
-Chances = Callable[[np.ndarray], np.ndarray]
-"""Codes (n + 2 CONTEXT,) to the chances (n, 3) of neither, acceptor and donor."""
-CONTEXT = 5_000
+Chances = Callable[[str], np.ndarray]
+"""A text of n + 2 CONTEXT letters to the chances (n, 3) of neither, acceptor and donor."""
 ACCEPTOR, DONOR = 1, 2
 FIELD = "SpliceAI"
 MEANING = (
@@ -98,10 +99,8 @@ def _transcript(reference: Reference, contig: str, gene: Gene, first: int, last:
 
 def _on_strand(codes: np.ndarray, gene: Gene, chances: Chances) -> np.ndarray:
     """Chances along the genome, of a gene on either strand."""
-    if gene.strand == "+":
-        return chances(codes)
-    turned = codes[::-1]
-    return chances(np.where(turned < N, N - 1 - turned, N).astype(np.uint8))[::-1]
+    text = decode(codes)
+    return chances(text) if gene.strand == "+" else chances(reverse_complement(text))[::-1]
 
 
 def _aligned(now: np.ndarray, ref: int, other: int, distance: int) -> np.ndarray:

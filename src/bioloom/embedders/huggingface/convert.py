@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from bioloom.embedders.huggingface.folder import embeddings_of, load_config
+from bioloom.embedders.huggingface.tokenizer import of_words, wrapped
 from bioloom.errors import DataError
 
 WEIGHTS, CONFIG, VOCABULARY = "pytorch_model.bin", "config.json", "vocab.txt"
@@ -32,7 +33,8 @@ def convert(source: Path, out: Path) -> int:
     with _told(source), _folder_of(source) as folder:
         words = _letters(folder / VOCABULARY)
         count = _save_network(folder, len(words), out)
-        _save_tokenizer(words, _longest(folder), out)
+        cut = of_words(words, SPECIAL["unk"], ".")
+        wrapped(cut, SPECIAL, _longest(folder)).save_pretrained(out)
     return count
 
 
@@ -150,21 +152,5 @@ def _usual(name: str) -> str:
     )
 
 
-def _longest(folder: Path) -> int:
-    return int(getattr(load_config(folder), "max_position_embeddings", 0) or 0)
-
-
-def _save_tokenizer(words: list[str], longest: int, out: Path) -> None:
-    from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
-    from transformers import PreTrainedTokenizerFast
-
-    numbers = {word: number for number, word in enumerate(words)}
-    tokenizer = Tokenizer(models.WordLevel(numbers, unk_token=SPECIAL["unk"]))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
-    cls, sep = SPECIAL["cls"], SPECIAL["sep"]
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"{cls} $A {sep}", special_tokens=[(token, numbers[token]) for token in (cls, sep)]
-    )
-    names = {f"{name}_token": token for name, token in SPECIAL.items()}
-    limit = {"model_max_length": longest} if longest else {}
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **limit, **names).save_pretrained(out)
+def _longest(folder: Path) -> int | None:
+    return getattr(load_config(folder), "max_position_embeddings", None)
