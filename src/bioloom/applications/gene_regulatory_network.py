@@ -25,6 +25,7 @@ from bioloom.formats.expression import OPTIONS as MATRIX_OPTIONS
 from bioloom.formats.expression import read_expression_source
 from bioloom.formats.fasta import read_fasta
 from bioloom.formats.table import READ_OPTIONS, read_options, read_source
+from bioloom.links.knockouts import changes, lacking
 from bioloom.options import Option, column_names, complete_options
 from bioloom.samples import Cleaned, Raw
 from bioloom.samples.cleaning import drop_rows, require_classes
@@ -119,65 +120,31 @@ def nodes(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
     options = complete_options(options, OPTIONS, "datasets")
     genes = _genes(files, options)
     measured = read_expression_source(files, "expression", options)
-    changes = _changes(files, genes, measured, options).reset_index(drop=True)
+    knocked_out = changes(measured, _lacking(files, genes, measured, options))
     expression = measured.T
     table = pd.DataFrame({"node_id": expression.index})
     table["name"] = genes["name"].reindex(table["node_id"]).to_numpy()
     if "genome" in files:
         table["sequence"] = _promoters(files["genome"], genes, table["node_id"])
     expression = expression.add_prefix(EXPRESSION).reset_index(drop=True)
-    return pd.concat([table, expression, changes.add_prefix(KNOCKOUT)], axis=1)
+    knocked_out = knocked_out.add_prefix(KNOCKOUT).reset_index(drop=True)
+    return pd.concat([table, expression, knocked_out], axis=1)
 
 
-def _changes(
+def _lacking(
     files: Mapping[str, Path],
     genes: pd.DataFrame,
     measured: pd.DataFrame,
     options: Mapping[str, Any],
-) -> pd.DataFrame:
-    """Genes x genes that were knocked out: the mean z-score of the conditions without the latter.
-
-    z is by the mean and spread of a gene over all other conditions; 0 where it has no spread, NaN
-    where it was not measured. Genes without expression are left out. No columns without the source
-    `knockouts`. DataError for a condition that the expression lacks, and where no such gene has
-    expression.
-    """
+) -> dict[str, set[str]]:
+    """The conditions that lack each gene; nothing without the source `knockouts`."""
     if "knockouts" not in files:
-        return pd.DataFrame(index=measured.columns)
+        return {}
     path, roles = files["knockouts"], column_names(options["columns"], COLUMNS)
     table = read_source(path, "knockouts", options)
-    condition, gene = str(roles["condition"]), str(roles["knocked_out"])
-    require_columns(table, [condition, gene], path)
-    unknown = ~text(table[condition]).isin(measured.index)
-    if unknown.any():
-        raise DataError(
-            f"The expression has no condition {table[condition][unknown].iloc[0]!r}",
-            file=path,
-            row=int(table.index[unknown][0]),
-            column=condition,
-            hint=f"one that it has is {measured.index[0]!r}",
-        )
     ids = _Ids(genes, options["aliases"], files.get("genes"))
-    lacking: dict[str, set[str]] = {}
-    named = table[text(table[gene]).notna()]  # a control lacks none
-    for name, place in zip(text(named[gene]), text(named[condition]), strict=True):
-        for id in ids.of(name):
-            lacking.setdefault(id, set()).add(place)
-    if not set(lacking) & set(measured.columns):
-        raise DataError(
-            "No gene that was knocked out has expression",
-            file=path,
-            column=gene,
-            hint="are they called as in the expression? `genes` with `name` translates",
-        )
-    changes = {}
-    for id in sorted(set(lacking) & set(measured.columns)):
-        without = measured.index.isin(lacking[id])
-        others = measured[~without]
-        spread = others.std().where(lambda s: s > 0)
-        change = measured[without].mean() - others.mean()
-        changes[id] = (change / spread).mask(spread.isna() & change.notna(), 0.0)
-    return pd.DataFrame(changes, index=measured.columns)
+    columns = str(roles["condition"]), str(roles["knocked_out"])
+    return lacking(table, *columns, measured, ids.of, path)
 
 
 def _genes(files: Mapping[str, Path], options: Mapping[str, Any]) -> pd.DataFrame:
