@@ -96,6 +96,25 @@ def test_anything_else_is_refused(tmp_path, change, message):
     assert not (tmp_path / "out").exists()
 
 
+class Hostile:
+    """What a pickle may ask for: any call, here one that leaves a file."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self):
+        return Path.touch, (self.trace,)
+
+
+def test_a_model_that_would_run_code_runs_none(tmp_path):
+    folder, trace = tmp_path / "package/model", tmp_path / "it_ran"
+    saved(folder)
+    torch.save({"a": torch.ones(1), "b": Hostile(trace)}, folder / "pytorch_model.bin")
+    with pytest.raises(DataError, match="cannot be read"):
+        convert(folder, tmp_path / "out")
+    assert not trace.exists()
+
+
 def test_the_command_replaces_nothing(tmp_path, capsys):
     saved(tmp_path / "package/model")
     (tmp_path / "out").mkdir()
