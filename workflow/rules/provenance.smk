@@ -28,7 +28,7 @@ if workflow.is_main_process and workflow.modifier.is_main_snakefile():
 
 
 def keep_provenance():
-    if STORED:
+    if workflow.storage_settings.default_storage_provider:
         return
     asked = workflow.dag_settings
     with one_line_errors():
