@@ -78,7 +78,7 @@ def preload() -> None:
 
 
 def answer(call: socket.socket) -> None:
-    """Run Snakemake as who called would, in a fork of its own, so that it ends as a program does."""
+    """Run Snakemake as the caller would, in a fork of its own: it ends as a program does."""
     _, streams, *_ = socket.recv_fds(call, 1, 3)
     folder, environment, arguments = json.loads(call.makefile().read())
     if child := os.fork():
