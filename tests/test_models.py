@@ -647,9 +647,9 @@ def test_a_convolution_by_one_product_is_that_of_torch(kernel, dilation):
 
 
 def test_a_saved_model_is_read_without_pytorch(tmp_path):
-    y = np.arange(20) % 2
+    X, y = dense(), np.arange(ROWS) % 2
     model = build("logistic_regression", "binary", 2)
-    model.fit(dense(y), y, dense(y), y).save(tmp_path)
+    model.fit(X, y, X, y).save(tmp_path)
     code = (
         "import sys; from pathlib import Path; from bioloom.models import get_model;"
         f"get_model('logistic_regression').load(Path({str(tmp_path)!r}));"
