@@ -20,9 +20,9 @@ from bioloom.files import (
     replacing,
     replacing_folder,
     sha256,
+    skops_io,
     work_folder,
     write_json,
-    skops_io,
     write_skops,
 )
 from bioloom.samples import read_table, write_table

@@ -88,7 +88,7 @@ class Model(ScikitModel):
 
     @property
     def trusted(self) -> list[str]:
-        """What `build` gives: its trees, which `read_state` checks, and its encoder of categories."""
+        """What `build` gives, with its trees, which `read_state` checks, and its encoder."""
         boosting = "sklearn.ensemble._hist_gradient_boosting"
         return [
             *super().trusted,
