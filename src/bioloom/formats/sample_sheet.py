@@ -18,6 +18,7 @@ from pathlib import Path
 from bioloom.errors import DataError, unknown_name
 from bioloom.files import replacing
 from bioloom.formats.text import open_text
+from bioloom.privacy.samples import shown
 
 PLATFORMS = ("illumina", "element", "dnbseq", "iontorrent", "ont", "pacbio")
 LONG_READS = ("ont", "pacbio")
@@ -94,7 +95,7 @@ def read_sheet(path: str | Path) -> list[Lane]:
     if not lanes:
         raise DataError("The sample sheet has no rows", file=path)
     _refuse_twice(lanes, lambda lane: [os.path.realpath(file) for file in lane.files], path)
-    _refuse_twice(lanes, lambda lane: [f"lane {lane.lane} of {lane.sample}"], path)
+    _refuse_twice(lanes, lambda lane: [f"lane {lane.lane} of {shown([lane.sample])}"], path)
     _check_samples(lanes, path)
     return list(lanes.values())
 
@@ -152,7 +153,7 @@ def _lane(values: dict[str, str], path: Path, row: int, before: Iterable[Lane]) 
     for column in ("sample", "lane", "library"):
         if not NAME.fullmatch(given.get(column, "" if column == "sample" else "1")):
             raise DataError(
-                f"Expected a name, got {given.get(column, '')!r}",
+                f"Expected a name, got {shown([given.get(column, '')])!r}",
                 file=path,
                 row=row,
                 column=column,
@@ -213,7 +214,8 @@ def _check_samples(lanes: dict[int, Lane], path: Path) -> None:
         if names.setdefault(lane.folder.lower(), lane.sample) != lane.sample:
             other = names[lane.folder.lower()]
             message = (
-                f"The samples {other!r} and {lane.sample!r} would overwrite each other's files"
+                f"The samples {shown([other])!r} and {shown([lane.sample])!r} would overwrite "
+                "each other's files"
             )
             hint = "names must differ in more than upper and lower case, spaces and _"
             raise DataError(message, file=path, row=row, column="sample", hint=hint)
@@ -225,6 +227,6 @@ def _check_samples(lanes: dict[int, Lane], path: Path) -> None:
         if lane.bam and any(
             lane.sample == other.sample for other in lanes.values() if other != lane
         ):
-            message = f"The sample {lane.sample!r} has a BAM and other rows"
+            message = f"The sample {shown([lane.sample])!r} has a BAM and other rows"
             hint = "merge its files (samtools merge), or name them as samples of their own"
             raise DataError(message, file=path, row=row, hint=hint)

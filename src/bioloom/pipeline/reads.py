@@ -6,7 +6,7 @@ Imported by the Snakefile, so nothing heavy is imported here.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 
 from bioloom.errors import DataError
 from bioloom.formats.sample_sheet import ALONE, Lane, is_sheet, read_sheet
+from bioloom.privacy.samples import check_sheet
 from bioloom.reads.choices import adapters_of, aligner_of
 
 
@@ -188,13 +189,22 @@ def _rows(_place: Path, _folder: Path, sheet: Path, _time: int) -> tuple[Lane, .
     return tuple(read_sheet(sheet))
 
 
-def check_reads(reads: Reads, options: Mapping[str, Any]) -> None:
-    """Raise DataError for what no rule makes the goal of, and for options that fit no lane."""
+def check_reads(
+    reads: Reads, options: Mapping[str, Any], not_identifiers: Collection[str] = ()
+) -> None:
+    """Raise DataError for what no rule makes the goal of, and for options that fit no lane.
+
+    And for samples of a sheet that are called as persons may be, where `not_identifiers` do not
+    say that they are none.
+    """
     if not all(os.path.exists(source) for source in reads.sources):  # told elsewhere, or fetched
         if is_sheet(reads.source):
             hint = "name a file here; what it names may be anywhere"
             raise DataError("A sample sheet is read before any job runs", hint=hint)
         return
+    if reads.rows and not reads.simulated:
+        called = [name for lane in reads.rows for name in (lane.sample, lane.library, lane.lane)]
+        check_sheet(called, not_identifiers, Path(reads.source))
     if reads.goal == "trimmed" and reads.given:
         hint = "samtools fastq writes FASTQ" if reads.rows else "its columns: sample, fastq_1"
         raise DataError(f"Expected a sample sheet of FASTQ, got {reads.given[0]}", hint=hint)
