@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from bioloom.cli.check import project_here
-from bioloom.errors import BEGIN
+from bioloom.errors import messages
 from bioloom.files import read_json
 from bioloom.kinds import get_kind
 from bioloom.pipeline.home import HOME
@@ -90,9 +90,9 @@ def _die_with_parent() -> None:
 
 def failure(code: int, said: list[str]) -> str:
     """What to say last of a run that failed: what a user can mend, else its last lines."""
-    errors = dict.fromkeys(line for line in said if line.startswith(BEGIN))
-    others = [line for line in said if not line.startswith(MARK)]
-    return "\n".join(errors if code == MENDABLE else others[-LAST_LINES:])
+    if code == MENDABLE:
+        return "\n".join(dict.fromkeys(messages(said)))
+    return "\n".join([line for line in said if not line.startswith(MARK)][-LAST_LINES:])
 
 
 def told(lines: Iterable[str]) -> Iterator[str]:
