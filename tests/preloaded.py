@@ -11,6 +11,7 @@ import gc
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -50,7 +51,8 @@ def snakemake_folder() -> Path:
         stdin=subprocess.PIPE,
         env=os.environ | {"SLURM_CONF": os.devnull},
     )
-    atexit.register(server.communicate)
+    atexit.register(shutil.rmtree, folder)
+    atexit.register(server.communicate)  # first
     return folder
 
 
