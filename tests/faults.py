@@ -33,7 +33,8 @@ from typing import IO
 
 from tests.tiny_project import ROOT, environment
 
-LINKED, COPIED = ("config.yaml", "resources", ".ci", "tasks"), ("data",)
+LINKED, COPIED = ("config.yaml", "tasks"), ("data",)
+QUICK = "quick/tasks"
 DAMAGED = 10
 """Files that are damaged in a round."""
 YEARS = 5 * 365 * 86400
@@ -296,14 +297,20 @@ def differences(folder: Path, expected: dict[str, bytes]) -> list[str]:
     return sorted(name for name in found.keys() | expected if found.get(name) != expected.get(name))
 
 
-def lay_out(folder: Path) -> Path:
-    """A folder with the repository's data and tasks; downloads are shared, embeddings are not."""
+def lay_out(folder: Path, tasks: Sequence[str]) -> Path:
+    """A folder with the repository's data, and these of CI's quick tasks in `quick/tasks`.
+
+    Downloads are shared, embeddings are not.
+    """
     folder.mkdir(exist_ok=True)
     for part in LINKED:
         if (ROOT / part).exists():
             (folder / part).symlink_to(ROOT / part)
     for part in COPIED:
         shutil.copytree(ROOT / part, folder / part)
+    (folder / QUICK).mkdir(parents=True)
+    for task in tasks:
+        shutil.copy(ROOT / f".ci/quick/{task}.yaml", folder / QUICK)
     (folder / ".bioloom").mkdir()
     (ROOT / ".bioloom/downloads").mkdir(parents=True, exist_ok=True)
     (folder / ".bioloom/downloads").symlink_to(ROOT / ".bioloom/downloads")
@@ -340,7 +347,7 @@ def page(counts: Counter[tuple[str, str]], rounds: int, call: str) -> str:
         "nothing disturbed on the same machine, byte for byte. Damaged results and the like are",
         "counted where they were; all else by the steps that ran, or failed of it.",
         "",
-        f"{counts.total()} faults in {rounds} rounds, by `{call}`:",
+        f"{counts.total()} faults in {rounds} rounds, by {call}:",
         "",
         "| fault | times | while these steps ran, or where |",
         "|---|---|---|",
@@ -353,11 +360,11 @@ def page(counts: Counter[tuple[str, str]], rounds: int, call: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _call(faults: int, seed: int) -> str:
-    """The command, and the commit that it ran on."""
+def _call() -> str:
+    """The command, and the commit that it runs on."""
     git = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
     commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
-    return f"python -m tests.faults --faults {faults} --seed {seed}` (commit `{commit}"
+    return f"`python -m tests.faults {' '.join(sys.argv[1:])}`, commit {commit}"
 
 
 def main() -> None:
@@ -367,18 +374,19 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--longest", type=float, default=60, help="seconds until a fault, at most")
     parser.add_argument("--page", type=Path, help="where the counts are written, after each round")
-    parser.add_argument("--tasks", default=".ci/quick", help="the folder of tasks that are run")
+    quick = sorted(file.stem for file in (ROOT / ".ci/quick").glob("*.yaml"))
+    parser.add_argument("--only", nargs="+", default=quick, choices=quick, help="of CI's tasks")
     chosen = parser.parse_args()
-    snakefile = str(ROOT / "Snakefile")
-    command = ["snakemake", "--snakefile", snakefile, "--config", f"tasks={chosen.tasks}"]
+    command = ["snakemake", "--snakefile", str(ROOT / "Snakefile"), "--config", f"tasks={QUICK}"]
+    call = _call()
     counts: Counter[tuple[str, str]] = Counter()
     with tempfile.TemporaryDirectory(prefix="bioloom-faults-") as place:
-        calm = Disturbed(lay_out(Path(place) / "calm"), command, 0)
+        calm = Disturbed(lay_out(Path(place) / "calm", chosen.only), command, 0)
         calm.finish()
         expected, rounds = contents(calm.folder), 0
         while counts.total() < chosen.faults:
             with disk(Path(place) / f"disturbed_{rounds}") as folder:
-                disturbed = Disturbed(lay_out(folder), command, chosen.seed + rounds)
+                disturbed = Disturbed(lay_out(folder, chosen.only), command, chosen.seed + rounds)
                 disturbed.until_done(chosen.longest, chosen.faults - counts.total())
                 disturbed.damage(DAMAGED)
                 disturbed.until_done(chosen.longest, chosen.faults)
@@ -387,9 +395,8 @@ def main() -> None:
             counts, rounds = counts + disturbed.counts, rounds + 1
             print(f"{counts.total()} faults, every result as expected", flush=True)
             if chosen.page:
-                text = page(counts, rounds, _call(chosen.faults, chosen.seed))
-                chosen.page.write_text(text)
-    print(page(counts, rounds, _call(chosen.faults, chosen.seed)))
+                chosen.page.write_text(page(counts, rounds, call))
+    print(page(counts, rounds, call))
 
 
 if __name__ == "__main__":
