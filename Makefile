@@ -1,5 +1,5 @@
 # Needs Python 3.11 or newer, pip and make; the rest comes from PyPI into .venv.
-.PHONY: run test check lint style types fast bench docs times verify report schemas clean
+.PHONY: run test check lint style types fast bench docs times verify report schemas audit clean
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
@@ -56,6 +56,13 @@ report: .venv/installed
 
 schemas: .venv/installed  ## what editors check by: after a change of options or parameters
 	$(BIN)/python scripts/schemas.py --folder workflow/schemas
+
+# In an environment of its own, so that what is audited is what users get. What could not be looked
+# up is an error, too.
+audit:  ## known weaknesses of all packages in constraints.txt; needs the network
+	$(PYTHON) -m venv build/audit
+	build/audit/bin/pip install --quiet pip-audit
+	build/audit/bin/pip-audit --strict --disable-pip --no-deps --requirement constraints.txt
 
 clean:  ## all that runs made, with stored embeddings and checkpoints; keeps downloads and .venv
 	rm -rf results logs .snakemake build

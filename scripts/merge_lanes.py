@@ -7,12 +7,12 @@ from bioloom.pipeline.command import json_objects, run
 from bioloom.reads.duplicates import merge_lanes
 
 
-def main(lanes: list, bams: list[Path], threads: int, bam: Path) -> None:
+def main(lanes: list, bams: list[Path], threads: int, bam: Path, index: Path) -> None:
     """Write the sample's BAM and its index."""
-    merge_lanes(
-        [(Lane(**lane), file) for lane, file in zip(lanes, bams, strict=True)], threads, bam
-    )
+    of_lanes = [(Lane(**lane), file) for lane, file in zip(lanes, bams, strict=True)]
+    merge_lanes(of_lanes, threads, bam, index)
 
 
 if __name__ == "__main__":
-    run(__doc__, {"lanes": json_objects, "bams": [Path], "threads": int, "bam": Path}, main)
+    arguments = {"lanes": json_objects, "bams": [Path], "threads": int, "bam": Path, "index": Path}
+    run(__doc__, arguments, main)

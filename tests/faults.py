@@ -3,12 +3,14 @@
     python -m tests.faults --faults 200                 # the quick tasks of CI, on real data
     python -m tests.faults --faults 1000 --page docs/faults.md
 
-A run is started, and after a random while all of it, or one of its jobs, is killed (-9), or a
-second run is started beside it before both are. The next run is a plain one, disturbed in turn,
-until one comes to its end. Then results are cut, a bit of them flipped, removed, or their dates
-moved by years, and runs that mend them are disturbed again. No lock is removed by hand. In the end
-a further run must plan nothing, and every result must be that of a run that nothing disturbed, byte
-for byte. What a killed run made is recorded by the next one: damage in between would not be seen.
+A run is started, and something befalls it (`FAULTS`): after a random while all of it, Snakemake
+alone or one of its jobs is killed (-9), or a second run is started beside it before both are, or a
+result is out of sight for some seconds; or its disk is all but full, or its results are read-only,
+or an input is damaged until it has ended. What a killed run made is damaged, too: cut, a bit of it
+flipped, removed, or dated years off. The next run is a plain one, disturbed in turn, until one
+comes to its end. Then results, stored embeddings and inputs' dates are damaged, and runs that mend
+them are disturbed again. No lock is removed by hand. In the end a further run must plan nothing,
+and every result must be that of a run that nothing disturbed, byte for byte.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -23,16 +26,20 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
+from typing import IO
 
 from tests.tiny_project import ROOT, environment
 
-SHARED = ("config.yaml", "data", "resources", ".ci", "tasks")
-KILL_RUN, KILL_JOB, SECOND_RUN = "all of a run killed", "a job killed", "a second run beside it"
+LINKED, COPIED = ("config.yaml", "tasks"), ("data",)
+QUICK = "quick/tasks"
 DAMAGED = 10
-"""Results that are damaged in a round."""
+"""Files that are damaged in a round."""
 YEARS = 5 * 365 * 86400
+SIZE = 2 << 30
+"""Bytes of a file system in memory, where root can have one."""
 
 
 class Disturbed:
@@ -42,6 +49,9 @@ class Disturbed:
         self.folder, self.command = folder, [*command, "--directory", str(folder)]
         self.rng = random.Random(seed)
         self.counts: Counter[tuple[str, str]] = Counter()
+        self.faults = [*KILLS, *AROUND]
+        if not os.path.ismount(folder):  # a disk that others use is not filled
+            self.faults = [fault for fault in self.faults if fault not in (FULL, READ_ONLY)]
 
     def until_done(self, longest: float, most: int) -> None:
         """Disturb runs, each after `longest` seconds at most, `most` times or until one ends.
@@ -49,25 +59,63 @@ class Disturbed:
         RuntimeError where a run that was left alone fails.
         """
         for _ in range(most):
-            if self._disturb(self.rng.uniform(0, longest)):
+            fault = self.rng.choice(self.faults)
+            if self.disturb(fault, self.rng.uniform(0, longest)):
                 break
+            if fault in KILLS and self.rng.random() < 1 / 3:
+                self.damage(1)
         self.finish()
 
     def damage(self, times: int) -> None:
-        """Alter files that a run, which has come to its end, has made."""
+        """Alter files that runs have made, or date inputs otherwise."""
         for _ in range(times):
-            file = self.rng.choice(sorted(_files(self.folder / "results")))
-            damage = self.rng.choice([*DAMAGES])
-            DAMAGES[damage](file, self.rng)
-            self.counts[damage, "a result"] += 1
+            place = self.rng.choice(["results", "results", ".bioloom/embeddings", "data"])
+            if not (files := sorted(_files(self.folder / place))):
+                continue
+            damage = self.rng.choice([*DAMAGES] if place != "data" else [DATED])
+            DAMAGES[damage](self.rng.choice(files), self.rng)
+            self.counts[damage, WHERE[place]] += 1
 
-    def finish(self) -> None:
-        """A plain run to its end; RuntimeError where it fails, or leaves something to do."""
+    def disturb(self, fault: str, seconds: float) -> bool:
+        """Whether a run came to its end, and nothing had befallen it, before its time."""
+        around = AROUND.get(fault, _nothing)
+        with tempfile.TemporaryFile() as log, around(self.folder, self.rng):
+            run = self.start(log)
+            try:
+                code = run.wait(seconds)
+                steps = set(_failed(log)) if code else set()
+            except subprocess.TimeoutExpired:
+                code, jobs = None, _jobs(run.pid)
+                steps = set(jobs.values())
+                KILLS.get(fault, _kill_all)(self, run, log)
+                run.wait()  # its jobs may go on
+        if code is None or fault in AROUND:
+            self.counts.update((fault, step) for step in steps or {"no job"})
+        return code == 0 and fault not in AROUND
+
+    def kill_once(self, reached: Callable[[], bool]) -> None:
+        """Kill all of a run once it has reached something."""
+        with tempfile.TemporaryFile() as log:
+            run = self.start(log)
+            while not reached() and run.poll() is None:
+                time.sleep(0.05)
+            _kill_all(self, run, log)
+            run.wait()
+
+    def finish(self) -> str:
+        """What a plain run to its end says; RuntimeError where it fails, or leaves work."""
         done = self._run(self.command)
         if done.returncode:
             raise RuntimeError(f"A plain run ended with {done.returncode}:\n{done.stdout[-4000:]}")
         if "Nothing to be done" not in (plan := self._run([*self.command, "--dry-run"]).stdout):
             raise RuntimeError(f"A second run is not empty:\n{plan[-4000:]}")
+        return done.stdout
+
+    def start(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
+        """A run in a session of its own."""
+        return subprocess.Popen(
+            self.command, env=environment(), stdout=log, stderr=log, start_new_session=True
+        )
 
     def _run(self, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -79,31 +127,115 @@ class Disturbed:
             check=False,
         )
 
-    def _disturb(self, seconds: float) -> bool:
-        """Whether the run came to its end before its time."""
-        with tempfile.TemporaryFile() as log:
-            started = {"env": environment(), "stdout": log, "stderr": log}
-            run = subprocess.Popen(self.command, start_new_session=True, **started)
-            try:
-                return run.wait(seconds) == 0
-            except subprocess.TimeoutExpired:
-                pass
-            jobs = _jobs(run.pid)
-            fault = self.rng.choice([KILL_RUN, KILL_RUN, KILL_JOB, SECOND_RUN])
-            if fault == SECOND_RUN:
-                second = subprocess.Popen(self.command, start_new_session=True, **started)
-                time.sleep(self.rng.uniform(0, 5))
-                os.killpg(second.pid, signal.SIGKILL)
-                second.wait()
-            if fault == KILL_JOB and jobs:
-                os.kill(self.rng.choice([*jobs]), signal.SIGKILL)
-                run.wait()  # ends by itself, with the error of the job
-            else:
-                os.killpg(run.pid, signal.SIGKILL)
-                run.wait()
-            for step in set(jobs.values()) or {"no job"}:
-                self.counts[fault, step] += 1
-        return False
+
+Run = subprocess.Popen[bytes]
+
+
+def _kill_all(disturbed: Disturbed, run: Run, log: IO[bytes]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(run.pid, signal.SIGKILL)
+
+
+def _kill_snakemake(disturbed: Disturbed, run: Run, log: IO[bytes]) -> None:
+    run.kill()  # and the next run waits for the jobs that go on
+
+
+def _kill_job(disturbed: Disturbed, run: Run, log: IO[bytes]) -> None:
+    if jobs := _jobs(run.pid):
+        with suppress(ProcessLookupError):
+            os.kill(disturbed.rng.choice([*jobs]), signal.SIGKILL)
+        run.wait()  # ends by itself, with the error of the job
+    else:
+        _kill_all(disturbed, run, log)
+
+
+def _second_run(disturbed: Disturbed, run: Run, log: IO[bytes]) -> None:
+    second = disturbed.start(log)
+    time.sleep(disturbed.rng.uniform(0, 5))
+    _kill_all(disturbed, second, log)
+    second.wait()
+    _kill_all(disturbed, run, log)
+
+
+def _hide(disturbed: Disturbed, run: Run, log: IO[bytes]) -> None:
+    """A result is not there for some seconds, as on another node of a network file system."""
+    if files := sorted(_files(disturbed.folder / "results")):
+        file = disturbed.rng.choice(files)
+        hidden = file.with_name(f".{file.name}.hidden")
+        with suppress(FileNotFoundError):  # a job has just replaced its folder
+            file.rename(hidden)
+            time.sleep(disturbed.rng.uniform(0, 3))
+            hidden.rename(file) if not file.exists() else hidden.unlink()
+    time.sleep(disturbed.rng.uniform(0, 10))
+    _kill_all(disturbed, run, log)
+
+
+@contextmanager
+def _full(folder: Path, rng: random.Random) -> Iterator[None]:
+    """Some hundred KB at most are left on the disk."""
+    ballast = folder / "ballast"
+    with ballast.open("wb") as stream:
+        left = shutil.disk_usage(folder).free - rng.randrange(500_000)
+        os.posix_fallocate(stream.fileno(), 0, max(left, 1))
+    try:
+        yield
+    finally:
+        ballast.unlink()
+
+
+@contextmanager
+def _read_only(folder: Path, rng: random.Random) -> Iterator[None]:
+    """Root writes whatever the modes say, but to no place that is mounted read-only."""
+    results = folder / "results"
+    results.mkdir(exist_ok=True)
+    subprocess.run(["mount", "--bind", results, results], check=True)
+    subprocess.run(["mount", "-o", "remount,ro,bind", results], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", results], check=True)
+
+
+@contextmanager
+def _spoilt_input(folder: Path, rng: random.Random) -> Iterator[None]:
+    """An input is another one while the run lasts, and then the same again, by its old date."""
+    file = rng.choice(sorted(_files(folder / "data")))
+    before, content = file.stat(), file.read_bytes()
+    rng.choice([_cut, _flip])(file, rng)
+    try:
+        yield
+    finally:
+        file.write_bytes(content)
+        os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def _nothing(folder: Path, rng: random.Random) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
+KILL_RUN = "all of a run killed"
+KILLS: dict[str, Callable[[Disturbed, Run, IO[bytes]], None]] = {
+    KILL_RUN: _kill_all,
+    "Snakemake killed, its jobs go on": _kill_snakemake,
+    "a job killed": _kill_job,
+    "a second run beside it": _second_run,
+    "a result out of sight for seconds": _hide,
+}
+"""What is done to a run after a while."""
+FULL, READ_ONLY = "disk full", "results read-only"
+AROUND: dict[str, Callable[[Path, random.Random], AbstractContextManager[None]]] = {
+    FULL: _full,
+    READ_ONLY: _read_only,
+    "an input cut or a bit of it flipped": _spoilt_input,
+}
+"""What is so from before a run until it has ended."""
+WHERE = {"results": "a result", ".bioloom/embeddings": "stored embeddings", "data": "an input"}
+
+
+def _failed(log: IO[bytes]) -> list[str]:
+    """The steps of the jobs that failed."""
+    log.seek(0)
+    return re.findall(r"Error in rule (\w+)", log.read().decode(errors="replace"))
 
 
 def _jobs(session: int) -> dict[int, str]:
@@ -140,11 +272,12 @@ def _move_date(file: Path, rng: random.Random) -> None:
     os.utime(file, (date, date))
 
 
+DATED = "dated years off"
 DAMAGES: dict[str, Callable[[Path, random.Random], None]] = {
     "cut": _cut,
     "a bit flipped": _flip,
     "removed": _remove,
-    "dated years off": _move_date,
+    DATED: _move_date,
 }
 
 
@@ -164,39 +297,74 @@ def differences(folder: Path, expected: dict[str, bytes]) -> list[str]:
     return sorted(name for name in found.keys() | expected if found.get(name) != expected.get(name))
 
 
-def lay_out(folder: Path) -> Path:
-    """A folder with the repository's data and tasks; downloads are shared, embeddings are not."""
-    folder.mkdir()
-    for part in SHARED:
+def lay_out(folder: Path, tasks: Sequence[str]) -> Path:
+    """A folder with the repository's data, and these of CI's quick tasks in `quick/tasks`.
+
+    Downloads are shared, embeddings are not.
+    """
+    folder.mkdir(exist_ok=True)
+    for part in LINKED:
         if (ROOT / part).exists():
             (folder / part).symlink_to(ROOT / part)
+    for part in COPIED:
+        shutil.copytree(ROOT / part, folder / part)
+    (folder / QUICK).mkdir(parents=True)
+    for task in tasks:
+        shutil.copy(ROOT / f".ci/quick/{task}.yaml", folder / QUICK)
     (folder / ".bioloom").mkdir()
     (ROOT / ".bioloom/downloads").mkdir(parents=True, exist_ok=True)
     (folder / ".bioloom/downloads").symlink_to(ROOT / ".bioloom/downloads")
     return folder
 
 
-def page(counts: Counter[tuple[str, str]], rounds: int, seed: int) -> str:
-    """The table of docs/faults.md."""
+@contextmanager
+def disk(folder: Path) -> Iterator[Path]:
+    """A folder on a file system of its own, in memory, for those who can mount one."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", folder]
+    mounted = os.geteuid() == 0 and subprocess.run(mount, check=False).returncode == 0
+    try:
+        yield folder
+    finally:
+        if mounted:
+            subprocess.run(["umount", "--lazy", folder], check=False)
+        shutil.rmtree(folder)
+
+
+def page(counts: Counter[tuple[str, str]], rounds: int, call: str) -> str:
+    """docs/faults.md: the counts, by fault and by step."""
     by_fault: dict[str, Counter[str]] = {}
+    by_step: Counter[str] = Counter()
     for (fault, step), count in counts.items():
         by_fault.setdefault(fault, Counter())[step] += count
+        by_step[step] += count if step not in WHERE.values() else 0
     lines = [
         "# Runs that were disturbed",
         "",
-        "`python -m tests.faults` runs the quick tasks of CI, one of each kind on real data, and",
-        "disturbs them: runs and jobs are killed (`kill -9`), a second run is started beside the",
-        "first, results are cut, altered, removed and dated otherwise, and the next run is a plain",
-        "one. In the end, with no lock removed by hand, a run planned nothing, and every result",
-        f"was that of a run that nothing disturbed, byte for byte (rounds: {rounds}, seed {seed}):",
+        "The suite itself writes this page. It runs the quick tasks of CI, one of each kind on",
+        "real data, and disturbs them; the next run is a plain one. At the end of each round, with",
+        "no lock removed by hand, a run planned nothing, and every result was that of a run that",
+        "nothing disturbed on the same machine, byte for byte. Damaged results and the like are",
+        "counted where they were; all else by the steps that ran, or failed of it.",
         "",
-        "| fault | times | while these steps ran |",
+        f"{counts.total()} faults in {rounds} rounds, by {call}:",
+        "",
+        "| fault | times | while these steps ran, or where |",
         "|---|---|---|",
     ]
     for fault, steps in sorted(by_fault.items()):
         where = ", ".join(f"{step} {count}" for step, count in steps.most_common())
         lines.append(f"| {fault} | {steps.total()} | {where} |")
+    lines += ["", "| step | faults while it ran |", "|---|---|"]
+    lines += [f"| {step} | {count} |" for step, count in by_step.most_common() if count]
     return "\n".join(lines) + "\n"
+
+
+def _call() -> str:
+    """The command, and the commit that it runs on."""
+    git = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
+    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
+    return f"`python -m tests.faults {' '.join(sys.argv[1:])}`, commit {commit}"
 
 
 def main() -> None:
@@ -205,29 +373,30 @@ def main() -> None:
     parser.add_argument("--faults", type=int, default=100, help="how many at least")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--longest", type=float, default=60, help="seconds until a fault, at most")
-    parser.add_argument("--page", type=Path, help="where the counts are written")
+    parser.add_argument("--page", type=Path, help="where the counts are written, after each round")
+    quick = sorted(file.stem for file in (ROOT / ".ci/quick").glob("*.yaml"))
+    parser.add_argument("--only", nargs="+", default=quick, choices=quick, help="of CI's tasks")
     chosen = parser.parse_args()
-    command = ["snakemake", "--snakefile", str(ROOT / "Snakefile"), "--config", "tasks=.ci/quick"]
+    command = ["snakemake", "--snakefile", str(ROOT / "Snakefile"), "--config", f"tasks={QUICK}"]
+    call = _call()
     counts: Counter[tuple[str, str]] = Counter()
     with tempfile.TemporaryDirectory(prefix="bioloom-faults-") as place:
-        calm = Disturbed(lay_out(Path(place) / "calm"), command, 0)
+        calm = Disturbed(lay_out(Path(place) / "calm", chosen.only), command, 0)
         calm.finish()
         expected, rounds = contents(calm.folder), 0
         while counts.total() < chosen.faults:
-            folder = lay_out(Path(place) / "disturbed")
-            disturbed = Disturbed(folder, command, chosen.seed + rounds)
-            disturbed.until_done(chosen.longest, chosen.faults - counts.total())
-            disturbed.damage(DAMAGED)
-            disturbed.until_done(chosen.longest, chosen.faults)
+            with disk(Path(place) / f"disturbed_{rounds}") as folder:
+                disturbed = Disturbed(lay_out(folder, chosen.only), command, chosen.seed + rounds)
+                disturbed.until_done(chosen.longest, chosen.faults - counts.total())
+                disturbed.damage(DAMAGED)
+                disturbed.until_done(chosen.longest, chosen.faults)
+                if wrong := differences(folder, expected):
+                    sys.exit(f"{len(wrong)} results differ, such as {wrong[:5]}")
             counts, rounds = counts + disturbed.counts, rounds + 1
-            if wrong := differences(folder, expected):
-                sys.exit(f"{len(wrong)} results differ, such as {wrong[:5]}")
             print(f"{counts.total()} faults, every result as expected", flush=True)
-            shutil.rmtree(folder)
-    table = page(counts, rounds, chosen.seed)
-    print(table)
-    if chosen.page:
-        chosen.page.write_text(table)
+            if chosen.page:
+                chosen.page.write_text(page(counts, rounds, call))
+    print(page(counts, rounds, call))
 
 
 if __name__ == "__main__":

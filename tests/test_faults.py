@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.faults import DAMAGES, KILL_RUN, Disturbed, contents, differences, page
+from tests.faults import AROUND, DAMAGES, KILL_RUN, Disturbed, contents, differences, disk, page
 from tests.tiny_project import Project
 
 
@@ -23,7 +23,7 @@ def test_each_damage_is_mended(project: Project):
     expected = contents(project.folder)
     command = ["snakemake", "--snakefile", str(project.path("Snakefile"))]
     disturbed = Disturbed(project.folder, command, seed=1)
-    while {fault for fault, _ in disturbed.counts} < {*DAMAGES}:
+    while {fault for fault, where in disturbed.counts if where == "a result"} < {*DAMAGES}:
         disturbed.damage(1)
     disturbed.finish()
     assert differences(project.folder, expected) == []
@@ -34,6 +34,39 @@ def test_the_page_counts_faults_by_step():
     disturbed.counts.update(
         {(KILL_RUN, "train"): 3, (KILL_RUN, "clean"): 1, ("cut", "a result"): 2}
     )
-    lines = page(disturbed.counts, rounds=1, seed=0).splitlines()
+    lines = page(disturbed.counts, rounds=1, call="this").splitlines()
     assert f"| {KILL_RUN} | 4 | train 3, clean 1 |" in lines
     assert "| cut | 2 | a result 2 |" in lines
+    assert "| train | 3 |" in lines
+    assert not any(line.startswith("| a result |") for line in lines)
+    assert any(line.startswith("6 faults in 1 rounds") for line in lines)
+
+
+def test_what_a_killed_run_made_is_made_again_where_it_was_damaged_since(
+    tiny_project: Project, tmp_path: Path
+):
+    expected = contents(tiny_project.folder)
+    (tmp_path / "project").mkdir()
+    project = Project.create(tmp_path / "project")
+    command = ["snakemake", "--snakefile", str(project.path("Snakefile"))]
+    disturbed = Disturbed(project.folder, command, seed=1)
+    disturbed.kill_once(lambda: project.path("results/heart/splits.parquet").exists())
+    file = project.path("results/heart/training/samples.parquet")
+    DAMAGES["a bit flipped"](file, disturbed.rng)
+    said = disturbed.finish()
+    assert "results/heart/training/samples.parquet is not what is on record" in said
+    assert differences(project.folder, expected) == []
+
+
+def test_a_full_disk_read_only_results_and_a_spoilt_input_leave_nothing_wrong(
+    tiny_project: Project, tmp_path: Path
+):
+    expected = contents(tiny_project.folder)
+    with disk(tmp_path / "project") as folder:
+        project = Project.create(folder)
+        command = ["snakemake", "--snakefile", str(project.path("Snakefile"))]
+        disturbed = Disturbed(folder, command, seed=4)
+        for fault in AROUND.keys() & disturbed.faults:  # where root can mount, all of them
+            assert not disturbed.disturb(fault, seconds=600)
+        disturbed.finish()
+        assert differences(folder, expected) == []

@@ -221,6 +221,16 @@ def test_the_table_of_steps_fits_the_rules() -> None:
         assert (ROOT / f"scripts/{name}.py").exists()
 
 
+def test_each_output_is_named_to_its_script() -> None:
+    """By these names a job knows what it made."""
+    rules = "".join(file.read_text() for file in (ROOT / "workflow/rules").glob("*.smk"))
+    for name, block in re.findall(r"^rule (\w+):(.*?)(?=^\S|\Z)", rules, RULE):
+        _, _, rest = block.partition("    output:\n")
+        outputs = re.findall(r"^ +(\w+)=", re.split(r"^    \w", rest, flags=re.M)[0], re.M)
+        command = block.partition("shell:")[2]
+        assert [o for o in outputs if f"{{output.{o}" not in command] == [], name
+
+
 def test_the_hash_is_the_same_in_another_folder(sources: Path) -> None:
     copied = [code_hash(step, TASK) for step in STEPS]
     shutil.rmtree(sources.parents[1] / "other", ignore_errors=True)

@@ -15,7 +15,7 @@ import pytest
 from bioloom.errors import DataError
 from bioloom.files import sha256
 from bioloom.pipeline import command, digests
-from bioloom.pipeline.digests import Digests, refuse_damaged
+from bioloom.pipeline.digests import Digests, forget_kept, keep_made, kept, refuse_damaged
 from bioloom.reads.bam import Bam
 from bioloom.reads.bgzf import END_BLOCK
 from tests.tiny_reads import Read, write_reads
@@ -106,6 +106,42 @@ def test_a_file_that_was_just_written_is_read_again(folder: Path) -> None:
     Path("young").write_text("1")
     remember("young")
     assert "young" not in json.loads(digests.FILE.read_text())
+
+
+def test_what_a_job_made_is_known_from_its_end_on(folder: Path) -> None:
+    forget_kept()
+    for name in ("new/a", "new/b", "one"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text(name)
+    keep_made(["new", "one"])
+    found = {made.output: made for made in kept()}
+    assert {name: made.sha256 for name, made in found.items()} == {
+        "new": sha256("new"),
+        "one": sha256("one"),
+    }
+    assert found["new"].files.keys() == {"new/a", "new/b"}
+    refuse_damaged(["new", "one"])
+    for file in digests.MADE.glob("*/*"):  # as if a disk had changed what is in it
+        file.write_text(file.read_text().replace(sha256("new/b"), "0" * 64))
+    refuse_damaged(["one"])
+    with pytest.raises(DataError, match=r"not what it was.*file new/b"):
+        refuse_damaged(["new"])
+    forget_kept()
+    assert kept() == []
+
+
+def test_nothing_is_kept_where_nobody_takes_it_over(folder: Path) -> None:
+    keep_made(["table"])
+    assert not digests.MADE.exists()
+
+
+def test_a_record_that_was_cut_is_none(folder: Path) -> None:
+    forget_kept()
+    keep_made(["table"])
+    for file in digests.MADE.glob("*/*"):
+        file.write_text(file.read_text()[:-9])
+    assert kept() == []
+    refuse_damaged(["table"])
 
 
 @pytest.mark.parametrize("broken", [b"", b"\xff", b"[1]", b"3", b'{"table": 3}', b'{"table": []}'])

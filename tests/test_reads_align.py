@@ -84,7 +84,7 @@ def test_planted_variants_are_found_by_bcftools(genome: Genome, tmp_path: Path):
         align(lane, reads, genome.index, "bwa", 1, tmp_path / f"{number}.bam")
         lanes.append((lane, tmp_path / f"{number}.bam"))
     bam = tmp_path / "S_1.bam"
-    merge_lanes(lanes, 1, bam)
+    merge_lanes(lanes, 1, bam, tmp_path / "S_1.bam.csi")
 
     pileup, calls = tmp_path / "pileup.bcf", tmp_path / "calls.vcf"
     to_pileup = ["-f", str(genome.fasta), "-Ou", "-o", str(pileup), str(bam)]
@@ -150,7 +150,7 @@ def test_copies_are_marked_within_a_library_across_its_lanes(genome: Genome, tmp
         for number, library in (("1", "A"), ("2", "A"), ("3", "B"))
     ]
     files = [(lane, aligned(genome, tmp_path, pairs, lane)) for lane in lanes]
-    merge_lanes(files, 1, tmp_path / "s.bam")
+    merge_lanes(files, 1, tmp_path / "s.bam", tmp_path / "s.bam.csi")
     with pysam.AlignmentFile(str(tmp_path / "s.bam")) as reads:
         kept = [r.get_tag("RG") for r in reads if not r.is_duplicate]
     assert kept.count("s.3") == 60
@@ -166,7 +166,7 @@ def test_single_reads_and_none(genome: Genome, tmp_path: Path):
     empty = write(tmp_path / "empty.fastq.gz", gzip.compress(b""))
     lane = Lane("s", lane="2", library="s")
     align(lane, [empty, empty], genome.index, "bwa", 1, tmp_path / "2.bam")
-    merge_lanes([*lanes, (lane, tmp_path / "2.bam")], 1, tmp_path / "s.bam")
+    merge_lanes([*lanes, (lane, tmp_path / "2.bam")], 1, tmp_path / "s.bam", tmp_path / "s.bam.csi")
     with pysam.AlignmentFile(str(tmp_path / "s.bam")) as reads:
         assert [record.is_paired for record in reads] == [False] * 20
 

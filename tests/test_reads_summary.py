@@ -53,7 +53,7 @@ def test_a_sample_without_reads_is_left_out_by_name(tmp_path: Path):
     found = summarise_reads(trimmed, {}, None)
     assert (found["S 1"]["fragments"], found["S 1"]["fragments_kept"]) == (3, 1)
     assert found["short"]["hints"] == ["left out: 0 of 2 fragments are left after trimming"]
-    write_summary(found, tmp_path / "summary.json")
+    write_summary(found, tmp_path / "summary.json", tmp_path / "summary.csv")
     assert read_json(tmp_path / "summary.json") == found
     with (tmp_path / "summary.csv").open() as stream:
         assert [row["fragments_kept"] for row in csv.DictReader(stream)] == ["1", "0"]

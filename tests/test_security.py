@@ -26,6 +26,13 @@ def test_each_sentence_has_its_test(name):
     assert any(f"def {name}(" in file.read_text() for file in (ROOT / "tests").glob("test_*.py"))
 
 
+def test_no_sentence_lacks_a_test():
+    rows = PAGE.partition("## What holds")[2].partition("\n## ")[0].splitlines()
+    sentences = [row for row in rows if row.startswith("| ")][1:]
+    assert len(sentences) > 10
+    assert [row for row in sentences if not re.search("`test_[a-z0-9_]+`", row)] == []
+
+
 def imported(tree: ast.AST) -> set[str]:
     """The modules that code imports, each with those that it lies in."""
     names = set[str]()

@@ -55,6 +55,9 @@ class Index(ThreadingHTTPServer):
         self.requests: Counter[str] = Counter()
         self.html = False
         self.failures = 0
+        self.stalls_at: int | None = None
+        self.sent = 0
+        self.goes_on = threading.Event()
 
     @property
     def url(self) -> str:
@@ -78,7 +81,7 @@ class _Handler(BaseHTTPRequestHandler):
             page = json.dumps({"files": files}).encode()
             self._answer(200, "application/vnd.pypi.simple.v1+json", page)
         elif (name := self.path.removeprefix("/files/")) in FILES:
-            self._answer(200, "application/octet-stream", FILES[name])
+            self._file(FILES[name])
         else:
             self._answer(404, "text/plain", b"")
 
@@ -88,6 +91,23 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+        self.server.sent += len(body)
+
+    def _file(self, content: bytes) -> None:
+        """A file, or the part of it that is asked for; it stalls once."""
+        begin = int((self.headers.get("Range") or "bytes=0-").partition("=")[2].rstrip("-"))
+        if begin >= len(content):
+            self._answer(416, "text/plain", b"")
+        elif self.server.stalls_at is not None:
+            stall, self.server.stalls_at = self.server.stalls_at, None
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content[:stall])
+            self.server.sent += stall
+            self.server.goes_on.wait(60)  # nothing more comes
+        else:
+            self._answer(206 if begin else 200, "application/octet-stream", content[begin:])
 
     def log_message(self, *_: object) -> None:
         pass
@@ -102,6 +122,7 @@ def index(monkeypatch):
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setattr(sources.time, "sleep", lambda seconds: None)
     yield server
+    server.goes_on.set()
     server.shutdown()
     server.server_close()
 
@@ -258,6 +279,32 @@ def test_transient_failures_are_retried_and_lasting_ones_reported(index, tmp_pat
     with pytest.raises(DataError, match=f"could not download {SDIST}: the server answered 503"):
         fetch(_source(SDIST), tmp_path / "b", tmp_path / "cache")
     assert "b" not in _left(tmp_path)
+
+
+def test_a_download_that_stalls_goes_on_where_it_stopped(index, tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "TIMEOUT", 0.3)
+    monkeypatch.setattr(sources, "CHUNK", 10)
+    index.stalls_at = 100
+    index.sent = 0
+    source = _source(WHEEL, "some_data/table.csv")
+    source = source | {"url": f"{index.url}/files/{source.pop('artifact')}"}
+    fetch(source, tmp_path / "table.csv", tmp_path / "cache")
+    assert (tmp_path / "table.csv").read_bytes() == TABLE
+    assert index.sent == len(FILES[WHEEL])
+
+
+@pytest.mark.parametrize("begun", [FILES[WHEEL][:50], b"damaged", FILES[WHEEL]])
+def test_what_a_killed_job_has_begun_to_download_is_gone_on_with(index, tmp_path, begun):
+    source = _source(WHEEL)
+    source = source | {"url": f"{index.url}/files/{source.pop('artifact')}"}
+    part = tmp_path / f"cache/downloads/{source['sha256']}.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(begun)
+    index.sent = 0
+    fetch(source, tmp_path / "wheel", tmp_path / "cache")
+    assert (tmp_path / "wheel").read_bytes() == FILES[WHEEL]
+    again = len(FILES[WHEEL]) if begun == b"damaged" else 0
+    assert index.sent == len(FILES[WHEEL]) - len(begun) + again
 
 
 @pytest.mark.slow

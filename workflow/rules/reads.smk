@@ -119,7 +119,7 @@ rule merge_lanes:
         code=code("merge_lanes"),
     shell:
         'python "$BIOLOOM_SCRIPTS/merge_lanes.py" --lanes {params.lanes:q} --bams {input}'
-        " --threads {threads} --bam {output.bam} 2>&1 | tee {log}"
+        " --threads {threads} --bam {output.bam} --index {output.index} 2>&1 | tee {log}"
 
 
 rule list_reads:
@@ -201,7 +201,7 @@ rule summarise_reads:
         code=code("summarise_reads"),
     shell:
         'python "$BIOLOOM_SCRIPTS/summarise_reads.py" --reads {params.reads:q}'
-        " --reference {input.reference} --summary {output.summary} 2>&1 | tee {log}"
+        " --reference {input.reference} --summary {output.summary} --table {output.table} 2>&1 | tee {log}"
 
 
 rule check_alignments:

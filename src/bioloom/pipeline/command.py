@@ -14,7 +14,7 @@ from typing import Any
 
 from bioloom.errors import one_line_errors
 from bioloom.files import CACHE, shared_cache
-from bioloom.pipeline.digests import refuse_damaged
+from bioloom.pipeline.digests import keep_made, refuse_damaged
 from bioloom.pipeline.running import join_jobs
 from bioloom.pipeline.sections import RESULTS
 from bioloom.progress import JOB
@@ -32,8 +32,9 @@ def run(
 
     What the user can mend ends as one line on stderr and exit code 2; the rest is a traceback.
     A type in a list (`[Path]`) takes any number of values. A damaged file is refused that a `Path`
-    or `json_files` names; texts of options name none. The last line says what the job took: it is
-    measured here, since Snakemake's `benchmark:` asks every job again and again.
+    or `json_files` names; texts of options name none. Those that were not here before are what the
+    job made: their digests are kept. The last line says what the job took: it is measured here,
+    since Snakemake's `benchmark:` asks every job again and again.
     """
     started = time.monotonic()
     parser = argparse.ArgumentParser(description=description)
@@ -55,8 +56,10 @@ def run(
             for text in _texts(chosen[name])
         ]
         os.environ[JOB] = job_of(Path(sys.argv[0]).stem, files)
+        absent = [file for file in files if not os.path.exists(file)]
         refuse_damaged(files)
         main(**chosen)
+        keep_made(filter(os.path.exists, absent))
     print(took(time.monotonic() - started), file=sys.stderr)
 
 

@@ -3,6 +3,9 @@
 The status is size, inode and the times of content and of status. No program can set the last one
 back, so an older file that `mv` or `cp -p` put in the place of another is seen. What a disk damages
 keeps its status: each job therefore reads its inputs, and `verify` all results, whatever it is.
+
+Each job keeps the digests of what it made as its last act, in `MADE`. The end of a run takes them
+over, or the next run, if this one was killed.
 """
 
 from __future__ import annotations
@@ -11,18 +14,35 @@ import json
 import os
 import time
 from collections.abc import Iterable
+from contextlib import suppress
+from hashlib import sha256 as hashed
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from bioloom.errors import DataError
 from bioloom.files import file_sha256, members, replacing, sha256
 
 FILE = Path(".snakemake/digests.json")
+MADE = Path(".snakemake/made")
 # Within a tick of the file system's clock, in nanoseconds, a file may change twice and keep its
 # status. Old file systems count whole seconds.
 _TICK, _COARSE_TICK = 50_000_000, 2_000_000_000
 # Each block has a checksum (CRC-32), and whoever reads one compares it: a job that takes one region
 # of many need not read all of the file for a digest.
 _CHECKED_AS_READ = ".bam"
+
+
+Known = dict[str, tuple[tuple[int, ...], str]]
+"""File -> its status and sha256."""
+
+
+class Made(NamedTuple):
+    """An output as its job left it."""
+
+    output: str
+    sha256: str
+    files: Known
+    """Of an output that is a folder, each file in it."""
 
 
 class Digests:
@@ -32,10 +52,7 @@ class Digests:
         """Read what an earlier process knew; a broken file is as good as none."""
         self._file = file
         try:
-            self._known = {
-                path: (tuple(status), str(digest))
-                for path, (*status, digest) in json.loads(file.read_bytes()).items()
-            }
+            self._known = _unpacked(json.loads(file.read_bytes()))
         except (OSError, ValueError, TypeError, AttributeError):
             self._known = {}
         self._unsettled = set[str]()
@@ -52,13 +69,19 @@ class Digests:
         if os.path.isfile(path) and (status := _status(Path(path)))[-1] < since * 1e9:
             self._known[path] = status, digest
 
+    def take_over(self, made: Made) -> None:
+        """Know the files of an output as its job left them, whatever became of them since.
+
+        They count as settled: who else writes what a job makes, in the tick after its end?
+        """
+        self._known |= made.files
+
     def differing(self, path: str, *, unseen: bool = False) -> list[Path]:
         """The files of a file or folder with another content than is remembered.
 
         `unseen`: only those whose status is what it was, and whose readers would not see it.
         """
-        files = members(Path(path)) if os.path.isdir(path) else [Path(path)]
-        return [file for file in files if self._differs(file, unseen)]
+        return [file for file in _files(path) if self._differs(file, unseen)]
 
     def forget(self, file: Path) -> None:
         """Read this file again when it is asked for."""
@@ -67,12 +90,12 @@ class Digests:
     def save(self) -> None:
         """Write what is known of the files that are here."""
         kept = {
-            path: [*status, digest]
-            for path, (status, digest) in sorted(self._known.items())
+            path: known
+            for path, known in sorted(self._known.items())
             if path not in self._unsettled and os.path.exists(path)
         }
         with replacing(self._file) as temporary:
-            temporary.write_text(json.dumps(kept))
+            temporary.write_text(json.dumps(_packed(kept)))
 
     def _differs(self, file: Path, unseen: bool) -> bool:
         known = self._known.get(str(file))
@@ -96,6 +119,38 @@ class Digests:
         return self._known[name][1]
 
 
+def keep_made(outputs: Iterable[str]) -> None:
+    """A job's last act: write how it leaves these files and folders, each in a file of its own.
+
+    Where no run of this folder takes them over, `MADE` is not there, and nothing is written.
+    """
+    if not MADE.is_dir():
+        return
+    for output in outputs:
+        files: Known = {}
+
+        def read(file: Path, files: Known = files) -> str:
+            files[str(file)] = _status(file), file_sha256(file)
+            return files[str(file)][1]
+
+        digest, place = sha256(output, read), _file_of(output)
+        place.parent.mkdir(exist_ok=True)
+        # A job that is killed while it writes has not ended for Snakemake, and runs again.
+        place.write_text(json.dumps([output, digest, _packed(files)]))
+
+
+def kept() -> list[Made]:
+    """What jobs have kept since it was forgotten last."""
+    return [made for file in sorted(MADE.glob("*/*")) if (made := _read(file))]
+
+
+def forget_kept() -> None:
+    """Begin anew, with a folder for what jobs will keep."""
+    for file in MADE.glob("*/*"):
+        file.unlink(missing_ok=True)
+    MADE.mkdir(parents=True, exist_ok=True)
+
+
 def refuse_damaged(paths: Iterable[str]) -> None:
     """Raise DataError if one of these files, or a file in a folder of them, is damaged.
 
@@ -103,12 +158,40 @@ def refuse_damaged(paths: Iterable[str]) -> None:
     """
     digests = Digests()
     for path in filter(os.path.exists, paths):
+        if made := _read(_file_of(path)):
+            digests.take_over(made)
         for file in digests.differing(path, unseen=True):
             raise DataError(
                 "This file is not what it was, though nothing has written it since",
                 file=file,
                 hint=f"check the disk; remove {path} if a step made it, and it will be made again",
             )
+
+
+def _file_of(output: str) -> Path:
+    name = hashed(output.encode()).hexdigest()
+    return MADE / name[:2] / name[2:34]
+
+
+def _read(file: Path) -> Made | None:
+    with suppress(OSError, ValueError, TypeError, AttributeError):
+        output, digest, files = json.loads(file.read_bytes())
+        return Made(str(output), str(digest), _unpacked(files))
+    return None
+
+
+def _packed(known: Known) -> dict[str, list[Any]]:
+    """As JSON has it."""
+    return {path: [*status, digest] for path, (status, digest) in known.items()}
+
+
+def _unpacked(content: dict[str, list[Any]]) -> Known:
+    return {path: (tuple(status), str(digest)) for path, (*status, digest) in content.items()}
+
+
+def _files(path: str) -> list[Path]:
+    """The files of a folder, or the file itself."""
+    return members(Path(path)) if os.path.isdir(path) else [Path(path)]
 
 
 def _status(path: Path) -> tuple[int, ...]:

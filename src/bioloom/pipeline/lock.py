@@ -8,6 +8,7 @@ to it that content alone decides what is stale.
 
 Snakemake's record of an output gets the output's own sha256 beside those of its inputs. A job that
 makes it anew leaves a record without: this tells what a job wrote from what else became of a file.
+It is what the job itself kept at its end, so that what befalls a file later is seen.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from snakemake.persistence.file import FilePersistence
 
 from bioloom.errors import DataError, to_run
 from bioloom.files import replacing
-from bioloom.pipeline.digests import Digests
+from bioloom.pipeline.digests import Digests, Made, forget_kept, kept
 
 Record = dict[str, Any]
 
@@ -67,18 +68,18 @@ def export_lock(
     makes, lines of other files are dropped.
     """
     old, outputs, digests = read_lock(lock), set(outputs), Digests()
+    made = kept()
+    for left in made:
+        digests.take_over(left)
+    _complete_all(store, made, digests)
     unfinished = store._filter_incomplete_keys(outputs)
     new = {output: record for output, record in old.items() if not complete or output in outputs}
     for output in outputs - unfinished:
         known = _read_record(store, output)
         if known is None or not known.rule or not os.path.exists(output):
             continue
-        if _made(output, known) is None:
-            for file, checksum in (known.input_checksums or {}).items():
-                digests.learn(file, checksum.removeprefix("sha256:"), since=known.starttime or 0)
-            own = {output: f"sha256:{digests.of(output)}"}
-            known.input_checksums = _with_all_inputs(known, digests) | own
-            store._write_record(output, known)
+        if _made(output, known) is None:  # no script made it, or `--touch` says that it counts
+            _complete(store, output, digests, digests.of(output))
         new[output] = _locked(output, known)
     digests.save()
     if new != old:
@@ -125,6 +126,7 @@ def restore_lock(lock: Path) -> list[str]:
     job that wrote it here. What no job wrote is listed; Snakemake makes it again.
     """
     store, digests, locked = FilePersistence(), Digests(), read_lock(lock)
+    _complete_all(store, kept(), digests)  # by a run that was killed; its files are read
     restored, altered = list[str](), list[str]()
     for output in sorted({*locked, *_recorded(store)}):
         known, record, here = (
@@ -148,6 +150,26 @@ def restore_lock(lock: Path) -> list[str]:
     _let_content_decide(store, digests, restored)
     digests.save()
     return altered
+
+
+def _complete_all(store: FilePersistence, made: Iterable[Made], digests: Digests) -> None:
+    """Bring what jobs have kept into the records."""
+    for output, digest, _ in made:
+        _complete(store, output, digests, digest)
+    forget_kept()
+
+
+def _complete(store: FilePersistence, output: str, digests: Digests, digest: str) -> None:
+    """Give the record of an output that a job has written the output's own digest."""
+    known = _read_record(store, output)
+    unfinished = store._filter_incomplete_keys([output])
+    if known is None or not known.rule or unfinished or _made(output, known) is not None:
+        return  # none of Snakemake's outputs, or its job has not ended for Snakemake
+    for file, checksum in (known.input_checksums or {}).items():
+        digests.learn(file, checksum.removeprefix("sha256:"), since=known.starttime or 0)
+    own = {output: f"sha256:{digest}"}
+    known.input_checksums = _with_all_inputs(known, digests) | own
+    store._write_record(output, known)
 
 
 def _read_record(store: FilePersistence, output: str) -> MetadataRecord | None:

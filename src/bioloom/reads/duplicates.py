@@ -18,8 +18,8 @@ from bioloom.formats.sample_sheet import LONG_READS, Lane
 LONGEST = "1000"  # letters of a short read: so far apart markdup looks for its copies
 
 
-def merge_lanes(lanes: Iterable[tuple[Lane, Path]], threads: int, bam: Path) -> None:
-    """Write the sorted BAM of a sample from those of its lanes, and its index (`.csi`) beside it.
+def merge_lanes(lanes: Iterable[tuple[Lane, Path]], threads: int, bam: Path, index: Path) -> None:
+    """Write the sorted BAM of a sample from those of its lanes, and its index (`.csi`).
 
     Long reads are not compared: their libraries are not amplified as a rule.
     """
@@ -37,7 +37,7 @@ def merge_lanes(lanes: Iterable[tuple[Lane, Path]], threads: int, bam: Path) -> 
             parts.append(library if is_long else marked)
         _merge(parts, merged, threads)
     # Unlike .bai, .csi has no longest contig.
-    pysam.samtools.index("-c", "-@", str(threads - 1), str(bam), f"{bam}.csi")
+    pysam.samtools.index("-c", "-@", str(threads - 1), str(bam), str(index))
 
 
 def _merge(files: Sequence[Path], out: Path, threads: int) -> None:

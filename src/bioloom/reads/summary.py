@@ -66,11 +66,10 @@ def summarise_reads(
     return samples
 
 
-def write_summary(samples: Mapping[str, Mapping[str, Any]], file: Path) -> None:
-    """Write it as JSON, and as a table beside it (`.csv`), a row a sample."""
+def write_summary(samples: Mapping[str, Mapping[str, Any]], file: Path, table: Path) -> None:
+    """Write it as JSON, and as a table in CSV, a row a sample."""
     write_json(samples, file)
     columns = dict.fromkeys(key for found in samples.values() for key in found)
-    table = file.with_suffix(".csv")
     with replacing(table) as temporary, temporary.open("w", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(["sample", *columns])

@@ -32,6 +32,7 @@ from bioloom.files import HOST, locked, replacing, sha256, shared_cache
 from bioloom.limits import UNPACKED_FREE, UNPACKED_TIMES, raised_by
 
 ATTEMPTS = 4
+TIMEOUT = 60  # seconds without a byte, after which a server counts as gone
 CHUNK = 1 << 20
 PROGRESS_FROM = 4 << 20  # bytes; a smaller download is over before a bar helps
 SIMPLE_API = "application/vnd.pypi.simple.v1+json, text/html;q=0.1"
@@ -108,20 +109,20 @@ def _download(source: dict, folder: Path) -> Path:
     with locked(folder / "lock") as is_alone:
         if kept.exists() and sha256(kept) == expected:  # another job fetched it meanwhile
             return kept
-        part = folder / (
-            f"{expected}.part" if is_alone else f"{expected}.{HOST}-{os.getpid()}.part"
-        )
-        try:
+        # Others may be at work under this name where there are no locks.
+        part = folder / f"{expected}{'' if is_alone else f'.{HOST}-{os.getpid()}'}.part"
+        is_begun = part.exists()  # by a job that was killed, or whose server was gone
+        _get_with_retries(source, part, kept)
+        if is_begun and sha256(part) != expected:  # what was begun may have been damaged
+            part.unlink()
             _get_with_retries(source, part, kept)
-            found = sha256(part)
-            if found != expected:
-                raise DataError(
-                    f"wrong checksum of {_label(source)}: expected sha256 {expected}, got {found}",
-                    hint="the file changed at its origin or the checksum in config is mistyped",
-                )
-            part.replace(kept)
-        finally:
-            part.unlink(missing_ok=True)
+        if (found := sha256(part)) != expected:
+            part.unlink()
+            raise DataError(
+                f"wrong checksum of {_label(source)}: expected sha256 {expected}, got {found}",
+                hint="the file changed at its origin or the checksum in config is mistyped",
+            )
+        part.replace(kept)
     return kept
 
 
@@ -143,12 +144,25 @@ def _get_with_retries(source: dict, part: Path, kept: Path) -> None:
 
 
 def _get(session: requests.Session, url: str, part: Path, label: str) -> None:
-    with session.get(url, stream=True, timeout=60) as response, part.open("wb") as out:
+    """Download to `part`, from where it ends if the server can."""
+    begun = part.stat().st_size if part.exists() else 0
+    asked = {"Range": f"bytes={begun}-", "Accept-Encoding": "identity"} if begun else {}
+    with session.get(url, headers=asked, stream=True, timeout=TIMEOUT) as response:
+        if response.status_code == requests.codes.requested_range_not_satisfiable:
+            return  # nothing is left to get: the checksum tells whether it is all
         response.raise_for_status()
+        goes_on = response.status_code == requests.codes.partial_content
         size = int(response.headers.get("Content-Length", 0))
-        with tqdm(
-            total=size or None, desc=label, unit="B", unit_scale=True, disable=size < PROGRESS_FROM
-        ) as bar:
+        with (
+            part.open("ab" if goes_on else "wb") as out,
+            tqdm(
+                total=size or None,
+                desc=label,
+                unit="B",
+                unit_scale=True,
+                disable=size < PROGRESS_FROM,
+            ) as bar,
+        ):
             for chunk in response.iter_content(CHUNK):
                 out.write(chunk)
                 bar.update(len(chunk))
