@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ class Reads:
         """The file that is given, if none is simulated."""
         return [] if self.simulated else [self.source]
 
-    @property
+    @cached_property
     def fastq(self) -> list[Lane]:
         """The lanes that the rules trim."""
         return [lane for lane in self.rows if lane.fastq]
@@ -89,7 +89,7 @@ class Reads:
         beside = [*(f"{bam}.csi" for bam in made), *self.simulated]
         return [*made, *beside, *(file for file in given if file != self.source)]
 
-    @property
+    @cached_property
     def alignments(self) -> dict[str, str]:
         """BAM or CRAM by the sample's name in file names; that of a file alone is `reads`."""
         if self.goal == "trimmed":
@@ -134,14 +134,21 @@ class Reads:
         names = {lane.folder: lane.sample for lane in self.rows}
         return {names.get(n, n): Path(self.statistics_of(n)) for n in self.alignments}
 
+    @cached_property
+    def _lanes(self) -> dict[str, list[Lane]]:
+        lanes: dict[str, list[Lane]] = {}
+        for lane in self.fastq:
+            lanes.setdefault(lane.folder, []).append(lane)
+        return lanes
+
     @property
     def samples(self) -> list[str]:
         """The samples with FASTQ, by their names in file names."""
-        return list(dict.fromkeys(lane.folder for lane in self.fastq))
+        return list(self._lanes)
 
     def lanes_of(self, sample: str) -> list[Lane]:
         """The lanes of one of them."""
-        return [lane for lane in self.fastq if lane.folder == sample]
+        return self._lanes.get(sample, [])
 
     def lane(self, sample: str, number: str) -> Lane:
         """One lane, by its names in file names."""
@@ -168,24 +175,32 @@ def reads_of(
     DataError for a sample sheet with faults.
     """
     if simulated:
-        names = [f"{folder}/simulated/simulated_{n}" for n in range(1, simulated + 1)]
-        lanes = tuple(
-            Lane(sample, f"{name}_1.fastq.gz", f"{name}_2.fastq.gz", lane="1", library=sample)
-            for name in names
-            for sample in [Path(name).name]
-        )
-        truth = tuple(f"{name}.vcf.gz" for name in names)
-        return Reads("", goal, folder, lanes, index, truth)
-    path, rows = Path(source), tuple[Lane, ...]()
+        return _simulated(goal, folder, index, simulated)
+    path = Path(source)
     if is_sheet(path) and os.path.isfile(path):
-        rows = _rows(path.resolve(), Path.cwd(), path, path.stat().st_mtime_ns)
-    return Reads(source, goal, folder, rows, index)
+        place, time = path.resolve(), path.stat().st_mtime_ns
+        return _of_sheet(place, Path.cwd(), time, source, goal, folder, index)
+    return Reads(source, goal, folder, (), index)
 
 
 @cache
-def _rows(_place: Path, _folder: Path, sheet: Path, _time: int) -> tuple[Lane, ...]:
-    """The rows: jobs ask for them again and again."""
-    return tuple(read_sheet(sheet))
+def _simulated(goal: str, folder: str, index: str | None, count: int) -> Reads:
+    names = [f"{folder}/simulated/simulated_{n}" for n in range(1, count + 1)]
+    lanes = tuple(
+        Lane(sample, f"{name}_1.fastq.gz", f"{name}_2.fastq.gz", lane="1", library=sample)
+        for name in names
+        for sample in [Path(name).name]
+    )
+    truth = tuple(f"{name}.vcf.gz" for name in names)
+    return Reads("", goal, folder, lanes, index, truth)
+
+
+@cache
+def _of_sheet(
+    _place: Path, _working: Path, _time: int, source: str, goal: str, folder: str, index: str | None
+) -> Reads:
+    """Each of many jobs asks for it again and again."""
+    return Reads(source, goal, folder, tuple(read_sheet(source)), index)
 
 
 def check_reads(reads: Reads, options: Mapping[str, Any]) -> None:
