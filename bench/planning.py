@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def plan(project: Project) -> tuple[int, int, float, float]:
     """Jobs planned, files that they would make and log, CPU seconds and MiB that it took."""
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
-            ("snakemake", "--dry-run"),
+            (sys.executable, "-m", "snakemake", "--dry-run"),
             cwd=project.folder,
             env=environment(),
             stdout=said,
