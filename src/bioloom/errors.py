@@ -81,10 +81,10 @@ def unknown_name(what: str, name: str, known: Iterable[str], where: str = "") ->
 
 
 def messages(lines: Iterable[str]) -> list[str]:
-    """What `one_line_errors` told among other lines: with the lists that are set in below it.
+    r"""What `one_line_errors` told among other lines: with the lists that are set in below it.
 
     >>> messages(["rule x:", "ERROR: 2 columns", "  a: dates", "    b", "Error in rule x:", "  c"])
-    ['ERROR: 2 columns\\n  a: dates\\n    b']
+    ['ERROR: 2 columns\n  a: dates\n    b']
     """
     found: list[str] = []
     inside = False
