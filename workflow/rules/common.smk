@@ -21,6 +21,7 @@ for name, first in {"PATH": os.path.dirname(sys.executable), "PYTHONPATH": SOURC
 
 from bioloom.errors import DataError, one_line_errors
 from bioloom.pipeline.code import code_hash
+from bioloom.pipeline.command import passed
 from bioloom.pipeline.dvc import other_tasks
 from bioloom.pipeline.lock import leave_out_of_records
 from bioloom.pipeline.project import read_project
