@@ -18,6 +18,7 @@ from bioloom.arrays import vectors
 from bioloom.cli import check, compare, init, predict, run
 from bioloom.cli.main import main
 from bioloom.features.engine import embed
+from bioloom.files import write_json
 from bioloom.formats.table import names_in_text
 from bioloom.models import model_names
 from tests.tiny_models import configs, protein_bert
@@ -165,6 +166,13 @@ rule extract_features:
         "[3/10] train heart: model, partition 3 of 16".split(),
         ["[3/10]", "extract", "features", "heart,", "ward,", "features"],
     ]
+
+
+def test_a_column_that_decides_alone_is_told_beside_the_score(tmp_path):
+    assert run.doubts(tmp_path / "leakage.json") == []
+    flag = "death_day alone separates the classes: AUROC 1.00"
+    write_json({"flags": [flag]}, tmp_path / "leakage.json")
+    assert run.doubts(tmp_path / "leakage.json") == [flag]
 
 
 def test_a_failure_ends_with_its_one_line():

@@ -57,6 +57,8 @@ def main(options: list[str]) -> int:
     if REPORT.exists():
         for name in project.trained:
             print(outcome(name, Path("results") / name / "metrics.json"))
+            for doubt in doubts(Path("results") / name / "leakage.json"):
+                print(f"  in doubt: {doubt}")
         print(f"Report: {REPORT}")
     return code
 
@@ -128,6 +130,11 @@ def outcome(name: str, metrics: Path) -> str:
     found = read_json(metrics)
     told = get_kind(found["kind"]).metric(found["primary"]).told(found["test"])
     return f"{name}: {told}, {found['verdict']}"
+
+
+def doubts(leakage: Path) -> list[str]:
+    """What a reader should doubt before the score, such as a column that decides alone."""
+    return read_json(leakage).get("flags", []) if leakage.exists() else []
 
 
 def _kept(lines: Iterable[str], said: list[str]) -> Iterator[str]:
