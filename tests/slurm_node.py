@@ -1,4 +1,4 @@
-"""A real Slurm on this machine: controller and one node on loopback, without systemd or cgroups.
+"""A real Slurm on this machine: controller and two nodes on loopback, no systemd, no cgroups.
 
 Needs root and Debian's slurmctld, slurmd, slurm-client and munge. There is no accounting, as on
 many small clusters: `squeue` is asked how jobs ended.
@@ -6,8 +6,10 @@ many small clusters: `squeue` is asked how jobs ended.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -15,8 +17,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-CPUS = 8  # that Slurm counts, whatever the machine has
+CPUS = 8  # of a node that Slurm counts, whatever the machine has
+NODES = ("node1", "node2")
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue")
+ETC = Path("/etc/slurm")
+"""Where jobs look for the configuration, whatever their environment says."""
+LINKED = ("slurm.conf", "gres.conf")
 CONFIG = """
 ClusterName=bioloom
 SlurmctldHost={host}(127.0.0.1)
@@ -25,13 +31,12 @@ SlurmdUser=root
 AuthType=auth/munge
 AuthInfo=socket={folder}/munge.socket
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={folder}/spool/%n
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
+SlurmdPidFile={folder}/%n.pid
 SlurmctldLogFile={folder}/slurmctld.log
-SlurmdLogFile={folder}/slurmd.log
+SlurmdLogFile={folder}/%n.log
 SlurmctldPort={controller}
-SlurmdPort={node}
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SelectType=select/cons_tres
@@ -49,25 +54,56 @@ ReturnToService=2
 SlurmdParameters=config_overrides
 MpiDefault=none
 GresTypes=gpu
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=16000 Gres=gpu:1 State=UNKNOWN
-PartitionName=short Nodes={host} Default=YES MaxTime=UNLIMITED State=UP
-PartitionName=gpu Nodes={host} MaxTime=UNLIMITED State=UP
+{nodes}
+PartitionName=short Nodes=ALL Default=YES MaxTime=UNLIMITED State=UP
+PartitionName=gpu Nodes=ALL MaxTime=UNLIMITED State=UP
 """
+NODE = (
+    "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs={cpus}"
+    " RealMemory=9000 Gres=gpu:1 State=UNKNOWN"
+)
 
 
 def missing() -> str:
-    """Why Slurm cannot be started here, or nothing."""
+    """Why Slurm cannot be started here, or nothing. What a killed test left is removed."""
     if os.geteuid() != 0:
         return "Slurm is started by root"
     if absent := [name for name in PROGRAMS if not shutil.which(name, path=_path())]:
         return f"not installed: {', '.join(absent)}"
-    conf = Path("/etc/slurm/slurm.conf")
-    if conf.is_symlink() and not conf.exists():  # of a test that was killed
-        conf.unlink()
-        conf.with_name("gres.conf").unlink(missing_ok=True)
-    if conf.exists():
-        return "this machine has a Slurm of its own"
+    conf = ETC / "slurm.conf"
+    if not conf.is_symlink():
+        return "this machine has a Slurm of its own" if conf.exists() else ""
+    with alone(conf.readlink().parent) as is_alone:
+        if not is_alone:
+            return "another test has its Slurm here"
+        _end_leftovers(conf.readlink())
     return ""
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[bool]:
+    """Hold the folder of a Slurm while it runs; False where another process does."""
+    if not folder.exists():
+        yield True
+        return
+    with (folder / "held").open("a") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+def _end_leftovers(conf: Path) -> None:
+    """End what was started with this configuration, jobs too, and unlink it."""
+    mark = f"SLURM_CONF={conf}".encode()
+    for place in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has just ended
+            if mark in (place / "environ").read_bytes().split(b"\0"):
+                os.kill(int(place.name), signal.SIGKILL)
+    for name in LINKED:
+        (ETC / name).unlink(missing_ok=True)
 
 
 def _path() -> str:
@@ -81,7 +117,7 @@ def _free_port() -> int:
 
 
 class Node:
-    """A controller and its node, with `folder` for all that they keep."""
+    """A controller and its nodes, with `folder` for all that they keep."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -89,7 +125,7 @@ class Node:
         self.environment = os.environ | {"PATH": _path(), "SLURM_CONF": f"{folder}/slurm.conf"}
 
     def write(self) -> None:
-        """All files that the programs need; jobs look for their configuration in /etc/slurm."""
+        """All files that the programs need."""
         for name in ("state", "spool", "munge"):
             (self.folder / name).mkdir(parents=True)
         key = self.folder / "munge.key"
@@ -99,17 +135,19 @@ class Node:
             host=self.host,
             folder=self.folder,
             controller=_free_port(),
-            node=_free_port(),
-            cpus=CPUS,
+            nodes="\n".join(
+                NODE.format(name=name, host=self.host, port=_free_port(), cpus=CPUS)
+                for name in NODES
+            ),
         )
         (self.folder / "slurm.conf").write_text(text)
         (self.folder / "gres.conf").write_text("Name=gpu File=/dev/null\n")  # a pretend one
-        Path("/etc/slurm").mkdir(exist_ok=True)
-        for name in ("slurm.conf", "gres.conf"):
-            Path("/etc/slurm", name).symlink_to(self.folder / name)
+        ETC.mkdir(exist_ok=True)
+        for name in LINKED:
+            (ETC / name).symlink_to(self.folder / name)
 
     def start(self) -> None:
-        """All programs, until the node takes jobs."""
+        """All programs, until the nodes take jobs."""
         self._run(
             "munged",
             f"--key-file={self.folder}/munge.key",
@@ -120,15 +158,20 @@ class Node:
             "--force",
         )
         self.start_controller()
-        self._run("slurmd", "-N", self.host)
+        for name in NODES:
+            self.start_node(name)
         self.wait_for("idle")
 
     def start_controller(self) -> None:
         """The controller, which takes up the jobs that it knew."""
         self._run("slurmctld")
 
+    def start_node(self, name: str) -> None:
+        """One of the nodes."""
+        self._run("slurmd", "-N", name)
+
     def stop(self, program: str) -> None:
-        """End one of the programs by its process id, and wait until it has."""
+        """End the controller or a node by its process id, and wait until it has."""
         pid_file = self.folder / f"{program}.pid"
         if not pid_file.exists():
             return
@@ -148,14 +191,14 @@ class Node:
         self.wait_for("idle")
 
     def wait_for(self, state: str, seconds: float = 60) -> None:
-        """Until the node is in a state such as idle."""
+        """Until all nodes are in a state such as idle."""
         end, said = time.monotonic() + seconds, ""
-        while state not in said:
+        while {*said.split()} != {state}:
             if time.monotonic() > end:
-                raise TimeoutError(f"the node is {said!r}: see {self.folder}/slurmd.log")
+                raise TimeoutError(f"the nodes are {said!r}: see {self.folder}/*.log")
             time.sleep(0.2)
             with suppress(subprocess.CalledProcessError):  # the controller may just be starting
-                said = self.ask("sinfo", "--noheader", "--format=%T")
+                said = self.ask("sinfo", "--Node", "--noheader", "--format=%T")
 
     def ask(self, *command: str) -> str:
         """What a program prints; CalledProcessError where it fails."""
@@ -169,16 +212,18 @@ class Node:
 
 
 @contextmanager
-def slurm_node(folder: Path) -> Iterator[Node]:
+def started(folder: Path) -> Iterator[Node]:
     """A Slurm that runs for as long as the block does."""
     node = Node(folder)
-    try:
-        node.write()
-        node.start()
-        yield node
-        node.cancel()
-    finally:
-        for program in ("slurmd", "slurmctld", "munged"):
-            node.stop(program)
-        for name in ("slurm.conf", "gres.conf"):
-            Path("/etc/slurm", name).unlink(missing_ok=True)
+    folder.mkdir()
+    with alone(folder):
+        try:
+            node.write()
+            node.start()
+            yield node
+            node.cancel()
+        finally:
+            for program in (*NODES, "slurmctld", "munged"):
+                node.stop(program)
+            for name in LINKED:
+                (ETC / name).unlink(missing_ok=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,19 +18,40 @@ import pytest
 import yaml
 
 from bioloom.files import sha256
-from tests.slurm_node import Node, missing, slurm_node
+from tests import slurm_node
+from tests.slurm_node import NODES, Node
+from tests.test_pipeline_reads import APPLICATION, DATASETS, make_data
 from tests.tiny_project import ROOT, Project, environment
+from tests.toys import write
 
 pytestmark = pytest.mark.slow
 PLUGIN = "snakemake_executor_plugin_slurm"
 
 
+def test_what_a_killed_test_left_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """By the configuration that it was started with; what another test runs stays."""
+    etc, conf = tmp_path / "etc", tmp_path / "node/slurm.conf"
+    etc.mkdir()
+    conf.parent.mkdir()
+    (etc / "slurm.conf").symlink_to(conf)
+    monkeypatch.setattr(slurm_node, "ETC", etc)
+    monkeypatch.setattr(slurm_node, "PROGRAMS", ())
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    left = subprocess.Popen(["sleep", "600"], env=os.environ | {"SLURM_CONF": str(conf)})
+    with slurm_node.alone(conf.parent):
+        assert slurm_node.missing() == "another test has its Slurm here"
+    assert left.poll() is None
+    assert slurm_node.missing() == ""
+    assert left.wait(10) == -signal.SIGKILL
+    assert not (etc / "slurm.conf").is_symlink()
+
+
 @pytest.fixture(scope="module")
 def node(tmp_path_factory) -> Iterator[Node]:
     """One Slurm for all tests of this file."""
-    if reason := missing() or ("" if find_spec(PLUGIN) else f"not installed: {PLUGIN}"):
+    if reason := slurm_node.missing() or ("" if find_spec(PLUGIN) else f"not installed: {PLUGIN}"):
         pytest.skip(reason)
-    with slurm_node(tmp_path_factory.mktemp("slurm") / "node") as running:
+    with slurm_node.started(tmp_path_factory.mktemp("slurm") / "node") as running:
         yield running
 
 
@@ -79,25 +102,50 @@ def wait_until(condition: Callable[[], object], seconds: float = 300) -> None:
         time.sleep(0.2)
 
 
-def without_results_of(project: Project, task: str) -> dict[Path, str]:
-    """The digests of a task's model and scores, removed then with its results and the overview."""
-    folder = project.path(f"results/{task}")
-    files = [folder / "metrics.json", folder / "predictions.parquet", *(folder / "model").iterdir()]
-    digests = {file: sha256(file) for file in files if file.exists()}
-    shutil.rmtree(folder)
-    project.path("results/report.html").unlink()
+def processes(*words: str) -> list[int]:
+    """Those of Python that are called with all of these words."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has just ended
+            called = (place / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            if called[0] == "python" and all(
+                any(word in part for part in called) for word in words
+            ):
+                found.append(int(place.name))
+    return found
+
+
+def with_reads(project: Project) -> str:
+    """A task of sequencing reads beside the others; the table that its reads end in."""
+    write(project.path("src/bioloom/applications/toy_reads.py"), APPLICATION)
+    make_data(project.path("data"))
+    content = {"application": "toy_reads", "datasets": DATASETS}
+    write(project.path("tasks/toy.yaml"), yaml.safe_dump(content))
+    return "results/toy/training/raw.parquet"
+
+
+def removed(project: Project, *tasks: str) -> dict[Path, str]:
+    """The digests of models, scores, tables and reads of tasks, whose results are removed then."""
+    digests = {}
+    for task in tasks:
+        folder = project.path(f"results/{task}")
+        names = ("metrics.json", "predictions.parquet", "model/*", "**/raw.parquet", "**/*.bam")
+        digests |= {file: sha256(file) for name in names for file in folder.glob(name)}
+        shutil.rmtree(folder)
     return digests
 
 
 def test_results_are_those_of_this_machine_whatever_happened(node: Node, project: Project, start):
-    """An interrupted run leaves no job; the next one has a job that is killed for its memory.
+    """An interrupted run leaves no job. The next one has a job that is killed for its memory.
 
-    It asks for a pretended GPU, and the controller stops while its jobs run. One test, since there
-    is one Slurm.
+    Another one stands still until its time is over; one asks for a pretended GPU, and the
+    controller stops while jobs run. One test, since there is one Slurm.
     """
-    made_here = without_results_of(project, "liver")
+    targets = ["results/liver/report.html", with_reads(project)]
+    project.snakemake("--cores", "2", targets[1])
+    made_here = removed(project, "liver", "toy")
     said = project.path("said.txt")
-    process = start()
+    process = start(*targets)
     wait_until(lambda: "R" in jobs(node, "%t") or process.poll() is not None)
     process.send_signal(signal.SIGINT)
     process.wait(timeout=120)
@@ -105,17 +153,24 @@ def test_results_are_those_of_this_machine_whatever_happened(node: Node, project
 
     known = len(jobs(node, "%i"))
     process = start(
+        *targets,
         "--set-resources",
         "train:mem_mb=60 if attempt == 1 else 2000",
+        "trim:runtime=1 if attempt == 1 else 20",
         "extract_features:gres=gpu:1",
     )
-    wait_until(lambda: "R" in jobs(node, "%t")[known:] or process.poll() is not None)
+    wait_until(lambda: processes("trim.py", "S_1/1") or process.poll() is not None)
+    for number in processes("trim.py", "S_1/1"):
+        os.kill(number, signal.SIGSTOP)
     node.stop("slurmctld")
     node.start_controller()
     assert process.wait(timeout=1800) == 0, said.read_text()
-    memory = jobs(node, "%m")[known:]
+    memory, limits = jobs(node, "%m")[known:], jobs(node, "%l")[known:]
     assert "60M" in memory
     assert "2000M" in memory[memory.index("60M") :]
+    assert "TIMEOUT" in said.read_text()
+    assert "20:00" in limits[limits.index("1:00") :]
     assert any("gpu" in asked for asked in jobs(node, "%b")[known:])
+    assert {*NODES} <= {*jobs(node, "%N")[known:]}
     assert {file: sha256(file) for file in made_here} == made_here
-    assert project.planned() == set()
+    assert project.planned(*targets) == set()

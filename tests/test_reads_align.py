@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import stat
+import time
 from hashlib import md5
 from pathlib import Path
 from typing import NamedTuple
@@ -155,6 +156,9 @@ def test_copies_are_marked_within_a_library_across_its_lanes(genome: Genome, tmp
         kept = [r.get_tag("RG") for r in reads if not r.is_duplicate]
     assert kept.count("s.3") == 60
     assert kept.count("s.1") + kept.count("s.2") == 60
+    time.sleep(1.1)  # samtools draws by the second
+    merge_lanes(files, 4, tmp_path / "again.bam", tmp_path / "again.bam.csi")
+    assert (tmp_path / "again.bam").read_bytes() == (tmp_path / "s.bam").read_bytes()
 
 
 def test_single_reads_and_none(genome: Genome, tmp_path: Path):

@@ -44,7 +44,8 @@ def _merge(files: Sequence[Path], out: Path, threads: int) -> None:
     if len(files) == 1:
         shutil.copyfile(files[0], out)
     else:
-        options = ["--no-PG", "-c", "-@", str(threads - 1), "-f", "-o", str(out)]
+        # Records of programs get another name where lanes have the same; drawn, without a seed.
+        options = ["--no-PG", "-c", "-s", "1", "-@", str(threads - 1), "-f", "-o", str(out)]
         pysam.samtools.merge(*options, *map(str, files))
 
 
