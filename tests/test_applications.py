@@ -398,6 +398,15 @@ def test_persons_are_not_identified_by_columns(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("roles", [{"id": "stay"}, {"id": "row", "patient": "stay"}])
+def test_a_patient_in_two_spellings_is_no_two_patients(tmp_path, roles):
+    """They would be on both sides of a split."""
+    path = write(tmp_path / "stays.csv", "stay,age,ill\nTest-7,50,1\nTEST-8,60,0\nTEST-7 ,51,1\n")
+    options = {"columns": {**roles, "label": "ill"}}
+    said = "two spellings; the other is in row 2.*row 4, column stay"
+    refused(lambda: ingest("disease_diagnosis", options, clinical=path), said)
+
+
 STAYS = """stay,age,admitted,died_on,operated,seen,ill
 a,50,2021-02-01,2021-02-09,2021-02-03,2020-12-24,1
 b,60,2021-03-05,,2021-03-05,2021-01-02,0
@@ -415,7 +424,7 @@ def test_what_happened_after_the_index_is_no_feature(tmp_path):
 
     message = refused(read, "after admitted is no feature: died_on in .*, operated in fewer than 5")
     assert "seen" not in message
-    assert "drop: [died_on, operated]" in message
+    assert "privacy: {died_on: drop, operated: drop}" in message
     raw = read(drop=["died_on", "operated"])
     assert "admitted" not in raw
     dropped = dict.fromkeys(["died_on", "operated"], "drop")

@@ -13,7 +13,7 @@ import pandas as pd
 from bioloom.errors import DataError, in_yaml
 from bioloom.formats.columns import require_columns, rows_told
 from bioloom.privacy import dates
-from bioloom.privacy.actions import days_of
+from bioloom.privacy.actions import DROP, days_of
 from bioloom.privacy.identifiers import cells_of
 from bioloom.privacy.small_cells import count_shown
 
@@ -43,10 +43,11 @@ def refuse_later_days(table: pd.DataFrame, index: str, unused: Collection[str], 
         if rows := int((days_of(table[name], file) > begin).sum()):
             later[name] = rows
     if later:
+        actions = ", ".join(f"{in_yaml(name)}: {DROP}" for name in later)
         told = ", ".join(f"{name} in {count_shown(rows)} rows" for name, rows in later.items())
-        names = ", ".join(map(in_yaml, later))
         raise DataError(
             f"What happened after {index} is no feature: {told}",
             file=file,
-            hint=f"leave it, and what was made of it, out by `clean: {{drop: [{names}]}}`",
+            hint="leave it, and what was made of it, out, such as by `privacy: "
+            f"{{{actions}}}` under the data set",
         )

@@ -210,10 +210,12 @@ def _identity(table: pd.DataFrame, columns: Mapping[str, Any], path: Path) -> pd
     by_number = named == ROW and ROW not in table
     ids = ids_or_rows(table, None, path) if by_number else unique_ids(table, named, path)
     patients = ids
+    if not by_number and not columns["patient"]:
+        one_spelling(ids, path, words=True)
     if columns["patient"]:
         require_columns(table, [columns["patient"]], path)
         patients = text(table[columns["patient"]])
-        one_spelling(patients, path)
+        one_spelling(patients, path, words=True)
         missing = patients.index[patients.isna()]
         if len(missing):
             raise DataError(
