@@ -386,7 +386,7 @@ def test_persons_are_not_identified_by_columns(tmp_path):
         lambda: ingest("disease_diagnosis", columns, clinical=path),
         "1 column may identify.*c.csv",
         "\n  Name: names, fewer than 5 rows",
-        "\n    Name: drop\n.*`not_identifiers: .Name.`",
+        "\n      Name: drop\n.*`not_identifiers: .Name.`",
     )
     assert "Doe" not in message
     options = columns | {"identifiers": ["hospital_room"], "not_identifiers": ["Name"]}
@@ -396,6 +396,44 @@ def test_persons_are_not_identified_by_columns(tmp_path):
         "Privacy: drop of hospital_room (as the task says), fewer than 5 cells",
         "Privacy: Name is kept, which looks like names, fewer than 5 rows",
     ]
+
+
+@pytest.mark.parametrize("roles", [{"id": "stay"}, {"id": "row", "patient": "stay"}])
+def test_a_patient_in_two_spellings_is_no_two_patients(tmp_path, roles):
+    """They would be on both sides of a split."""
+    path = write(tmp_path / "stays.csv", "stay,age,ill\nTest-7,50,1\nTEST-8,60,0\nTEST-7 ,51,1\n")
+    options = {"columns": {**roles, "label": "ill"}}
+    said = "two spellings; the other is in row 2.*row 4, column stay"
+    refused(lambda: ingest("disease_diagnosis", options, clinical=path), said)
+
+
+STAYS = """stay,age,admitted,died_on,operated,seen,ill
+a,50,2021-02-01,2021-02-09,2021-02-03,2020-12-24,1
+b,60,2021-03-05,,2021-03-05,2021-01-02,0
+c,70,2021-04-07,2021-05-01,2021-04-01,,1
+"""
+
+
+def test_what_happened_after_the_index_is_no_feature(tmp_path):
+    path = write(tmp_path / "stays.csv", STAYS)
+    columns = {"id": "stay", "label": "ill", "index": "admitted"}
+    year = {"privacy": dict.fromkeys(["died_on", "operated", "seen"], "year")}
+
+    def read(**said) -> pd.DataFrame:
+        return ingest("disease_diagnosis", {"columns": columns} | year | said, clinical=path)
+
+    message = refused(read, "after admitted is no feature: died_on in .*, operated in fewer than 5")
+    assert "seen" not in message
+    assert "privacy: {died_on: drop, operated: drop}" in message
+    raw = read(drop=["died_on", "operated"])
+    assert "admitted" not in raw
+    dropped = dict.fromkeys(["died_on", "operated"], "drop")
+    said = {"seen": "year", "admitted": "year"} | dropped
+    assert read(privacy=said)["seen"].tolist()[:2] == [2020, 2021]
+    write(path, STAYS.replace("2021-03-05,,", ",,"))
+    refused(read, "No index in rows 3")
+    write(path, STAYS.replace("2021-03-05,,", "2021-02-30,,"))
+    refused(read, "A date is needed.*row 3, column admitted")
 
 
 def test_visits_of_a_patient_stay_in_one_group(tmp_path):

@@ -118,6 +118,17 @@ def test_units_that_another_column_tells(tmp_path):
     refused(lambda: applied(table.astype("str"), without, tmp_path), "umol/l: row 4", "molar_mass")
 
 
+def test_values_of_another_unit_are_told(tmp_path):
+    rng = np.random.default_rng(1)
+    milligrams = np.exp(rng.normal(0, 0.3, 60)).round(2)
+    table = pd.DataFrame({"crea": np.where(np.arange(60) < 12, milligrams * 88.4, milligrams)})
+    [note] = applied(table.astype("str"), {}, tmp_path)[1]
+    assert note.startswith("crea: 12 values are")
+    assert "another unit?" in note
+    skewed = pd.DataFrame({"crea": np.exp(rng.normal(0, 2.5, 300))})
+    assert applied(skewed.astype("str"), {}, tmp_path)[1] == []
+
+
 def test_real_tables_raise_no_doubt():
     data = Path(__file__).parents[1] / "data"
     for path in data.glob("*/patients.csv"):

@@ -26,7 +26,7 @@ from bioloom.formats.columns import (
     without_point,
 )
 from bioloom.options import Option
-from bioloom.privacy.small_cells import count_shown
+from bioloom.privacy.small_cells import FEW, count_shown
 
 CODEBOOK: dict[str, Any] = {
     "missing": Option([], about="values that stand for none"),
@@ -47,6 +47,7 @@ LIKELY_CODES = [
 """What registers often write for a missing value."""
 SEX = re.compile(r"sex|gender|geschlecht|sexe|sexo|sesso", re.IGNORECASE)
 FEWEST = 10  # values by which a column is judged
+ANOTHER_UNIT = 8  # times as large, with nothing between
 
 
 def apply(
@@ -169,12 +170,16 @@ def _refuse_sexes(table: pd.DataFrame, names: list[str], path: Path) -> None:
 
 
 def _suspicious(table: pd.DataFrame, names: list[str], path: Path) -> list[str]:
-    """Notes on values that look like codes: usual ones that stand far outside of all others."""
+    """Notes on values that look like codes: usual ones that stand far outside of all others.
+
+    And on those that look as if they were of another unit.
+    """
     notes = []
     for name in names:
         if likely_type(table[name]) != "number":
             continue
         values = pd.to_numeric(table[name], errors="coerce").dropna()
+        notes += _of_two_units(name, values)
         others = values[~values.isin(LIKELY_CODES)]
         if len(others) < FEWEST or others.nunique() < 3:
             others = values[values.between(values.quantile(0.25), values.quantile(0.75))]
@@ -191,3 +196,20 @@ def _suspicious(table: pd.DataFrame, names: list[str], path: Path) -> list[str]:
     for note in notes:
         print(f"{path}: {note}", file=sys.stderr)
     return notes
+
+
+def _of_two_units(name: str, values: pd.Series) -> list[str]:
+    """A note where numbers above 0 are of two sizes with nothing between, as of two units."""
+    values = values[~values.isin(LIKELY_CODES)].sort_values()
+    if values.nunique() < FEWEST or values.iloc[0] <= 0:
+        return []
+    ratios = (values / values.shift()).to_numpy()[1:]
+    place = int(ratios.argmax())
+    low, high = place + 1, len(values) - place - 1
+    if ratios[place] < ANOTHER_UNIT or min(low, high) < FEW:
+        return []
+    larger = f"{count_shown(high)} values are {ratios[place]:.0f} times as large as all others"
+    return [
+        f"{name}: {larger}, or more: are they of another unit? `codebook: {{{in_yaml(name)}: "
+        "{unit: ..., unit_column: ...}}` converts what a column tells"
+    ]

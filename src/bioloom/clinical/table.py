@@ -17,6 +17,7 @@ import pandas as pd
 
 from bioloom.clinical import codebook
 from bioloom.clinical.declared import RECORDS
+from bioloom.clinical.index_day import refuse_later_days
 from bioloom.clinical.records import SOURCE, read_table_of_patients
 from bioloom.errors import DataError, in_yaml
 from bioloom.formats.columns import (
@@ -82,6 +83,7 @@ COLUMNS: dict[str, Any] = {
     "id": Option(None, about="of the row"),
     "patient": Option(None, about="whose rows stay on one side of a split"),
     "group": Option(None, about="a family or a centre, whose patients stay on one side of a split"),
+    "index": Option(None, about="the day from which on is predicted: later days are no features"),
 }
 CLEAN: dict[str, Any] = {
     "drop": Option([], about="columns that are no features"),
@@ -111,13 +113,22 @@ def read_patients(
 
     `options` are complete; `columns` are what their `columns` may name, each with its default: the
     `id` of a row, the `patient` where one has several rows, the `group` where patients belong
-    together, and what `outcome` reads.
+    together, the day of the `index`, and what `outcome` reads.
     A patient without expression has an empty block.
     """
     named = column_names(options["columns"], columns)
     path = files["clinical"]
     table, told, own = _table(files, options, named)
     table, notes = select_rows(table, options, path, private=True)
+    if index := named["index"]:
+        said = {name: action for name, action in options["privacy"].items() if name != index}
+        dropped = [name for name, action in said.items() if action == actions.DROP]
+        unused = [*named_columns(named), *options["drop"], *options["identifiers"], *dropped]
+        refuse_later_days(table, index, unused, path)
+        # Nothing of it is left, so that nothing has to be done with it either.
+        harmless = [name for name in options["not_identifiers"] if name != index]
+        options = {**options, "privacy": said, "not_identifiers": harmless}
+        table, named = table.drop(columns=index), {**named, "index": None}
     samples = _identity(table, named, path)
     table, audited = _gate(table, named, options, path, own)
     if {named["id"], named["patient"]} & {*options["privacy"]}:
@@ -199,10 +210,12 @@ def _identity(table: pd.DataFrame, columns: Mapping[str, Any], path: Path) -> pd
     by_number = named == ROW and ROW not in table
     ids = ids_or_rows(table, None, path) if by_number else unique_ids(table, named, path)
     patients = ids
+    if not by_number and not columns["patient"]:
+        one_spelling(ids, path, words=True)
     if columns["patient"]:
         require_columns(table, [columns["patient"]], path)
         patients = text(table[columns["patient"]])
-        one_spelling(patients, path)
+        one_spelling(patients, path, words=True)
         missing = patients.index[patients.isna()]
         if len(missing):
             raise DataError(

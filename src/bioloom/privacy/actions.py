@@ -109,7 +109,7 @@ def _digest(key: bytes, text: str) -> str:
     return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
 
 
-def _days(column: pd.Series, file: Path) -> pd.Series:
+def days_of(column: pd.Series, file: Path) -> pd.Series:
     """The days of a column of dates, NaN where it is empty."""
     cells = cells_of(column)
     first = dates.day_first(cells)
@@ -128,7 +128,7 @@ def _days(column: pd.Series, file: Path) -> pd.Series:
 
 def _shifted(table: pd.DataFrame, persons: pd.Series, file: Path) -> dict[str, pd.Series]:
     """Days since the patient's first date in any of the columns; 90 years where it is more."""
-    days = pd.DataFrame({str(name): _days(table[name], file) for name in table})
+    days = pd.DataFrame({str(name): days_of(table[name], file) for name in table})
     first = days.min(axis=1).groupby(persons.to_numpy()).transform("min")
     return {
         str(name): _text((days[name] - first).clip(upper=(OLDEST + 1) * 365.25 // 1))
@@ -138,7 +138,7 @@ def _shifted(table: pd.DataFrame, persons: pd.Series, file: Path) -> dict[str, p
 
 def _moved(column: pd.Series, persons: pd.Series, file: Path) -> pd.Series:
     """Days since 1970, moved back by days that are each patient's own; births as in `_years`."""
-    key, days = secret_key(), _days(column, file)
+    key, days = secret_key(), days_of(column, file)
     ids = cells_of(persons)
     back = ids.map(lambda one: int(_digest(key, f"{KEYED_SHIFT} {one}"), 16) % MOST_SHIFTED + 1)
     moved = days - back.reindex(column.index).astype(float)

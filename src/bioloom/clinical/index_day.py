@@ -1,0 +1,53 @@
+"""The day from which on is predicted: what a table tells of later days is no feature.
+
+A date of death, or of a treatment, after it tells the outcome, and whoever is still alive has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+import pandas as pd
+
+from bioloom.errors import DataError, in_yaml
+from bioloom.formats.columns import require_columns, rows_told
+from bioloom.privacy import dates
+from bioloom.privacy.actions import DROP, days_of
+from bioloom.privacy.identifiers import cells_of
+from bioloom.privacy.small_cells import count_shown
+
+MOSTLY = 0.5  # share of cells that are days, from which a column is one of dates
+
+
+def refuse_later_days(table: pd.DataFrame, index: str, unused: Collection[str], file: Path) -> None:
+    """DataError that names all columns with days after that of the column `index`, with counts.
+
+    Columns of `unused` are not looked at. Raises DataError, too, for a row without an index, and
+    for dates that are none. A day without an hour that is the index's own is not refused.
+    """
+    require_columns(table, [index], file)
+    begin = days_of(table[index], file)
+    if (lacking := table.index[begin.isna()]).size:
+        raise DataError(
+            f"No index in rows {rows_told(lacking)}",
+            file=file,
+            column=index,
+            hint="the day from which on is predicted; leave such rows out by `exclude`",
+        )
+    later = dict[str, int]()
+    for name in [name for name in map(str, table) if name not in {index, *unused}]:
+        cells = cells_of(table[name])
+        if cells.empty or cells.map(dates.is_full).mean() < MOSTLY:
+            continue
+        if rows := int((days_of(table[name], file) > begin).sum()):
+            later[name] = rows
+    if later:
+        actions = ", ".join(f"{in_yaml(name)}: {DROP}" for name in later)
+        told = ", ".join(f"{name} in {count_shown(rows)} rows" for name, rows in later.items())
+        raise DataError(
+            f"What happened after {index} is no feature: {told}",
+            file=file,
+            hint="leave it, and what was made of it, out, such as by `privacy: "
+            f"{{{actions}}}` under the data set",
+        )
