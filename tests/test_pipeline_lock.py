@@ -13,10 +13,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord
+from snakemake.persistence.file import FilePersistence
 
 from bioloom.errors import DataError
 from bioloom.files import sha256
-from bioloom.pipeline.lock import read_lock, restore_lock, write_lock
+from bioloom.pipeline.lock import (
+    export_stored,
+    read_lock,
+    restore_lock,
+    restore_stored,
+    write_lock,
+)
 from tests.tiny_project import ROOT, Project, environment
 
 SNAKEFILE = """
@@ -392,3 +400,29 @@ def test_a_broken_record_comes_from_the_lock_again(tmp_path, monkeypatch, broken
     Path("made").write_text("other")
     file.write_bytes(broken)
     assert restore_lock(Path("snakemake.lock")) == ["made"]
+
+
+def test_records_of_an_object_store_come_back_as_its_last_run_left_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model, scores, lock = "s3://lab/model", "s3://lab/scores", Path("snakemake.lock")
+
+    def made(params: str) -> MetadataRecord:
+        known = {"record_format_version": RECORD_FORMAT_VERSION, "incomplete": False}
+        return MetadataRecord(
+            rule="train", input=["s3://lab/a"], params=[params], code="c", **known
+        )
+
+    store = FilePersistence()
+    store._write_record(model, made("1"))
+    store._write_record(scores, made("1"))
+    export_stored(lock, store, [model, scores, "s3://lab/absent"], complete=True)
+    store = FilePersistence()  # which remembers what it has read
+    store._write_record(model, made("2"))
+    export_stored(lock, store, [model], complete=False)
+    shutil.rmtree(".snakemake")
+    store = FilePersistence()
+    store._write_record(model, made("3"))
+    restore_stored(lock)
+    assert [store._read_record(name).params for name in (model, scores)] == [["2"], ["1"]]
+    export_stored(lock, store, [scores], complete=True)
+    assert list(read_lock(lock)) == [scores]

@@ -33,8 +33,10 @@ def restore_provenance():
     for output in restore_lock(LOCK):
         message = "is not what is on record: it was altered, or came from elsewhere"
         print(f"{output} {message}. It will be made again.", file=sys.stderr)
-    if (lock := stored_lock()) and lock.exists():
-        lock.retrieve_object()
+    if lock := stored_lock():
+        lock.local_path().unlink(missing_ok=True)  # of an earlier run
+        if lock.exists():
+            lock.retrieve_object()
         restore_stored(lock.local_path())
 
 
