@@ -3,14 +3,16 @@
 from pathlib import Path
 
 from bioloom.files import write_json
-from bioloom.pipeline.command import run
+from bioloom.pipeline.command import json_files, run
+from bioloom.pipeline.reads import reads_of
 from bioloom.reads.checks import check_alignments
 
 
-def main(files: list[Path], reference: Path, checked: Path) -> None:
+def main(reads: dict, reference: Path, checked: Path) -> None:
     """Write what was found of each file."""
+    files = [Path(file) for file in reads_of(**reads).given]
     write_json(check_alignments(files, reference), checked)
 
 
 if __name__ == "__main__":
-    run(__doc__, {"files": [Path], "reference": Path, "checked": Path}, main)
+    run(__doc__, {"reads": json_files, "reference": Path, "checked": Path}, main)

@@ -377,7 +377,15 @@ def main() -> None:
     quick = sorted(file.stem for file in (ROOT / ".ci/quick").glob("*.yaml"))
     parser.add_argument("--only", nargs="+", default=quick, choices=quick, help="of CI's tasks")
     chosen = parser.parse_args()
-    command = ["snakemake", "--snakefile", str(ROOT / "Snakefile"), "--config", f"tasks={QUICK}"]
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--snakefile",
+        str(ROOT / "Snakefile"),
+        "--config",
+        f"tasks={QUICK}",
+    ]
     call = _call()
     counts: Counter[tuple[str, str]] = Counter()
     with tempfile.TemporaryDirectory(prefix="bioloom-faults-") as place:

@@ -18,12 +18,13 @@ from bioloom.pipeline.check import task_mistakes
 from bioloom.predictions.predict import predict
 from bioloom.privacy.actions import KEY
 from bioloom.samples import VARIANT
-from bioloom.samples.variants import FOUND, PEER
+from bioloom.samples.variants import FOUND, PEER, PRIOR
 from bioloom.variants.compare import compare
 from bioloom.variants.evidence import Person
 from bioloom.variants.reference import Reference
 from bioloom.variants.simulate import OPTIONS, simulate_sample
 from bioloom.variants.truth import _read_truth
+from tests.tiny_models import spliceai_wheel
 from tests.tiny_project import ROOT, Project
 from tests.tiny_reads import Read, write_reads
 from tests.tiny_variants import random_letters, reads_over, write_reference
@@ -245,6 +246,33 @@ def test_reads_on_no_region_are_refused(tmp_path):
     refused(lambda: ingest(tmp_path, path, options), "No read is aligned.*x.bam")
     path = write_reads(tmp_path / "y.bam", [], {"chr1": 1200})
     refused(lambda: ingest(tmp_path, path, options), "No region.*y.bam.*chr1")
+
+
+def test_called_variants_have_scores_of_splicing_where_there_are_genes(tmp_path):
+    path = write_reads(
+        tmp_path / "x.bam", reads_over(LETTERS, [snp(300)], 300, 9, "a"), {"c": 1200}
+    )
+    options = {"sample": "me"}
+    samples = application.clean(ingest(tmp_path, path, options), {}).samples
+    section = {"embedder": "table", "prior": PRIOR}
+    features, _, _ = extract_features(samples, application, section)
+    fitted = Fitted.load(ROOT / "data/models/variant_calling")
+    predictions = predict(samples, features, fitted, path)
+    exon = 'c\tme\texon\t201\t900\t.\t+\t.\tgene_id "G"; transcript_id "T"; gene_name "G";\n'
+    files = {
+        "reads": path,
+        "reference": tmp_path / "reference.fa",
+        "genes": write(tmp_path / "genes.gtf", exon),
+    }
+    missing = refused(lambda: application.write(samples, predictions, files, tmp_path, options))
+    assert "need the source `splicing`" in missing
+    spliceai_wheel(tmp_path / "spliceai.whl", networks=5)
+    files["splicing"] = tmp_path / "spliceai.whl"
+    application.write(samples, predictions, files, tmp_path, options)
+    with pysam.VariantFile(str(tmp_path / "variants.vcf.gz")) as variants:
+        [record] = variants
+    [scores] = record.info["SpliceAI"]
+    assert scores.startswith(f"{record.alts[0]}|G|")
 
 
 def test_reads_that_nowhere_differ_become_a_vcf_without_records(tmp_path):

@@ -18,6 +18,7 @@ from bioloom.arrays import vectors
 from bioloom.cli import check, compare, init, predict, run
 from bioloom.cli.main import main
 from bioloom.features.engine import embed
+from bioloom.files import write_json
 from bioloom.formats.table import names_in_text
 from bioloom.models import model_names
 from tests.tiny_models import configs, protein_bert
@@ -167,14 +168,29 @@ rule extract_features:
     ]
 
 
+def test_a_column_that_decides_alone_is_told_beside_the_score(tmp_path):
+    assert run.doubts(tmp_path / "leakage.json") == []
+    flag = "death_day alone separates the classes: AUROC 1.00"
+    write_json({"flags": [flag]}, tmp_path / "leakage.json")
+    assert run.doubts(tmp_path / "leakage.json") == [flag]
+
+
 def test_a_failure_ends_with_its_one_line():
     said = [
         "rule ingest:",
-        "ERROR: no column 'sex'",
+        "ERROR: 1 column may identify persons",
+        "  seen: dates, 9 rows",
+        "  Hint: say",
+        "    privacy:",
+        "RuleException:",
+        "  of the workflow",
         "Error in rule ingest:",
-        "ERROR: no column 'sex'",
+        "ERROR: 1 column may identify persons",
+        "  seen: dates, 9 rows",
+        "  Hint: say",
+        "    privacy:",
     ]
-    assert run.failure(2, said) == "ERROR: no column 'sex'"
+    assert run.failure(2, said) == "\n".join(said[1:5])  # with what the task file needs, once
     assert run.failure(1, ["Traceback", "boom"]) == "Traceback\nboom"
 
 

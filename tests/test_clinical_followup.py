@@ -178,6 +178,7 @@ def test_an_answer_is_one_that_all_instants_give():
     index = pd.DataFrame(
         {name: instants(list(map(int, edge * minute))) for name, edge in edges.items()}
     )
+    index = index.assign(since=pd.Timedelta(0))
     index.index = pd.Index(map(str, range(n)), dtype="str")
     outcome = MI | {"within": f"{limit} h", "prevalent": "keep"}
     said = complete_options({"outcomes": {"mi": outcome}, "time_zone": "UTC"}, RECORDS, "records")
@@ -302,6 +303,87 @@ def test_rows_of_a_patient_with_several_index_events_are_of_one_group(tmp_path):
     refused(lambda: read(files, first), "more than once.*`take: all` makes a row of each")
     write(index, "who,at,stay\na,2020-01-20,s1\na,2020-01-20,s2\n")
     refused(lambda: read(files, options), "An index that is there twice.*row 3")
+
+
+WAITING = """who,what,at,value
+a,listed,2020-01-01T08:00Z,
+a,crp,2020-03-01T08:00Z,5
+a,graft,2020-03-10T08:00Z,
+a,DEATH,2020-07-01T08:00Z,
+b,listed,2020-01-01T08:00Z,
+b,crp,2020-01-20T08:00Z,7
+b,DEATH,2020-02-01T08:00Z,
+c,listed,2020-01-01T08:00Z,
+c,graft,2020-05-01T08:00Z,
+c,relapse,2020-02-10T08:00Z,
+c,seen,2020-12-31T08:00Z,
+d,listed,2020-12-01T08:00Z,
+d,seen,2020-12-31T08:00Z,
+e,listed,2020-06-01T08:00Z,
+e,seen,2020-07-01T08:00Z,
+"""
+
+
+def test_at_a_landmark_is_a_row_of_whoever_is_there_then(tmp_path):
+    """What happened until then is known, and the outcome is counted from there."""
+    path = write(tmp_path / "list.csv", WAITING)
+    index = {"codes": ["listed"], "landmarks": ["0 d", "90 d"]}
+    features = {
+        "graft": {"codes": ["graft"], "take": "any", "window": "all"},
+        "crp": {"codes": ["crp"], "take": "last", "unit": "1", "window": "60 d"},
+    }
+    dead = {"codes": ["DEATH"], "take": "time", "followed": "last_event"}
+    said = EACH_STAY | {"index": index, "features": features, "outcomes": {"dead": dead}}
+    table, notes = made(path, said, roles=("dead", "dead_days"))
+    rows = table.reset_index().set_index(["patient", "landmark"])
+    assert rows.index.tolist() == [
+        *(("a", 0), ("a", 90), ("b", 0), ("c", 0), ("c", 90), ("d", 0), ("e", 0), ("e", 90))
+    ]
+    assert rows["graft"].to_dict()["a", 90] == 1
+    assert rows["graft"].sum() == 1  # of c it comes after the landmark, and no row knows of it
+    assert rows["crp"].dropna().to_dict() == {("a", 90): 5}
+    days = rows["dead_days"]
+    assert days["a", 0] - days["a", 90] == days["c", 0] - days["c", 90] == 90
+    assert pd.isna(days["e", 90])  # who was not followed to it
+    assert pd.isna(rows["dead"]["e", 90])
+    few = "fewer than 5 patients"
+    assert f"Landmark 90 d: {few} had died by then: left out" in notes
+    assert f"Landmark 90 d: {few} have it after all records: left out" in notes
+
+    # Who had the outcome by then is no longer at risk of it, where the task says so.
+    relapse = {"codes": ["relapse"], "take": "time", "followed": "last_event"}
+    said["outcomes"] = {"ill": relapse}
+    refused(lambda: made(path, said, roles=("ill",)), "have it already before the index")
+    said["outcomes"] = {"ill": relapse | {"prevalent": "drop"}}
+    table, notes = made(path, said, roles=("ill",))
+    assert ("c", 90) not in set(zip(table.index, table["landmark"], strict=True))
+    assert ("c", 0) in set(zip(table.index, table["landmark"], strict=True))
+    assert f"fewer than 5 rows of {few} had an outcome before the index: left out" in notes
+
+    # The event that is the index is no outcome of a later landmark either.
+    again = {"codes": ["listed"], "within": "30 d", "followed": "complete"}
+    said["outcomes"] = {"again": again}
+    table, _ = made(path, said, roles=("again",))
+    assert set(table["again"]) == {"0"}
+    one = said | {"index": index | {"landmarks": ["90 d"]}}
+    table, _ = made(path, one, roles=("again",))
+    assert table.index.tolist() == ["a", "c", "e"]
+    assert "landmark" not in table
+    wrong = said | {"index": index | {"landmarks": ["90 d", "0 d"]}}
+    refused(lambda: made(path, wrong), "landmarks` rise")
+
+
+def test_rows_of_landmarks_are_of_their_patient(tmp_path):
+    path = write(tmp_path / "list.csv", WAITING)
+    index = {"codes": ["listed"], "landmarks": ["0 d", "30 d"], "take": "all"}
+    dead = {"codes": ["DEATH"], "take": "time", "followed": "last_event"}
+    records = EACH_STAY | {"index": index, "outcomes": {"dead": dead}}
+    roles = {"id": "row", "patient": "patient", "time": "dead_days", "event": "dead"}
+    options = {"columns": roles, "event": 1, "records": records}
+    samples = get_application("disease_risk").ingest({"clinical": path}, options).samples
+    assert samples["group"].tolist() == ["a", "a", "b", "b", "c", "c", "d", "d", "e", "e"]
+    assert samples["sample_id"].is_unique
+    assert samples["landmark"].tolist() == [0, 30] * 5
 
 
 def test_the_index_itself_is_no_outcome_and_a_second_one_is(tmp_path):

@@ -131,6 +131,74 @@ def test_what_happened_after_the_start_is_no_feature(tmp_path):
         assert len(ingest(path, {**asked, **way})) == 150
 
 
+def test_at_a_landmark_is_known_what_happened_until_then_of_who_is_left(tmp_path):
+    path, table = tmp_path / "list.csv", waiting_list()
+    table.to_csv(path, index=False)
+    asked = {**TIMED, "event": True, "later": ["transplant_day"]}
+    refused(lambda: ingest(path, asked), "`later` is of `landmarks`")
+    raw = RISK.ingest({"clinical": path}, {**asked, "landmarks": [90]})
+    left = table[table["months"] > 90].set_index("id")
+    samples = raw.samples.set_index("sample_id")
+    assert samples.index.tolist() == left.index.tolist()
+    assert samples["label.time"].tolist() == (left["months"] - 90).tolist()
+    got = left["transplant_day"] <= 90
+    assert samples["transplant_day_happened"].tolist() == got.astype(float).tolist()
+    since = (90 - left["transplant_day"]).where(got)
+    pd.testing.assert_series_equal(
+        samples["transplant_day_since"], since, check_names=False, check_dtype=False
+    )
+    assert "transplant_day" not in samples
+    gone = 150 - len(left)
+    assert (
+        f"Landmark 90: {gone} rows of {gone} persons had the event by then: left out" in raw.notes
+    )
+
+    several = RISK.ingest({"clinical": path}, {**asked, "landmarks": [0, 90, 364.5]})
+    rows = several.samples
+    assert rows.groupby("landmark").size().tolist()[:2] == [150, len(left)]
+    assert rows["sample_id"].is_unique
+    assert set(rows.loc[rows["landmark"] == 90, "group"]) == set(left.index)
+    cleaned = RISK.clean(rows, {"drop": ["transplanted"]}).samples
+    assert {"landmark", "age", "transplant_day_since"} <= set(cleaned)
+    new = {"columns": {"id": "id"}, "later": ["transplant_day"], "landmarks": [90]}
+    assert len(ingest(path, new)) == 150  # of whom nothing says how long they were followed
+
+
+def test_landmarks_know_competing_events_and_late_entry(tmp_path):
+    entry = [0, 1, 2, 2, 3, 5, 9, 0, 0, 10, 0, 0]
+    status = [1, 0, 2, 1, 0, 2, 0, 1, 0, 1, 0, ""]
+    path = written(tmp_path, status=status, entry=entry)
+    table = pd.read_csv(path)
+    table.loc[11, "months"] = None
+    table.to_csv(path, index=False)
+    options = {"columns": {**TIMED["columns"], "entry": "entry"}, "event": 1, "competing": [2]}
+    raw = RISK.ingest({"clinical": path}, {**options, "censored": 0, "landmarks": [7]})
+    assert raw.samples["sample_id"].tolist() == ["P4", "P5", "P7", "P8", "P10"]
+    assert raw.samples["label.time"].tolist() == [2, 3, 6, 8, 13]
+    assert raw.samples["label.competing"].tolist() == [False, True, False, False, False]
+    assert "label.entry" not in raw.samples
+    reasons = ("the event", "a competing event", "last seen", "not yet under", "no outcome")
+    for reason in reasons:
+        assert any(reason in note for note in raw.notes), (reason, raw.notes)
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"landmarks": [90, 0]}, "rise"),
+        ({"landmarks": ["90 d"]}, "times from 0 on"),
+        ({"landmarks": [900]}, "Nobody is at risk"),
+        ({"landmarks": [9], "horizon": 90.0}, "are of a time to an event"),
+        ({"landmarks": [9], "later": ["biopsy"]}, "biopsy"),
+        ({"landmarks": [9], "later": ["late"]}, "after the end of follow-up: row 2"),
+    ],
+)
+def test_what_cannot_be_a_landmark_is_refused(tmp_path, said, message):
+    path = tmp_path / "list.csv"
+    waiting_list().drop(columns="transplant_day").assign(late=999).to_csv(path, index=False)
+    refused(lambda: ingest(path, {**TIMED, "event": True, **said}), message)
+
+
 def many(folder: Path, times: int = 10) -> Path:
     """The twelve patients so many times, each with an id of its own."""
     table = pd.concat([pd.read_csv(written(folder, status=codes(1, 0)))] * times)

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from bioloom.application import get_application
-from bioloom.applications.disease_diagnosis import MODEL
 from bioloom.arrays import Ragged, cells
 from bioloom.embedders import AMINO_ACIDS
 from bioloom.embedders.read_evidence import NAMES, PROPOSED
@@ -186,7 +185,7 @@ def test_known_sequences_are_not_embedded_again(monkeypatch):
         {"name": "ensemble", "of": [{"name": "dnn"}, {"name": "kernel"}, {"name": "svm"}]},
         {"name": "linear"},
         {"name": "residual_dnn"},
-        MODEL,
+        {"name": "ensemble", "weighed_on": "left_out", "of": [{"name": "linear"}, {"name": "svm"}]},
     ],
     ids=lambda model: "-".join(map(str, list(model.values())[:2])),
 )

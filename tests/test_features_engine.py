@@ -95,6 +95,50 @@ def test_what_the_features_are_depends_on_no_run(tmp_path, weights):
     assert (first.run["encoded"], second.run["encoded"]) == (5, 0)
 
 
+@pytest.mark.parametrize("count", [1, 2, 5, 40])
+def test_chunks_leave_nothing_to_embed(tmp_path, weights, count):
+    """Also where there are more chunks than sequences."""
+    proteins = _random_proteins(30)
+    sequences = [*proteins, *proteins[:9]]
+    runs = [
+        engine.embed_chunk(sequences, OPTIONS, (k, count), weights=weights, store=tmp_path)
+        for k in range(1, count + 1)
+    ]
+    assert sum(run["encoded"] for run in runs) == 30
+    made = embed(sequences, OPTIONS, weights=weights, store=tmp_path)
+    assert made.run["encoded"] == 0
+    np.testing.assert_allclose(made.X, embed(sequences, OPTIONS, weights=weights).X, atol=1e-5)
+
+
+def test_a_bad_sequence_of_a_chunk_is_named(tmp_path, weights):
+    with pytest.raises(DataError, match="sequence 2: '-' at position 3"):
+        engine.embed_chunk(["MKT", "MK-T"], OPTIONS, (1, 2), weights=weights, store=tmp_path)
+
+
+def _embed_chunk(chunk: int, weights: Path, store: Path, results: multiprocessing.Queue) -> None:
+    engine.FLUSH_SECONDS = 0
+    unirep.BATCH_BYTES = 20 * SIZE * 200
+    texts = _random_proteins(40)
+    results.put(engine.embed_chunk(texts, OPTIONS, (chunk, 2), weights=weights, store=store))
+
+
+@pytest.mark.slow
+def test_two_chunks_at_once_fill_one_store(tmp_path, weights):
+    context = multiprocessing.get_context("spawn")
+    results = context.Queue()
+    jobs = [
+        context.Process(target=_embed_chunk, args=(chunk, weights, tmp_path, results))
+        for chunk in (1, 2)
+    ]
+    for job in jobs:
+        job.start()
+    assert [results.get(timeout=120)["encoded"] for _ in jobs] == [20, 20]
+    for job in jobs:
+        job.join()
+    made = embed(_random_proteins(40), OPTIONS, weights=weights, store=tmp_path)
+    assert made.run["encoded"] == 0
+
+
 def test_a_bad_sequence_is_named(weights):
     with pytest.raises(DataError, match="sequence 2: '-' at position 3"):
         embed(["MKT", "MK-T"], OPTIONS, weights=weights)

@@ -644,3 +644,15 @@ def test_a_convolution_by_one_product_is_that_of_torch(kernel, dilation):
     ours, x = Convolution(6, kernel, dilation), torch.randn(3, 11, 6)
     expected = nn.Conv1d.forward(ours, x.transpose(1, 2)).transpose(1, 2)
     torch.testing.assert_close(ours(x), expected)
+
+
+def test_a_saved_model_is_read_without_pytorch(tmp_path):
+    X, y = dense(), np.arange(ROWS) % 2
+    model = build("logistic_regression", "binary", 2)
+    model.fit(X, y, X, y).save(tmp_path)
+    code = (
+        "import sys; from pathlib import Path; from bioloom.models import get_model;"
+        f"get_model('logistic_regression').load(Path({str(tmp_path)!r}));"
+        "sys.exit('torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

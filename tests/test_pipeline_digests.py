@@ -181,6 +181,20 @@ def test_words_of_options_are_no_paths(folder, monkeypatch) -> None:
     assert taken == [{"missing": [".", "table"]}]
 
 
+def test_a_text_too_long_for_a_command_comes_by_a_file(folder, monkeypatch) -> None:
+    tasks = {f"task_{number}": {"page": "table"} for number in range(20_000)}
+    text = json.dumps(tasks)
+    argument = command.passed(text)
+    assert len(argument) < 128
+    assert command.passed(text) == argument
+    assert command.passed('{"a": 1}') == '{"a": 1}'
+    assert command.json_object(argument) == command.json_files(argument) == tasks
+    damage("table")
+    monkeypatch.setattr(sys, "argv", ["script", "--files", argument])
+    with pytest.raises(SystemExit, match="2"):
+        command.run(None, {"files": command.json_files}, lambda files: pytest.fail("runs"))
+
+
 def test_a_file_that_vanishes_meanwhile_is_no_damage(folder, monkeypatch) -> None:
     seen = digests.members(Path("model"))
     monkeypatch.setattr(digests, "members", lambda path: seen)

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -315,7 +316,7 @@ def holding(project: Project, call: str) -> Iterator[subprocess.Popen[str]]:
 
 def test_a_run_after_kill_works(clone: Project) -> None:
     clone.configure(first="sleep 60")
-    killed = start(clone, "snakemake")
+    killed = start(clone, sys.executable, "-m", "snakemake")
     assert read_until(killed, "rule evaluate")
     os.killpg(killed.pid, signal.SIGKILL)
     killed.communicate()
@@ -340,7 +341,7 @@ def test_a_job_of_a_killed_run_is_waited_for(clone: Project) -> None:
     locks.mkdir(parents=True)
     (locks / "0.output.lock").write_text("results/report.txt\n")
     with holding(clone, "join_jobs()") as orphan:
-        run = start(clone, "snakemake", "--dry-run")
+        run = start(clone, sys.executable, "-m", "snakemake", "--dry-run")
         assert "Waiting for the last job" in read_until(run, "Waiting")
         orphan.communicate("end\n")
         assert "Removed the lock" in read_until(run, "Removed")

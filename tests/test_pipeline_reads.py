@@ -203,6 +203,27 @@ def test_mistakes_are_told_before_any_job(folder: Path, application, changes, ex
         assert re.search(expected, mistakes[0]), mistakes
 
 
+@pytest.mark.parametrize("application", ["genome_assembly", "variant_calling"])
+def test_a_sheet_that_calls_samples_as_persons_starts_no_job(folder: Path, application):
+    rows = ["sample,fastq_1", "Jane_Placeholder,one/R1.fastq.gz"]
+    write(folder / "data/persons.csv", "\n".join(rows) + "\n")
+
+    def told(**said) -> str:
+        training = {"reads": "data/persons.csv", "reference": "data/genome.fa", **said}
+        training |= {"truth": "data/genome.fa"} if application == "variant_calling" else {}
+        content = {"application": application, "datasets": {"training": training}}
+        return " ".join(task_mistakes("toy", content))
+
+    # Files would be called by them, whatever results say.
+    for said in ({}, {"privacy": {"sample": "pseudonym"}} if "variant" in application else {}):
+        assert re.search(r"names \(fewer than 5\).*codes of your own", told(**said))
+        assert "Jane" not in told(**said)
+    assert "identify persons" not in told(not_identifiers=["sample"])
+    write(folder / "data/persons.csv", "\n".join([*rows, rows[1]]) + "\n")
+    assert "is there twice" in told()
+    assert "Jane" not in told()
+
+
 @pytest.mark.slow
 def test_from_fastq_to_what_ingest_reads(tmp_path: Path):
     project = Project.create(tmp_path)

@@ -25,6 +25,7 @@ FLOORS = (
     {"features", "fitted", "applications"},
     {"training", "predictions", "explanation", "pipeline"},
     {"cli"},
+    {"__main__"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 MODULES = sorted(file for file in SOURCE.rglob("*.py") if file != SOURCE / "__init__.py")

@@ -165,6 +165,20 @@ def test_shortcuts_of_sequences():
     assert shortcuts(samples.assign(label=samples["sample_id"]), get_measure("sequence")) == {}
 
 
+def test_all_columns_that_decide_alone_are_told():
+    samples = patients(200)
+    ill = samples["label"] == "ill"
+    rng = np.random.default_rng(3)
+    samples["death_day"] = np.where(ill, rng.integers(1, 30, 200), np.nan)
+    samples["last_contact"] = np.where(ill, 20, 90) + rng.integers(0, 9, 200)
+    samples["visit"] = np.where(rng.random(200) < 0.5, 3.0, np.nan)
+    report, _ = audit(samples, split_samples(samples, {}, 1), {}, measure="table")
+    assert {flag for flag in report["flags"] if "alone" in flag} == {
+        "death_day, known or not, alone separates the classes: AUROC 1.00",
+        "last_contact alone separates the classes: AUROC 1.00",
+    }
+
+
 def test_shortcut_of_a_table_is_its_best_column():
     samples = patients(200)
     assert max(shortcuts(samples, get_measure("table")).values()) < 0.65

@@ -105,6 +105,31 @@ def test_search_chooses_inside_the_training_rows():
     assert fit(recipe, labels, place, samples, seed=1).parameters == {"C": 1.0}
 
 
+@pytest.mark.parametrize("balanced", [{}, {"class_weight": "balanced"}])
+def test_a_baseline_that_is_a_member_is_fitted_once(balanced, monkeypatch):
+    samples, features = table()
+    dnn = {"name": "dnn", "epochs": 3} | balanced
+    ensemble = {"name": "ensemble", "of": [{"name": "dnn", "epochs": 3}, {"name": "kernel"}]}
+    splits, fits, fit = partition(samples), [], get_model("dnn").fit
+
+    def counted(self, *rows, **given):
+        fits.append(self.seed)
+        return fit(self, *rows, **given)
+
+    monkeypatch.setattr(get_model("dnn"), "fit", counted)
+
+    def held_out(model, **options):
+        options |= {"application": "disease_diagnosis", "model": model, "refit": False}
+        *_, answers = train_task(samples, splits, {"features": features}, options, 1, [])
+        return answers
+
+    both = held_out(ensemble | balanced, baselines={"dnn": {"model": dnn}})
+    assert len(fits) == 1
+    member = both[both["model"] == "dnn"].reset_index(drop=True)
+    by_itself = held_out(dnn).query("model == 'model'").assign(model="dnn")
+    pd.testing.assert_frame_equal(member, by_itself.reset_index(drop=True))
+
+
 def test_an_unknown_parameter_is_named():
     samples, features = table()
     labels = encode_labels(samples, get_kind("binary"))

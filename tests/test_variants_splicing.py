@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -227,3 +228,26 @@ def test_the_command(tmp_path, monkeypatch, capsys):
     expected = [sign * (now - was)[:, site] for site in (1, 2) for sign in (1, -1)]
     assert allele.split("|")[2:6] == [f"{max(0, gain.max()):.2f}" for gain in expected]
     assert allele.split("|")[6:] == [str(gain.argmax() - 50) for gain in expected]
+
+
+PUBLISHED = {  # Illumina's own tests of spliceai 1.3.1, GRCh37, by bases to each side
+    500: ["0.15|0.27|0.00|0.05|89|-23|-267|193", "0.01|0.18|0.15|0.62|-2|110|-190|0"],
+    50: ["0.07|0.27|0.00|0.01|0|-23|19|-22", "0.01|0.00|0.11|0.62|-2|-6|-23|0"],
+}
+GRCH37 = "BIOLOOM_GRCH37"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(GRCH37 not in os.environ, reason=f"${GRCH37} names no FASTA of that build")
+@pytest.mark.parametrize("distance", PUBLISHED)
+def test_published_scores_come_out(tmp_path, distance):
+    """The weights are fetched, or those that are there."""
+    vcf, out = tmp_path / "in.vcf", tmp_path / "out.vcf.gz"
+    header = VCF[: VCF.index("chr1\t61")].replace("chr1,length=200", "10,length=135534747")
+    vcf.write_text(f"{header}10\t94077\t.\tA\tC\t.\t.\t.\n10\t94555\t.\tC\tT\t.\t.\t.\n")
+    arguments = ["effects", str(vcf), "--genome", os.environ[GRCH37], "--genes", "grch37"]
+    assert main([*arguments, "--distance", str(distance), "--out", str(out)]) == 0
+    with pysam.VariantFile(str(out)) as variants:
+        said = [record.info["SpliceAI"] for record in variants]
+    first, second = PUBLISHED[distance]
+    assert said == [(f"C|TUBB8|{first}",), (f"T|TUBB8|{second}",)]

@@ -17,6 +17,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from tests.preloaded import snakemake_folder
+
 ROOT = Path(__file__).parents[1]
 PARTS = ("Snakefile", "workflow", "scripts", "src", "profiles", "envs", "pyproject.toml")
 VERSIONED = (".dvc/config", ".dvc/.gitignore", ".dvc/plots", ".dvcignore", ".gitignore")
@@ -162,10 +164,11 @@ def changed(content: Any, keys: list[str], value: Any) -> Any:
 
 def environment() -> dict[str, str]:
     """The environment of tests, with the programs of its Python and no user's settings."""
-    programs = os.path.dirname(sys.executable)
+    programs = (str(snakemake_folder()), os.path.dirname(sys.executable), os.environ["PATH"])
     settings = {
-        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+        "PATH": os.pathsep.join(programs),
         "OMP_NUM_THREADS": "1",
+        "SLURM_CONF": os.devnull,  # where Slurm does not answer, its plugin waits for it at import
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_AUTHOR_NAME": "test",
         "GIT_AUTHOR_EMAIL": "test@example.org",

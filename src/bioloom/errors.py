@@ -13,6 +13,8 @@ from difflib import get_close_matches
 from pathlib import Path
 
 BEGIN = "ERROR: "
+SET_IN = "  "
+"""How lines of a list begin that belong to an error."""
 CALLED = "BIOLOOM_CALLED"
 """The variable of the environment with the command by which the user runs the workflow."""
 _ROOM = "make room and run again; what is whole is kept"
@@ -78,10 +80,28 @@ def unknown_name(what: str, name: str, known: Iterable[str], where: str = "") ->
     return DataError(f"Unknown {what} {name!r}{where}", hint=hint)
 
 
+def messages(lines: Iterable[str]) -> list[str]:
+    r"""What `one_line_errors` told among other lines: with the lists that are set in below it.
+
+    >>> messages(["rule x:", "ERROR: 2 columns", "  a: dates", "    b", "Error in rule x:", "  c"])
+    ['ERROR: 2 columns\n  a: dates\n    b']
+    """
+    found: list[str] = []
+    inside = False
+    for line in lines:
+        begins = line.startswith(BEGIN)
+        inside = begins or (inside and line.startswith(SET_IN))
+        if begins:
+            found.append(line)
+        elif inside:
+            found[-1] += f"\n{line}"
+    return found
+
+
 def told_errors(logs: Iterable[Path]) -> list[str]:
-    """The lines that `one_line_errors` has left in logs; none of a log that is not there."""
+    """What `one_line_errors` has left in logs; none of a log that is not there."""
     written = (log.read_text(errors="replace") for log in logs if log.is_file())
-    return [line for text in written for line in text.splitlines() if line.startswith(BEGIN)]
+    return [told for text in written for told in messages(text.splitlines())]
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from functools import cache
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from zipfile import ZipFile, ZipInfo
 
@@ -172,13 +173,29 @@ def reading(path: str | Path) -> Iterator[None]:
         raise DataError("This file is damaged", file=path, hint=AGAIN) from error
 
 
+def skops_io() -> ModuleType:
+    """`skops.io`, which trusts no estimator by itself: models name those that their files hold.
+
+    It would look for all estimators of scikit-learn, and so import every module of it, and PyTorch:
+    seconds of each job that reads or writes a model.
+    """
+    import sklearn.utils
+
+    all_estimators = sklearn.utils.all_estimators
+    sklearn.utils.all_estimators = list
+    try:
+        import skops.io
+    finally:
+        sklearn.utils.all_estimators = all_estimators
+    return skops.io
+
+
 def write_skops(content: Any, path: str | Path) -> None:
     """Write a skops file, the same bytes for the same content.
 
     skops names objects by their addresses in memory; here they are numbered.
     """
-    from skops.io import dumps
-
+    dumps = skops_io().dumps
     numbers: dict[int, int] = {}
 
     def number(address: int) -> int:

@@ -6,6 +6,7 @@ and is none itself.
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 from types import ModuleType
@@ -15,8 +16,13 @@ from bioloom.errors import unknown_name
 
 def names_in(package: str) -> list[str]:
     """The names that a package has modules for; none of them is imported."""
+    return [*_names_in(package)]
+
+
+@cache
+def _names_in(package: str) -> tuple[str, ...]:
     path = import_module(package).__path__
-    return sorted(module.name for module in iter_modules(path) if module.name[0] != "_")
+    return tuple(sorted(module.name for module in iter_modules(path) if module.name[0] != "_"))
 
 
 def find(package: str, name: str, what: str) -> ModuleType:

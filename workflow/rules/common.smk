@@ -21,7 +21,9 @@ for name, first in {"PATH": os.path.dirname(sys.executable), "PYTHONPATH": SOURC
 
 from bioloom.errors import DataError, one_line_errors
 from bioloom.pipeline.code import code_hash
+from bioloom.pipeline.command import passed
 from bioloom.pipeline.dvc import other_tasks
+from bioloom.pipeline.lock import leave_out_of_records
 from bioloom.pipeline.project import read_project
 from bioloom.pipeline.steps import STEPS
 from bioloom.pipeline.sections import is_users_folder, to_json
@@ -85,6 +87,12 @@ PRIORITY = {
 }
 
 
+# What a job leaves that has embedded a chunk of a data set: Snakemake is to see that it has run, and
+# not to keep that in its records.
+CHUNK = ".embedded"
+leave_out_of_records(CHUNK)
+
+
 wildcard_constraints:
     task="|".join(TASKS),
     dataset="[a-z][a-z0-9_]*(/part_[0-9]+)?",
@@ -131,6 +139,20 @@ def ingest_options(wildcards):
     return to_json(task_of(wildcards).ingest_options(wildcards.dataset))
 
 
+def features_options(wildcards):
+    return to_json(task_of(wildcards).features_sections[wildcards.features])
+
+
+def features_code(step):
+    """A params function: the hash of the modules that a step runs for one features file."""
+
+    def hashed(wildcards):
+        task = task_of(wildcards)
+        return code_hash(step, task, features=task.features_sections[wildcards.features])
+
+    return hashed
+
+
 def code(step):
     """A params function: the hash of the modules that a step runs for this task."""
     return lambda wildcards: code_hash(step, task_of(wildcards))
@@ -157,6 +179,16 @@ def weights(wildcards):
 def parts(wildcards):
     name = getattr(wildcards, "features", "features")
     return [] if task_of(wildcards).is_finetuned(name) else pretrained_parts(wildcards, name)
+
+
+def chunks(wildcards):
+    """What jobs leave that each embed a chunk of a data set first; nothing where one does it all."""
+    if not task_of(wildcards).is_learnt(wildcards.features):
+        return []
+    files = gather.chunks(
+        f"results/{{task}}/{{dataset}}/{{features}}.{{scatteritem}}{CHUNK}", **wildcards
+    )
+    return [ancient(file) for file in files] if len(files) > 1 else []
 
 
 def model_of_new_data(wildcards):

@@ -8,7 +8,45 @@ New data take over the precision of the model that is there, if it is: no input,
 to wait for its training, on the same machine in the same precision.
 A job takes one free GPU, or the CPU. All free ones of a node, in the profile:
 `set-resources: {extract_features: {device: all}}`.
+
+Of a large data set several jobs, on several machines, can embed a chunk each before, in the profile
+`set-scatter: {chunks: 8}`. They leave vectors in the store, in which extract_features then finds
+all; the files that say so are temporary. How many there are decides nothing: another number makes
+nothing anew.
 """
+
+
+scattergather:
+    chunks=1,
+
+
+rule embed_chunk:
+    input:
+        samples="results/{task}/{dataset}/samples.parquet",
+        nodes=nodes_of,
+        weights=weights,
+        parts=parts,
+    output:
+        done=temp(touch(f"results/{{task}}/{{dataset}}/{{features}}.{{scatteritem}}{CHUNK}")),
+    log:
+        text="logs/{task}/{dataset}/{features}.{scatteritem}.log",
+        run="logs/{task}/{dataset}/{features}.{scatteritem}.json",
+    priority: PRIORITY["extract_features"]
+    conda:
+        "../../envs/bioloom.yaml"
+    threads: max(1, workflow.cores // 2)
+    resources:
+        device="auto",
+    params:
+        application=application,
+        options=features_options,
+        model=model_of_new_data,
+        code=features_code("embed_chunk"),
+    shell:
+        'python "$BIOLOOM_SCRIPTS/embed_chunk.py" --application {params.application}'
+        " --samples {input.samples} --nodes {input.nodes:q} --options {params.options:q}"
+        " --weights {input.weights:q} --model {params.model:q} --chunk {wildcards.scatteritem}"
+        " --device {resources.device} --run-record {log.run} 2>&1 | tee {log.text}"
 
 
 rule extract_features:
@@ -17,6 +55,7 @@ rule extract_features:
         nodes=nodes_of,
         weights=weights,
         parts=parts,
+        chunks=chunks,
     output:
         features="results/{task}/{dataset}/{features}.npz",
         record="results/{task}/{dataset}/{features}.json",
@@ -32,13 +71,9 @@ rule extract_features:
         device="auto",
     params:
         application=application,
-        options=lambda wildcards: to_json(task_of(wildcards).features_sections[wildcards.features]),
+        options=features_options,
         model=model_of_new_data,
-        code=lambda wildcards: code_hash(
-            "extract_features",
-            task_of(wildcards),
-            features=task_of(wildcards).features_sections[wildcards.features],
-        ),
+        code=features_code("extract_features"),
     shell:
         'python "$BIOLOOM_SCRIPTS/extract_features.py" --application {params.application}'
         " --samples {input.samples} --nodes {input.nodes:q} --options {params.options:q}"

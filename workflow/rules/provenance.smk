@@ -35,7 +35,12 @@ def keep_provenance():
         export_lock(
             LOCK,
             workflow.persistence,
-            [str(file) for job in workflow.dag.jobs for file in job.output],
+            [
+                str(file)
+                for job in workflow.dag.jobs
+                for file in job.output
+                if not file.endswith(CHUNK)
+            ],
             complete=not (asked.targets or asked.until or asked.omit_from or asked.batch),
         )
 

@@ -206,6 +206,7 @@ rule summarise_reads:
 
 rule check_alignments:
     input:
+        sources=lambda wildcards: reads(wildcards).sources,
         files=lambda wildcards: reads(wildcards).given,
         reference=reference,
     output:
@@ -218,9 +219,10 @@ rule check_alignments:
     resources:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
     params:
+        reads=described_reads,
         code=code("check_alignments"),
     shell:
-        'python "$BIOLOOM_SCRIPTS/check_alignments.py" --files {input.files:q}'
+        'python "$BIOLOOM_SCRIPTS/check_alignments.py" --reads {params.reads:q}'
         " --reference {input.reference:q} --checked {output.checked} 2>&1 | tee {log}"
 
 

@@ -62,13 +62,17 @@ rule report:
     conda:
         "../../envs/bioloom.yaml"
     params:
-        files=lambda _: to_json(
-            {
-                name: {"metrics": task.path("metrics.json"), "page": task.path("report.html")}
-                for name, task in PROJECT.trained.items()
-            }
+        files=lambda _: passed(
+            to_json(
+                {
+                    name: {"metrics": task.path("metrics.json"), "page": task.path("report.html")}
+                    for name, task in PROJECT.trained.items()
+                }
+            )
         ),
-        titles=lambda _: to_json({n: t.title for n, t in PROJECT.trained.items() if t.title}),
+        titles=lambda _: passed(
+            to_json({n: t.title for n, t in PROJECT.trained.items() if t.title})
+        ),
         code=code_hash("report", *PROJECT.trained.values()),
     shell:
         'python "$BIOLOOM_SCRIPTS/report.py" --files {params.files:q} --titles {params.titles:q}'

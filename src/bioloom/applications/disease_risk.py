@@ -2,7 +2,8 @@
 
 The outcome is a time to an event (`columns: {time, event}`, perhaps `entry`), the same by a
 `horizon`, or a label; all else is as `bioloom.clinical.table` reads it. With `genotypes` and a
-`score` each patient has a polygenic score as well (`bioloom.variants.genetic_score`).
+`score` each patient has a polygenic score as well (`bioloom.variants.genetic_score`), and with
+`landmarks` several rows (`bioloom.clinical.landmarks`).
 """
 
 from __future__ import annotations
@@ -11,26 +12,28 @@ from pathlib import Path
 from typing import Any
 
 from bioloom.application import Application
-from bioloom.clinical import labels, outcomes
+from bioloom.clinical import labels, landmarks, outcomes
 from bioloom.clinical import table as clinical
 from bioloom.options import column_names, complete_options
 from bioloom.samples import Raw, persons
 from bioloom.variants import genetic_score
 
-OPTIONS: dict[str, Any] = labels.OPTIONS | outcomes.OPTIONS | genetic_score.OPTIONS
+OPTIONS: dict[str, Any] = (
+    labels.OPTIONS | outcomes.OPTIONS | landmarks.OPTIONS | genetic_score.OPTIONS
+)
 COLUMNS: dict[str, Any] = labels.COLUMNS | outcomes.COLUMNS
 
 
 def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     """Patients with `label.time` and `label.event`, or a `label`, and perhaps a genetic score."""
     options = complete_options(options, OPTIONS, "datasets")
-    raw = clinical.read_patients(files, options, COLUMNS, outcomes.read_outcome)
-    if not {*files} & {*genetic_score.SOURCES}:
-        return raw
-    coded = clinical.are_coded(options, column_names(options["columns"], COLUMNS))
-    people = persons(raw.samples)
-    block, notes = genetic_score.read_genetic_score(files, people, options, coded=coded)
-    return Raw(raw.samples.join(block), [*raw.notes, *notes])
+    raw = clinical.read_patients(files, options, COLUMNS, landmarks.read_outcome)
+    if {*files} & {*genetic_score.SOURCES}:
+        coded = clinical.are_coded(options, column_names(options["columns"], COLUMNS))
+        people = persons(raw.samples)
+        block, notes = genetic_score.read_genetic_score(files, people, options, coded=coded)
+        raw = Raw(raw.samples.join(block), [*raw.notes, *notes])
+    return landmarks.at_landmarks(raw, options, files["clinical"])
 
 
 def defaults(task: dict[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from bioloom.application import Application
 from bioloom.errors import DataError
 from bioloom.files import write_json
 from bioloom.options import Option, complete_options
+from bioloom.privacy.samples import shown
 from bioloom.samples import RESIDUE_LABELS, Cleaned, Raw
 from bioloom.samples.cleaning import drop_rows
 
@@ -41,6 +42,9 @@ OPTIONS: dict[str, Any] = {
         about="of the reads in doubt; the others stay as the spectrum corrects them",
     ),
     "simulate": Option(None, type=dict, about="reads of `genome` are simulated"),
+    "not_identifiers": Option(
+        [], about="`[sample]` where names in the sheet only look like those of persons"
+    ),
 }
 SIMULATE: dict[str, Any] = {
     "depth": Option(30.0, type=float, above=0, about="reads over a base"),
@@ -92,7 +96,7 @@ def _lanes(sheet: Path) -> list[list[Path]]:
     lanes = read_sheet(sheet)
     if len(names := sorted({lane.sample for lane in lanes})) > 1:
         raise DataError(
-            f"An assembly is of one sample, and here are {', '.join(names)}",
+            f"An assembly is of one sample, and here are {shown(names)}",
             file=sheet,
             hint="a sheet and a data set for each",
         )

@@ -3,6 +3,7 @@
 Sources: `reads` (a sample sheet, BAM or CRAM) and `reference` (FASTA); `truth` (a VCF, or a folder
 with one a sample) labels them, inside the regions of `confident` (BED) if there are any; `regions`
 (BED) are all that is looked at. Instead of `reads` and `truth` the block `simulate` makes both.
+With `genes` (a GTF) and `splicing` (SpliceAI's wheel) called variants have scores of splicing.
 Samples are candidate alleles (`bioloom.samples.variants`); predictions become a VCF.
 """
 
@@ -16,6 +17,7 @@ import pandas as pd
 
 from bioloom.application import Application
 from bioloom.errors import DataError, unknown_name
+from bioloom.formats.genes import read_genes
 from bioloom.formats.vcf import Record, join_vcf, write_vcf
 from bioloom.options import Option, complete_options
 from bioloom.reads.records import Records
@@ -32,6 +34,7 @@ from bioloom.variants.recalibration import error_rates, nominal
 from bioloom.variants.records import END, FILTERS, FORMAT, INFO, vcf_records
 from bioloom.variants.reference import Reference
 from bioloom.variants.regions import Region, intersection, read_regions, share_of
+from bioloom.variants.splicing import networks, write_effects
 from bioloom.variants.truth import label_person, other_names
 
 OPTIONS: dict[str, Any] = {
@@ -213,7 +216,10 @@ def write(
     folder: Path,
     options: dict[str, Any],
 ) -> None:
-    """variants.vcf.gz with its index: a column for each sample, also for one without a variant."""
+    """variants.vcf.gz with its index: a column for each sample, also for one without a variant.
+
+    With what the variants do to splicing, where there are genes and networks.
+    """
     options = complete_options(options, OPTIONS, "datasets")
     reference = Reference(files["reference"])
     sources, _ = read_sources(files, options)
@@ -230,6 +236,20 @@ def write(
         info=[*INFO, END] if options["gvcf"] else INFO,
         format=FORMAT,
     )
+    if {"genes", "splicing"} & {*files}:
+        _add_effects(folder / VCF, files)
+
+
+def _add_effects(vcf: Path, files: dict[str, Path]) -> None:
+    """SpliceAI's delta scores in the INFO of called variants."""
+    if missing := {"genes", "splicing"} - {*files}:
+        raise DataError(
+            f"Scores of splicing need the source `{missing.pop()}`, too",
+            hint="`genes` is a GTF, `splicing` the wheel of SpliceAI",
+        )
+    genes = read_genes(files["genes"])
+    with networks(files["splicing"]) as chances:
+        write_effects(vcf, files["reference"], genes, chances, vcf)
 
 
 def _blocks(
@@ -281,7 +301,7 @@ application = Application(
     reads="aligned",
     simulate=simulate.OPTIONS,
     trained="data/models/variant_calling",
-    optional_sources=("truth", "confident", "regions"),
+    optional_sources=("truth", "confident", "regions", "genes", "splicing"),
     training_sources=("truth",),
     label_sources=("truth", "confident"),
     measures=("region",),

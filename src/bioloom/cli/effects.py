@@ -11,12 +11,11 @@ import zipfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bioloom.devices import claim_devices
-from bioloom.embedders import complete, spliceai
+from bioloom.embedders import spliceai
 from bioloom.errors import DataError
 from bioloom.formats.genes import Gene, read_genes
 from bioloom.sources import fetched
-from bioloom.variants.splicing import write_effects
+from bioloom.variants import splicing
 
 HELP = "what variants do to splicing"
 ENDING = ".vcf.gz"
@@ -33,10 +32,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, help=f"ends with {ENDING}")
     parser.add_argument(
-        "--distance", type=int, default=50, help="bases to each side that are looked at; default 50"
+        "--distance",
+        type=int,
+        default=splicing.DISTANCE,
+        help=f"bases to each side that are looked at; default {splicing.DISTANCE}",
     )
     parser.add_argument(
-        "--networks", type=int, default=5, help="how many of the five are averaged; default 5"
+        "--networks",
+        type=int,
+        default=splicing.NETWORKS,
+        help=f"how many of the five are averaged; default {splicing.NETWORKS}",
     )
     parser.add_argument(
         "--masked",
@@ -63,14 +68,11 @@ def main(
         raise DataError(f"Effects are written as {ENDING}", file=out)
     if not 1 <= distance <= spliceai.CHUNK:
         raise DataError(f"--distance is 1 to {spliceai.CHUNK}, got {distance}")
-    options = complete({"embedder": "spliceai", "networks": networks, "pooling": "tokens"})
-    source = spliceai.weights_source(options)
-    wheel = weights or fetched(source)
+    wheel = weights or fetched(spliceai.weights_source({}))
     known = _of_build(wheel, genes) if genes in BUILDS else read_genes(Path(genes))
-    with claim_devices(device) as devices:
-        encoder = spliceai.load(options, wheel, devices[0], "float32")
-        told = write_effects(
-            vcf, genome, known, encoder.chances, out, distance=distance, masked=masked
+    with splicing.networks(wheel, networks, device) as chances:
+        told = splicing.write_effects(
+            vcf, genome, known, chances, out, distance=distance, masked=masked
         )
     print(f"{out}: {told.scored} of {told.records} records have scores; the others lie in no gene,")
     print(f"or have no allele of one base, or more than {2 * distance} in REF")

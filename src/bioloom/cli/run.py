@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from bioloom.cli.check import project_here
-from bioloom.errors import BEGIN
+from bioloom.errors import messages
 from bioloom.files import read_json
 from bioloom.kinds import get_kind
 from bioloom.pipeline.home import HOME
@@ -57,6 +57,8 @@ def main(options: list[str]) -> int:
     if REPORT.exists():
         for name in project.trained:
             print(outcome(name, Path("results") / name / "metrics.json"))
+            for doubt in doubts(Path("results") / name / "leakage.json"):
+                print(f"  in doubt: {doubt}")
         print(f"Report: {REPORT}")
     return code
 
@@ -90,9 +92,9 @@ def _die_with_parent() -> None:
 
 def failure(code: int, said: list[str]) -> str:
     """What to say last of a run that failed: what a user can mend, else its last lines."""
-    errors = dict.fromkeys(line for line in said if line.startswith(BEGIN))
-    others = [line for line in said if not line.startswith(MARK)]
-    return "\n".join(errors if code == MENDABLE else others[-LAST_LINES:])
+    if code == MENDABLE:
+        return "\n".join(dict.fromkeys(messages(said)))
+    return "\n".join([line for line in said if not line.startswith(MARK)][-LAST_LINES:])
 
 
 def told(lines: Iterable[str]) -> Iterator[str]:
@@ -128,6 +130,11 @@ def outcome(name: str, metrics: Path) -> str:
     found = read_json(metrics)
     told = get_kind(found["kind"]).metric(found["primary"]).told(found["test"])
     return f"{name}: {told}, {found['verdict']}"
+
+
+def doubts(leakage: Path) -> list[str]:
+    """What a reader should doubt before the score, such as a column that decides alone."""
+    return read_json(leakage).get("flags", []) if leakage.exists() else []
 
 
 def _kept(lines: Iterable[str], said: list[str]) -> Iterator[str]:

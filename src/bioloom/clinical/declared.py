@@ -71,6 +71,9 @@ INDEX: dict[str, Any] = {
         choices=("first", "last", EACH),
         about="which such event of a patient; `all` makes a row of each",
     ),
+    "landmarks": Option(
+        [], about="times after the index, such as `[0 d, 90 d]`, each a row of who is there then"
+    ),
     "patient": Option(None, type=str, about="column of the source `index`"),
     "time": Option(None, type=str, about="column of the source `index`"),
     "site": Option(None, type=str, about="column of the source `index`, by which `time_zone` goes"),
@@ -223,6 +226,15 @@ def codes_of(given: Any, place: str) -> dict[str, str | None]:
             hint="such as ['http://loinc.org|2339-0'], or a mapping of codes to units",
         )
     return dict.fromkeys(map(str, listed))
+
+
+def landmarks_of(index: Mapping[str, Any]) -> list[pd.Timedelta]:
+    """How long after the index event patients are looked at: 0 alone where nothing is said."""
+    place = "records: index: landmarks"
+    found = [duration(one, place) for one in index["landmarks"]]
+    if found != sorted(set(found)):
+        raise DataError(f"`{place}` rise, got {index['landmarks']}")
+    return found or [pd.Timedelta(0)]
 
 
 def index_codes(index: Mapping[str, Any]) -> dict[str, str | None]:

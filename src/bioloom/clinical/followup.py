@@ -35,7 +35,7 @@ from bioloom.clinical.windows import (
     reduced,
 )
 from bioloom.errors import DataError
-from bioloom.formats.events import DEATH, left_out_of
+from bioloom.formats.events import DEATH, OPEN, left_out_of
 from bioloom.formats.times import of_exact_day, read_column
 from bioloom.privacy.small_cells import count_shown
 
@@ -49,7 +49,7 @@ NO_DAY = "an outcome of no exact day: the time to it is not known"
 def refuse_dead(events: pd.DataFrame, index: pd.DataFrame) -> None:
     """DataError where patients have an index after their death."""
     deaths = events[(events["code"] == DEATH) & events["patient"].isin(index.index)]
-    late = deaths["latest"] < index["time"].reindex(deaths["patient"]).set_axis(deaths.index)
+    late = deaths["latest"] < deaths["patient"].map(index["time"].groupby(level=0).max())
     if late.any():
         raise DataError(
             f"{count_shown(deaths.loc[late, 'patient'].nunique())} patients have an index after "
@@ -67,10 +67,10 @@ def make_outcome(
 ) -> tuple[dict[str, pd.Series], Made, pd.Index]:
     """Columns of an outcome, what was left out, and patients who had it before the index.
 
-    `index` has `time, latest` of each patient, `said` are the complete options of `records`,
-    and `rules` how values are read. `take: any` gives `<name>` (1, 0 or missing), `take: time` also
-    `<name>_days`, and 2 of who died first, `count` a number or missing; other ways to take give the
-    value as of a feature.
+    `index` has `time, latest` of each patient, and how long it is `since` the index event (of a
+    landmark); `said` are the complete options of `records`, and `rules` how values are read. `take:
+    any` gives `<name>` (1, 0 or missing), `take: time` also `<name>_days`, and 2 of who died first,
+    `count` a number or missing; other ways to take give the value as of a feature.
     """
     placed = _placed(of_column(events, column), index, column, index_codes(said["index"]))
     had = pd.Index(placed.loc[placed["place"] == BEFORE, "patient"].unique())
@@ -109,7 +109,8 @@ def _placed(
     chosen = chosen[chosen["patient"].isin(index.index)]
     at = index.loc[chosen["patient"]].set_axis(chosen.index, axis=0)
     first, last, dead = chosen["time"], chosen["latest"], chosen["code"] == DEATH
-    itself = (first == at["time"]) & (last == at["latest"]) & chosen["code"].isin(own)
+    itself = (first == at["time"] - at["since"]) & (last == at["latest"] - at["since"])
+    itself &= chosen["code"].isin(own)
     begins = first.where(~dead, first.clip(lower=at["time"]))
     instant = at["time"] == at["latest"]
     after = (begins > at["latest"]) | (begins.eq(at["latest"]) & instant) | (dead & first.notna())
@@ -128,8 +129,7 @@ def _followed(
     events: pd.DataFrame, index: pd.DataFrame, column: Column, time_zone: str
 ) -> tuple[pd.Series, pd.Series]:
     """Days from the index until follow-up ends, and until death (missing: no day is known)."""
-    # Year 9999 is how systems write that something is still going on.
-    dated = events[(events["time"].dt.year < 9999) & events["patient"].isin(index.index)]
+    dated = events[(events["time"].dt.year < OPEN) & events["patient"].isin(index.index)]
     deaths = dated[(dated["code"] == DEATH) & of_exact_day(dated["time"], dated["latest"])]
     died = deaths.groupby("patient")["time"].min().reindex(index.index)
     death = days_between(died, index["time"]).clip(lower=0)

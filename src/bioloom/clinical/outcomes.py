@@ -201,7 +201,9 @@ def refuse_later(
                 file=file,
                 column=name,
                 hint="who has one lived to see it. Leave it and what was made of it out by `clean: "
-                f"{{drop: [{in_yaml(name)}]}}`, or say `at_start: [{in_yaml(name)}]`",
+                f"{{drop: [{in_yaml(name)}]}}`; look at patients again when it is known, by "
+                f"`landmarks` with `later: [{in_yaml(name)}]` (disease_risk); or say "
+                f"`at_start: [{in_yaml(name)}]`",
             )
 
 

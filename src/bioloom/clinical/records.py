@@ -1,8 +1,8 @@
 """Patients' records (FHIR, MEDS, OMOP, or a table of events) as the table of patients.
 
 What the option `records` declares is made: one row a patient with an index event, or one an index
-event, the columns `patient`, features of what was known before it, and outcomes after it. See
-`docs/records.md`.
+event, or one of these a landmark, the columns `patient`, features of what was known before it, and
+outcomes after it. See `docs/records.md`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bioloom.clinical import followup, windows
@@ -24,12 +25,13 @@ from bioloom.clinical.declared import (
     codes_of,
     features_of,
     index_codes,
+    landmarks_of,
     outcomes_of,
 )
 from bioloom.errors import DataError
 from bioloom.formats.columns import check_ids, one_spelling, require_columns, text
 from bioloom.formats.event_table import read_event_table
-from bioloom.formats.events import SEX, Records
+from bioloom.formats.events import DEATH, OPEN, SEX, Records
 from bioloom.formats.fhir import read_fhir
 from bioloom.formats.meds import read_meds
 from bioloom.formats.omop import read_omop
@@ -39,6 +41,9 @@ from bioloom.privacy.identifiers import Finding, find_own
 from bioloom.privacy.small_cells import count_shown
 
 BETWEEN = " "  # a patient and the number of an index event
+DAY = pd.Timedelta(days=1)
+LANDMARK = "landmark"
+"""The feature that says at which of several landmarks a row is."""
 SOURCE = "index"
 """The source of a table that says each patient's index."""
 
@@ -61,12 +66,16 @@ def read_table_of_patients(
     index, table, notes = _index(records, files, said, options)
     if index.empty:
         raise DataError("No patient has an index event", file=files["clinical"])
-    named = records
-    if several := said["index"]["take"] == EACH:
-        records, index, table, whose = _each(records, index, table)
-        counts = count_shown(len(index)), count_shown(len(set(whose.values())))
-        notes.append("{} index events of {} patients are rows".format(*counts))
+    named, landmarks = records, landmarks_of(said["index"])
     followup.refuse_dead(records.events, index)
+    if several := said["index"]["take"] == EACH:
+        counts = count_shown(len(index)), count_shown(index.index.nunique())
+        notes.append("{} index events of {} patients are rows".format(*counts))
+    if said["index"]["landmarks"]:
+        index, table, left = _at_landmarks(records, index, table, landmarks)
+        notes += left
+    if several := several or len(landmarks) > 1:
+        records, index, table, whose = _each(records, index, table)
     notes += records.notes
     told = [records.left_out.assign(column="")]
     decimal = read_options("clinical", options)["decimal"]
@@ -165,7 +174,35 @@ def _index(
     without = len(set(records.patients) - set(found.index))
     if without:
         notes.append(f"{count_shown(without)} patients have no index event: left out")
-    return found, kept, notes
+    return found.assign(since=pd.Timedelta(0)), kept, notes
+
+
+def _at_landmarks(
+    records: Records, index: pd.DataFrame, table: pd.DataFrame, landmarks: list[pd.Timedelta]
+) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """Index and table with a row for each landmark that is reached; and notes on the others.
+
+    `since` is how long after the index event a landmark is, which of several is the feature
+    `landmark`, in days. Who had died by then, and whoever's is later than all records, is left out.
+    """
+    parts, tables, notes = [], [], []
+    deaths = records.events[records.events["code"] == DEATH].groupby("patient")["time"].min()
+    last = records.events.loc[records.events["time"].dt.year < OPEN, "latest"].max()
+    for after in landmarks:
+        moved = index.assign(time=index["time"] + after, latest=index["latest"] + after)
+        died = np.asarray(deaths.reindex(index.index).array <= moved["time"].array)
+        died &= after > pd.Timedelta(0)
+        beyond = (moved["time"] > last).to_numpy() & ~died
+        for reason, rows in {"had died by then": died, "have it after all records": beyond}.items():
+            if rows.any():
+                persons = count_shown(index.index[rows].nunique())
+                notes.append(f"Landmark {after / DAY:g} d: {persons} patients {reason}: left out")
+        parts.append(moved[~(died | beyond)].assign(since=after))
+        days = {LANDMARK: after / DAY} if len(landmarks) > 1 else {}
+        tables.append(table[~(died | beyond)].assign(**days))
+    found, rows = pd.concat(parts), pd.concat(tables)
+    order = np.argsort(found.index, kind="stable")
+    return found.iloc[order], rows.iloc[order], notes
 
 
 def _each(
@@ -233,7 +270,7 @@ def _of_table(
 def _check_names(features: list[Column], outcomes: list[Column], kept: list[str]) -> None:
     """DataError for a column that is declared twice."""
     answers = [name for one in outcomes for name in (one.name, f"{one.name}_days")]
-    names = Counter([PATIENT, *map(str, kept), *(one.name for one in features), *answers])
+    names = Counter([PATIENT, LANDMARK, *map(str, kept), *(one.name for one in features), *answers])
     if repeated := [name for name, count in names.items() if count > 1]:
         raise DataError("`records` makes a column twice", column=repeated[0])
 

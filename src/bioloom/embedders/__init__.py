@@ -136,6 +136,12 @@ def complete(options: Mapping[str, Any]) -> dict[str, Any]:
     return {"embedder": embedder, **complete_options(given, known, f"features of {embedder}")}
 
 
+def is_learnt(part: Mapping[str, Any]) -> bool:
+    """Whether a network makes the vectors of a part of a `features:` section."""
+    embedder = part["embedder"]
+    return embedder in embedder_names() and hasattr(get_embedder(embedder), "load")
+
+
 def weights_source(options: Mapping[str, Any]) -> dict[str, str] | None:
     """Where the weights of a `features:` block come from by default; None: no pinned source."""
     if options.get("embedder") == TABLE:

@@ -18,7 +18,8 @@ Z, TAIL = 1.959964, 0.025  # of 95 %
 def survival_groups(test: TestSet, draws: np.ndarray) -> pd.DataFrame:
     """`group, time, observed, low, high, predicted, n` of thirds of the test rows by their risk.
 
-    Kaplan-Meier with intervals beside the mean of the model's curves; of the first repeat.
+    Kaplan-Meier with intervals beside the mean of the model's curves; of the first repeat. Where
+    events compete it is 1 - the share to whom the event happened first (Aalen and Johansen).
     """
     [rows, *_] = test.models["model"]
     when = np.array([float(name) for name in test.outputs])
@@ -28,7 +29,7 @@ def survival_groups(test: TestSet, draws: np.ndarray) -> pd.DataFrame:
         inside = third == number
         if inside.sum() < FEWEST:
             continue
-        observed, low, high = kaplan_meier_interval(rows.y[inside], when)
+        observed, low, high = free_interval(rows.y[inside], when)
         curves = {"observed": observed, "low": low, "high": high}
         predicted = rows.p[inside].mean(axis=0)
         place = {"group": name, "time": when, **curves, "predicted": predicted}
@@ -58,6 +59,14 @@ def risk_calibration(test: TestSet, draws: np.ndarray) -> pd.DataFrame:
             place = {"horizon": horizon, "predicted": risk[inside].mean(), "observed": observed}
             found.append({**place, "low": low, "high": high, "n": int(inside.sum())})
     return pd.DataFrame(found)
+
+
+def free_interval(y: np.ndarray, when: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The share to whom the event has not happened, and its 95 % interval, (K,) each."""
+    if not (cause_of(y) == 2).any():
+        return kaplan_meier_interval(y, when)
+    observed, low, high = np.array([incidence_interval(y, time) for time in when]).T
+    return 1 - observed, 1 - high, 1 - low
 
 
 def _parts(risk: np.ndarray, parts: int) -> np.ndarray:

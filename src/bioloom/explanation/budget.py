@@ -10,7 +10,7 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 
-from bioloom.embedders import TABLE, Section, get_embedder
+from bioloom.embedders import Section, is_learnt
 
 ANSWERS = 50_000
 """Rows, or pairs, a second."""
@@ -25,10 +25,7 @@ FEWEST_WINDOWS = 10
 
 def letters_for(seconds: float, parts: Mapping[str, Section]) -> float:
     """How many letters of altered sequences are read for so many seconds."""
-    learnt = any(
-        part["embedder"] != TABLE and hasattr(get_embedder(part["embedder"]), "load")
-        for part in parts.values()
-    )
+    learnt = any(map(is_learnt, parts.values()))
     return seconds * (LETTERS_OF_A_NETWORK if learnt else LETTERS)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,26 +84,74 @@ def embed(
     if hasattr(module, "features"):
         X, names = module.features(texts, options)
         return Embedding(X, names, {"embedder": options["embedder"], "sequences": len(texts)})
-    if options["pooling"] == "segments" and options["segments"] is None:
-        raise DataError("features: pooling segments needs `segments: <how many>`")
-    # longest first: memory that does not suffice shows at once
-    unique = sorted(set(texts), key=lambda text: (-len(text), text))
-    try:
-        with claim_devices(device) as devices:
-            if len(devices) > 1 and len(unique) > 1:
-                items, info, run = _embed_on_many(unique, options, weights, store, devices)
-            else:
-                items, info, run = _embed_unique(unique, options, weights, store, devices[0])
-    except SequenceError as error:
-        # the self-check takes but the beginning of a sequence
-        alike = [i for i, text in enumerate(texts) if text.startswith(error.sequence)]
-        first = next((i for i in alike if texts[i] == error.sequence), alike[0])
-        raise DataError(f"sequence {called[first]}: {error}") from error
+    unique = _different(texts)
+    with _told_by_name(texts, called):
+        items, info, run = _embed_different(unique, options, weights, store, device)
     position = {text: i for i, text in enumerate(unique)}
     items = items[np.array([position[text] for text in texts], dtype=np.int64)]
     X = items if options["pooling"] in RAGGED_POOLINGS else items.values
     names = [f"{options['embedder']}_{i}" for i in range(items.values.shape[1])]
     return Embedding(X, names, {**info, "sequences": len(texts), "unique": len(unique)}, run)
+
+
+def embed_chunk(
+    sequences: Sequence[str],
+    options: Mapping[str, Any],
+    chunk: tuple[int, int],
+    *,
+    weights: Path | None = None,
+    store: Path,
+    device: str | None = None,
+    ids: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """Have the store keep chunk k of n (from 1) of the different sequences; the `run` of it.
+
+    So that several jobs, on several machines, do what one `embed` then finds done. All chunks
+    together are all sequences, and each has long and short ones. The rest is as of `embed`.
+    """
+    options = complete(options)
+    module = get_embedder(options["embedder"])
+    called: Sequence[Any] = range(1, len(sequences) + 1) if ids is None else ids
+    texts = normalise_all(sequences, called, module, options)
+    number, count = chunk
+    share = _different(texts)[number - 1 :: count]
+    if not share:
+        return {"encoded": 0}
+    with _told_by_name(texts, called):
+        return _embed_different(share, options, weights, store, device)[2]
+
+
+def _different(texts: Sequence[str]) -> list[str]:
+    """Each text once, the longest first: memory that does not suffice shows at once."""
+    return sorted(set(texts), key=lambda text: (-len(text), text))
+
+
+@contextmanager
+def _told_by_name(texts: Sequence[str], called: Sequence[Any]) -> Iterator[None]:
+    """Call a sequence that cannot be embedded by its name."""
+    try:
+        yield
+    except SequenceError as error:
+        # the self-check takes but the beginning of a sequence
+        alike = [i for i, text in enumerate(texts) if text.startswith(error.sequence)]
+        first = next((i for i in alike if texts[i] == error.sequence), alike[0])
+        raise DataError(f"sequence {called[first]}: {error}") from error
+
+
+def _embed_different(
+    texts: list[str],
+    options: dict[str, Any],
+    weights: Path | None,
+    store: Path | None,
+    device: str | None,
+) -> Embedded:
+    """Pooled items of different texts, on the devices that are asked for."""
+    if options["pooling"] == "segments" and options["segments"] is None:
+        raise DataError("features: pooling segments needs `segments: <how many>`")
+    with claim_devices(device) as devices:
+        if len(devices) > 1 and len(texts) > 1:
+            return _embed_on_many(texts, options, weights, store, devices)
+        return _embed_unique(texts, options, weights, store, devices[0])
 
 
 def _embed_unique(

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ import pandas as pd
 from bioloom.application import Application
 from bioloom.arrays import Images, Table, shape_of, token_lengths, vectors
 from bioloom.arrays.images import rows_of
-from bioloom.embedders import TABLE, Section, parts_of
+from bioloom.embedders import TABLE, Section, is_learnt, parts_of
 from bioloom.errors import DataError, unknown_name
 from bioloom.features import Features, precisions
 from bioloom.features.parts import Made, in_precision, side_by_side
@@ -99,6 +99,49 @@ def extract_features(
     return features, info | {"identity": identity, "features": len(names)}, run
 
 
+def embed_chunk(
+    samples: pd.DataFrame,
+    application: Application,
+    options: Section | list[Section],
+    chunk: tuple[int, int],
+    *,
+    weights: Mapping[str, Path] | None = None,
+    store: Path,
+    nodes: pd.DataFrame | None = None,
+    device: str | None = None,
+    trained: str | None = None,
+) -> dict[str, Any]:
+    """Have the store keep what chunk k of n (from 1) of these samples' sequences takes of networks.
+
+    `extract_features` of all samples then finds it there. Gives the record of the run, by part.
+    """
+    if samples.empty:
+        return {}
+    parts, paths = parts_of(options), weights or {}
+    known = dict(zip(parts, precisions(trained or ""), strict=False))
+    embed = import_module("bioloom.features.engine").embed_chunk
+    asked = {
+        part: _asked(samples, application, section)
+        if nodes is None
+        else _asked_of_nodes(nodes, application, section)
+        for part, section in parts.items()
+        if is_learnt(section)
+    }
+    return {
+        part: embed(
+            inputs,
+            in_precision(section, known.get(part, "")),
+            chunk,
+            weights=paths.get(part),
+            store=store,
+            device=device,
+            ids=called,
+        )
+        for part, (section, inputs, called, _) in asked.items()
+        if isinstance(inputs, list)
+    }
+
+
 def _make(section: Section, inputs: Inputs, ids: np.ndarray, *, precision: str, **how: Any) -> Made:
     """Features of a table, or of sequences or texts as `engine.embed` makes them."""
     if isinstance(inputs, pd.DataFrame):
@@ -119,16 +162,10 @@ def _part(
     make: Callable[[Section, Inputs, np.ndarray], Made],
 ) -> Made:
     """One part: of the application's inputs, or of the texts in the column that `input` names."""
-    ids = samples["sample_id"].to_numpy(dtype=str)
-    section = dict(section)  # of which the identity tells all
-    column = section.pop("input", None)
-    if column is None:
-        return make(section, application.inputs(samples), ids)
-    texts = _texts(samples, column)
-    known = texts.notna().to_numpy()
-    # No message shows the id of a person: rows are numbered.
-    called = np.arange(1, len(texts) + 1) if application.private else ids
-    X, names, info, run = make(section, texts[known].tolist(), called[known])
+    asked, inputs, called, known = _asked(samples, application, section)
+    if "input" not in section:  # of which the identity tells all
+        return make(asked, inputs, called)
+    X, names, info, run = make(asked, inputs, called)
     if token_lengths(X) is not None:
         raise DataError("features: a text has one vector", hint="set `pooling: mean`")
     own = vectors(X)
@@ -138,6 +175,40 @@ def _part(
     info = {key: value for key, value in info.items() if key != "unique"}
     missing = count_shown((~known).sum(), application.private)
     return Made(values, names, info | {"sequences": len(samples), "without_text": missing}, run)
+
+
+class Asked(NamedTuple):
+    """What an embedder is given: its section alone, the inputs, and the names that errors use.
+
+    `known (N,)` are the samples, or nodes, that have an input.
+    """
+
+    section: Section
+    inputs: Inputs
+    called: np.ndarray
+    known: np.ndarray
+
+
+def _asked(samples: pd.DataFrame, application: Application, section: Section) -> Asked:
+    """For samples: the application's inputs, or the texts in the column that `input` names."""
+    ids = samples["sample_id"].to_numpy(dtype=str)
+    section = dict(section)
+    column = section.pop("input", None)
+    if column is None:
+        return Asked(section, application.inputs(samples), ids, np.ones(len(samples), dtype=bool))
+    texts = _texts(samples, column)
+    known = texts.notna().to_numpy()
+    # No message shows the id of a person: rows are numbered.
+    called = np.arange(1, len(texts) + 1) if application.private else ids
+    return Asked(section, texts[known].tolist(), called[known], known)
+
+
+def _asked_of_nodes(nodes: pd.DataFrame, application: Application, section: Section) -> Asked:
+    """For the nodes of a network."""
+    networks = import_module("bioloom.links.features")
+    section = {key: value for key, value in section.items() if key != "network"}
+    known, inputs = networks.node_inputs(nodes, application, section)
+    return Asked(section, inputs, nodes["node_id"].to_numpy(dtype=str)[known], known)
 
 
 def _texts(samples: pd.DataFrame, column: str) -> pd.Series:
@@ -161,21 +232,17 @@ def _network(
     make: Callable[[Section, Inputs, np.ndarray], Made],
 ) -> tuple[Features, dict[str, Any], dict[str, Any]]:
     """Features of the nodes as of any samples, and what `network:` asks of their expression."""
-    networks = import_module("bioloom.links.features")
-    section = dict(options)
-    settings = section.pop("network", {})
-    known, inputs = networks.node_inputs(nodes, application, section)
-    node_ids = nodes["node_id"].to_numpy(dtype=str)[known]
-    X, names, info, run = make(section, inputs, node_ids)
+    section, inputs, called, known = _asked_of_nodes(nodes, application, options)
+    X, names, info, run = make(section, inputs, called)
     if shape_of(X) == "tokens":
         raise DataError("A node of a network has one vector", hint="set `pooling: mean`")
     # What has no sequence keeps its place; its values are filled with those of training nodes.
     own = vectors(X)
     values = np.full((len(nodes), own.shape[1]), np.nan, dtype=np.float32)
     values[known] = own
-    pairs, names = networks.link_features(
-        samples, nodes, values, list(names), settings, application
-    )
+    settings = options.get("network", {})
+    link_features = import_module("bioloom.links.features").link_features
+    pairs, names = link_features(samples, nodes, values, list(names), settings, application)
     ids = samples["sample_id"].to_numpy(dtype=str)
     features = Features(ids, pairs, np.array(names, dtype=str), _identity(options, info))
     sizes = {"nodes": len(nodes), "context_edges": pairs.network.context.shape[1] // 2}

@@ -33,6 +33,9 @@ TEXTS = ("patient", "code", "unit", "text", "file")
 BIRTH, DEATH, SEX = "BIRTH", "DEATH", "SEX"
 """Codes of what formats write in ways of their own. Birth is no event of care, and never a row."""
 
+OPEN = 9999
+"""The year by which systems write that something is still going on."""
+
 LEFT_OUT = ("reason", "patient", "file", "line")
 
 

@@ -5,6 +5,7 @@ as `measurement|KAL-X`, and is used where a task names that. A unit is that of `
 which the vocabulary (`CONCEPT.csv`, if it lies there) or `omop.csv` says in UCUM, or the text
 `unit_source_value`; where it is in doubt it is a text that nothing converts, so that the value is
 refused and the event still one. `< 40` by its operator is no 40. `death` is the event `DEATH`.
+With `drug_strength` an exposure has the codes of its ingredients and doses (`_omop_doses`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 import pandas as pd
 
 from bioloom.errors import DataError
-from bioloom.formats import ucum
+from bioloom.formats import _omop_doses, ucum
 from bioloom.formats.columns import numbers, require_columns, text, unique_ids, without_point
 from bioloom.formats.events import DEATH, SEX, Records, left_out_of, left_out_table, typed
 from bioloom.formats.table import read_table
@@ -76,6 +77,10 @@ def read_omop(path: Path, time_zone: str | None) -> Records:
     for name in [name for name in (*TABLES, "death") if name in files]:
         table, file = _read(files[name]), files[name]
         events, lost = _events(table, name, file, time_zone, units)
+        if name == "drug_exposure" and "drug_strength" in files:
+            strength = files["drug_strength"]
+            strengths = _omop_doses.read_strengths(_read(strength), strength, units)
+            events = _omop_doses.with_doses(events, table, file, strengths)
         here = events["patient"].isin(patients)
         gone += [lost, left_out_of(events[~here].assign(patient=None), NOT_HERE)]
         events = events[here]
@@ -87,7 +92,7 @@ def read_omop(path: Path, time_zone: str | None) -> Records:
                 "source values, go by these"
             )
     events = pd.concat(parts, ignore_index=True)
-    events["record"] = range(len(events))
+    events["record"] = events.groupby(["file", "line"]).ngroup()
     left_out = pd.concat([*gone, left_out_table()], ignore_index=True)
     born = _births(person, patients, files["person"])
     return Records(typed(events), sorted(patients), born, left_out, notes)
@@ -100,7 +105,7 @@ def _files(path: Path) -> dict[str, Path]:
     return {name: file for name, file in files.items() if name in _NAMES}
 
 
-_NAMES = ("person", "death", "concept", *TABLES)
+_NAMES = ("person", "death", "concept", "drug_strength", *TABLES)
 
 
 def _read(file: Path) -> pd.DataFrame:

@@ -18,6 +18,7 @@ from pathlib import Path
 from bioloom.errors import DataError, unknown_name
 from bioloom.files import replacing
 from bioloom.formats.text import open_text
+from bioloom.privacy.samples import shown
 
 PLATFORMS = ("illumina", "element", "dnbseq", "iontorrent", "ont", "pacbio")
 LONG_READS = ("ont", "pacbio")
@@ -89,12 +90,14 @@ def read_sheet(path: str | Path) -> list[Lane]:
     path = Path(path)
     rows = _rows(path)
     lanes: dict[int, Lane] = {}
+    counts = Counter[str]()
     for row, values in rows.items():
-        lanes[row] = _lane(values, path, row, lanes.values())
+        counts[values.get("sample", "")] += 1
+        lanes[row] = _lane(values, path, row, counts[values.get("sample", "")])
     if not lanes:
         raise DataError("The sample sheet has no rows", file=path)
     _refuse_twice(lanes, lambda lane: [os.path.realpath(file) for file in lane.files], path)
-    _refuse_twice(lanes, lambda lane: [f"lane {lane.lane} of {lane.sample}"], path)
+    _refuse_twice(lanes, lambda lane: [f"lane {lane.lane} of {shown([lane.sample])}"], path)
     _check_samples(lanes, path)
     return list(lanes.values())
 
@@ -145,14 +148,14 @@ def _check_header(header: list[str], path: Path) -> None:
         raise DataError(message, file=path, row=1)
 
 
-def _lane(values: dict[str, str], path: Path, row: int, before: Iterable[Lane]) -> Lane:
-    """The lane of a row; `before` are those above it."""
+def _lane(values: dict[str, str], path: Path, row: int, number: int) -> Lane:
+    """The lane of a row; `number` counts the rows of its sample up to this one."""
     given = {name: value for name, value in values.items() if value}
     sample = given.get("sample", "")
     for column in ("sample", "lane", "library"):
         if not NAME.fullmatch(given.get(column, "" if column == "sample" else "1")):
             raise DataError(
-                f"Expected a name, got {given.get(column, '')!r}",
+                f"Expected a name, got {shown([given.get(column, '')])!r}",
                 file=path,
                 row=row,
                 column=column,
@@ -167,7 +170,6 @@ def _lane(values: dict[str, str], path: Path, row: int, before: Iterable[Lane]) 
     for column in FILES:
         if column in given:
             given[column] = _found(given[column], path, row, column)
-    number = 1 + sum(lane.sample == sample for lane in before)
     return Lane(**{"lane": str(number), "library": sample} | given)
 
 
@@ -209,11 +211,13 @@ def _check_samples(lanes: dict[int, Lane], path: Path) -> None:
     """Names of samples and lanes must differ as names of files, and a BAM is a whole sample."""
     names: dict[str, str] = {}
     places: dict[str, int] = {}
+    rows_of = Counter(lane.sample for lane in lanes.values())
     for row, lane in lanes.items():
         if names.setdefault(lane.folder.lower(), lane.sample) != lane.sample:
             other = names[lane.folder.lower()]
             message = (
-                f"The samples {other!r} and {lane.sample!r} would overwrite each other's files"
+                f"The samples {shown([other])!r} and {shown([lane.sample])!r} would overwrite "
+                "each other's files"
             )
             hint = "names must differ in more than upper and lower case, spaces and _"
             raise DataError(message, file=path, row=row, column="sample", hint=hint)
@@ -222,9 +226,7 @@ def _check_samples(lanes: dict[int, Lane], path: Path) -> None:
             message = f"The lanes of rows {places[place]} and {row} would overwrite each other"
             raise DataError(message, file=path, row=row, column="lane")
         places[place] = row
-        if lane.bam and any(
-            lane.sample == other.sample for other in lanes.values() if other != lane
-        ):
-            message = f"The sample {lane.sample!r} has a BAM and other rows"
+        if lane.bam and rows_of[lane.sample] > 1:
+            message = f"The sample {shown([lane.sample])!r} has a BAM and other rows"
             hint = "merge its files (samtools merge), or name them as samples of their own"
             raise DataError(message, file=path, row=row, hint=hint)

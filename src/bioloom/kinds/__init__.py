@@ -42,11 +42,10 @@ class Calibration:
     label, from which it is called, or the value above which is high; `quantile`, how far sets and
     intervals reach: of all classes a row with one number each, of each label a row (no, yes), of
     each number a row of those between the `cuts` of what is predicted; `least`, the lowest value of
-    each number; `horizons`, the times by which a risk is told; `competing`, the hazard of other
-    events by the times of a curve; `lines`, a line through the errors of each output, as the kind
-    `arms` has them; `share`, that of the positive class among training rows; `odds`, by what the
-    odds of that class are multiplied; `power`, that of the scale on which a number was learnt: 1 as
-    it is, 0 its logarithm.
+    each number; `horizons`, the times by which a risk is told; `lines`, a line through the errors
+    of each output, as the kind `arms` has them; `share`, that of the positive class among training
+    rows; `odds`, by what the odds of that class are multiplied; `power`, that of the scale on which
+    a number was learnt: 1 as it is, 0 its logarithm.
     """
 
     temperature: float = 1.0
@@ -55,7 +54,6 @@ class Calibration:
     cuts: list[list[float]] = field(default_factory=list)
     least: list[float] = field(default_factory=list)
     horizons: list[float] = field(default_factory=list)
-    competing: list[float] = field(default_factory=list)
     lines: list[list[float]] = field(default_factory=list)
     share: float | None = None
     odds: float = 1.0

@@ -1,8 +1,8 @@
 """The time to an event, which of some samples is only known to be longer: a survival curve each.
 
 Samples have `label.time` and `label.event`, and where rows come under observation late
-`label.entry`; `label.competing` says that another event ended the time. A model learns the hazard
-of the event; risks by a horizon are what is left of it where others compete (cumulative incidence).
+`label.entry`; `label.competing` says that another event ended the time. A curve is then the share
+to whom the event has not happened, and a risk by a horizon its cumulative incidence.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ STILL_AT_RISK = 0.05  # share of rows that a curve ends with, and at least
 FEWEST_AT_RISK = 10
 SEEN_BY_HORIZON = 0.8  # share of the events, where no horizon is declared
 COMPETE = (
-    "risks by horizons are of the event before any that competes, at the rate at which these "
-    "happened to all training rows; curves (`free`) and scores take them as censored"
+    "risks and curves (`free`) are of the event before any that competes (cumulative incidence), "
+    "and who had another one counts in all scores as one who never has it"
 )
 FREE, RISK = "free.", "risk."
 
@@ -83,7 +83,6 @@ def when(names: list[str]) -> np.ndarray:
 def calibrate(raw: np.ndarray, y: np.ndarray, labels: Labels, y_train: np.ndarray) -> Calibration:
     """The horizons: those declared, or one by which most events were seen.
 
-    And the hazard of events that compete among training rows, where there are such.
     Curves stay as they are: over training rows they expect the events that were seen, and valid
     rows are too few to know better. DataError for a horizon later than rows were followed.
     """
@@ -96,8 +95,7 @@ def calibrate(raw: np.ndarray, y: np.ndarray, labels: Labels, y_train: np.ndarra
             )
     # One for all partitions, whose risks are pooled: it is no more than where to look.
     horizons = sorted(labels.horizons or [_horizon(np.asarray(labels.y), times)])
-    competing = survival.competing_hazard(y_train, times).tolist() if y_train.shape[1] > 3 else []
-    return Calibration(horizons=horizons, competing=competing)
+    return Calibration(horizons=horizons)
 
 
 def _horizon(y: np.ndarray, times: np.ndarray) -> float:
@@ -120,32 +118,18 @@ def decide(scores: np.ndarray, calibration: Calibration) -> np.ndarray:
 def answer(scores: np.ndarray, names: list[str], calibration: Calibration) -> pd.DataFrame:
     """`prediction` (the risk by the last horizon), `risk.<horizon>`, `median`, `free.<time>`.
 
-    Where events compete a risk is the share to whom the event happens, and happens first.
     The median is the first time by which half have had the event, none where no time is.
     """
     times = when(names)
     columns = {}
     for horizon in calibration.horizons:
-        columns[f"{RISK}{horizon:g}"] = _risk(scores, times, horizon, calibration.competing)
+        by = survival.hazard_at(scores, times, np.full(len(scores), horizon))
+        columns[f"{RISK}{horizon:g}"] = -np.expm1(-by)
     half = scores <= 0.5
     median = np.where(half.any(axis=1), times[half.argmax(axis=1)], np.nan)
     last = list(columns.values())[-1]
     table = pd.DataFrame({"prediction": last, **columns, "median": median})
     return table.assign(**{f"{FREE}{name}": scores[:, i] for i, name in enumerate(names)})
-
-
-def _risk(free: np.ndarray, times: np.ndarray, horizon: float, other: list[float]) -> np.ndarray:
-    """The risk by a horizon of curves `free (N, K)`; `other (K,)` is the hazard that competes."""
-
-    def by(curves: np.ndarray, time: float) -> np.ndarray:
-        return survival.hazard_at(curves, times, np.full(len(curves), time))
-
-    if not other:
-        return -np.expm1(-by(free, horizon))
-    grid = [*times[times < horizon], horizon]
-    left = np.exp(-np.array([other]))
-    hazard = np.column_stack([by(free, time) for time in grid])
-    return survival.incidence_of(hazard, np.concatenate([by(left, time) for time in grid]))
 
 
 def loss(scores: np.ndarray, y: np.ndarray) -> float:

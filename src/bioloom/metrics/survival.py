@@ -3,7 +3,8 @@
 Outcomes are `y (N, 3)`: entry (-inf where a row was followed from the start), time, and whether the
 event was seen then (1) or the row was censored (0). A row is at risk at t where entry < t <= time.
 Of what happens at one time, events come before censorings. Where other events compete, `y (N, 4)`
-says last whether one of them ended the time (1): of the event alone such a row is censored.
+says last whether one of them ended the time (1). `free` is the share to whom the event has not
+happened by a time: also those to whom another one happened first, who never have it.
 """
 
 from __future__ import annotations
@@ -85,37 +86,42 @@ def cause_of(y: np.ndarray) -> np.ndarray:
     return np.where(y[:, EVENT] == 1, 1, np.where(other, 2, 0))
 
 
-def competing_hazard(y: np.ndarray, when: np.ndarray) -> np.ndarray:
-    """The cumulative hazard of events that compete, by the times `when`, (K,) (Nelson, Aalen)."""
-    times, events, _, at_risk = life_table(np.column_stack([y[:, :EVENT], cause_of(y) == 2]))
-    rises = np.cumsum(events / np.maximum(at_risk, 1))
-    return np.concatenate([[0.0], rises])[np.searchsorted(times, when, side="right")]
+def by_cause(y: np.ndarray) -> list[np.ndarray]:
+    """The rows as outcomes (N, 3) of each cause alone, of which all others are censorings."""
+    causes = (1, 2) if y.shape[1] > OTHER else (1,)
+    return [np.column_stack([y[:, :EVENT], cause_of(y) == cause]) for cause in causes]
 
 
 def incidence_of(hazard: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """The share to whom the event happens first by the last of K times, (N,).
+    """The share to whom the event has happened first by each of K times, (N, K).
 
-    Of cumulative hazards at the times: `hazard (N, K)` of the event, `other (K,)` of what competes.
-    Between two times both are taken to rise evenly.
+    Of cumulative hazards at the times, `hazard` of the event and `other` of what competes, (N, K)
+    each. Between two times both are taken to rise evenly.
     """
     own = np.diff(hazard, axis=1, prepend=0.0)
-    both = own + np.diff(other, prepend=0.0)
+    both = own + np.diff(other, axis=1, prepend=0.0)
     free = np.exp(-(np.cumsum(both, axis=1) - both))
     share = np.divide(own, both, out=np.zeros_like(own), where=both > 0)
-    return (free * share * -np.expm1(-both)).sum(axis=1)
+    return np.cumsum(free * share * -np.expm1(-both), axis=1)
 
 
 def brier_weights(y: np.ndarray, when: np.ndarray) -> np.ndarray:
     """How much a row counts in the Brier score at each time, (N, K): by inverse of being censored.
 
-    An event by t counts 1 / G(T-), a row that outlived t counts 1 / G(t), one censored by t counts
-    nothing (Graf et al. 1999, Stat Med 18, 2529).
+    An event by t, of whatever cause, counts 1 / G(T-), a row that outlived t counts 1 / G(t), one
+    censored by t counts nothing (Graf et al. 1999, Stat Med 18, 2529).
     """
-    time, event = y[:, TIME, None], y[:, EVENT, None] == 1
-    of_event = 1 / uncensored(y, y[:, TIME], before=True)[:, None]
+    ended = np.column_stack([y[:, :EVENT], cause_of(y) > 0])
+    time, event = y[:, TIME, None], ended[:, EVENT, None] == 1
+    of_event = 1 / uncensored(ended, y[:, TIME], before=True)[:, None]
     outlived = time > when
-    of_outlived = 1 / np.where(outlived.any(axis=0), uncensored(y, when, before=False), 1.0)
+    of_outlived = 1 / np.where(outlived.any(axis=0), uncensored(ended, when, before=False), 1.0)
     return np.where(outlived, of_outlived, np.where(event, of_event, 0.0))
+
+
+def had_by(y: np.ndarray, when: np.ndarray) -> np.ndarray:
+    """Whether each row had the event by each time, (N, K); of who was censored before it, no."""
+    return (y[:, TIME, None] <= when) & (y[:, EVENT, None] == 1)
 
 
 def brier(
@@ -125,8 +131,7 @@ def brier(
 
     `counts (N, K)` are `brier_weights`.
     """
-    outlived = (y[:, TIME, None] > when).astype(float)
-    return (counts * (outlived - free) ** 2).T @ weights / weights.sum(axis=0)
+    return (counts * (1.0 - had_by(y, when) - free) ** 2).T @ weights / weights.sum(axis=0)
 
 
 def integrated(values: np.ndarray, when: np.ndarray) -> np.ndarray:
@@ -140,13 +145,15 @@ def concordance(y: np.ndarray, risk: np.ndarray, weights: np.ndarray) -> np.ndar
     """Harrell's C, (B,): of pairs whose order is known, in how many the earlier had more risk.
 
     A pair is an event and a row that outlived it and was at risk then: it had entered before, and
-    its own time is later, or the same and censored. Equal risks count half (Harrell et al. 1982,
-    JAMA 247, 2543).
+    its own time is later, or the same and censored. Who had a competing event, whenever it was,
+    never has this one (Wolbers et al. 2009, Epidemiology 20, 555). Equal risks count half (Harrell
+    et al. 1982, JAMA 247, 2543).
     """
+    never = cause_of(y) == 2
     right, pairs = np.zeros(weights.shape[1]), np.zeros(weights.shape[1])
     for rows in _blocks(np.flatnonzero(y[:, EVENT] == 1)):
         time, other = y[rows, TIME, None], y[:, TIME]
-        later = (other > time) | ((other == time) & (y[:, EVENT] == 0))
+        later = (other > time) | ((other == time) & (y[:, EVENT] == 0)) | never
         known = (later & (y[:, ENTRY] < time)).astype(float)
         more = (np.sign(risk[rows, None] - risk) + 1) / 2
         pairs += np.einsum("ib,ib->b", weights[rows], known @ weights)
@@ -189,14 +196,22 @@ def survival_scores(
     """C of `risk (N,)`; of `free (N, K)` at `when` events seen over expected, and the Brier score.
 
     The latter is not defined where rows enter late: who was not there cannot stand for the
-    censored.
+    censored. Where events compete, seen and expected are those by the last time that is followed,
+    the censored weighted for as well.
     """
     found = {"concordance": concordance(y, risk, weights)}
     followed = when < y[:, TIME].max(initial=-np.inf)  # later, nobody tells
+    compete = y.shape[1] > OTHER
     if np.isneginf(y[:, ENTRY]).all() and followed.any():
         times, curves = when[followed], free[:, followed]
-        scores = brier(y, curves, times, brier_weights(y, times), weights)
+        counts = brier_weights(y, times)
+        scores = brier(y, curves, times, counts, weights)
         found["integrated_brier"] = integrated(scores, times)
+        if compete:
+            had = (counts * had_by(y, times))[:, -1] @ weights
+            found["observed_expected"] = ratio(had, (1 - curves[:, -1]) @ weights)
+    if compete:
+        return found
     seen = (y[:, EVENT] * (y[:, TIME] <= when[-1])) @ weights
     found["observed_expected"] = ratio(seen, expected(y, free, when) @ weights)
     return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from functools import cache
 from math import isfinite
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -96,7 +97,11 @@ def parameters_of(name: str) -> dict[str, Any]:
 
     They are its own fields; those that every model has are given by training, and by no config.
     """
-    model = get_model(name)
+    return _parameters(get_model(name)).copy()
+
+
+@cache
+def _parameters(model: type[Estimator]) -> dict[str, Any]:
     own = {field.name for field in fields(model)} - {field.name for field in fields(Estimator)}
     types = get_type_hints(model, include_extras=True)
     return {parameter: types[parameter] for parameter in sorted(own)}

@@ -129,8 +129,9 @@ def _inverse(matrix: np.ndarray, strength: float) -> np.ndarray:
     inverse, failed = invert(lower, lower=True)
     if failed:  # by rounding alone: the ridge makes it positive
         return np.linalg.pinv(ridge, hermitian=True)
-    below = np.tril(inverse)
-    return below + np.tril(below, -1).T
+    whole = inverse + inverse.T  # above the diagonal potri leaves the zeros of potrf
+    np.fill_diagonal(whole, np.diag(inverse))
+    return whole
 
 
 def variance_weights(errors: np.ndarray, counts: np.ndarray) -> np.ndarray:

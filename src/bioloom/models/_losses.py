@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from bioloom.kinds import Output
+from bioloom.metrics.survival import by_cause
 from bioloom.models._estimator import column_means
 from bioloom.models._survival import RiskSets, partial_likelihood
 
@@ -123,24 +124,26 @@ class Softmax(Loss):
 
 
 class Partial(Loss):
-    """Cox's partial likelihood of times to an event."""
+    """Cox's partial likelihood of times to an event; of events that compete a score each."""
 
     def __init__(self, targets: np.ndarray) -> None:
         super().__init__(targets)
-        self.sets = RiskSets.of(targets)
+        self.sets = [RiskSets.of(one) for one in by_cause(targets)]
 
     def start(self, weight: np.ndarray) -> np.ndarray:
         """0: who has the mean hazard."""
-        return np.zeros(1)
+        return np.zeros(len(self.sets))
 
     def value(self, scores: np.ndarray) -> float:
         """Minus its log, by row."""
-        return partial_likelihood(scores[:, 0], self.sets)[0] / len(scores)
+        told = (partial_likelihood(scores[:, c], sets)[0] for c, sets in enumerate(self.sets))
+        return sum(told) / len(scores)
 
     def step(self, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Events expected less seen, and events expected."""
-        _, gradient, expected = partial_likelihood(scores[:, 0], self.sets)
-        return gradient[:, None], expected[:, None]
+        told = [partial_likelihood(scores[:, c], sets)[1:] for c, sets in enumerate(self.sets)]
+        gradients, expected = zip(*told, strict=True)
+        return np.column_stack(gradients), np.column_stack(expected)
 
     @staticmethod
     def answers(scores: np.ndarray) -> np.ndarray:

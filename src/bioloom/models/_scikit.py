@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from bioloom.arrays import Shaped, cells, end_to_end
-from bioloom.files import write_skops
+from bioloom.files import skops_io, write_skops
 from bioloom.models._estimator import Estimator
 
 
@@ -78,15 +78,14 @@ class ScikitModel(Estimator):
         write_skops(self.estimators, folder / "model.skops")
 
     def read_state(self, folder: Path) -> None:
-        """Read model.skops; skops refuses every type but scikit-learn's and those `trusted`."""
-        from skops.io import load
-
-        self.estimators = load(folder / "model.skops", trusted=self.trusted)
+        """Read model.skops; skops refuses every type but numbers and those `trusted`."""
+        self.estimators = skops_io().load(folder / "model.skops", trusted=self.trusted)
 
     @property
+    @abstractmethod
     def trusted(self) -> list[str]:
-        """Further types in the file, which were looked at and only hold numbers."""
-        return []
+        """The types in the file, which were looked at and only hold numbers."""
+        return ["sklearn.dummy.DummyClassifier", "sklearn.dummy.DummyRegressor"]
 
 
 def _probabilities(estimator: Any, X: np.ndarray, n_classes: int) -> np.ndarray:

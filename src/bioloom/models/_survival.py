@@ -1,6 +1,7 @@
 """What models of a time to an event share: the partial likelihood and the baseline hazard.
 
-`y (N, 3)` is entry, time and event, as in `bioloom.metrics.survival`.
+`y (N, 3)` is entry, time and event, as in `bioloom.metrics.survival`. Where events compete a model
+learns the hazard of each cause, and answers with the share to whom the event happens first.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bioloom.metrics.survival import ENTRY, EVENT, TIME
+from bioloom.metrics.survival import ENTRY, EVENT, TIME, incidence_of
 
 
 @dataclass(frozen=True)
@@ -90,3 +91,11 @@ def baseline_hazard(score: np.ndarray, sets: RiskSets, when: np.ndarray) -> np.n
     total = np.maximum(sets.sums(np.exp(score)), 1e-300)
     hazard = np.concatenate([[0.0], np.cumsum(sets.events / total)])
     return hazard[np.searchsorted(sets.times, when, side="right")]
+
+
+def free_of(hazards: list[np.ndarray]) -> np.ndarray:
+    """The share to whom the event has not happened by each time, (N, K).
+
+    Of the cumulative hazards (N, K) of the event and of what competes with it, if anything does.
+    """
+    return np.exp(-hazards[0]) if len(hazards) == 1 else 1 - incidence_of(*hazards)

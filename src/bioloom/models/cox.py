@@ -8,8 +8,9 @@ from typing import Self, cast
 import numpy as np
 
 from bioloom.arrays import Shaped
+from bioloom.metrics.survival import by_cause
 from bioloom.models._estimator import Estimator
-from bioloom.models._survival import RiskSets, baseline_hazard, partial_likelihood
+from bioloom.models._survival import RiskSets, baseline_hazard, free_of, partial_likelihood
 
 STEPS = 50
 TOLERANCE = 1e-8
@@ -20,7 +21,8 @@ MOST = 50.0  # log of a hazard ratio: beyond, a curve is 0 or 1
 class Model(Estimator):
     """The log of the hazard is linear in the features, which should be standardised.
 
-    Ties as Breslow has them; rows that enter late are at risk from their entry.
+    Ties as Breslow has them; rows that enter late are at risk from their entry. Where events
+    compete each has coefficients of its own.
     """
 
     gives = ("survival",)
@@ -31,26 +33,32 @@ class Model(Estimator):
     def fit(self, X: Shaped, y: Shaped, X_valid: Shaped, y_valid: Shaped) -> Self:
         """Newton steps on the penalised partial likelihood (convex); valid rows are not used."""
         values = np.asarray(self.taken(X), dtype=np.float64)
-        sets = RiskSets.of(np.asarray(y))
+        causes = [RiskSets.of(one) for one in by_cause(np.asarray(y))]
         self.mean = values.mean(axis=0)
         values = values - self.mean
         # Of more columns than rows, the coefficients lie in the space that the rows span.
         basis = np.eye(values.shape[1])
         if values.shape[1] > len(values):
             basis = np.linalg.svd(values, full_matrices=False)[2].T
-        coefficients = _newton(values @ basis, sets, self.penalty)
-        self.coefficients = basis @ coefficients
-        self.hazard = baseline_hazard(values @ self.coefficients, sets, np.array(self.times))
+        found = [basis @ _newton(values @ basis, sets, self.penalty) for sets in causes]
+        self.coefficients = np.array(found)
+        times = np.array(self.times)
+        self.hazard = np.array(
+            [
+                baseline_hazard(values @ b, sets, times)
+                for b, sets in zip(found, causes, strict=True)
+            ]
+        )
         return self
 
     def outputs(self, X: Shaped) -> np.ndarray:
         """The share without the event at each time, (N, n_outputs)."""
         values = np.asarray(cast(np.ndarray, self.taken(X)), dtype=np.float64) - self.mean
-        score = np.clip(values @ self.coefficients, -MOST, MOST)
-        return np.exp(-np.outer(np.exp(score), self.hazard))
+        scores = np.clip(values @ self.coefficients.T, -MOST, MOST)
+        return free_of([np.outer(np.exp(scores[:, c]), one) for c, one in enumerate(self.hazard)])
 
     def state(self) -> dict[str, np.ndarray]:
-        """Means of the columns, coefficients, and the hazard of a row of means."""
+        """Means of the columns; of each cause coefficients, and the hazard of a row of means."""
         return {"mean": self.mean, "coefficients": self.coefficients, "hazard": self.hazard}
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:

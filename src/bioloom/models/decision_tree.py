@@ -2,7 +2,7 @@
 
 Each is a regression tree on the Newton step of the loss (Friedman 2001, Ann Stat 29, 1189): of log
 loss, of squared error, or of Cox's partial likelihood, where one tree is that of LeBlanc and
-Crowley (1992, Biometrics 48, 411).
+Crowley (1992, Biometrics 48, 411). Where events compete each cause has trees of its own.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bioloom.arrays import Shaped, Table, end_to_end, vectors
 from bioloom.errors import DataError
 from bioloom.models._estimator import Estimator, target_matrix
 from bioloom.models._losses import Loss, Partial, loss_for
-from bioloom.models._survival import baseline_hazard
+from bioloom.models._survival import baseline_hazard, free_of
 
 MOST_CONDITIONS = 8  # of a rule that is to be read
 FEWEST = 5  # rows of a rule, which rules.csv tells the share of
@@ -155,7 +155,9 @@ class Model(Estimator):
         self.hazard = np.zeros(0)
         if isinstance(loss, Partial):
             scores = self._scores(values)
-            self.hazard = baseline_hazard(scores[:, 0], loss.sets, np.array(self.times))
+            times = np.array(self.times)
+            hazards = [baseline_hazard(scores[:, c], s, times) for c, s in enumerate(loss.sets)]
+            self.hazard = np.array(hazards)
         return self
 
     @property
@@ -231,7 +233,9 @@ class Model(Estimator):
     def outputs(self, X: Shaped) -> np.ndarray:
         """Probabilities, values, or the share without the event at each time, (N, n_outputs)."""
         answers = loss_for(self.output, self.n_outputs).answers(self._scores(self._cells(X)))
-        return np.exp(-answers * self.hazard) if self.output == "survival" else answers
+        if self.output != "survival":
+            return answers
+        return free_of([np.outer(answers[:, c], one) for c, one in enumerate(self.hazard)])
 
     def export(self, folder: Path, outputs: Sequence[str]) -> None:
         """Write rules.csv, which is read by people, and tree.csv, which is drawn."""
@@ -255,7 +259,8 @@ class Model(Estimator):
         """`rule, answer, effect, share`: the different rules, those first that move most rows most.
 
         The effect of all trees with the rule adds to a value, or multiplies odds or a hazard;
-        `answer` is the score that it is of, `share` of the training rows follow the rule.
+        `answer` is the score that it is of (1 that of events that compete), `share` of the training
+        rows follow the rule.
         """
         moved: dict[tuple[str, int], list[float]] = {}
         for trees in self.grown:
@@ -297,19 +302,19 @@ class Model(Estimator):
     def why(self, X: Shaped) -> list[str] | None:
         """The rule of each sample, or the columns that move it most and by how much.
 
-        None where there are several answers.
+        None where there are several answers; of events that compete it is about the one asked for.
         """
-        if len(self.start) > 1:
+        if len(self.start) > 1 and self.output != "survival":
             return None
         taken = self.taken(X)
         values, names = self._cells(X), names_of(taken)
         if self.trees == 1:
-            [tree] = self.grown[0] if self.grown else [LEAF]
+            tree = self.grown[0][0] if self.grown else LEAF
             paths = tree.paths()
             ends = tree.ends(values)
             return [in_words(paths[e], names, row) for e, row in zip(ends, values, strict=True)]
         parts: dict[tuple[int, ...], np.ndarray] = {}
-        for [tree] in self.grown:
+        for tree, *_ in self.grown:
             columns = tuple(np.unique(tree.column[tree.column >= 0]))
             parts[columns] = parts.get(columns, 0.0) + tree.answers(values)
         sign = "+" if self.output == "values" else "x"

@@ -88,8 +88,18 @@ class Model(ScikitModel):
 
     @property
     def trusted(self) -> list[str]:
-        """A tree is arrays of numbers; `read_state` checks that they point inside it."""
-        return ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
+        """What `build` gives, with its trees, which `read_state` checks, and its encoder."""
+        boosting = "sklearn.ensemble._hist_gradient_boosting"
+        return [
+            *super().trusted,
+            f"{boosting}.gradient_boosting.HistGradientBoostingClassifier",
+            f"{boosting}.gradient_boosting.HistGradientBoostingRegressor",
+            f"{boosting}.predictor.TreePredictor",
+            "sklearn.compose._column_transformer.ColumnTransformer",
+            "sklearn.preprocessing._encoders.OrdinalEncoder",
+            "sklearn.preprocessing._function_transformer.FunctionTransformer",
+            "sklearn.preprocessing._label.LabelEncoder",
+        ]
 
 
 def _drop_functions(estimator: Any) -> None:

@@ -1,4 +1,7 @@
-"""The floor under times to an event: the Kaplan-Meier curve of all training rows."""
+"""The floor under times to an event: the curve of all training rows.
+
+It is that of Kaplan and Meier; where events compete, of Aalen and Johansen.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Self
 import numpy as np
 
 from bioloom.arrays import Shaped
-from bioloom.metrics.survival import kaplan_meier
+from bioloom.metrics.survival import OTHER, aalen_johansen, cause_of, kaplan_meier
 from bioloom.models._estimator import Estimator
 
 
@@ -20,7 +23,13 @@ class Model(Estimator):
 
     def fit(self, X: Shaped, y: Shaped, X_valid: Shaped, y_valid: Shaped) -> Self:
         """The share without the event at each time."""
-        self.curve = kaplan_meier(np.asarray(y), np.array(self.times))
+        rows, times = np.asarray(y), np.array(self.times)
+        competes = rows.shape[1] > OTHER
+        self.curve = (
+            1 - aalen_johansen(rows, cause_of(rows), times)[0]
+            if competes
+            else kaplan_meier(rows, times)
+        )
         return self
 
     def outputs(self, X: Shaped) -> np.ndarray:

@@ -146,7 +146,8 @@ def _check_reads(task: Task, dataset: str) -> None:
         if not depths or not all(type(depth) in (int, float) and depth > 0 for depth in depths):
             raise DataError(f"`simulate: depths` are numbers above 0, got {depths}")
     if reads := task.reads(dataset):
-        check_reads(reads, task.reads_options(dataset))
+        harmless = task.dataset_options(dataset).get("not_identifiers") or []
+        check_reads(reads, task.reads_options(dataset), harmless)
 
 
 def missing_files(task: Task) -> list[str]:

@@ -32,12 +32,18 @@ def code_hash(step: str, *tasks: Task, features: Features | None = None) -> str:
     kinds, embedders, models and what only some tasks need are imported by name at run time: of
     these only what the tasks name counts.
     """
-    modules = [
+    modules = {
         module
         for task in tasks
         for what in STEPS[step].modules
         for module in _NAMED[what](task, features or task.features)
-    ]
+    }
+    return _hash(step, frozenset(modules))
+
+
+@cache
+def _hash(step: str, modules: frozenset[str]) -> str:
+    """Many tasks name the same modules: their files are read once."""
     files = _closure(SCRIPTS / f"{step}.py").union(
         *(_closure(file) for file in map(_module_file, modules) if file)
     )

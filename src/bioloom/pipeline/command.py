@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import resource
@@ -13,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from bioloom.errors import one_line_errors
-from bioloom.files import CACHE, shared_cache
+from bioloom.files import CACHE, replacing, shared_cache
 from bioloom.pipeline.digests import keep_made, refuse_damaged
-from bioloom.pipeline.running import join_jobs
+from bioloom.pipeline.running import FOLDER, join_jobs
 from bioloom.pipeline.sections import RESULTS
 from bioloom.progress import JOB
 
+LONGEST = 100_000
+"""Bytes of a text in a command: Linux takes a command of 128 KiB at most."""
 STORED = "BIOLOOM_STORED"
 """The variable of the environment with the folder that files of an object store are brought to."""
 
@@ -120,9 +123,29 @@ def optional_path(paths: list[Path]) -> Path | None:
     return paths[0] if paths else None
 
 
+def passed(text: str) -> str:
+    """A JSON text as a command takes it: a long one lies in a file, and the command has its name.
+
+    The file is called by its content, and each process that plans the job writes it where it lacks.
+    """
+    content = text.encode()
+    if len(content) <= LONGEST:
+        return text
+    file = FOLDER / f"long/{hashlib.sha256(content).hexdigest()}.json"
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(file) as temporary:
+            temporary.write_bytes(content)
+    return f"@{file}"
+
+
+def _read(text: str) -> Any:
+    return json.loads(Path(text[1:]).read_bytes() if text.startswith("@") else text)
+
+
 def json_object(text: str) -> dict[str, Any]:
     """A JSON object given as an argument."""
-    return dict(json.loads(text))
+    return dict(_read(text))
 
 
 def json_files(text: str) -> dict[str, Any]:
@@ -132,5 +155,5 @@ def json_files(text: str) -> dict[str, Any]:
 
 def json_objects(text: str) -> dict[str, Any] | list[dict[str, Any]]:
     """A JSON object given as an argument, or a list of them."""
-    given = json.loads(text)
+    given = _read(text)
     return [dict(part) for part in given] if isinstance(given, list) else dict(given)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from bioloom.application import get_application
-from bioloom.embedders import embedder_names, get_embedder, parts_of
+from bioloom.embedders import get_embedder, is_learnt, parts_of
 
 Content = dict[str, Any]
 
@@ -64,7 +64,7 @@ def _cheap(features: Content | list[Content]) -> Content:
     parts = list(parts_of(features).values())
     kept: list[Content] = []
     for part in parts:
-        other = _on_letters(part) if _is_learnt(part) else part
+        other = _on_letters(part) if is_learnt(part) else part
         if other and other not in kept:
             kept.append(other)
     return {"no_foundation_model": {"features": _alone(kept)}} if kept and kept != parts else {}
@@ -73,20 +73,15 @@ def _cheap(features: Content | list[Content]) -> Content:
 def _untrained(features: Content | list[Content]) -> Content:
     """The baseline whose networks have drawn weights: what it lacks is what training gave."""
     parts = list(parts_of(features).values())
-    if not any(map(_is_learnt, parts)):
+    if not any(map(is_learnt, parts)):
         return {}
     twins = [
         {key: value for key, value in part.items() if key != "finetune"} | {"untrained": 1}
-        if _is_learnt(part)
+        if is_learnt(part)
         else part
         for part in parts
     ]
     return {"untrained": {"features": _alone(twins)}}
-
-
-def _is_learnt(part: Content) -> bool:
-    embedder = part["embedder"]
-    return embedder in embedder_names() and hasattr(get_embedder(embedder), "load")
 
 
 def _on_letters(part: Content) -> Content | None:

@@ -24,7 +24,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord
+from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord, PersistenceBase
 from snakemake.persistence.file import FilePersistence
 
 from bioloom.errors import DataError, to_run
@@ -43,6 +43,19 @@ _STRANGER = "not the file that snakemake.lock describes"
 _COMPLETE = {"record_format_version": RECORD_FORMAT_VERSION, "incomplete": False}
 # A folder's time, kept by Snakemake inside it.
 _TIMESTAMP = ".snakemake_timestamp"
+
+
+def leave_out_of_records(ending: str) -> None:
+    """Have Snakemake neither record nor compare inputs whose names end so.
+
+    They say in which order jobs run, and not what of: another number of them is no change.
+    """
+    all_inputs = PersistenceBase._input
+
+    def recorded(store: PersistenceBase, job: Any) -> list[str]:
+        return [file for file in all_inputs(store, job) if not file.endswith(ending)]
+
+    PersistenceBase._input = recorded
 
 
 def export_lock(
@@ -195,7 +208,8 @@ def _line_digest(record: Record) -> str:
 
 def _with_all_inputs(record: MetadataRecord, digests: Digests) -> dict[str, str]:
     """The checksums of an output's inputs; Snakemake has none for folders and large files."""
-    checksums = dict(record.input_checksums or {})
+    inputs = set(record.input or ())
+    checksums = {f: c for f, c in (record.input_checksums or {}).items() if f in inputs}
     for file in [*_folders(record), *filter(os.path.isfile, record.input or [])]:
         if file not in checksums and not _newer(file, record):
             checksums[file] = f"sha256:{digests.of(file)}"

@@ -6,14 +6,15 @@ Imported by the Snakefile, so nothing heavy is imported here.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 from bioloom.errors import DataError
 from bioloom.formats.sample_sheet import ALONE, Lane, is_sheet, read_sheet
+from bioloom.privacy.samples import check_sheet
 from bioloom.reads.choices import adapters_of, aligner_of
 
 
@@ -44,7 +45,7 @@ class Reads:
         """The file that is given, if none is simulated."""
         return [] if self.simulated else [self.source]
 
-    @property
+    @cached_property
     def fastq(self) -> list[Lane]:
         """The lanes that the rules trim."""
         return [lane for lane in self.rows if lane.fastq]
@@ -89,7 +90,7 @@ class Reads:
         beside = [*(f"{bam}.csi" for bam in made), *self.simulated]
         return [*made, *beside, *(file for file in given if file != self.source)]
 
-    @property
+    @cached_property
     def alignments(self) -> dict[str, str]:
         """BAM or CRAM by the sample's name in file names; that of a file alone is `reads`."""
         if self.goal == "trimmed":
@@ -134,14 +135,21 @@ class Reads:
         names = {lane.folder: lane.sample for lane in self.rows}
         return {names.get(n, n): Path(self.statistics_of(n)) for n in self.alignments}
 
+    @cached_property
+    def _lanes(self) -> dict[str, list[Lane]]:
+        lanes: dict[str, list[Lane]] = {}
+        for lane in self.fastq:
+            lanes.setdefault(lane.folder, []).append(lane)
+        return lanes
+
     @property
     def samples(self) -> list[str]:
         """The samples with FASTQ, by their names in file names."""
-        return list(dict.fromkeys(lane.folder for lane in self.fastq))
+        return list(self._lanes)
 
     def lanes_of(self, sample: str) -> list[Lane]:
         """The lanes of one of them."""
-        return [lane for lane in self.fastq if lane.folder == sample]
+        return self._lanes.get(sample, [])
 
     def lane(self, sample: str, number: str) -> Lane:
         """One lane, by its names in file names."""
@@ -168,33 +176,50 @@ def reads_of(
     DataError for a sample sheet with faults.
     """
     if simulated:
-        names = [f"{folder}/simulated/simulated_{n}" for n in range(1, simulated + 1)]
-        lanes = tuple(
-            Lane(sample, f"{name}_1.fastq.gz", f"{name}_2.fastq.gz", lane="1", library=sample)
-            for name in names
-            for sample in [Path(name).name]
-        )
-        truth = tuple(f"{name}.vcf.gz" for name in names)
-        return Reads("", goal, folder, lanes, index, truth)
-    path, rows = Path(source), tuple[Lane, ...]()
+        return _simulated(goal, folder, index, simulated)
+    path = Path(source)
     if is_sheet(path) and os.path.isfile(path):
-        rows = _rows(path.resolve(), Path.cwd(), path, path.stat().st_mtime_ns)
-    return Reads(source, goal, folder, rows, index)
+        place, time = path.resolve(), path.stat().st_mtime_ns
+        return _of_sheet(place, Path.cwd(), time, source, goal, folder, index)
+    return Reads(source, goal, folder, (), index)
 
 
 @cache
-def _rows(_place: Path, _folder: Path, sheet: Path, _time: int) -> tuple[Lane, ...]:
-    """The rows: jobs ask for them again and again."""
-    return tuple(read_sheet(sheet))
+def _simulated(goal: str, folder: str, index: str | None, count: int) -> Reads:
+    names = [f"{folder}/simulated/simulated_{n}" for n in range(1, count + 1)]
+    lanes = tuple(
+        Lane(sample, f"{name}_1.fastq.gz", f"{name}_2.fastq.gz", lane="1", library=sample)
+        for name in names
+        for sample in [Path(name).name]
+    )
+    truth = tuple(f"{name}.vcf.gz" for name in names)
+    return Reads("", goal, folder, lanes, index, truth)
 
 
-def check_reads(reads: Reads, options: Mapping[str, Any]) -> None:
-    """Raise DataError for what no rule makes the goal of, and for options that fit no lane."""
+@cache
+def _of_sheet(
+    _place: Path, _working: Path, _time: int, source: str, goal: str, folder: str, index: str | None
+) -> Reads:
+    """Each of many jobs asks for it again and again."""
+    return Reads(source, goal, folder, tuple(read_sheet(source)), index)
+
+
+def check_reads(
+    reads: Reads, options: Mapping[str, Any], not_identifiers: Collection[str] = ()
+) -> None:
+    """Raise DataError for what no rule makes the goal of, and for options that fit no lane.
+
+    And for samples of a sheet that are called as persons may be, where `not_identifiers` do not
+    say that they are none.
+    """
     if not all(os.path.exists(source) for source in reads.sources):  # told elsewhere, or fetched
         if is_sheet(reads.source):
             hint = "name a file here; what it names may be anywhere"
             raise DataError("A sample sheet is read before any job runs", hint=hint)
         return
+    if reads.rows and not reads.simulated:
+        called = [name for lane in reads.rows for name in (lane.sample, lane.library, lane.lane)]
+        check_sheet(called, not_identifiers, Path(reads.source))
     if reads.goal == "trimmed" and reads.given:
         hint = "samtools fastq writes FASTQ" if reads.rows else "its columns: sample, fastq_1"
         raise DataError(f"Expected a sample sheet of FASTQ, got {reads.given[0]}", hint=hint)

@@ -56,6 +56,9 @@ STEPS: dict[str, Step] = {
     ),
     "pretrain": Step(shared=("seed", "pretrain", "sources")),
     "finetune": Step(("application", "kind", "features"), ("seed",), ("application", "kinds")),
+    "embed_chunk": Step(
+        ("application", "features", "baselines"), modules=("application", "embedder", "links")
+    ),
     "extract_features": Step(
         ("application", "features", "baselines"),
         modules=("application", "embedder", "links"),

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from bioloom.application import OF_PERSONS, OF_PREDICTIONS, Application, get_application
-from bioloom.embedders import model_files, parts_of
+from bioloom.embedders import is_learnt, model_files, parts_of
 from bioloom.files import members
 from bioloom.kinds import Kind, get_kind
 from bioloom.models import get_model
@@ -296,6 +296,10 @@ class Task:
     def features_files(self, dataset: str = "training") -> list[str]:
         """The features of a data set for all models: the task's, and those of its baselines."""
         return [self.path(dataset, f"{name}.npz") for name in self.features_sections]
+
+    def is_learnt(self, features: str) -> bool:
+        """Whether a network makes vectors of a features file, which are then stored."""
+        return any(map(is_learnt, parts_of(self.features_sections[features]).values()))
 
     def weights_sources(self, features: str) -> list[Source]:
         """Where the weights of a features file come from, of those parts that have any."""

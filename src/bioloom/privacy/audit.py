@@ -30,18 +30,18 @@ def stopped(findings: Sequence[Finding], ids: Sequence[str], file: Path) -> Data
         found.column: PSEUDONYM if found.column in ids else USUAL.get(found.kind, DROP)
         for found in findings
     }
-    actions = [f"    {in_yaml(column)}: {action}" for column, action in offered.items()]
+    actions = [f"      {in_yaml(column)}: {action}" for column, action in offered.items()]
     columns = ", ".join(in_yaml(found.column) for found in findings)
     texts = [found.column for found in findings if found.kind == names.FREE_TEXT]
     number = f"{len(findings)} column{'s' * (len(findings) > 1)}"
     lines = [
         f"{number} may identify persons; nothing was written (file {file})",
         *listed,
-        "Hint: say under the data set what is to be done, such as",
-        "  privacy:",
+        "  Hint: say under the data set what is to be done, such as",
+        "    privacy:",
         *actions,
-        f"or, of those that identify nobody, `not_identifiers: [{columns}]`",
-        *(f"or as a text, `types: {{{in_yaml(t)}: text}}`" for t in texts),
+        f"  or, of those that identify nobody, `not_identifiers: [{columns}]`",
+        *(f"  or as a text, `types: {{{in_yaml(t)}: text}}`" for t in texts),
     ]
     return DataError("\n".join(lines))
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 
 import pandas as pd
 
@@ -96,16 +97,36 @@ def called(
     if (action := privacy.get(SAMPLE)) not in (None, PSEUDONYM):
         raise unknown_name("action", str(action), (PSEUDONYM,), f" under `privacy: {SAMPLE}`")
     different = list(dict.fromkeys(known))
-    kinds = Counter(kind for name in different if (kind := kind_of(name)))
-    counts = ", ".join(f"{kind} ({count_shown(n)})" for kind, n in sorted(kinds.items()))
+    counts = _counts(different)
     if action == PSEUDONYM:
         codes = dict(zip(different, pseudonyms(pd.Series(different)), strict=True))
         return codes, [f"Privacy: pseudonym of {count_shown(len(different))} names of samples"]
-    if kinds and SAMPLE not in not_identifiers:
+    if counts and SAMPLE not in not_identifiers:
         raise DataError(
             f"Names of samples may identify persons; nothing was written. They look like: {counts}",
             hint=f"say under the data set `privacy: {{{SAMPLE}: {PSEUDONYM}}}`; name samples in a "
             f"sample sheet; or, if they identify nobody, `not_identifiers: [{SAMPLE}]`",
         )
-    kept = [f"Privacy: names of samples are kept, which look like: {counts}"] if kinds else []
+    kept = [f"Privacy: names of samples are kept, which look like: {counts}"] if counts else []
     return {name: name for name in different}, kept
+
+
+def check_sheet(known: Sequence[str], not_identifiers: Collection[str], file: Path) -> None:
+    """DataError for names in a sample sheet, which files are called by, that may be of persons.
+
+    A pseudonym in results would not undo that, and the sheet is where names are given.
+    """
+    if SAMPLE not in not_identifiers and (counts := _counts(dict.fromkeys(known))):
+        raise DataError(
+            f"Names of samples may identify persons; nothing was written. They look like: {counts}",
+            file=file,
+            column=SAMPLE,
+            hint="files and logs are called by them: write codes of your own into the sheet; or, "
+            f"if they identify nobody, say under the data set `not_identifiers: [{SAMPLE}]`",
+        )
+
+
+def _counts(different: Iterable[str]) -> str:
+    """The kinds of identifiers that names look like, with their counts; nothing for none."""
+    kinds = Counter(kind for name in different if (kind := kind_of(name)))
+    return ", ".join(f"{kind} ({count_shown(n)})" for kind, n in sorted(kinds.items()))

@@ -345,12 +345,17 @@ def _rules(folder: Path | None, output: str) -> dict[str, Any]:
     if folder is None or not path.is_file():
         return {}
     table = pd.read_csv(path)
+    if (
+        output == "survival"
+    ):  # of events that compete there are others, which the page does not show
+        table = table[table["answer"] == 0]
     moved = {"values": "adds", "survival": "multiplies the hazard by"}
     rows = [(rule.rule, rule.effect, rule.share) for rule in table.head(MOST_RULES).itertuples()]
     told = moved.get(output, "multiplies the odds by")
     found: dict[str, Any] = {"rows": rows, "count": len(table), "moved": told}
     if (drawn := folder / "tree.csv").is_file():
         tree = pd.read_csv(drawn)
+        tree = tree[tree["answer"] == 0] if output == "survival" else tree
         if tree["answer"].max() == 0 and len(tree) > 1:
             found["tree"] = patients.tree(tree, told)
     return found

@@ -31,8 +31,8 @@ def survival_groups(table: pd.DataFrame) -> Figure:
         legend(ax, loc="lower left")
 
     caption = (
-        "Kaplan-Meier of thirds of the test rows by predicted risk, with 95 % intervals; dashed is "
-        "the mean of what was predicted."
+        "Kaplan-Meier of thirds of the test rows by predicted risk, or where events compete 1 - "
+        "Aalen-Johansen, with 95 % intervals; dashed is the mean of what was predicted."
     )
     return Figure(draw_svg(draw, (BARS, SMALL[1])), "Survival by predicted risk", caption)
 

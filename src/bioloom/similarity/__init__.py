@@ -70,15 +70,13 @@ def connected(i: np.ndarray, j: np.ndarray, size: int) -> np.ndarray:
 
 def auroc(values: pd.Series, positive: np.ndarray) -> float:
     """Area under the ROC curve of one column, turned to be 0.5 or more; missing rows left out."""
-    from scipy.stats import rankdata
-
     numbers = values.to_numpy(dtype=float, na_value=np.nan)
     known = ~np.isnan(numbers)
     numbers, positive = numbers[known], positive[known]
     n_positive, n_negative = positive.sum(), (~positive).sum()
     if not n_positive or not n_negative:
         return 0.5
-    above = rankdata(numbers)[positive].sum() - n_positive * (n_positive + 1) / 2
+    above = pd.Series(numbers).rank()[positive].sum() - n_positive * (n_positive + 1) / 2
     area = above / (n_positive * n_negative)
     return float(max(area, 1 - area))
 

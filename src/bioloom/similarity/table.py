@@ -13,6 +13,10 @@ from bioloom.similarity import BLOCK, Compare, Measure, Nearest, auroc
 
 CATEGORIES = 100
 COLUMNS = 1_000
+ALARM = 0.98
+MOST_TOLD = 20
+KNOWN = ", known or not,"
+"""What is told of a column that decides by whether it is known."""
 """Of a wide table that are looked at together."""
 
 
@@ -138,16 +142,30 @@ def _equal_texts(code: np.ndarray) -> Compare:
 
 
 def shortcuts(samples: pd.DataFrame, positive: np.ndarray) -> dict[str, float]:
-    """The best single column: where it decides all, it may be a result of the label."""
+    """The best single column, and all others that decide nearly all: results of the label, maybe.
+
+    A column counts by its values, a category by the one that tells most, and by whether it is known
+    at all: a date of death is, of the dead.
+    """
     names = feature_columns(samples)
-    scores = {
-        str(name): auroc(column, positive)
-        for first in range(0, len(names), COLUMNS)
-        for name, column in flagged(samples, names[first : first + COLUMNS]).items()
-    }
-    whole = set(map(str, names))  # of equal ones no flag of a category
-    best = max(scores, key=lambda name: (scores[name], name in whole), default=None)
-    return {} if best is None else {best: scores[best]}
+    scores, of_categories = dict[str, float](), dict[str, float]()
+    for first in range(0, len(names), COLUMNS):
+        part = samples[names[first : first + COLUMNS]]
+        for name, column in part.select_dtypes(["number", "bool"]).items():
+            scores[str(name)] = auroc(column, positive)
+        gaps = part.isna()
+        for name in gaps.columns[gaps.any()]:
+            scores[f"{name}{KNOWN}"] = auroc(gaps[name], positive)
+        for name in [str(name) for name in part if name not in scores]:
+            flags = flagged(samples, [name])
+            found = {str(flag): auroc(column, positive) for flag, column in flags.items()}
+            if found:
+                flag = max(found, key=lambda flag: found[flag])
+                of_categories[flag] = found[flag]
+    scores |= of_categories  # of equal ones the first is told
+    best = sorted(scores, key=lambda name: scores[name], reverse=True)
+    told = [*best[:1], *(name for name in best[1:MOST_TOLD] if scores[name] >= ALARM)]
+    return {name: scores[name] for name in told}
 
 
 measure = Measure(
@@ -156,6 +174,6 @@ measure = Measure(
     fits=lambda samples: True,
     compare=compare,
     shortcuts=shortcuts,
-    alarm=0.98,
+    alarm=ALARM,
     distance=lambda similarity: 1 / similarity - 1,
 )

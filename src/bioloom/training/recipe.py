@@ -53,6 +53,20 @@ def make_recipes(
     return recipes
 
 
+def member_of(whole: Recipe, recipe: Recipe) -> int | None:
+    """Which member of an ensemble is this recipe's model, fitted on the same; None where none is.
+
+    To a model that takes a table as it is, an ensemble gives another: dissolved.
+    """
+    same = whole.features is recipe.features and whole.preprocess == recipe.preprocess
+    told = {"name": recipe.model} | recipe.parameters
+    if not same or recipe.search or "table" in get_model(recipe.model).takes:
+        return None
+    given = {key: value for key, value in whole.parameters.items() if key == "class_weight"}
+    members = [given | member for member in whole.parameters.get("of", [])]
+    return members.index(told) if told in members else None
+
+
 def prepare(recipe: Recipe, kind: Kind, X: Shaped, y: Shaped) -> Preprocess:
     """The preprocessing fitted on these training rows."""
     labels = end_to_end(y)

@@ -33,7 +33,7 @@ from bioloom.kinds import Kind, Labels, encode_labels, kind_of
 from bioloom.progress import at
 from bioloom.structures.distances import answer_offsets
 from bioloom.training.calibrate import Answered, calibrate
-from bioloom.training.recipe import Recipe, beside, build_model, make_recipes, prepare
+from bioloom.training.recipe import Recipe, beside, build_model, make_recipes, member_of, prepare
 from bioloom.training.search import select_parameters
 
 FITTED_PARTS = ("train", "valid")
@@ -134,7 +134,8 @@ def train(
 
     Returns that model, which is the one for new data before it is refitted, and the predictions of
     held-out rows (held_out.parquet). In cross-validation it is calibrated on all rows, each
-    answered by the model of a fold that has not seen it.
+    answered by the model of a fold that has not seen it. A baseline that is a member of the model,
+    an ensemble, is taken from there.
     """
     partitions = list(partitions_of(samples, splits))
     tested = [partition for partition in partitions if len(partition.rows["test"])]
@@ -142,11 +143,20 @@ def train(
     with at("the model for new data"):
         final = fit(recipes["model"], labels, partitions[0], samples, seed, keep=True)
     tables, unseen = [], []
+    wholes: list[Fitted] = []  # the model of each partition
     for name, recipe in recipes.items():
+        member = member_of(recipes["model"], recipe)
         for number, partition in enumerate(tested, start=1):
             known = name == "model" and partition is partitions[0]
             with at(f"{name}, partition {number} of {len(tested)}"):
-                fitted = final if known else fit(recipe, labels, partition, samples, seed)
+                if known:
+                    fitted = final
+                elif member is not None:
+                    fitted = alone(wholes[number - 1], member, recipe, labels, partition, samples)
+                else:
+                    fitted = fit(recipe, labels, partition, samples, seed)
+            if name == "model":
+                wholes.append(fitted)
             rows = partition.rows["test"]
             raw = fitted.raw(_prepared(fitted, recipe.features, samples.iloc[rows]))
             table = _answers(fitted, raw, samples.iloc[rows])
@@ -206,6 +216,30 @@ def fit(
     fitted.calibration = calibrate(labels, [unseen], rows["train"])
     if fitted.novelty is not None:
         fitted.novelty = fitted.novelty.measured(prepared["valid"], _wrong(fitted, unseen))
+    return fitted
+
+
+def alone(
+    whole: Fitted,
+    member: int,
+    recipe: Recipe,
+    labels: Labels,
+    partition: Partition,
+    samples: pd.DataFrame,
+) -> Fitted:
+    """A member of an ensemble that was fitted on this partition, as the model of its recipe."""
+    train, valid = (partition.rows[part] for part in FITTED_PARTS)
+    labels = _weighted(labels, samples, train)
+    fitted = replace(
+        whole,
+        model_name=recipe.model,
+        parameters=recipe.parameters,
+        model=whole.model.models[member],
+        novelty=None,
+    )
+    raw = fitted.raw(_prepared(fitted, recipe.features, samples.iloc[valid]))
+    answered = Answered.of(raw, labels, valid)
+    fitted.calibration = calibrate(labels, [answered], train[_counted(labels, train)])
     return fitted
 
 

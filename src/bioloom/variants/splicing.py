@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pysam
 
+from bioloom.devices import claim_devices
+from bioloom.embedders import complete, spliceai
 from bioloom.embedders.spliceai import CONTEXT
 from bioloom.errors import DataError
 from bioloom.files import replacing
@@ -28,6 +31,10 @@ from bioloom.variants.reference import Reference
 
 Chances = Callable[[str], np.ndarray]
 """A text of n + 2 CONTEXT letters to the chances (n, 3) of neither, acceptor and donor."""
+NETWORKS = 5
+"""All that there are."""
+DISTANCE = 50
+"""Bases to each side of a variant that are looked at, as in SpliceAI's own scores."""
 ACCEPTOR, DONOR = 1, 2
 FIELD = "SpliceAI"
 MEANING = (
@@ -35,6 +42,14 @@ MEANING = (
     "and loss of acceptor and donor, and where they are from POS"
 )
 BASES = set(LETTERS[:N])
+
+
+@contextmanager
+def networks(wheel: Path, count: int = NETWORKS, device: str | None = None) -> Iterator[Chances]:
+    """The chances that the first `count` networks of SpliceAI's wheel give in the mean."""
+    options = complete({"embedder": "spliceai", "networks": count, "pooling": "tokens"})
+    with claim_devices(device) as devices:
+        yield spliceai.load(options, wheel, devices[0], "float32").chances
 
 
 class Effect(NamedTuple):
@@ -146,8 +161,8 @@ def write_effects(
     chances: Chances,
     out: Path,
     *,
-    distance: int,
-    masked: bool,
+    distance: int = DISTANCE,
+    masked: bool = False,
 ) -> Told:
     """The VCF with the field `SpliceAI` of INFO, bgzipped and indexed; all else stays as it is.
 
