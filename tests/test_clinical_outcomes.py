@@ -148,6 +148,7 @@ def test_at_a_landmark_is_known_what_happened_until_then_of_who_is_left(tmp_path
         samples["transplant_day_since"], since, check_names=False, check_dtype=False
     )
     assert "transplant_day" not in samples
+    assert set(samples["landmark"]) == {90}
     gone = 150 - len(left)
     assert (
         f"Landmark 90: {gone} rows of {gone} persons had the event by then: left out" in raw.notes

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import ignore_patterns
 
 import pytest
 
@@ -83,7 +85,9 @@ def test_a_clone_that_pulls_from_s3_has_nothing_to_do(project: Project, store: s
 
 
 @needs("moto", "flask_cors", "snakemake_storage_plugin_s3")
-def test_results_on_s3_are_those_of_this_machine(tiny_project: Project, lab: Project):
+def test_results_on_s3_are_those_of_this_machine(
+    tiny_project: Project, lab: Project, tmp_path: Path
+):
     """What changes in the store, or in a task, is done again, and nothing else."""
     s3, options = client(), ("--snakefile", str(ROOT / "Snakefile"), *by_profile("s3"))
     lab.run("bioloom", "run", *by_profile("s3"))
@@ -96,9 +100,12 @@ def test_results_on_s3_are_those_of_this_machine(tiny_project: Project, lab: Pro
             assert made == file.read_bytes(), key
     assert told_secrets(lab.folder) == []
 
+    clone = Project(shutil.copytree(lab.folder, tmp_path / "clone", ignore=ignore_patterns(".*")))
+    assert clone.planned(*options) == set()
+    clone.configure(**{"tasks.liver.evaluate.primary": "mcc"})
     lab.configure(**{"tasks.liver.evaluate.primary": "mcc"})
     scored = {"evaluate liver", "describe liver", "report_task liver", "report"}
-    assert lab.planned(*options) == scored
+    assert clone.planned(*options) == lab.planned(*options) == scored
     s3.put_object(Bucket="lab", Key="cohort/data/liver.csv", Body=b"patient,disease\n")
     assert "ingest liver training" in lab.planned(*options)
 

@@ -67,6 +67,7 @@ if (
 
 
 onstart:
+    withdraw_provenance()
     # Each job that ends leaves Snakemake (9.27) a timer that wakes its scheduler once a second from
     # then on, to see how many more may be submitted: 15 % of a core after 200 jobs. Jobs that are
     # started here need no such limit.

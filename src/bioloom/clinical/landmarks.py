@@ -30,7 +30,7 @@ OPTIONS: dict[str, Any] = {
     ),
 }
 LANDMARK = "landmark"
-"""The feature that says at which of several landmarks a row is."""
+"""The feature that says at which landmark a row is."""
 HAPPENED, SINCE = "_happened", "_since"
 
 
@@ -89,12 +89,11 @@ def at_landmarks(raw: Raw, options: Mapping[str, Any], file: Path) -> Raw:
         notes += [f"Landmark {time:g}: {reason}: left out" for reason in told]
         if rows.empty:
             raise DataError(f"Nobody is at risk any more at `landmarks: {time:g}`", file=file)
-        rows = _known_at(rows, names, time)
+        rows = _known_at(rows, names, time).assign(**{LANDMARK: time})
         if len(times) > 1:
-            ids = rows["sample_id"] + f" at {time:g}"
-            rows = rows.assign(sample_id=ids, **{LANDMARK: time})
+            rows = rows.assign(sample_id=rows["sample_id"] + f" at {time:g}")
         parts.append(rows)
-    if len(times) > 1 and LANDMARK in raw.samples:
+    if LANDMARK in raw.samples:
         raise DataError("The name is taken: rename the column", file=file, column=LANDMARK)
     return Raw(pd.concat(parts, ignore_index=True), notes)
 

@@ -43,7 +43,7 @@ from bioloom.privacy.small_cells import count_shown
 BETWEEN = " "  # a patient and the number of an index event
 DAY = pd.Timedelta(days=1)
 LANDMARK = "landmark"
-"""The feature that says at which of several landmarks a row is."""
+"""The feature that says at which landmark a row is."""
 SOURCE = "index"
 """The source of a table that says each patient's index."""
 
@@ -182,8 +182,8 @@ def _at_landmarks(
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """Index and table with a row for each landmark that is reached; and notes on the others.
 
-    `since` is how long after the index event a landmark is, which of several is the feature
-    `landmark`, in days. Who had died by then, and whoever's is later than all records, is left out.
+    `since` is how long after the index event a landmark is, which the feature `landmark` says in
+    days. Who had died by then, and whoever's is later than all records, is left out.
     """
     parts, tables, notes = [], [], []
     deaths = records.events[records.events["code"] == DEATH].groupby("patient")["time"].min()
@@ -198,8 +198,7 @@ def _at_landmarks(
                 persons = count_shown(index.index[rows].nunique())
                 notes.append(f"Landmark {after / DAY:g} d: {persons} patients {reason}: left out")
         parts.append(moved[~(died | beyond)].assign(since=after))
-        days = {LANDMARK: after / DAY} if len(landmarks) > 1 else {}
-        tables.append(table[~(died | beyond)].assign(**days))
+        tables.append(table[~(died | beyond)].assign(**{LANDMARK: after / DAY}))
     found, rows = pd.concat(parts), pd.concat(tables)
     order = np.argsort(found.index, kind="stable")
     return found.iloc[order], rows.iloc[order], notes

@@ -86,6 +86,37 @@ def export_lock(
         write_lock(lock, new)
 
 
+def export_stored(
+    lock: Path, store: FilePersistence, outputs: Iterable[str], *, complete: bool
+) -> None:
+    """Bring the lock of results in an object store up to date: `export_lock` without digests.
+
+    What they and their inputs hold is left to the dates of the store.
+    """
+    old, outputs = read_lock(lock), set(outputs)
+    unfinished = store._filter_incomplete_keys(outputs)
+    known = {output: _read_record(store, output) for output in outputs - unfinished}
+    new = {output: record for output, record in old.items() if not complete or output in outputs}
+    new |= {output: _stored(r) for output, r in known.items() if r is not None and r.rule}
+    write_lock(lock, new)
+
+
+def restore_stored(lock: Path) -> None:
+    """Give Snakemake the records of results in an object store that the last run there left."""
+    store, now = FilePersistence(), time.time()
+    for output, record in read_lock(lock).items():
+        known = _read_record(store, output)
+        if known is None or _stored(known) != record:
+            made = MetadataRecord(**record, **_COMPLETE, starttime=now, endtime=now)
+            store._write_record(output, made)
+    store._clear_cache()
+
+
+def _stored(known: MetadataRecord) -> Record:
+    """A record as the lock of an object store has it."""
+    return {name: known[name] for name in _COMPARED if name != "input_checksums"}
+
+
 def read_lock(lock: Path) -> dict[str, Record]:
     """Output -> record; empty where there is no lock."""
     lines = lock.read_bytes().splitlines() if lock.exists() else []

@@ -156,7 +156,7 @@ def shortcuts(samples: pd.DataFrame, positive: np.ndarray) -> dict[str, float]:
         gaps = part.isna()
         for name in gaps.columns[gaps.any()]:
             scores[f"{name}{KNOWN}"] = auroc(gaps[name], positive)
-        for name in [str(name) for name in part if name not in scores]:
+        for name in [name for name in map(str, part) if name not in scores]:
             flags = flagged(samples, [name])
             found = {str(flag): auroc(column, positive) for flag, column in flags.items()}
             if found:
