@@ -106,7 +106,8 @@ class Disturbed:
         """What a plain run to its end says; RuntimeError where it fails, or leaves work."""
         done = self._run(self.command)
         if done.returncode:
-            raise RuntimeError(f"A plain run ended with {done.returncode}:\n{done.stdout[-4000:]}")
+            problems = done.stdout[max(done.stdout.find("Error in rule") - 4000, 0) :]
+            raise RuntimeError(f"A plain run ended with {done.returncode}:\n{problems}")
         if "Nothing to be done" not in (plan := self._run([*self.command, "--dry-run"]).stdout):
             raise RuntimeError(f"A second run is not empty:\n{plan[-4000:]}")
         return done.stdout

@@ -17,7 +17,7 @@ from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord
 from snakemake.persistence.file import FilePersistence
 
 from bioloom.errors import DataError
-from bioloom.files import sha256
+from bioloom.files import HOST, sha256
 from bioloom.pipeline.lock import (
     export_stored,
     read_lock,
@@ -25,6 +25,7 @@ from bioloom.pipeline.lock import (
     restore_stored,
     write_lock,
 )
+from bioloom.pipeline.running import RUN
 from tests.tiny_project import ROOT, Project, environment
 
 SNAKEFILE = """
@@ -354,6 +355,21 @@ def test_a_job_of_a_killed_run_is_waited_for(clone: Project) -> None:
         orphan.communicate("end\n")
         assert "Removed the lock" in read_until(run, "Removed")
         assert run.wait() == 0
+
+
+def test_a_job_whose_run_was_killed_before_it_began_does_nothing(tmp_path: Path) -> None:
+    """The next run cannot see it yet, and starts the same job."""
+    run = subprocess.Popen(["sleep", "60"])
+    job = ["python", "-c", "from bioloom.pipeline.running import join_jobs; join_jobs()"]
+    settings = environment() | {RUN: f"{HOST} {run.pid}"}
+    assert subprocess.run(job, cwd=tmp_path, env=settings).returncode == 0
+    run.kill()
+    run.wait()
+    ended = subprocess.run(job, cwd=tmp_path, env=settings, capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("The run that started this job is gone")
+    elsewhere = settings | {RUN: f"another{HOST} {run.pid}"}
+    assert subprocess.run(job, cwd=tmp_path, env=elsewhere).returncode == 0
 
 
 def test_the_lock_is_sorted_and_read_back(tmp_path: Path) -> None:
