@@ -5,6 +5,7 @@ The tests run over the registry, so a new model is tested when its file is there
 
 import ast
 import inspect
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -24,6 +25,7 @@ from bioloom.files import write_skops
 from bioloom.kinds import get_kind
 from bioloom.metrics.survival import concordance
 from bioloom.models import check_parameters, get_model, model_names, parameters_of
+from bioloom.progress import JOB
 from tests.toys import patients
 
 KINDS = ["binary", "multiclass", "value", "targets", "multilabel", "survival"]
@@ -646,13 +648,20 @@ def test_a_convolution_by_one_product_is_that_of_torch(kernel, dilation):
     torch.testing.assert_close(ours(x), expected)
 
 
-def test_a_saved_model_is_read_without_pytorch(tmp_path):
+@pytest.mark.parametrize("is_job", [True, False])
+def test_a_job_reads_a_saved_model_without_pytorch(is_job, tmp_path):
+    """In a user's process skops trusts what it always does."""
     X, y = dense(), np.arange(ROWS) % 2
     model = build("logistic_regression", "binary", 2)
     model.fit(X, y, X, y).save(tmp_path)
     code = (
         "import sys; from pathlib import Path; from bioloom.models import get_model;"
         f"get_model('logistic_regression').load(Path({str(tmp_path)!r}));"
-        "sys.exit('torch' in sys.modules)"
+        "from skops.io._trusted_types import SKLEARN_ESTIMATOR_TYPE_NAMES as trusted;"
+        "print('torch' in sys.modules, 'sklearn.svm._classes.SVC' in trusted)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    environment = {k: v for k, v in os.environ.items() if k != JOB} | ({JOB: "x"} if is_job else {})
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, check=True, text=True, capture_output=True
+    )
+    assert done.stdout.split() == [str(not is_job)] * 2

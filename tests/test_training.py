@@ -15,7 +15,7 @@ from bioloom.fitted import Fitted
 from bioloom.fitted.preprocess import Preprocess
 from bioloom.kinds import encode_labels, get_kind
 from bioloom.models import get_model
-from bioloom.training.recipe import Recipe
+from bioloom.training.recipe import Recipe, member_of
 from bioloom.training.train import Partition, fit, train, train_task
 from tests.toys import LOGISTIC, fit_once, partition, patients, table
 
@@ -128,6 +128,26 @@ def test_a_baseline_that_is_a_member_is_fitted_once(balanced, monkeypatch):
     member = both[both["model"] == "dnn"].reset_index(drop=True)
     by_itself = held_out(dnn).query("model == 'model'").assign(model="dnn")
     pd.testing.assert_frame_equal(member, by_itself.reset_index(drop=True))
+
+
+@pytest.mark.parametrize(
+    ("kind", "whole", "baseline"),
+    [
+        ("residues", {}, {}),  # a member answers a sample, a CNN alone a residue
+        ("binary", {"search": {"class_weight": [None, "balanced"]}}, {}),
+        ("binary", {"preprocess": {"select": 3}}, {}),
+        ("binary", {}, {"search": {"epochs": [1, 2]}}),
+        ("binary", {}, {"parameters": {"epochs": 2}}),
+    ],
+)
+def test_another_baseline_is_no_member(kind, whole, baseline):
+    _, features = table()
+    cnn = Recipe(features, "cnn", {"epochs": 3}, {}, {})
+    members = [{"name": "kernel"}, {"name": "cnn", "epochs": 3}]
+    ensemble = Recipe(features, "ensemble", {"of": members}, {}, {})
+    assert member_of(ensemble, cnn, get_kind("binary")) == 1
+    changed = replace(ensemble, **whole), replace(cnn, **baseline)
+    assert member_of(*changed, get_kind(kind)) is None
 
 
 def test_an_unknown_parameter_is_named():

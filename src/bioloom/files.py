@@ -9,10 +9,12 @@ import os
 import platform
 import re
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from importlib import import_module
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
@@ -22,6 +24,7 @@ from zipfile import ZipFile, ZipInfo
 
 from bioloom.errors import DataError
 from bioloom.limits import MOST_FILES, raised_by
+from bioloom.progress import JOB
 
 CACHE = "BIOLOOM_CACHE"
 """The variable of the environment with the folder of downloads and stored embeddings."""
@@ -174,20 +177,22 @@ def reading(path: str | Path) -> Iterator[None]:
 
 
 def skops_io() -> ModuleType:
-    """`skops.io`, which trusts no estimator by itself: models name those that their files hold.
+    """`skops.io`; in a job it trusts no estimator by itself, since models name what theirs hold.
 
-    It would look for all estimators of scikit-learn, and so import every module of it, and PyTorch:
-    seconds of each job that reads or writes a model.
+    It looks for all estimators of scikit-learn, and so imports every module of it, and PyTorch:
+    seconds of each job that reads or writes a model. What a user's own process trusts is the
+    user's.
     """
+    if JOB not in os.environ or "skops.io" in sys.modules:
+        return import_module("skops.io")
     import sklearn.utils
 
     all_estimators = sklearn.utils.all_estimators
     sklearn.utils.all_estimators = list
     try:
-        import skops.io
+        return import_module("skops.io")
     finally:
         sklearn.utils.all_estimators = all_estimators
-    return skops.io
 
 
 def write_skops(content: Any, path: str | Path) -> None:

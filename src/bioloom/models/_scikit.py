@@ -13,6 +13,9 @@ from bioloom.arrays import Shaped, cells, end_to_end
 from bioloom.files import skops_io, write_skops
 from bioloom.models._estimator import Estimator
 
+DUMMIES = ("sklearn.dummy.DummyClassifier", "sklearn.dummy.DummyRegressor")
+"""Types of where there was nothing to learn."""
+
 
 @dataclass(kw_only=True)
 class ScikitModel(Estimator):
@@ -78,14 +81,13 @@ class ScikitModel(Estimator):
         write_skops(self.estimators, folder / "model.skops")
 
     def read_state(self, folder: Path) -> None:
-        """Read model.skops; skops refuses every type but numbers and those `trusted`."""
-        self.estimators = skops_io().load(folder / "model.skops", trusted=self.trusted)
+        """Read model.skops; skops refuses every type but scikit-learn's and those `trusted`."""
+        self.estimators = skops_io().load(folder / "model.skops", trusted=[*DUMMIES, *self.trusted])
 
     @property
     @abstractmethod
     def trusted(self) -> list[str]:
-        """The types in the file, which were looked at and only hold numbers."""
-        return ["sklearn.dummy.DummyClassifier", "sklearn.dummy.DummyRegressor"]
+        """The types in the file beside `DUMMIES`, which were looked at and only hold numbers."""
 
 
 def _probabilities(estimator: Any, X: np.ndarray, n_classes: int) -> np.ndarray:

@@ -91,7 +91,6 @@ class Model(ScikitModel):
         """What `build` gives, with its trees, which `read_state` checks, and its encoder."""
         boosting = "sklearn.ensemble._hist_gradient_boosting"
         return [
-            *super().trusted,
             f"{boosting}.gradient_boosting.HistGradientBoostingClassifier",
             f"{boosting}.gradient_boosting.HistGradientBoostingRegressor",
             f"{boosting}.predictor.TreePredictor",

@@ -53,14 +53,19 @@ def make_recipes(
     return recipes
 
 
-def member_of(whole: Recipe, recipe: Recipe) -> int | None:
+def member_of(whole: Recipe, recipe: Recipe, kind: Kind) -> int | None:
     """Which member of an ensemble is this recipe's model, fitted on the same; None where none is.
 
-    To a model that takes a table as it is, an ensemble gives another: dissolved.
+    To a model that takes a table as it is, an ensemble gives another: dissolved; and its members
+    answer a sample, also those that by themselves would answer each of its residues.
     """
-    same = whole.features is recipe.features and whole.preprocess == recipe.preprocess
+    same = (
+        whole.features is recipe.features
+        and whole.preprocess == recipe.preprocess
+        and unit_of(whole.model, kind) == unit_of(recipe.model, kind)
+    )
     told = {"name": recipe.model} | recipe.parameters
-    if not same or recipe.search or "table" in get_model(recipe.model).takes:
+    if not same or whole.search or recipe.search or "table" in get_model(recipe.model).takes:
         return None
     given = {key: value for key, value in whole.parameters.items() if key == "class_weight"}
     members = [given | member for member in whole.parameters.get("of", [])]

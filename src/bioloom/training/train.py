@@ -142,10 +142,12 @@ def train(
     # Cross-validation has a partition without test rows, hold-out has but one: it comes first.
     with at("the model for new data"):
         final = fit(recipes["model"], labels, partitions[0], samples, seed, keep=True)
+    members = {n: member_of(recipes["model"], r, labels.kind) for n, r in recipes.items()}
+    has_members = any(member is not None for member in members.values())
     tables, unseen = [], []
-    wholes: list[Fitted] = []  # the model of each partition
+    wholes: list[Fitted] = []  # the model of each partition, where baselines are members of it
     for name, recipe in recipes.items():
-        member = member_of(recipes["model"], recipe)
+        member = members[name]
         for number, partition in enumerate(tested, start=1):
             known = name == "model" and partition is partitions[0]
             with at(f"{name}, partition {number} of {len(tested)}"):
@@ -155,7 +157,7 @@ def train(
                     fitted = alone(wholes[number - 1], member, recipe, labels, partition, samples)
                 else:
                     fitted = fit(recipe, labels, partition, samples, seed)
-            if name == "model":
+            if name == "model" and has_members:
                 wholes.append(fitted)
             rows = partition.rows["test"]
             raw = fitted.raw(_prepared(fitted, recipe.features, samples.iloc[rows]))
