@@ -264,7 +264,7 @@ def test_called_variants_have_scores_of_splicing_where_there_are_genes(tmp_path)
         "reference": tmp_path / "reference.fa",
         "genes": write(tmp_path / "genes.gtf", exon),
     }
-    missing = refused(lambda: application.write(samples, predictions, files, tmp_path, options))
+    missing = refused(lambda: application.ingest(files, options))
     assert "need the source `splicing`" in missing
     spliceai_wheel(tmp_path / "spliceai.whl", networks=5)
     files["splicing"] = tmp_path / "spliceai.whl"

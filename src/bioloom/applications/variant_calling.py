@@ -78,6 +78,7 @@ OPTIONS: dict[str, Any] = {
     "block": Option(20_000, minimum=100, about="bases whose candidates are held out together"),
 }
 VCF = "variants.vcf.gz"
+SPLICING = ("genes", "splicing")
 CLEAN: dict[str, Any] = {}
 LOOK = 1_000_000  # bases whose reads are looked for at once
 
@@ -85,6 +86,7 @@ LOOK = 1_000_000  # bases whose reads are looked for at once
 def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     """Candidate alleles of the reads, a row each; with `truth` also their copies as `label`."""
     options = complete_options(options, OPTIONS, "datasets")
+    _is_splicing_asked(files)  # before hours of work
     reference = Reference(files["reference"])
     ploidy = _ploidy(options, reference)
     sources, told = read_sources(files, options)
@@ -236,20 +238,21 @@ def write(
         info=[*INFO, END] if options["gvcf"] else INFO,
         format=FORMAT,
     )
-    if {"genes", "splicing"} & {*files}:
-        _add_effects(folder / VCF, files)
+    if _is_splicing_asked(files):
+        genes = read_genes(files["genes"])
+        with networks(files["splicing"]) as chances:
+            write_effects(folder / VCF, files["reference"], genes, chances, folder / VCF)
 
 
-def _add_effects(vcf: Path, files: dict[str, Path]) -> None:
-    """SpliceAI's delta scores in the INFO of called variants."""
-    if missing := {"genes", "splicing"} - {*files}:
+def _is_splicing_asked(files: dict[str, Path]) -> bool:
+    """Whether called variants are to have SpliceAI's delta scores; DataError for half of it."""
+    missing = [source for source in SPLICING if source not in files]
+    if len(missing) == 1:
         raise DataError(
-            f"Scores of splicing need the source `{missing.pop()}`, too",
+            f"Scores of splicing need the source `{missing[0]}`, too",
             hint="`genes` is a GTF, `splicing` the wheel of SpliceAI",
         )
-    genes = read_genes(files["genes"])
-    with networks(files["splicing"]) as chances:
-        write_effects(vcf, files["reference"], genes, chances, vcf)
+    return not missing
 
 
 def _blocks(
@@ -301,7 +304,7 @@ application = Application(
     reads="aligned",
     simulate=simulate.OPTIONS,
     trained="data/models/variant_calling",
-    optional_sources=("truth", "confident", "regions", "genes", "splicing"),
+    optional_sources=("truth", "confident", "regions", *SPLICING),
     training_sources=("truth",),
     label_sources=("truth", "confident"),
     measures=("region",),

@@ -185,17 +185,17 @@ def write_effects(
             lines.write(_header(vcf).encode())
             for number, record in enumerate(_records(vcf), 1):
                 contig = _called(record.chrom, reference.lengths)
-                near = [
-                    gene
-                    for gene in around.get(contig or "", ())
-                    if gene.start <= record.pos <= gene.end
-                ]
+                alleles = record.alleles or ("N",)
+                has_letters = any(set(other.upper()) <= BASES for other in alleles[1:])
+                # Of a block of a gVCF, and of <DEL>, there is nothing to say.
+                genes_there = around.get(contig or "", ()) if has_letters else ()
+                near = [gene for gene in genes_there if gene.start <= record.pos <= gene.end]
                 said = [
                     effect.field()
                     for gene in near
                     for effect in effects(
                         record.pos,
-                        record.alleles or ("N",),
+                        alleles,
                         gene,
                         reference,
                         contig or "",
