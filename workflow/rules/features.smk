@@ -27,7 +27,7 @@ rule embed_chunk:
         weights=weights,
         parts=parts,
     output:
-        done=temp(touch(f"results/{{task}}/{{dataset}}/{{features}}.{{scatteritem}}{CHUNK}")),
+        temp(touch(f"results/{{task}}/{{dataset}}/{{features}}.{{scatteritem}}{CHUNK}")),
     log:
         text="logs/{task}/{dataset}/{features}.{scatteritem}.log",
         run="logs/{task}/{dataset}/{features}.{scatteritem}.json",
