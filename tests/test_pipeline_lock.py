@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -198,6 +199,17 @@ def test_what_no_job_wrote_is_told_and_made_again(finished: Project, tmp_path: P
     assert [toy.path(file).read_bytes() for file in files] == before
     assert toy.path("snakemake.lock").read_text() == lock
     assert "is not what" not in toy.snakemake("--dry-run")
+
+
+def test_results_of_a_clock_that_has_gone_back_are_used(finished: Project, tmp_path: Path) -> None:
+    toy = finished.copy(tmp_path)
+    ahead = time.time() + 9e6
+    for file in toy.path("results").rglob("*"):
+        os.utime(file, (ahead, ahead))
+    assert toy.planned() == set()
+    toy.path("results/report.txt").unlink()
+    assert "100%" in toy.snakemake()
+    assert toy.planned() == set()
 
 
 def test_the_lock_keeps_what_jobs_wrote(finished: Project, tmp_path: Path) -> None:

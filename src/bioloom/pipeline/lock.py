@@ -265,7 +265,8 @@ def _let_content_decide(store: FilePersistence, digests: Digests, restored: list
 
     It looks at the checksums of those inputs alone that are newer than an output. An output is
     dated back where Snakemake would overlook an older file that took the place of another; all are,
-    where it would take a folder for changed that only has a new date, or has no date to go by.
+    where it would take a folder for changed that only has a new date, or has no date to go by, or
+    where a clock has gone back: it makes nothing of what is dated ahead.
     """
     records = ((output, store._read_record(output)) for output in _recorded(store))
     known = {
@@ -274,10 +275,12 @@ def _let_content_decide(store: FilePersistence, digests: Digests, restored: list
         if record is not None and os.path.lexists(output)
     }
     changed = {output: _changed(output, record, digests) for output, record in known.items()}
-    if restored or any(
+    is_ahead = any(_time(output) > time.time() for output in known)
+    is_redated = any(
         not changed[output] and any(_time(folder) > _time(output) for folder in _folders(record))
         for output, record in known.items()
-    ):
+    )
+    if restored or is_ahead or is_redated:
         times = _old_times(known, changed, restored)
     else:
         times = {
