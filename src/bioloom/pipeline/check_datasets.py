@@ -177,9 +177,9 @@ def source_mistakes(place: str, source: Any) -> list[str]:
     """What keeps a source from being a file that rules can name, or one that can be fetched."""
     if isinstance(source, str):
         return mistakes_of(place, check_paths, [source])
-    keys = ({"artifact", "sha256", "member"}, {"url", "sha256"}, {"url", "sha256", "member"})
-    if not isinstance(source, dict) or set(source) not in keys:
-        forms = "a path; source, member; artifact, sha256, member; or url, sha256 (, member)"
+    keys = ({"artifact", "sha256"}, {"url", "sha256"})
+    if not isinstance(source, dict) or set(source) - {"member"} not in keys:
+        forms = "a path; source, member; or artifact or url, sha256 (, member)"
         return [f"{place}: a source is {forms}"]
     if wrong := [key for key, value in source.items() if not isinstance(value, str)]:
         return [f"{place}.{key}: expected text, got {source[key]!r}" for key in wrong]

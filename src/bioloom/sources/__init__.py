@@ -76,7 +76,7 @@ def _origin(source: dict) -> str:
     if len(origins) != 1:
         raise DataError(
             f"a source needs either url or artifact, got the keys {sorted(source)}",
-            hint="give a path, or {url, sha256}, or {artifact, sha256, member}",
+            hint="give a path, or {url, sha256} or {artifact, sha256}, perhaps with `member`",
         )
     return str(source[origins[0]])
 
