@@ -344,8 +344,8 @@ def page(counts: Counter[tuple[str, str]], rounds: int, call: str) -> str:
     lines = [
         "# Runs that were disturbed",
         "",
-        "The suite itself writes this page. It runs the quick tasks of CI, one of each kind on",
-        "real data, and disturbs them; the next run is a plain one. At the end of each round, with",
+        "The suite itself writes this page. It runs quick tasks of CI on real data, all or those",
+        "that the command names, and disturbs them; the next run is a plain one. In the end, with",
         "no lock removed by hand, a run planned nothing, and every result was that of a run that",
         "nothing disturbed on the same machine, byte for byte. Damaged results and the like are",
         "counted where they were; all else by the steps that ran, or failed of it.",
