@@ -363,7 +363,8 @@ def test_a_dose_of_omop_is_what_is_taken_a_day_of_a_substance(model, tmp_path):
     assert drug["value"].isna().all()  # of two substances no dose is that of the drug
     assert read.groupby("record")["line"].nunique().eq(1).all()
     assert read["record"].nunique() == len(exposed) - 1
-    assert "nan" not in set(read["code"]) and read["code"].notna().all()
+    assert "nan" not in set(read["code"])
+    assert read["code"].notna().all()
     assert whole.left_out["line"].tolist().count(13) == 1  # once, of however many ingredients
     index = csv(tmp_path / "index.csv", "who,at", *(f"{i},2022-04-01" for i in (1, 2, 3)))
     features = {

@@ -68,18 +68,19 @@ def read_table_of_patients(
     named, landmarks = records, landmarks_of(said["index"])
     followup.refuse_dead(records.events, index)
     asked = [one for one in outcomes if {one.name, f"{one.name}_days"} & {*roles}]
-    what = "index events"
     if said["index"]["landmarks"]:
         index, table, left = _at_landmarks(records, index, table, landmarks, followed=bool(asked))
         notes += left
-        what = "landmarks of index events"
         if index.empty:
-            place = f"`records: index: landmarks: {said['index']['landmarks']}`"
-            hint = "; ".join(left)
-            raise DataError(f"No patient has a row at {place}", file=files["clinical"], hint=hint)
+            raise DataError(
+                f"No patient has a row at `landmarks: {said['index']['landmarks']}`",
+                file=files["clinical"],
+                hint="; ".join(left),
+            )
     if several := said["index"]["take"] == EACH:
-        counts = count_shown(len(index)), count_shown(index.index.nunique())
-        notes.append("{} {what} of {} patients are rows".format(*counts, what=what))
+        what = "landmarks of index events" if said["index"]["landmarks"] else "index events"
+        rows, persons = count_shown(len(index)), count_shown(index.index.nunique())
+        notes.append(f"{rows} {what} of {persons} patients are rows")
     if several := several or len(landmarks) > 1:
         records, index, table, whose = _each(records, index, table)
     notes += records.notes
@@ -210,9 +211,9 @@ def _at_landmarks(
             "have a death of which the day does not say whether it was by then": unclear,
             "have it after all records": beyond,
         }
-        for reason, rows in reasons.items():
-            if rows.any():
-                persons = count_shown(index.index[rows].nunique())
+        for reason, which in reasons.items():
+            if which.any():
+                persons = count_shown(index.index[which].nunique())
                 notes.append(f"Landmark {after / DAY:g} d: {persons} patients {reason}: left out")
         here = ~(died | unclear | beyond)
         parts.append(moved[here].assign(since=after))
@@ -284,9 +285,7 @@ def _of_table(
     return found, kept, []
 
 
-def _check_names(
-    features: list[Column], outcomes: list[Column], index: Mapping[str, Any]
-) -> None:
+def _check_names(features: list[Column], outcomes: list[Column], index: Mapping[str, Any]) -> None:
     """DataError for a column that is declared twice."""
     answers = [name for one in outcomes for name in (one.name, f"{one.name}_days")]
     own = [PATIENT, *([LANDMARK] if index["landmarks"] else [])]

@@ -24,10 +24,10 @@ PARTS = ("amount", "numerator", "denominator")
 def read_strengths(table: pd.DataFrame, file: Path, units: Mapping[str, str]) -> pd.DataFrame:
     """`drug, ingredient, amount, unit, rate` of the rows of drug_strength that are valid.
 
-    `amount` is that of what `quantity` counts: a piece, a puff, or a pack of which the whole is told
-    (`denominator_value`); of a `rate` that of an hour. It is missing for a concentration alone, such
-    as mg/mL, of which `quantity` may be the volume, grams of a gel, or the amount of ingredient
-    injected. Rows without an ingredient are left out.
+    `amount` is that of what `quantity` counts: a piece, a puff, or a pack of which the whole is
+    told (`denominator_value`); of a `rate` that of an hour. It is missing for a concentration
+    alone, such as mg/mL, of which `quantity` may be the volume, grams of a gel, or the amount of
+    ingredient injected. Rows without an ingredient are left out.
     """
     require_columns(table, [DRUG, INGREDIENT], file)
     table = table[text(table[INGREDIENT]).notna()]
