@@ -373,6 +373,51 @@ def test_at_a_landmark_is_a_row_of_whoever_is_there_then(tmp_path):
     refused(lambda: made(path, wrong), "landmarks` rise")
 
 
+def test_landmarks_of_new_patients_lie_after_all_records(tmp_path):
+    """Of an outcome nothing is asked, so that nobody has to be followed to the landmark."""
+    rows = "a,listed,2020-01-01T08:00Z,\na,crp,2020-03-30T08:00Z,5\n"
+    path = write(tmp_path / "new.csv", "who,what,at,value\n" + rows)
+    crp = {"codes": ["crp"], "take": "last", "unit": "1", "window": "all"}
+    dead = {"codes": ["DEATH"], "take": "time", "followed": "last_event"}
+    said = EACH_STAY | {"features": {"crp": crp}, "outcomes": {"dead": dead}}
+    said["index"] = {"codes": ["listed"], "landmarks": ["90 d"]}
+    table, notes = made(path, said, roles=())
+    assert table["crp"].to_dict() == {"a": 5}
+    assert not any("Landmark" in note for note in notes)
+    wanted = "No patient has a row at .*90 d.*after all records"
+    refused(lambda: made(path, said, roles=("dead", "dead_days")), wanted)
+    said["index"]["landmarks"] = ["0 d", "90 d"]
+    table, _ = made(path, said, roles=("dead", "dead_days"))
+    assert table["landmark"].to_dict() == {"a": 0}
+
+
+def test_a_death_of_no_exact_day_may_be_before_a_landmark(tmp_path):
+    rows = [f"{who},listed,2020-01-15T08:00Z," for who in "abc"]
+    rows += ["a,DEATH,2020-04,", "b,DEATH,2020-03,", "c,seen,2020-12-31T08:00Z,"]
+    path = write(tmp_path / "list.csv", "\n".join(["who,what,at,value", *rows, ""]))
+    index = {"codes": ["listed"], "landmarks": ["90 d"], "take": "all"}
+    table, notes = made(path, EACH_STAY | {"index": index, "time_zone": "UTC"}, roles=())
+    assert table.index.tolist() == ["c"]
+    told = [note for note in notes if note.startswith("Landmark 90 d: fewer than 5 patients")]
+    assert [note for note in told if "had died by then" in note]
+    assert [note for note in told if "the day does not say whether it was by then" in note]
+    few = "fewer than 5"
+    assert f"{few} landmarks of index events of {few} patients are rows" in notes
+
+
+def test_the_name_landmark_is_taken_by_landmarks_alone(tmp_path):
+    path = write(tmp_path / "list.csv", WAITING)
+    crp = {"codes": ["crp"], "take": "last", "unit": "1", "window": "all"}
+    said = EACH_STAY | {"features": {"landmark": crp}, "index": {"codes": ["listed"]}}
+    assert "landmark" in made(path, said, roles=())[0]
+    said["index"] = {"codes": ["listed"], "landmarks": ["0 d"]}
+    refused(lambda: made(path, said, roles=()), "makes a column twice.*landmark")
+    both = {"records": EACH_STAY | {"index": said["index"]}, "landmarks": [90]}
+    both["columns"] = {"id": "row", "patient": "patient"}
+    application = get_application("disease_risk")
+    refused(lambda: application.ingest({"clinical": path}, both), "`landmarks` are.*not both")
+
+
 def test_rows_of_landmarks_are_of_their_patient(tmp_path):
     path = write(tmp_path / "list.csv", WAITING)
     index = {"codes": ["listed"], "landmarks": ["0 d", "30 d"], "take": "all"}

@@ -161,6 +161,8 @@ def test_at_a_landmark_is_known_what_happened_until_then_of_who_is_left(tmp_path
     assert set(rows.loc[rows["landmark"] == 90, "group"]) == set(left.index)
     cleaned = RISK.clean(rows, {"drop": ["transplanted"]}).samples
     assert {"landmark", "age", "transplant_day_since"} <= set(cleaned)
+    near = {**asked, "landmarks": [90.0000001, 90.0000002]}
+    assert ingest(path, near)["sample_id"].is_unique
     new = {"columns": {"id": "id"}, "later": ["transplant_day"], "landmarks": [90]}
     assert len(ingest(path, new)) == 150  # of whom nothing says how long they were followed
 
@@ -192,11 +194,16 @@ def test_landmarks_know_competing_events_and_late_entry(tmp_path):
         ({"landmarks": [9], "horizon": 90.0}, "are of a time to an event"),
         ({"landmarks": [9], "later": ["biopsy"]}, "biopsy"),
         ({"landmarks": [9], "later": ["late"]}, "after the end of follow-up: row 2"),
+        ({"landmarks": [9], "later": ["day"], "drop": ["day"]}, "`drop` names it, too.*column day"),
+        ({"landmarks": [9], "later": ["day"], "types": {"day": "text"}}, "`types` say.*column day"),
+        ({"landmarks": [9], "later": ["months"]}, "another role in `columns`.*column months"),
+        ({"landmarks": [9], "later": ["day"]}, "names that are taken: day_since"),
     ],
 )
 def test_what_cannot_be_a_landmark_is_refused(tmp_path, said, message):
     path = tmp_path / "list.csv"
-    waiting_list().drop(columns="transplant_day").assign(late=999).to_csv(path, index=False)
+    table = waiting_list().drop(columns="transplant_day")
+    table.assign(late=999, day=1, day_since=3).to_csv(path, index=False)
     refused(lambda: ingest(path, {**TIMED, "event": True, **said}), message)
 
 

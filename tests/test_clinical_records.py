@@ -332,32 +332,40 @@ def test_a_dose_of_omop_is_what_is_taken_a_day_of_a_substance(model, tmp_path):
     exposed = [
         "1,41,2022-03-01,A,60,30",  # two tablets of 500 mg a day
         "1,42,2022-03-02,B,30,30",  # one of 850 mg with 50 mg of another
-        "2,43,2022-03-03,C,100,10",  # 10 mL a day of 25 mg in 1 mL
-        "2,44,2022-03-03,D,10,10",  # of a bottle: packages or millilitres?
+        "2,43,2022-03-03,C,100,10",  # 25 mg in 1 mL: of millilitres, or of mg?
+        "2,44,2022-03-03,D,5,10",  # half a bottle a day, of 500 mg in 20 mL
         "3,45,2022-03-03,E,10,30",  # a patch, 100 ug an hour
         "3,41,2022-03-03,A,,30",
         "3,41,2022-03-04,A,60,0",
         "3,46,2022-03-05,F,1,1",  # two strengths of one substance
         "3,0,2022-03-05,G,1,1",
+        "2,47,2022-02-05,H,40,10",  # four puffs a day of 0.1 mg
+        "2,48,2022-02-05,I,30,10",  # of a gel of 0.01 mg in 1 mg
+        "9,42,2022-03-05,B,1,1",  # of nobody
     ]
     csv(model / "drug_exposure.csv", EXPOSED, *exposed)
     strengths = [
         *("41,7,500,8576,,,,,", "42,7,0.85,8504,,,,,", "42,8,50,8576,,,,,"),
         *("43,7,,,25,8576,,8587,", "44,7,,,500,8576,20,8587,", "45,9,,,100,9655,1,8505,"),
         *("46,9,1,8576,,,,,", "46,9,2,8576,,,,,", "41,7,9,8576,,,,,U"),
+        *("47,7,,,0.1,8576,,45744809,", "48,7,,,0.01,8576,,8576,", "41,,500,8576,,,,,"),
     ]
     csv(model / "drug_strength.csv", STRENGTH, *strengths)
-    read = read_omop(model, "UTC").events.query("file == 'drug_exposure.csv'")
+    whole = read_omop(model, "UTC")
+    read = whole.events.query("file == 'drug_exposure.csv'")
     one = read[read["code"] == "7"].set_index("line")
     assert one["value"].round(3).fillna(-1).to_dict() == {
-        **{2: 1000, 3: 0.85, 4: 250, 5: -1, 7: -1, 8: -1}
+        **{2: 1000, 3: 0.85, 4: -1, 5: 250, 7: -1, 8: -1, 11: 0.4, 12: -1}
     }
-    assert one["unit"].dropna().tolist() == ["mg/d", "g/d", "mg/d"]
+    assert one["unit"].dropna().tolist() == ["mg/d", "g/d", "mg/d", "mg/d"]
     assert read[read["code"] == "9"]["value"].fillna(-1).tolist() == [100, -1]
     drug = read[read["code"] == "42"]
     assert drug["value"].isna().all()  # of two substances no dose is that of the drug
     assert read.groupby("record")["line"].nunique().eq(1).all()
-    assert read["record"].nunique() == len(exposed)
+    assert read["record"].nunique() == len(exposed) - 1
+    assert "nan" not in set(read["code"])
+    assert read["code"].notna().all()
+    assert whole.left_out["line"].tolist().count(13) == 1  # once, of however many ingredients
     index = csv(tmp_path / "index.csv", "who,at", *(f"{i},2022-04-01" for i in (1, 2, 3)))
     features = {
         "dose": {"codes": [7], "unit": "mg/d", "take": "last"},
@@ -368,7 +376,7 @@ def test_a_dose_of_omop_is_what_is_taken_a_day_of_a_substance(model, tmp_path):
     found, _ = made(model, records | {"features": features}, index)
     assert found["dose"].round(3).dropna().to_dict() == {"1": 850, "2": 250}
     assert found["released"].round(3).dropna().to_dict() == {"3": 2.4}
-    assert found["given"].tolist() == [2, 2, 2]
+    assert found["given"].tolist() == [2, 4, 2]
     csv(model / "drug_exposure.csv", EXPOSED, "1,41,2022-03-01,A,many,30")
     refused(lambda: read_omop(model, "UTC"), "drug_exposure.csv, row 2, column quantity")
 

@@ -16,6 +16,8 @@ from bioloom.evaluation.survival import (
     incidence_interval,
     kaplan_meier_interval,
 )
+from bioloom.files import write_sums
+from bioloom.fitted import Fitted
 from bioloom.kinds import Labels
 from bioloom.kinds.survival import kind
 from bioloom.metrics import survival
@@ -23,6 +25,7 @@ from bioloom.models._survival import RiskSets, partial_likelihood
 from bioloom.models.cox import Model as Cox
 from bioloom.models.decision_tree import Model as Trees
 from bioloom.models.kaplan_meier import Model as KaplanMeier
+from tests.toys import refused
 
 ONES = np.ones((12, 1))
 
@@ -188,6 +191,26 @@ def test_the_risk_of_a_person_knows_who_dies_of_something_else(model, more, tmp_
         first = rules.groupby("answer")["rule"].first()
         assert ("x1" in first[0], "x2" in first[1]) == (True, True)
         assert made.why(X[:1])
+
+
+@pytest.mark.parametrize(("model", "more"), [(Cox, {}), (Trees, {"trees": 20, "depth": 2})])
+def test_a_model_of_an_older_version_has_no_axis_of_causes(model, more):
+    X, y, _ = rivals(300, 1)
+    options = {"output": "survival", "n_outputs": 3, "seed": 1, "times": [1.0, 4.0, 9.0], **more}
+    made = model(**options).fit(X, y[:, :3], X[:60], y[:60, :3])
+    state = {
+        name: values[0] if name in ("coefficients", "hazard") else values
+        for name, values in made.state().items()
+    }
+    old = model(**options)
+    old.restore(state)
+    np.testing.assert_allclose(old.outputs(X), made.outputs(X))
+
+
+def test_a_model_of_competing_events_of_an_older_version_is_refused(tmp_path):
+    (tmp_path / "model.yaml").write_text("model: cox\nkind: survival\ncompeting: [0.1, 0.2]\n")
+    write_sums(tmp_path)
+    refused(lambda: Fitted.load(tmp_path), "older version.*train it again")
 
 
 def test_who_had_another_event_never_has_this_one():

@@ -477,6 +477,17 @@ def test_names_of_samples_stop_until_the_task_says_what_is_done(monkeypatch):
     refused(lambda: samples.called(known, {"samples": "drop"}, []), "Unknown name 'samples'")
 
 
+def test_names_in_a_sheet_are_told_by_their_column():
+    sheet = {"sample": ["S1"], "lane": ["2024-01-31"], "library": ["20240131_lib2"]}
+    samples.check_sheet(sheet, [], Path("s.csv"))
+    dated = {**sheet, "sample": ["S1_1950-02-03"]}
+    refused(lambda: samples.check_sheet(dated, [], Path("s.csv")), "dates.*column sample")
+    named = {**sheet, "library": ["Doe_Jane_2024-01-31"]}
+    told = refused(lambda: samples.check_sheet(named, [], Path("s.csv")), "names.*column library")
+    assert "Jane" not in told
+    samples.check_sheet(named, ["sample"], Path("s.csv"))
+
+
 def test_mistakes_in_actions_are_named(tmp_path):
     wrong = {"privacy": DONE | {"seen": "shft"}}
     refused(lambda: read(tmp_path, **wrong), "Unknown action 'shft'.*privacy: seen.*'shift'")

@@ -446,6 +446,17 @@ def test_a_bayesian_network_is_drawn_for_each_label(tmp_path):
     assert _networks(None) == _networks(tmp_path) == []
 
 
+def test_rules_of_events_that_compete_are_told_to_be_in_the_file(tmp_path):
+    files = task_files(tmp_path / "toy", "binary")
+    write_json(read_json(files["metrics"]) | {"kind": "survival"}, files["metrics"])
+    rules = pd.DataFrame({"rule": ["if age > 60", "all", "all"], "answer": [0, 0, 1]})
+    write_table(rules.assign(effect=1.5, share=0.5), tmp_path / "toy/model/rules.csv")
+    build_page("toy", {name: files[name] for name in ("metrics", "model")}, tmp_path / "toy.html")
+    page = (tmp_path / "toy.html").read_text()
+    assert "The 2 of 2 rules of the event that move" in page
+    assert "and the 1 of events that compete (answer 1), are in" in page
+
+
 def test_new_data_that_drifted_and_that_are_scored_are_told(tmp_path):
     files = task_files(tmp_path / "toy", "binary")
     told = "DRIFT from training: 1 of 5 columns are distributed otherwise"

@@ -179,6 +179,34 @@ def test_all_columns_that_decide_alone_are_told():
     }
 
 
+def test_a_block_of_gaps_is_told_once_and_hides_no_column():
+    samples = patients(200)
+    ill = samples["label"] == "ill"
+    block = {f"gene_{n}": np.where(ill, n, np.nan) for n in range(40)}
+    samples = samples.assign(**block, outcome=np.where(ill, 1, 0))
+    assert list(shortcuts(samples, get_measure("table")).items()) == [
+        ("outcome", 1),
+        ("gene_0 and 39 more, known or not,", 1),
+    ]
+    several = samples.assign(**{f"copy_{n}": samples["outcome"] for n in range(29)})
+    report, _ = audit(several, split_samples(several, {}, 1), {}, measure="table")
+    alone = [flag for flag in report["flags"] if "alone" in flag]
+    assert alone[20:] == ["and 11 more alone, the least with an AUROC of 1.00"]
+
+
+def test_of_several_labels_all_columns_that_decide_are_told():
+    samples = patients(200)
+    ill = samples.pop("label") == "ill"
+    samples["label.event"] = ill
+    samples["label.competing"] = ~ill
+    samples["death_day"] = np.where(ill, 3.0, np.nan)
+    samples["last_contact"] = np.where(ill, 20, 90)
+    assert list(shortcuts(samples, get_measure("table")).items()) == [
+        ("last_contact for event", 1),
+        ("death_day, known or not, for event", 1),
+    ]
+
+
 def test_shortcut_of_a_table_is_its_best_column():
     samples = patients(200)
     assert max(shortcuts(samples, get_measure("table")).values()) < 0.65

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,8 @@ LAST_EVENT, COMPLETE = "last_event", "complete"
 ALL = "all"
 EACH = "all"
 """Of index events: each is a row."""
+LANDMARK = "landmark"
+"""The feature that says at which landmark a row is."""
 
 _VALUE: dict[str, Any] = {
     "codes": Option(
@@ -232,9 +234,14 @@ def landmarks_of(index: Mapping[str, Any]) -> list[pd.Timedelta]:
     """How long after the index event patients are looked at: 0 alone where nothing is said."""
     place = "records: index: landmarks"
     found = [duration(one, place) for one in index["landmarks"]]
-    if found != sorted(set(found)):
-        raise DataError(f"`{place}` rise, got {index['landmarks']}")
+    check_rising(found, index["landmarks"], place)
     return found or [pd.Timedelta(0)]
+
+
+def check_rising(times: Sequence[Any], given: Sequence[Any], place: str) -> None:
+    """DataError for times, as they were given, of which one is not later than the one before it."""
+    if list(times) != sorted(set(times)):
+        raise DataError(f"`{place}` rise, got {list(given)}")
 
 
 def index_codes(index: Mapping[str, Any]) -> dict[str, str | None]:

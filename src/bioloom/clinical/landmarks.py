@@ -15,9 +15,10 @@ from typing import Any
 import pandas as pd
 
 from bioloom.clinical import outcomes
+from bioloom.clinical.declared import LANDMARK, check_rising
 from bioloom.errors import DataError
 from bioloom.formats.columns import feature_names, numbers, require_columns, rows_told
-from bioloom.options import Option
+from bioloom.options import Option, named_columns
 from bioloom.privacy.small_cells import count_shown
 from bioloom.samples import COMPETING, ENTRY, EVENT, TIME, Raw, persons
 
@@ -29,8 +30,6 @@ OPTIONS: dict[str, Any] = {
         [], about="columns of the time at which something happened, known at landmarks from then on"
     ),
 }
-LANDMARK = "landmark"
-"""The feature that says at which landmark a row is."""
 HAPPENED, SINCE = "_happened", "_since"
 
 
@@ -39,7 +38,8 @@ def read_outcome(
 ) -> tuple[pd.DataFrame, list[str]]:
     """The outcome (`clinical.outcomes`), after a look at what a task says of landmarks.
 
-    Raises DataError for landmarks that are none, and for what happened after the end, by row.
+    Raises DataError for landmarks that are none, for columns of `later` that are no times by the
+    task, and for what happened after the end, by row.
     """
     landmarks, later = options["landmarks"], [str(name) for name in options["later"]]
     if not landmarks and not later:
@@ -48,8 +48,13 @@ def read_outcome(
         raise DataError("`later` is of `landmarks`", hint="such as `landmarks: [0, 90, 365]`")
     if not all(type(time) in (int, float) and time >= 0 for time in landmarks):
         raise DataError(f"`landmarks` are times from 0 on, got {landmarks}")
-    if list(landmarks) != sorted(set(landmarks)):
-        raise DataError(f"`landmarks` rise, got {landmarks}")
+    check_rising(landmarks, landmarks, "landmarks")
+    if options["records"] and options["records"]["index"]["landmarks"]:
+        raise DataError(
+            "`landmarks` are those of the data set or of `records: index`, not both",
+            hint="those of `records` are counted from the index event, and know what each record "
+            "says until then",
+        )
     if columns["label"] or options["horizon"] is not None:
         raise DataError(
             "`landmarks` are of a time to an event",
@@ -57,6 +62,7 @@ def read_outcome(
             "counted from each landmark",
         )
     require_columns(table, later, file)
+    _check_later(later, columns, options, file)
     happened = {name: numbers(table[name], file) for name in later}
     told, notes = outcomes.read_outcome(
         table, columns, {**options, "at_start": [*options["at_start"], *later]}, file
@@ -77,25 +83,46 @@ def at_landmarks(raw: Raw, options: Mapping[str, Any], file: Path) -> Raw:
 
     Of a column of `later` there are `<column>_happened` (0 or 1) and `<column>_since` instead. Rows
     without a time, as new data have them, are at risk at all landmarks. Raises DataError for a
-    landmark at which nobody is left.
+    landmark at which nobody is left, and for names of these columns that others have.
     """
-    times = [float(time) for time in options["landmarks"]]
+    times = options["landmarks"]
     if not times:
         return raw
     names = list(feature_names(map(str, options["later"]), file).values())
+    made = [LANDMARK, *(f"{name}{what}" for name in names for what in (HAPPENED, SINCE))]
+    if taken := [name for name in made if name in raw.samples]:
+        raise DataError(
+            f"`landmarks` make columns of names that are taken: {', '.join(taken)}",
+            file=file,
+            column=taken[0],
+            hint="rename the columns that have them",
+        )
     parts, notes = [], list(raw.notes)
     for time in times:
         rows, told = _at_risk(raw.samples, time) if TIME in raw.samples else (raw.samples, [])
-        notes += [f"Landmark {time:g}: {reason}: left out" for reason in told]
+        notes += [f"Landmark {time}: {reason}: left out" for reason in told]
         if rows.empty:
-            raise DataError(f"Nobody is at risk any more at `landmarks: {time:g}`", file=file)
-        rows = _known_at(rows, names, time).assign(**{LANDMARK: time})
+            raise DataError(f"Nobody is at risk any more at `landmarks: {time}`", file=file)
+        rows = _known_at(rows, names, time).assign(**{LANDMARK: float(time)})
         if len(times) > 1:
-            rows = rows.assign(sample_id=rows["sample_id"] + f" at {time:g}")
+            rows = rows.assign(sample_id=rows["sample_id"] + f" at {time}")
         parts.append(rows)
-    if LANDMARK in raw.samples:
-        raise DataError("The name is taken: rename the column", file=file, column=LANDMARK)
     return Raw(pd.concat(parts, ignore_index=True), notes)
+
+
+def _check_later(
+    later: list[str], columns: Mapping[str, Any], options: Mapping[str, Any], file: Path
+) -> None:
+    """DataError for a column of `later` that the task says to be something else."""
+    ours = feature_names(later, file)
+    for name in later:
+        other = {
+            "it has another role in `columns`": name in named_columns(columns),
+            "`drop` names it, too": ours[name] in options["drop"],
+            "`types` say otherwise": options["types"].get(name, "number") != "number",
+        }
+        if reasons := [reason for reason, is_so in other.items() if is_so]:
+            raise DataError(f"`later` are times, and {reasons[0]}", file=file, column=name)
 
 
 def _at_risk(samples: pd.DataFrame, time: float) -> tuple[pd.DataFrame, list[str]]:

@@ -20,6 +20,7 @@ from bioloom.clinical import followup, windows
 from bioloom.clinical.declared import (
     EACH,
     FORMATS,
+    LANDMARK,
     PATIENT,
     Column,
     codes_of,
@@ -42,8 +43,6 @@ from bioloom.privacy.small_cells import count_shown
 
 BETWEEN = " "  # a patient and the number of an index event
 DAY = pd.Timedelta(days=1)
-LANDMARK = "landmark"
-"""The feature that says at which landmark a row is."""
 SOURCE = "index"
 """The source of a table that says each patient's index."""
 
@@ -61,19 +60,27 @@ def read_table_of_patients(
     """
     said = options["records"]
     features, outcomes = features_of(said), outcomes_of(said)
-    _check_names(features, outcomes, said["index"]["keep"])
+    _check_names(features, outcomes, said["index"])
     records = read_records(files["clinical"], said, options)
     index, table, notes = _index(records, files, said, options)
     if index.empty:
         raise DataError("No patient has an index event", file=files["clinical"])
     named, landmarks = records, landmarks_of(said["index"])
     followup.refuse_dead(records.events, index)
-    if several := said["index"]["take"] == EACH:
-        counts = count_shown(len(index)), count_shown(index.index.nunique())
-        notes.append("{} index events of {} patients are rows".format(*counts))
+    asked = [one for one in outcomes if {one.name, f"{one.name}_days"} & {*roles}]
     if said["index"]["landmarks"]:
-        index, table, left = _at_landmarks(records, index, table, landmarks)
+        index, table, left = _at_landmarks(records, index, table, landmarks, followed=bool(asked))
         notes += left
+        if index.empty:
+            raise DataError(
+                f"No patient has a row at `landmarks: {said['index']['landmarks']}`",
+                file=files["clinical"],
+                hint="; ".join(left),
+            )
+    if several := said["index"]["take"] == EACH:
+        what = "landmarks of index events" if said["index"]["landmarks"] else "index events"
+        rows, persons = count_shown(len(index)), count_shown(index.index.nunique())
+        notes.append(f"{rows} {what} of {persons} patients are rows")
     if several := several or len(landmarks) > 1:
         records, index, table, whose = _each(records, index, table)
     notes += records.notes
@@ -95,9 +102,7 @@ def read_table_of_patients(
         if len(table) and table[column.name].isna().all()
     ]
     gone = pd.Index([])
-    for column in outcomes:
-        if not {column.name, f"{column.name}_days"} & {*roles}:
-            continue
+    for column in asked:
         columns, made, had = followup.make_outcome(records.events, index, column, said, rules)
         table = table.assign(**{name: columns[name] for name in columns if name in roles})
         told.append(made.left_out.assign(column=column.name))
@@ -178,27 +183,41 @@ def _index(
 
 
 def _at_landmarks(
-    records: Records, index: pd.DataFrame, table: pd.DataFrame, landmarks: list[pd.Timedelta]
+    records: Records,
+    index: pd.DataFrame,
+    table: pd.DataFrame,
+    landmarks: list[pd.Timedelta],
+    *,
+    followed: bool,
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """Index and table with a row for each landmark that is reached; and notes on the others.
 
     `since` is how long after the index event a landmark is, which the feature `landmark` says in
-    days. Who had died by then, and whoever's is later than all records, is left out.
+    days. Left out is who had died by then, or may have; and where an outcome is asked for
+    (`followed`), also whoever's landmark is later than all records.
     """
     parts, tables, notes = [], [], []
-    deaths = records.events[records.events["code"] == DEATH].groupby("patient")["time"].min()
+    deaths = records.events[records.events["code"] == DEATH].groupby("patient")
+    first, surely = (deaths[end].min().reindex(index.index).array for end in ("time", "latest"))
     last = records.events.loc[records.events["time"].dt.year < OPEN, "latest"].max()
     for after in landmarks:
         moved = index.assign(time=index["time"] + after, latest=index["latest"] + after)
-        died = np.asarray(deaths.reindex(index.index).array <= moved["time"].array)
-        died &= after > pd.Timedelta(0)
-        beyond = (moved["time"] > last).to_numpy() & ~died
-        for reason, rows in {"had died by then": died, "have it after all records": beyond}.items():
-            if rows.any():
-                persons = count_shown(index.index[rows].nunique())
+        later, at = after > pd.Timedelta(0), moved["time"].array
+        died = np.asarray(surely <= at) & later
+        unclear = np.asarray(first <= at) & ~died & later
+        beyond = np.asarray(at > last) & ~died & ~unclear & followed
+        reasons = {
+            "had died by then": died,
+            "have a death of which the day does not say whether it was by then": unclear,
+            "have it after all records": beyond,
+        }
+        for reason, which in reasons.items():
+            if which.any():
+                persons = count_shown(index.index[which].nunique())
                 notes.append(f"Landmark {after / DAY:g} d: {persons} patients {reason}: left out")
-        parts.append(moved[~(died | beyond)].assign(since=after))
-        tables.append(table[~(died | beyond)].assign(**{LANDMARK: after / DAY}))
+        here = ~(died | unclear | beyond)
+        parts.append(moved[here].assign(since=after))
+        tables.append(table[here].assign(**{LANDMARK: after / DAY}))
     found, rows = pd.concat(parts), pd.concat(tables)
     order = np.argsort(found.index, kind="stable")
     return found.iloc[order], rows.iloc[order], notes
@@ -266,10 +285,12 @@ def _of_table(
     return found, kept, []
 
 
-def _check_names(features: list[Column], outcomes: list[Column], kept: list[str]) -> None:
+def _check_names(features: list[Column], outcomes: list[Column], index: Mapping[str, Any]) -> None:
     """DataError for a column that is declared twice."""
     answers = [name for one in outcomes for name in (one.name, f"{one.name}_days")]
-    names = Counter([PATIENT, LANDMARK, *map(str, kept), *(one.name for one in features), *answers])
+    own = [PATIENT, *([LANDMARK] if index["landmarks"] else [])]
+    kept = map(str, index["keep"])
+    names = Counter([*own, *kept, *(one.name for one in features), *answers])
     if repeated := [name for name, count in names.items() if count > 1]:
         raise DataError("`records` makes a column twice", column=repeated[0])
 

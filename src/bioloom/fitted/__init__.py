@@ -127,10 +127,18 @@ class Fitted:
     def load(cls, folder: Path) -> Fitted:
         """Read a model folder; `settings["id"]` identifies its content.
 
-        Raises DataError where a file is not what `save` wrote.
+        Raises DataError where a file is not what `save` wrote, and for a model of events that
+        compete of an older version, whose curves are others.
         """
         digest = check_sums(folder, hint=ALTERED)
         described = yaml.safe_load((folder / "model.yaml").read_text())
+        if "competing" in described:
+            raise DataError(
+                "The model was trained by an older version, which had no curves of its own for "
+                "events that compete",
+                file=folder / "model.yaml",
+                hint="train it again",
+            )
         known = {name: described.pop(name) for name in ("parameters", "outputs")}
         fitted = {f.name: described.pop(f.name) for f in fields(Calibration) if f.name in described}
         described.pop("coverage")

@@ -2,7 +2,8 @@
 
 An exposure has the codes of its drug and, where `drug_strength` tells them, of its ingredients, so
 that all products of a substance are named at once. The value of an ingredient's code is the amount
-a day, in `<unit>/d`; the drug's code has it where there is one ingredient alone.
+a day, in `<unit>/d`; the drug's code has it where there is one ingredient alone. Doses are those of
+which OHDSI's "How to calculate drug dose" and the text of the model on `quantity` leave no doubt.
 """
 
 from __future__ import annotations
@@ -16,18 +17,20 @@ import pandas as pd
 from bioloom.formats.columns import numbers, require_columns, text, without_point
 
 DRUG, INGREDIENT = "drug_concept_id", "ingredient_concept_id"
-HOUR = "h"
+HOUR, PUFF = "h", "{actuat}"
 PARTS = ("amount", "numerator", "denominator")
 
 
 def read_strengths(table: pd.DataFrame, file: Path, units: Mapping[str, str]) -> pd.DataFrame:
     """`drug, ingredient, amount, unit, rate` of the rows of drug_strength that are valid.
 
-    `amount` is that of one piece, or of one unit of what `quantity` counts; of a `rate` that of an
-    hour. It is missing where the strength is that of a whole package (`denominator_value`), of
-    which `quantity` does not say whether it counts packages or millilitres.
+    `amount` is that of what `quantity` counts: a piece, a puff, or a pack of which the whole is
+    told (`denominator_value`); of a `rate` that of an hour. It is missing for a concentration
+    alone, such as mg/mL, of which `quantity` may be the volume, grams of a gel, or the amount of
+    ingredient injected. Rows without an ingredient are left out.
     """
     require_columns(table, [DRUG, INGREDIENT], file)
+    table = table[text(table[INGREDIENT]).notna()]
     if "invalid_reason" in table:
         table = table[text(table["invalid_reason"]).isna()]
     value, unit = dict[str, pd.Series](), dict[str, pd.Series]()
@@ -39,8 +42,9 @@ def read_strengths(table: pd.DataFrame, file: Path, units: Mapping[str, str]) ->
         ids = ids.mask(ids == "0")
         unit[part] = ids.map(units).fillna("concept " + ids)
     rate = unit["denominator"] == HOUR
-    below = value["denominator"].fillna(1)
-    of_one = (value["numerator"] / below).where(rate | (below == 1))
+    counted = value["denominator"].notna() | (unit["denominator"] == PUFF)
+    an_hour = value["numerator"] / value["denominator"].fillna(1)
+    of_one = an_hour.where(rate, value["numerator"].where(counted))
     found = {
         "drug": without_point(text(table[DRUG])),
         "ingredient": without_point(text(table[INGREDIENT])),

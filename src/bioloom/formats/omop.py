@@ -77,13 +77,13 @@ def read_omop(path: Path, time_zone: str | None) -> Records:
     for name in [name for name in (*TABLES, "death") if name in files]:
         table, file = _read(files[name]), files[name]
         events, lost = _events(table, name, file, time_zone, units)
+        here = events["patient"].isin(patients)
+        gone += [lost, left_out_of(events[~here].assign(patient=None), NOT_HERE)]
+        events = events[here]
         if name == "drug_exposure" and "drug_strength" in files:
             strength = files["drug_strength"]
             strengths = _omop_doses.read_strengths(_read(strength), strength, units)
             events = _omop_doses.with_doses(events, table, file, strengths)
-        here = events["patient"].isin(patients)
-        gone += [lost, left_out_of(events[~here].assign(patient=None), NOT_HERE)]
-        events = events[here]
         parts.append(events)
         sources = events["code"][events["code"].str.startswith(f"{name}|")]
         if len(sources):

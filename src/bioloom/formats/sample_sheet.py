@@ -11,7 +11,7 @@ import csv
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -96,8 +96,7 @@ def read_sheet(path: str | Path) -> list[Lane]:
         lanes[row] = _lane(values, path, row, counts[values.get("sample", "")])
     if not lanes:
         raise DataError("The sample sheet has no rows", file=path)
-    _refuse_twice(lanes, lambda lane: [os.path.realpath(file) for file in lane.files], path)
-    _refuse_twice(lanes, lambda lane: [f"lane {lane.lane} of {shown([lane.sample])}"], path)
+    _refuse_twice(lanes, path)
     _check_samples(lanes, path)
     return list(lanes.values())
 
@@ -155,7 +154,7 @@ def _lane(values: dict[str, str], path: Path, row: int, number: int) -> Lane:
     for column in ("sample", "lane", "library"):
         if not NAME.fullmatch(given.get(column, "" if column == "sample" else "1")):
             raise DataError(
-                f"Expected a name, got {shown([given.get(column, '')])!r}",
+                f"Expected a name, got {shown([given.get(column, '')]) or 'none'}",
                 file=path,
                 row=row,
                 column=column,
@@ -194,16 +193,18 @@ def _found(name: str, path: Path, row: int, column: str) -> str:
     raise DataError("There is no such file", file=path, row=row, column=column, hint=hint)
 
 
-def _refuse_twice(lanes: dict[int, Lane], keys: Callable[[Lane], list[str]], path: Path) -> None:
-    seen: dict[str, int] = {}
+def _refuse_twice(lanes: dict[int, Lane], path: Path) -> None:
+    """DataError for a file, or a lane of a sample, that is there twice."""
+    seen: dict[tuple[str, ...], int] = {}
     for row, lane in lanes.items():
-        for key in keys(lane):
+        files = [os.path.realpath(file) for file in lane.files]
+        of_lane = f"lane {shown([lane.lane])} of {shown([lane.sample])}"
+        keys = [*((file,) for file in files), (lane.sample, lane.lane)]
+        for key, told in zip(keys, [*map(os.path.basename, files), of_lane], strict=True):
             if key in seen:
                 where = "in this row" if seen[key] == row else f"first in row {seen[key]}"
-                shown = key if key.startswith("lane ") else os.path.basename(key)
-                message = f"{shown} is there twice, {where}"
                 hint = "each file, and each lane of a sample, has one row"
-                raise DataError(message, file=path, row=row, hint=hint)
+                raise DataError(f"{told} is there twice, {where}", file=path, row=row, hint=hint)
             seen[key] = row
 
 
@@ -216,7 +217,7 @@ def _check_samples(lanes: dict[int, Lane], path: Path) -> None:
         if names.setdefault(lane.folder.lower(), lane.sample) != lane.sample:
             other = names[lane.folder.lower()]
             message = (
-                f"The samples {shown([other])!r} and {shown([lane.sample])!r} would overwrite "
+                f"The samples {shown([other])} and {shown([lane.sample])} would overwrite "
                 "each other's files"
             )
             hint = "names must differ in more than upper and lower case, spaces and _"
@@ -227,6 +228,6 @@ def _check_samples(lanes: dict[int, Lane], path: Path) -> None:
             raise DataError(message, file=path, row=row, column="lane")
         places[place] = row
         if lane.bam and rows_of[lane.sample] > 1:
-            message = f"The sample {shown([lane.sample])!r} has a BAM and other rows"
+            message = f"The sample {shown([lane.sample])} has a BAM and other rows"
             hint = "merge its files (samtools merge), or name them as samples of their own"
             raise DataError(message, file=path, row=row, hint=hint)

@@ -63,8 +63,10 @@ class Model(Estimator):
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """Take over a state."""
-        self.mean, self.coefficients = arrays["mean"], arrays["coefficients"]
-        self.hazard = arrays["hazard"]
+        self.mean = arrays["mean"]
+        # Older models have one event, and no axis of causes.
+        self.coefficients = np.atleast_2d(arrays["coefficients"])
+        self.hazard = np.atleast_2d(arrays["hazard"])
 
 
 def _newton(X: np.ndarray, sets: RiskSets, penalty: float) -> np.ndarray:

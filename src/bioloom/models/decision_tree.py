@@ -338,7 +338,8 @@ class Model(Estimator):
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """Take over a state."""
-        self.start, self.hazard = arrays["start"], arrays["hazard"]
+        # Older models have one event, and no axis of causes.
+        self.start, self.hazard = arrays["start"], np.atleast_2d(arrays["hazard"])
         ends = np.cumsum(arrays["sizes"])[:-1]
         parts = [np.split(arrays[f"nodes.{part.name}"], ends) for part in fields(Tree)]
         trees = [Tree(*nodes) for nodes in zip(*parts, strict=True)] if len(arrays["sizes"]) else []

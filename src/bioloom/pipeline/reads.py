@@ -218,7 +218,10 @@ def check_reads(
             raise DataError("A sample sheet is read before any job runs", hint=hint)
         return
     if reads.rows and not reads.simulated:
-        called = [name for lane in reads.rows for name in (lane.sample, lane.library, lane.lane)]
+        called = {
+            column: [getattr(lane, column) for lane in reads.rows]
+            for column in ("sample", "lane", "library")
+        }
         check_sheet(called, not_identifiers, Path(reads.source))
     if reads.goal == "trimmed" and reads.given:
         hint = "samtools fastq writes FASTQ" if reads.rows else "its columns: sample, fastq_1"

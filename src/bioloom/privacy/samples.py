@@ -57,11 +57,16 @@ _FORMS = {
 }
 
 
-def kind_of(name: str) -> str | None:
-    """The kind of identifier that the name of one sample looks like, None for none."""
+def kind_of(name: str, *, of_run: bool = False) -> str | None:
+    """The kind of identifier that the name of one sample looks like, None for none.
+
+    A date in the name of a lane or a library is that of a run (`of_run`), and no person's.
+    """
     plain = _BETWEEN.sub(" ", name).strip()
-    kind = next((kind for kind, form in _FORMS.items() if form.search(plain)), None)
-    if kind is None and any(dates.from_digits(day) for day in _DAY.findall(plain)):
+    forms = {kind: form for kind, form in _FORMS.items() if not (of_run and kind == names.DATES)}
+    kind = next((kind for kind, form in forms.items() if form.search(plain)), None)
+    is_dated = not of_run and any(dates.from_digits(day) for day in _DAY.findall(plain))
+    if kind is None and is_dated:
         return names.DATES
     return names.NAMES if kind is None and len(_of_persons(plain)) > 1 else kind
 
@@ -111,22 +116,29 @@ def called(
     return {name: name for name in different}, kept
 
 
-def check_sheet(known: Sequence[str], not_identifiers: Collection[str], file: Path) -> None:
+def check_sheet(
+    known: Mapping[str, Sequence[str]], not_identifiers: Collection[str], file: Path
+) -> None:
     """DataError for names in a sample sheet, which files are called by, that may be of persons.
 
-    A pseudonym in results would not undo that, and the sheet is where names are given.
+    `known` are those of each of its columns. A pseudonym in results would not undo that, and the
+    sheet is where names are given.
     """
-    if SAMPLE not in not_identifiers and (counts := _counts(dict.fromkeys(known))):
-        raise DataError(
-            f"Names of samples may identify persons; nothing was written. They look like: {counts}",
-            file=file,
-            column=SAMPLE,
-            hint="files and logs are called by them: write codes of your own into the sheet; or, "
-            f"if they identify nobody, say under the data set `not_identifiers: [{SAMPLE}]`",
-        )
+    if SAMPLE in not_identifiers:
+        return
+    for column, called_so in known.items():
+        if counts := _counts(dict.fromkeys(called_so), of_run=column != SAMPLE):
+            raise DataError(
+                f"Names may identify persons; nothing was written. They look like: {counts}",
+                file=file,
+                column=column,
+                hint="files and logs are called by them: write codes of your own into the sheet; "
+                "or, if none of its names identifies anybody, say under the data set "
+                f"`not_identifiers: [{SAMPLE}]`",
+            )
 
 
-def _counts(different: Iterable[str]) -> str:
+def _counts(different: Iterable[str], *, of_run: bool = False) -> str:
     """The kinds of identifiers that names look like, with their counts; nothing for none."""
-    kinds = Counter(kind for name in different if (kind := kind_of(name)))
+    kinds = Counter(kind for name in different if (kind := kind_of(name, of_run=of_run)))
     return ", ".join(f"{kind} ({count_shown(n)})" for kind, n in sorted(kinds.items()))

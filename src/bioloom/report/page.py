@@ -345,14 +345,14 @@ def _rules(folder: Path | None, output: str) -> dict[str, Any]:
     if folder is None or not path.is_file():
         return {}
     table = pd.read_csv(path)
-    if (
-        output == "survival"
-    ):  # of events that compete there are others, which the page does not show
+    others = 0
+    if output == "survival":  # the page does not show the rules of events that compete
+        others = int((table["answer"] > 0).sum())
         table = table[table["answer"] == 0]
     moved = {"values": "adds", "survival": "multiplies the hazard by"}
     rows = [(rule.rule, rule.effect, rule.share) for rule in table.head(MOST_RULES).itertuples()]
     told = moved.get(output, "multiplies the odds by")
-    found: dict[str, Any] = {"rows": rows, "count": len(table), "moved": told}
+    found: dict[str, Any] = {"rows": rows, "count": len(table), "others": others, "moved": told}
     if (drawn := folder / "tree.csv").is_file():
         tree = pd.read_csv(drawn)
         tree = tree[tree["answer"] == 0] if output == "survival" else tree

@@ -13,11 +13,10 @@ from bioloom.similarity import BLOCK, Compare, Measure, Nearest, auroc
 
 CATEGORIES = 100
 COLUMNS = 1_000
+"""Of a wide table that are looked at together."""
 ALARM = 0.98
-MOST_TOLD = 20
 KNOWN = ", known or not,"
 """What is told of a column that decides by whether it is known."""
-"""Of a wide table that are looked at together."""
 
 
 def nearest_rows(queries: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -145,27 +144,32 @@ def shortcuts(samples: pd.DataFrame, positive: np.ndarray) -> dict[str, float]:
     """The best single column, and all others that decide nearly all: results of the label, maybe.
 
     A column counts by its values, a category by the one that tells most, and by whether it is known
-    at all: a date of death is, of the dead.
+    at all: a date of death is, of the dead. Columns that lack together, as measurements of one
+    block do, are told once, and of equal scores values before gaps.
     """
     names = feature_columns(samples)
-    scores, of_categories = dict[str, float](), dict[str, float]()
+    of_values, of_categories, of_gaps = dict[str, float](), dict[str, float](), dict[str, float]()
+    lacking = dict[bytes, list[str]]()
     for first in range(0, len(names), COLUMNS):
         part = samples[names[first : first + COLUMNS]]
         for name, column in part.select_dtypes(["number", "bool"]).items():
-            scores[str(name)] = auroc(column, positive)
+            of_values[str(name)] = auroc(column, positive)
         gaps = part.isna()
         for name in gaps.columns[gaps.any()]:
-            scores[f"{name}{KNOWN}"] = auroc(gaps[name], positive)
-        for name in [name for name in map(str, part) if name not in scores]:
+            lacking.setdefault(np.packbits(gaps[name]).tobytes(), []).append(str(name))
+        for name in [name for name in map(str, part) if name not in of_values]:
             flags = flagged(samples, [name])
             found = {str(flag): auroc(column, positive) for flag, column in flags.items()}
             if found:
                 flag = max(found, key=lambda flag: found[flag])
                 of_categories[flag] = found[flag]
-    scores |= of_categories  # of equal ones the first is told
+    for name, *others in lacking.values():
+        told = f"{name} and {len(others)} more" if others else name
+        of_gaps[f"{told}{KNOWN}"] = auroc(samples[name].isna(), positive)
+    scores = {**of_values, **of_categories, **of_gaps}  # of equal ones the first is told
     best = sorted(scores, key=lambda name: scores[name], reverse=True)
-    told = [*best[:1], *(name for name in best[1:MOST_TOLD] if scores[name] >= ALARM)]
-    return {name: scores[name] for name in told}
+    decide = [*best[:1], *(name for name in best[1:] if scores[name] >= ALARM)]
+    return {name: scores[name] for name in decide}
 
 
 measure = Measure(

@@ -25,6 +25,7 @@ from bioloom.splits.suspects import suspects
 OPTIONS = {"limit": Option(None, type=float, minimum=0, maximum=1)}
 BINS = 20
 NEAR = 0.9  # a near-duplicate
+MOST_TOLD = 20  # of features that decide alone
 
 
 def audit(
@@ -98,19 +99,25 @@ def shortcuts(samples: pd.DataFrame, measure: Measure) -> dict[str, float]:
     """AUROC of features that should not decide alone, over all samples with two classes.
 
     Either direction counts, so 0.5 is the lowest. Of several labels the highest score is told, and
-    of which label it is.
+    the highest of each other feature that reaches the alarm, with the label that it is of.
     """
     if "label" in samples:
         scores = _shortcuts(samples, "label", measure)
     else:
         flags = [name for name in label_columns(samples) if is_flag(samples[name])]
-        found = {
-            f"{name} for {flag.partition('.')[2]}": score
-            for flag in flags
-            for name, score in _shortcuts(samples, flag, measure).items()
-        }
-        highest = max(found, key=lambda name: found[name], default=None)
-        scores = {} if highest is None else {highest: found[highest]}
+        found = sorted(
+            (
+                (score, name, flag.partition(".")[2])
+                for flag in flags
+                for name, score in _shortcuts(samples, flag, measure).items()
+            ),
+            key=lambda one: -one[0],
+        )
+        best = dict[str, tuple[str, float]]()
+        for score, name, flag in found:
+            if not best or score >= measure.alarm:
+                best.setdefault(name, (flag, score))
+        scores = {f"{name} for {flag}": score for name, (flag, score) in best.items()}
     return {name: round(score, 4) for name, score in scores.items()}
 
 
@@ -187,11 +194,11 @@ def _flags(
     report: dict[str, Any], samples: pd.DataFrame, splits: pd.DataFrame, measure: Measure
 ) -> list[str]:
     """What a reader should doubt, in words."""
-    flags = [
-        f"{name} alone separates the classes: AUROC {score:.2f}"
-        for name, score in report["shortcuts"].items()
-        if score >= measure.alarm
-    ]
+    alone = {name: one for name, one in report["shortcuts"].items() if one >= measure.alarm}
+    flags = [f"{name} alone separates the classes: AUROC {one:.2f}" for name, one in alone.items()]
+    if more := flags[MOST_TOLD:]:
+        least = min(alone.values())
+        flags[MOST_TOLD:] = [f"and {len(more)} more alone, the least with an AUROC of {least:.2f}"]
     if report["near_duplicates"]:
         flags.append(f"{report['near_duplicates']} test samples are near-duplicates of training")
     if has_classes(samples):
