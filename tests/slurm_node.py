@@ -15,6 +15,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 CPUS = 8  # of a node that Slurm counts, whatever the machine has
@@ -23,6 +24,9 @@ PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue")
 ETC = Path("/etc/slurm")
 """Where jobs look for the configuration, whatever their environment says."""
 LINKED = ("slurm.conf", "gres.conf")
+FOLDER = "bioloom_slurm_of_tests"
+"""What the folder of a Slurm is called that a test has started: links to another are not ours."""
+PLUGIN = "snakemake_executor_plugin_slurm"
 CONFIG = """
 ClusterName=bioloom
 SlurmctldHost={host}(127.0.0.1)
@@ -66,17 +70,21 @@ NODE = (
 
 def missing() -> str:
     """Why Slurm cannot be started here, or nothing. What a killed test left is removed."""
+    if not find_spec(PLUGIN):
+        return f"not installed: {PLUGIN}"
     if os.geteuid() != 0:
         return "Slurm is started by root"
     if absent := [name for name in PROGRAMS if not shutil.which(name, path=_path())]:
         return f"not installed: {', '.join(absent)}"
-    conf = ETC / "slurm.conf"
-    if not conf.is_symlink():
-        return "this machine has a Slurm of its own" if conf.exists() else ""
-    with alone(conf.readlink().parent) as is_alone:
-        if not is_alone:
-            return "another test has its Slurm here"
-        _end_leftovers(conf.readlink())
+    links = [link for link in (ETC / name for name in LINKED) if os.path.lexists(link)]
+    # A Slurm may have links here, too, and these may lead to what is not mounted just now.
+    if not all(link.is_symlink() and link.readlink().parent.name == FOLDER for link in links):
+        return "this machine has a Slurm of its own"
+    for folder in dict.fromkeys(link.readlink().parent for link in links):
+        with alone(folder) as is_alone:
+            if not is_alone:
+                return "another test has its Slurm here"
+            _end_leftovers(folder)
     return ""
 
 
@@ -95,15 +103,21 @@ def alone(folder: Path) -> Iterator[bool]:
             yield True
 
 
-def _end_leftovers(conf: Path) -> None:
-    """End what was started with this configuration, jobs too, and unlink it."""
-    mark = f"SLURM_CONF={conf}".encode()
+def _end_leftovers(folder: Path) -> None:
+    """End what was started with the configuration in this folder, jobs too, and unlink it."""
+    mark = f"SLURM_CONF={folder}/slurm.conf".encode()
     for place in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has just ended
             if mark in (place / "environ").read_bytes().split(b"\0"):
                 os.kill(int(place.name), signal.SIGKILL)
-    for name in LINKED:
-        (ETC / name).unlink(missing_ok=True)
+    _unlink(folder)
+
+
+def _unlink(folder: Path) -> None:
+    """Remove the links that lead to this folder, and no other ones."""
+    for link in (ETC / name for name in LINKED):
+        if link.is_symlink() and link.readlink().parent == folder:
+            link.unlink()
 
 
 def _path() -> str:
@@ -212,11 +226,11 @@ class Node:
 
 
 @contextmanager
-def started(folder: Path) -> Iterator[Node]:
-    """A Slurm that runs for as long as the block does."""
-    node = Node(folder)
-    folder.mkdir()
-    with alone(folder):
+def started(place: Path) -> Iterator[Node]:
+    """A Slurm with a folder in this one that runs for as long as the block does."""
+    node = Node(place / FOLDER)
+    node.folder.mkdir()
+    with alone(node.folder):
         try:
             node.write()
             node.start()
@@ -225,5 +239,4 @@ def started(folder: Path) -> Iterator[Node]:
         finally:
             for program in (*NODES, "slurmctld", "munged"):
                 node.stop(program)
-            for name in LINKED:
-                (ETC / name).unlink(missing_ok=True)
+            _unlink(node.folder)

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -25,18 +24,24 @@ from tests.tiny_project import ROOT, Project, environment
 from tests.toys import write
 
 pytestmark = pytest.mark.slow
-PLUGIN = "snakemake_executor_plugin_slurm"
 
 
-def test_what_a_killed_test_left_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.fixture
+def etc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder in the place of /etc/slurm, of a user who may start Slurm."""
+    (tmp_path / "etc").mkdir()
+    monkeypatch.setattr(slurm_node, "ETC", tmp_path / "etc")
+    monkeypatch.setattr(slurm_node, "PROGRAMS", ())
+    monkeypatch.setattr(slurm_node, "PLUGIN", "os")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    return tmp_path / "etc"
+
+
+def test_what_a_killed_test_left_is_ended(tmp_path: Path, etc: Path):
     """By the configuration that it was started with; what another test runs stays."""
-    etc, conf = tmp_path / "etc", tmp_path / "node/slurm.conf"
-    etc.mkdir()
+    conf = tmp_path / slurm_node.FOLDER / "slurm.conf"
     conf.parent.mkdir()
     (etc / "slurm.conf").symlink_to(conf)
-    monkeypatch.setattr(slurm_node, "ETC", etc)
-    monkeypatch.setattr(slurm_node, "PROGRAMS", ())
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
     left = subprocess.Popen(["sleep", "600"], env=os.environ | {"SLURM_CONF": str(conf)})
     with slurm_node.alone(conf.parent):
         assert slurm_node.missing() == "another test has its Slurm here"
@@ -46,12 +51,38 @@ def test_what_a_killed_test_left_is_ended(tmp_path: Path, monkeypatch: pytest.Mo
     assert not (etc / "slurm.conf").is_symlink()
 
 
+@pytest.mark.parametrize("is_mounted", [True, False])
+@pytest.mark.parametrize("name", slurm_node.LINKED)
+def test_the_slurm_of_a_machine_is_left_alone(tmp_path, etc, name: str, is_mounted: bool):
+    """Its configuration may be a link, and what that leads to may not be there just now."""
+    conf = tmp_path / "shared" / name
+    if is_mounted:
+        conf.parent.mkdir()
+        conf.write_text("ClusterName=ward\n")
+    (etc / name).symlink_to(conf)
+    running = subprocess.Popen(["sleep", "600"], env=os.environ | {"SLURM_CONF": str(conf)})
+    try:
+        assert slurm_node.missing() == "this machine has a Slurm of its own"
+        assert running.poll() is None
+    finally:
+        running.kill()
+        running.wait()
+    assert (etc / name).is_symlink()
+
+
+def test_nothing_is_ended_where_no_slurm_would_be_started(tmp_path, etc, monkeypatch):
+    monkeypatch.setattr(slurm_node, "PLUGIN", "no_such_plugin")
+    (etc / "slurm.conf").symlink_to(tmp_path / slurm_node.FOLDER / "slurm.conf")
+    assert slurm_node.missing() == "not installed: no_such_plugin"
+    assert (etc / "slurm.conf").is_symlink()
+
+
 @pytest.fixture(scope="module")
 def node(tmp_path_factory) -> Iterator[Node]:
     """One Slurm for all tests of this file."""
-    if reason := slurm_node.missing() or ("" if find_spec(PLUGIN) else f"not installed: {PLUGIN}"):
+    if reason := slurm_node.missing():
         pytest.skip(reason)
-    with slurm_node.started(tmp_path_factory.mktemp("slurm") / "node") as running:
+    with slurm_node.started(tmp_path_factory.mktemp("slurm")) as running:
         yield running
 
 
