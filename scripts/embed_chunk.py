@@ -6,7 +6,7 @@ from bioloom.application import get_application
 from bioloom.features import trained_identity
 from bioloom.features.extract import embed_chunk
 from bioloom.files import shared_cache, write_json
-from bioloom.pipeline.command import json_objects, run
+from bioloom.pipeline.command import json_objects, log_file, run
 from bioloom.pipeline.sections import Features, weights_by_part
 from bioloom.samples import read_samples, read_table
 
@@ -48,6 +48,6 @@ if __name__ == "__main__":
         "model": [Path],
         "chunk": str,
         "device": str,
-        "run_record": Path,
+        "run_record": log_file,
     }
     run(__doc__, arguments, main)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from bioloom.files import write_json
-from bioloom.pipeline.command import json_files, json_object, run
+from bioloom.pipeline.command import json_files, json_object, log_file, run
 from bioloom.pretraining import pretrain
 from bioloom.pretraining.processes import rank_0_speaks_first, rank_and_world
 
@@ -33,6 +33,6 @@ if __name__ == "__main__":
         "threads": int,
         "code": str,
         "model": Path,
-        "run_record": Path,
+        "run_record": log_file,
     }
     run(__doc__, arguments, main)

@@ -130,6 +130,60 @@ def test_what_a_job_made_is_known_from_its_end_on(folder: Path) -> None:
     assert kept() == []
 
 
+def date_now(path: str) -> None:
+    """As Snakemake does with the outputs of a job that has ended."""
+    time.sleep(0.06)
+    os.utime(path)
+
+
+def test_damage_after_a_job_is_seen_though_its_files_were_dated(folder: Path) -> None:
+    forget_kept()
+    keep_made(["table", "model"])
+    date_now("table")
+    refuse_damaged(["table", "model"])
+    Path("table").write_text("TABLE")
+    with pytest.raises(DataError, match=r"no job has written it since \(file table\)"):
+        refuse_damaged(["table"])
+    Path("model/weights").write_text("cut")
+    with pytest.raises(DataError, match="file model/weights"):
+        refuse_damaged(["model"])
+
+
+def test_what_was_only_dated_after_its_job_is_not_read_again(folder: Path, monkeypatch) -> None:
+    forget_kept()
+    keep_made(["table"])
+    date_now("table")
+    [made], dated = kept(), os.stat("table").st_mtime
+    late, known = Digests(Path("late.json")), Digests(Path("other.json"))
+    known.take_over(made, dated)
+    with monkeypatch.context() as patched:
+        patched.setattr(digests, "file_sha256", lambda path: pytest.fail(f"reads {path}"))
+        assert known.of("table") == made.sha256
+    restore_times("table", "TABLE")
+    late.take_over(made, dated)
+    assert known.of("table") == late.of("table") == sha256("table")
+
+
+def test_an_output_that_is_out_of_sight_is_not_kept(folder: Path) -> None:
+    forget_kept()
+    keep_made(["no such file", "table"])
+    assert [made.output for made in kept()] == ["table"]
+
+
+def test_a_job_keeps_what_it_makes_and_nothing_else(folder: Path, monkeypatch) -> None:
+    """A model that another job finishes meanwhile is not its own, and logs are no results."""
+    forget_kept()
+    monkeypatch.setattr(sys, "argv", "script --model new --made made --run-record log".split())
+
+    def main(model: list[Path], made: Path, run_record: Path) -> None:
+        for file in (*model, made, run_record):
+            file.write_text("content")
+
+    arguments = {"model": [Path], "made": Path, "run_record": command.log_file}
+    command.run(None, arguments, main)
+    assert [made.output for made in kept()] == ["made"]
+
+
 def test_nothing_is_kept_where_nobody_takes_it_over(folder: Path) -> None:
     keep_made(["table"])
     assert not digests.MADE.exists()

@@ -14,13 +14,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord
+from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord, PersistenceBase
 from snakemake.persistence.file import FilePersistence
 
 from bioloom.errors import DataError
 from bioloom.files import HOST, sha256
 from bioloom.pipeline.lock import (
     export_stored,
+    leave_out_of_records,
     read_lock,
     restore_lock,
     restore_stored,
@@ -248,6 +249,55 @@ def test_pulling_what_a_colleague_ran(finished: Project, clone: Project, tmp_pat
     assert clone.planned() == set()
 
 
+SCRIPTS = """
+include: "ROOT/workflow/rules/provenance.smk"
+rule copy:
+    input: "results/made.txt"
+    output: "results/copy.txt"
+    shell: "python change.py; python script.py --given {input} --made {output}"
+rule make:
+    output: "results/made.txt"
+    shell: "python script.py --given script.py --made {output}"
+""".replace("ROOT", str(ROOT))
+SCRIPT = """
+from pathlib import Path
+from bioloom.pipeline.command import run
+def main(given, made):
+    made.write_bytes(given.read_bytes())
+run("Copy.", {"given": Path, "made": Path}, main)
+"""
+
+
+@pytest.fixture
+def scripted(tmp_path: Path) -> Project:
+    """A workflow of two scripts, with room for something between them."""
+    (tmp_path / "Snakefile").write_text(SCRIPTS)
+    (tmp_path / "script.py").write_text(SCRIPT)
+    (tmp_path / "change.py").touch()
+    shutil.copytree(ROOT / "profiles", tmp_path / "profiles")
+    return Project(tmp_path)
+
+
+def test_what_scripts_made_is_not_read_again_to_plan(scripted: Project) -> None:
+    scripted.snakemake()
+    known = json.loads(scripted.path(".snakemake/digests.json").read_text())
+    for name in ("results/made.txt", "results/copy.txt"):
+        found = scripted.path(name).stat()
+        status = [found.st_size, found.st_ino, found.st_mtime_ns, found.st_ctime_ns]
+        assert known[name][:-1] == status
+    assert list(read_lock(scripted.path("snakemake.lock"))) == [
+        "results/copy.txt",
+        "results/made.txt",
+    ]
+    assert "Nothing to be done" in scripted.snakemake()
+
+
+def test_damage_within_a_run_is_refused(scripted: Project) -> None:
+    scripted.path("change.py").write_text("open('results/made.txt', 'r+').write('#')")
+    assert "made.txt" in scripted.snakemake(check=False).partition("not what it was")[2]
+    assert not scripted.path("results/copy.txt").exists()
+
+
 def test_the_lock_depends_on_nothing_but_content(finished: Project, clone: Project) -> None:
     lock = clone.path("snakemake.lock")
     before = lock.read_text()
@@ -450,7 +500,33 @@ def test_records_of_an_object_store_come_back_as_its_last_run_left_them(tmp_path
     shutil.rmtree(".snakemake")
     store = FilePersistence()
     store._write_record(model, made("3"))
-    restore_stored(lock)
+    restore_stored(lock, "s3://lab/snakemake.lock", is_ours=False)
     assert [store._read_record(name).params for name in (model, scores)] == [["2"], ["1"]]
     export_stored(lock, store, [scores], complete=True)
     assert list(read_lock(lock)) == [scores]
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_records_do_not_count_where_another_folder_ran_last(tmp_path, monkeypatch, is_ours: bool):
+    """It was killed: there is no lock, and results are not those of the records."""
+    monkeypatch.chdir(tmp_path)
+    store, stored = FilePersistence(), "s3://lab/model"
+    for name in (stored, "made"):
+        store._write_record(name, MetadataRecord(rule="train", params=["1"], incomplete=False))
+    restore_stored(Path("no.lock"), "s3://lab/snakemake.lock", is_ours=is_ours)
+    store = FilePersistence()
+    assert (store._read_record(stored) is not None) == is_ours
+    assert store._read_record("made") is not None
+
+
+def test_a_damaged_lock_of_an_object_store_is_named_by_its_address(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("copy.lock").write_text("{}\n")
+    with pytest.raises(DataError, match=r"file s3://lab/snakemake.lock.*Hint: remove this object"):
+        restore_stored(Path("copy.lock"), "s3://lab/snakemake.lock", is_ours=True)
+
+
+def test_a_snakemake_that_keeps_records_otherwise_is_refused(monkeypatch) -> None:
+    monkeypatch.delattr(PersistenceBase, "_input")
+    with pytest.raises(DataError, match=r"Snakemake.*constraints.txt"):
+        leave_out_of_records("any")

@@ -5,6 +5,7 @@ Makes: wildcard constraints, input and params functions for the rules.
 """
 
 import os
+import re
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -66,15 +67,6 @@ if (
         print(message, file=sys.stderr)
 
 
-onstart:
-    withdraw_provenance()
-    # Each job that ends leaves Snakemake (9.27) a timer that wakes its scheduler once a second from
-    # then on, to see how many more may be submitted: 15 % of a core after 200 jobs. Jobs that are
-    # started here need no such limit.
-    if workflow.local_exec:
-        workflow.scheduler.job_rate_limiter = None
-
-
 # The longer what follows a step, the earlier it starts: first all samples, then features and models,
 # so that no long job is left for the end. Rules that are not named here follow.
 PRIORITY = {
@@ -91,7 +83,7 @@ PRIORITY = {
 # What a job leaves that has embedded a chunk of a data set: Snakemake is to see that it has run, and
 # not to keep that in its records.
 CHUNK = ".embedded"
-leave_out_of_records(CHUNK)
+leave_out_of_records(rf"(^|/)results/.+\.\d+-of-\d+{re.escape(CHUNK)}$")
 
 
 wildcard_constraints:

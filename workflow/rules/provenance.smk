@@ -3,30 +3,52 @@
 Requires: nothing. Makes: snakemake.lock, and Snakemake's own records where they are missing.
 What no job wrote is told, and made again. What results in an object store hold is not known without
 bringing them: their lock has no digests, and lies in the store beside them, so that it says what is
-there. It is taken away when a run begins: after one that was killed, the store's dates decide. In a
-module of another workflow, whose records are not ours to keep, nothing is read or written: what is
+there. It is taken away when a run begins, and the folder of the run is noted in its place: after one
+that was killed, another folder goes by the store's dates. In a module of another workflow, whose records are not ours to keep, nothing is read or written: what is
 stale is decided as Snakemake does.
 """
 
+import hashlib
 import sys
 from pathlib import Path
 
 from bioloom.errors import one_line_errors, told_errors
+from bioloom.files import HOST
 from bioloom.pipeline.lock import export_lock, export_stored, restore_lock, restore_stored
 from bioloom.pipeline.running import join_run
 
 LOCK = Path("snakemake.lock")
 
 
-def stored_lock():
-    """The lock of results in an object store, as its plugin has it; None where they are here."""
+# Whose run is at work in an object store, or was killed there.
+FOLDER_ID = hashlib.sha256(f"{HOST} {Path.cwd()}".encode()).hexdigest()
+
+
+def stored(name):
+    """An object beside results in an object store, as its plugin has it; None where they are here."""
     settings = workflow.storage_settings
     if not settings.default_storage_provider:
         return None
     provider = workflow.storage_registry.default_storage_provider
-    lock = provider.object(f"{settings.default_storage_prefix.rstrip('/')}/{LOCK}")
-    lock.local_path().parent.mkdir(parents=True, exist_ok=True)
-    return lock
+    found = provider.object(f"{settings.default_storage_prefix.rstrip('/')}/{name}")
+    found.local_path().parent.mkdir(parents=True, exist_ok=True)
+    return found
+
+
+def stored_lock():
+    return stored(LOCK)
+
+
+def stored_owner():
+    return stored(f"{LOCK}.owner")
+
+
+def brought(found):
+    """The copy of an object as it is now, where there is one."""
+    found.local_path().unlink(missing_ok=True)  # of an earlier run
+    if found.exists():
+        found.retrieve_object()
+    return found.local_path()
 
 
 def restore_provenance():
@@ -34,10 +56,9 @@ def restore_provenance():
         message = "is not what is on record: it was altered, or came from elsewhere"
         print(f"{output} {message}. It will be made again.", file=sys.stderr)
     if lock := stored_lock():
-        lock.local_path().unlink(missing_ok=True)  # of an earlier run
-        if lock.exists():
-            lock.retrieve_object()
-        restore_stored(lock.local_path())
+        owner = brought(stored_owner())
+        is_ours = owner.exists() and owner.read_text() == FOLDER_ID
+        restore_stored(brought(lock), lock.query, is_ours=is_ours)
 
 
 if workflow.is_main_process and workflow.modifier.is_main_snakefile():
@@ -47,8 +68,21 @@ if workflow.is_main_process and workflow.modifier.is_main_snakefile():
 
 def withdraw_provenance():
     """What jobs are about to write to an object store is not what its lock says."""
-    if (lock := stored_lock()) and lock.exists():
-        lock.remove()
+    if lock := stored_lock():
+        owner = stored_owner()
+        owner.local_path().write_text(FOLDER_ID)
+        owner.store_object()
+        if lock.exists():
+            lock.remove()
+
+
+onstart:
+    withdraw_provenance()
+    # Each job that ends leaves Snakemake (9.27) a timer that wakes its scheduler once a second from
+    # then on, to see how many more may be submitted: 15 % of a core after 200 jobs. Jobs that are
+    # started here need no such limit.
+    if workflow.local_exec:
+        workflow.scheduler.job_rate_limiter = None
 
 
 def keep_provenance():

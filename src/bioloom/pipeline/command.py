@@ -34,10 +34,11 @@ def run(
     """Parse `--name value` arguments by their types and call `main` with them.
 
     What the user can mend ends as one line on stderr and exit code 2; the rest is a traceback.
-    A type in a list (`[Path]`) takes any number of values. A damaged file is refused that a `Path`
-    or `json_files` names; texts of options name none. Those that were not here before are what the
-    job made: their digests are kept. The last line says what the job took: it is measured here,
-    since Snakemake's `benchmark:` asks every job again and again.
+    A type in a list (`[Path]`) takes any number of values, all of which are read. A damaged file is
+    refused that a `Path` or `json_files` names; texts of options and logs (`log_file`) name none.
+    Of single paths, those that were not here before are what the job made: their digests are kept.
+    The last line says what the job took: it is measured here, since Snakemake's `benchmark:` asks
+    every job again and again.
     """
     started = time.monotonic()
     parser = argparse.ArgumentParser(description=description)
@@ -59,10 +60,11 @@ def run(
             for text in _texts(chosen[name])
         ]
         os.environ[JOB] = job_of(Path(sys.argv[0]).stem, files)
-        absent = [file for file in files if not os.path.exists(file)]
+        single = [str(chosen[name]) for name, type_ in arguments.items() if type_ is Path]
+        made = [file for file in single if not os.path.exists(file)]
         refuse_damaged(files)
         main(**chosen)
-        keep_made(filter(os.path.exists, absent))
+        keep_made(made)
     print(took(time.monotonic() - started), file=sys.stderr)
 
 
@@ -116,6 +118,11 @@ def took(seconds: float) -> str:
     unit = 2**20 if sys.platform == "darwin" else 2**10
     peak = max(usage.ru_maxrss for usage in usages) / unit
     return f"took {seconds:.1f} s, {cpu:.1f} s of CPU time, {peak:,.0f} MiB at most"
+
+
+def log_file(text: str) -> Path:
+    """The path of a log: of what differs from run to run nothing is compared."""
+    return Path(text)
 
 
 def optional_path(paths: list[Path]) -> Path | None:

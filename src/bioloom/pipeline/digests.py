@@ -4,13 +4,15 @@ The status is size, inode and the times of content and of status. No program can
 back, so an older file that `mv` or `cp -p` put in the place of another is seen. What a disk damages
 keeps its status: each job therefore reads its inputs, and `verify` all results, whatever it is.
 
-Each job keeps the digests of what it made as its last act, in `MADE`. The end of a run takes them
-over, or the next run, if this one was killed.
+Each job keeps the digests of what it made as its last act, in `MADE`, and jobs of the same run
+compare. The end of a run takes them over, or the next run, if this one was killed. Snakemake dates
+what a job made when it has ended, so the status is another one from then on.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Iterable
@@ -27,6 +29,8 @@ MADE = Path(".snakemake/made")
 # Within a tick of the file system's clock, in nanoseconds, a file may change twice and keep its
 # status. Old file systems count whole seconds.
 _TICK, _COARSE_TICK = 50_000_000, 2_000_000_000
+# What a date in seconds has lost of its nanoseconds, at most.
+_ROUNDED = 1_000
 # Each block has a checksum (CRC-32), and whoever reads one compares it: a job that takes one region
 # of many need not read all of the file for a digest.
 _CHECKED_AS_READ = ".bam"
@@ -69,19 +73,36 @@ class Digests:
         if os.path.isfile(path) and (status := _status(Path(path)))[-1] < since * 1e9:
             self._known[path] = status, digest
 
-    def take_over(self, made: Made) -> None:
+    def take_over(self, made: Made, dated: float = -math.inf) -> None:
         """Know the files of an output as its job left them, whatever became of them since.
 
+        What Snakemake has only `dated` (s), and nothing touched later, is known by its new status.
         They count as settled: who else writes what a job makes, in the tick after its end?
         """
-        self._known |= made.files
+        for path, (status, digest) in made.files.items():
+            with suppress(OSError):  # it is gone
+                now = _status(Path(path))
+                if now[:2] == status[:2] and now[-1] <= dated * 1e9 + _ROUNDED:
+                    status = now
+            self._known[path] = status, digest
 
-    def differing(self, path: str, *, unseen: bool = False) -> list[Path]:
-        """The files of a file or folder with another content than is remembered.
+    def differing(self, path: str) -> list[Path]:
+        """The files of a file or folder with another content than is remembered."""
+        return [file for file in _files(path) if self.differs(file)]
 
-        `unseen`: only those whose status is what it was, and whose readers would not see it.
+    def differs(self, file: Path, *, unseen: bool = False) -> bool:
+        """Whether a file has another content than is remembered.
+
+        `unseen`: only where its status is what it was.
         """
-        return [file for file in _files(path) if self._differs(file, unseen)]
+        known = self._known.get(str(file))
+        if known is None:
+            return False
+        status, digest = known
+        try:
+            return not (unseen and status != _status(file)) and digest != file_sha256(file)
+        except FileNotFoundError:  # another job has just removed or replaced it
+            return False
 
     def forget(self, file: Path) -> None:
         """Read this file again when it is asked for."""
@@ -96,16 +117,6 @@ class Digests:
         }
         with replacing(self._file) as temporary:
             temporary.write_text(json.dumps(_packed(kept)))
-
-    def _differs(self, file: Path, unseen: bool) -> bool:
-        known = self._known.get(str(file))
-        if known is None or (unseen and file.suffix == _CHECKED_AS_READ):
-            return False
-        status, digest = known
-        try:
-            return not (unseen and status != _status(file)) and digest != file_sha256(file)
-        except FileNotFoundError:  # another job has just removed or replaced it
-            return False
 
     def _of_file(self, path: Path) -> str:
         status, name = _status(path), str(path)
@@ -122,6 +133,8 @@ class Digests:
 def keep_made(outputs: Iterable[str]) -> None:
     """A job's last act: write how it leaves these files and folders, each in a file of its own.
 
+    Those that are not here are passed over.
+
     Where no run of this folder takes them over, `MADE` is not there, and nothing is written.
     """
     if not MADE.is_dir():
@@ -133,7 +146,10 @@ def keep_made(outputs: Iterable[str]) -> None:
             files[str(file)] = _status(file), file_sha256(file)
             return files[str(file)][1]
 
-        digest, place = sha256(output, read), _file_of(output)
+        try:
+            digest, place = sha256(output, read), _file_of(output)
+        except FileNotFoundError:  # not made, or out of sight just now
+            continue
         place.parent.mkdir(exist_ok=True)
         # A job that is killed while it writes has not ended for Snakemake, and runs again.
         place.write_text(json.dumps([output, digest, _packed(files)]))
@@ -160,9 +176,11 @@ def refuse_damaged(paths: Iterable[str]) -> None:
     for path in filter(os.path.exists, paths):
         if made := _read(_file_of(path)):
             digests.take_over(made)
-        for file in digests.differing(path, unseen=True):
+        for file in _files(path):
+            if file.suffix == _CHECKED_AS_READ or not digests.differs(file, unseen=not made):
+                continue
             raise DataError(
-                "This file is not what it was, though nothing has written it since",
+                "This file is not what it was, though no job has written it since",
                 file=file,
                 hint=f"check the disk; remove {path} if a step made it, and it will be made again",
             )

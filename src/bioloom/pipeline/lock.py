@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import time
 from base64 import urlsafe_b64decode
 from collections.abc import Iterable
@@ -45,15 +46,21 @@ _COMPLETE = {"record_format_version": RECORD_FORMAT_VERSION, "incomplete": False
 _TIMESTAMP = ".snakemake_timestamp"
 
 
-def leave_out_of_records(ending: str) -> None:
-    """Have Snakemake neither record nor compare inputs whose names end so.
+@cache
+def leave_out_of_records(pattern: str) -> None:
+    """Have Snakemake neither record nor compare inputs in whose names this is found, for good.
 
     They say in which order jobs run, and not what of: another number of them is no change.
     """
-    all_inputs = PersistenceBase._input
+    all_inputs = getattr(PersistenceBase, "_input", None)
+    if all_inputs is None:
+        raise DataError(
+            "This version of Snakemake keeps its records in another way",
+            hint="install that of `constraints.txt`",
+        )
 
     def recorded(store: PersistenceBase, job: Any) -> list[str]:
-        return [file for file in all_inputs(store, job) if not file.endswith(ending)]
+        return [file for file in all_inputs(store, job) if not re.search(pattern, file)]
 
     PersistenceBase._input = recorded
 
@@ -68,9 +75,11 @@ def export_lock(
     makes, lines of other files are dropped.
     """
     old, outputs, digests = read_lock(lock), set(outputs), Digests()
+    store._clear_cache()  # which does not see what Snakemake has written of its last job
     made = kept()
     for left in made:
-        digests.take_over(left)
+        record = _read_record(store, left.output)
+        digests.take_over(left, dated=(record and record.endtime) or 0)
     _complete_all(store, made, digests)
     unfinished = store._filter_incomplete_keys(outputs)
     new = {output: record for output, record in old.items() if not complete or output in outputs}
@@ -79,7 +88,7 @@ def export_lock(
         if known is None or not known.rule or not os.path.exists(output):
             continue
         if _made(output, known) is None:  # no script made it, or `--touch` says that it counts
-            _complete(store, output, digests, digests.of(output))
+            _complete(store, output, known, digests, digests.of(output))
         new[output] = _locked(output, known)
     digests.save()
     if new != old:
@@ -94,6 +103,7 @@ def export_stored(
     What they and their inputs hold is left to the dates of the store.
     """
     old, outputs = read_lock(lock), set(outputs)
+    store._clear_cache()
     unfinished = store._filter_incomplete_keys(outputs)
     known = {output: _read_record(store, output) for output in outputs - unfinished}
     new = {output: record for output, record in old.items() if not complete or output in outputs}
@@ -101,10 +111,18 @@ def export_stored(
     write_lock(lock, new)
 
 
-def restore_stored(lock: Path) -> None:
-    """Give Snakemake the records of results in an object store that the last run there left."""
+def restore_stored(lock: Path, origin: str, *, is_ours: bool) -> None:
+    """Give Snakemake the records of results in an object store that the last run there left.
+
+    `lock` is a copy of the lock at `origin`. Where there is none, a run has not come to its end.
+    Unless it is the last one of this folder (`is_ours`), what the folder has on record may be of
+    results that are no longer there, and is dropped.
+    """
     store, now = FilePersistence(), time.time()
-    for output, record in read_lock(lock).items():
+    if not lock.exists() and not is_ours:
+        for output in filter(_is_stored, _all_recorded(store)):
+            store._delete_record(output)
+    for output, record in read_lock(lock, origin).items():
         known = _read_record(store, output)
         if known is None or _stored(known) != record:
             made = MetadataRecord(**record, **_COMPLETE, starttime=now, endtime=now)
@@ -117,8 +135,8 @@ def _stored(known: MetadataRecord) -> Record:
     return {name: known[name] for name in _COMPARED if name != "input_checksums"}
 
 
-def read_lock(lock: Path) -> dict[str, Record]:
-    """Output -> record; empty where there is no lock."""
+def read_lock(lock: Path, origin: str = "") -> dict[str, Record]:
+    """Output -> record; empty where there is no lock. `origin`: where it was brought from."""
     lines = lock.read_bytes().splitlines() if lock.exists() else []
     records = {}
     for number, line in enumerate(lines, start=1):
@@ -130,9 +148,11 @@ def read_lock(lock: Path) -> dict[str, Record]:
         except (ValueError, KeyError, AttributeError, TypeError) as error:
             raise DataError(
                 "This line is no record of an output, or was altered",
-                file=lock,
+                file=origin or lock,
                 row=number,
-                hint=f"`git checkout` the file, or remove it and {to_run()} writes it; after a "
+                hint=f"remove this object, and {to_run()} writes it; until then dates alone decide"
+                if origin
+                else f"`git checkout` the file, or remove it and {to_run()} writes it; after a "
                 "merge conflict take either side: `git checkout --theirs`",
             ) from error
     return records
@@ -184,18 +204,21 @@ def restore_lock(lock: Path) -> list[str]:
 
 
 def _complete_all(store: FilePersistence, made: Iterable[Made], digests: Digests) -> None:
-    """Bring what jobs have kept into the records."""
+    """Bring what jobs have kept into the records.
+
+    What is none of Snakemake's outputs has none, nor has that of a job that has not ended for it.
+    """
     for output, digest, _ in made:
-        _complete(store, output, digests, digest)
+        known, unfinished = _read_record(store, output), store._filter_incomplete_keys([output])
+        if known and known.rule and not unfinished and _made(output, known) is None:
+            _complete(store, output, known, digests, digest)
     forget_kept()
 
 
-def _complete(store: FilePersistence, output: str, digests: Digests, digest: str) -> None:
+def _complete(
+    store: FilePersistence, output: str, known: MetadataRecord, digests: Digests, digest: str
+) -> None:
     """Give the record of an output that a job has written the output's own digest."""
-    known = _read_record(store, output)
-    unfinished = store._filter_incomplete_keys([output])
-    if known is None or not known.rule or unfinished or _made(output, known) is not None:
-        return  # none of Snakemake's outputs, or its job has not ended for Snakemake
     for file, checksum in (known.input_checksums or {}).items():
         digests.learn(file, checksum.removeprefix("sha256:"), since=known.starttime or 0)
     own = {output: f"sha256:{digest}"}
@@ -327,16 +350,25 @@ def _old_times(
 
 
 def _recorded(store: FilePersistence) -> list[str]:
-    """The outputs of which Snakemake has a record: its file names are base64, cut to length.
+    """The outputs of which Snakemake has a record, but for those in an object store.
 
-    Those in an object store are left to it: what they hold is not known without bringing them.
+    These are left to it: what they hold is not known without bringing them.
     """
+    return [output for output in _all_recorded(store) if not _is_stored(output)]
+
+
+def _is_stored(output: str) -> bool:
+    return "://" in output
+
+
+def _all_recorded(store: FilePersistence) -> list[str]:
+    """All outputs of which Snakemake has a record: its file names are base64, cut to length."""
     folder, outputs = Path(store._metadata_path), list[str]()
     for file in filter(Path.is_file, folder.rglob("*")):
         name = "".join(part.removeprefix("@") for part in file.relative_to(folder).parts)
         with suppress(ValueError):  # none of Snakemake's
             outputs.append(urlsafe_b64decode(name).decode())
-    return [output for output in outputs if "://" not in output]
+    return outputs
 
 
 def _newer(file: str, record: MetadataRecord) -> bool:
