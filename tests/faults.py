@@ -89,7 +89,7 @@ class Disturbed:
                 steps = set(jobs.values())
                 KILLS.get(fault, _kill_all)(self, run, log)
                 run.wait()  # its jobs may go on
-        if code is None or fault in AROUND:
+        if code is None or (code and fault in AROUND):  # else it has not reached the run
             self.counts.update((fault, step) for step in steps or {"no job"})
         return code == 0 and fault not in AROUND
 

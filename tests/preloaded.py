@@ -80,13 +80,23 @@ def preload() -> None:
 
 
 def answer(call: socket.socket) -> None:
-    """Run Snakemake as the caller would, in a fork of its own: it ends as a program does."""
+    """Run Snakemake as the caller would, in a fork of its own: it ends as a program does.
+
+    Where the caller is killed, it is, too, with its jobs.
+    """
     _, streams, *_ = socket.recv_fds(call, 1, 3)
     folder, environment, arguments = json.loads(call.makefile().read())
     if child := os.fork():
+        ended, waiting = os.pidfd_open(child), select.poll()
+        waiting.register(ended, select.POLLIN)
+        waiting.register(call, 0)  # that the caller is gone is told in any case
+        if ended not in dict(waiting.poll()):
+            os.killpg(child, signal.SIGKILL)
+            return
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         call.sendall(str(code if code >= 0 else 128 - code).encode())
         return
+    os.setsid()
     call.close()
     for number, stream in enumerate(streams):
         os.dup2(stream, number)

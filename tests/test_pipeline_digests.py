@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shlex
 import shutil
 import sys
 import time
@@ -247,6 +248,16 @@ def test_a_text_too_long_for_a_command_comes_by_a_file(folder, monkeypatch) -> N
     monkeypatch.setattr(sys, "argv", ["script", "--files", argument])
     with pytest.raises(SystemExit, match="2"):
         command.run(None, {"files": command.json_files}, lambda files: pytest.fail("runs"))
+
+
+@pytest.mark.parametrize("letter", ["a", "'", "é"])
+@pytest.mark.parametrize("share", [1, 3, 6])
+def test_texts_of_one_command_fit_into_it(folder, letter: str, share: int) -> None:
+    text = letter * (command.LONGEST // share)
+    words = [command.passed(text)] * 2
+    assert len(f"set -euo pipefail; python report.py {shlex.join(words)}".encode()) < 2**17
+    command.drop_long()
+    assert not command.LONG.exists()
 
 
 def test_a_file_that_vanishes_meanwhile_is_no_damage(folder, monkeypatch) -> None:

@@ -213,6 +213,21 @@ def test_results_of_a_clock_that_has_gone_back_are_used(finished: Project, tmp_p
     assert toy.planned() == set()
 
 
+def test_an_input_of_the_future_is_refused_before_any_job(finished: Project, tmp_path) -> None:
+    toy = finished.copy(tmp_path)
+    ahead = time.time() + 9e6
+    os.utime(toy.path("data/a.ward.txt"), (ahead, ahead))
+    assert toy.planned() == set()
+    shutil.rmtree(toy.path("results/a/ward"))
+    said = toy.snakemake(check=False)
+    assert "ERROR: This file is dated in the future" in said
+    assert "(file data/a.ward.txt). Hint: `touch data/a.ward.txt`" in said
+    assert "rule clean" not in said
+    os.utime(toy.path("data/a.ward.txt"))
+    toy.snakemake()
+    assert toy.planned() == set()
+
+
 def test_the_lock_keeps_what_jobs_wrote(finished: Project, tmp_path: Path) -> None:
     """Whatever becomes of an output while others are made."""
     toy = finished.copy(tmp_path)

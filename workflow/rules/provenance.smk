@@ -14,7 +14,14 @@ from pathlib import Path
 
 from bioloom.errors import one_line_errors, told_errors
 from bioloom.files import HOST
-from bioloom.pipeline.lock import export_lock, export_stored, restore_lock, restore_stored
+from bioloom.pipeline.command import drop_long
+from bioloom.pipeline.lock import (
+    export_lock,
+    export_stored,
+    refuse_future,
+    restore_lock,
+    restore_stored,
+)
 from bioloom.pipeline.running import join_run
 
 LOCK = Path("snakemake.lock")
@@ -52,6 +59,7 @@ def brought(found):
 
 
 def restore_provenance():
+    drop_long()
     for output in restore_lock(LOCK):
         message = "is not what is on record: it was altered, or came from elsewhere"
         print(f"{output} {message}. It will be made again.", file=sys.stderr)
@@ -77,6 +85,8 @@ def withdraw_provenance():
 
 
 onstart:
+    with one_line_errors():
+        refuse_future(str(file) for job in workflow.dag.needrun_jobs() for file in job.input)
     withdraw_provenance()
     # Each job that ends leaves Snakemake (9.27) a timer that wakes its scheduler once a second from
     # then on, to see how many more may be submitted: 15 % of a core after 200 jobs. Jobs that are

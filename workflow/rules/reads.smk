@@ -4,8 +4,8 @@ Requires: the source `reads` of a data set (a sample sheet, or BAM or CRAM), and
 the latter alone, where a data set says `simulate`.
 Makes: results/{task}/{dataset}/reads/{trimmed,aligned}.csv, which `ingest` reads in place of the
 user's sheet, the files that it names, {goal}_summary.json and multiqc.html. Files of aligned reads
-are checked against the reference (checked.json), and indexed where a data set is done in parts. A reference is made ready for alignment once, in
-results/{task}/references/.
+are checked against the reference (checked.json), and indexed where a data set is done in parts. A
+reference is made ready for alignment once, in results/{task}/references/.
 Large genomes need more memory, in the profile: `set-resources: {align: {mem_mb: 12000}}`.
 """
 

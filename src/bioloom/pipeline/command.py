@@ -7,6 +7,8 @@ import hashlib
 import json
 import os
 import resource
+import shlex
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,8 +22,10 @@ from bioloom.pipeline.running import FOLDER, join_jobs
 from bioloom.pipeline.sections import RESULTS
 from bioloom.progress import JOB
 
-LONGEST = 100_000
-"""Bytes of a text in a command: Linux takes a command of 128 KiB at most."""
+LONGEST = 40_000
+"""Bytes of a text in quotes in a command, of which Linux takes 128 KiB at most: room for three."""
+LONG = FOLDER / "long"
+"""Where longer ones lie."""
 STORED = "BIOLOOM_STORED"
 """The variable of the environment with the folder that files of an object store are brought to."""
 
@@ -135,15 +139,20 @@ def passed(text: str) -> str:
 
     The file is called by its content, and each process that plans the job writes it where it lacks.
     """
-    content = text.encode()
-    if len(content) <= LONGEST:
+    if len(shlex.quote(text).encode()) <= LONGEST:
         return text
-    file = FOLDER / f"long/{hashlib.sha256(content).hexdigest()}.json"
+    content = text.encode()
+    file = LONG / f"{hashlib.sha256(content).hexdigest()}.json"
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         with replacing(file) as temporary:
             temporary.write_bytes(content)
     return f"@{file}"
+
+
+def drop_long() -> None:
+    """Remove the files of `passed` of earlier runs."""
+    shutil.rmtree(LONG, ignore_errors=True)
 
 
 def _read(text: str) -> Any:

@@ -17,6 +17,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import time
 from base64 import urlsafe_b64decode
 from collections.abc import Iterable
@@ -39,6 +40,8 @@ _COMPARED = ("rule", "input", "params", "code", "input_checksums")
 # Modification times, in seconds: an output is older than its inputs, so that Snakemake looks at
 # their checksums. It has none for folders, which therefore are older than what is made of them.
 _OLDEST, _FOLDER, _FILE = -1, 2, 1_000_000
+# Seconds by which the clocks of a file system and of this machine may differ.
+_AHEAD = 60
 # Stands for the params of an output of unknown origin, which differ from any: it is made again.
 _STRANGER = "not the file that snakemake.lock describes"
 _COMPLETE = {"record_format_version": RECORD_FORMAT_VERSION, "incomplete": False}
@@ -201,6 +204,20 @@ def restore_lock(lock: Path) -> list[str]:
     _let_content_decide(store, digests, restored)
     digests.save()
     return altered
+
+
+def refuse_future(inputs: Iterable[str]) -> None:
+    """Raise DataError for an input that is dated ahead: Snakemake takes no output that is older.
+
+    It would say so of each job when that has ended. Files in an object store are not looked at.
+    """
+    for file in filter(os.path.lexists, inputs):
+        if _time(file) > time.time() + _AHEAD:
+            raise DataError(
+                "This file is dated in the future, and what is made of it would be older",
+                file=file,
+                hint=f"`touch {shlex.quote(file)}`, after a look at the clock",
+            )
 
 
 def _complete_all(store: FilePersistence, made: Iterable[Made], digests: Digests) -> None:

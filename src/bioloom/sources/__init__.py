@@ -111,45 +111,60 @@ def _download(source: dict, folder: Path) -> Path:
             return kept
         # Others may be at work under this name where there are no locks.
         part = folder / f"{expected}{'' if is_alone else f'.{HOST}-{os.getpid()}'}.part"
-        is_begun = part.exists()  # by a job that was killed, or whose server was gone
-        _get_with_retries(source, part, kept)
-        if is_begun and sha256(part) != expected:  # what was begun may have been damaged
-            part.unlink()
-            _get_with_retries(source, part, kept)
-        if (found := sha256(part)) != expected:
-            part.unlink()
-            raise DataError(
-                f"wrong checksum of {_label(source)}: expected sha256 {expected}, got {found}",
-                hint="the file changed at its origin or the checksum in config is mistyped",
-            )
-        part.replace(kept)
+        try:
+            _complete(source, part, kept)
+            if (found := sha256(part)) != expected:
+                part.unlink()
+                raise DataError(
+                    f"wrong checksum of {_label(source)}: expected sha256 {expected}, got {found}",
+                    hint="the file changed at its origin or the checksum in config is mistyped",
+                )
+            part.replace(kept)
+        finally:
+            if not is_alone:  # nobody else would go on with it
+                part.unlink(missing_ok=True)
     return kept
 
 
-def _get_with_retries(source: dict, part: Path, kept: Path) -> None:
-    for attempt in range(ATTEMPTS):
+def _complete(source: dict, part: Path, kept: Path) -> None:
+    """Download what lacks of `part`; all of it where it was begun and is not what was asked for.
+
+    What was begun, here or by a job that was killed, may be damaged, or of another version.
+    """
+    expected = _checksum(source)
+    if part.exists() and sha256(part) == expected:
+        return
+    if _get_with_retries(source, part, kept) and sha256(part) != expected:
+        part.unlink()
+        _get_with_retries(source, part, kept)
+
+
+def _get_with_retries(source: dict, part: Path, kept: Path) -> bool:
+    """Download to `part`, whose place is `kept`; whether anything of it was there before."""
+    attempt = 0
+    while True:
+        attempt += 1
         try:
             settings = _pip_settings()
             with _session(settings) as session:
                 url = source.get("url") or _artifact_url(session, settings, source["artifact"])
-                _get(session, url, part, _label(source))
-            return
+                return _get(session, url, part, _label(source))
         except requests.RequestException as error:
-            if attempt == ATTEMPTS - 1 or not _transient(error):
+            if attempt == ATTEMPTS or not _transient(error):
                 raise DataError(
                     f"could not download {_label(source)}: {_reason(error)}",
                     hint=f"check the network, or put the file at {kept}",
                 ) from error
-            time.sleep(2**attempt)
+            time.sleep(2 ** (attempt - 1))
 
 
-def _get(session: requests.Session, url: str, part: Path, label: str) -> None:
-    """Download to `part`, from where it ends if the server can."""
+def _get(session: requests.Session, url: str, part: Path, label: str) -> bool:
+    """Download to `part`, from where it ends if the server can; whether it went on there."""
     begun = part.stat().st_size if part.exists() else 0
-    asked = {"Range": f"bytes={begun}-", "Accept-Encoding": "identity"} if begun else {}
+    asked = {"Range": f"bytes={begun}-"} if begun else {}
     with session.get(url, headers=asked, stream=True, timeout=TIMEOUT) as response:
         if response.status_code == requests.codes.requested_range_not_satisfiable:
-            return  # nothing is left to get: the checksum tells whether it is all
+            return True  # nothing is left to get: the checksum tells whether it is all
         response.raise_for_status()
         goes_on = response.status_code == requests.codes.partial_content
         size = int(response.headers.get("Content-Length", 0))
@@ -166,6 +181,7 @@ def _get(session: requests.Session, url: str, part: Path, label: str) -> None:
             for chunk in response.iter_content(CHUNK):
                 out.write(chunk)
                 bar.update(len(chunk))
+    return goes_on
 
 
 def _transient(error: requests.RequestException) -> bool:
