@@ -412,6 +412,40 @@ def test_embedded_sequences_are_those_of_the_engine(ending, tmp_path, monkeypatc
     np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.slow
+def test_a_run_that_is_asked_to_end_says_so_in_one_line(tmp_path):
+    """By `timeout` and Slurm, twice."""
+    script = '''
+import sys
+from bioloom.cli import run
+run.project_here = lambda **_: None
+slow = """
+import time
+print(1, flush=True)
+try:
+    time.sleep(60)
+except KeyboardInterrupt:
+    time.sleep(2)
+"""
+run.SNAKEMAKE = (sys.executable, "-c", slow)
+run.told = lambda lines: lines
+sys.exit(run.main([]))
+'''
+    told = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment() | {"PYTHONPATH": str(ROOT / "src")},
+    )
+    assert told.stdout.readline() == "1\n"
+    told.terminate()
+    time.sleep(0.5)
+    told.terminate()
+    _, errors = told.communicate(timeout=60)
+    assert (told.returncode, errors) == (130, "Interrupted. The same command goes on from here.\n")
+
+
 def test_vectors_of_another_ending_are_refused(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["embed", "in.fasta", "--model", "unirep", "--out", "out.csv"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 import numpy as np
 import pandas as pd
 import pysam
@@ -71,6 +73,16 @@ def test_what_is_no_vcf_or_lacks_the_sample_is_refused(tmp_path):
     refused(lambda: read_calls(path, "three"), "No sample 'three'.*one, two")
     path.write_text(">c\nACGT\n")
     refused(lambda: read_calls(path), "no sound VCF")
+
+
+def test_a_vcf_that_is_cut_is_told_by_row(tmp_path):
+    path, text = tmp_path / "x.vcf", HEAD + LINES
+    path.write_text(text.rpartition("\t")[0].rpartition("\t")[0] + "\n")
+    message = refused(lambda: read_calls(path, "one"), "The header names 11 columns, here are 9")
+    assert f"row {text.count(chr(10))}" in message
+    packed = tmp_path / "x.vcf.gz"
+    packed.write_bytes(gzip.compress(text.encode() * 50)[:-40])
+    refused(lambda: read_calls(packed, "one"), "truncated or damaged")
 
 
 def test_records_are_sorted_in_the_order_of_contigs_and_read_back(tmp_path):

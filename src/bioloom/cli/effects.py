@@ -74,8 +74,12 @@ def main(
         told = splicing.write_effects(
             vcf, genome, known, chances, out, distance=distance, masked=masked
         )
-    print(f"{out}: {told.scored} of {told.records} records have scores; the others lie in no gene,")
-    print(f"or have no allele of one base, or more than {2 * distance} in REF")
+    print(f"{out}: {told.scored} of {told.records} records have scores")
+    if told.scored < told.records:
+        print(
+            "The others lie in no gene, or have no allele of one base, or more than "
+            f"{2 * distance} in REF"
+        )
     print(f"Weights: {spliceai.LICENCE}")
 
 

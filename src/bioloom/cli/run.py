@@ -48,8 +48,10 @@ def main(options: list[str]) -> int:
             print(line, flush=True)
         code = process.wait()
     except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is ending, and cancels jobs of a cluster
-        process.wait()
+        for again in (signal.SIGINT, signal.SIGTERM):  # `timeout` sends it twice
+            signal.signal(again, signal.SIG_IGN)
+        process.wait()  # it is ending, and cancels jobs of a cluster
+        print("Interrupted. The same command goes on from here.", file=sys.stderr)
         return 130
     if code:
         print(failure(code, said), file=sys.stderr)

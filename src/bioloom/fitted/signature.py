@@ -54,7 +54,8 @@ def check_signature(samples: pd.DataFrame, signature: dict[str, Any], file: str 
             file=file,
             hint="give the data set the rules that the training data have"
             if missing[0].startswith(OPTION)
-            else "new data need the columns of the training data; a missing value may stay empty",
+            else "new data need the columns of the training data (a missing value may stay empty), "
+            "and their data set what made columns there, such as `records` and `landmarks`",
         )
     for name, described in signature.items():
         numeric = is_number(samples[name])

@@ -12,6 +12,7 @@ import pysam
 
 from bioloom.errors import DataError
 from bioloom.files import replacing
+from bioloom.formats.text import open_text
 from bioloom.privacy.samples import shown
 
 SPANNED = "*"
@@ -72,10 +73,30 @@ def opened(file: Path) -> Iterator[pysam.VariantFile]:
     except (OSError, ValueError, IndexError, NotImplementedError) as error:
         if isinstance(error, DataError):
             raise
+        _tell_fault(file)
         hint = "VCF, as text or bgzipped, or BCF"
         raise DataError("The file is no sound VCF", file=file, hint=hint) from error
     finally:
         pysam.set_verbosity(verbosity)
+
+
+def _tell_fault(file: Path) -> None:
+    """Raise DataError where a text is cut, or a row of it has not the columns of the header."""
+    with open_text(file) as lines:
+        try:
+            first = next(lines, "")
+        except UnicodeDecodeError:  # BCF
+            return
+        if not first.startswith("##fileformat=VCF"):
+            return
+        columns = 0
+        for row, line in enumerate(lines, start=2):
+            count = line.count("\t") + 1
+            if line.startswith("#CHROM"):
+                columns = count
+            elif not line.startswith("#") and count != columns:
+                message = f"The header names {columns} columns, here are {count}"
+                raise DataError(message, file=file, row=row, hint="is the file cut?")
 
 
 def _sample(known: list[str], sample: str | None, file: Path) -> str:
