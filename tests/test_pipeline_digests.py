@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import runpy
 import shlex
 import shutil
 import sys
@@ -19,6 +20,7 @@ from bioloom.pipeline import command, digests
 from bioloom.pipeline.digests import Digests, forget_kept, keep_made, kept, refuse_damaged
 from bioloom.reads.bam import Bam
 from bioloom.reads.bgzf import END_BLOCK
+from tests.tiny_project import ROOT
 from tests.tiny_reads import Read, write_reads
 
 
@@ -283,6 +285,18 @@ def test_reads_are_left_to_the_checksums_of_their_blocks(folder, monkeypatch) ->
     Path(path).write_bytes(content)
     with pytest.raises(DataError, match="Damaged: the block at byte"):
         Bam(path, index).records("c1", 0, 100)
+
+
+def test_a_cram_of_a_sheet_is_compared_before_its_check(folder: Path) -> None:
+    Path("reads.csv").write_text("sample,bam\na,a.cram\n")
+    Path("a.cram").write_text("CRAM")
+    time.sleep(0.06)
+    remember("a.cram")
+    damage("a.cram")
+    reads = {"source": "reads.csv", "goal": "aligned", "folder": "results"}
+    check = runpy.run_path(str(ROOT / "scripts/check_alignments.py"))["main"]
+    with pytest.raises(DataError, match=r"not what it was.*a\.cram"):
+        check(reads, Path("reference.fa"), Path("checked.json"))
 
 
 def test_what_was_written_anew_is_used(folder: Path) -> None:
