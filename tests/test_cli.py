@@ -92,6 +92,18 @@ def test_check_reads_the_header_and_no_more(label, exclude, told, tmp_path, monk
     assert told in said
 
 
+def test_check_reads_the_header_of_the_table_beside_a_fasta(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("tasks").mkdir()
+    task = "application: protein_function\ndatasets:\n  training: {sequences: a.fa, table: a.csv, "
+    Path("tasks/mine.yaml").write_text(task + "columns: {id: nam, label: active}}\n")
+    Path("a.fa").write_text(">p1\nMKV\n")
+    Path("a.csv").write_text("name,active\np1,yes\n")
+    with pytest.raises(SystemExit):
+        main(["check"])
+    assert "the table has name, active (file a.csv, column nam)" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("file", "content", "options", "names"),
     [

@@ -12,7 +12,7 @@ from bioloom.clinical.table import ROW
 from bioloom.errors import DataError
 from bioloom.formats.columns import require_columns
 from bioloom.formats.edges import is_mitab
-from bioloom.formats.table import names_in_text
+from bioloom.formats.table import is_table, names_in_text
 from bioloom.pipeline.mistakes import mistakes_of
 from bioloom.pipeline.sections import Section
 from bioloom.pipeline.tasks import Task
@@ -47,7 +47,7 @@ def _tables(task: Task, dataset: str) -> dict[str, str]:
 
 
 def _files(task: Task, dataset: str) -> str:
-    return ", ".join(_tables(task, dataset).values())
+    return ", ".join(file for file in _tables(task, dataset).values() if is_table(Path(file)))
 
 
 def _header(task: Task, dataset: str) -> pd.DataFrame | None:
@@ -59,11 +59,13 @@ def _header(task: Task, dataset: str) -> pd.DataFrame | None:
     for source, file in tables.items():
         if SAMPLES in task.code.tables[source] or not Path(file).is_file() or is_mitab(Path(file)):
             return None
+        if not is_table(Path(file)):
+            continue  # beside a table a FASTA has no columns
         found = names_in_text(Path(file), **options.get("read", {}).get(source, {}))
         if found is None:
             return None
         names += found
-    return pd.DataFrame(columns=[*dict.fromkeys(names)])
+    return pd.DataFrame(columns=[*dict.fromkeys(names)]) if names else None
 
 
 def _named(options: Section) -> Iterator[str]:
