@@ -73,7 +73,8 @@ def opened(file: Path) -> Iterator[pysam.VariantFile]:
     except (OSError, ValueError, IndexError, NotImplementedError) as error:
         if isinstance(error, DataError):
             raise
-        _tell_fault(file)
+        if file.is_file():
+            _tell_fault(file)
         hint = "VCF, as text or bgzipped, or BCF"
         raise DataError("The file is no sound VCF", file=file, hint=hint) from error
     finally:
