@@ -52,7 +52,7 @@ def snakemake_folder() -> Path:
         env=os.environ | {"SLURM_CONF": os.devnull},
     )
     atexit.register(shutil.rmtree, folder)
-    atexit.register(server.communicate)  # first
+    atexit.register(server.communicate)  # runs before what was registered above
     return folder
 
 

@@ -8,8 +8,10 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -115,6 +117,19 @@ def test_a_bad_sequence_of_a_chunk_is_named(tmp_path, weights):
         engine.embed_chunk(["MKT", "MK-T"], OPTIONS, (1, 2), weights=weights, store=tmp_path)
 
 
+def _at_once(embeds: Callable[..., None], firsts: Iterable[int], *given: Path) -> list[Any]:
+    """What processes put into their queue that begin together, `embeds(first, *given, queue)`."""
+    context = multiprocessing.get_context("spawn")
+    results = context.Queue()
+    jobs = [context.Process(target=embeds, args=(first, *given, results)) for first in firsts]
+    for job in jobs:
+        job.start()
+    found = [results.get(timeout=120) for _ in jobs]
+    for job in jobs:
+        job.join()
+    return found
+
+
 def _embed_chunk(chunk: int, weights: Path, store: Path, results: multiprocessing.Queue) -> None:
     engine.FLUSH_SECONDS = 0
     unirep.BATCH_BYTES = 20 * SIZE * 200
@@ -124,17 +139,8 @@ def _embed_chunk(chunk: int, weights: Path, store: Path, results: multiprocessin
 
 @pytest.mark.slow
 def test_two_chunks_at_once_fill_one_store(tmp_path, weights):
-    context = multiprocessing.get_context("spawn")
-    results = context.Queue()
-    jobs = [
-        context.Process(target=_embed_chunk, args=(chunk, weights, tmp_path, results))
-        for chunk in (1, 2)
-    ]
-    for job in jobs:
-        job.start()
-    assert [results.get(timeout=120)["encoded"] for _ in jobs] == [20, 20]
-    for job in jobs:
-        job.join()
+    runs = _at_once(_embed_chunk, (1, 2), weights, tmp_path)
+    assert [run["encoded"] for run in runs] == [20, 20]
     made = embed(_random_proteins(40), OPTIONS, weights=weights, store=tmp_path)
     assert made.run["encoded"] == 0
 
@@ -242,20 +248,10 @@ def _embed_shuffled(seed: int, weights: Path, store: Path, results: multiprocess
 
 @pytest.mark.slow
 def test_four_jobs_at_once_give_identical_features(tmp_path, weights):
-    context = multiprocessing.get_context("spawn")
-    results = context.Queue()
-    jobs = [
-        context.Process(target=_embed_shuffled, args=(seed, weights, tmp_path, results))
-        for seed in range(4)
-    ]
-    for job in jobs:
-        job.start()
     seen: dict[int, bytes] = {}
-    for _ in jobs:
-        for i, row in results.get(timeout=120).items():
+    for rows in _at_once(_embed_shuffled, range(4), weights, tmp_path):
+        for i, row in rows.items():
             assert seen.setdefault(i, row) == row
-    for job in jobs:
-        job.join()
     assert len(seen) > 30
 
 

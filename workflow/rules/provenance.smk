@@ -4,8 +4,8 @@ Requires: nothing. Makes: snakemake.lock, and Snakemake's own records where they
 What no job wrote is told, and made again. What results in an object store hold is not known without
 bringing them: their lock has no digests, and lies in the store beside them, so that it says what is
 there. It is taken away when a run begins, and the folder of the run is noted in its place: after one
-that was killed, another folder goes by the store's dates. In a module of another workflow, whose records are not ours to keep, nothing is read or written: what is
-stale is decided as Snakemake does.
+that was killed, another folder goes by the store's dates. In a module of another workflow, whose
+records are not ours to keep, nothing is read or written: what is stale is decided as Snakemake does.
 """
 
 import hashlib
@@ -25,8 +25,6 @@ from bioloom.pipeline.lock import (
 from bioloom.pipeline.running import join_run
 
 LOCK = Path("snakemake.lock")
-
-
 # Whose run is at work in an object store, or was killed there.
 FOLDER_ID = hashlib.sha256(f"{HOST} {Path.cwd()}".encode()).hexdigest()
 
@@ -84,7 +82,7 @@ def withdraw_provenance():
             lock.remove()
 
 
-onstart:
+onstart:  # the only one: of several Snakemake runs the last
     with one_line_errors():
         refuse_future(str(file) for job in workflow.dag.needrun_jobs() for file in job.input)
     withdraw_provenance()

@@ -35,7 +35,6 @@ _ROUNDED = 1_000
 # of many need not read all of the file for a digest.
 _CHECKED_AS_READ = ".bam"
 
-
 Known = dict[str, tuple[tuple[int, ...], str]]
 """File -> its status and sha256."""
 
@@ -133,9 +132,8 @@ class Digests:
 def keep_made(outputs: Iterable[str]) -> None:
     """A job's last act: write how it leaves these files and folders, each in a file of its own.
 
-    Those that are not here are passed over.
-
-    Where no run of this folder takes them over, `MADE` is not there, and nothing is written.
+    Those that are not here are passed over. Where no run of this folder takes them over, `MADE` is
+    not there, and nothing is written.
     """
     if not MADE.is_dir():
         return
