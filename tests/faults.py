@@ -350,7 +350,7 @@ def page(counts: Counter[tuple[str, str]], rounds: int, call: str) -> str:
         "nothing disturbed on the same machine, byte for byte. Damaged results and the like are",
         "counted where they were; all else by the steps that ran, or failed of it.",
         "",
-        f"{counts.total()} faults in {rounds} rounds, by {call}:",
+        f"{counts.total()} faults, rounds: {rounds}, by {call}:",
         "",
         "| fault | times | while these steps ran, or where |",
         "|---|---|---|",

@@ -40,7 +40,7 @@ def test_the_page_counts_faults_by_step():
     assert "| cut | 2 | a result 2 |" in lines
     assert "| train | 3 |" in lines
     assert not any(line.startswith("| a result |") for line in lines)
-    assert any(line.startswith("6 faults in 1 rounds") for line in lines)
+    assert any(line.startswith("6 faults, rounds: 1") for line in lines)
 
 
 def test_what_a_killed_run_made_is_made_again_where_it_was_damaged_since(
