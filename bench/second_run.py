@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,20 @@ def suite(size: Size, folder: Path) -> Suite:
     """Two clinical tasks, the same project at each size."""
     done: list[Project] = []
 
+    def snakemake(project: Project, *arguments: str) -> str:
+        # as a user starts it: tests have one that is imported already
+        return project.run(sys.executable, "-m", "snakemake", *arguments)
+
     def first() -> Project:
         path = folder / str(len(done))
         path.mkdir()
         done.append(Project.create(path))
-        done[-1].snakemake()
+        snakemake(done[-1])
         return done[-1]
 
-    def second() -> set[str]:
-        done[0].snakemake()
-        return done[0].planned()
+    def second() -> str:
+        snakemake(done[0])
+        return snakemake(done[0], "--dry-run")
 
     goals = [Goal("second run", "second run and its plan", "first run")]
     cases = {"first run": first, "second run and its plan": second}
@@ -31,6 +36,6 @@ def suite(size: Size, folder: Path) -> Suite:
 
 def no_jobs(outputs: dict[str, Any]) -> dict[str, float]:
     """Nothing is planned."""
-    if jobs := outputs["second run and its plan"]:
-        raise SystemExit(f"a second run plans {', '.join(sorted(jobs))}")
+    if "Nothing to be done" not in outputs["second run and its plan"]:
+        raise SystemExit(f"a second run is not empty: {outputs['second run and its plan']}")
     return {"jobs": 0.0}
