@@ -84,6 +84,45 @@ def test_a_planted_copy_is_counted_where_there_is_no_limit():
     assert items.set_index("sample_id").loc[test, "nearest"] == training
 
 
+def test_what_is_alike_by_chance_is_no_near_duplicate():
+    rng = np.random.default_rng(1)
+    coarse = {"age": rng.integers(4, 8, 400) * 10, "sex": rng.choice(["f", "m"], 400)}
+    fine = {f"marker {i}": rng.normal(size=400) for i in range(8)}
+    samples = pd.DataFrame({"sample_id": [f"p{i}" for i in range(400)]} | coarse | fine)
+    samples["group"] = samples["sample_id"]
+    samples["label"] = rng.normal(size=400)
+    splits = split_samples(samples, {}, 1)
+    report, _ = audit(
+        samples[["sample_id", "group", "label", *coarse]], splits, {}, measure="table"
+    )
+    assert report["identical"] > 50
+    assert report["near_duplicates"] == 0
+    assert not report["flags"]
+    plant(samples, splits, [*coarse, *fine])
+    samples["age"] += 1e-3 * rng.normal(size=400)
+    report, _ = audit(samples, splits, {}, measure="table")
+    assert (report["identical"], report["near_duplicates"]) == (0, 1)
+
+
+def test_mutants_of_one_sequence_are_near_duplicates_where_they_share_rare_letters():
+    rng = np.random.default_rng(2)
+    letters = np.tile(rng.choice(list("ACGT"), 75), (300, 1))
+    mutated = rng.random(letters.shape) < 0.06
+    letters[mutated] = rng.choice(list("ACGT"), mutated.sum())
+    ids = [f"m{i}" for i in range(300)]
+    samples = pd.DataFrame({"sample_id": ids, "group": ids, "label": rng.normal(size=300)})
+    samples["sequence"] = ["".join(row) for row in letters]
+    splits = split_samples(samples, {}, 1)
+    report, items = audit(samples, splits, {}, measure="variants")
+    assert (items["similarity"] >= 0.9).all()
+    assert report["near_duplicates"] < 0.1 * len(items)
+    many = samples["sequence"][mutated.sum(axis=1).argmax()]
+    first = splits.drop_duplicates("split").set_index("split")["sample_id"]
+    samples.loc[samples["sample_id"].isin(first[["train", "test"]]), "sequence"] = many
+    planted, _ = audit(samples, splits, {}, measure="variants")
+    assert planted["near_duplicates"] == report["near_duplicates"] + 1
+
+
 def test_cluster_split_keeps_the_limit_that_a_row_split_breaks():
     samples = proteins(40)
     relatives = samples.assign(

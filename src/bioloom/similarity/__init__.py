@@ -30,7 +30,8 @@ class Measure:
     `compare(samples, nodes, directed)` prepares what is compared once, and gives a function of row
     numbers. `shortcuts(samples, positive)` are AUROCs of trivial features, of which one from
     `alarm` on is worth a warning. `distance` is what a similarity says in the measure's own unit,
-    where it has one.
+    where it has one. `beyond_chance(samples, rows, others, compared)` are those of very similar
+    pairs that are no chance among so many; without it none is taken for one.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Measure:
     shortcuts: Callable[[pd.DataFrame, np.ndarray], dict[str, float]]
     alarm: float
     distance: Callable[[pd.Series], pd.Series] | None = None
+    beyond_chance: Callable[[pd.DataFrame, np.ndarray, np.ndarray, int], np.ndarray] | None = None
 
 
 def get_measure(name: str) -> Measure:

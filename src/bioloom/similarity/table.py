@@ -10,6 +10,7 @@ import pandas as pd
 from bioloom.errors import DataError
 from bioloom.samples import feature_columns, text_columns
 from bioloom.similarity import BLOCK, Compare, Measure, Nearest, auroc
+from bioloom.similarity.chance import beyond_chance
 
 CATEGORIES = 100
 COLUMNS = 1_000
@@ -140,6 +141,15 @@ def _equal_texts(code: np.ndarray) -> Compare:
     return nearest
 
 
+def _beyond_chance(
+    samples: pd.DataFrame, rows: np.ndarray, others: np.ndarray, compared: int
+) -> np.ndarray:
+    """By the feature columns; equal texts are no chance."""
+    if text_columns(samples) and not feature_columns(samples):
+        return np.ones(len(rows), dtype=bool)
+    return beyond_chance(samples[feature_columns(samples)], rows, others, compared)
+
+
 def shortcuts(samples: pd.DataFrame, positive: np.ndarray) -> dict[str, float]:
     """The best single column, and all others that decide nearly all: results of the label, maybe.
 
@@ -180,4 +190,5 @@ measure = Measure(
     shortcuts=shortcuts,
     alarm=ALARM,
     distance=lambda similarity: 1 / similarity - 1,
+    beyond_chance=_beyond_chance,
 )

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bioloom.similarity import BLOCK, Compare, Nearest, sequence, sequences
+from bioloom.similarity.chance import beyond_chance
 from bioloom.similarity.shifts import nearest_shifted
 
 
@@ -51,10 +52,20 @@ def compare(samples: pd.DataFrame, nodes: pd.DataFrame | None, directed: bool) -
     return nearest
 
 
+def _beyond_chance(
+    samples: pd.DataFrame, rows: np.ndarray, others: np.ndarray, compared: int
+) -> np.ndarray:
+    """By the letters at each place; what is unlike there and alike at a shift is no chance."""
+    letters = np.array([list(text.upper()) for text in sequences(samples)])
+    shifted = (letters[rows] == letters[others]).mean(axis=1) < 0.5
+    return shifted | beyond_chance(pd.DataFrame(letters), rows, others, compared)
+
+
 measure = replace(
     sequence.measure,
     name="variants",
     description="identical letters / length, at the same positions or at the best shift",
     fits=lambda samples: "sequence" in samples and samples["sequence"].str.len().nunique() == 1,
     compare=compare,
+    beyond_chance=_beyond_chance,
 )

@@ -55,7 +55,7 @@ def audit(
         "measure": measured_by.description,
         "limit": limit,
         **_summary(items, measured_by),
-        **_near_duplicates(items, samples),
+        **_near_duplicates(items, samples, measured_by),
         "groups": int(samples["group"].nunique()) if "group" in samples else len(samples),
         "groups_across_splits": 0,  # check_splits refuses any
         "sizes": _sizes(splits),
@@ -171,14 +171,21 @@ def _quantiles(values: pd.Series) -> dict[str, float]:
     return {f"{q:g}": round(float(v), 4) for q, v in values.quantile([0.05, 0.5, 0.95]).items()}
 
 
-def _near_duplicates(items: pd.DataFrame, samples: pd.DataFrame) -> dict[str, int]:
-    """Test samples equal to a training sample, or nearly so, and those with another class."""
-    near = items[items["similarity"] >= NEAR]
-    counts = {"identical": int((near["similarity"] == 1).sum()), "near_duplicates": len(near)}
+def _near_duplicates(
+    items: pd.DataFrame, samples: pd.DataFrame, measure: Measure
+) -> dict[str, int]:
+    """Test samples equal to one of training; those nearly so by no chance, and of another class."""
+    near = items[items["similarity"] >= NEAR].drop_duplicates(["sample_id", "nearest"])
+    counts = {"identical": near.loc[near["similarity"] == 1, "sample_id"].nunique()}
+    if measure.beyond_chance is not None and len(near):
+        row_of = pd.Series(np.arange(len(samples)), index=samples["sample_id"])
+        pairs = (row_of[near[end]].to_numpy() for end in ("sample_id", "nearest"))
+        near = near[measure.beyond_chance(samples, *pairs, len(items) * len(samples))]
+    counts["near_duplicates"] = near["sample_id"].nunique()
     if has_classes(samples):
         label = samples.set_index("sample_id")["label"]
         own, other = label[near["sample_id"]].to_numpy(), label[near["nearest"]].to_numpy()
-        counts["near_duplicates_of_another_class"] = int((own != other).sum())
+        counts["near_duplicates_of_another_class"] = near.loc[own != other, "sample_id"].nunique()
     return counts
 
 
