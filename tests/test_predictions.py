@@ -11,6 +11,7 @@ from bioloom.application import get_application
 from bioloom.errors import DataError
 from bioloom.features import Features, align
 from bioloom.features.extract import extract_features
+from bioloom.files import join_texts
 from bioloom.fitted import Fitted
 from bioloom.fitted.signature import (
     check_signature,
@@ -19,7 +20,7 @@ from bioloom.fitted.signature import (
     unknown_columns,
 )
 from bioloom.predictions.drift import drift
-from bioloom.predictions.parts import join_csv, join_parquet
+from bioloom.predictions.parts import check_ids, join_parquet
 from bioloom.predictions.predict import (
     OTHER,
     SEVERAL,
@@ -243,10 +244,20 @@ def test_parts_without_rows_take_the_types_of_the_others(trained, tmp_path):
     join_parquet(parts, tmp_path / "joined.parquet")
     joined = pd.read_parquet(tmp_path / "joined.parquet")
     pd.testing.assert_frame_equal(joined, pd.read_parquet(parts[1]))
-    join_csv([part.with_suffix(".csv") for part in parts], tmp_path / "joined.csv")
+    join_texts([part.with_suffix(".csv") for part in parts], tmp_path / "joined.csv", header=True)
     assert (tmp_path / "joined.csv").read_text() == parts[1].with_suffix(".csv").read_text()
     join_parquet([parts[0], parts[2]], tmp_path / "none.parquet")
     assert list(pd.read_parquet(tmp_path / "none.parquet")) == list(joined)
+
+
+def test_ids_of_two_parts_are_refused(tmp_path):
+    parts = [tmp_path / "part_1.parquet", tmp_path / "part_2.parquet"]
+    for part, ids in zip(parts, (["a", "a", "b"], ["c", "d"]), strict=True):
+        write_table(pd.DataFrame({"sample_id": ids}), part)  # rows of residues share their chain
+    check_ids(parts)
+    write_table(pd.DataFrame({"sample_id": ["c", "b"]}), parts[1])
+    with pytest.raises(DataError, match="1 ids are those of rows in two parts"):
+        check_ids(parts)
 
 
 def test_a_data_set_that_drifted_is_told_with_its_columns(trained):

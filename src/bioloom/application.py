@@ -35,6 +35,10 @@ OF_PREDICTIONS = {
     ),
 }
 """What new data may say of their labels."""
+IN_PARTS = {
+    "parts": Option(1, minimum=1, maximum=10_000, about="jobs that each predict a part of the rows")
+}
+"""What new data may say where rows of a source can be shared out among jobs."""
 OF_PERSONS = {"pages": Option(False, type=bool, about="write a page for each person")}
 TASK_OPTIONS = ("kind", "part", "drop")
 ALIGNERS = ("auto", "bwa", "mappy", "bwa-mem2", "minimap2")
@@ -64,9 +68,10 @@ class Application:
     `write(samples, predictions, files, folder, options)` puts predictions of new data into files of
     the field; `files` are the data set's sources, for what a header or a reference must say, and
     `options` its other keys, as `ingest` gets them.
-    `join(folders, folder)` puts what `write` made of the parts of a data set together: where it is
-    given, a data set of new data may say `parts`, so many jobs that each do a part of it, the one
-    that the options `part` and `parts` of `ingest` say.
+    `divided` are sources, of which new data have one, whose rows or records mean the same alone:
+    such data may say `parts`, so many jobs that each have a share of the file. An `ingest` with
+    options `part` and `parts` of its own shares out in its own way.
+    `join(folders, folder)` puts what `write` made of these parts together.
     Where samples are persons `private` is true: no value of a row appears in logs or reports.
     `noun` is what a report calls the samples.
     `directed` says that the links (a, b) and (b, a) differ.
@@ -109,6 +114,7 @@ class Application:
     write: (
         Callable[[pd.DataFrame, pd.DataFrame, dict[str, Path], Path, dict[str, Any]], None] | None
     ) = None
+    divided: tuple[str, ...] = ()
     join: Callable[[list[Path], Path], None] | None = None
     labels: Callable[[pd.DataFrame, dict[str, Any]], pd.DataFrame] | None = None
     tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -125,7 +131,8 @@ class Application:
     def dataset_options(self) -> dict[str, Any]:
         """What a data set may say beside its sources."""
         own = {name: o for name, o in self.options.items() if name not in TASK_OPTIONS}
-        return own | self.reads_options | OF_PREDICTIONS | (OF_PERSONS if self.private else {})
+        of_rows = (IN_PARTS if self.divided else {}) | (OF_PERSONS if self.private else {})
+        return own | self.reads_options | OF_PREDICTIONS | of_rows
 
     @property
     def reads_options(self) -> dict[str, Any]:
@@ -133,6 +140,26 @@ class Application:
         if not self.reads:
             return {}
         return TRIMMING | ALIGNING if self.reads == "aligned" else TRIMMING
+
+
+def read_data(
+    application: Application, files: Mapping[str, Path], options: Mapping[str, Any]
+) -> Raw:
+    """What `ingest` makes of a data set, or of the part of it that `options` say.
+
+    Raises DataError as `ingest` does, and for a part without rows.
+    """
+    if not application.divided:
+        return application.ingest(dict(files), dict(options))
+    rest = {name: value for name, value in options.items() if name not in ("part", "parts")}
+    if "part" not in options:
+        return application.ingest(dict(files), rest)
+    from bioloom.formats.shares import share
+
+    (name,) = (name for name in application.divided if name in files)
+    read = options.get("read", {}).get(name, {})
+    with share(files[name], options["part"], options["parts"], read) as path:
+        return application.ingest({**files, name: path}, rest)
 
 
 def application_names() -> list[str]:

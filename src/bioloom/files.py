@@ -153,6 +153,16 @@ def _hashed(name: str) -> str:
     return f"{left}-{digest}" if left else digest
 
 
+def join_texts(parts: Sequence[Path], path: Path, *, header: bool) -> None:
+    """Write the lines of the parts, one after the other; a `header` that all have stands once."""
+    with replacing(path) as temporary, temporary.open("wb") as out:
+        for number, part in enumerate(parts):
+            with part.open("rb") as lines:
+                if header and number:
+                    next(lines)
+                shutil.copyfileobj(lines, out)
+
+
 def write_json(content: Any, path: str | Path) -> None:
     """Write readable JSON; keys keep their order."""
     with replacing(path) as temporary:

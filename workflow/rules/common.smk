@@ -269,8 +269,13 @@ def reads_reports():
 
 
 def explained_rows():
-    """On what single answers rest, of models that tell it."""
-    return of_new_data("explanation", made=lambda task: task.tells)
+    """On what single answers rest, of models that tell it, and of data sets that one job predicts."""
+    return [
+        task.path(dataset, "explanation")
+        for task in TASKS.values()
+        for dataset in task.new_data
+        if task.tells and not task.parts(dataset)
+    ]
 
 
 def pages():

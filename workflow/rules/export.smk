@@ -3,8 +3,8 @@ PDB, pairs as they were given, corrected reads as FASTQ, an assembly as FASTA an
 
 Requires: results/{task}/{dataset}/predictions.parquet of an application that has `write`;
 the sources of the data set, for what a header or a reference must say.
-Makes: results/{task}/{dataset}/export/. Of a data set that is done in parts, these are
-results/{task}/{dataset}/part_<n>/, and are joined to its predictions and export.
+Makes: results/{task}/{dataset}/export/. Of a data set that is done in parts, predictions and
+exports are in results/{task}/{dataset}/part_<n>/, and are joined to its own.
 """
 
 
@@ -31,17 +31,15 @@ rule export:
 
 
 ruleorder: join_parts > predict
-ruleorder: join_parts > export
+ruleorder: join_exports > export
 
 
 rule join_parts:
     input:
-        predictions=lambda wildcards: parts_of(wildcards, "predictions.parquet"),
-        exports=lambda wildcards: parts_of(wildcards, "export"),
+        lambda wildcards: parts_of(wildcards, "predictions.parquet"),
     output:
         predictions="results/{task}/{dataset}/predictions.parquet",
         table="results/{task}/{dataset}/predictions.csv",
-        folder=directory("results/{task}/{dataset}/export"),
     log:
         "logs/{task}/{dataset}/join_parts.log",
     wildcard_constraints:
@@ -49,9 +47,26 @@ rule join_parts:
     conda:
         "../../envs/bioloom.yaml"
     params:
-        application=application,
         code=code("join_parts"),
     shell:
-        'python "$BIOLOOM_SCRIPTS/join_parts.py" --application {params.application}'
-        " --parts {input.predictions} --exports {input.exports} --predictions {output.predictions}"
-        " --table {output.table} --folder {output.folder} 2>&1 | tee {log}"
+        'python "$BIOLOOM_SCRIPTS/join_parts.py" --parts {input} --predictions {output.predictions}'
+        " --table {output.table} 2>&1 | tee {log}"
+
+
+rule join_exports:
+    input:
+        lambda wildcards: parts_of(wildcards, "export"),
+    output:
+        folder=directory("results/{task}/{dataset}/export"),
+    log:
+        "logs/{task}/{dataset}/join_exports.log",
+    wildcard_constraints:
+        dataset=PARTED or "(?!)",
+    conda:
+        "../../envs/bioloom.yaml"
+    params:
+        application=application,
+        code=code("join_exports"),
+    shell:
+        'python "$BIOLOOM_SCRIPTS/join_exports.py" --application {params.application} --parts {input}'
+        " --folder {output.folder} 2>&1 | tee {log}"

@@ -57,6 +57,7 @@ application = Application(
     optional_sources=clinical.OPTIONAL_SOURCES,
     private=True,
     tables=clinical.TABLES,
+    divided=("clinical",),
     options=labels.OPTIONS,
     columns=labels.COLUMNS,
     clean_options=clinical.CLEAN,

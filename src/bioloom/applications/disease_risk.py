@@ -68,6 +68,7 @@ application = Application(
     optional_sources=(*clinical.OPTIONAL_SOURCES, *genetic_score.SOURCES),
     private=True,
     tables=clinical.TABLES,
+    divided=("clinical",),
     options=OPTIONS,
     columns=COLUMNS,
     clean_options=clinical.CLEAN,

@@ -211,6 +211,7 @@ application = Application(
     sources=("features",),
     optional_sources=("response",),
     tables=dict.fromkeys(("features", "response"), READ_OPTIONS),
+    divided=("features",),
     options=OPTIONS,
     columns=COLUMNS,
     clean_options=CLEAN,

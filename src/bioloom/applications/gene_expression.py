@@ -332,6 +332,7 @@ application = Application(
     alphabet="dna",
     tables=dict.fromkeys(("sequences", "windows", "variants", "values"), READ_OPTIONS)
     | {"expression": MATRIX_OPTIONS},
+    divided=("sequences", "windows", "variants"),
     options=OPTIONS,
     columns=COLUMNS,
     clean_options=CLEAN,

@@ -76,6 +76,7 @@ application = Application(
     optional_sources=clinical.OPTIONAL_SOURCES,
     private=True,
     tables=clinical.TABLES,
+    divided=("clinical",),
     options=OPTIONS,
     columns=COLUMNS,
     clean_options=clinical.CLEAN,

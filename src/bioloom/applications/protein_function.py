@@ -228,6 +228,7 @@ application = Application(
     measures=("sequence",),
     alphabet="protein",
     tables=dict.fromkeys(("sequences", "table"), READ_OPTIONS),
+    divided=("sequences",),
     options=OPTIONS,
     columns=COLUMNS,
     clean_options=CLEAN,

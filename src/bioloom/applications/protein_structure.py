@@ -8,6 +8,7 @@ Samples: `sample_id, group, sequence` with `label.residues` or `label.coordinate
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pandas as pd
 
 from bioloom.application import Application
 from bioloom.errors import DataError
-from bioloom.files import file_names
+from bioloom.files import file_names, join_texts
 from bioloom.formats.chains import Chain, read_chains
 from bioloom.formats.columns import no_partner
 from bioloom.formats.fasta import read_fasta
@@ -196,6 +197,17 @@ def write(
         write_trace(trace, sequences[name], confidence(distance, spread), folder / named[name])
 
 
+def join(folders: list[Path], folder: Path) -> None:
+    """The states, or the index, of all parts in one file, and their structures beside it."""
+    for name, header in {"states.fasta": False, "index.csv": True}.items():
+        if parts := [part / name for part in folders if (part / name).exists()]:
+            join_texts(parts, folder / name, header=header)
+    for part in folders:
+        for file in part.iterdir():
+            if not (folder / file.name).exists():
+                shutil.copy2(file, folder)
+
+
 def defaults(task: dict[str, Any]) -> dict[str, Any]:
     """A convolutional network on UniRep; of states also each residue by itself."""
     features = {"embedder": "unirep", "size": 256, "pooling": "tokens"}
@@ -221,7 +233,9 @@ application = Application(
     optional_sources=(*SOURCES, "states"),
     measures=("sequence",),
     alphabet="protein",
+    divided=("sequences",),
     write=write,
+    join=join,
     labels=labels,
     options=OPTIONS,
     clean_options=CLEAN,

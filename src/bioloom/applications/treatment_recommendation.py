@@ -299,6 +299,7 @@ application = Application(
     optional_sources=(*clinical.OPTIONAL_SOURCES, *rules.SOURCES),
     private=True,
     tables=clinical.TABLES | rules.TABLES,
+    divided=("clinical",),
     options=OPTIONS,
     columns=COLUMNS,
     clean_options=CLEAN,

@@ -9,14 +9,17 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from bioloom.errors import DataError
 from bioloom.limits import MOST_VALUES, raised_by
 
+BEFORE = b"bioloom_rows_before"
 NO_NAME = re.compile(r"__index_level_\d+__")  # how pandas calls an index without a name
 
 
@@ -28,7 +31,7 @@ def read_parquet(path: Path, needed: Collection[str] = ()) -> dict[str, pa.Array
     """
     import pyarrow.parquet as pq
 
-    try:
+    with _told(path):
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             shape = file.metadata.num_rows, file.metadata.num_columns
             if shape[0] * shape[1] > MOST_VALUES:
@@ -41,14 +44,6 @@ def read_parquet(path: Path, needed: Collection[str] = ()) -> dict[str, pa.Array
             table = file.read()
         table.validate(full=True)
         index = _index_names(table.schema.metadata)
-    except DataError:
-        raise
-    except FileNotFoundError:
-        raise DataError("There is no such file", file=path) from None
-    # What a damaged file raises: pyarrow documents none of it.
-    except (pa.ArrowException, OSError, ValueError, TypeError, LookupError, MemoryError) as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"The Parquet file cannot be read: {first}", file=path) from None
     if len(set(table.column_names)) < table.num_columns:
         raise DataError("A column name is there twice", file=path)
     inside = [name for name in index if name in table.column_names]
@@ -65,6 +60,51 @@ def read_parquet(path: Path, needed: Collection[str] = ()) -> dict[str, pa.Array
             raise DataError(f"Expected text or numbers, got {kind}", file=path, column=name)
         print(f"{path}: the column {name} is not read, it holds {kind}", file=sys.stderr)
     return columns
+
+
+def write_parquet_rows(
+    path: Path, part: int, parts: int, target: Path, read: Mapping[str, Any]
+) -> int:
+    """Write the rows of part 1 to `parts` of a file, all of one size but for a row; their number.
+
+    Its metadata say how many rows stand before them: see `rows_before`.
+    """
+    import pyarrow.parquet as pq
+
+    with _told(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
+        count = file.metadata.num_rows
+        first, last = (count * number // parts for number in (part - 1, part))
+        metadata = (file.schema_arrow.metadata or {}) | {BEFORE: str(first).encode()}
+        schema = file.schema_arrow.with_metadata(metadata)
+        with pq.ParquetWriter(target, schema) as out:
+            end = 0
+            for group in range(file.num_row_groups):
+                begin, end = end, end + file.metadata.row_group(group).num_rows
+                if begin < last and end > first:
+                    rows = file.read_row_group(group)[max(first - begin, 0) : last - begin]
+                    out.write_table(rows.replace_schema_metadata(metadata))
+    return last - first
+
+
+def rows_before(path: Path) -> int:
+    """How many rows of a whole file stand before those of its share; 0 of any other file."""
+    import pyarrow.parquet as pq
+
+    return int((pq.read_schema(path).metadata or {}).get(BEFORE, b"0"))
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """What a damaged file raises as DataError: pyarrow documents none of it."""
+    try:
+        yield
+    except DataError:
+        raise
+    except FileNotFoundError:
+        raise DataError("There is no such file", file=path) from None
+    except (pa.ArrowException, OSError, ValueError, TypeError, LookupError, MemoryError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"The Parquet file cannot be read: {first}", file=path) from None
 
 
 def _index_names(metadata: dict[bytes, bytes] | None) -> list[str]:

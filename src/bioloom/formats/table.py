@@ -31,7 +31,7 @@ from bioloom.errors import DataError
 from bioloom.formats.columns import likely_type, numbers, text
 from bioloom.formats.decimal_comma import with_points
 from bioloom.formats.delimited import Delimited, read_delimited
-from bioloom.formats.parquet import read_parquet
+from bioloom.formats.parquet import read_parquet, rows_before
 from bioloom.formats.text import CONTROL, open_text
 from bioloom.formats.xlsx import SHEET_OPTIONS, read_sheet
 from bioloom.options import Option, complete_options, named_columns
@@ -82,6 +82,7 @@ def read_table(path: Path, named: Collection[str] = (), **read: Any) -> pd.DataF
     words = Words.of(options, named)
     if _ending(path) == ".parquet":
         table = typed_table(read_parquet(path, named), path, words)
+        table.index += rows_before(path)
     else:
         table = _pointed(_frame(_delimited(path, options), words, path), options, path)
     if table.empty:
@@ -117,6 +118,12 @@ def read_matrix(path: Path, **read: Any) -> tuple[pd.Series, pd.DataFrame]:
         table = _pointed(_frame(found, words, path), options, path)
     columns = {name: numbers(table[name], path) for name in table.columns[1:]}
     return text(table.iloc[:, 0]), pd.DataFrame(columns, index=table.index)
+
+
+def separator_of(path: Path, options: Mapping[str, Any]) -> str:
+    """The mark between the columns of a text table, by `READ_OPTIONS` or its first line."""
+    given: str | None = options["separator"]
+    return given or _separator(path, options["header"], options["skip"])
 
 
 def names_in_text(path: Path, **read: Any) -> list[str] | None:
@@ -210,8 +217,7 @@ def _delimited(path: Path, options: Mapping[str, Any]) -> Delimited:
     if _ending(path) == EXCEL:
         return read_sheet(path, options)
     header, skip = options["header"], options["skip"]
-    separator = options["separator"] or _separator(path, header, skip)
-    found = read_delimited(path, separator, header, skip)
+    found = read_delimited(path, separator_of(path, options), header, skip)
     return (
         _named(found, options["column_names"], header, path) if options["column_names"] else found
     )

@@ -50,8 +50,8 @@ def dataset_mistakes(task: Task, dataset: str) -> list[str]:
     if not wrong:
         columns = others.get("columns", {})
         wrong += mistakes_of(f"{place}.columns", column_names, columns, application.columns)
-        if dataset == "training" and task.parts(dataset):
-            wrong.append(f"{place}.parts: a model is trained on all data at once")
+        if task.parts(dataset):
+            wrong += _parts_mistakes(task, dataset)
         if others.get("prior") is not None:
             wrong += _prior_mistakes(task, dataset)
         if others.get("scored"):
@@ -116,6 +116,25 @@ def _check_read(task: Task, dataset: str, name: str) -> None:
         raise DataError(f"{file} is no table of text, and read without {', '.join(unread)}")
 
 
+def _parts_mistakes(task: Task, dataset: str) -> list[str]:
+    """What keeps jobs from each predicting a part of a data set."""
+    place, code = f"datasets.{dataset}.parts", task.code
+    if dataset == "training":
+        return [f"{place}: a model is trained on all data at once"]
+    said = task.block(dataset)
+    beside = [name for name in ("scored", "pages", "records", "quasi_identifiers") if said.get(name)]
+    if beside:
+        return [f"{place}: it cannot stand beside `{beside[0]}`"]
+    if not code.divided:
+        return []
+    given = [Path(task.given_files(dataset)[name]) for name in code.divided if name in said]
+    if not given:
+        return [f"{place}: what can be shared out are rows of {' or '.join(code.divided)}"]
+    if given[0].suffix.lower() == EXCEL or given[0].is_dir():
+        return [f"{place}: {given[0]} is no table of text, Parquet or FASTA file: save it as CSV"]
+    return []
+
+
 def _scored_mistakes(task: Task, dataset: str) -> list[str]:
     """What keeps predictions of a data set from being compared with its labels."""
     place = f"datasets.{dataset}.scored"
@@ -123,8 +142,6 @@ def _scored_mistakes(task: Task, dataset: str) -> list[str]:
         return [f"{place}: of the training data held-out parts are scored"]
     if not task.is_trained:
         return [f"{place}: the baselines to compare with need the data set `training`"]
-    if task.parts(dataset):
-        return [f"{place}: it cannot stand beside `parts`"]
     return []
 
 

@@ -102,7 +102,8 @@ STEPS: dict[str, Step] = {
     "pages": Step(
         ("application", "datasets", "title", "about"), modules=("application", "kinds", "model")
     ),
-    "join_parts": Step(("application", "datasets"), modules=("application",)),
+    "join_parts": Step(("datasets",)),
+    "join_exports": Step(("application", "datasets"), modules=("application",)),
     "report_task": Step(("title", "about"), modules=("application", "kinds")),
     "report": Step(("title",), modules=("kinds",)),
 }

@@ -6,9 +6,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from bioloom.errors import DataError
 from bioloom.files import replacing
+
+
+def check_ids(parts: Sequence[Path]) -> None:
+    """Raise DataError where samples of two parts have one id, which each by itself did not see."""
+    ids = [pc.unique(pq.read_table(part, columns=["sample_id"])["sample_id"]) for part in parts]
+    ids = [part.cast(pa.large_string()) for part in ids]
+    again = sum(map(len, ids)) - len(pc.unique(pa.concat_arrays(ids)))
+    if again:
+        raise DataError(
+            f"{again} ids are those of rows in two parts of the data set",
+            hint="ids must differ in the whole file",
+        )
 
 
 def join_parquet(parts: Sequence[Path], path: Path) -> None:
@@ -20,13 +34,3 @@ def join_parquet(parts: Sequence[Path], path: Path) -> None:
     with replacing(path) as temporary, pq.ParquetWriter(temporary, schema) as out:
         for part in filled:
             out.write_table(pq.read_table(part).cast(schema))
-
-
-def join_csv(parts: Sequence[Path], path: Path) -> None:
-    """The same of CSV files with one header."""
-    with replacing(path) as temporary, temporary.open("wb") as out:
-        for number, part in enumerate(parts):
-            with part.open("rb") as lines:
-                header = next(lines)
-                out.writelines([header] if not number else [])
-                out.writelines(lines)

@@ -179,8 +179,9 @@ def _near_duplicates(
     counts = {"identical": near.loc[near["similarity"] == 1, "sample_id"].nunique()}
     if measure.beyond_chance is not None and len(near):
         row_of = pd.Series(np.arange(len(samples)), index=samples["sample_id"])
-        pairs = (row_of[near[end]].to_numpy() for end in ("sample_id", "nearest"))
-        near = near[measure.beyond_chance(samples, *pairs, len(items) * len(samples))]
+        rows, others = (row_of[near[end]].to_numpy() for end in ("sample_id", "nearest"))
+        compared = len(items) * len(samples)
+        near = near[measure.beyond_chance(samples, rows, others, compared)]
     counts["near_duplicates"] = near["sample_id"].nunique()
     if has_classes(samples):
         label = samples.set_index("sample_id")["label"]
