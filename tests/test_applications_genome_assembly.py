@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,11 @@ from bioloom.applications.genome_assembly import application
 from bioloom.arrays import Ragged
 from bioloom.embedders.read_evidence import NAMES, PROPOSED, READ, WIDTH, columns_of
 from bioloom.files import read_json
+from bioloom.formats.fasta import read_fasta
 from bioloom.kinds import get_kind
 from bioloom.metrics.correction import correction_scores
 from bioloom.models import get_model
+from bioloom.reads.assembly.others import PROGRAMS
 from bioloom.reads.evidence import describe
 from bioloom.reads.learning import ErrorModel, corrupt, error_model, propose
 from bioloom.reads.regions import NOWHERE, canonical_kmers, regions
@@ -129,6 +132,31 @@ def test_reads_without_errors_and_reads_too_short_are_no_matter(tmp_path):
     application.write(samples, said, files, tmp_path, {})
     assert gzip.open(tmp_path / "corrected_1.fastq.gz", "rt").read() == text
     assert read_json(tmp_path / "assembly.json")["correction"]["decision"] == "abstain"
+
+
+@pytest.mark.parametrize("assembler", ["megahit", "spades"])
+def test_another_assembler_works_on_corrected_reads(assembler, fastq, genome, tmp_path):
+    if shutil.which(PROGRAMS[assembler]) is None:
+        pytest.skip(f"{assembler} is not installed")
+    options = {"assembler": assembler}
+    samples = application.ingest(fastq, options).samples
+    said = get_kind("letters").rows(samples, list("ACGT"))
+    said = said.assign(prediction=said["read"], out_of_distribution=False)
+    out = tmp_path / "out"
+    out.mkdir()
+    application.write(samples, said, fastq | {"reference": genome}, out, options)
+    report = read_json(out / "assembly.json")
+    assert assembler in report["assembled_by"].lower()
+    assert report["against_reference"]["genome_fraction"] > 0.9
+    assert report["against_reference"]["misassemblies"] == 0
+    assert len(read_fasta(out / "contigs.fasta")) == report["contigs"]["contigs"]
+    assert (out / "assembly.gfa").exists() == (assembler == "spades")
+    assert not list(out.glob(".*"))
+
+
+def test_an_assembler_that_is_not_there_is_told_before_any_work(fastq, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    refused(lambda: application.ingest(fastq, {"assembler": "megahit"}), "no megahit on PATH")
 
 
 def test_lanes_of_a_sheet_are_one_data_set(fastq, tmp_path):

@@ -27,11 +27,13 @@ from bioloom.samples import RESIDUE_LABELS, Cleaned, Raw
 from bioloom.samples.cleaning import drop_rows
 
 if TYPE_CHECKING:
+    from bioloom.reads.assembly.assemble import Contigs
     from bioloom.reads.learning import Proposal
     from bioloom.reads.sequences import Reads
     from bioloom.reads.simulate import Pairs
 
 EVIDENCE = "text.evidence"
+OWN = "own"
 OPTIONS: dict[str, Any] = {
     "examples": Option(
         None, type=int, minimum=1, about="reads to learn from, of a data set to train on"
@@ -41,6 +43,7 @@ OPTIONS: dict[str, Any] = {
         minimum=1,
         about="of the reads in doubt; the others stay as the spectrum corrects them",
     ),
+    "assembler": Option(OWN, choices=(OWN, "megahit", "spades"), about="own, or a program on PATH"),
     "simulate": Option(None, type=dict, about="reads of `genome` are simulated"),
     "not_identifiers": Option(
         [], about="`[sample]` where names in the sheet only look like those of persons"
@@ -148,9 +151,12 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     DataError also for mates that are out of step: the names of all pairs are compared.
     """
     from bioloom.formats.fastq import check_fastq
+    from bioloom.reads.assembly.others import version_of
     from bioloom.reads.learning import propose
 
     options = complete_options(options, OPTIONS, "datasets")
+    if options["assembler"] != OWN:
+        version_of(options["assembler"])  # before an hour of work
     with fastq_files(files, options) as lanes:
         for mates in lanes:
             check_fastq(mates)
@@ -245,7 +251,6 @@ def write(
 
     A letter that the model changed is taken where the read is like the training data.
     """
-    from bioloom.reads.assembly.assemble import assemble
     from bioloom.reads.assembly.write import write_assembly
     from bioloom.reads.corrected import write_corrected
     from bioloom.reads.learning import correct_again, propose
@@ -258,9 +263,11 @@ def write(
         changed, by_model = _changed(proposal.reads, first, predictions)
         final = correct_again(changed) if by_model else spectrum
         total = write_corrected(sum(lanes, []), reads, spectrum, final, folder)
+    assembly, by = _assembled(options["assembler"], final, lanes, folder)
     report: dict[str, Any] = {
         "reads": len(reads.offsets) - 1,
         "simulated": options["simulate"] is not None,
+        "assembled_by": by,
         "correction": {
             "decision": "apply" if by_model else "abstain",
             "letters_changed": total,
@@ -274,8 +281,24 @@ def write(
         gains = _gains(reads, stages | {"autoencoder": final}, files["genome"], options)
         report["gain_against_simulated_truth"] = gains
     reference = _reference(files, options)
-    figures = write_assembly(assemble(final), reads, proposal.spectrum, reference, folder)
+    figures = write_assembly(assembly, reads, proposal.spectrum, reference, folder)
     write_json(report | figures, folder / "assembly.json")
+
+
+def _assembled(
+    assembler: str, reads: Reads, lanes: list[list[Path]], folder: Path
+) -> tuple[Contigs, str]:
+    """The assembly of corrected reads, whose files are in the folder, and what made it."""
+    from bioloom import __version__
+    from bioloom.reads.assembly.assemble import assemble
+    from bioloom.reads.assembly.others import assemble_by, version_of
+    from bioloom.reads.corrected import file_of
+
+    if assembler == OWN:
+        return assemble(reads), f"bioloom {__version__}"
+    number = iter(range(1, 1 + sum(map(len, lanes))))
+    corrected = [[file_of(folder, next(number)) for _ in files] for files in lanes]
+    return assemble_by(assembler, corrected, folder), version_of(assembler)
 
 
 def _changed(reads: Reads, first: np.ndarray, predictions: pd.DataFrame) -> tuple[Reads, int]:

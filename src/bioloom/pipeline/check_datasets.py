@@ -122,7 +122,9 @@ def _parts_mistakes(task: Task, dataset: str) -> list[str]:
     if dataset == "training":
         return [f"{place}: a model is trained on all data at once"]
     said = task.block(dataset)
-    beside = [name for name in ("scored", "pages", "records", "quasi_identifiers") if said.get(name)]
+    beside = [
+        name for name in ("scored", "pages", "records", "quasi_identifiers") if said.get(name)
+    ]
     if beside:
         return [f"{place}: it cannot stand beside `{beside[0]}`"]
     if not code.divided:

@@ -63,7 +63,7 @@ def _records(
         return _by_bwa(reads, index, threads)
     if aligner == "mappy":
         return _by_mappy(lane, reads, index)
-    command = [program(aligner)]
+    command = [program(aligner, "aligner")]
     if aligner == "bwa-mem2":
         command += ["mem", "-K", str(BATCH), "-t", str(threads), str(index / aligner)]
     else:

@@ -34,7 +34,7 @@ def write_corrected(
         log.write("\t".join(COLUMNS) + "\n")
         for number, file in enumerate(files, start=1):
             with (
-                replacing(folder / f"corrected_{number}.fastq.gz") as out,
+                replacing(file_of(folder, number)) as out,
                 dnaio.open(out, mode="w", fileformat="fastq", open_threads=0) as writer,
             ):
                 for record, entry in enumerate(fastq_records(file), start=1):
@@ -48,6 +48,11 @@ def write_corrected(
                     writer.write(entry)
                     read += 1
     return total
+
+
+def file_of(folder: Path, number: int) -> Path:
+    """The corrected reads of file `number`, from 1."""
+    return folder / f"corrected_{number}.fastq.gz"
 
 
 def _changed(sequence: str, codes: np.ndarray, at: np.ndarray) -> str:

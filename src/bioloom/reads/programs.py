@@ -22,8 +22,8 @@ def module(package: str) -> list[str]:
     return [sys.executable, "-m", package]
 
 
-def program(name: str) -> str:
-    """The path of a program; DataError if there is none."""
+def program(name: str, option: str) -> str:
+    """The path of a program that an option of a data set names; DataError if there is none."""
     if path := shutil.which(name):
         return path
-    raise DataError(f"There is no {name} on PATH", hint="install it, or leave `aligner` out")
+    raise DataError(f"There is no {name} on PATH", hint=f"install it, or leave `{option}` out")

@@ -38,7 +38,13 @@ def index_reference(fasta: str | Path, aligners: Iterable[str], folder: Path) ->
                 BwaIndex.index(new / FASTA, prefix=new / BWA)
                 shutil.copyfile(new / DICT, new / f"{BWA}.dict")  # its own says where it was made
             elif aligner == "bwa-mem2":
-                run = [program(aligner), "index", "-p", f"{new / aligner}", f"{new / FASTA}"]
+                run = [
+                    program(aligner, "aligner"),
+                    "index",
+                    "-p",
+                    f"{new / aligner}",
+                    f"{new / FASTA}",
+                ]
                 subprocess.run(run, check=True)
 
 

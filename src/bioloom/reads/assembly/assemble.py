@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,12 +17,19 @@ SIZES = (31, 63, 95, 127)
 SHORTEST = 200  # letters of a contig; shorter unitigs stand in the graph alone
 
 
-class Assembly(NamedTuple):
-    """The graph of the largest k, and its unitigs that are long enough, the longest first."""
+@dataclass(frozen=True)
+class Contigs:
+    """Contigs that are long enough, the longest first."""
+
+    contigs: list[np.ndarray]  # codes
+    headers: list[str]  # of each contig in FASTA
+
+
+@dataclass(frozen=True)
+class Assembly(Contigs):
+    """Contigs that are unitigs of the graph of the largest k."""
 
     graph: Graph
-    contigs: list[np.ndarray]  # codes
-    unitigs: list[int]  # which unitig each contig is
 
 
 def assemble(
@@ -41,11 +48,25 @@ def assemble(
     order = np.argsort(-graph.lengths, kind="stable")
     unitigs = [int(i) for i in order if graph.lengths[i] >= shortest]
     if not unitigs:
-        raise DataError(
-            f"No contig has {shortest} bases; the longest has {graph.lengths.max(initial=0)}",
-            hint="the coverage is too low, or the reads too short",
-        )
-    return Assembly(graph, [graph.sequence(2 * i) for i in unitigs], unitigs)
+        raise no_contig(int(graph.lengths.max(initial=0)), shortest)
+    headers = [
+        f"{name_of(i)} length={graph.lengths[i]} kmer_depth={graph.coverage[i]:.1f}"
+        for i in unitigs
+    ]
+    return Assembly([graph.sequence(2 * i) for i in unitigs], headers, graph)
+
+
+def name_of(unitig: int) -> str:
+    """What a unitig is called in files."""
+    return f"unitig_{unitig + 1}"
+
+
+def no_contig(longest: int, shortest: int = SHORTEST) -> DataError:
+    """The error where even the longest contig is too short."""
+    return DataError(
+        f"No contig has {shortest} bases; the longest has {longest}",
+        hint="the coverage is too low, or the reads too short",
+    )
 
 
 def _graph(reads: Reads, k: int, before: Graph | None, threshold: int) -> Graph:

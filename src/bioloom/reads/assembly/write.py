@@ -10,7 +10,7 @@ import numpy as np
 
 from bioloom.files import replacing
 from bioloom.formats.gfa import Link, Segment, write_gfa
-from bioloom.reads.assembly.assemble import Assembly
+from bioloom.reads.assembly.assemble import Assembly, Contigs, name_of
 from bioloom.reads.assembly.figures import LEAST, against_reference, by_kmers, contiguity
 from bioloom.reads.assembly.graph import NONE, Graph
 from bioloom.reads.correction import K
@@ -22,7 +22,7 @@ LINE = 80  # letters of a line of FASTA
 
 
 def write_assembly(
-    assembly: Assembly,
+    assembly: Contigs,
     reads: Reads,
     spectrum: Spectrum,
     reference: dict[str, str] | None,
@@ -30,15 +30,17 @@ def write_assembly(
 ) -> dict[str, Any]:
     """Write the files; the figures by themselves, by the reads, and against a reference.
 
-    `reads` are those before correction, and `spectrum` is theirs.
+    `reads` are those before correction, and `spectrum` is theirs. Contigs of another
+    program have no graph.
     """
-    graph = assembly.graph
+    graph = assembly.graph if isinstance(assembly, Assembly) else None
     write_contigs(assembly, folder / "contigs.fasta")
-    segments = (
-        Segment(_name(i), decode(graph.sequence(2 * i)), float(graph.coverage[i]))
-        for i in range(len(graph.coverage))
-    )
-    write_gfa(segments, links_of(graph), folder / "assembly.gfa")
+    if graph is not None:
+        segments = (
+            Segment(name_of(i), decode(graph.sequence(2 * i)), float(graph.coverage[i]))
+            for i in range(len(graph.coverage))
+        )
+        write_gfa(segments, links_of(graph), folder / "assembly.gfa")
     draw_spectrum(spectrum, folder / "spectrum.svg")
     figures: dict[str, Any] = {
         "spectrum": {
@@ -49,22 +51,22 @@ def write_assembly(
             "heterozygosity": spectrum.heterozygosity,
             "solid_from": spectrum.threshold,
         },
-        "graph": {"k": graph.k, "unitigs": len(graph.coverage)},
         "contigs": contiguity(assembly.contigs, spectrum.genome_size),
         "by_kmers": by_kmers(assembly.contigs, count_kmers(reads, K), spectrum.threshold),
     }
+    if graph is not None:
+        figures["graph"] = {"k": graph.k, "unitigs": len(graph.coverage)}
     if reference is not None:
         compared = against_reference(assembly.contigs, reference)
         figures["against_reference"] = {"contigs_from": LEAST} | compared
     return figures
 
 
-def write_contigs(assembly: Assembly, path: Path) -> None:
-    """Write the contigs as FASTA, named by their unitigs in the graph."""
+def write_contigs(assembly: Contigs, path: Path) -> None:
+    """Write the contigs as FASTA."""
     with replacing(path) as temporary, temporary.open("w") as stream:
-        for unitig, contig in zip(assembly.unitigs, assembly.contigs, strict=True):
-            depth = assembly.graph.coverage[unitig]
-            stream.write(f">{_name(unitig)} length={len(contig)} kmer_depth={depth:.1f}\n")
+        for header, contig in zip(assembly.headers, assembly.contigs, strict=True):
+            stream.write(f">{header}\n")
             text = decode(contig)
             stream.writelines(f"{text[i : i + LINE]}\n" for i in range(0, len(text), LINE))
 
@@ -74,7 +76,12 @@ def links_of(graph: Graph) -> Iterator[Link]:
     for source, targets in enumerate(graph.links):
         for target in targets[targets != NONE].tolist():
             if (source, target) <= (target ^ 1, source ^ 1):
-                names = _name(source >> 1), bool(source & 1), _name(target >> 1), bool(target & 1)
+                names = (
+                    name_of(source >> 1),
+                    bool(source & 1),
+                    name_of(target >> 1),
+                    bool(target & 1),
+                )
                 yield Link(*names, graph.k - 1)
 
 
@@ -95,7 +102,3 @@ def draw_spectrum(spectrum: Spectrum, path: Path) -> None:
     # The same bytes each time.
     with rc_context({"svg.hashsalt": "spectrum"}), replacing(path) as temporary:
         figure.savefig(temporary, format="svg", metadata={"Date": None})
-
-
-def _name(unitig: int) -> str:
-    return f"unitig_{unitig + 1}"
