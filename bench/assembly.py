@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bioloom.applications.genome_assembly import load, simulated_genome
+from bioloom.applications.genome_assembly import load, mates_of, simulated_genome
 from bioloom.formats.fasta import read_fasta
 from bioloom.reads.assembly.assemble import assemble
 from bioloom.reads.assembly.figures import LEAST, against_reference
@@ -90,8 +90,10 @@ def commands(files: list[Path], folder: Path) -> dict[str, list[str]]:
 
 def ours(first: str, second: str, contigs: str) -> None:
     """Correct the reads by their spectrum, and assemble them."""
-    reads, _ = load([[Path(first), Path(second)]])
-    write_contigs(assemble(correct_again(propose(reads).reads)), Path(contigs))
+    lanes = [[Path(first), Path(second)]]
+    reads, begins = load(lanes)
+    corrected = correct_again(propose(reads).reads)
+    write_contigs(assemble(corrected, mates=mates_of(lanes, reads, begins)), Path(contigs))
 
 
 def measured(command: list[str]) -> tuple[float, float]:

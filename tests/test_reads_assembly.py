@@ -14,7 +14,14 @@ from bioloom.formats.dna import reverse_complement
 from bioloom.formats.gfa import Link, Segment, write_gfa
 from bioloom.reads.assembly.assemble import assemble
 from bioloom.reads.assembly.figures import against_reference, by_kmers, contiguity, n50
-from bioloom.reads.assembly.graph import NONE, Graph, build_graph, count_hashes, rescue
+from bioloom.reads.assembly.graph import (
+    NONE,
+    Graph,
+    build_graph,
+    count_hashes,
+    only_way,
+    rescue,
+)
 from bioloom.reads.assembly.simplify import compact, simplify
 from bioloom.reads.correction import correct
 from bioloom.reads.kmers import count_kmers
@@ -147,6 +154,48 @@ def test_contigs_are_the_genome_s(depth, fewest, share):
     table = count_kmers(reads, 21)
     assert by_kmers(found.contigs, table, 2)["kmer_completeness"] > 0.97
     assert contiguity(found.contigs, len(GENOME))["total_length"] == sum(lengths)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.text("ACG", min_size=6, max_size=14), min_size=1, max_size=3),
+    st.text("ACG", min_size=4, max_size=4),
+    st.text("ACG", min_size=4, max_size=4),
+    st.integers(5, 9),
+    st.integers(0, 4),
+)
+def test_the_only_way_is_that_of_plain_python(texts, begin, end, shortest, more):
+    k, lengths = 4, range(shortest, shortest + more + 1)
+    reads = reads_of(texts)
+    solid = {canonical(t[i : i + k]) for t in texts for i in range(len(t) - k + 1)}
+    ways, found = [begin], []
+    for _ in range(lengths.stop - k):
+        found += [way for way in ways if len(way) in lengths and way.endswith(end)]
+        longer = [way + letter for way in ways for letter in "ACGT"]
+        ways = [way for way in longer if canonical(way[-k:]) in solid]
+    table = count_hashes(reads, k)
+    way = only_way(encode(begin), encode(end), k, table, 1, lengths)
+    assert (way is None) if len(found) != 1 else decode(way) == found[0]
+
+
+def test_pairs_join_contigs_over_a_repeat():
+    """A repeat longer than the reads, between four places of the genome that pairs tell apart."""
+    rng = np.random.default_rng(3)
+    a, b, c, d = (rng.integers(0, 4, 4000).astype(np.uint8) for _ in range(4))
+    repeat = rng.integers(0, 4, 160).astype(np.uint8)
+    genome = np.concatenate([a, repeat, b, c, repeat, d])
+    profile = PROFILE._replace(length=100, insert_mean=500.0, error_rate=0.0)
+    letters = simulate_pairs([genome], 40, np.random.default_rng(1), profile).letters
+    reads = from_matrix(letters.reshape(-1, 100), np.full(letters.size, 37).reshape(-1, 100))
+    mates = np.arange(len(letters) * 2).reshape(-1, 2)
+    alone, joined = assemble(reads), assemble(reads, mates=mates)
+    assert len(alone.contigs[0]) < 9000
+    assert len(joined.contigs[0]) > 16_000
+    strands = decode(genome) + "N" + decode(3 - genome[::-1])
+    assert decode(joined.contigs[0]) in strands
+    assert "joined=unitig_" in joined.headers[0]
+    shuffled = np.stack([mates[:, 0], rng.permutation(mates[:, 1])], axis=1)
+    assert len(assemble(reads, mates=shuffled).contigs[0]) == len(alone.contigs[0])
 
 
 def test_reads_of_too_little_make_no_contig():

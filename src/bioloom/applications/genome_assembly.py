@@ -145,6 +145,18 @@ def load(lanes: list[list[Path]]) -> tuple[Reads, np.ndarray]:
     return joined(parts), np.cumsum([0, *counts])[:-1]
 
 
+def mates_of(lanes: list[list[Path]], reads: Reads, first: np.ndarray) -> np.ndarray:
+    """The places (m, 2) of the mates among the reads of all lanes."""
+    ends = np.append(first[1:], len(reads.offsets) - 1)
+    numbers = np.split(np.arange(len(first)), np.cumsum([len(files) for files in lanes])[:-1])
+    pairs = [
+        np.stack([np.arange(first[i], ends[i]) for i in of_lane], axis=1)
+        for of_lane in numbers
+        if len(of_lane) == 2
+    ]
+    return np.concatenate([np.empty((0, 2), np.int64), *pairs])
+
+
 def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     """Reads to learn from, or the reads in doubt; notes tell what the spectrum shows.
 
@@ -190,8 +202,9 @@ def _notes(reads: Reads, proposal: Proposal, *, simulated: bool) -> list[str]:
 
 
 def _examples(reads: Reads, proposal: Proposal, count: int) -> pd.DataFrame:
+    from bioloom.reads.assembly.places import NOWHERE
     from bioloom.reads.learning import draw_examples
-    from bioloom.reads.regions import NOWHERE, regions
+    from bioloom.reads.regions import regions
     from bioloom.reads.sequences import decode
 
     region = regions(proposal.reads)
@@ -251,8 +264,11 @@ def write(
 
     A letter that the model changed is taken where the read is like the training data.
     """
+    from bioloom import __version__
+    from bioloom.reads.assembly.assemble import assemble
+    from bioloom.reads.assembly.others import assemble_by, version_of
     from bioloom.reads.assembly.write import write_assembly
-    from bioloom.reads.corrected import write_corrected
+    from bioloom.reads.corrected import file_of, write_corrected
     from bioloom.reads.learning import correct_again, propose
 
     options = complete_options(options, OPTIONS, "datasets")
@@ -263,7 +279,14 @@ def write(
         changed, by_model = _changed(proposal.reads, first, predictions)
         final = correct_again(changed) if by_model else spectrum
         total = write_corrected(sum(lanes, []), reads, spectrum, final, folder)
-    assembly, by = _assembled(options["assembler"], final, lanes, folder)
+    if options["assembler"] == OWN:
+        assembly: Contigs = assemble(final, mates=mates_of(lanes, reads, first))
+        by = f"bioloom {__version__}"
+    else:
+        number = iter(range(1, 1 + sum(map(len, lanes))))
+        corrected = [[file_of(folder, next(number)) for _ in mates] for mates in lanes]
+        assembly = assemble_by(options["assembler"], corrected, folder)
+        by = version_of(options["assembler"])
     report: dict[str, Any] = {
         "reads": len(reads.offsets) - 1,
         "simulated": options["simulate"] is not None,
@@ -283,22 +306,6 @@ def write(
     reference = _reference(files, options)
     figures = write_assembly(assembly, reads, proposal.spectrum, reference, folder)
     write_json(report | figures, folder / "assembly.json")
-
-
-def _assembled(
-    assembler: str, reads: Reads, lanes: list[list[Path]], folder: Path
-) -> tuple[Contigs, str]:
-    """The assembly of corrected reads, whose files are in the folder, and what made it."""
-    from bioloom import __version__
-    from bioloom.reads.assembly.assemble import assemble
-    from bioloom.reads.assembly.others import assemble_by, version_of
-    from bioloom.reads.corrected import file_of
-
-    if assembler == OWN:
-        return assemble(reads), f"bioloom {__version__}"
-    number = iter(range(1, 1 + sum(map(len, lanes))))
-    corrected = [[file_of(folder, next(number)) for _ in files] for files in lanes]
-    return assemble_by(assembler, corrected, folder), version_of(assembler)
 
 
 def _changed(reads: Reads, first: np.ndarray, predictions: pd.DataFrame) -> tuple[Reads, int]:

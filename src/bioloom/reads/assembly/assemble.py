@@ -9,11 +9,13 @@ import numpy as np
 
 from bioloom.errors import DataError
 from bioloom.reads.assembly.graph import Graph, build_graph, count_hashes, rescue, trust
+from bioloom.reads.assembly.pairs import Solid, join_pairs
 from bioloom.reads.assembly.simplify import simplify
 from bioloom.reads.sequences import Reads
 from bioloom.reads.spectrum import histogram, threshold_of
 
-SIZES = (31, 63, 95, 127)
+SIZES = (21, 41, 63, 95, 127)
+BETWEEN = 41  # k of the way between contigs that pairs join
 SHORTEST = 200  # letters of a contig; shorter unitigs stand in the graph alone
 
 
@@ -27,17 +29,22 @@ class Contigs:
 
 @dataclass(frozen=True)
 class Assembly(Contigs):
-    """Contigs that are unitigs of the graph of the largest k."""
+    """Contigs that are unitigs of the graph of the largest k, some joined by pairs."""
 
     graph: Graph
 
 
 def assemble(
-    reads: Reads, sizes: Sequence[int] = SIZES, shortest: int = SHORTEST, threshold: int = 0
+    reads: Reads,
+    sizes: Sequence[int] = SIZES,
+    shortest: int = SHORTEST,
+    threshold: int = 0,
+    mates: np.ndarray | None = None,
 ) -> Assembly:
     """Contigs of reads; `sizes` are odd and grow, and those longer than every read are left out.
 
-    `threshold` is how often a k-mer has to occur; 0 takes it from the spectrum of each k.
+    `threshold` is how often a k-mer has to occur; 0 takes it from the spectrum of each k. Reads
+    that are `mates` (m, 2), as places among the reads, join contigs.
     DataError where no contig is as long as `shortest`.
     """
     longest = int(np.diff(reads.offsets).max(initial=0))
@@ -45,15 +52,35 @@ def assemble(
     for k in [k for k in sizes if k < longest] or [min(sizes)]:
         graph = _graph(reads, k, graph, threshold)
     assert graph is not None
-    order = np.argsort(-graph.lengths, kind="stable")
-    unitigs = [int(i) for i in order if graph.lengths[i] >= shortest]
-    if not unitigs:
-        raise no_contig(int(graph.lengths.max(initial=0)), shortest)
-    headers = [
-        f"{name_of(i)} length={graph.lengths[i]} kmer_depth={graph.coverage[i]:.1f}"
-        for i in unitigs
+    joined = [] if mates is None else join_pairs(graph, reads, mates, _solid(reads, threshold))
+    taken = {oriented >> 1 for chain, _ in joined for oriented in chain}
+    found = joined + [
+        ([2 * i], graph.sequence(2 * i)) for i in range(len(graph.lengths)) if i not in taken
     ]
-    return Assembly([graph.sequence(2 * i) for i in unitigs], headers, graph)
+    found.sort(key=lambda contig: -len(contig[1]))
+    long = [contig for contig in found if len(contig[1]) >= shortest]
+    if not long:
+        raise no_contig(int(graph.lengths.max(initial=0)), shortest)
+    headers = [_header(graph, chain, len(letters)) for chain, letters in long]
+    return Assembly([letters for _, letters in long], headers, graph)
+
+
+def _solid(reads: Reads, threshold: int) -> Solid:
+    """The k-mers by which pairs find their way."""
+    table = count_hashes(reads, BETWEEN)
+    return Solid(BETWEEN, table, threshold or threshold_of(histogram(table.counts)))
+
+
+def _header(graph: Graph, chain: list[int], length: int) -> str:
+    """Of a contig: its first unitig, length and depth, and all unitigs that pairs joined."""
+    unitigs = [oriented >> 1 for oriented in chain]
+    kmers = graph.lengths[unitigs] - graph.k + 1
+    depth = (graph.coverage[unitigs] * kmers).sum() / kmers.sum()
+    header = f"{name_of(unitigs[0])} length={length} kmer_depth={depth:.1f}"
+    if len(chain) == 1:
+        return header
+    path = (name_of(oriented >> 1) + "+-"[oriented & 1] for oriented in chain)
+    return f"{header} joined={','.join(path)}"
 
 
 def name_of(unitig: int) -> str:

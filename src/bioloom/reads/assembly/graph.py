@@ -22,6 +22,7 @@ VALUES = np.array(
 )
 FREE = u(0)
 FULL = 0.6
+MOST_STEPS = 10_000  # from k-mer to k-mer in search of a way
 SMALLEST = 1 << 12
 NONE = -1
 
@@ -98,6 +99,21 @@ def build_graph(reads: Reads, k: int, table: Counts, threshold: int) -> Graph:
     codes, offsets, coverage, owner = found
     links = _links(codes, offsets, k, table.keys, table.counts, threshold, owner)
     return Graph(k, codes, offsets, coverage, links)
+
+
+def only_way(
+    begin: np.ndarray, end: np.ndarray, k: int, table: Counts, threshold: int, lengths: range
+) -> np.ndarray | None:
+    """The letters from one k-mer to another, both included, along k-mers of at least that count.
+
+    None where there is no way of one of these `lengths`, or more than one, or too many to try.
+    """
+    letters = np.empty(lengths.stop, np.uint8)
+    letters[:k] = begin
+    goal = u(_hashes(end, 0, k)[0])
+    first, last = lengths.start, lengths.stop - 1
+    n = _only_way(letters, goal, k, table.keys, table.counts, threshold, first, last, MOST_STEPS)
+    return letters[:n] if n else None
 
 
 @numba.njit(cache=True)
@@ -324,3 +340,34 @@ def _links(codes, offsets, k, keys, counts, threshold, owner):
                     links[oriented, degree] = target
                     degree += 1
     return links
+
+
+@numba.njit(cache=True)
+def _only_way(letters, goal, k, keys, counts, threshold, shortest, longest, steps):
+    """Write the only way to the goal behind the first k letters; its end, 0 where it is not."""
+    power = _power(k)
+    forward, backward = np.empty(longest + 1, np.uint64), np.empty(longest + 1, np.uint64)
+    tried = np.zeros(longest + 1, np.uint8)  # letters, behind the first `end` ones
+    found, kept = 0, letters.copy()
+    end = k
+    forward[end], backward[end] = _hashes(letters, 0, k)
+    for _ in range(steps):
+        if tried[end] == 0 and end >= shortest and forward[end] == goal:
+            if found:
+                return 0
+            found, kept[:end] = end, letters[:end]
+        if tried[end] == 4 or end == longest:
+            if end == k:
+                letters[:found] = kept[:found]
+                return found
+            tried[end] = 0
+            end -= 1
+            continue
+        new = tried[end]
+        tried[end] += np.uint8(1)
+        f, b = _next(forward[end], backward[end], letters[end - k], new, power)
+        if counts[_find(keys, min(f, b))] >= threshold:
+            letters[end] = new
+            end += 1
+            forward[end], backward[end], tried[end] = f, b, 0
+    return 0

@@ -1,0 +1,143 @@
+"""Contigs that pairs of reads join, where no single read does: at a repeat, or where few were read.
+
+Mates lie on long unitigs on both sides, and between these there is one way along k-mers of the
+reads that is as long as the pairs say: so Velvet joins contigs (Zerbino and Birney 2008), and so
+Sealer closes gaps (Paulino et al. 2015).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from bioloom.reads.assembly.graph import NONE, Counts, Graph, only_way
+from bioloom.reads.assembly.places import NOWHERE, K, found_at, places_of
+from bioloom.reads.sequences import Reads
+
+FEWEST = 100  # pairs on one unitig each, to know how far mates lie apart
+WITNESSES = 3  # pairs that join two unitigs
+TIMES = 5  # as many as those that join either with any other
+TRIED = 3  # k-mers of a read, one behind the other, until one has a place
+SPREADS = 3  # standard deviations of the insert size that a way may be off
+
+
+class Ends(NamedTuple):
+    """Of n reads the oriented unitig, and how far its end is from where the read begins."""
+
+    oriented: np.ndarray  # (n,) int64, NONE where the read has no place
+    distance: np.ndarray  # (n,) int64, letters
+
+
+class Solid(NamedTuple):
+    """K-mers of the reads, and how often one has to occur."""
+
+    k: int
+    table: Counts
+    threshold: int
+
+
+def join_pairs(
+    graph: Graph, reads: Reads, mates: np.ndarray, solid: Solid
+) -> list[tuple[list[int], np.ndarray]]:
+    """Oriented unitigs that pairs (m, 2) of the reads say are one contig, and its letters.
+
+    A unitig is in one of them at most.
+    """
+    ends = _ends(graph, reads)
+    oriented, distance = ends.oriented[mates], ends.distance[mates]
+    placed = (oriented != NONE).all(axis=1)
+    (one, other), (near, far) = oriented[placed].T, distance[placed].T
+    together = one == other ^ 1
+    inserts = (near + far)[together] - graph.lengths[one[together] >> 1]
+    if len(inserts) < FEWEST:
+        return []
+    insert = float(np.median(inserts))
+    spread = 1.4826 * float(np.median(np.abs(inserts - insert)))
+    margin = graph.k + solid.k  # of a unitig's end, where it may be cut short
+    long = graph.lengths >= max(insert, 2 * margin)
+    apart = (one >> 1 != other >> 1) & long[one >> 1] & long[other >> 1]
+    gaps = insert - (near + far)[apart]
+    links = _links(one[apart], other[apart] ^ 1, gaps, insert + SPREADS * spread, graph.k)
+    joins = dict[tuple[int, int], np.ndarray]()
+    for (begin, end), gap in links.items():
+        first, last = graph.sequence(begin)[-margin:], graph.sequence(end)[:margin]
+        length, off = 2 * margin + round(gap), SPREADS * int(max(spread, 1))
+        lengths = range(max(length - off, solid.k + 1), length + off + 1)
+        way = only_way(first[: solid.k], last[-solid.k :], *solid, lengths)
+        if way is not None:
+            joins[begin, end] = way
+            joins[end ^ 1, begin ^ 1] = 3 - way[::-1]
+    return [(chain, _letters(graph, chain, joins, margin)) for chain in _chains([*joins])]
+
+
+def _letters(
+    graph: Graph, chain: list[int], joins: dict[tuple[int, int], np.ndarray], margin: int
+) -> np.ndarray:
+    """The letters of a chain: unitigs without the margins that ways stand for."""
+    parts = []
+    for place, oriented in enumerate(chain):
+        letters = graph.sequence(oriented)
+        begin = margin if place else 0
+        end = len(letters) - (margin if place < len(chain) - 1 else 0)
+        parts.append(letters[begin:end])
+        if place < len(chain) - 1:
+            parts.append(joins[oriented, chain[place + 1]])
+    return np.concatenate(parts)
+
+
+def _ends(graph: Graph, reads: Reads) -> Ends:
+    places, lengths = places_of(graph), graph.lengths
+    n, last = len(reads.offsets) - 1, reads.offsets[1:] - K
+    oriented, distance = np.full(n, NONE), np.zeros(n, np.int64)
+    for skipped in range(0, TRIED * K, K):
+        open_ = np.flatnonzero((oriented == NONE) & (reads.offsets[:-1] + skipped <= last))
+        found, as_written = found_at(reads, reads.offsets[open_] + skipped, places)
+        open_, as_written = open_[found != NOWHERE], as_written[found != NOWHERE]
+        found = found[found != NOWHERE]
+        unitig, place = places.unitig[found], places.place[found]
+        oriented[open_] = 2 * unitig + ~as_written
+        on_strand = np.where(as_written, place, lengths[unitig] - place - K)
+        distance[open_] = lengths[unitig] - on_strand + skipped
+    return Ends(oriented, distance)
+
+
+def _links(
+    begin: np.ndarray, end: np.ndarray, gaps: np.ndarray, longest: float, k: int
+) -> dict[tuple[int, int], float]:
+    """The mean gap between two oriented unitigs that join each other and hardly any else."""
+    near = (gaps > -k) & (gaps < longest)
+    begin, end, gaps = begin[near], end[near], gaps[near]
+    turned = begin > end ^ 1  # a -> b is b^1 -> a^1
+    begin, end = np.where(turned, end ^ 1, begin), np.where(turned, begin ^ 1, end)
+    pairs, which, counts = np.unique(
+        np.stack([begin, end], axis=1), axis=0, return_inverse=True, return_counts=True
+    )
+    mean = np.bincount(which.ravel(), gaps, len(pairs)) / np.maximum(counts, 1)
+    rivals = dict[int, list[int]]()  # by the end of a unitig that a pair leaves it by
+    for (one, other), count in zip(pairs.tolist(), counts.tolist(), strict=True):
+        for leaving in {one, other ^ 1}:
+            rivals.setdefault(leaving, []).append(count)
+    return {
+        (one, other): float(gap)
+        for (one, other), count, gap in zip(pairs.tolist(), counts.tolist(), mean, strict=True)
+        if count >= WITNESSES
+        and all(count >= TIMES * (sum(rivals[leaving]) - count) for leaving in (one, other ^ 1))
+    }
+
+
+def _chains(joins: list[tuple[int, int]]) -> list[list[int]]:
+    """Each chain of joined unitigs once, of one strand; a ring is cut open where it begins."""
+    following = dict(joins)
+    chains, taken = [], set[int]()
+    begins = [unitig for unitig in following if unitig ^ 1 not in following]
+    for begin in [*begins, *following]:  # first those with an end, then the rings
+        if begin >> 1 in taken:
+            continue
+        chain = [begin]
+        taken.add(begin >> 1)
+        while (after := following.get(chain[-1], NONE)) != NONE and after >> 1 not in taken:
+            taken.add(after >> 1)
+            chain.append(after)
+        chains.append(chain)
+    return chains
