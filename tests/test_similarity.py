@@ -1,5 +1,8 @@
 """Alignments, clusters and distances against plain oracles that share no code with them."""
 
+import os
+import subprocess
+import sys
 from itertools import combinations
 
 import numpy as np
@@ -244,3 +247,21 @@ def test_folds_find_the_same_neighbours_from_pairs_that_are_aligned_once():
         expected, found = nearest_sequences(*sides), compare(queries, targets)
         assert np.allclose(found[0], expected[0])
         assert np.array_equal(found[1], expected[1])
+
+
+def test_an_alignment_leaves_torch_the_cores_that_it_was_given():
+    code = (
+        "from bioloom.similarity.sequence import identities\n"
+        "import torch\n"
+        "identities(['MKVLAAGH' * 5, 'MKVLAAGHW' * 5])\n"
+        "print(torch.get_num_threads())"
+    )
+    environment = {name: v for name, v in os.environ.items() if name != "NUMBA_NUM_THREADS"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["1"]
