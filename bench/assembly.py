@@ -22,6 +22,7 @@ from bioloom.applications.genome_assembly import load, mates_of, simulated_genom
 from bioloom.formats.fasta import read_fasta
 from bioloom.reads.assembly.assemble import assemble
 from bioloom.reads.assembly.figures import LEAST, against_reference
+from bioloom.reads.assembly.others import CONTIGS
 from bioloom.reads.assembly.write import write_contigs
 from bioloom.reads.learning import correct_again, propose
 from bioloom.reads.sequences import decode, encode
@@ -33,7 +34,6 @@ PROGRAMS = {
     "MEGAHIT": ("megahit", "-t", "1", "-1", "{0}", "-2", "{1}", "-o", "{2}/made"),
     "SPAdes": ("spades.py", "-t", "1", "-1", "{0}", "-2", "{1}", "-o", "{2}/made"),
 }
-CONTIGS = {"MEGAHIT": "made/final.contigs.fa", "SPAdes": "made/contigs.fasta"}
 
 
 def main() -> None:
@@ -59,7 +59,7 @@ def main() -> None:
                     if asked.only and name not in asked.only:
                         continue
                     seconds, memory = measured(command)
-                    contigs = read_fasta(Path(folder, CONTIGS.get(name, "contigs.fasta")))
+                    contigs = read_fasta(Path(folder, contigs_of(name)))
                     found = against_reference(
                         [
                             encode(contig.sequence)
@@ -72,6 +72,11 @@ def main() -> None:
                     told = " | ".join(f"{found[figure]:,.4g}" for figure in FIGURES)
                     row = f"{depth:g} | {error:g} | {name} | {told} | {seconds:.0f} | {memory:,.0f}"
                     print(f"| {row} |", flush=True)
+
+
+def contigs_of(name: str) -> str:
+    """The file of contigs that a command leaves."""
+    return f"made/{CONTIGS[name.lower()]}" if name in PROGRAMS else "contigs.fasta"
 
 
 def commands(files: list[Path], folder: Path) -> dict[str, list[str]]:

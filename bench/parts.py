@@ -17,7 +17,7 @@ import numpy as np
 from tests.tiny_project import Project, patients
 
 BLOCK = 100_000  # rows made at a time
-TOOK = re.compile(r"([\d.]+) s of CPU time, (\d+) MiB at most")
+TOOK = re.compile(r"([\d.]+) s of CPU time, ([\d,]+) MiB at most")
 
 
 def main() -> None:
@@ -36,7 +36,10 @@ def main() -> None:
             for parts in asked.parts:
                 project.configure(**{"tasks.heart.datasets.ward.parts": parts})
                 said = project.snakemake("results/heart/ward/predictions.parquet")
-                took = [(float(seconds), int(memory)) for seconds, memory in TOOK.findall(said)]
+                took = [
+                    (float(seconds), int(memory.replace(",", "")))
+                    for seconds, memory in TOOK.findall(said)
+                ]
                 seconds, largest = sum(s for s, _ in took), max(memory for _, memory in took)
                 told = f"{rows:,} | {size:.0f} | {parts} | {seconds:.0f} | {largest:,}"
                 print(f"| {told} |", flush=True)

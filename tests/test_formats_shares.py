@@ -1,6 +1,7 @@
 """Shares of a file are the file, row by row and with its numbers."""
 
 import gzip
+import os
 
 import pandas as pd
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 from bioloom.errors import DataError
 from bioloom.formats.fasta import read_fasta
 from bioloom.formats.shares import share
-from bioloom.formats.table import read_table
+from bioloom.formats.table import READ_OPTIONS, read_table, separator_of
+from bioloom.options import complete_options
 
 FIELDS = st.lists(
     st.sampled_from(["", "x", "7", "a,b", 'say "yes"', "two\nlines", "ö"]), min_size=1
@@ -27,10 +29,18 @@ def written(folder, name, rows, **options):
     return path
 
 
+def options_of(path, **read):
+    options = complete_options(read, READ_OPTIONS, "read")
+    if path.suffix == ".parquet":
+        return options
+    return options | {"separator": separator_of(path, options)}
+
+
 def shares_of(path, parts, reader=read_table, **read):
+    options = options_of(path, **read) if reader is read_table else None
     found = []
     for part in range(1, parts + 1):
-        with share(path, part, parts, read) as own:
+        with share(path, part, parts, options) as own:
             assert own.name == path.name
             found.append(reader(own, **read))
     return found
@@ -82,12 +92,28 @@ def test_shares_of_fasta_keep_the_lines(tmp_path):
 def test_what_is_wrong_is_told_of_the_file_itself(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("id,value\na,1\nb,2\nc,3,4\n")
-    assert len(shares_of(path, 3, lambda own: own.read_text())) == 3
-    with pytest.raises(DataError) as told, share(path, 2, 2, {}) as own:
+    with pytest.raises(DataError) as told, share(path, 2, 2, options_of(path)) as own:
         read_table(own)
     assert f"file {path}, row 4" in str(told.value)
     with pytest.raises(DataError, match=f"Part 4 of 4 would|file {path}"):
         shares_of(path, 4)
+
+
+def test_a_mark_inside_a_plain_field_is_a_letter(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text('id,value\na,5" pipe\nb,1\nc,"two\nlines"\nd,2\n')
+    found = shares_of(path, 4)
+    pd.testing.assert_frame_equal(pd.concat(found), read_table(path))
+    assert [len(part) for part in found] == [1, 1, 1, 1]
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="files in memory are Linux's")
+def test_no_disk_holds_a_share(tmp_path):
+    path = written(tmp_path, "t.csv", list("abcd"))
+    with share(path, 1, 2, options_of(path)) as own:
+        assert own.is_symlink()
+        assert str(own.readlink()).startswith("/proc/self/fd/")
+    assert not own.parent.exists()
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.parquet", "t.csv.gz"])

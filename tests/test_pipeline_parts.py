@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from bioloom.application import get_application, read_data
 from bioloom.pipeline.check import task_mistakes
 from tests.tiny_project import Project
 
@@ -27,6 +28,20 @@ def test_parts_leave_the_predictions_of_the_whole(project: Project):
     assert project.planned() == set()
 
 
+def test_a_separator_is_that_of_the_whole_file(tmp_path):
+    path = tmp_path / "ward.csv"
+    path.write_text("p1;low;2\np2;low,rising;3\n")
+    options = {
+        "columns": {"id": "patient"},
+        "read": {"clinical": {"header": False, "column_names": ["patient", "dose", "age"]}},
+    }
+    parts = [
+        read_data(get_application("disease_diagnosis"), {"clinical": path}, options | part).samples
+        for part in ({"part": n, "parts": 2} for n in (1, 2))
+    ]
+    assert [part["dose"].tolist() for part in parts] == [["low"], ["low,rising"]]
+
+
 def test_an_id_of_two_parts_is_refused_and_nobody_is_named(project: Project):
     path = project.path("data/ward.csv")
     ward = pd.read_csv(path)
@@ -45,7 +60,13 @@ def test_an_id_of_two_parts_is_refused_and_nobody_is_named(project: Project):
         ({"pages": True}, "cannot stand beside `pages`"),
         ({"records": {"index": {"take": "all"}}}, "cannot stand beside `records`"),
         ({"quasi_identifiers": ["age"]}, "cannot stand beside `quasi_identifiers`"),
-        ({"clinical": "data/ward.xlsx"}, "save it as CSV"),
+        ({"keep": {"age": [60]}}, "cannot stand beside `keep`"),
+        ({"expression": "data/heart.csv"}, "cannot stand beside `expression`"),
+        (
+            {"columns": {"id": "patient", "patient": "who"}, "privacy": {"seen": "shift"}},
+            "`shift` counts from a patient's first row",
+        ),
+        ({"clinical": "data/ward.xlsx"}, "is no CSV, TSV, Parquet or FASTA file"),
     ],
 )
 def test_what_cannot_be_shared_out_is_refused(changes, told):

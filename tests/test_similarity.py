@@ -256,10 +256,9 @@ def test_an_alignment_leaves_torch_the_cores_that_it_was_given():
         "identities(['MKVLAAGH' * 5, 'MKVLAAGHW' * 5])\n"
         "print(torch.get_num_threads())"
     )
-    environment = {name: v for name, v in os.environ.items() if name != "NUMBA_NUM_THREADS"}
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env=environment | {"OMP_NUM_THREADS": "1"},
+        env=os.environ | {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "2"},
         capture_output=True,
         text=True,
         check=True,

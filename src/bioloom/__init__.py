@@ -33,11 +33,12 @@ def _use_the_cores_given() -> None:
     """Have Numba take no more cores than OpenMP is given: by itself it takes all of the machine.
 
     After it torch would do so, too, for Numba sets the threads of the OpenMP that they share: two
-    jobs on two cores then wait for each other, and take ten times as long.
+    jobs on two cores then wait for each other, and take ten times as long. What Numba was told
+    before does not count: a job has it from the workflow, whose cores are others.
     """
     given = os.environ.get("OMP_NUM_THREADS", "")
     if given.isdigit() and int(given):
-        os.environ.setdefault("NUMBA_NUM_THREADS", given)
+        os.environ["NUMBA_NUM_THREADS"] = given
 
 
 _add_in_one_order()

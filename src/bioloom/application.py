@@ -68,9 +68,10 @@ class Application:
     `write(samples, predictions, files, folder, options)` puts predictions of new data into files of
     the field; `files` are the data set's sources, for what a header or a reference must say, and
     `options` its other keys, as `ingest` gets them.
-    `divided` are sources, of which new data have one, whose rows or records mean the same alone:
-    such data may say `parts`, so many jobs that each have a share of the file. An `ingest` with
-    options `part` and `parts` of its own shares out in its own way.
+    `divided` are sources, of which new data have one, whose rows or records mean the same alone,
+    each with those that may be beside it, as what rows are looked up in: such data may say `parts`,
+    so many jobs that each have a share of the file. An `ingest` with options `part` and `parts` of
+    its own shares out in its own way.
     `join(folders, folder)` puts what `write` made of these parts together.
     Where samples are persons `private` is true: no value of a row appears in logs or reports.
     `noun` is what a report calls the samples.
@@ -114,7 +115,7 @@ class Application:
     write: (
         Callable[[pd.DataFrame, pd.DataFrame, dict[str, Path], Path, dict[str, Any]], None] | None
     ) = None
-    divided: tuple[str, ...] = ()
+    divided: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     join: Callable[[list[Path], Path], None] | None = None
     labels: Callable[[pd.DataFrame, dict[str, Any]], pd.DataFrame] | None = None
     tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -155,9 +156,17 @@ def read_data(
     if "part" not in options:
         return application.ingest(dict(files), rest)
     from bioloom.formats.shares import share
+    from bioloom.formats.table import is_table, read_options, separator_of
 
     (name,) = (name for name in application.divided if name in files)
-    read = options.get("read", {}).get(name, {})
+    read = None
+    if name in application.tables and is_table(files[name]):
+        # The separator is that of the whole file, which the first row of a share may not show.
+        read = read_options(name, {"read": {}} | rest)
+        if files[name].suffix.lower() != ".parquet":
+            read["separator"] = separator_of(files[name], read)
+            said = {"separator": read["separator"], **rest.get("read", {}).get(name, {})}
+            rest["read"] = {**rest.get("read", {}), name: said}
     with share(files[name], options["part"], options["parts"], read) as path:
         return application.ingest({**files, name: path}, rest)
 

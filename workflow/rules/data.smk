@@ -80,6 +80,7 @@ rule split:
         nearest="results/{task}/leakage.parquet",
     log:
         "logs/{task}/split.log",
+    threads: max(1, workflow.cores // 2)
     priority: PRIORITY["split"]
     conda:
         "../../envs/bioloom.yaml"

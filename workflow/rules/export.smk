@@ -55,7 +55,8 @@ rule join_parts:
 
 rule join_exports:
     input:
-        lambda wildcards: parts_of(wildcards, "export"),
+        exports=lambda wildcards: parts_of(wildcards, "export"),
+        checked="results/{task}/{dataset}/predictions.parquet",
     output:
         folder=directory("results/{task}/{dataset}/export"),
     log:
@@ -68,5 +69,5 @@ rule join_exports:
         application=application,
         code=code("join_exports"),
     shell:
-        'python "$BIOLOOM_SCRIPTS/join_exports.py" --application {params.application} --parts {input}'
+        'python "$BIOLOOM_SCRIPTS/join_exports.py" --application {params.application} --parts {input.exports}'
         " --folder {output.folder} 2>&1 | tee {log}"

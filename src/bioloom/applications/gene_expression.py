@@ -332,7 +332,7 @@ application = Application(
     alphabet="dna",
     tables=dict.fromkeys(("sequences", "windows", "variants", "values"), READ_OPTIONS)
     | {"expression": MATRIX_OPTIONS},
-    divided=("sequences", "windows", "variants"),
+    divided={"sequences": (), "windows": ("genome",), "variants": ("elements",)},
     options=OPTIONS,
     columns=COLUMNS,
     clean_options=CLEAN,

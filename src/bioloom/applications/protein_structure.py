@@ -204,8 +204,12 @@ def join(folders: list[Path], folder: Path) -> None:
             join_texts(parts, folder / name, header=header)
     for part in folders:
         for file in part.iterdir():
-            if not (folder / file.name).exists():
-                shutil.copy2(file, folder)
+            if file.name in ("states.fasta", "index.csv"):
+                continue
+            if (folder / file.name).exists():
+                message = f"Structures of two parts are called {file.name}"
+                raise DataError(message, hint="their ids differ by upper and lower case alone")
+            shutil.copy2(file, folder)
 
 
 def defaults(task: dict[str, Any]) -> dict[str, Any]:
@@ -233,7 +237,7 @@ application = Application(
     optional_sources=(*SOURCES, "states"),
     measures=("sequence",),
     alphabet="protein",
-    divided=("sequences",),
+    divided={"sequences": ()},
     write=write,
     join=join,
     labels=labels,

@@ -130,12 +130,17 @@ def _quoted(lines: TextIO, separator: str, path: Path, skip: int) -> Records:
             row = skip + reader.line_num
             yield row, fields
     except csv.Error:
-        raise DataError(
-            "A quotation mark is not closed, or stands inside a quoted field",
-            file=path,
-            row=row + 1,
-            hint="inside quotes a mark is written twice; without quotes it needs none",
-        ) from None
+        raise not_closed(path, row + 1) from None
+
+
+def not_closed(path: Path, row: int) -> DataError:
+    """The error for quotation marks that do not fit each other, from a row on."""
+    return DataError(
+        "A quotation mark is not closed, or stands inside a quoted field",
+        file=path,
+        row=row,
+        hint="inside quotes a mark is written twice; without quotes it needs none",
+    )
 
 
 def _check_count(count: int, what: str, most: int, name: str, path: Path) -> None:

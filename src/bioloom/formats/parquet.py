@@ -9,10 +9,9 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
@@ -62,9 +61,7 @@ def read_parquet(path: Path, needed: Collection[str] = ()) -> dict[str, pa.Array
     return columns
 
 
-def write_parquet_rows(
-    path: Path, part: int, parts: int, target: Path, read: Mapping[str, Any]
-) -> int:
+def write_parquet_rows(path: Path, part: int, parts: int, target: Path) -> int:
     """Write the rows of part 1 to `parts` of a file, all of one size but for a row; their number.
 
     Its metadata say how many rows stand before them: see `rows_before`.

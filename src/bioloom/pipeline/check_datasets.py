@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from bioloom.errors import DataError, unknown_name
+from bioloom.formats.genbank import is_genbank
+from bioloom.formats.intervals import is_bed
 from bioloom.formats.table import EXCEL, is_table
 from bioloom.formats.xlsx import SHEET_OPTIONS
 from bioloom.options import column_names, complete_options
@@ -15,6 +17,7 @@ from bioloom.pipeline.mistakes import IN_QUOTES, check_name, check_paths, mistak
 from bioloom.pipeline.reads import check_reads
 from bioloom.pipeline.task_files import Respelt
 from bioloom.pipeline.tasks import Task
+from bioloom.privacy.actions import KEYED_SHIFT, SHIFT
 from bioloom.sources import local_path
 
 WORDS_OF_DATA = (
@@ -22,6 +25,12 @@ WORDS_OF_DATA = (
     *("assignment", "substances", "codebook"),
 )
 """Options of a data set that hold values, or names of columns, as they are in the user's files."""
+
+ALL_ROWS = (
+    *("scored", "pages", "records", "landmarks", "quasi_identifiers"),
+    *("keep", "exclude"),
+)
+"""Options of a data set for which a job must see all of its rows."""
 
 OF_SHEETS = tuple(SHEET_OPTIONS)
 OF_LINES = ("header", "column_names", "separator")
@@ -122,18 +131,23 @@ def _parts_mistakes(task: Task, dataset: str) -> list[str]:
     if dataset == "training":
         return [f"{place}: a model is trained on all data at once"]
     said = task.block(dataset)
-    beside = [
-        name for name in ("scored", "pages", "records", "quasi_identifiers") if said.get(name)
-    ]
-    if beside:
+    if beside := [name for name in ALL_ROWS if said.get(name)]:
         return [f"{place}: it cannot stand beside `{beside[0]}`"]
     if not code.divided:
         return []
-    given = [Path(task.given_files(dataset)[name]) for name in code.divided if name in said]
-    if not given:
+    shared_out = [name for name in code.divided if name in said]
+    if len(shared_out) != 1:
         return [f"{place}: what can be shared out are rows of {' or '.join(code.divided)}"]
-    if given[0].suffix.lower() == EXCEL or given[0].is_dir():
-        return [f"{place}: {given[0]} is no table of text, Parquet or FASTA file: save it as CSV"]
+    [source] = shared_out
+    others = [name for name in code.all_sources if name in said and name != source]
+    if unfit := [name for name in others if name not in code.divided[source]]:
+        return [f"{place}: it cannot stand beside `{unfit[0]}`"]
+    if SHIFT in said.get("privacy", {}).values() and said.get("columns", {}).get("patient"):
+        return [f"{place}: `{SHIFT}` counts from a patient's first row; `{KEYED_SHIFT}` does not"]
+    path = Path(task.given_files(dataset)[source])
+    foreign = is_bed(path) or is_genbank(path) or path.suffix.lower() == EXCEL or path.is_dir()
+    if foreign:
+        return [f"{place}: {path} is no CSV, TSV, Parquet or FASTA file"]
     return []
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from bioloom.errors import DataError
 from bioloom.reads.assembly.graph import Graph, build_graph, count_hashes, rescue, trust
-from bioloom.reads.assembly.pairs import Solid, join_pairs
+from bioloom.reads.assembly.pairs import FEWEST, Solid, join_pairs
 from bioloom.reads.assembly.simplify import simplify
 from bioloom.reads.sequences import Reads
 from bioloom.reads.spectrum import histogram, threshold_of
@@ -48,11 +48,13 @@ def assemble(
     DataError where no contig is as long as `shortest`.
     """
     longest = int(np.diff(reads.offsets).max(initial=0))
-    graph: Graph | None = None
+    graph, least = None, threshold
     for k in [k for k in sizes if k < longest] or [min(sizes)]:
-        graph = _graph(reads, k, graph, threshold)
+        graph, least = _graph(reads, k, graph, threshold, least)
     assert graph is not None
-    joined = [] if mates is None else join_pairs(graph, reads, mates, _solid(reads, threshold))
+    joined = []
+    if mates is not None and len(mates) >= FEWEST:
+        joined = join_pairs(graph, reads, mates, _solid(reads, threshold))
     taken = {oriented >> 1 for chain, _ in joined for oriented in chain}
     found = joined + [
         ([2 * i], graph.sequence(2 * i)) for i in range(len(graph.lengths)) if i not in taken
@@ -61,7 +63,10 @@ def assemble(
     long = [contig for contig in found if len(contig[1]) >= shortest]
     if not long:
         raise no_contig(int(graph.lengths.max(initial=0)), shortest)
-    headers = [_header(graph, chain, len(letters)) for chain, letters in long]
+    headers = [
+        _header(number, graph, chain, len(letters))
+        for number, (chain, letters) in enumerate(long, 1)
+    ]
     return Assembly([letters for _, letters in long], headers, graph)
 
 
@@ -71,16 +76,16 @@ def _solid(reads: Reads, threshold: int) -> Solid:
     return Solid(BETWEEN, table, threshold or threshold_of(histogram(table.counts)))
 
 
-def _header(graph: Graph, chain: list[int], length: int) -> str:
-    """Of a contig: its first unitig, length and depth, and all unitigs that pairs joined."""
+def _header(number: int, graph: Graph, chain: list[int], length: int) -> str:
+    """Of a contig: its unitig, or number and all unitigs that pairs joined; length and depth."""
     unitigs = [oriented >> 1 for oriented in chain]
     kmers = graph.lengths[unitigs] - graph.k + 1
     depth = (graph.coverage[unitigs] * kmers).sum() / kmers.sum()
-    header = f"{name_of(unitigs[0])} length={length} kmer_depth={depth:.1f}"
+    figures = f"length={length} kmer_depth={depth:.1f}"
     if len(chain) == 1:
-        return header
+        return f"{name_of(unitigs[0])} {figures}"
     path = (name_of(oriented >> 1) + "+-"[oriented & 1] for oriented in chain)
-    return f"{header} joined={','.join(path)}"
+    return f"joined_{number} {figures} path={','.join(path)}"
 
 
 def name_of(unitig: int) -> str:
@@ -96,16 +101,23 @@ def no_contig(longest: int, shortest: int = SHORTEST) -> DataError:
     )
 
 
-def _graph(reads: Reads, k: int, before: Graph | None, threshold: int) -> Graph:
-    """The simplified graph of one k, of the reads and of the unitigs of a smaller k."""
+def _graph(
+    reads: Reads, k: int, before: Graph | None, threshold: int, most: int
+) -> tuple[Graph, int]:
+    """The simplified graph of one k, of the reads and of the unitigs of a smaller k; its threshold.
+
+    That is `most` where there is one before: longer k-mers occur less often, until their spectrum
+    shows no valley any more.
+    """
     n = len(reads.offsets) - 1
     if before is not None:
         reads = _with(reads, before)
     table = count_hashes(reads, k)
     least = threshold or threshold_of(histogram(table.counts))
+    least = min(least, most) if before is not None else least
     trust(reads, n, k, table, least)
     rescue(reads, k, table, least)
-    return simplify(build_graph(reads, k, table, least))
+    return simplify(build_graph(reads, k, table, least)), least
 
 
 def _with(reads: Reads, graph: Graph) -> Reads:

@@ -58,12 +58,9 @@ def _command(assembler: str, lanes: Sequence[Sequence[Path]]) -> list[str]:
     command = [program(PROGRAMS[assembler], "assembler")]
     if assembler == "spades":
         command.append("--only-assembler")
-    for number, files in enumerate(lanes, start=1):
-        if assembler == "spades":
-            library = str(number)
-            flags = (
-                [["--s", library]] if len(files) == 1 else [[f"--pe-{m}", library] for m in (1, 2)]
-            )
+    for files in lanes:
+        if assembler == "spades":  # all lanes are one library
+            flags = [["--s", "1"]] if len(files) == 1 else [["--pe-1", "1"], ["--pe-2", "1"]]
         else:
             flags = [["-r"]] if len(files) == 1 else [["-1"], ["-2"]]
         for flag, file in zip(flags, files, strict=True):
