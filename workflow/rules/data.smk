@@ -80,10 +80,10 @@ rule split:
         nearest="results/{task}/leakage.parquet",
     log:
         "logs/{task}/split.log",
-    threads: max(1, workflow.cores // 2)
     priority: PRIORITY["split"]
     conda:
         "../../envs/bioloom.yaml"
+    threads: max(1, workflow.cores // 2)
     params:
         application=application,
         options=section("split", "split"),
