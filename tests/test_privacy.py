@@ -355,7 +355,8 @@ def test_the_default_stops_with_a_list_and_shows_no_value(tmp_path):
     )
     for line in ("seen: dates finer than a year", "born: ", "age: ages over 89", "mail: e-mail"):
         assert f"\n  {line}" in message
-    assert not any(value in message for value in ("2020", "1930", "91", "03601", "test1", "p1"))
+    shown = message.replace(str(tmp_path), "")
+    assert not any(value in shown for value in ("2020", "1930", "91", "03601", "test1", "p1"))
 
 
 def test_actions_make_of_columns_what_the_task_says(tmp_path):
