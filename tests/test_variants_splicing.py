@@ -230,6 +230,28 @@ def test_the_command(tmp_path, monkeypatch, capsys):
     assert allele.split("|")[6:] == [str(gain.argmax() - 50) for gain in expected]
 
 
+def test_contigs_one_by_one_are_the_whole(tmp_path):
+    letters = exon_and_intron()
+    fasta, out, vcf = (tmp_path / name for name in ("g.fa", "out.vcf.gz", "in.vcf"))
+    fasta.write_text(f">chr1\n{letters}\n>chr2\n{letters}\n")
+    header = VCF[: VCF.index("chr1\t61")].replace(
+        "##contig=<ID=chr1,length=200>", "##contig=<ID=chr1>\n##contig=<ID=chr2>"
+    )
+    vcf.write_text(f"{header}chr1\t61\t.\tG\tA\t.\t.\t.\nchr2\t62\t.\tT\tC\t.\t.\t.\n")
+    genes = {"1": [GENE], "2": [GENE]}
+
+    def records(*contigs):
+        told = write_effects(vcf, fasta, genes, by_letters, out, contigs=contigs)
+        with pysam.VariantFile(str(out)) as found:
+            return told.records, [str(record) for record in found]
+
+    whole, first, second = records(), records("chr1"), records("chr2")
+    assert (whole[0], first[0], second[0]) == (2, 1, 1)
+    assert whole[1] == first[1] + second[1]
+    with pytest.raises(DataError, match="No record lies on chr3"):
+        records("chr3")
+
+
 PUBLISHED = {  # Illumina's own tests of spliceai 1.3.1, GRCh37, by bases to each side
     500: ["0.15|0.27|0.00|0.05|89|-23|-267|193", "0.01|0.18|0.15|0.62|-2|110|-190|0"],
     50: ["0.07|0.27|0.00|0.01|0|-23|19|-22", "0.01|0.00|0.11|0.62|-2|-6|-23|0"],

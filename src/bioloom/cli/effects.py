@@ -48,6 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="leave out gains of annotated sites and losses of others",
     )
+    parser.add_argument(
+        "--contigs", nargs="+", default=[], help="only records of these, as the VCF names them"
+    )
     parser.add_argument("--weights", type=Path, help="the wheel with the networks; else fetched")
     parser.add_argument("--device", help="cpu, cuda, cuda:1 ...; default: what is free")
 
@@ -60,6 +63,7 @@ def main(
     distance: int,
     networks: int,
     masked: bool,
+    contigs: list[str],
     weights: Path | None,
     device: str | None,
 ) -> None:
@@ -72,7 +76,7 @@ def main(
     known = _of_build(wheel, genes) if genes in BUILDS else read_genes(Path(genes))
     with splicing.networks(wheel, networks, device) as chances:
         told = splicing.write_effects(
-            vcf, genome, known, chances, out, distance=distance, masked=masked
+            vcf, genome, known, chances, out, distance=distance, masked=masked, contigs=contigs
         )
     print(f"{out}: {told.scored} of {told.records} records have scores")
     if told.scored < told.records:

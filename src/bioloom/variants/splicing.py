@@ -163,11 +163,13 @@ def write_effects(
     *,
     distance: int = DISTANCE,
     masked: bool = False,
+    contigs: Collection[str] = (),
 ) -> Told:
     """The VCF with the field `SpliceAI` of INFO, bgzipped and indexed; all else stays as it is.
 
-    DataError, before anything is computed, where a REF is not what the genome has there (then it is
-    of another build), where records are not sorted, and where genome and genes have no contig in
+    With `contigs` only records of these, as the VCF names them. DataError, before anything is
+    computed, where a REF is not what the genome has there (then it is of another build), where
+    records are not sorted, where there is none, and where genome and genes have no contig in
     common. Contigs are found with and without "chr".
     """
     reference = Reference(genome)
@@ -178,12 +180,14 @@ def write_effects(
             file=genome,
             hint=f"it has {', '.join(list(reference.lengths)[:3])}",
         )
-    count = _check(vcf, reference)
+    count = _check(vcf, reference, contigs)
+    if contigs and not count:
+        raise DataError(f"No record lies on {', '.join(contigs)}", file=vcf)
     scored = 0
     with at("effects"), replacing(out) as temporary:
         with pysam.BGZFile(str(temporary), "wb", None) as lines:
             lines.write(_header(vcf).encode())
-            for number, record in enumerate(_records(vcf), 1):
+            for number, record in enumerate(_records(vcf, contigs), 1):
                 contig = _called(record.chrom, reference.lengths)
                 alleles = record.alleles or ("N",)
                 has_letters = any(set(other.upper()) <= BASES for other in alleles[1:])
@@ -211,10 +215,12 @@ def write_effects(
     return Told(count, scored)
 
 
-def _records(vcf: Path) -> Iterator[pysam.VariantRecord]:
-    """Each record; what goes wrong with it elsewhere is no fault of the file."""
+def _records(vcf: Path, contigs: Collection[str]) -> Iterator[pysam.VariantRecord]:
+    """Each record, of these contigs if any; what goes wrong elsewhere is no fault of the file."""
     with opened(vcf) as records:
-        yield from records
+        for record in records:
+            if not contigs or record.chrom in contigs:
+                yield record
 
 
 def _header(vcf: Path) -> str:
@@ -243,11 +249,11 @@ def _called(name: str, known: Collection[str]) -> str | None:
     return next((other for other in known if plain(other) == plain(name)), None)
 
 
-def _check(vcf: Path, reference: Reference) -> int:
+def _check(vcf: Path, reference: Reference, contigs: Collection[str]) -> int:
     """How many records there are; DataError where they are not sorted, or not of this genome."""
     count, wrong, first = 0, 0, ""
     last, passed = ("", 0), set[str]()
-    for record in _records(vcf):
+    for record in _records(vcf, contigs):
         count += 1
         contig = _called(record.chrom, reference.lengths)
         if contig is None:
