@@ -59,7 +59,7 @@ def _in_memory(folder: str, name: str) -> Iterator[Path]:
     if not hasattr(os, "memfd_create"):
         yield path
         return
-    descriptor = os.memfd_create(name)
+    descriptor = os.memfd_create("share")
     try:
         path.symlink_to(f"/proc/self/fd/{descriptor}")
         yield path
