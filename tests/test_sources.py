@@ -93,8 +93,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        self.server.sent += len(body)  # before the test, which waits for the body, looks at it
         self.wfile.write(body)
-        self.server.sent += len(body)
 
     def _file(self, content: bytes) -> None:
         """A file, or the part of it that is asked for; it stalls once."""
@@ -106,8 +106,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_response(200)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write((self.server.older or content)[:stall])
             self.server.sent += stall
+            self.wfile.write((self.server.older or content)[:stall])
             self.server.goes_on.wait(60)  # nothing more comes
         else:
             self._answer(206 if begin else 200, "application/octet-stream", content[begin:])
