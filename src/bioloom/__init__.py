@@ -33,7 +33,7 @@ def _use_the_cores_given() -> None:
     """Have Numba take no more cores than OpenMP is given: by itself it takes all of the machine.
 
     After it torch would do so, too, for Numba sets the threads of the OpenMP that they share: two
-    jobs on two cores then wait for each other, and take ten times as long. What Numba was told
+    jobs on two cores then wait for each other, many times as long as they work. What Numba was told
     before does not count: a job has it from the workflow, whose cores are others.
     """
     given = os.environ.get("OMP_NUM_THREADS", "")

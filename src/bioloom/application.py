@@ -165,8 +165,9 @@ def read_data(
         read = read_options(name, {"read": {}} | rest)
         if files[name].suffix.lower() != ".parquet":
             read["separator"] = separator_of(files[name], read)
-            said = {"separator": read["separator"], **rest.get("read", {}).get(name, {})}
-            rest["read"] = {**rest.get("read", {}), name: said}
+            given = rest.get("read", {})
+            said = {**given.get(name, {}), "separator": read["separator"]}
+            rest["read"] = {**given, name: said}
     with share(files[name], options["part"], options["parts"], read) as path:
         return application.ingest({**files, name: path}, rest)
 

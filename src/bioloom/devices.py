@@ -22,6 +22,11 @@ BF16_FLAGS = {"avx512_bf16", "amx_bf16", "svebf16"}
 """Instructions with which a CPU multiplies bf16 clearly faster than fp32; others can be slower."""
 
 
+def cores() -> int:
+    """Cores that this process may use: what the scheduler says, else all."""
+    return int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
+
+
 @contextmanager
 def claim_devices(wanted: str | None) -> Iterator[list[str]]:
     """The devices to run on, held until the block ends.

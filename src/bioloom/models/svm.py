@@ -7,13 +7,13 @@ are one matrix of coefficients, so that a prediction is one matrix product.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Literal, Self
 
 import numpy as np
 
 from bioloom.arrays import Shaped, vectors
+from bioloom.devices import cores
 from bioloom.errors import DataError
 from bioloom.models._estimator import Altered, Estimator, target_matrix
 
@@ -50,7 +50,7 @@ class Model(Estimator):
         kernel = self._kernel(X, X)
         columns = self._columns(y)
         # libsvm lets go of the interpreter lock: threads share the kernel and use all cores.
-        machines = Parallel(n_jobs=_threads(), prefer="threads")(
+        machines = Parallel(n_jobs=cores(), prefer="threads")(
             delayed(self._fit_one)(kernel, column) for column in columns.T
         )
         coefficients = np.column_stack([coefficients for coefficients, _ in machines])
@@ -160,11 +160,6 @@ class Model(Estimator):
         machine.fit(measured, target[rows] / spread)
         coefficients[rows[machine.support_]] = machine.dual_coef_[0] * spread
         return coefficients, float(machine.intercept_[0]) * spread
-
-
-def _threads() -> int:
-    """Cores this process may use: what the scheduler says, else all."""
-    return int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
 
 
 def _squares(X: np.ndarray, Z: np.ndarray) -> np.ndarray:

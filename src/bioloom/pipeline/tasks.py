@@ -156,10 +156,6 @@ class Task:
         count = self.block(dataset).get("parts", 1)
         return [f"{dataset}/part_{n}" for n in range(1, count + 1)] if count > 1 else []
 
-    def part(self, dataset: str) -> Section:
-        """Which part of a data set this is; nothing of one that is done by one job."""
-        return {"part": int(dataset.rpartition("_")[2])} if dataset != whole(dataset) else {}
-
     def block(self, dataset: str) -> Section:
         """What the task's file says of a data set, or of the one that it is a part of."""
         return self.datasets[whole(dataset)]
@@ -257,7 +253,8 @@ class Task:
         }
         unread = (*self.code.reads_options, *OF_PREDICTIONS, *OF_PERSONS)
         options = without(self.dataset_options(dataset), *unread)
-        return options | asked | self.part(dataset)
+        part = {"part": int(dataset.rpartition("_")[2])} if dataset != whole(dataset) else {}
+        return options | asked | part
 
     def reads_options(self, dataset: str) -> Section:
         """How the reads of a data set are trimmed and aligned."""

@@ -106,7 +106,7 @@ def _graph(
 ) -> tuple[Graph, int]:
     """The simplified graph of one k, of the reads and of the unitigs of a smaller k; its threshold.
 
-    That is `most` where there is one before: longer k-mers occur less often, until their spectrum
+    After a smaller k it is `most` at the most: longer k-mers occur less often, until their spectrum
     shows no valley any more.
     """
     n = len(reads.offsets) - 1

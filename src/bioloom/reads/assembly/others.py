@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from bioloom.devices import cores
 from bioloom.errors import DataError
 from bioloom.files import work_folder
 from bioloom.formats.fasta import read_fasta
@@ -30,10 +30,8 @@ def assemble_by(assembler: str, lanes: Sequence[Sequence[Path]], folder: Path) -
     """
     with work_folder(folder / assembler) as work:
         command = [*_command(assembler, lanes), "-o", str(work / MADE)]
-        threads = os.environ.get("OMP_NUM_THREADS") or str(os.cpu_count())
-        done = subprocess.run(
-            [*command, "-t", threads], stdout=sys.stderr.fileno(), stderr=subprocess.STDOUT
-        )
+        command += ["-t", str(cores())]
+        done = subprocess.run(command, stdout=sys.stderr.fileno(), stderr=subprocess.STDOUT)
         if done.returncode:
             message = f"{assembler} ended with the code {done.returncode}"
             raise DataError(message, hint="what it says is in the log")
