@@ -246,8 +246,8 @@ def _jobs(session: int) -> dict[int, str]:
         try:
             if place.name.isdecimal() and os.getsid(int(place.name)) == session:
                 words = (place / "cmdline").read_bytes().split(b"\0")
-                names = [Path(word.decode()).stem for word in words[1:2] if b"scripts/" in word]
-                found |= dict.fromkeys([int(place.name)], *names) if names else {}
+                scripts = [Path(word.decode()) for word in words[1:4] if b"scripts/" in word]
+                found |= {int(place.name): script.stem for script in scripts[:1]}
         except (OSError, ValueError):
             continue  # ended meanwhile
     return found

@@ -6,7 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from tests.preloaded import snakemake_folder
+from tests.preloaded import programs_folder
 
 SNAKEFILE = """
 rule wait:
@@ -16,7 +16,7 @@ rule wait:
 
 def test_a_caller_that_is_killed_leaves_nothing_at_work(tmp_path: Path) -> None:
     (tmp_path / "Snakefile").write_text(SNAKEFILE)
-    command = [snakemake_folder() / "snakemake", "--cores", "1", "--quiet"]
+    command = [programs_folder() / "snakemake", "--cores", "1", "--quiet"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as caller:
         assert caller.stdout is not None
         while not (tmp_path / "begun").exists():

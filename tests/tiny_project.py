@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from tests.preloaded import snakemake_folder
+from tests.preloaded import programs_folder
 
 ROOT = Path(__file__).parents[1]
 PARTS = ("Snakefile", "workflow", "scripts", "src", "profiles", "envs", "pyproject.toml")
@@ -164,7 +164,7 @@ def changed(content: Any, keys: list[str], value: Any) -> Any:
 
 def environment() -> dict[str, str]:
     """The environment of tests, with the programs of its Python and no user's settings."""
-    programs = (str(snakemake_folder()), os.path.dirname(sys.executable), os.environ["PATH"])
+    programs = (str(programs_folder()), os.path.dirname(sys.executable), os.environ["PATH"])
     settings = {
         "PATH": os.pathsep.join(programs),
         "OMP_NUM_THREADS": "1",

@@ -37,9 +37,10 @@ def beyond_chance(
     mean, variance = by_chance.mean(), by_chance.var()
     if not variance > 0:
         return np.zeros(len(left), dtype=bool)
-    from scipy.stats import gamma
+    from scipy.special import gammaincc
 
-    return gamma.sf(evidence, mean**2 / variance, scale=variance / mean) * compared < EXPECTED
+    by_chance_as_large = gammaincc(mean**2 / variance, evidence * mean / variance)
+    return by_chance_as_large * compared < EXPECTED
 
 
 def _as_near(column: pd.Series, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
