@@ -83,14 +83,12 @@ class Disturbed:
             run = self.start(log)
             try:
                 code = run.wait(seconds)
-                steps = set(_failed(log)) if code else set()
+                steps = _first_failed(log) if code else []
             except subprocess.TimeoutExpired:
-                code, jobs = None, _jobs(run.pid)
-                steps = set(jobs.values())
-                KILLS.get(fault, _kill_all)(self, run, log)
+                code, steps = None, KILLS.get(fault, _kill_all)(self, run, log)
                 run.wait()  # its jobs may go on
         if code is None or (code and fault in AROUND):  # else it has not reached the run
-            self.counts.update((fault, step) for step in steps or {"no job"})
+            self.counts.update((fault, step) for step in steps or ["no job"])
         return code == 0 and fault not in AROUND
 
     def kill_once(self, reached: Callable[[], bool]) -> None:
@@ -132,34 +130,43 @@ class Disturbed:
 Run = subprocess.Popen[bytes]
 
 
-def _kill_all(disturbed: Disturbed, run: Run, log: IO[bytes]) -> None:
+def _kill_all(disturbed: Disturbed, run: Run, log: IO[bytes]) -> list[str]:
+    steps = _at_work(disturbed, run)
     with suppress(ProcessLookupError):
         os.killpg(run.pid, signal.SIGKILL)
+    return steps
 
 
-def _kill_snakemake(disturbed: Disturbed, run: Run, log: IO[bytes]) -> None:
+def _kill_snakemake(disturbed: Disturbed, run: Run, log: IO[bytes]) -> list[str]:
+    steps = _at_work(disturbed, run)
     run.kill()  # and the next run waits for the jobs that go on
+    return steps
 
 
-def _kill_job(disturbed: Disturbed, run: Run, log: IO[bytes]) -> None:
-    if jobs := _jobs(run.pid):
-        with suppress(ProcessLookupError):
-            os.kill(disturbed.rng.choice([*jobs]), signal.SIGKILL)
-        run.wait()  # ends by itself, with the error of the job
-    else:
-        _kill_all(disturbed, run, log)
+def _kill_jobs(disturbed: Disturbed, run: Run, log: IO[bytes]) -> list[str]:
+    """One after the other, while jobs that need none of them go on, until the run has ended."""
+    steps = []
+    while run.poll() is None:
+        if jobs := _jobs(run.pid):
+            with suppress(ProcessLookupError):
+                process = disturbed.rng.choice([*jobs])
+                os.kill(process, signal.SIGKILL)
+                steps.append(jobs[process])
+        time.sleep(disturbed.rng.uniform(0.5, 5))
+    return steps
 
 
-def _second_run(disturbed: Disturbed, run: Run, log: IO[bytes]) -> None:
+def _second_run(disturbed: Disturbed, run: Run, log: IO[bytes]) -> list[str]:
     second = disturbed.start(log)
     time.sleep(disturbed.rng.uniform(0, 5))
     _kill_all(disturbed, second, log)
     second.wait()
-    _kill_all(disturbed, run, log)
+    return _kill_all(disturbed, run, log)
 
 
-def _hide(disturbed: Disturbed, run: Run, log: IO[bytes]) -> None:
+def _hide(disturbed: Disturbed, run: Run, log: IO[bytes]) -> list[str]:
     """A result is not there for some seconds, as on another node of a network file system."""
+    steps = _at_work(disturbed, run)
     if files := sorted(_files(disturbed.folder / "results")):
         file = disturbed.rng.choice(files)
         hidden = file.with_name(f".{file.name}.hidden")
@@ -169,6 +176,7 @@ def _hide(disturbed: Disturbed, run: Run, log: IO[bytes]) -> None:
             hidden.rename(file) if not file.exists() else hidden.unlink()
     time.sleep(disturbed.rng.uniform(0, 10))
     _kill_all(disturbed, run, log)
+    return steps
 
 
 @contextmanager
@@ -215,14 +223,14 @@ def _nothing(folder: Path, rng: random.Random) -> AbstractContextManager[None]:
 
 
 KILL_RUN = "all of a run killed"
-KILLS: dict[str, Callable[[Disturbed, Run, IO[bytes]], None]] = {
+KILLS: dict[str, Callable[[Disturbed, Run, IO[bytes]], list[str]]] = {
     KILL_RUN: _kill_all,
     "Snakemake killed, its jobs go on": _kill_snakemake,
-    "a job killed": _kill_job,
+    "a job killed": _kill_jobs,
     "a second run beside it": _second_run,
     "a result out of sight for seconds": _hide,
 }
-"""What is done to a run after a while."""
+"""What is done to a run after a while; the steps that it befell, once for each time."""
 FULL, READ_ONLY = "disk full", "results read-only"
 AROUND: dict[str, Callable[[Path, random.Random], AbstractContextManager[None]]] = {
     FULL: _full,
@@ -233,10 +241,16 @@ AROUND: dict[str, Callable[[Path, random.Random], AbstractContextManager[None]]]
 WHERE = {"results": "a result", ".bioloom/embeddings": "stored embeddings", "data": "an input"}
 
 
-def _failed(log: IO[bytes]) -> list[str]:
-    """The steps of the jobs that failed."""
+def _first_failed(log: IO[bytes]) -> list[str]:
+    """The step of the first job that failed."""
     log.seek(0)
-    return re.findall(r"Error in rule (\w+)", log.read().decode(errors="replace"))
+    return re.findall(r"Error in rule (\w+)", log.read().decode(errors="replace"))[:1]
+
+
+def _at_work(disturbed: Disturbed, run: Run) -> list[str]:
+    """One of the steps that run: what befalls all of a run is one fault."""
+    steps = sorted(_jobs(run.pid).values())
+    return [disturbed.rng.choice(steps)] if steps else []
 
 
 def _jobs(session: int) -> dict[int, str]:

@@ -1,8 +1,8 @@
 """A `snakemake` and a `python` for tests that start at once: forks of one that has imported much.
 
-Importing Snakemake takes some three seconds, as long as a small run, and what a job needs of pandas,
-scikit-learn and torch one to three. Tests call Snakemake about two hundred times, many of them
-through DVC, and it starts many more jobs. `programs_folder()` is to stand first in PATH.
+Importing Snakemake takes some three seconds, as long as a small run, and what a job needs of
+pandas, scikit-learn and torch one to three. Tests call Snakemake about two hundred times, many of
+them through DVC, and it starts many more jobs. `programs_folder()` is to stand first in PATH.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import traceback
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -170,14 +169,15 @@ def answer(call: socket.socket, run: Callable[[], None]) -> None:
 
 
 def ended_with(run: Callable[[], None]) -> int:
-    """The exit code of a program; all that Python does at its end is done, but tidying up."""
+    """The exit code of a program; all that Python does at its end is done, but tidying up.
+
+    An error that the program leaves is Python's to print, as ever.
+    """
     code: object = None
     try:
         run()
     except SystemExit as end:
         code = end.code
-    except BaseException:
-        code = traceback.format_exc()
     threading._shutdown()
     atexit._run_exitfuncs()
     if code is not None and not isinstance(code, int):

@@ -212,7 +212,8 @@ class _Ids:
 
         DataError for a name that several genes have.
         """
-        return [self._id(part) for part in self.aliases.get(name, name).split(";")]
+        parts = map(str.strip, self.aliases.get(name, name).split(";"))
+        return [self._id(part) for part in parts if part]
 
     def _id(self, name: str) -> str:
         if name in self.ids:

@@ -17,7 +17,7 @@ import pandas as pd
 
 from bioloom.application import Application
 from bioloom.errors import DataError
-from bioloom.formats.columns import require_columns
+from bioloom.formats.columns import no_partner, require_columns
 from bioloom.formats.edges import pairs_of, read_complexes, read_links
 from bioloom.formats.expression import OPTIONS as MATRIX_OPTIONS
 from bioloom.formats.expression import read_expression_source
@@ -88,7 +88,11 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
         parts.append(pairs)
     raw = pd.concat(parts, ignore_index=True)
     raw.insert(0, "sample_id", raw["source"] + "|" + raw["target"])
-    return Raw(raw.assign(group=raw["sample_id"]), notes, nodes(files, options))
+    proteins = nodes(files, options)
+    measured = proteins.filter(regex="^expression[.]")
+    if lacking := int(measured.isna().all(axis=1).sum()) if measured.columns.size else 0:
+        notes.append(f"{lacking} of {len(proteins)} proteins have no expression")
+    return Raw(raw.assign(group=raw["sample_id"]), notes, proteins)
 
 
 def nodes(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
@@ -102,7 +106,11 @@ def nodes(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
         kept = sequences[sequences.index.isin(ends)]
         table = pd.DataFrame({"node_id": kept.index, "sequence": kept.to_numpy()})
         if f"{prefix}expression" in files:
+            file = files[f"{prefix}expression"]
             measured = read_expression_source(files, f"{prefix}expression", options).T
+            if not table["node_id"].isin(measured.index).any():
+                ids = pd.Series(measured.index.astype(str))
+                raise no_partner("It has none of the proteins", table["node_id"], ids, file)
             measured = measured.reindex(table["node_id"]).add_prefix("expression.")
             table = pd.concat([table, measured.reset_index(drop=True)], axis=1)
         tables.append(table)

@@ -92,7 +92,10 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     sources, told = read_sources(files, options)
     regions, notes = _looked_at(files, options, reference, sources)
     notes = told + notes
-    people = open_people(sources, reference, ploidy, lambda reads: error_rates(reads, reference))
+    whole, _ = _looked_at(files, options | {"part": 1, "parts": 1}, reference, sources)
+    people = open_people(
+        sources, reference, ploidy, lambda reads: error_rates(reads, reference, whole)
+    )
     theta = Theta(options["theta"], options["theta_indel"])
     # To learn from, each sample has its own candidates; to be compared, all have those of any.
     learns = "truth" in files and not options["scored"]

@@ -95,7 +95,9 @@ def _words(values: Iterable[Any]) -> list[str]:
 
 
 def _without_codes(column: pd.Series, codes: list[Any]) -> pd.Series:
-    return column.mask(_keys(column).isin(_words(codes)))
+    numbers = pd.to_numeric(pd.Series([str(code) for code in codes], dtype="str"), errors="coerce")
+    same_number = pd.to_numeric(column, errors="coerce").isin(numbers.dropna())
+    return column.mask(same_number | _keys(column).isin(_words(codes)))
 
 
 def _asked(column: pd.Series, asked: pd.Series, values: list[Any]) -> tuple[pd.Series, int]:

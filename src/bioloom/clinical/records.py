@@ -89,7 +89,9 @@ def read_table_of_patients(
     rules = windows.Rules(said["spellings"], said["wrong_units"], decimal)
     for column in features:
         if column.take == "age":
-            table[column.name], told_of_ages = windows.ages(records.births, index["time"])
+            # By the calendar of the place: of a midnight there the day in UTC is another one.
+            days = index["time"].dt.tz_convert(said["time_zone"] or "UTC")
+            table[column.name], told_of_ages = windows.ages(records.births, days)
             notes += told_of_ages
             continue
         made = windows.make_feature(records.events, index["time"], column, rules)

@@ -8,6 +8,7 @@ What identifies a person stops here, before anything is written, until the task 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,9 @@ COLUMNS: dict[str, Any] = {
 }
 CLEAN: dict[str, Any] = {
     "drop": Option([], about="columns that are no features"),
-    "ranges": Option({}, about="column to [lowest, highest]; values beyond are missing"),
+    "ranges": Option(
+        {}, about="column to [lowest, highest], null for no limit; values beyond are missing"
+    ),
     "max_categories": Option(50, about="different texts of a category"),
     "min_class_size": Option(1, about="patients of a class; rarer ones are dropped"),
     "min_category_size": Option(FEW, minimum=1, about="patients of a category; rarer ones are one"),
@@ -339,7 +342,8 @@ def clean_patients(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
 def _within(samples: pd.DataFrame, ranges: Mapping[str, Any]) -> tuple[pd.DataFrame, list[str]]:
     """Values outside `ranges` (column -> [lowest, highest]) made missing, and how many."""
     notes = []
-    for name, (low, high) in ranges.items():
+    for name, given in ranges.items():
+        low, high = _limits(name, given)
         if name not in samples or not is_number(samples[name]):
             raise DataError("`clean: ranges` needs a column of numbers", column=name)
         outside = samples[name].notna() & ~samples[name].between(low, high)
@@ -348,6 +352,22 @@ def _within(samples: pd.DataFrame, ranges: Mapping[str, Any]) -> tuple[pd.DataFr
             count = count_shown(outside.sum())
             notes.append(f"{count} values of {name} outside {low} to {high} are missing")
     return samples, notes
+
+
+def _limits(name: str, given: Any) -> tuple[float, float]:
+    """The lowest and the highest value of a column; null is no limit."""
+    numeric = isinstance(given, list) and all(
+        end is None or (isinstance(end, int | float) and not isinstance(end, bool)) for end in given
+    )
+    if numeric and len(given) == 2:
+        low, high = given
+        low, high = -math.inf if low is None else low, math.inf if high is None else high
+        if low <= high:
+            return low, high
+    raise DataError(
+        f"`clean: ranges` has {given!r} for {name}",
+        hint="write `[lowest, highest]`, numbers, or null where there is no limit",
+    )
 
 
 def _check_categories(samples: pd.DataFrame, features: list[str], most: int) -> None:

@@ -171,7 +171,7 @@ def _texts(chosen: pd.DataFrame, column: Column) -> tuple[pd.DataFrame, pd.DataF
     words = chosen["code"] if column.value == "code" else chosen["text"]
     numbered = words.isna() & chosen["value"].notna()
     if column.value == "text":
-        words = words.where(~numbered, chosen["value"].map("{:g}".format))
+        words = words.where(~numbered, chosen["value"].map("{:.15g}".format))
     reasons = pd.Series("no text", chosen.index, dtype="str")
     if column.values:
         reasons = reasons.mask(words.notna(), "a text that `values` does not list")

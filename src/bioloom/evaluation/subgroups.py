@@ -91,10 +91,17 @@ def _against(
     groups: int,
 ) -> dict[str, float]:
     """`difference, difference_low, difference_high` to the other subgroups' mean."""
-    known = {n: scores[metric.name] for n, scores in others.items() if metric.name in scores}
+    known = {
+        name: scores[metric.name]
+        for name, scores in others.items()
+        if metric.name in scores and np.isfinite(scores[metric.name][0])
+    }
     if not known or groups < FEWEST_GROUPS:
         return {}
-    mean = np.average(list(known.values()), axis=0, weights=[sizes[name] for name in known])
+    # A draw in which one of them has no score, a class being absent, is the mean of the others.
+    values = np.stack(list(known.values()))
+    weights = np.isfinite(values) * np.array([[sizes[name]] for name in known])
+    mean = (np.nan_to_num(values) * weights).sum(axis=0) / weights.sum(axis=0)
     found = difference_interval(own, mean, groups, metric)
     ends = {"value": "difference", "low": "difference_low", "high": "difference_high"}
     return {ends[end]: value for end, value in found.items()}

@@ -75,9 +75,12 @@ class Fitted:
         return self.novelty is not None and self.novelty.is_reason
 
     @property
-    def sets_tell(self) -> bool:
-        """Whether rows were enough for sets and intervals; else these hold everything."""
-        return all(bool(np.isfinite(ends).all()) for ends in self.calibration.quantile)
+    def sets_tell(self) -> np.ndarray:
+        """Whether rows were enough for sets and intervals, which else hold everything; bool.
+
+        (outputs,) of labels and targets, else (1,).
+        """
+        return np.array([np.isfinite(ends).all() for ends in self.calibration.quantile or [[0.0]]])
 
     def answer(self, scores: np.ndarray) -> pd.DataFrame:
         """The columns of predictions."""

@@ -78,12 +78,16 @@ class Novelty:
         return not self.separates[0] <= 0.5
 
     def measured(self, X_valid: Shaped, wrong: np.ndarray | None) -> Novelty:
-        """The same, knowing which answers to valid rows were `wrong (N,) bool`; None: no one is."""
-        if wrong is None or min(wrong.sum(), (~wrong).sum()) < ENOUGH:
+        """The same, knowing which answers to valid rows were `wrong (N,)`, 1 or 0.
+
+        NaN where it is not known; None: of no row.
+        """
+        if wrong is None or min((wrong == 1).sum(), (wrong == 0).sum()) < ENOUGH:
             return self
         from sklearn.metrics import roc_auc_score
 
-        auroc = roc_auc_score(wrong, self.distance(X_valid))
+        known = np.isfinite(wrong)
+        auroc = roc_auc_score(wrong[known], self.distance(X_valid)[known])
         return replace(self, separates=np.array([auroc], dtype=np.float32))
 
     def save(self, folder: Path) -> None:

@@ -49,13 +49,14 @@ class Persons:
         self.servers = {one.base for one in patients if one.base} | ({server} if server else set())
         self.patients = {_name(one, server): one for one in patients}
         self.by_key = {key: name for name, one in self.patients.items() for key in one.keys}
-        self.linked = 0
-        self.replaced = self._links()
         self.by_identifier: dict[tuple[str, str], set[str]] = {}
         for name, one in self.patients.items():
             for identifier in one.content.get("identifier", []):
-                key = _key(identifier)
-                self.by_identifier.setdefault(key, set()).add(self._survivor(name))
+                self.by_identifier.setdefault(_key(identifier), set()).add(name)
+        self.linked = 0
+        self.replaced = self._links()  # which may name persons by their identifiers
+        for key, several in self.by_identifier.items():
+            self.by_identifier[key] = {self._survivor(name) for name in several}
 
     def _links(self) -> dict[str, str]:
         """Who was replaced, by whom, as both sides may tell it."""

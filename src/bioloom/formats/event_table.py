@@ -86,4 +86,5 @@ def _values(of: Mapping[str, pd.Series], rows: pd.Index, path: Path) -> tuple[An
         return numbers(cells, path), words
     value = pd.to_numeric(cells, errors="coerce").astype(float)
     value = value.where(value.abs().lt(float("inf")))
-    return value, words.fillna(cells.where(value.isna()))
+    is_code = cells.str.fullmatch(r"0\d+").fillna(False).astype(bool)  # which a number would lose
+    return value, words.fillna(cells.where(value.isna() | is_code))

@@ -101,8 +101,18 @@ def read_omop(path: Path, time_zone: str | None) -> Records:
 def _files(path: Path) -> dict[str, Path]:
     if not path.is_dir():
         raise DataError("A source of OMOP is the folder of its tables", file=path)
-    files = {file.name.split(".")[0].lower(): file for file in sorted(path.iterdir())}
-    return {name: file for name, file in files.items() if name in _NAMES}
+    files: dict[str, Path] = {}
+    for file in sorted(path.iterdir()):
+        if (name := file.name.split(".")[0].lower()) not in _NAMES:
+            continue
+        if name in files:
+            raise DataError(
+                f"Two files of the table {name}: {files[name].name} and {file.name}",
+                file=path,
+                hint="make one of them, or move the one that is a copy away",
+            )
+        files[name] = file
+    return files
 
 
 _NAMES = ("person", "death", "concept", "drug_strength", *TABLES)

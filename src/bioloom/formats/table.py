@@ -105,6 +105,8 @@ def read_matrix(path: Path, **read: Any) -> tuple[pd.Series, pd.DataFrame]:
         rows, (first, *names) = pd.Index(found.rows), found.names
         cells = words.filled(pc.utf8_trim_whitespace(found.cells))
         try:
+            if options["decimal"] == "comma" and _ending(path) != EXCEL:
+                raise pa.ArrowInvalid("each cell is looked at")
             values = cells.slice(len(rows)).cast(pa.float64())
             if not pc.any(pc.is_inf(values)).as_py() and not pc.any(pc.is_nan(values)).as_py():
                 texts = _texts(found.cells[: len(rows)], [first], found.rows, words, path)

@@ -54,7 +54,7 @@ def read_sheet(path: Path, options: Mapping[str, Any]) -> Delimited:
     sheet = _sheet(book, options["sheet"], path)
     first = options["skip"] + 1
     lines = options["header_lines"]
-    names = _names(sheet, first, lines, path)
+    names = _names(sheet, first, lines, options["last_row"], path)
     rows, cells = list[int](), list[list[Any]]()
     for number, row in enumerate(sheet.iter_rows(max_col=len(names)), start=1):
         if number < first + lines or number > (options["last_row"] or number):
@@ -68,6 +68,8 @@ def read_sheet(path: Path, options: Mapping[str, Any]) -> Delimited:
     if ended and (left := sum(map(_has_values, sheet.iter_rows(min_row=options["last_row"] + 1)))):
         print(f"{path}: {left} rows below `last_row` are not read", file=sys.stderr)
     refuse_sums(formulas[sheet.title], rows, cells, ended, path)
+    if formulas is not book:
+        _refuse_uncomputed(formulas[sheet.title], rows, cells, path)
     columns, mistakes = list[pd.Series](), list[str]()
     for i, name in enumerate(names):
         own = [row[i] for row in cells]
@@ -130,7 +132,27 @@ def _sheet(book: Any, said: str | None, path: Path) -> Any:
     return book[name]
 
 
-def _names(sheet: Any, first: int, lines: int, path: Path) -> list[str]:
+def _refuse_uncomputed(formulas: Any, rows: list[int], cells: list[list[Any]], path: Path) -> None:
+    """DataError where no formula has a value: a spreadsheet program has never had the file.
+
+    A value that is an empty text looks alike, so a single one without tells nothing.
+    """
+    computed = [
+        (row, cell.value)
+        for row, own in zip(rows, cells, strict=True)
+        for cell in own
+        if formulas.cell(row, cell.column).data_type == "f"
+    ]
+    if computed and all(value is None for _, value in computed):
+        raise DataError(
+            "Formulas that were never computed",
+            file=path,
+            row=computed[0][0],
+            hint="open the file in a spreadsheet program and save it, or write values",
+        )
+
+
+def _names(sheet: Any, first: int, lines: int, last: int | None, path: Path) -> list[str]:
     """The names of the columns, of several lines joined; a merged one is that of all its cells."""
     merged = {
         (row, column): sheet.cell(area.min_row, area.min_col).value
@@ -153,7 +175,11 @@ def _names(sheet: Any, first: int, lines: int, path: Path) -> list[str]:
             for row in range(first, first + lines)
         ]
         names.append(" ".join(str(part).strip() for part in parts if part is not None))
+    rows = {"min_row": first + lines, "max_row": last}
     while names and not names[-1]:
+        of = {"min_col": len(names), "max_col": len(names)}
+        if any(_has_values(row) for row in sheet.iter_rows(**rows, **of)):
+            break
         names.pop()
     named = [name or str(i) for i, name in enumerate(names, start=1)]
     if repeated := sorted({name for name in named if named.count(name) > 1}):

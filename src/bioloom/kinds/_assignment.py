@@ -189,7 +189,7 @@ def _term(column: pd.Series, value: str | None) -> np.ndarray:
 def _as_text(column: pd.Series) -> pd.Series:
     """Values as text, a missing one as an empty one; a number by its shortest form."""
     if is_number(column):
-        return column.map(lambda value: "" if pd.isna(value) else f"{value:g}")
+        return column.map(lambda value: "" if pd.isna(value) else f"{value:.15g}")
     return column.astype("object").where(column.notna(), "").astype(str)
 
 

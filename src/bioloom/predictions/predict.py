@@ -66,9 +66,10 @@ def _predict(samples: pd.DataFrame, features: Features, fitted: Fitted) -> pd.Da
         for reason, rows in strange.items()
         if reason != FAR or fitted.distance_tells
     ]
-    if "prediction_set" in answers and fitted.sets_tell:
+    if "prediction_set" in answers:
         unsure = _unsure(answers["prediction_set"], answers["prediction"])
-        reasons.append(np.where(refused == "", unsure, ""))
+        tells = np.resize(fitted.sets_tell, len(answers))  # of several labels all of a sample
+        reasons.append(np.where(tells & (refused == ""), unsure, ""))
     if (refused != "").any():
         answers = answers[refused == ""].reindex(answers.index)
     table = pd.concat([keys, answers], axis=1)

@@ -169,9 +169,9 @@ def _generalised(column: pd.Series, file: Path) -> pd.Series:
     if (per := names.age_unit(name)) is not None:
         _refuse(cells.index[numeric.isna()], column, "An age in numbers", file)
         oldest = (OLDEST + 1) * per
-        return column.where(
-            ~(numeric >= oldest).reindex(column.index, fill_value=False), f"{oldest:g}"
-        )
+        is_number = pd.api.types.is_numeric_dtype(column)  # of Parquet, which keeps its types
+        old = (numeric >= oldest).reindex(column.index, fill_value=False)
+        return column.mask(old, oldest if is_number else f"{oldest:g}")
     digits = cells.str.fullmatch(r"\d{3}(\d{2}(-?\d{4})?)?")
     is_day = cells.map(lambda cell: dates.year(cell) is not None)
     if is_day.all() and not digits.all():

@@ -92,6 +92,19 @@ class Cram:
                 count += 1
         return count
 
+    def write_bam(self, regions: Path, part: Path) -> None:
+        """Write the records over the regions of a BED as BAM, for programs with other references.
+
+        The reference of a contig is compared when `records` of it are asked for.
+        """
+        given = ["-T", self._fasta] if self._fasta else []
+        wanted = ["-b", "-M", "-L", str(regions), *given, "-o", str(part), "-X"]
+        try:
+            with quiet():
+                pysam.samtools.view(*wanted, str(self.file), str(self._index), catch_stdout=False)
+        except ERRORS as error:
+            raise self._not_decoded(self.header.contigs[0]) from error
+
     def _link_reference(self) -> str | None:
         """A link to the FASTA: beside it an index is written, which its folder may not allow."""
         if not self.reference:

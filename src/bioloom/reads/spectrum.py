@@ -11,7 +11,8 @@ from scipy.stats import nbinom
 from bioloom.errors import DataError
 from bioloom.reads.kmers import Table
 
-HIGHEST = 1000  # counts above are of organelles, plasmids and adapters: kept in the last bin
+HIGHEST = 1000  # counts above are of organelles, plasmids and adapters: kept in the last bin,
+DEEP = 4  # unless it is the genome itself that is so deep: so many times the usual count
 DISPERSIONS = (1.05, 1.2, 1.5, 2.0, 3.0)  # variance over mean of the counts of one k-mer
 DIPLOID = 0.25  # a second peak at twice the first is of alleles, not repeats, from this share on
 
@@ -21,7 +22,7 @@ class Spectrum:
     """How many distinct k-mers occur so many times, and the figures that follow."""
 
     k: int
-    histogram: np.ndarray  # (HIGHEST + 1,) int64: of count 0 (none), 1, 2 ...
+    histogram: np.ndarray  # (HIGHEST + 1,) int64, or longer: of count 0 (none), 1, 2 ...
     valley: int  # the first minimum from the left: errors to the left, genome to the right
     coverage: float  # of a k-mer that occurs once in each haplotype
     genome_size: int  # bases of one haplotype
@@ -46,9 +47,19 @@ def threshold_of(found: np.ndarray) -> int:
 
 
 def histogram(counts: np.ndarray) -> np.ndarray:
-    """Distinct k-mers by count (HIGHEST + 1,), of the counts in a table's slots."""
-    counts = counts[counts > 0]
-    return np.bincount(np.minimum(counts, HIGHEST), minlength=HIGHEST + 1).astype(np.int64)
+    """Distinct k-mers by count (HIGHEST + 1,), of the counts in a table's slots.
+
+    Of reads so deep that half of all k-mers are of a higher count it is longer.
+    """
+    found = np.bincount(counts)
+    found[0] = 0
+    occurrences = np.cumsum(found * np.arange(len(found)))
+    usual = int(np.searchsorted(occurrences, occurrences[-1] / 2))
+    highest = max(HIGHEST, DEEP * usual)
+    kept = np.zeros(highest + 1, np.int64)
+    kept[: len(found)] = found[: highest + 1]
+    kept[highest] += found[highest + 1 :].sum()
+    return kept
 
 
 def spectrum_of(table: Table) -> Spectrum:

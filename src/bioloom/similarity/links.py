@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 import pandas as pd
 
@@ -10,8 +12,15 @@ from bioloom.similarity import BLOCK, Compare, Measure, Nearest, auroc
 from bioloom.similarity.sequence import identities
 
 
+class Alike(Protocol):
+    """A matrix (M, M) of how alike nodes are, or what answers like one."""
+
+    def __getitem__(self, place: tuple[np.ndarray, ...], /) -> np.ndarray:
+        """A part of it, of `np.ix_`."""
+
+
 def nearest_links(
-    queries: np.ndarray, targets: np.ndarray, alike: np.ndarray, *, directed: bool
+    queries: np.ndarray, targets: np.ndarray, alike: Alike, *, directed: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Similarity to the nearest pair of `targets (T, 2)` of each query (Q, 2), and its index, (Q,).
 
@@ -52,9 +61,7 @@ def compare(samples: pd.DataFrame, nodes: pd.DataFrame | None, directed: bool) -
     return of_ends(samples, _nodes(nodes), _alike(_nodes(nodes)), directed)
 
 
-def of_ends(
-    samples: pd.DataFrame, nodes: pd.DataFrame, alike: np.ndarray, directed: bool
-) -> Compare:
+def of_ends(samples: pd.DataFrame, nodes: pd.DataFrame, alike: Alike, directed: bool) -> Compare:
     """The nearest link by how alike the nodes are, `alike (M, M)`."""
     index = pd.Index(nodes["node_id"])
     ends = np.stack([index.get_indexer(pd.Index(samples[e])) for e in ("source", "target")], axis=1)
@@ -74,10 +81,13 @@ def _nodes(nodes: pd.DataFrame | None) -> pd.DataFrame:
 
 
 def _alike(nodes: pd.DataFrame) -> np.ndarray:
+    if "sequence" not in nodes:
+        return np.eye(len(nodes), dtype=np.float32)
+    if nodes["sequence"].notna().all():
+        return identities(nodes["sequence"].tolist())
     matrix = np.eye(len(nodes), dtype=np.float32)
-    if "sequence" in nodes:
-        known = np.flatnonzero(nodes["sequence"].notna())
-        matrix[np.ix_(known, known)] = identities(nodes["sequence"].iloc[known].tolist())
+    known = np.flatnonzero(nodes["sequence"].notna())
+    matrix[np.ix_(known, known)] = identities(nodes["sequence"].iloc[known].tolist())
     return matrix
 
 

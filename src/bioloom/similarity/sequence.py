@@ -121,6 +121,7 @@ def compare(samples: pd.DataFrame, nodes: pd.DataFrame | None, directed: bool) -
     """Each query is aligned to the targets that may be alike; in folds all pairs, but once."""
     upper = np.array([text.upper() for text in sequences(samples)], dtype=object)
     distinct, texts = pd.factorize(upper)
+    lengths = np.array([len(text) for text in texts])
     again = tuple(texts) in _shared
 
     def nearest(queries: np.ndarray, targets: np.ndarray) -> Nearest:
@@ -134,6 +135,9 @@ def compare(samples: pd.DataFrame, nodes: pd.DataFrame | None, directed: bool) -
         among = _all_identities(texts)[np.ix_(asked, known[order])]
         best = among.argmax(axis=1)
         similarity = among[np.arange(len(best)), best].astype(float)
+        # Letters over letters, as where they are aligned: float32 is not the same number.
+        shorter = np.minimum(lengths[asked], lengths[known[order][best]])
+        similarity = np.round(similarity * shorter) / shorter
         return similarity[place], np.where(similarity > 0, first[order][best], -1)[place]
 
     return nearest

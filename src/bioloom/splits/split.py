@@ -290,6 +290,11 @@ def _folds(
     units: np.ndarray, strata: np.ndarray, folds: int, repeats: int, seed: int
 ) -> dict[tuple[int, int], np.ndarray]:
     """Train and test rows of each (repeat, fold); the final partition is all train."""
+    if folds == len(units) == len(np.unique(units)):
+        raise DataError(
+            f"`folds: {folds}` tests one sample at a time, by which nothing can be ranked",
+            hint="fewer folds, such as 10",
+        )
     partitions = {}
     for repeat in range(repeats):
         rng = np.random.default_rng([seed, 0, repeat])
@@ -303,6 +308,8 @@ def _folds(
 def _check_sizes(split: np.ndarray, units: np.ndarray, options: dict) -> None:
     """DataError where large units left valid or test less than half of what was asked for."""
     test = options.get("test", 1 / options["folds"] if "folds" in options else 0)
+    if options.get("folds") == len(np.unique(units)):
+        test = 0  # each unit is tested by itself, such as a hospital, however large it is
     for name, asked in (("valid", options["valid"]), ("test", test)):
         share = (split == name).mean()
         if 0 < share < asked / 2:

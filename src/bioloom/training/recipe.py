@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bioloom.arrays import Shaped, end_to_end
+from bioloom.arrays import Shaped, end_to_end, token_lengths
 from bioloom.features import Features, precisions
 from bioloom.fitted.preprocess import Preprocess
 from bioloom.kinds import Kind, Labels
@@ -90,8 +90,11 @@ def beside(
 ) -> dict[str, np.ndarray]:
     """What of these training rows the model asks for by the names of its `fit`'s arguments.
 
-    `units (N,)`: those of which none is on two sides of a split.
+    `units (N,)`: those of which none is on two sides of a split. A residue is in that of its chain.
     """
+    lengths = token_lengths(labels.taught[rows])
+    if lengths is not None and labels.kind.unit not in model.answers:
+        units = np.repeat(units, lengths)
     given = {"groups": units, "blocks": recipe.blocks(preprocess)}
     given["columns"] = np.array(recipe.features.names, dtype=str)[preprocess.support]
     if labels.weight is not None:

@@ -103,6 +103,14 @@ def score(
     final = splits[["repeat", "fold"]]
     first = splits[(final == final.min()).all(axis=1)]
     first = first.assign(split="train") if fitted.settings["refitted"] else first
+    if "sample_weight" not in new:
+        samples = samples.drop(columns="sample_weight", errors="ignore")
+    elif new["sample_weight"].isna().any():
+        raise DataError(
+            f"{new['sample_weight'].isna().sum()} of the new samples have no weight",
+            column="sample_weight",
+            hint="give all of them one, or none: then each counts alike",
+        )
     known = first[(first["split"] != "test") & ~first["sample_id"].isin(new["sample_id"])]
     tested = pd.DataFrame({"sample_id": new["sample_id"], "split": "test", "unit": new["group"]})
     parts = pd.concat([known, tested], ignore_index=True).assign(**PLACE)

@@ -12,6 +12,7 @@ from bioloom.arrays import end_to_end
 from bioloom.errors import DataError
 from bioloom.fitted import model_rows, raw_answers
 from bioloom.kinds import Kind, Labels
+from bioloom.models._folds import held_out_together
 from bioloom.progress import at
 from bioloom.training.recipe import Recipe, beside, build_model, prepare
 
@@ -63,7 +64,9 @@ def _inner_folds(
 
     stratified = kind.output == "classes" and kind.unit == "sample"
     split: Callable[..., Any] = StratifiedGroupKFold if stratified else GroupKFold
-    folds = split(INNER_FOLDS, shuffle=True, random_state=seed)
+    units = held_out_together(len(y), units)
+    count = min(INNER_FOLDS, len(np.unique(units)))
+    folds = split(count, shuffle=True, random_state=seed)
     return list(folds.split(np.zeros(len(y)), y if stratified else None, units))
 
 

@@ -273,27 +273,29 @@ def refit(
 
 
 def _wrong(fitted: Fitted, unseen: Answered) -> np.ndarray | None:
-    """Which answers are wrong, (N,) bool: another class, or more than the median error.
+    """Which answers are wrong, (N,): another class, or more than the median error; 1, 0 or NaN.
 
-    None where a sample has no single answer of that kind.
+    NaN where the outcome is not known. None where a sample has no single answer of that kind.
     """
     kind = fitted.kind
     scores = kind.scores(unseen.raw, fitted.calibration)
     if kind.unit != "sample" or kind.output not in ("classes", "values"):
         return None
     if kind.output == "classes":
-        return kind.decide(scores, fitted.calibration) != unseen.y
+        return (kind.decide(scores, fitted.calibration) != unseen.y).astype(float)
     if unseen.y.size != scores.size:
         return None
     error = pd.DataFrame(np.abs(scores - unseen.y.reshape(scores.shape))).mean(axis=1).to_numpy()
-    return error > np.nanmedian(error)
+    return np.where(np.isnan(error), np.nan, error > np.nanmedian(error))
 
 
 def _tell(fitted: Fitted) -> None:
     """Say once, and not of each row, what validation rows were too few for, or did not show."""
     novelty = cast(Novelty, fitted.novelty)
-    if not fitted.sets_tell:
-        told = "validation rows are too few for sets or intervals of 90 %: these hold everything"
+    tells = fitted.sets_tell
+    if not tells.all():
+        of = "" if not tells.any() else f" of {(~tells).sum()} of {len(tells)} outputs"
+        told = f"validation rows are too few for 90 % sets or intervals{of}: these hold everything"
     elif np.isnan(novelty.separates[0]):
         told = "validation rows do not tell whether distance from training makes answers worse"
     elif not novelty.is_reason:

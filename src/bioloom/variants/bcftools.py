@@ -10,6 +10,8 @@ import pysam
 import pysam.bcftools
 
 from bioloom.formats.vcf import Called, read_calls, samples_of
+from bioloom.reads.bam import Bam
+from bioloom.reads.cram import Cram
 from bioloom.variants.alleles import decode
 from bioloom.variants.reference import Reference
 
@@ -21,7 +23,7 @@ SETTINGS = "mpileup " + " ".join(PILEUP) + " | call " + " ".join(CALL) + " | nor
 
 
 def bcftools_calls(
-    bam: Path,
+    reads: Bam | Cram,
     sample: str,
     reference: Reference,
     ploidy: Mapping[str, int],
@@ -29,7 +31,7 @@ def bcftools_calls(
 ) -> list[Called]:
     """What bcftools calls of a sample, unfiltered, in regions and `BESIDE` them.
 
-    Its reference is a copy without ambiguity.
+    Its reference is a copy without ambiguity, by which no CRAM can be decoded.
     """
     wanted = [
         (contig, max(0, start - BESIDE), min(reference.lengths[contig], end + BESIDE))
@@ -43,9 +45,12 @@ def bcftools_calls(
         lines = [f"{name} 1 {reference.lengths[name]} . {n}\n" for name, n in ploidy.items()]
         copies.write_text("".join(lines) + "* * * . 2\n")
         piled, called, normal = (str(work / name) for name in ("piled", "called", "normal"))
+        file = reads.file
+        if isinstance(reads, Cram):
+            reads.write_bam(bed, file := work / "part.bam")
         verbosity = pysam.set_verbosity(0)
         try:
-            where = "-T", str(bed), "-f", str(fasta), str(bam)
+            where = "-T", str(bed), "-f", str(fasta), str(file)
             _run("mpileup", *PILEUP, "-Ou", "-o", piled, *where)
             _run("call", *CALL, "--ploidy-file", str(copies), "-Ou", "-o", called, piled)
             _run("norm", "-f", str(fasta), "-Ob", "-o", normal, called)

@@ -30,8 +30,11 @@ class Sampled:
             same = (self._letters == ZERO + allele).sum(axis=0).astype(float)
             same[(self._letters == MISSING).any(axis=0)] = np.nan
             return same
-        parsed = _expected if field == "DS" else _counted
-        return np.array([parsed(cell, allele) for cell in self._column(field)])
+        cells = self._column(field)
+        if field != "DS":
+            return np.array([_counted(cell, allele) for cell in cells])
+        ploidy = [_ploidy(genotype) for genotype in self._column("GT")]
+        return np.array([_expected(*one, allele) for one in zip(cells, ploidy, strict=True)])
 
     def copies_of_reference(self) -> np.ndarray:
         """(samples,) copies of the reference in a block of it; NaN where it is not sure."""
@@ -67,9 +70,14 @@ def _counted(cell: str, allele: int) -> float:
     return np.nan if "." in alleles else float(alleles.count(str(allele)))
 
 
-def _expected(cell: str, allele: int) -> float:
-    """Copies by DS, which has a number an alternative; the reference has the rest of two."""
+def _ploidy(genotype: str) -> int:
+    """How many alleles a genotype has; two where none is called."""
+    return 2 if genotype == "." else 1 + genotype.count("/") + genotype.count("|")
+
+
+def _expected(cell: str, ploidy: int, allele: int) -> float:
+    """Copies by DS, which has a number an alternative; the reference has the rest."""
     values = cell.split(",")
     if "." in values:
         return np.nan
-    return float(values[allele - 1]) if allele else 2 - sum(map(float, values))
+    return float(values[allele - 1]) if allele else ploidy - sum(map(float, values))

@@ -8,6 +8,7 @@ learns from it; what is missed so is counted as missed.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from bioloom.samples.variants import COPIES, DEPTH, FOUND, GENOTYPES, IMAGE, PEE
 from bioloom.variants.alleles import left_aligned
 from bioloom.variants.evidence import SURE, Person, records_of
 from bioloom.variants.realignment import gap_open, repeated
+from bioloom.variants.regions import Region, inside
 
 Allele = tuple[int, str, str]
 AROUND = 100  # letters to both sides that a repeat is looked for in
@@ -34,10 +36,12 @@ def label_rows(
     reference: np.ndarray,
     person: Person,
     contig: str,
+    regions: Sequence[Region],
 ) -> pd.DataFrame:
     """The rows of one sample on one contig with `label`, the peer's answer and `sample_weight`.
 
-    `reference` are the contig's codes from its first base on.
+    `reference` are the contig's codes from its first base on. Alleles of truth and peer that are no
+    candidates are rows, too, in the `regions`.
     """
     true, called = copies_of(truth, reference), _peer_answers(peer, reference)
     mine = [
@@ -47,6 +51,9 @@ def label_rows(
         ].itertuples(index=False)
     ]
     beside = sorted((true.keys() | called.keys()) - set(mine))
+    starts = np.array([start for start, _, _ in beside], int)
+    kept = inside(np.full(len(starts), contig), starts, regions)
+    beside = [allele for allele, is_kept in zip(beside, kept, strict=True) if is_kept]
     others = pd.DataFrame(
         [
             _row_beside(allele, person, contig) | _place_of(allele, person, contig, reference)

@@ -321,8 +321,7 @@ class Scorer:
         self, row: int, match: Match, record: pysam.VariantRecord, sampled: Sampled
     ) -> Match:
         """A palindrome as written, or turned, by the frequency of what looks like its allele."""
-        alternatives = record.info.get("AF")
-        if alternatives and None not in alternatives:
+        if alternatives := _frequencies(record):
             ours = alternatives[match.number - 1]
             data = 1 - sum(alternatives) if match.is_reference else ours
         else:
@@ -335,6 +334,15 @@ class Scorer:
         if (said < 0.5) == (data < 0.5):
             return match._replace(state=AS_WRITTEN)
         return Match(TURNED, not match.is_reference, match.number)
+
+
+def _frequencies(record: pysam.VariantRecord) -> tuple[float, ...] | None:
+    """AF of each alternative, if all are told, and of `ENOUGH` persons: AF of one is 0, .5 or 1."""
+    told, alleles = record.info.get("AF"), record.info.get("AN", 2 * len(record.samples))
+    found = told if isinstance(told, tuple) else (told,)
+    numbers = all(isinstance(one, float) for one in found)
+    is_whole = numbers and len(found) == len(record.alts or ()) and isinstance(alleles, int)
+    return found if is_whole and alleles >= 2 * ENOUGH else None
 
 
 def _by_name(names: pd.Series, usable: np.ndarray) -> dict[str, list[int]]:

@@ -6,6 +6,8 @@ needed: bases that vary are few, and are left out by their counts.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 
 from bioloom.reads.bam import Bam
@@ -13,9 +15,10 @@ from bioloom.reads.cram import Cram
 from bioloom.reads.rows import fragment_rows
 from bioloom.variants.alleles import N
 from bioloom.variants.reference import Reference
+from bioloom.variants.regions import Region
 
 TILE = 2000
-TILES = 60  # looked at, spread evenly over all contigs
+TILES = 60  # looked at, spread evenly over all that is looked at
 CELLS = 10_000_000  # of a tile, records by positions: 70 MB and more
 SHRINKAGE = 200  # bases by which the rate that a quality stands for counts
 QUALITIES = 256
@@ -27,10 +30,13 @@ def nominal() -> np.ndarray:
     return np.clip(10 ** (-np.arange(QUALITIES) / 10), LEAST, MOST)
 
 
-def error_rates(reads: Bam | Cram, reference: Reference) -> np.ndarray:
-    """(256,) the share of wrong bases by quality; what quality a base has not is left as it is."""
+def error_rates(reads: Bam | Cram, reference: Reference, regions: Sequence[Region]) -> np.ndarray:
+    """(256,) the share of wrong bases by quality; what quality a base has not is left as it is.
+
+    `regions` are all of the data set, also where a job works on a part of them.
+    """
     bases, wrong = np.zeros(QUALITIES), np.zeros(QUALITIES)
-    for contig, start, end in _tiles(reads, reference):
+    for contig, start, end in _tiles(regions):
         records = reads.records(contig, start, end)
         # Of deep reads fewer positions: each record has a row of them.
         end = min(end, start + max(1, CELLS // max(len(records), 1)))
@@ -47,16 +53,16 @@ def error_rates(reads: Bam | Cram, reference: Reference) -> np.ndarray:
     return np.clip(rates, LEAST, MOST)
 
 
-def _tiles(reads: Bam | Cram, reference: Reference) -> list[tuple[str, int, int]]:
-    """Regions to look at, the same ones however the work is cut."""
-    contigs = [name for name in reads.header.contigs if name in reference.lengths]
-    lengths = np.array([reference.lengths[name] for name in contigs])
-    ends = np.cumsum(lengths)
+def _tiles(regions: Sequence[Region]) -> Iterator[Region]:
+    """Stretches to look at, as if all regions were one: of short ones several make a stretch."""
+    ends = np.cumsum([end - start for _, start, end in regions])
     total = int(ends[-1]) if len(ends) else 0
-    size = min(TILES, max(1, total // TILE)) if total else 0
-    tiles = []
-    for place in np.linspace(0, total, size, endpoint=False).astype(int).tolist():
-        at = int(np.searchsorted(ends, place, side="right"))
-        start = place - int(ends[at] - lengths[at])
-        tiles.append((contigs[at], start, min(start + TILE, int(lengths[at]))))
-    return tiles
+    for first in np.linspace(0, total, min(TILES, -(-total // TILE)), endpoint=False).astype(int):
+        place, last = int(first), min(int(first) + TILE, total)
+        while place < last:
+            at = int(np.searchsorted(ends, place, side="right"))
+            contig, _, end = regions[at]
+            n = min(last, int(ends[at])) - place
+            start = end - int(ends[at]) + place
+            yield contig, start, start + n
+            place += n

@@ -38,7 +38,7 @@ def label_person(
     mine = rows[rows[f"{VARIANT}person"] == person.called]
     calls_of_truth, unknown = _read_truth(file, person)
     truth = _by_contig(calls_of_truth)
-    sample = person.reads.file, person.name, reference, person.ploidy
+    sample = person.reads, person.name, reference, person.ploidy
     peer = _by_contig(bcftools_calls(*sample, regions))
     parts = []
     for contig in dict.fromkeys(contig for contig, _, _ in regions):
@@ -46,7 +46,7 @@ def label_person(
         _check_letters(truth.get(contig, []), codes, file)
         here = mine[mine[f"{VARIANT}chrom"] == contig]
         calls = truth.get(contig, []), peer.get(contig, [])
-        parts.append(label_rows(here, *calls, codes, person, contig))
+        parts.append(label_rows(here, *calls, codes, person, contig, regions))
     labelled = pd.concat(parts, ignore_index=True) if parts else mine.assign(label="")
     place = labelled[f"{VARIANT}chrom"].to_numpy(), labelled[f"{VARIANT}pos"].to_numpy() - 1
     known = inside(*place, regions) & ~inside(*place, joined(unknown))

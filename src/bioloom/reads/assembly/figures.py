@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 
@@ -66,14 +69,12 @@ def against_reference(
     """Figures of contigs of `LEAST` letters or more aligned to a reference by minimap2.
 
     A contig whose parts lie on other contigs, strands or further apart than `GAP` is misassembled
-    once for each such join. NGA50 is of the aligned parts.
+    once for each such join; each contig of the reference may be circular. NGA50 is of the aligned
+    parts.
     """
-    import mappy
-
-    aligner = mappy.Aligner(seq="".join(reference.values()), preset="asm5", best_n=50)
-    starts = np.concatenate([[0], np.cumsum([len(s) for s in reference.values()])])
-    size = int(starts[-1])
-    covered = np.zeros(size, np.bool_)
+    aligner = _aligner(reference)
+    covered = {name: np.zeros(len(letters), np.bool_) for name, letters in reference.items()}
+    size = sum(map(len, reference.values()))
     parts: list[int] = []
     counts = {"misassemblies": 0, "mismatches": 0, "indels": 0, "unaligned": 0}
     for contig in (contig for contig in contigs if len(contig) >= LEAST):
@@ -81,16 +82,17 @@ def against_reference(
             (h for h in aligner.map(decode(contig)) if h.is_primary), key=lambda h: h.q_st
         )
         counts["unaligned"] += len(contig) if not hits else 0
-        counts["misassemblies"] += _misassemblies(hits, size)
+        counts["misassemblies"] += _misassemblies(hits)
         for hit in hits:
-            covered[hit.r_st : hit.r_en] = True
+            covered[hit.ctg][hit.r_st : hit.r_en] = True
             parts.append(hit.r_en - hit.r_st)
             gaps = [length for length, operation in hit.cigar if operation in (1, 2)]
             counts["indels"] += len(gaps)
             counts["mismatches"] += hit.NM - sum(gaps)
-    aligned = max(int(covered.sum()), 1)
+    reached = sum(int(own.sum()) for own in covered.values())
+    aligned = max(reached, 1)
     return {
-        "genome_fraction": float(covered.mean()),
+        "genome_fraction": reached / size,
         "ng50": n50([len(contig) for contig in contigs], size),
         "nga50": n50(parts, size),
         "misassemblies": counts["misassemblies"],
@@ -100,11 +102,22 @@ def against_reference(
     }
 
 
-def _misassemblies(hits: list, size: int) -> int:
-    """Joins of parts of a contig that the reference does not have; it may be circular."""
+def _aligner(reference: dict[str, str]) -> Any:
+    """minimap2 for contigs of a reference, which it reads from a file alone."""
+    import mappy
+
+    with TemporaryDirectory(prefix="bioloom-") as folder:
+        fasta = Path(folder) / "reference.fa"
+        fasta.write_text("".join(f">{name}\n{letters}\n" for name, letters in reference.items()))
+        return mappy.Aligner(str(fasta), preset="asm5", best_n=50)
+
+
+def _misassemblies(hits: list) -> int:
+    """Joins of parts of a contig that the reference, whose contigs may be circular, lacks."""
     joins = 0
     for one, other in zip(hits, hits[1:], strict=False):
         ahead = other.r_st - one.r_en if one.strand > 0 else one.r_st - other.r_en
         apart = abs(ahead - (other.q_st - one.q_en))
-        joins += one.strand != other.strand or min(apart, size - apart) > GAP
+        is_far = min(apart, one.ctg_len - apart) > GAP
+        joins += one.ctg != other.ctg or one.strand != other.strand or is_far
     return joins
