@@ -575,6 +575,7 @@ def test_an_error_shows_no_value_of_another_person(tmp_path):
         assert "did you mean" not in message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("clinical", "expression", "labels", "rows"),
     [

@@ -79,6 +79,7 @@ def test_reads_in_doubt_are_named_by_file_and_record(fastq):
         assert lines[file - 1][4 * record - 3] == read
 
 
+@pytest.mark.slow
 def test_what_a_model_says_is_written_and_every_change_is_logged(fastq, genome, tmp_path):
     files = fastq | {"reference": genome}
     samples = application.ingest(fastq, {}).samples
@@ -120,6 +121,7 @@ def test_reads_unlike_the_training_data_stay_as_the_spectrum_has_them(genome, tm
     assert gains["autoencoder"] == gains["spectrum_equal_rounds"] > 0.9 > gains["none"] == 0
 
 
+@pytest.mark.slow
 def test_reads_without_errors_and_reads_too_short_are_no_matter(tmp_path):
     circle = decode(GENOME[:3000]) * 2
     reads = [circle[i : i + 100] for i in range(0, 3000, 10)] + ["", "ACGT"]

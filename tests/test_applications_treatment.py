@@ -263,6 +263,7 @@ def test_new_patients_go_through_the_same_rules(tmp_path):
     assert reasons(raw, "A") == [None, "interaction 1"]
 
 
+@pytest.mark.slow
 @given(
     st.from_regex(r"[A-Za-z][A-Za-z _]{0,8}[A-Za-z]", fullmatch=True),
     st.sampled_from(["<", "<=", ">", ">=", "=", "!="]),

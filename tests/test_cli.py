@@ -401,6 +401,7 @@ def test_a_wheel_carries_the_workflow(tmp_path):
     assert (tmp_path / "mine/results/breast_cytology/leakage.json").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [".npz", ".parquet", ".h5"])
 def test_embedded_sequences_are_those_of_the_engine(ending, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -464,6 +465,7 @@ def test_vectors_of_another_ending_are_refused(tmp_path, capsys):
     assert ".npz, .parquet, .h5" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel is asked by a call of Linux")
 def test_what_a_killed_run_had_started_ends_with_it(tmp_path):
     """Snakemake would else wait for a reader that is gone, and hold the folder's lock."""

@@ -23,6 +23,7 @@ def declared(name: str) -> dict:
     return said | {"format": name, "time_zone": ZONES[name]}
 
 
+@pytest.mark.slow
 def test_hospitals_that_disagree_give_one_table(tmp_path):
     files = same_patients(tmp_path, n=25)
     tables = {name: made(path, declared(name), roles=("died",))[0] for name, path in files.items()}

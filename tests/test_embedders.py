@@ -116,6 +116,7 @@ def test_letters_that_huggingface_refuses(alphabet, bad):
         get_embedder("huggingface").normalise(bad, {"alphabet": alphabet})
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(proteins, st.integers(1, 3))
 def test_kmers_are_the_counts_of_python(sequences, k):

@@ -84,6 +84,7 @@ def test_sites_and_all_bases_follow_the_layers(wheel):
     assert at_site.shape == (1, 70)
 
 
+@pytest.mark.slow
 def test_flanks_are_the_context(wheel):
     path, (first, _) = wheel
     rng = np.random.default_rng(0)
@@ -94,6 +95,7 @@ def test_flanks_are_the_context(wheel):
     assert not np.allclose(X, embed(SITES, section | {"flanks": ["", ""]}, weights=path).X)
 
 
+@pytest.mark.slow
 @settings(max_examples=4, deadline=None)
 @given(
     st.lists(st.text("ACGTN", min_size=1, max_size=60), min_size=1, max_size=4),
@@ -119,6 +121,7 @@ def test_a_window_of_a_genome_has_its_context_and_is_read_in_stretches(wheel, mo
     np.testing.assert_allclose(all_bases[5_000], naive(wheel[1][0], window)[5_000], atol=2e-4)
 
 
+@pytest.mark.slow
 def test_the_untrained_twin_is_finite_and_another(wheel):
     section = {"embedder": "spliceai", "networks": 1, "site": 3}
     trained, twin = (

@@ -39,6 +39,7 @@ def test_draws_are_whole_groups_and_repeat_with_the_seed():
     assert (draws != draw_groups(7, 50, seed=4)).any()
 
 
+@pytest.mark.slow
 def test_interval_covers_the_true_accuracy_about_95_times_in_100():
     rng = np.random.default_rng(0)
     covered = 0

@@ -73,6 +73,7 @@ def alanines(sequences):
     return np.column_stack([1 - positive, positive])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["gradient_boosting", "logistic_regression"])
 def test_a_category_is_shuffled_as_one_and_found(model):
     samples, features = patients(200)
@@ -190,9 +191,11 @@ def test_known_sequences_are_not_embedded_again(monkeypatch):
     ids=lambda model: "-".join(map(str, list(model.values())[:2])),
 )
 def test_what_a_model_answers_to_altered_columns_is_what_it_answers_to_altered_rows(model):
-    samples, features = patients(200)
+    samples, features = patients(80)
     options = {"application": "disease_diagnosis", "model": model}
-    _, fitted, _ = train_task(samples, partition(samples), {"features": features}, options, 1, [])
+    _, fitted, _ = train_task(
+        samples, partition(samples, 50, 20), {"features": features}, options, 1, []
+    )
     X = fitted.preprocess.transform(features.rows(samples["sample_id"]))
     values, rng = cells(X), np.random.default_rng(2)
     columns = np.array([0, 2])

@@ -109,6 +109,7 @@ def extracted(samples: pd.DataFrame, weights: dict[str, float] | None = None) ->
     return extract_features(samples, TABLE, options)[0]
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(clinical(), st.sampled_from([0, 1, 2.5, -3]))
 def test_a_dissolved_table_is_what_a_loop_makes(samples, weight):
@@ -129,6 +130,7 @@ def test_a_dissolved_table_is_what_a_loop_makes(samples, weight):
     assert features.X.dense().dtype == np.float32
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(clinical(), clinical())
 def test_a_table_in_the_columns_of_a_model_dissolves_as_vectors_do(known, new):

@@ -47,6 +47,7 @@ def _random_proteins(n: int, seed: int = 0, longest: int = 60) -> list[str]:
     return ["".join(rng.choice(list(AMINO_ACIDS), rng.integers(5, longest))) for _ in range(n)]
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(sequence_lists, st.sampled_from(["mean", "tokens"]), st.booleans())
 def test_rows_stay_with_their_sequences(tmp_path_factory, weights, sequences, pooling, stored):
@@ -66,6 +67,7 @@ def test_rows_stay_with_their_sequences(tmp_path_factory, weights, sequences, po
             np.testing.assert_allclose(other, first, atol=0 if stored else 1e-3)
 
 
+@pytest.mark.slow
 def test_only_new_sequences_are_encoded(tmp_path, weights):
     sequences = _random_proteins(30)
     embed(sequences, OPTIONS, weights=weights, store=tmp_path)
@@ -90,6 +92,7 @@ def test_the_records_are_json_and_complete(weights):
     assert embedding.X.dtype == np.float32
 
 
+@pytest.mark.slow
 def test_what_the_features_are_depends_on_no_run(tmp_path, weights):
     sequences = _random_proteins(5)
     first, second = (embed(sequences, OPTIONS, weights=weights, store=tmp_path) for _ in range(2))
@@ -166,6 +169,7 @@ def test_a_sequence_that_does_not_fit_is_named(monkeypatch, weights):
         embed(["A" * 400, "A" * 500, "A" * 399], OPTIONS, weights=weights, ids=["P3", "P1", "P4"])
 
 
+@pytest.mark.slow
 def test_memory_that_does_not_suffice_halves_the_batches_of_unirep(monkeypatch, weights):
     import torch
 

@@ -92,6 +92,7 @@ def proteins(n: int = 4) -> pd.DataFrame:
 # Side by side -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_new_data_get_the_precision_of_training(bert, tmp_path, monkeypatch):
     section = [{"embedder": "table", "columns": ["smoker"]}, text_part(bert)]
     samples, _ = samples_of(noted(12), tmp_path)
@@ -180,6 +181,7 @@ def test_a_part_with_a_row_a_token_is_refused():
 # Text -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_text_is_embedded_and_a_missing_one_is_a_gap(bert, tmp_path):
     samples, _ = samples_of(noted(40), tmp_path)
     samples.loc[0, "text.note"] = "  "
@@ -201,6 +203,7 @@ def test_a_text_is_embedded_and_a_missing_one_is_a_gap(bert, tmp_path):
     assert "unique" not in record["huggingface"]
 
 
+@pytest.mark.slow
 def test_new_data_without_any_text_have_the_same_features(bert, tmp_path):
     samples, _ = samples_of(noted(40), tmp_path)
     section = [{"embedder": "table"}, text_part(bert)]
@@ -213,6 +216,7 @@ def test_new_data_without_any_text_have_the_same_features(bert, tmp_path):
     assert np.array_equal(vectors(aligned.X)[:, :4], vectors(known.X)[:, :4])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "expected"),
     [

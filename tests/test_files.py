@@ -106,6 +106,7 @@ def test_skops_files_of_two_processes_are_equal(tmp_path: Path) -> None:
     assert np.array_equal(model[-1].support_, model.fit(X, [0, 1] * 10)[-1].support_)
 
 
+@pytest.mark.slow
 def test_skops_keeps_content_and_shared_objects(tmp_path: Path) -> None:
     shared = np.arange(3)
     content = {"file": [shared, shared], "__id__": 7, "text": "12.npy", "none": None, "x": 0.1}

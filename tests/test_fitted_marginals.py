@@ -48,6 +48,7 @@ def test_rows_that_lack_far_more_than_any_training_row_are_told():
     assert list(marginals.lacking(new)) == [False, False, True]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [20, 200])
 def test_data_of_the_same_kind_do_not_drift_more_often_than_promised(fitted, rows):
     preprocess, marginals, _ = fitted

@@ -172,6 +172,7 @@ def test_a_loop_is_ended_with_its_reason(tmp_path, monkeypatch):
     refused(lambda: read_h5ad(path), "could not be read in 1 s of CPU time")
 
 
+@pytest.mark.slow
 def test_the_zeros_of_a_small_file_have_room(tmp_path, monkeypatch):
     """A sparse matrix takes the memory of a dense one, whatever its file's size."""
     path, shape = tmp_path / "sparse.h5ad", (7_000, 10_000)

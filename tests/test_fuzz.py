@@ -12,6 +12,7 @@ READ = 40  # inputs of a reader; an ingest takes many times as long
 INGESTED = 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", targets().values(), ids=lambda target: target.name)
 def test_sound_files_are_read_and_altered_ones_read_or_refused(target: Target, tmp_path: Path):
     run_sound(target, tmp_path)

@@ -232,6 +232,7 @@ def test_who_gets_no_recommendation_is_who_has_no_value_in_evaluation():
     assert "only_one_here" not in str(arms.remember(samples))
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.data())
 def test_no_score_gives_an_excluded_option(data):
@@ -317,6 +318,7 @@ def run(samples: pd.DataFrame) -> tuple[Fitted, dict[str, Any], dict[str, pd.Dat
     return fitted, metrics, plots
 
 
+@pytest.mark.slow
 def test_a_policy_that_helps_is_better_and_one_that_cannot_is_not():
     samples = simulated(effect=2.0)
     assert kind_of(["binary", "arms"], samples) is KIND
@@ -334,6 +336,7 @@ def test_a_policy_that_helps_is_better_and_one_that_cannot_is_not():
     assert "better than" not in nothing["verdict"].replace("no better than", "")
 
 
+@pytest.mark.slow
 def test_of_a_small_outcome_that_is_good_the_least_is_recommended():
     samples = simulated(effect=2.0)
     turned = samples.assign(**{OUTCOME: -samples[OUTCOME], SIGN: -1.0})
@@ -354,6 +357,7 @@ def predicted(fitted: Fitted, samples: pd.DataFrame, folder: Path = Path()) -> p
     return predict(new, rows, fitted, folder / "new.parquet")
 
 
+@pytest.mark.slow
 def test_rules_hold_from_training_to_predictions(tmp_path):
     samples = simulated(effect=2.0)
     samples["option.B"] = np.where(samples["sex"] == "f", "rule 1", None)
@@ -374,6 +378,7 @@ def test_rules_hold_from_training_to_predictions(tmp_path):
     assert list(nobody) == list(done)
 
 
+@pytest.mark.slow
 def test_whatever_is_said_of_a_cohort_is_an_association(tmp_path):
     samples = simulated(effect=1.0, **{PROPENSITY: np.nan})
     fitted, metrics, plots = run(samples)
@@ -420,6 +425,7 @@ def test_propensities_are_of_training_rows_and_undo_confounding():
     pd.testing.assert_frame_equal(partition_facts(other, train), facts)
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_mean_outcome_of_patients_alike():
     rng = np.random.default_rng(0)
     hits = []

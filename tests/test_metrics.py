@@ -55,6 +55,7 @@ def test_a_kind_lists_the_metrics_that_it_scores(name):
     assert get_model(kind.floor)
 
 
+@pytest.mark.slow
 @few
 @given(seeds)
 def test_binary_scores_equal_scikit_learn(seed):
@@ -83,6 +84,7 @@ def test_binary_scores_equal_scikit_learn(seed):
         assert {name: values[b] for name, values in scores.items()} == pytest.approx(expected)
 
 
+@pytest.mark.slow
 @few
 @given(seeds)
 def test_multiclass_scores_equal_scikit_learn_over_the_classes_present(seed):

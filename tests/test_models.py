@@ -212,6 +212,7 @@ def test_the_same_seed_gives_the_same_model(name, device):
     np.testing.assert_array_equal(answers(first, X), answers(second, X))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "kind", "make"), cases(TABLES))
 def test_bears_a_constant_column_and_one_valid_row(name, kind, make):
     X = make(40)
@@ -256,6 +257,7 @@ def test_a_label_that_all_rows_have_or_none_is_borne(name):
     assert p[:, 0].mean() > p[:, 1].mean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["logistic_regression", "gradient_boosting", "random_forest"])
 def test_each_target_is_fitted_by_itself_on_its_known_rows(name):
     X, (y, n_outputs) = dense(60), labels(dense(60), "targets")
@@ -352,6 +354,7 @@ def test_a_shared_module_is_no_model():
         get_model("_network")
 
 
+@pytest.mark.slow
 def test_parameters_are_known_without_torch_and_scikit_learn():
     code = (
         "import sys; from bioloom.models import model_names, parameters_of; "
@@ -421,6 +424,7 @@ def test_svm_too_many_rows_for_a_kernel_are_refused(monkeypatch):
         build("svm", "binary", 2).fit(dense(40), labels(dense(40), "binary")[0], None, None)
 
 
+@pytest.mark.slow
 def test_boosting_takes_a_column_of_many_categories_as_vectors(monkeypatch, tmp_path):
     monkeypatch.setattr("bioloom.models.gradient_boosting.MOST_CATEGORIES", 1)
     X, y = tabular(), labels(dense(), "binary")[0]
@@ -496,6 +500,7 @@ def damage_encoder(model, tree, split):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "damage", [damage_set, damage_sets, damage_kind, damage_known, damage_encoder]
 )

@@ -161,6 +161,7 @@ def test_left_out_answers_have_not_seen_the_group(output):
     assert abs(np.corrcoef(said, np.ravel(y))[0, 1]) < 0.4
 
 
+@pytest.mark.slow
 def test_networks_sleep_where_all_is_linear_and_wake_where_it_is_not(tmp_path):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(400, 4)).astype(np.float32)
@@ -183,6 +184,7 @@ def test_networks_sleep_where_all_is_linear_and_wake_where_it_is_not(tmp_path):
     np.testing.assert_array_equal(loaded.predict_proba(new), awake.predict_proba(new))
 
 
+@pytest.mark.slow
 def test_networks_sleep_on_noise():
     rng = np.random.default_rng(0)
     awake = []
@@ -215,6 +217,7 @@ def test_left_out_answers_are_mixed_by_the_losses_of_other_folds():
     assert mean.intercepts == 7
 
 
+@pytest.mark.slow
 def test_an_ensemble_weighed_on_left_out_answers_sees_through_one_that_learns_by_heart(tmp_path):
     """Trees to the last row are right about all training rows; they tell little of new ones."""
     X, y = wide(120, 200)
@@ -240,6 +243,7 @@ def test_left_out_answers_by_refits_are_those_of_models_without_the_fold():
     np.testing.assert_allclose(softmax(np.log(left_out), axis=1), left_out)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("y", "groups"),
     [

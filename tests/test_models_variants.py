@@ -124,6 +124,7 @@ def test_a_deletion_joins_what_was_around():
     np.testing.assert_allclose(one, -1)  # a letter less
 
 
+@pytest.mark.slow
 def test_effects_of_new_sites_are_found_better_than_by_the_mean_nearby():
     samples = made(600)
     sites = samples["group"].unique()
@@ -138,6 +139,7 @@ def test_effects_of_new_sites_are_found_better_than_by_the_mean_nearby():
     assert errors["variant_kernel"] < 0.9 * min(errors["nearby_mean"], np.var(y[out]))
 
 
+@pytest.mark.slow
 def test_trees_sleep_where_they_do_not_help():
     samples = made(500)
     noise = np.random.default_rng(0).normal(size=len(samples))
@@ -150,6 +152,7 @@ def test_trees_sleep_where_they_do_not_help():
     assert off.correction is None
 
 
+@pytest.mark.slow
 def test_weights_are_by_moments_and_told():
     samples = made(500)
     rng = np.random.default_rng(0)
@@ -170,6 +173,7 @@ def test_rows_of_weight_nought_teach_nothing():
     assert np.abs(fitted.coefficients[~some]).max() < 1e-6 * np.abs(fitted.coefficients).max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["variant_kernel", "nearby_mean"])
 def test_it_survives_saving(name, tmp_path):
     samples = made(500)
@@ -194,6 +198,7 @@ def test_a_table_of_something_else_is_refused():
         Variants.read(X, "variant_kernel")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("elements", [("a",), ("a", "b")])
 def test_a_new_element_has_no_answer_but_the_reason(elements, tmp_path):
     """Also where training is of one element, whose column does not vary."""

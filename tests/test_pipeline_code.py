@@ -151,6 +151,7 @@ def sources(monkeypatch, tmp_path: Path) -> Path:
     read_anew()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("edited", "steps"),
     [
@@ -232,6 +233,7 @@ def test_each_output_is_named_to_its_script() -> None:
         assert [o for o in outputs if f"{{output.{o}" not in command] == [], name
 
 
+@pytest.mark.slow
 def test_the_hash_is_the_same_in_another_folder(sources: Path) -> None:
     copied = [code_hash(step, TASK) for step in STEPS]
     shutil.rmtree(sources.parents[1] / "other", ignore_errors=True)

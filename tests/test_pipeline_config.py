@@ -182,6 +182,7 @@ def test_a_task_that_is_like_another_changes_its_content(tmp_path):
     assert [part.path.name for part in file.files] == ["c.yaml", "b.yaml", "a.yaml"]
 
 
+@pytest.mark.slow
 def test_each_shipped_task_can_be_deleted_unless_another_is_like_it(project, tmp_path):
     for name, file in project.files.items():
         likes = [f.path for f in project.files.values() if name in [p.path.stem for p in f.files]]

@@ -51,6 +51,7 @@ def fetched(path, contig, start, end) -> list[str]:
         return [r.query_name for r in reads.fetch(contig, start, end) if not r.is_unmapped]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 40, 300, 60_000])
 def test_regions_have_the_records_that_pysam_fetches(tmp_path, bam, size):
     pysam.index(str(bam))

@@ -116,6 +116,7 @@ def test_errors_are_corrected_and_what_is_right_is_left(depth, profile, least):
     assert found.changed == (found.reads.codes != reads.codes).sum()
 
 
+@pytest.mark.slow
 def test_reads_without_errors_are_left_alone():
     reads, _ = simulated(20, PROFILE._replace(error_rate=0, indel_rate=0))
     assert (correct(reads).reads.codes == reads.codes).all()

@@ -410,6 +410,7 @@ def test_no_rest_tells_how_rare_a_class_of_persons_is(counts, told):
     assert _counts(values, private=False) == counts
 
 
+@pytest.mark.slow
 def test_a_difference_without_an_interval_is_told_without(tmp_path):
     """As of an unbounded score whose resamples do not differ."""
     files = task_files(tmp_path / "toy", "binary")
@@ -457,6 +458,7 @@ def test_rules_of_events_that_compete_are_told_to_be_in_the_file(tmp_path):
     assert "and the 1 of events that compete (answer 1), are in" in page
 
 
+@pytest.mark.slow
 def test_new_data_that_drifted_and_that_are_scored_are_told(tmp_path):
     files = task_files(tmp_path / "toy", "binary")
     told = "DRIFT from training: 1 of 5 columns are distributed otherwise"
@@ -471,6 +473,7 @@ def test_new_data_that_drifted_and_that_are_scored_are_told(tmp_path):
     assert '<th scope="row">Other hospital</th>' in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ends", [True, False])
 def test_scores_by_number_of_labels_are_drawn_with_what_they_are_worth(tmp_path, ends):
     files = task_files(tmp_path / "toy", "binary")

@@ -47,6 +47,7 @@ def test_of_many_baselines_the_best_is_named():
     assert texts(few.svg)[-4:] == ["model", "peer 1", "peer 0", "naive"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [12, 190])
 def test_heat_map_has_its_letters_and_grows_with_the_sequence(length):
     table = mutations("ACDEFGHIKLMNPQRSTVWY", range(length)).assign(reference="K", predicted="AMP")

@@ -76,6 +76,7 @@ def test_a_contract_does_not_import_its_makers():
         assert not makers & modules, contract
 
 
+@pytest.mark.slow
 def test_embedders_and_models_know_no_tasks_paths_or_tables():
     for room in ("embedders", "models"):
         for file in (SOURCE / room).rglob("*.py"):

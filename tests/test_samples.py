@@ -151,6 +151,7 @@ def test_numbers_and_several_labels_are_no_classes():
     assert likely_slips(pd.DataFrame({"label.a": [True, False]}), private=False) == []
 
 
+@pytest.mark.slow
 def test_labels_of_new_data_are_not_looked_at(tmp_path):
     ids = ["a", "b", "c"]
     raw = pd.DataFrame({"sample_id": ids, "group": ids, "sequence": "MKVLA", "label": "x"})

@@ -113,6 +113,7 @@ def test_case_and_spelling_do_not_matter():
 families = st.lists(st.text("ACDE", min_size=3, max_size=12), min_size=1, max_size=14)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(families, st.sampled_from([0.4, 0.5, 0.75, 1.0]))
 def test_clusters_are_the_components_of_the_identity_graph(items, threshold):

@@ -200,6 +200,7 @@ def test_projects_share_a_cache_that_the_environment_names(index, tmp_path, monk
     refused(lambda: fetch(_source(WHEEL), Path("wheel")), "no absolute path")
 
 
+@pytest.mark.slow
 def test_a_url_with_checksum_and_a_member_of_it(index, tmp_path):
     plain = {"url": f"{index.url}/files/plain.csv", "sha256": _source("plain.csv")["sha256"]}
     fetch(plain, tmp_path / "plain.csv", tmp_path / "cache")
@@ -252,6 +253,7 @@ def test_a_member_that_unpacks_to_more_than_the_limit_is_refused(
     assert not (tmp_path / "out" / "table.csv").exists()
 
 
+@pytest.mark.slow
 def test_a_missing_member_names_close_ones_and_leaves_an_older_file_alone(index, tmp_path):
     path = tmp_path / "out" / "table.csv"
     with pytest.raises(

@@ -35,6 +35,7 @@ OPTIONS = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(grouped_samples(), OPTIONS, st.integers(0, 2**31))
 def test_every_sample_once_and_no_group_on_two_sides(samples, options, seed):

@@ -207,6 +207,7 @@ def test_a_column_is_selected_with_any_of_its_categories():
     assert vectors(seen).shape[1] == 1
 
 
+@pytest.mark.slow
 def test_a_table_of_whole_numbers_is_answered_as_vectors_are():
     samples, features = table()
     size = features.X.shape[1]

@@ -19,6 +19,7 @@ def trained(samples, splits, features, **options):
     return train_task(samples, splits, {"features": features}, OPTIONS | options, 1, [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "parameters"),
     [

@@ -139,6 +139,7 @@ def test_an_indel_that_begins_in_a_region_before_explains_what_it_reaches(tmp_pa
     assert [c[3:] for c in calls(rows)] == [((0, 1), (10, 10)), ((0, 1), (10, 10))]
 
 
+@pytest.mark.slow
 def test_long_reads_look_the_same_in_regions_of_any_size(tmp_path):
     letters = random_letters(3000, 4)
     rng, contigs = np.random.default_rng(0), {"c": letters}

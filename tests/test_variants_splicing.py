@@ -205,6 +205,7 @@ def test_another_build_is_refused_before_anything_is_computed(tmp_path):
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     spliceai_wheel(Path("spliceai.whl"), networks=2)
