@@ -7,6 +7,8 @@ from pathlib import Path
 
 # A test has one core: the others belong to the workers beside it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# The jobs of a project compile its modules once, and not each time.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import pytest
 from filelock import FileLock
