@@ -188,18 +188,21 @@ def test_cram_has_the_calls_of_bam(tmp_path, letter):
     bam = write_reads(tmp_path / "x.bam", reads, {}, sq=sq)
     given = {"reference_filename": str(reference), "format_options": [b"multi_seq_per_slice=0"]}
     cram = write_reads(tmp_path / "x.cram", reads, {}, sq=sq, **given)
+    # Not where the header of the CRAM names it, from where htslib would take it.
+    reference = reference.rename(tmp_path / "genome.fa")
     true = truth(tmp_path, [line(snp(300), "1/1"), line(snp(700), "1/1")])
-    files = {
-        "reference": reference,
-        "truth": true,
-        "regions": write(tmp_path / "r.bed", "c\t0\t1200\n"),
-    }
+    bed = write(tmp_path / "regions.bed", "c\t0\t1200\n")
+    files = {"reference": reference, "truth": true, "regions": bed}
     rows = [
         application.ingest(files | {"reads": path}, {"sample": "me"}).samples
         for path in (bam, cram)
     ]
     pd.testing.assert_frame_equal(*rows)
     assert rows[1][f"{PEER}.two"].gt(-1).tolist() == [True, True]
+    sure = {"confident": write(tmp_path / "sure.bed", "d\t0\t9\n")}
+    for path in (bam, cram):
+        given = files | sure | {"reads": path}
+        refused(lambda given=given: application.ingest(given, {"sample": "me"}), "No true variant")
 
 
 def test_what_is_true_outside_the_regions_makes_no_row(tmp_path):
