@@ -535,6 +535,28 @@ def test_rows_without_label_and_values_out_of_range(tmp_path):
     refused(lambda: clean(raw, {"ranges": {"note": [0, 1]}}), "needs a column of numbers")
 
 
+@pytest.mark.parametrize(
+    ("limits", "kept"),
+    [
+        ([0, None], [None, 50, 130]),
+        ([None, 120], [-1, 50, None]),
+        ([None, None], [-1, 50, 130]),
+        ([50, 50], [None, 50, None]),
+    ],
+)
+def test_null_in_a_range_is_no_limit(limits, kept):
+    raw = pd.DataFrame({"sample_id": list("abc"), "group": list("abc"), "age": [-1.0, 50, 130]})
+    cleaned = get_application("disease_diagnosis").clean(raw, {"ranges": {"age": limits}})
+    np.testing.assert_array_equal(cleaned.samples["age"], np.array(kept, float))
+
+
+@pytest.mark.parametrize("limits", [[120, 0], 120, [0], ["0", "120"], [0, 60, 120], None])
+def test_a_range_that_is_no_two_limits_is_refused(limits):
+    raw = pd.DataFrame({"sample_id": list("abc"), "group": list("abc"), "age": [-1.0, 50, 130]})
+    clean = get_application("disease_diagnosis").clean
+    refused(lambda: clean(raw, {"ranges": {"age": limits}}), "for age", "lowest, highest")
+
+
 @pytest.mark.parametrize("name", ["drug_response", "disease_diagnosis"])
 def test_only_features_can_be_dropped_and_new_data_may_lack_them(name):
     ids = [f"s{i}" for i in range(4)]

@@ -141,6 +141,14 @@ def test_a_regulator_of_several_genes_gives_an_edge_for_each(files):
     assert {"g0", "g59"} <= set(samples["source"])
 
 
+@pytest.mark.parametrize("genes", ["abc0; abc59", " abc0 ;abc59;", "g0 ; g59"])
+def test_genes_of_a_regulator_may_have_spaces_between_them(files, genes):
+    edges = pd.read_csv(files["edges"]).replace({"regulator": {"abc0": "complex"}})
+    edges.to_csv(files["edges"], index=False)
+    samples = cleaned(files, aliases={"complex": genes}).samples
+    assert {"g0", "g59"} <= set(samples["source"])
+
+
 def test_a_name_in_its_own_case_goes_before_another(files):
     """dtx4 and DTX4 of zebrafish are two genes."""
     genes = pd.read_csv(files["genes"])

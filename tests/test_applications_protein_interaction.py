@@ -329,3 +329,16 @@ def test_broken_files_are_told(files, tmp_path):
 def test_an_id_in_both_organisms_is_refused(files):
     both = {**files, "test_sequences": files["sequences"], "test_complexes": files["complexes"]}
     refused(lambda: APPLICATION.ingest(both, {}).nodes, "in both organisms")
+
+
+def test_expression_of_other_names_is_refused_and_what_lacks_it_is_told(tmp_path):
+    sequences = write(tmp_path / "proteins.fasta", proteins(6))
+    pairs = write(tmp_path / "pairs.tsv", "source\ttarget\np0\tp1\np2\tp3\n")
+    expression = write(tmp_path / "expression.csv", "gene,a,b\nGENE0,1,2\nGENE1,3,4\n")
+    given = {"sequences": sequences, "pairs": pairs, "expression": expression}
+    options = {"all_interact": True}
+    refused(lambda: APPLICATION.ingest(given, options), "none of the proteins", "p0", "GENE0")
+    write(expression, "gene,a,b\np0,1,2\np5,3,4\np3,,\n")
+    assert "3 of 4 proteins have no expression" in APPLICATION.ingest(given, options).notes
+    write(expression, "gene,a\n" + "".join(f"p{i},{i}\n" for i in range(6)))
+    assert not any("expression" in note for note in APPLICATION.ingest(given, options).notes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import md5
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import yaml
 from bioloom.application import get_application
 from bioloom.features.extract import extract_features
 from bioloom.fitted import Fitted
-from bioloom.formats.vcf import read_calls
+from bioloom.formats.vcf import Called, read_calls
 from bioloom.pipeline.check import task_mistakes
 from bioloom.predictions.predict import predict
 from bioloom.privacy.actions import KEY
@@ -21,13 +22,14 @@ from bioloom.samples import VARIANT
 from bioloom.samples.variants import FOUND, PEER, PRIOR
 from bioloom.variants.compare import compare
 from bioloom.variants.evidence import Person
+from bioloom.variants.labels import label_rows
 from bioloom.variants.reference import Reference
 from bioloom.variants.simulate import OPTIONS, simulate_sample
 from bioloom.variants.truth import _read_truth
 from tests.tiny_models import spliceai_wheel
 from tests.tiny_project import ROOT, Project
 from tests.tiny_reads import Read, write_reads
-from tests.tiny_variants import random_letters, reads_over, write_reference
+from tests.tiny_variants import evidence, person, random_letters, reads_over, write_reference
 from tests.toys import refused, write
 
 LETTERS = random_letters(1200, 1)
@@ -172,6 +174,54 @@ def test_labels_are_copies_and_what_is_missed_is_a_row(tmp_path):
     assert rows["sample_weight"].tolist() == [1, 1, 0]
     assert rows[f"{PEER}.two"].idxmax() == 701
     assert rows[f"{PEER}.none"].loc[1001] == 0
+
+
+@pytest.mark.parametrize("letter", ["R", LETTERS[500]])
+def test_cram_has_the_calls_of_bam(tmp_path, letter):
+    """An ambiguous letter is reduced for bcftools, and only contigs with regions are given it."""
+    contigs = {"d": LETTERS[::-1], "c": LETTERS[:500] + letter + LETTERS[501:]}
+    reference = write_reference(tmp_path, contigs)
+    reads = [r for at in (300, 700) for r in reads_over(LETTERS, [snp(at)], at, 9, "a")]
+    reads = [r._replace(contig=1) for r in reads] + reads_over(LETTERS[::-1], [], 600, 9, "d")
+    sums = {name: md5(text.encode()).hexdigest() for name, text in contigs.items()}
+    sq = [{"SN": name, "LN": 1200, "M5": m5} for name, m5 in sums.items()]
+    bam = write_reads(tmp_path / "x.bam", reads, {}, sq=sq)
+    given = {"reference_filename": str(reference), "format_options": [b"multi_seq_per_slice=0"]}
+    cram = write_reads(tmp_path / "x.cram", reads, {}, sq=sq, **given)
+    # Not where the header of the CRAM names it, from where htslib would take it.
+    reference = reference.rename(tmp_path / "genome.fa")
+    true = truth(tmp_path, [line(snp(300), "1/1"), line(snp(700), "1/1")])
+    bed = write(tmp_path / "regions.bed", "c\t0\t1200\n")
+    files = {"reference": reference, "truth": true, "regions": bed}
+    rows = [
+        application.ingest(files | {"reads": path}, {"sample": "me"}).samples
+        for path in (bam, cram)
+    ]
+    pd.testing.assert_frame_equal(*rows)
+    assert rows[1][f"{PEER}.two"].gt(-1).tolist() == [True, True]
+    sure = {"confident": write(tmp_path / "sure.bed", "d\t0\t9\n")}
+    for path in (bam, cram):
+        given = files | sure | {"reads": path}
+        refused(lambda given=given: application.ingest(given, {"sample": "me"}), "No true variant")
+
+
+def test_what_is_true_outside_the_regions_makes_no_row(tmp_path):
+    """Of a genome's truth a panel would look up each allele, to drop it later."""
+    contigs = {"c": LETTERS}
+    reads = reads_over(LETTERS, [snp(300)], 300, 9, "a") + reads_over(LETTERS, [], 600, 9, "b")
+    one = person(tmp_path, contigs, reads)
+    rows = evidence(tmp_path, contigs, [one])
+    true = [Called("c", at, snp(at)[1:], (0, 1)) for at in (50, 300, 600, 1000)]
+    peer = [Called("c", at, snp(at)[1:], (0, 1), quality=30.0) for at in (50, 350)]
+    codes = Reference(tmp_path / "reference.fa").codes("c", 0, len(LETTERS))
+    inside, whole = (
+        label_rows(rows, true, peer, codes, one, "c", [("c", start, end)])
+        for start, end in ((200, 700), (0, 1200))
+    )
+    assert inside[f"{VARIANT}pos"].tolist() == [301, 351, 601]
+    assert whole[f"{VARIANT}pos"].tolist() == [301, 51, 351, 601, 1001]
+    among = whole[whole[f"{VARIANT}pos"].between(200, 700)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(inside, among)
 
 
 def test_where_the_truth_is_silent_nothing_is_labelled(tmp_path):

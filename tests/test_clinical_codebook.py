@@ -77,6 +77,16 @@ def test_a_codebook_makes_of_codes_what_is_true(register):
     assert any("diabetes: fewer than 5 rows were never asked" in note for note in raw.notes)
 
 
+def test_a_code_for_missing_is_a_number_in_any_spelling(tmp_path):
+    cells = ["36.5", "99.90", "99.9", " 99.9", "9.99e1", "NK", "99.91"]
+    table = pd.DataFrame({"temp": cells}, index=range(2, 9), dtype="str")
+    left = applied(table, {"temp": {"missing": [99.9, "NK"]}}, tmp_path)[0]["temp"]
+    assert left.dropna().tolist() == ["36.5", "99.91"]
+    numbers = table.assign(temp=[36.5, 99.9, 99.9, 99.9, 99.9, None, 99.91])
+    left = applied(numbers, {"temp": {"missing": ["99.90"]}}, tmp_path)[0]["temp"]
+    assert left.dropna().tolist() == [36.5, 99.91]
+
+
 def test_without_a_codebook_codes_are_told_and_stay(register, capsys):
     path, _ = register
     table, notes = applied(read_table(path), {"sex": BOOK["sex"]}, path)

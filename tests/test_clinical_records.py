@@ -243,6 +243,25 @@ def test_ids_that_are_floats_are_refused(tmp_path):
     refused(lambda: made(path, records), "whole numbers", "subject_id")
 
 
+@pytest.mark.parametrize(
+    "values",
+    [("1234567", "1234568"), ("007", "7"), ("04114918", "04114921"), ("100000.5", "100000.4")],
+)
+def test_a_code_in_the_column_of_values_is_a_text_as_written(tmp_path, values):
+    rows = [
+        f"{who},X,2020-01-01,,{value},mg/dL,Kita" for who, value in zip("AB", values, strict=True)
+    ]
+    table = csv(tmp_path / "t.csv", "who,what,drawn,told,value,unit,site", *rows)
+    index = csv(tmp_path / "index.csv", "who,at", "A,2020-02-01", "B,2020-02-01")
+    feature = {"codes": ["X"], "take": "last", "value": "text"}
+    records = LAB | {"time_zone": "UTC", "index": INDEX, "window": "60 d"}
+    found, _ = made(table, records | {"features": {"code": feature}}, index)
+    assert found["code"].tolist() == list(values)
+    as_number = {"codes": ["X"], "take": "last", "value": "number", "unit": "mg/dL"}
+    found, _ = made(table, records | {"features": {"number": as_number}}, index)
+    assert found["number"].tolist() == [float(value) for value in values]
+
+
 # OMOP --------------------------------------------------------------------------------------------
 
 MEASURED = (
@@ -385,6 +404,34 @@ def test_omop_is_a_folder_with_persons(model, tmp_path):
     refused(lambda: read_omop(model / "person.csv", "UTC"), "the folder of its tables")
     (model / "person.csv").unlink()
     refused(lambda: read_omop(model, "UTC"), "no table person")
+
+
+def test_an_age_is_of_the_day_in_the_time_zone(tmp_path):
+    """A day of Berlin begins at ten in the evening before of UTC, when the patient was 69."""
+    person = "person_id,gender_concept_id,year_of_birth,month_of_birth,day_of_birth"
+    csv(tmp_path / "omop/person.csv", person, "1,8507,1950,5,10", "2,8507,1960,,")
+    visits = "visit_occurrence_id,person_id,visit_concept_id,visit_start_date"
+    csv(
+        tmp_path / "omop/visit_occurrence.csv", visits, "1,1,9201,2020-05-10", "2,2,9201,2020-01-01"
+    )
+    records = {"format": "omop", "index": {"codes": ["9201"]}, "features": {"age": {"take": "age"}}}
+    found = {
+        zone: made(tmp_path / "omop", records | {"time_zone": zone})[0]["age"].tolist()
+        for zone in ("UTC", "Europe/Berlin", "America/New_York")
+    }
+    assert found["UTC"][0] == 70
+    assert found["Europe/Berlin"] == found["America/New_York"] == found["UTC"]
+
+
+def test_two_files_of_a_table_of_omop_are_refused_by_their_names(model):
+    """Of measurements by year the last file alone was read."""
+    rows = (model / "measurement.csv").read_text().splitlines()
+    (model / "measurement.csv").unlink()
+    csv(model / "measurement.2021.csv", *rows[:3])
+    assert read_omop(model, "UTC").events["code"].eq("3004501").sum() == 2
+    csv(model / "measurement.2022.csv", rows[0], *rows[3:])
+    names = "table measurement: measurement.2021.csv and measurement.2022.csv"
+    refused(lambda: read_omop(model, "UTC"), names)
 
 
 # Any events --------------------------------------------------------------------------------------

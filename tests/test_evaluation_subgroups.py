@@ -107,6 +107,21 @@ def test_of_few_persons_nothing_is_said():
     assert "x" in set(table_of(test, samples, {"sex": None}, private=False)["subgroup"])
 
 
+def test_a_tiny_subgroup_of_one_class_leaves_the_others_compared():
+    """It has no AUROC; in the mean of the others it counts for nothing."""
+    test, samples = held_out(unfair=True)
+    alone = table_of(test, samples, {"sex": None}).query("metric == 'auroc'")
+    healthy = np.flatnonzero(test.models["model"][0].y == 0)[:6]
+    samples.loc[healthy, "clinical.sex"] = "x"
+    found = table_of(test, samples, {"sex": None})
+    assert "x" in set(found["subgroup"])
+    said = [line.split()[3] for line in disparities(found) if line.startswith("auroc")]
+    assert sorted(said) == ["f", "m"]
+    beside = found.query("metric == 'auroc'").set_index("subgroup")["difference"]
+    for sex, difference in alone.set_index("subgroup")["difference"].items():
+        assert beside[sex] == pytest.approx(difference, abs=0.02)
+
+
 @pytest.mark.parametrize(
     ("columns", "said"),
     [

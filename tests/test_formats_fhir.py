@@ -293,6 +293,20 @@ def test_two_versions_of_which_none_is_newer_are_refused(tmp_path):
     refused(lambda: read_fhir(path, "UTC"), "nothing says which is newer", "row 2")
 
 
+@pytest.mark.parametrize("side", ["replaced-by", "replaces"])
+def test_a_merge_may_name_the_other_person_by_an_identifier(tmp_path, side):
+    old, new = ([{"system": "urn:mrn", "value": value}] for value in "12")
+    kept, gone = patient("A", identifier=new), patient("B", identifier=old)
+    teller, number = (gone, 2) if side == "replaced-by" else (kept, 1)
+    other = {"reference": f"Patient?identifier=urn:mrn|{number}"}
+    teller["link"] = [{"other": other, "type": side}]
+    by_number = weight("w2", "B", 2, 71) | {"subject": {"identifier": old[0]}}
+    path = ndjson(tmp_path / "a.ndjson", kept, gone, weight("w1", "B", 1, 70), by_number)
+    read = read_fhir(path, "UTC")
+    assert read.patients == ["A"]
+    assert read.events["patient"].tolist() == ["A", "A"]
+
+
 def test_a_circle_of_merged_persons_is_refused(tmp_path):
     links = [{"other": {"reference": f"Patient/{n}"}, "type": "replaced-by"} for n in "AB"]
     one, other = patient("A", link=[links[1]]), patient("B", link=[links[0]])

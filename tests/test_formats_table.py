@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from bioloom.errors import DataError
 from bioloom.formats.columns import infer_types, numbers, text, unique_ids
 from bioloom.formats.expression import read_expression
-from bioloom.formats.table import MISSING, read_source, read_table
+from bioloom.formats.table import MISSING, read_matrix, read_source, read_table
 from tests.toys import refused, write
 
 # Tables --------------------------------------------------------------------------------------
@@ -432,3 +432,13 @@ def test_a_file_without_header_takes_the_names_that_are_given(tmp_path):
     assert list(read_table(path, **said).columns) == ["a", "b", "class"]
     refused(lambda: read_table(path, header=False, column_names=["a"]), "has 1, the file has 3")
     refused(lambda: read_table(path, column_names=["a", "b", "c"]), "header: false")
+
+
+def test_a_comma_may_be_of_thousands_in_a_matrix_as_in_a_table(tmp_path):
+    """1.250 beside 980 is one and a quarter, or more than a thousand."""
+    path = write(tmp_path / "a.tsv", "gene\ts1\ts2\nA\t1.250\t980\nB\t12\t3.100\n")
+    for read in (read_table, read_matrix):
+        refused(lambda read=read: read(path, decimal="comma"), "row 2", "1.025 may be 1025")
+    assert read_matrix(path)[1]["s1"].tolist() == [1.25, 12]
+    write(path, "gene\ts1\ts2\nA\t1,250\t980\nB\t12\t3,100\n")
+    assert read_matrix(path, decimal="comma")[1].to_numpy().tolist() == [[1.25, 980], [12, 3.1]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from datetime import datetime
 from pathlib import Path
@@ -37,6 +38,18 @@ def book(path: Path, rows: list[list], header: list[list] | None = None, **sheet
         made.create_sheet(name).append(content)
     made.save(path)
     return path
+
+
+def computed(path: Path, value: str) -> Path:
+    """A copy of a workbook in which each formula has this value, as if a program had saved it."""
+    copy = path.with_stem(f"{path.stem}_{len(value)}")
+    with zipfile.ZipFile(path) as whole, zipfile.ZipFile(copy, "w") as packed:
+        for name in whole.namelist():
+            content = whole.read(name).decode()
+            if not value:
+                content = re.sub(r"<c ([^>]*)><f>", r'<c \1 t="str"><f>', content)
+            packed.writestr(name, re.sub(r"</f><v ?/>", f"</f><v>{value}</v>", content))
+    return copy
 
 
 def changed(row: int, column: str, value) -> list[list]:
@@ -120,10 +133,32 @@ def test_patients_are_no_sums(tmp_path):
 def test_a_formula_along_a_row_is_of_a_patient_and_over_rows_is_not(tmp_path):
     header = [["id", "a", "b", "sum"]]
     rows = [[f"P{i}", i, i, f"=SUM(B{i}:C{i})"] for i in range(2, 6)]
-    assert len(read_table(book(tmp_path / "a.xlsx", rows, header))) == 4
+    assert len(read_table(computed(book(tmp_path / "a.xlsx", rows, header), "4"))) == 4
     rows[2] = ["all", None, "=SUM(C2:C3)", None]
     message = refused(lambda: read_table(book(tmp_path / "b.xlsx", rows, header)), "table: 4")
     assert "last_row" not in message
+
+
+def test_formulas_that_were_never_computed_are_refused_by_row(tmp_path):
+    """A program that writes formulas leaves their values to the first that opens the file."""
+    rows = [[f"P{i}", 80, 1.8, f"=B{i}/(C{i}*C{i})"] for i in range(2, 6)]
+    path = book(tmp_path / "a.xlsx", rows, [["id", "weight", "height", "bmi"]])
+    refused(lambda: read_table(path), "never computed.*row 2.*save it")
+    assert read_table(computed(path, "24.7"))["bmi"].tolist() == ["24.7"] * 4
+    # An empty text that was computed is a missing value.
+    assert read_table(computed(path, ""))["bmi"].isna().all()
+
+
+def test_a_filled_column_without_a_name_is_named_by_its_number_as_in_text(tmp_path):
+    header, rows = ["id", "weight"], [["P1", 80, 5], ["P2", 70, 6]]
+    sheet = read_table(book(tmp_path / "a.xlsx", rows, [header]))
+    text = read_table(csv(tmp_path / "a.csv", "id,weight,", "P1,80,5", "P2,70,6"))
+    assert list(sheet) == list(text) == ["id", "weight", "3"]
+    assert sheet["3"].tolist() == text["3"].tolist() == ["5", "6"]
+    empty = [[*row[:2], None, " "] for row in rows]
+    assert list(read_table(book(tmp_path / "b.xlsx", empty, [header]))) == header
+    note = book(tmp_path / "c.xlsx", [*empty, [None, None, "a note below"]], [header])
+    assert list(read_table(note, last_row=3)) == header
 
 
 def test_sheets_and_lines_of_names_are_declared(tmp_path, capsys):

@@ -22,7 +22,7 @@ from bioloom.features.extract import extract_features
 from bioloom.files import write_json
 from bioloom.fitted import Fitted
 from bioloom.kinds import _policies, arms, encode_labels, get_kind, kind_of
-from bioloom.kinds._assignment import known_weights, partition_facts, sign_of
+from bioloom.kinds._assignment import Support, known_weights, partition_facts, sign_of
 from bioloom.metrics import policy
 from bioloom.predictions.predict import predict
 from bioloom.report.page import build_page
@@ -230,6 +230,20 @@ def test_who_gets_no_recommendation_is_who_has_no_value_in_evaluation():
     assert each["recommended"].any().tolist() == facts["supported"].tolist()
     assert each["abstain"].first().tolist() == facts["gap"].tolist()
     assert "only_one_here" not in str(arms.remember(samples))
+
+
+@pytest.mark.parametrize("first", [0, 1_000_000, 10_000_000])
+def test_codes_of_many_digits_are_different_values(first):
+    """At the second of four sites nobody got B."""
+    rng = np.random.default_rng(0)
+    site, arm = first + rng.integers(1, 5, 800), rng.choice(["A", "B"], 800)
+    arm[site == first + 2] = "A"
+    ids = [f"TEST-{n:04d}" for n in range(800)]
+    samples = pd.DataFrame({"sample_id": ids, ARM: arm, "site": site.astype(float)})
+    support = Support.fit(samples.assign(age=rng.normal(60, 9, 800)), ["A", "B"])
+    gaps = support.gaps(samples.assign(age=60.0))
+    assert (gaps != "").tolist() == (site == first + 2).tolist()
+    assert set(gaps[gaps != ""]) == {f"B was never given where site is {first + 2}"}
 
 
 @pytest.mark.slow

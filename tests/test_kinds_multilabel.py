@@ -105,6 +105,26 @@ def test_labels_go_from_training_to_scores_and_predictions(model, tmp_path):
     assert sets.all()
 
 
+def test_a_label_of_few_validation_rows_silences_no_other():
+    samples, features = table()
+    samples.loc[85:109, "label.transport"] = pd.NA  # five of the rows 80 to 109 stay
+    labels = encode_labels(samples, KIND)
+    recipes = {"model": recipe(features, "logistic_regression")}
+    fitted, _ = train(samples, partition(samples, 80, 30), labels, recipes, seed=1)
+    assert dict(zip(fitted.outputs, fitted.sets_tell, strict=True)) == {
+        "binding": True,
+        "membrane": True,
+        "transport": False,
+    }
+    known = {"features": "table", "feature_names": list("abcde"), "id": "toy"}
+    fitted.settings = known | {"signature": make_signature(samples)}
+    said = predict(samples, features, fitted, Path("new"))
+    unsure = said["abstain"].str.contains("set holds").groupby(said["target"]).sum()
+    assert unsure["binding"] > 0
+    assert unsure["membrane"] > 0
+    assert unsure["transport"] == 0
+
+
 def test_what_tells_a_label_is_important():
     samples, features = table()
     fitted, _ = trained("logistic_regression")

@@ -149,6 +149,24 @@ def test_search_inside_the_training_chains():
     assert fitted.parameters["kernel"] == 5  # of 1 there are no neighbours
 
 
+@pytest.mark.parametrize(
+    ("model", "parameters"),
+    [
+        ("linear", {}),
+        ("residual_dnn", {"epochs": 2}),
+        ("ensemble", {"of": [{"name": "logistic_regression"}, {"name": "linear"}]}),
+    ],
+)
+def test_models_that_hold_out_groups_learn_residues(model, parameters):
+    """All residues of a chain are in its group."""
+    samples, features = chains(24)
+    labels = encode_labels(samples, get_kind("residues"))
+    wanted = {"model": recipe(features, model, **parameters)}
+    _, held_out = train(samples, partition(samples, 14, 5), labels, wanted, seed=1)
+    assert len(held_out) == samples["sequence"].str.len()[19:].sum()
+    assert held_out["p.H"].between(0, 1).all()
+
+
 def test_a_cnn_answers_a_sample_too():
     _, features = chains(30)
     y = np.arange(30) % 2

@@ -1,5 +1,7 @@
 """Features of networks: correlation, CLR and context by hand, pairs written and read, ranking."""
 
+import tracemalloc
+
 import networkx
 import numpy as np
 import pandas as pd
@@ -14,6 +16,7 @@ from bioloom.links.blocks import make_blocks, make_units, matched_negatives
 from bioloom.links.features import nearest_neighbours, standard_profiles
 from bioloom.links.ranking import rank_links
 from bioloom.samples import write_table
+from bioloom.similarity import get_measure
 
 APPLICATION = Application(
     kinds=("binary", "multiclass"),
@@ -132,6 +135,38 @@ def test_the_forest_finds_what_a_target_depends_on():
 def test_an_end_that_is_no_node_is_refused():
     with pytest.raises(DataError, match="1 pairs have an end that is no node"):
         features(samples((0, 99)), nodes())
+
+
+def test_few_pairs_of_many_nodes_need_no_matrix_of_these():
+    """The nodes of a genome squared are gigabytes."""
+    nodes = pd.DataFrame({"node_id": [f"n{i}" for i in range(60_000)]})
+    ends = [
+        (0, 1),
+        (2, 3),
+        (0, 3),
+        (59_999, 7),
+        (4, 5),
+        (1, 0),
+        (8, 9),
+        (9, 59_999),
+        (6, 6),
+        (2, 3),
+    ]
+    pairs = pd.DataFrame(ends, columns=["source", "target"]).map(lambda i: f"n{i}")
+    queries, targets = np.arange(5), np.arange(5, 10)
+    tracemalloc.start()
+    found = {
+        directed: get_measure("ends").compare(pairs, nodes, directed)(queries, targets)
+        for directed in (True, False)
+    }
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 100 * 2**20
+    # 0-1 is 1-0 turned round, 2-3 is there again, and of the others at most one end is.
+    assert found[False][0].tolist() == [1, 1, 0.5, 0.5, 0]
+    assert found[False][1].tolist() == [0, 4, 0, 2, -1]
+    assert found[True][0].tolist() == [0, 1, 0.5, 0, 0]
+    assert found[True][1].tolist() == [-1, 4, 4, -1, -1]
 
 
 def test_pairs_are_ranked_and_written(tmp_path):

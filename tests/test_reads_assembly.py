@@ -226,6 +226,21 @@ def test_figures_against_a_reference_count_what_was_planted():
     assert found["nga50"] == pytest.approx(4000, abs=50)
 
 
+def test_each_contig_of_a_reference_may_be_circular():
+    pytest.importorskip("mappy")
+    chromosome, plasmid = GENOME[:20_000], GENOME[20_000:]
+    reference = {"chromosome": decode(chromosome), "plasmid": decode(plasmid)}
+    turned = [np.roll(chromosome, 7000), np.roll(plasmid, 4000)]
+    found = against_reference(turned, reference)
+    assert (found["misassemblies"], found["genome_fraction"]) == (0, 1)
+    assert against_reference(turned[:1], reference)["misassemblies"] == 0
+    # The end of one and the beginning of the next are neighbours in the file alone.
+    joined = np.concatenate([chromosome[-5000:], plasmid[:4000]])
+    found = against_reference([joined], reference)
+    assert found["misassemblies"] == 1
+    assert found["genome_fraction"] == pytest.approx(9000 / 30_000, rel=0.01)
+
+
 def test_quality_by_kmers_counts_those_of_no_read():
     table = count_kmers(reads_of([decode(GENOME)]), 21)
     wrong = GENOME.copy()

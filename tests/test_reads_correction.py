@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bioloom.errors import DataError
 from bioloom.formats.dna import reverse_complement
 from bioloom.reads.correction import correct, weak_reads
-from bioloom.reads.kmers import EMPTY, count_kmers
+from bioloom.reads.kmers import EMPTY, Table, count_kmers
 from bioloom.reads.sequences import Reads, decode, encode, from_matrix, joined, load_reads
 from bioloom.reads.simulate import PROFILE, profile_of, simulate_pairs, write_fastq
 from bioloom.reads.spectrum import histogram, spectrum_of
@@ -96,6 +96,21 @@ def test_the_spectrum_tells_size_coverage_and_alleles(differences):
     assert spectrum.coverage == pytest.approx(40 * 130 / 150, rel=0.05)
     assert spectrum.heterozygosity == pytest.approx(differences, abs=0.002)
     assert 0 < spectrum.error_rate < PROFILE.error_rate  # lower, for errors cling together
+
+
+@pytest.mark.parametrize("depth", [100, 900, 2600])
+def test_a_small_genome_may_be_sequenced_as_deep_as_one_likes(depth):
+    """Counts of 8,000 k-mers, and of all that one error makes of them."""
+    rng = np.random.default_rng(0)
+    errors = rng.poisson(depth * 0.002 / 3, 8000 * 21 * 3)
+    counts = np.concatenate([rng.poisson(depth, 8000), errors]).astype(np.uint32)
+    spectrum = spectrum_of(Table(21, np.arange(len(counts), dtype=np.uint64), counts))
+    assert spectrum.genome_size == pytest.approx(8000, rel=0.1)
+    assert spectrum.coverage == pytest.approx(depth, rel=0.1)
+    assert spectrum.heterozygosity == pytest.approx(0, abs=0.002)
+    assert spectrum.histogram.sum() == (counts > 0).sum()
+    adapter = np.r_[counts, np.uint32(100_000)]  # makes no spectrum longer
+    assert len(histogram(adapter)) <= max(1001, 5 * depth)
 
 
 def test_reads_of_nothing_but_single_kmers_show_no_genome():

@@ -250,6 +250,21 @@ def test_folds_find_the_same_neighbours_from_pairs_that_are_aligned_once():
         assert np.array_equal(found[1], expected[1])
 
 
+def test_a_pair_is_as_alike_in_every_fold_and_when_it_is_audited_again():
+    """9 letters of 10 are no less than a limit of 0.9, whichever fold they are in."""
+    letters = np.random.default_rng(17).choice(list("ACDEFGHIKLMNPQRSTVWY"), (15, 10))
+    first = ["".join(row) for row in letters]
+    texts = first + [text[:9] + ("W" if text[9] != "W" else "A") for text in first]
+    samples = pd.DataFrame({"sample_id": range(30), "sequence": texts})
+    one, other = np.arange(15), np.arange(15, 30)
+    for _ in range(2):
+        compare = get_measure("sequence").compare(samples, None, False)
+        for queries, targets in ((one, other), (other, one), (one, other)):
+            similarity, nearest = compare(queries, targets)
+            assert (similarity == 9 / 10).all()
+            assert nearest.tolist() == list(range(15))
+
+
 def test_an_alignment_leaves_torch_the_cores_that_it_was_given():
     code = (
         "from bioloom.similarity.sequence import identities\n"

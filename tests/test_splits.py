@@ -202,6 +202,21 @@ def test_data_that_cannot_be_split_are_refused(samples, options, message):
         split_samples(samples, options, 1)
 
 
+def test_folds_may_be_as_many_as_hospitals_but_not_as_samples():
+    """One hospital a fold, however large; one sample a fold can be ranked with none."""
+    hospitals = np.repeat(["north", "east", "south", "west"], [40, 30, 20, 10])
+    samples = table(hospitals, ["a", "b"] * 50)
+    options = {"method": "cross_validation", "folds": 4, "repeats": 3, "by": "group"}
+    joined = split_samples(samples, options, 1).merge(samples, on="sample_id")
+    tested = joined[joined["split"] == "test"].groupby(["repeat", "fold"])["group"]
+    assert tested.nunique().tolist() == [1] * 12
+    assert sorted(tested.first().xs(0)) == ["east", "north", "south", "west"]
+    alone = table([f"g{i}" for i in range(20)], ["a", "b"] * 10)
+    with pytest.raises(DataError, match=r"`folds: 20` tests one sample at a time.*such as 10"):
+        split_samples(alone, options | {"folds": 20}, 1)
+    assert split_samples(alone, options | {"folds": 10}, 1)["fold"].max() == 9
+
+
 def test_one_group_of_nearly_all_samples_is_refused():
     samples = table(["family"] * 90 + [f"g{i}" for i in range(10)], ["a", "b"] * 50)
     with pytest.raises(DataError, match=r"largest group or cluster holds 90.0%"):

@@ -1,6 +1,7 @@
 """What is fitted comes from train and valid rows; held-out rows are predicted, never fitted."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,10 +14,11 @@ from bioloom.features import Features, trained_identity
 from bioloom.files import write_sums
 from bioloom.fitted import Fitted
 from bioloom.fitted.preprocess import Preprocess
-from bioloom.kinds import encode_labels, get_kind
+from bioloom.kinds import Calibration, encode_labels, get_kind
 from bioloom.models import get_model
+from bioloom.training.calibrate import Answered
 from bioloom.training.recipe import Recipe, member_of
-from bioloom.training.train import Partition, fit, train, train_task
+from bioloom.training.train import Partition, _wrong, fit, train, train_task
 from tests.toys import LOGISTIC, fit_once, partition, patients, table
 
 
@@ -103,6 +105,22 @@ def test_search_chooses_inside_the_training_rows():
     rows = {"train": np.arange(120), "valid": np.arange(120, 160)}
     place = Partition(0, 0, rows, units=np.arange(200))
     assert fit(recipe, labels, place, samples, seed=1).parameters == {"C": 1.0}
+
+
+@pytest.mark.parametrize("groups", [2, 1])
+@pytest.mark.parametrize("kind", ["binary", "value"])
+def test_search_is_possible_in_two_groups_and_in_one(kind, groups):
+    samples, features = table(n=100)
+    model, search = "logistic_regression", {"C": [1e-6, 1.0]}
+    if kind == "value":
+        samples["label"] = features.X[:, 0].astype(float)
+        model, search = "svm", {"C": [1e-6, 1.0]}
+    labels = encode_labels(samples, get_kind(kind))
+    recipe = Recipe(features, model, {}, {}, search)
+    rows = {"train": np.arange(80), "valid": np.arange(80, 100)}
+    units = np.r_[np.arange(80) % groups, np.full(20, 9)]
+    chosen = fit(recipe, labels, Partition(0, 0, rows, units), samples, seed=1).parameters
+    assert [*chosen.values()] == [values[1] for values in search.values()]
 
 
 @pytest.mark.parametrize("balanced", [{}, {"class_weight": "balanced"}])
@@ -277,6 +295,26 @@ def test_the_signature_is_of_the_rows_that_were_learnt():
     )
     assert scored.settings["signature"] == {"site": {"type": "category", "values": ["north"]}}
     assert fitted.settings["signature"]["site"]["values"] == ["north", "south"]
+
+
+def test_rows_of_unknown_outcome_are_neither_right_nor_wrong():
+    """Of a patient the outcome of the arm that was given is known; here of a third of none."""
+    rng = np.random.default_rng(0)
+    raw, y = rng.normal(size=(60, 2)), np.full((60, 2), np.nan)
+    y[:40, 0] = raw[:40, 0] + rng.normal(size=40)
+    answers = SimpleNamespace(kind=get_kind("arms"), calibration=Calibration())
+    wrong = _wrong(answers, Answered(raw, y, None))
+    assert wrong[:40].sum() == 20
+    assert np.isnan(wrong[40:]).all()
+    fitted, _ = fit_once(*table())
+    X = rng.normal(size=(60, 5)).astype(np.float32)
+    X[40:] *= 100  # further than all whose outcome is known
+    novelty = replace(fitted.novelty, separates=np.array([np.nan]))
+    measured = novelty.measured(X, wrong).separates
+    assert measured == novelty.measured(X[:40], wrong[:40]).separates
+    assert np.isfinite(measured)
+    few = np.where(np.arange(60) < 3, wrong, np.nan)
+    assert np.isnan(novelty.measured(X, few).separates)
 
 
 def test_valid_rows_of_no_weight_stop_nothing(monkeypatch):

@@ -110,6 +110,26 @@ def test_labels_that_contradict_are_left_out_and_empty_columns_compared(trained)
     assert metrics["n"]["test"] == 117
 
 
+def test_new_data_need_no_weights_where_training_had_some(trained):
+    (old, splits, features, fitted), (new, raw, own) = trained
+    weighted = old.assign(sample_weight=np.arange(1.0, len(old) + 1))
+    labelled, _ = with_labels(new, raw, ["label"], fitted)
+    given = {"features": features}, OPTIONS, 1, fitted, labelled, {"features": own}
+    answers = answer(old, splits, *given)
+    plain, _ = score(old, splits, labelled, answers, fitted, **ASKED)
+    without, _ = score(weighted, splits, labelled, answers, fitted, **ASKED)
+    assert without["test"] == plain["test"]
+    assert without["n"] == plain["n"]
+    with_all = labelled.assign(sample_weight=np.arange(1.0, len(labelled) + 1))
+    counted, _ = score(weighted, splits, with_all, answers, fitted, **ASKED)
+    assert counted["test"]["auroc"] != plain["test"]["auroc"]
+    some = with_all.assign(sample_weight=with_all["sample_weight"].mask(with_all.index == 3))
+    refused(
+        lambda: score(weighted, splits, some, answers, fitted, **ASKED),
+        "1 of the new samples have no weight.*sample_weight.*all of them one, or none",
+    )
+
+
 def test_states_are_compared_in_the_form_that_training_has():
     structure = get_application("protein_structure")
     raw = pd.DataFrame({"sample_id": ["a"], "sequence": ["MKTAYI"], RESIDUE_LABELS: ["HGEBTS"]})

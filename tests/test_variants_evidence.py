@@ -299,10 +299,28 @@ def test_error_rates_are_counted_and_deep_reads_bounded(tmp_path, monkeypatch):
     monkeypatch.setattr(recalibration, "fragment_rows", rows_of)
     for most in (10_000_000, 120_000):
         monkeypatch.setattr(recalibration, "CELLS", most)
-        rates = error_rates(one.reads, reference)
+        rates = error_rates(one.reads, reference, [("c", 0, len(LETTERS))])
         assert rates[30] == pytest.approx(0.02, rel=0.25)
         assert rates[20] == pytest.approx(0.01)
         assert shown[-1] <= most
+
+
+def test_error_rates_of_a_panel_are_those_of_its_regions(tmp_path):
+    """Sixty short ones of a long contig, each base once; what lies between them is not counted."""
+    contigs = {"c": random_letters(400_000, 2)}
+    regions = [("c", start, start + 50) for start in range(4000, 400_000, 6600)]
+    reads = []
+    for n, (_, start, end) in enumerate(regions):
+        letters = contigs["c"][start:end]
+        wrong = letters[: n % 50] + OTHER[letters[n % 50]] + letters[n % 50 + 1 :]
+        reads += [Read(f"r{n}.{i}", start, "50M", letters) for i in range(7)]
+        reads.append(Read(f"w{n}", start, "50M", wrong))
+        between = contigs["c"][end + 3000 : end + 3050]
+        reads.append(Read(f"b{n}", end + 3000, "50M", "".join(OTHER[x] for x in between)))
+    one = person(tmp_path, contigs, reads)
+    rates = error_rates(one.reads, Reference(write_reference(tmp_path, contigs)), regions)
+    errors, bases = len(regions), len(regions) * 50 * 8
+    assert rates[30] == pytest.approx((errors + 200 * 0.001) / (bases + 200))
 
 
 def test_a_deep_site_keeps_its_evidence(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -54,11 +55,22 @@ HEADER = "chr_name chr_position effect_allele other_allele effect_weight allelef
 COMPLEMENT = str.maketrans("ACGT", "TGCA")
 
 
-def write_vcf(path: Path, sites: list[str], people: str = "A B C", build: str = "GRCh38") -> Path:
+def write_vcf(
+    path: Path,
+    sites: list[str],
+    people: str = "A B C",
+    build: str = "GRCh38",
+    alleles: int | None = 1000,
+) -> Path:
+    """A file whose frequencies are of so many `alleles`; None: it does not say."""
+    said = "" if alleles is None else f";AN={alleles}"
+    declared = [] if alleles is None else ['##INFO=<ID=AN,Number=1,Type=Integer,Description="">']
+    sites = [re.sub(r"AF=\S+", rf"\g<0>{said}", site) for site in sites]
     lines = [
         "##fileformat=VCFv4.2",
         f"##contig=<ID=chr22,length={LENGTHS.get(build, 500)}>",
         '##INFO=<ID=AF,Number=A,Type=Float,Description="">',
+        *declared,
         '##INFO=<ID=END,Number=1,Type=Integer,Description="">',
         '##FILTER=<ID=LowQual,Description="">',
         '##FORMAT=<ID=GT,Number=1,Type=String,Description="">',
@@ -208,6 +220,29 @@ def test_other_alleles_and_palindromes_of_no_frequency_are_left_out_and_counted(
     refused(lambda: sums(tmp_path, filtered, score), "7 in records that did not pass")
 
 
+def test_a_file_that_declares_no_frequency_is_sound(tmp_path):
+    file = write_vcf(
+        tmp_path / "x.vcf", ["100 . A G . PASS . GT 0/0 0/1 1/1", SITES[5]], alleles=None
+    )
+    lines = [line for line in file.read_text().splitlines(keepends=True) if "ID=AF" not in line]
+    write(file, "".join(lines).replace("AF=0.9", "."))
+    score = write_score(tmp_path / "score.txt", [ROWS[0], ROWS[5]])
+    assert sums(tmp_path, file, score, min_match=0.0) == pytest.approx([0, 6.4, 2 * 6.4])
+
+
+@pytest.mark.parametrize(("alleles", "many"), [(None, False), (98, False), (100, True)])
+@pytest.mark.parametrize("number", ["A", "1"])
+def test_a_frequency_of_few_persons_turns_no_palindrome(tmp_path, alleles, many, number):
+    """AF of a person alone is 0, 0.5 or 1, and would turn what is rare."""
+    file = write_vcf(tmp_path / "people.vcf", [SITES[0], SITES[5]], alleles=alleles)
+    write(file, file.read_text().replace("ID=AF,Number=A", f"ID=AF,Number={number}"))
+    score = write_score(tmp_path / "score.txt", [ROWS[0], ROWS[5]])
+    raw = ingest(tmp_path, file, score, min_match=0.0)
+    assert ("1 ambiguous palindromes" in " ".join(raw.notes)) != many
+    of_both = [0, 6.4 + 3.2, 2 * 6.4] if many else [0, 6.4, 2 * 6.4]
+    assert sums(tmp_path, file, score, min_match=0.0) == pytest.approx(of_both)
+
+
 def test_the_share_of_the_weight_decides_as_well(tmp_path, vcf):
     rows = [*ROWS[1:], "22 499 A C 30 0.5"]
     heavy = write_score(tmp_path / "heavy.txt", rows)
@@ -222,6 +257,15 @@ def test_expected_copies_are_read_where_the_task_says_so(tmp_path):
     assert sums(tmp_path, file, score, dosage="DS", min_match=0.0) == pytest.approx(expected)
     raw = ingest(tmp_path, file, score, min_match=0.0)
     assert "have expected copies, too: `dosage: DS`" in " ".join(raw.notes)
+
+
+@pytest.mark.parametrize("field", ["GT", "DS"])
+def test_a_haploid_genotype_has_one_copy_of_the_reference_at_most(tmp_path, field):
+    file = write_vcf(tmp_path / "x.vcf", ["100 . A G . PASS . GT:DS 0:0 1:1 0/1:1"])
+    of_reference = write_score(tmp_path / "a.txt", ["22 100 A G 1 0.7"])
+    of_other = write_score(tmp_path / "b.txt", ["22 100 G A 1 0.3"])
+    assert sums(tmp_path, file, of_reference, dosage=field) == pytest.approx([1, 0, 1])
+    assert sums(tmp_path, file, of_other, dosage=field) == pytest.approx([0, 1, 1])
 
 
 BLOCKS = [

@@ -135,15 +135,15 @@ def _sheet(book: Any, said: str | None, path: Path) -> Any:
 def _refuse_uncomputed(formulas: Any, rows: list[int], cells: list[list[Any]], path: Path) -> None:
     """DataError where no formula has a value: a spreadsheet program has never had the file.
 
-    A value that is an empty text looks alike, so a single one without tells nothing.
+    A value that is an empty text looks alike but for its type.
     """
     computed = [
-        (row, cell.value)
+        (row, cell.value is not None or cell.data_type != "n")
         for row, own in zip(rows, cells, strict=True)
         for cell in own
         if formulas.cell(row, cell.column).data_type == "f"
     ]
-    if computed and all(value is None for _, value in computed):
+    if computed and not any(has_value for _, has_value in computed):
         raise DataError(
             "Formulas that were never computed",
             file=path,
@@ -178,7 +178,7 @@ def _names(sheet: Any, first: int, lines: int, last: int | None, path: Path) -> 
     rows = {"min_row": first + lines, "max_row": last}
     while names and not names[-1]:
         of = {"min_col": len(names), "max_col": len(names)}
-        if any(_has_values(row) for row in sheet.iter_rows(**rows, **of)):
+        if any(_is_filled(cell) for [cell] in sheet.iter_rows(**rows, **of)):
             break
         names.pop()
     named = [name or str(i) for i, name in enumerate(names, start=1)]

@@ -37,6 +37,8 @@ def bcftools_calls(
         (contig, max(0, start - BESIDE), min(reference.lengths[contig], end + BESIDE))
         for contig, start, end in regions
     ]
+    if not wanted:  # bcftools fails on a BED of no line
+        return []
     with TemporaryDirectory(prefix="bioloom-bcftools-") as folder:
         work = Path(folder)
         fasta, copies = _plain(reference, {r[0] for r in wanted}, work), work / "ploidy.tsv"

@@ -338,7 +338,11 @@ class Scorer:
 
 def _frequencies(record: pysam.VariantRecord) -> tuple[float, ...] | None:
     """AF of each alternative, if all are told, and of `ENOUGH` persons: AF of one is 0, .5 or 1."""
-    told, alleles = record.info.get("AF"), record.info.get("AN", 2 * len(record.samples))
+    told, alleles = (
+        record.info[name] if name in record.info else None  # `get` raises without a header line
+        for name in ("AF", "AN")
+    )
+    alleles = 2 * len(record.samples) if alleles is None else alleles
     found = told if isinstance(told, tuple) else (told,)
     numbers = all(isinstance(one, float) for one in found)
     is_whole = numbers and len(found) == len(record.alts or ()) and isinstance(alleles, int)

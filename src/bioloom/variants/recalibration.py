@@ -7,6 +7,7 @@ needed: bases that vary are few, and are left out by their counts.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -57,8 +58,9 @@ def _tiles(regions: Sequence[Region]) -> Iterator[Region]:
     """Stretches to look at, as if all regions were one: of short ones several make a stretch."""
     ends = np.cumsum([end - start for _, start, end in regions])
     total = int(ends[-1]) if len(ends) else 0
-    for first in np.linspace(0, total, min(TILES, -(-total // TILE)), endpoint=False).astype(int):
-        place, last = int(first), min(int(first) + TILE, total)
+    firsts = np.linspace(0, total, min(TILES, -(-total // TILE)), endpoint=False).astype(int)
+    for place, after in pairwise([*firsts.tolist(), total]):
+        last = min(place + TILE, after)
         while place < last:
             at = int(np.searchsorted(ends, place, side="right"))
             contig, _, end = regions[at]
