@@ -76,11 +76,17 @@ dvc.yaml: config.yaml $(wildcard tasks/*.yaml) src/bioloom/pipeline/dvc.py .venv
 	@test -n "$(PYTHON)" || { echo "ERROR: no Python 3.11 to 3.13 here" >&2; exit 2; }
 	$(PYTHON) -m venv .venv
 
+# pip compiles on one core, which takes longer than all else that it does; here all cores do.
+INSTALL = $(BIN)/pip install --quiet --no-compile -c constraints.txt -e
+COMPILE = $(BIN)/python -m compileall -qq -j 0 -x /tests/ .venv/lib || true
+
 # An empty stamp file: a second call installs nothing.
 .venv/installed: pyproject.toml constraints.txt | .venv/bin/python
-	$(BIN)/pip install --quiet -c constraints.txt -e ".[clinical,reads]"
+	$(INSTALL) ".[clinical,reads]"
+	$(COMPILE)
 	touch $@
 
 .venv/installed-%: pyproject.toml constraints.txt | .venv/bin/python
-	$(BIN)/pip install --quiet -c constraints.txt -e ".[$*]"
+	$(INSTALL) ".[$*]"
+	$(COMPILE)
 	touch $@

@@ -192,8 +192,8 @@ def _suspicious(table: pd.DataFrame, names: list[str], path: Path) -> list[str]:
             if len(values) >= FEWEST and (below_all or code > high + max(width, 2 * abs(high)) / 2):
                 count = count_shown((values == code).sum())
                 notes.append(
-                    f"{name}: {code:g} in {count} rows is far from all others: is it missing? "
-                    f"`codebook: {{{in_yaml(name)}: {{missing: [{code:g}]}}}}`"
+                    f"{name}: {code:.15g} in {count} rows is far from all others: is it missing? "
+                    f"`codebook: {{{in_yaml(name)}: {{missing: [{code:.15g}]}}}}`"
                 )
     for note in notes:
         print(f"{path}: {note}", file=sys.stderr)

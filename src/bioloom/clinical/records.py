@@ -89,8 +89,10 @@ def read_table_of_patients(
     rules = windows.Rules(said["spellings"], said["wrong_units"], decimal)
     for column in features:
         if column.take == "age":
-            # By the calendar of the place: of a midnight there the day in UTC is another one.
-            days = index["time"].dt.tz_convert(said["time_zone"] or "UTC")
+            # By the calendar of the place: of a midnight there the day in UTC is another one. A
+            # table of events, which may have several zones, has no births.
+            zone = said["time_zone"] if isinstance(said["time_zone"], str) else "UTC"
+            days = index["time"].dt.tz_convert(zone)
             table[column.name], told_of_ages = windows.ages(records.births, days)
             notes += told_of_ages
             continue

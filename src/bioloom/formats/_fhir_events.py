@@ -258,7 +258,7 @@ def _quantity(given: Mapping[str, Any]) -> dict[str, Any] | Left | None:
     code = given.get("code") if given.get("system") == ucum.SYSTEM else None
     unit = code or text or given.get("code")
     if given.get("comparator"):
-        return {"text": f"{given['comparator']} {value:g} {unit or ''}".strip()}
+        return {"text": f"{given['comparator']} {value:.15g} {unit or ''}".strip()}
     if code and text and ucum.differ(str(text), str(code)):
         return {"value": value, "unit": f"{text} or {code}"}
     return {"value": value, "unit": unit, "uncoded": bool(unit) and not code}

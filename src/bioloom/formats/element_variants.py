@@ -51,7 +51,7 @@ def _listed(table: pd.DataFrame, names: Mapping[str, str], path: Path) -> pd.Dat
     wrong = position.notna() & ((position < 1) | (position % 1 != 0))
     if wrong.any():
         raise DataError(
-            f"A position is a whole number from 1, got {position[wrong].iloc[0]:g}",
+            f"A position is a whole number from 1, got {position[wrong].iloc[0]:.15g}",
             file=path,
             row=table.index[wrong][0],
             column=columns["position"],

@@ -169,7 +169,7 @@ def _valued(events: pd.DataFrame, table: pd.DataFrame, file: Path) -> pd.DataFra
     operator = _concept(table, "operator_concept_id")
     limited = ~operator.isin(EQUAL) & value.notna()
     sign = operator.map(OPERATORS).fillna("?")
-    words = words.mask(limited, sign + " " + value.map("{:g}".format))
+    words = words.mask(limited, sign + " " + value.map("{:.15g}".format))
     return events.assign(value=value.mask(limited), text=words)
 
 
