@@ -249,3 +249,9 @@ def test_tempered_clr_is_high_for_profiles_that_go_together_and_missing_without_
     alike, apart, missing = made.X.X[:2, 0], made.X.X[2:4, 0], made.X.X[4, 0]
     assert alike.min() > 2 * apart.max()
     assert np.isnan(missing)
+
+
+def test_nodes_are_compared_only_where_that_is_asked_for():
+    table = pd.DataFrame({"node_id": [f"g{i}" for i in range(60_000)]})  # a matrix of 14 GB
+    X = features(samples((3, 4)), table).X
+    assert X.network.context.shape == (2, 0)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pytest
 
+from bioloom.arrays import Table
+from bioloom.fitted.preprocess import Preprocess
 from bioloom.report import patients
 from tests.test_models import build, dense, labels
 
@@ -56,3 +60,35 @@ def test_of_a_large_tree_the_first_conditions_are_drawn():
     told = re.findall(r"<text[^>]*>([^<]*)<", patients.tree(grown(6), "adds").svg)
     assert told.count("4 rules") == patients.MOST_ENDS
     assert "1.25" not in told
+
+
+@pytest.mark.parametrize("first", [0, 1_996, 154_313, 0.123456])
+@pytest.mark.parametrize("trees", [1, 3])
+def test_a_rule_does_what_it_says(first, trees):
+    """Whole years, or ten thousandths: the cut lies between what are neighbours."""
+    x = (first + np.arange(8) * (1e-4 if first % 1 else 1)).repeat(40).astype(np.float32)
+    y = (np.arange(320) >= 160).astype(int)
+    model = build("decision_tree", "binary", 2, trees=trees, depth=1)
+    model.fit(x[:, None], y, x[:, None], y)
+    for rule in model.rules()["rule"]:
+        low, high = (re.search(pattern, rule) for pattern in ("x1 > (\\S+)", "x1 <= (\\S+)"))
+        told = x > float(low[1]) if low else x <= float(high[1])
+        assert np.array_equal(told, y == bool(low))
+
+
+def test_weights_of_columns_change_no_rule():
+    rng = np.random.default_rng(0)
+    values = np.column_stack([rng.uniform(30, 80, 200).round(), rng.integers(0, 2, 200)])
+    table = Table(
+        values.astype(np.float32), ("age", "sex"), ((), ("f", "m")), np.ones(2, np.float32)
+    )
+    y = (values[:, 0] > 60).astype(int) ^ (values[:, 1] == 1) * (rng.random(200) < 0.3)
+    told = []
+    for weight in ([1, 1], [2, 4]):
+        own = replace(table, weight=np.array(weight, np.float32))
+        fitted = Preprocess.fit(own, y, {"scale": False}, ("table", "vectors"))
+        X = fitted.transform(own)
+        model = build("decision_tree", "binary", 2, trees=1, depth=2).fit(X, y, X, y)
+        told.append((model.rules()["rule"].tolist(), model.why(X)))
+    assert told[0] == told[1]
+    assert any("sex is" in rule for rule in told[0][0])

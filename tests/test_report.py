@@ -20,9 +20,9 @@ from bioloom.report.described import described, filled_in
 from bioloom.report.layout import signed
 from bioloom.report.new_data import _counts, new_data
 from bioloom.report.overview import build_overview
-from bioloom.report.page import _networks, build_page, score_table
+from bioloom.report.page import _networks, _rules, build_page, score_table
 from bioloom.report.picture import find_browser, take_picture
-from bioloom.samples import write_table
+from bioloom.samples import read_written, write_table
 from tests.tiny_project import Project
 from tests.toys import helix
 
@@ -607,3 +607,23 @@ add("order", [...document.querySelectorAll("td.score")].map((c) => c.dataset.val
 document.getElementById("filter").append(new Option("none", "none", true, true));
 document.getElementById("filter").dispatchEvent(new Event("change"));
 add("shown", [...document.querySelectorAll("tbody tr")].filter((r) => !r.hidden).length);"""
+
+
+def test_rules_say_of_which_class_they_are_and_on_which_scale(tmp_path):
+    rules = pd.DataFrame({"rule": ["if age > 60", "all"], "answer": [0, 2]})
+    write_table(rules.assign(effect=1.5, share=0.5), tmp_path / "rules.csv")
+    found = _rules(tmp_path, "classes", {"outputs": ["young", "middle", "old"]})
+    assert [rule for rule, *_ in found["rows"]] == ["young: if age > 60", "old: all"]
+    write_table(rules.assign(answer=0, effect=1.5, share=0.5), tmp_path / "rules.csv")
+    for power, told in ((1.0, "adds"), (0.0, "adds to the logarithm")):
+        model = {"outputs": ["label"], "calibration": {"power": power}}
+        assert _rules(tmp_path, "values", model)["moved"] == told
+
+
+def test_names_that_pandas_takes_for_missing_or_numbers_are_names(tmp_path):
+    table = pd.DataFrame({"class": ["None", "NA", "01", "+/+"], "value": [1.0, np.nan, 2.0, 3.0]})
+    write_table(table, tmp_path / "a.csv")
+    assert "'+/+" in (tmp_path / "a.csv").read_text()
+    pd.testing.assert_frame_equal(
+        read_written(tmp_path / "a.csv", ["class"]), table, check_dtype=False
+    )

@@ -183,3 +183,11 @@ def test_labels_of_new_data_are_not_looked_at(tmp_path):
     raw.assign(sequence="").to_parquet(tmp_path / "raw.parquet")
     assert "Dropped 3 of 3 rows: no sequence" in clean("ward").stderr
     assert len(pd.read_parquet(tmp_path / "dropped")) == 3
+
+
+def test_gaps_of_a_block_of_texts_are_counted():
+    flags = {f"flag_{i}": ["yes", None, "no", None] for i in range(61)}
+    table = pd.DataFrame({"sample_id": list("abcd"), "group": list("abcd"), "label": 1.0} | flags)
+    report = quality(Raw(table), Cleaned(table, dropped(0)), private=False)
+    [block] = (told for name, told in report["columns"].items() if "(61 columns)" in name)
+    assert (block["missing"], block["rows_without_block"]) == (122, 2)

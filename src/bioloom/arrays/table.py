@@ -103,14 +103,16 @@ class Table:
     def with_prepared(self, prepared: np.ndarray, support: np.ndarray) -> Table:
         """The columns of which `prepared (N, S)` has some: it holds the dissolved ones `support`.
 
-        Numbers are those in `prepared`; their gaps, and categories, stay as they are.
+        Numbers are those in `prepared`, but for their weight, which counts for vectors alone; their
+        gaps, and categories, stay as they are.
         """
         owner = self.owner[support]
         kept = np.unique(owner)
         values = self.values[:, kept]
         numbers = np.flatnonzero(~self.is_category[owner])
         place = np.searchsorted(kept, owner[numbers])
-        values[:, place] = np.where(np.isnan(values[:, place]), np.nan, prepared[:, numbers])
+        alone = prepared[:, numbers] / self.weight[owner[numbers]]
+        values[:, place] = np.where(np.isnan(values[:, place]), np.nan, alone)
         columns = tuple(self.columns[i] for i in kept)
         categories = tuple(self.categories[i] for i in kept)
-        return Table(values, columns, categories, self.weight[kept], prepared)
+        return Table(values, columns, categories, np.ones(len(kept), np.float32), prepared)

@@ -97,6 +97,7 @@ def _words(values: Iterable[Any]) -> list[str]:
 def _without_codes(column: pd.Series, codes: list[Any]) -> pd.Series:
     numbers = pd.to_numeric(pd.Series([str(code) for code in codes], dtype="str"), errors="coerce")
     same_number = pd.to_numeric(column, errors="coerce").isin(numbers.dropna())
+    same_number &= ~_keys(column).str.fullmatch(r"0\d+").fillna(False)  # a code of its own
     return column.mask(same_number | _keys(column).isin(_words(codes)))
 
 

@@ -74,9 +74,11 @@ def link_features(
     if settings["profile"]:
         X = np.hstack([X, profiles])
         names = names + [name for name in map(str, nodes) if name.startswith(EXPRESSION)]
-    correlation = profiles @ profiles.T
-    if not profiles.shape[1]:
-        correlation[:] = np.nan
+    correlation = np.empty((0, 0), dtype=np.float32)
+    if settings["context"] or settings["pairs"]:  # of a whole genome it takes gigabytes
+        correlation = profiles @ profiles.T
+        if not profiles.shape[1]:
+            correlation[:] = np.nan
     context, weight = nearest_neighbours(correlation, settings["context"])
     known = Known(nodes, profiles, correlation)
     extra = [LINK_FEATURES[name](known, edges) for name in settings["pairs"]]
@@ -106,11 +108,11 @@ def standard_profiles(nodes: pd.DataFrame) -> np.ndarray:
 
 def nearest_neighbours(correlation: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Edges (2, E) from each node to the k of highest |r| >= 0.5, both ways, and |r| (E,)."""
-    strength = np.nan_to_num(np.abs(correlation))
-    np.fill_diagonal(strength, 0)
-    k = min(k, max(len(strength) - 1, 0))
+    k = min(k, max(len(correlation) - 1, 0))
     if not k:
         return np.zeros((2, 0), dtype=np.int64), np.zeros(0, dtype=np.float32)
+    strength = np.nan_to_num(np.abs(correlation))
+    np.fill_diagonal(strength, 0)
     nearest = np.argpartition(-strength, k - 1, axis=1)[:, :k]
     linked = np.zeros(strength.shape, dtype=bool)
     np.put_along_axis(linked, nearest, True, axis=1)

@@ -201,11 +201,11 @@ class Model(Estimator):
         }
         if self.trees > 1:
             tree = DecisionTreeRegressor(**options).fit(*asked)
-            return [_read(tree, self.penalty, self.learning_rate)]
+            return [_read(tree, asked[0], self.penalty, self.learning_rate)]
         path = DecisionTreeRegressor(**options).cost_complexity_pruning_path(*asked)
         alphas = np.unique(np.quantile(path.ccp_alphas, np.linspace(0, 1, CUTS))).clip(min=0)
         cut = [DecisionTreeRegressor(ccp_alpha=alpha, **options).fit(*asked) for alpha in alphas]
-        return [_read(tree, self.penalty, 1.0) for tree in cut]
+        return [_read(tree, asked[0], self.penalty, 1.0) for tree in cut]
 
     def _settled(
         self, tree: Tree, values: np.ndarray, weight: np.ndarray, loss: Loss, k: int
@@ -377,14 +377,14 @@ def in_words(
 def _between(name: str, low: float, high: float) -> str:
     column, is_category, value = name.partition("=")
     if is_category:
-        return f"{column} is {'not ' if high < 1 else ''}{value}"
+        return f"{column} is {'' if np.isinf(high) else 'not '}{value}"
     if np.isinf(low):
-        return f"{name} <= {high:.4g}"
-    return f"{name} > {low:.4g}" if np.isinf(high) else f"{low:.4g} < {name} <= {high:.4g}"
+        return f"{name} <= {high:.9g}"
+    return f"{name} > {low:.9g}" if np.isinf(high) else f"{low:.9g} < {name} <= {high:.9g}"
 
 
 def _shown(value: float) -> str:
-    return "missing" if np.isnan(value) else f"{value:.4g}"
+    return "missing" if np.isnan(value) else f"{value:.7g}"
 
 
 def _end_to_end(parts: list[np.ndarray]) -> np.ndarray:
@@ -398,16 +398,30 @@ def _added(scores: np.ndarray, k: int, tree: Tree, values: np.ndarray) -> np.nda
     return added
 
 
-def _read(grown: Any, penalty: float, rate: float) -> Tree:
-    """scikit-learn's tree, of which the mean of a node's Newton steps is drawn to 0."""
+def _read(grown: Any, values: np.ndarray, penalty: float, rate: float) -> Tree:
+    """scikit-learn's tree, of which the mean of a node's Newton steps is drawn to 0.
+
+    Its cuts are those that people read, so that a rule does what it says: `values (N, D)` are what
+    it was grown on.
+    """
     tree = cast(Any, grown).tree_
     bend = tree.weighted_n_node_samples
+    cuts = tree.threshold.copy()
+    for node in np.flatnonzero(tree.feature >= 0):
+        cuts[node] = _rounded(cuts[node], values[:, tree.feature[node]])
     return Tree(
         column=tree.feature.astype(np.int64).clip(min=-1),
-        cut=tree.threshold,
+        cut=cuts,
         left=tree.children_left.astype(np.int64),
         right=tree.children_right.astype(np.int64),
         gaps_left=tree.missing_go_to_left.astype(np.int64),
         value=rate * tree.value[:, 0, 0] * bend / (bend + penalty),
         share=tree.n_node_samples / tree.n_node_samples[0],
     )
+
+
+def _rounded(cut: float, values: np.ndarray) -> float:
+    """The cut by as few digits from three on as keep it between its neighbours of the values."""
+    low, high = values[values <= cut].max(initial=-np.inf), values[values > cut].min(initial=np.inf)
+    shorter = (float(f"{cut:.{digits}g}") for digits in range(3, 17))
+    return next((one for one in shorter if low <= one < high), cut)

@@ -19,6 +19,7 @@ from bioloom.models._estimator import Altered, Estimator, target_matrix
 
 # The kernel matrix of this many rows takes 7 GB.
 MOST_ROWS = 30_000
+MOST_COPIED = 8_000_000_000  # bytes of kernels of known rows, one a thread
 
 
 @dataclass(kw_only=True)
@@ -49,8 +50,10 @@ class Model(Estimator):
         self.scale = self._scale(X)
         kernel = self._kernel(X, X)
         columns = self._columns(y)
-        # libsvm lets go of the interpreter lock: threads share the kernel and use all cores.
-        machines = Parallel(n_jobs=cores(), prefer="threads")(
+        # libsvm lets go of the interpreter lock: threads share the kernel and use all cores. Where
+        # some rows are not known each has a copy of its own, so there are fewer of them.
+        copies = MOST_COPIED // kernel.nbytes if np.isnan(columns).any() else cores()
+        machines = Parallel(n_jobs=min(cores(), max(copies, 1)), prefer="threads")(
             delayed(self._fit_one)(kernel, column) for column in columns.T
         )
         coefficients = np.column_stack([coefficients for coefficients, _ in machines])
@@ -153,9 +156,7 @@ class Model(Estimator):
             machine = SVC(C=self.C, kernel="precomputed", class_weight=self.class_weight)
         else:
             machine = SVR(C=self.C, kernel="precomputed", epsilon=self.epsilon)
-        measured = (
-            kernel if len(rows) == len(target) else kernel.take(rows, axis=0).take(rows, axis=1)
-        )
+        measured = kernel if len(rows) == len(target) else kernel[np.ix_(rows, rows)]
         spread = float(target[rows].std()) if self.output == "values" else 1.0
         machine.fit(measured, target[rows] / spread)
         coefficients[rows[machine.support_]] = machine.dual_coef_[0] * spread

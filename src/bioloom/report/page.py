@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from bioloom.application import get_application
 from bioloom.files import read_json
 from bioloom.formats.bif import read_bif
@@ -26,7 +24,7 @@ from bioloom.report.logos import is_logo, logo
 from bioloom.report.new_data import new_data
 from bioloom.report.record import Facts
 from bioloom.report.results import Result
-from bioloom.samples import read_table
+from bioloom.samples import read_table, read_written
 
 DRAWN = ("histogram", "shares", "flags")  # of leakage.json, shown in another way than the rest
 AUDITED = {
@@ -51,6 +49,9 @@ HEADINGS = {
 }
 """The parts of the page, of which a task has some."""
 MOST_RULES = 12
+NAMES = ("class", "target", "subgroup", "option", "received", "source", "event")
+CLASSES = ("observed", "predicted")
+"""Columns of plot tables that hold names; those of classes hold numbers in other tables."""
 NAIVE = "naive"
 """The baseline that knows nothing of a sample."""
 
@@ -88,7 +89,7 @@ def build_page(
         "quality": facts.quality,
         "leakage": facts.leakage,
         "explanation": _explanation(files.get("explanation")) + _networks(files.get("model")),
-        "rules": _rules(files.get("model"), kind.output),
+        "rules": _rules(files.get("model"), kind.output, facts.model),
         "card": model_card(about or {}, model, facts.features, filled_in(task)),
     }
     write_page(
@@ -218,7 +219,7 @@ def _members(folder: Path) -> dict[str, Any]:
     path = folder / "members.csv"
     if not path.is_file():
         return {}
-    table = pd.read_csv(path)
+    table = read_written(path)
     names = table["member"].map(words) + table.groupby("member").cumcount().map(
         lambda n: f" {n + 1}" if n else ""
     )
@@ -287,7 +288,8 @@ def _curves(folder: Path | None, metrics: dict[str, Any], label: str) -> list[Fi
     drawn = []
     for name, figure in draw.items():
         path = (folder or Path()) / f"{name}.csv"
-        if not path.is_file() or (table := pd.read_csv(path)).empty:
+        named = (*NAMES, *(CLASSES if name == "confusion" else ()))
+        if not path.is_file() or (table := read_written(path, named)).empty:
             continue
         if name == "metric_by_distance" and table["model"].value_counts().max() < 2:
             continue  # too few test samples for a line
@@ -336,25 +338,33 @@ def _explanation(path: Path | None) -> list[Figure]:
     return [logo(rows) if is_logo(rows) else figures.mutations(rows) for rows in maps]
 
 
-def _rules(folder: Path | None, output: str) -> dict[str, Any]:
+def _rules(folder: Path | None, output: str, model: Mapping[str, Any]) -> dict[str, Any]:
     """The rules of a model that has such: those that move most, how many there are, and of what.
 
-    And the first tree as a picture, where there is one answer.
+    Of several classes or labels each rule says of which it is. And the first tree as a picture,
+    where there is one answer.
     """
     path = (folder or Path()) / "rules.csv"
     if folder is None or not path.is_file():
         return {}
-    table = pd.read_csv(path)
+    table = read_written(path)
     others = 0
     if output == "survival":  # the page does not show the rules of events that compete
         others = int((table["answer"] > 0).sum())
         table = table[table["answer"] == 0]
-    moved = {"values": "adds", "survival": "multiplies the hazard by"}
+    elif table["answer"].nunique() > 1:
+        of = table["answer"].map(dict(enumerate(model["outputs"])))
+        table = table.assign(rule=of + ": " + table["rule"])
+    added = {1.0: "adds", 0.5: "adds to the square root", 0.0: "adds to the logarithm"}
+    moved = {
+        "values": added[model.get("calibration", {}).get("power", 1.0)],
+        "survival": "multiplies the hazard by",
+    }
     rows = [(rule.rule, rule.effect, rule.share) for rule in table.head(MOST_RULES).itertuples()]
     told = moved.get(output, "multiplies the odds by")
     found: dict[str, Any] = {"rows": rows, "count": len(table), "others": others, "moved": told}
     if (drawn := folder / "tree.csv").is_file():
-        tree = pd.read_csv(drawn)
+        tree = read_written(drawn)
         tree = tree[tree["answer"] == 0] if output == "survival" else tree
         if tree["answer"].max() == 0 and len(tree) > 1:
             found["tree"] = patients.tree(tree, told)

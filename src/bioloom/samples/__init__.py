@@ -14,12 +14,13 @@ split).
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pandas.api.types import is_numeric_dtype
+from pandas.api.types import is_numeric_dtype, is_string_dtype
 
 from bioloom.errors import DataError
 from bioloom.files import reading, replacing
@@ -44,6 +45,8 @@ OPTION = "option."
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 FORMULA = re.compile(r"[=@\t\r]|[+-](?!$|\d*\.?\d*(e[+-]?\d+)?$)", re.IGNORECASE)
 """How a text begins that spreadsheets take for a formula; signed numbers, + and - are none."""
+HIDDEN = re.compile(r"^'(?=[=@\t\r+-])")
+"""The apostrophe that is written before such a text."""
 
 RESIDUE_LABELS = "label.residues"
 
@@ -157,6 +160,19 @@ def write_table(table: pd.DataFrame, path: str | Path) -> None:
             safe.to_csv(temporary, sep=separator, index=False, float_format="%.6g")
         else:
             table.to_parquet(temporary, index=False)
+
+
+def read_written(path: Path, names: Iterable[str] = ()) -> pd.DataFrame:
+    """A CSV as `write_table` wrote it: only what is empty is missing, and these columns are text.
+
+    Pandas would take names such as `None` and `NA` for missing ones, and `01` for a number.
+    """
+    types = dict.fromkeys(names, str)
+    table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=types)
+    for name in table:
+        if is_string_dtype(table[name]):
+            table[name] = table[name].str.replace(HIDDEN, "", regex=True)
+    return table
 
 
 def _no_formula(value: Any) -> Any:

@@ -95,10 +95,12 @@ def _describe(column: pd.Series, private: bool) -> dict[str, Any]:
 
 
 def _describe_block(samples: pd.DataFrame, columns: Sequence[str], private: bool) -> dict[str, Any]:
-    numbers = samples[list(columns)].select_dtypes("number")
-    without = numbers.isna().all(axis=1).sum()
-    described = _describe_numbers(numbers, private)
-    return described | {"rows_without_block": count_shown(without, private)}
+    block = samples[list(columns)]
+    gaps = block.isna().to_numpy()
+    return _describe_numbers(block.select_dtypes("number"), private) | {
+        "missing": count_shown(gaps.sum(), private),
+        "rows_without_block": count_shown(gaps.all(axis=1).sum(), private),
+    }
 
 
 def _describe_numbers(table: pd.DataFrame, private: bool) -> dict[str, Any]:
