@@ -55,7 +55,7 @@ def histogram(counts: np.ndarray) -> np.ndarray:
     found[0] = 0
     occurrences = np.cumsum(found * np.arange(len(found)))
     usual = int(np.searchsorted(occurrences, occurrences[-1] / 2))
-    highest = max(HIGHEST, min(DEEP * usual, len(found)))
+    highest = max(HIGHEST, DEEP * usual)
     kept = np.zeros(highest + 1, np.int64)
     kept[: len(found)] = found[: highest + 1]
     kept[highest] += found[highest + 1 :].sum()
