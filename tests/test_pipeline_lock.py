@@ -28,6 +28,7 @@ from bioloom.pipeline.lock import (
     write_lock,
 )
 from bioloom.pipeline.running import RUN
+from tests.preloaded import own_snakemake
 from tests.tiny_project import ROOT, Project, environment
 
 SNAKEFILE = """
@@ -410,6 +411,22 @@ def test_a_run_after_kill_works(clone: Project) -> None:
     clone.configure(first="true")
     assert "100%" in clone.snakemake()
     assert clone.planned() == set()
+
+
+def test_what_a_killed_run_has_made_again_counts_where_it_came_to_the_same(
+    project: Project,
+) -> None:
+    """One cell is another: the samples differ, the notes, which the same job writes, do not."""
+    target = "results/heart/ward/predictions.parquet"
+    ward = project.path("data/ward.csv")
+    ward.write_text(ward.read_text().replace("yes", "no", 1))
+    killed = start(project, *own_snakemake(), "--cores", "1", target)
+    assert read_until(killed, "rule predict")
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    assert project.planned(target) == {"predict heart ward"}
+    project.snakemake()
+    assert project.planned() == set()
 
 
 def test_a_live_run_keeps_its_lock(clone: Project) -> None:

@@ -249,8 +249,13 @@ def test_contigs_one_by_one_are_the_whole(tmp_path):
     whole, first, second = records(), records("chr1"), records("chr2")
     assert (whole[0], first[0], second[0]) == (2, 1, 1)
     assert whole[1] == first[1] + second[1]
-    with pytest.raises(DataError, match="No record lies on chr3"):
-        records("chr3")
+    with pytest.raises(DataError, match="Unknown contig 'chr3'"):
+        records("chr1", "chr3")
+    lines = vcf.read_text().splitlines(keepends=True)
+    vcf.write_text("".join(lines[:-1]))
+    assert records("chr2") == (0, [])  # a file a contig, also of one without a record
+    with pytest.raises(DataError, match="There is no such file"):
+        write_effects(tmp_path / "other.vcf", fasta, genes, by_letters, out)
 
 
 PUBLISHED = {  # Illumina's own tests of spliceai 1.3.1, GRCh37, by bases to each side

@@ -72,6 +72,7 @@ def main(
         raise DataError(f"Effects are written as {ENDING}", file=out)
     if not 1 <= distance <= spliceai.CHUNK:
         raise DataError(f"--distance is 1 to {spliceai.CHUNK}, got {distance}")
+    splicing.refuse_unknown(contigs, vcf)  # before anything is fetched
     wheel = weights or fetched(spliceai.weights_source({}))
     known = _of_build(wheel, genes) if genes in BUILDS else read_genes(Path(genes))
     with splicing.networks(wheel, networks, device) as chances:

@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(options: list[str]) -> int:
-    """Exit code 0, 2 for what a user can mend, else that of Snakemake."""
+    """Exit code 0, 2 for what a user can mend, 128 and more for a signal, else Snakemake's."""
     # A mistake in the configuration is told at once; which files are there, a profile may decide.
     project = project_here(may_lack_files=True)
     process = started(*options)
@@ -53,6 +53,10 @@ def main(options: list[str]) -> int:
         process.wait()  # it is ending, and cancels jobs of a cluster
         print("Interrupted. The same command goes on from here.", file=sys.stderr)
         return 130
+    if code < 0:
+        name = signal.Signals(-code).name
+        print(f"Snakemake was ended by {name}. The same command goes on.", file=sys.stderr)
+        return 128 - code
     if code:
         print(failure(code, said), file=sys.stderr)
         return code

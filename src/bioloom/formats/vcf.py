@@ -73,6 +73,8 @@ def opened(file: Path) -> Iterator[pysam.VariantFile]:
     except (OSError, ValueError, IndexError, NotImplementedError) as error:
         if isinstance(error, DataError):
             raise
+        if not file.exists():
+            raise DataError("There is no such file", file=file) from None
         if file.is_file():
             _tell_fault(file)
         hint = "VCF, as text or bgzipped, or BCF"

@@ -177,9 +177,11 @@ def restore_lock(lock: Path) -> list[str]:
     Outputs that are as the lock says get its records, and so do absent ones: what was made of them
     may be here. What Snakemake has on record of those is of a job that failed, with its new inputs:
     by that, what was made of the old ones would be current. Another content keeps the record of the
-    job that wrote it here. What no job wrote is listed; Snakemake makes it again.
+    job that wrote it here, and so does what a job has written again, to the same content, since the
+    lock was: its run was killed. What no job wrote is listed; Snakemake makes it again.
     """
     store, digests, locked = FilePersistence(), Digests(), read_lock(lock)
+    written = lock.stat().st_mtime if lock.exists() else 0.0
     _complete_all(store, kept(), digests)  # by a run that was killed; its files are read
     restored, altered = list[str](), list[str]()
     for output in sorted({*locked, *_recorded(store)}):
@@ -190,7 +192,9 @@ def restore_lock(lock: Path) -> list[str]:
         )
         digest = digests.of(output) if here else None
         if record is not None and (record["sha256"] == digest or not here):
-            if known is None or _made(output, known) is None or _locked(output, known) != record:
+            if here and known and _made(output, known) == digest and (known.endtime or 0) > written:
+                continue
+            if known is None or _locked(output, known) != record:
                 store._write_record(output, _metadata(output, record))
                 restored.append(output)
         elif not here:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,10 +21,25 @@ def check_ids(parts: Sequence[Path]) -> None:
     ids = [part.cast(pa.large_string()) for part in ids]
     again = sum(map(len, ids)) - len(pc.unique(pa.concat_arrays(ids)))
     if again:
+        one, other = next(
+            (one, other)
+            for one, other in combinations(range(len(parts)), 2)
+            if pc.any(pc.is_in(ids[one], value_set=ids[other])).as_py()
+        )
         raise DataError(
-            f"{again} ids are those of rows in two parts of the data set",
+            f"{again} ids are those of rows in two parts, such as {parts[one].parent.name} and "
+            f"{parts[other].parent.name}",
+            file=parts[one].parent.parent,
             hint="ids must differ in the whole file",
         )
+
+
+def remove_others(parts: Sequence[Path]) -> None:
+    """Remove what is left of a larger number of parts, beside these."""
+    folders = {part.parent for part in parts}
+    for folder in parts[0].parent.parent.glob("part_*"):
+        if folder not in folders:
+            shutil.rmtree(folder)
 
 
 def join_parquet(parts: Sequence[Path], path: Path) -> None:

@@ -19,7 +19,7 @@ import pysam
 from bioloom.devices import claim_devices
 from bioloom.embedders import complete, spliceai
 from bioloom.embedders.spliceai import CONTEXT
-from bioloom.errors import DataError
+from bioloom.errors import DataError, unknown_name
 from bioloom.files import replacing
 from bioloom.formats.builds import plain
 from bioloom.formats.dna import reverse_complement
@@ -180,9 +180,8 @@ def write_effects(
             file=genome,
             hint=f"it has {', '.join(list(reference.lengths)[:3])}",
         )
+    refuse_unknown(contigs, vcf)
     count = _check(vcf, reference, contigs)
-    if contigs and not count:
-        raise DataError(f"No record lies on {', '.join(contigs)}", file=vcf)
     scored = 0
     with at("effects"), replacing(out) as temporary:
         with pysam.BGZFile(str(temporary), "wb", None) as lines:
@@ -213,6 +212,20 @@ def write_effects(
                 tell(f"{number} of {count} records")
     index_vcf(out)
     return Told(count, scored)
+
+
+def refuse_unknown(contigs: Collection[str], vcf: Path) -> None:
+    """DataError for a contig that the VCF neither declares nor has a record on.
+
+    On one that it declares there may be none: of a call a contig each is a file then, too.
+    """
+    with opened(vcf) as records:
+        known = {str(name) for name in records.header.contigs}
+        if not known.issuperset(contigs):
+            known |= {str(record.chrom) for record in records}
+    for name in contigs:
+        if name not in known:
+            raise unknown_name("contig", name, sorted(known), f" in {vcf}")
 
 
 def _records(vcf: Path, contigs: Collection[str]) -> Iterator[pysam.VariantRecord]:
