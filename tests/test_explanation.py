@@ -252,3 +252,17 @@ def test_without_a_budget_nothing_is_explained():
     found = explained(0)
     assert found.empty
     assert list(found.columns) == list(explained(60).columns)
+
+
+def test_a_column_of_too_many_categories_for_a_model_is_explained_dissolved():
+    samples, features = patients(120, sites=[f"ward {n}" for n in range(40)])
+    options = {"application": "disease_diagnosis", "model": {"name": "gradient_boosting"}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(get_model("gradient_boosting"), "most_categories", 20)
+        splits = {"features": features}
+        _, fitted, _ = train_task(samples, partition(samples), splits, options, 1, [])
+    X = fitted.preprocess.transform(features.rows(samples["sample_id"]))
+    assert isinstance(X, np.ndarray)
+    column = np.array([0])
+    [said] = fitted.model.altered(X)(column, X[None, ::-1, column].copy())
+    assert not np.array_equal(said, fitted.raw(X))

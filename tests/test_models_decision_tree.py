@@ -8,11 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from bioloom.arrays import Table
 from bioloom.fitted.preprocess import Preprocess
 from bioloom.report import patients
 from tests.test_models import build, dense, labels
+from tests.toys import refused
 
 
 def test_the_first_tree_has_the_rules_of_the_model(tmp_path):
@@ -92,3 +94,14 @@ def test_weights_of_columns_change_no_rule():
         told.append((model.rules()["rule"].tolist(), model.why(X)))
     assert told[0] == told[1]
     assert any("sex is" in rule for rule in told[0][0])
+
+
+def test_a_model_with_weights_in_its_cuts_is_refused(tmp_path):
+    weight = np.array([2], np.float32)
+    X = Table(np.arange(20, dtype=np.float32)[:, None], ("age",), ((),), weight)
+    Preprocess.fit(X, np.arange(20), {"scale": False}, ("table",)).save(tmp_path)
+    assert Preprocess.load(tmp_path).transform(X).values[:, 0].tolist() == list(range(20))
+    [file] = tmp_path.iterdir()
+    save_file(load_file(file) | {"whole": np.array([1])}, file)
+    refused(lambda: Preprocess.load(tmp_path).transform(X), "older version", "train it again")
+    assert Preprocess.load(tmp_path).transform(replace(X, weight=weight / 2)) is not None

@@ -13,6 +13,8 @@ from bioloom.arrays import Shaped, Table, shape_of, tables, with_tables
 from bioloom.errors import DataError
 from bioloom.options import Option, complete_options
 
+UNWEIGHTED = 2
+"""Mark of a model that takes tables whose numbers are free of weights; those of before have 1."""
 DEFAULTS: dict[str, Any] = {
     "scale": True,
     "scale_flags": Option(True, about="whether `scale` is for columns of two values, too"),
@@ -102,9 +104,13 @@ class Preprocess:
     stay, and of its columns those are kept that are left of the dissolved ones.
     """
 
-    def __init__(self, tables: list[Columns], *, whole: bool = False) -> None:
+    def __init__(
+        self, tables: list[Columns], *, whole: bool = False, is_weighted: bool = False
+    ) -> None:
+        """`is_weighted`: whether it is of a model of a table whose numbers had their weight."""
         self.tables = tables
         self.whole = whole
+        self.is_weighted = is_weighted
 
     @classmethod
     def fit(
@@ -142,6 +148,11 @@ class Preprocess:
                 f"The model was trained on a table, the features are {shape_of(X)}",
                 hint="extract the features anew",
             )
+        if self.is_weighted and (cast(Table, X).weight != 1).any():
+            raise DataError(
+                "The model was trained by an older version, which weighted numbers of tables",
+                hint="train it again",
+            )
         prepared = with_tables(X, [table.transform for table in self.tables])
         if self.whole:
             return cast(Table, X).with_prepared(cast(np.ndarray, prepared), self.support)
@@ -162,7 +173,7 @@ class Preprocess:
             for name, values in vars(table).items()
         }
         if self.whole:
-            arrays["whole"] = np.array([1])
+            arrays["whole"] = np.array([UNWEIGHTED])
         save_file(arrays, folder / "preprocess.safetensors")
 
     @classmethod
@@ -172,11 +183,13 @@ class Preprocess:
 
         tables: dict[str, dict[str, np.ndarray]] = {}
         arrays = load_file(folder / "preprocess.safetensors")
-        whole = arrays.pop("whole", None) is not None
+        whole = arrays.pop("whole", None)
         for name, values in arrays.items():
             number, _, part = name.partition(".")
             tables.setdefault(number, {})[part] = values
-        return cls([Columns(**tables[number]) for number in sorted(tables)], whole=whole)
+        is_weighted = whole is not None and int(whole[0]) != UNWEIGHTED
+        columns = [Columns(**tables[number]) for number in sorted(tables)]
+        return cls(columns, whole=whole is not None, is_weighted=is_weighted)
 
 
 def _best_columns(values: np.ndarray, y: np.ndarray, size: int) -> np.ndarray:

@@ -175,11 +175,16 @@ def _names(sheet: Any, first: int, lines: int, last: int | None, path: Path) -> 
             for row in range(first, first + lines)
         ]
         names.append(" ".join(str(part).strip() for part in parts if part is not None))
-    rows = {"min_row": first + lines, "max_row": last}
-    while names and not names[-1]:
-        of = {"min_col": len(names), "max_col": len(names)}
-        if any(_is_filled(cell) for [cell] in sheet.iter_rows(**rows, **of)):
-            break
+    # Of cells that are there: openpyxl's ways to walk make all others, of a coloured line millions.
+    filled = max(
+        (
+            column
+            for (row, column), cell in sheet._cells.items()
+            if first + lines <= row <= (last or row) and _is_filled(cell)
+        ),
+        default=0,
+    )
+    while len(names) > filled and not names[-1]:
         names.pop()
     named = [name or str(i) for i, name in enumerate(names, start=1)]
     if repeated := sorted({name for name in named if named.count(name) > 1}):

@@ -189,8 +189,15 @@ def _term(column: pd.Series, value: str | None) -> np.ndarray:
 def _as_text(column: pd.Series) -> pd.Series:
     """Values as text, a missing one as an empty one; a number by its shortest form."""
     if is_number(column):
-        return column.map(lambda value: "" if pd.isna(value) else f"{value:.15g}")
+        return column.map(_number_as_text)
     return column.astype("object").where(column.notna(), "").astype(str)
+
+
+def _number_as_text(value: float) -> str:
+    """All digits of a whole number, such as a code; of others six, for 0.1 has more in float32."""
+    if pd.isna(value):
+        return ""
+    return f"{value:.15g}" if value == round(value) else f"{value:g}"
 
 
 def partition_facts(samples: pd.DataFrame, train: np.ndarray) -> pd.DataFrame:

@@ -11,6 +11,7 @@ nothing is pickled.
 from __future__ import annotations
 
 import json
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -64,6 +65,8 @@ class Estimator(ABC):
 
     takes: ClassVar[tuple[str, ...]] = ("vectors",)
     """The shapes of X that it understands, of `arrays.shape_of`; others come as one vector each."""
+    most_categories: ClassVar[float] = math.inf
+    """Of a column of a table that it takes as it is; with more it comes as vectors."""
     gives: ClassVar[tuple[Output, ...]] = ("classes", "labels", "values")
     """What it can answer with."""
     scaled: ClassVar[bool] = True

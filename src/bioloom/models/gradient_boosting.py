@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
-from bioloom.arrays import Shaped, Table, shape_of
+from bioloom.arrays import Shaped, Table, shape_of, vectors
 from bioloom.errors import DataError
 from bioloom.models._scikit import ScikitModel
 
@@ -26,6 +26,7 @@ class Model(ScikitModel):
     """
 
     takes = ("table", "vectors")
+    most_categories = MOST_CATEGORIES
 
     max_iter: int = 100
     """Trees, one after the other."""
@@ -41,12 +42,12 @@ class Model(ScikitModel):
     """`balanced`: a rare class counts as much as a frequent one."""
 
     def taken(self, X: Shaped) -> Shaped:
-        """A table as it is, or dissolved where a column has too many categories; else vectors."""
+        """A table as it is, unless a column has too many categories; else vectors."""
         X = super().taken(X)
         if shape_of(X) != "table":
             return X
         most = max(map(len, cast(Table, X).categories), default=0)
-        return X if most <= MOST_CATEGORIES else cast(Table, X).dense()
+        return X if most <= MOST_CATEGORIES else vectors(X)
 
     def build(self, X: Shaped) -> Any:
         """HistGradientBoostingClassifier or HistGradientBoostingRegressor, a fixed number of trees.

@@ -169,9 +169,10 @@ def _generalised(column: pd.Series, file: Path) -> pd.Series:
     if (per := names.age_unit(name)) is not None:
         _refuse(cells.index[numeric.isna()], column, "An age in numbers", file)
         oldest = (OLDEST + 1) * per
-        is_number = pd.api.types.is_numeric_dtype(column)  # of Parquet, which keeps its types
+        if pd.api.types.is_numeric_dtype(column):  # of Parquet, which keeps its types
+            return numeric.clip(upper=oldest).reindex(column.index)
         old = (numeric >= oldest).reindex(column.index, fill_value=False)
-        return column.mask(old, oldest if is_number else f"{oldest:g}")
+        return column.mask(old, f"{oldest:g}")
     digits = cells.str.fullmatch(r"\d{3}(\d{2}(-?\d{4})?)?")
     is_day = cells.map(lambda cell: dates.year(cell) is not None)
     if is_day.all() and not digits.all():

@@ -51,15 +51,13 @@ def histogram(counts: np.ndarray) -> np.ndarray:
 
     Of reads so deep that half of all k-mers are of a higher count it is longer.
     """
-    found = np.bincount(counts)
-    found[0] = 0
-    occurrences = np.cumsum(found * np.arange(len(found)))
-    usual = int(np.searchsorted(occurrences, occurrences[-1] / 2))
-    highest = max(HIGHEST, DEEP * usual)
-    kept = np.zeros(highest + 1, np.int64)
-    kept[: len(found)] = found[: highest + 1]
-    kept[highest] += found[highest + 1 :].sum()
-    return kept
+    values, slots = np.unique(counts[counts > 0], return_counts=True)
+    values = values.astype(np.int64)
+    occurrences = np.cumsum(values * slots)
+    usual = values[np.searchsorted(occurrences, occurrences[-1] / 2)] if len(values) else 0
+    highest = max(HIGHEST, DEEP * int(usual))
+    found = np.bincount(np.minimum(values, highest), slots, minlength=highest + 1)
+    return found.astype(np.int64)
 
 
 def spectrum_of(table: Table) -> Spectrum:

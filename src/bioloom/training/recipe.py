@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bioloom.arrays import Shaped, end_to_end, token_lengths
+from bioloom.arrays import Shaped, Table, end_to_end, token_lengths
 from bioloom.features import Features, precisions
 from bioloom.fitted.preprocess import Preprocess
 from bioloom.kinds import Kind, Labels
@@ -77,7 +77,10 @@ def prepare(recipe: Recipe, kind: Kind, X: Shaped, y: Shaped) -> Preprocess:
     labels = end_to_end(y)
     by = labels if kind.as_number is None else kind.as_number(labels)
     model = get_model(recipe.model)
-    return Preprocess.fit(X, by, recipe.preprocess, model.takes, constants=model.constants)
+    takes = model.takes
+    if isinstance(X, Table) and max(map(len, X.categories), default=0) > model.most_categories:
+        takes = tuple(shape for shape in takes if shape != "table")
+    return Preprocess.fit(X, by, recipe.preprocess, takes, constants=model.constants)
 
 
 def beside(
