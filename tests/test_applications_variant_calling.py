@@ -493,7 +493,8 @@ def test_a_truth_that_cannot_be_read_shows_no_name_of_a_person(tmp_path):
     for content in (None, "no VCF"):
         if content:
             write(tmp_path / "truths" / "DOE^JANE.vcf.gz", content)
-        message = refused(lambda: _read_truth(tmp_path / "truths", person), "no sound VCF.*truths")
+        told = "no sound VCF.*truths" if content else "no such VCF.*truths"
+        message = refused(lambda: _read_truth(tmp_path / "truths", person), told)
         assert "DOE" not in message
     true = truth(tmp_path, [line(snp(300), "1/1")])
     assert "DOE" not in refused(lambda: read_calls(true, "DOE^JANE"), "No sample")

@@ -254,7 +254,7 @@ def test_contigs_one_by_one_are_the_whole(tmp_path):
     lines = vcf.read_text().splitlines(keepends=True)
     vcf.write_text("".join(lines[:-1]))
     assert records("chr2") == (0, [])  # a file a contig, also of one without a record
-    with pytest.raises(DataError, match="There is no such file"):
+    with pytest.raises(DataError, match="There is no such VCF"):
         write_effects(tmp_path / "other.vcf", fasta, genes, by_letters, out)
 
 

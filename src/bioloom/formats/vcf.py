@@ -74,7 +74,7 @@ def opened(file: Path) -> Iterator[pysam.VariantFile]:
         if isinstance(error, DataError):
             raise
         if not file.exists():
-            raise DataError("There is no such file", file=file) from None
+            raise DataError("There is no such VCF", file=file) from None
         if file.is_file():
             _tell_fault(file)
         hint = "VCF, as text or bgzipped, or BCF"
