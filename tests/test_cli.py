@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -457,6 +458,20 @@ sys.exit(run.main([]))
     told.terminate()
     _, errors = told.communicate(timeout=60)
     assert (told.returncode, errors) == (130, "Interrupted. The same command goes on from here.\n")
+
+
+@pytest.mark.slow
+def test_a_reader_who_has_seen_enough_ends_the_program():
+    """As `head` does."""
+    told = subprocess.Popen(
+        [sys.executable, "-m", "bioloom", "applications"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment() | {"PYTHONPATH": str(ROOT / "src")},
+    )
+    told.stdout.close()
+    assert (told.wait(60), told.stderr.read()) == (128 + signal.SIGPIPE, "")
 
 
 def test_vectors_of_another_ending_are_refused(tmp_path, capsys):

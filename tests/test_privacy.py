@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from bioloom.application import get_application
-from bioloom.clinical.table import RARE
+from bioloom.clinical.cleaning import RARE
 from bioloom.formats.table import read_table
 from bioloom.privacy import actions, dates, names, samples, values
 from bioloom.privacy.identifiers import find

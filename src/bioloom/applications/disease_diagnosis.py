@@ -9,7 +9,7 @@ from copy import deepcopy
 from typing import Any
 
 from bioloom.application import Application
-from bioloom.clinical import labels
+from bioloom.clinical import cleaning, labels
 from bioloom.clinical import table as clinical
 
 MODEL: dict[str, Any] = {
@@ -51,7 +51,7 @@ application = Application(
     kinds=("binary", "multiclass", "value", "multilabel"),
     noun="patients",
     ingest=labels.ingest,
-    clean=clinical.clean_patients,
+    clean=cleaning.clean_patients,
     inputs=clinical.patient_columns,
     sources=("clinical",),
     optional_sources=clinical.OPTIONAL_SOURCES,
@@ -60,6 +60,6 @@ application = Application(
     divided={"clinical": ()},
     options=labels.OPTIONS,
     columns=labels.COLUMNS,
-    clean_options=clinical.CLEAN,
+    clean_options=cleaning.CLEAN,
     defaults=defaults,
 )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bioloom.application import Application
-from bioloom.clinical import labels, landmarks, outcomes
+from bioloom.clinical import cleaning, labels, landmarks, outcomes
 from bioloom.clinical import table as clinical
 from bioloom.options import column_names, complete_options
 from bioloom.samples import Raw, persons
@@ -62,7 +62,7 @@ application = Application(
     kinds=("survival", "binary"),
     noun="persons",
     ingest=ingest,
-    clean=clinical.clean_patients,
+    clean=cleaning.clean_patients,
     inputs=clinical.patient_columns,
     sources=("clinical",),
     optional_sources=(*clinical.OPTIONAL_SOURCES, *genetic_score.SOURCES),
@@ -71,6 +71,6 @@ application = Application(
     divided={"clinical": ()},
     options=OPTIONS,
     columns=COLUMNS,
-    clean_options=clinical.CLEAN,
+    clean_options=cleaning.CLEAN,
     defaults=defaults,
 )

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from bioloom.application import Application
-from bioloom.clinical import labels, outcomes
+from bioloom.clinical import cleaning, labels, outcomes
 from bioloom.clinical import table as clinical
 from bioloom.errors import DataError
 from bioloom.options import complete_options
@@ -70,7 +70,7 @@ application = Application(
     kinds=("binary", "multiclass", "value", "multilabel"),
     noun="patients",
     ingest=ingest,
-    clean=clinical.clean_patients,
+    clean=cleaning.clean_patients,
     inputs=clinical.patient_columns,
     sources=("clinical",),
     optional_sources=clinical.OPTIONAL_SOURCES,
@@ -79,6 +79,6 @@ application = Application(
     divided={"clinical": ()},
     options=OPTIONS,
     columns=COLUMNS,
-    clean_options=clinical.CLEAN,
+    clean_options=cleaning.CLEAN,
     defaults=defaults,
 )

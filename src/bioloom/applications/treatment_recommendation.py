@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from bioloom.application import Application
-from bioloom.clinical import outcomes, rules
+from bioloom.clinical import cleaning, outcomes, rules
 from bioloom.clinical import table as clinical
 from bioloom.errors import DataError
 from bioloom.formats.columns import likely_type, numbers, require_columns, text, without_point
@@ -60,7 +60,7 @@ COLUMNS: dict[str, Any] = (
         "event": Option(None, several=True, about="what ended the time, of each in its order"),
     }
 )
-CLEAN: dict[str, Any] = clinical.CLEAN | {
+CLEAN: dict[str, Any] = cleaning.CLEAN | {
     "min_arm_size": Option(20, minimum=2, about="patients of an arm; fewer stop the run")
 }
 SIGNS = {"high": 1.0, "low": -1.0}
@@ -239,7 +239,7 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
     """
     options = complete_options(options, CLEAN, "clean")
     least = options["min_arm_size"]
-    own = {name: value for name, value in options.items() if name in clinical.CLEAN}
+    own = {name: value for name, value in options.items() if name in cleaning.CLEAN}
     samples, dropped = raw, pd.DataFrame({"sample_id": [], "reason": []}, dtype=str)
     if label_columns(raw):
         lacking = {
@@ -252,7 +252,7 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
         if TIME in samples:
             _check_horizon(samples)
     excluded = samples[["sample_id", *option_columns(samples)]]
-    cleaned = clinical.clean_patients(samples.drop(columns=option_columns(samples)), own)
+    cleaned = cleaning.clean_patients(samples.drop(columns=option_columns(samples)), own)
     joined = cleaned.samples.merge(excluded, on="sample_id", how="left")
     gone = pd.concat([dropped, cleaned.dropped], ignore_index=True)
     return Cleaned(joined, gone, cleaned.notes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -57,8 +58,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given: dict[str, Any] = {k: v for k, v in vars(chosen).items() if k != "command"}
     if chosen.command == "run":
         given["options"] = rest
-    with one_line_errors():
-        return _module(chosen.command).main(**given) or 0
+    try:
+        with one_line_errors():
+            code = _module(chosen.command).main(**given) or 0
+            sys.stdout.flush()
+            return code
+    except BrokenPipeError:  # of `bioloom run | head`, which has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the end
+        return 128 + signal.SIGPIPE
 
 
 def _module(command: str) -> ModuleType:
