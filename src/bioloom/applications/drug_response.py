@@ -71,7 +71,8 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     if columns["group"]:
         require_columns(table, [columns["group"]], path)
         groups = groups_of(table[columns["group"]], path)
-        table = table.drop(columns=columns["group"])
+        if columns["group"] not in (columns["tissue"], columns["msi"]):
+            table = table.drop(columns=columns["group"])
     samples = pd.DataFrame({"sample_id": ids.to_numpy(), "group": groups.to_numpy()})
     blocks = [samples]
     if "response" in files:

@@ -21,6 +21,7 @@ from bioloom.application import Application
 from bioloom.errors import DataError
 from bioloom.formats.bins import counts, mean_bin
 from bioloom.formats.columns import (
+    as_block,
     groups_of,
     ids_or_rows,
     numbers,
@@ -190,7 +191,7 @@ def _read_matrix(
         table = pd.DataFrame(index=matrix.index)
     ids = pd.Series(matrix.index.astype(str), index=matrix.index)
     frame = pd.DataFrame({"sample_id": ids, "group": ids})
-    return pd.concat([frame, matrix.add_prefix(BLOCK)], axis=1), table
+    return pd.concat([frame, as_block(matrix, BLOCK, path)], axis=1), table
 
 
 def _read_variants(

@@ -23,7 +23,7 @@ from bioloom.formats.columns import numbers, require_columns, text, unique_ids
 from bioloom.formats.edges import read_links
 from bioloom.formats.expression import OPTIONS as MATRIX_OPTIONS
 from bioloom.formats.expression import read_expression_source
-from bioloom.formats.fasta import read_fasta
+from bioloom.formats.promoters import promoters
 from bioloom.formats.table import READ_OPTIONS, read_options, read_source
 from bioloom.links.knockouts import changes, lacking
 from bioloom.options import Option, column_names, complete_options
@@ -59,8 +59,6 @@ CLEAN: dict[str, Any] = {
     "min_targets": Option(10, about="of a regulator"),
     "seed": Option(1, about="of the negatives"),
 }
-UPSTREAM, INTO_GENE = 200, 50  # bases of a promoter before the start codon and after it
-COMPLEMENT = str.maketrans("ACGTN", "TGCAN")
 
 
 def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
@@ -125,7 +123,9 @@ def nodes(files: dict[str, Path], options: dict[str, Any]) -> pd.DataFrame:
     table = pd.DataFrame({"node_id": expression.index})
     table["name"] = genes["name"].reindex(table["node_id"]).to_numpy()
     if "genome" in files:
-        table["sequence"] = _promoters(files["genome"], genes, table["node_id"])
+        asked = genes[genes.index.isin(table["node_id"])]
+        found = promoters(files["genome"], asked, files.get("genes", files["genome"]))
+        table["sequence"] = [found.get(gene) or None for gene in table["node_id"]]
     expression = expression.add_prefix(EXPRESSION).reset_index(drop=True)
     knocked_out = knocked_out.add_prefix(KNOCKOUT).reset_index(drop=True)
     return pd.concat([table, expression, knocked_out], axis=1)
@@ -277,23 +277,6 @@ def _candidates(
     return pairs.to_frame(index=False)
 
 
-def _promoters(path: Path, genes: pd.DataFrame, ids: pd.Series) -> list[str | None]:
-    """The promoter of each gene; `start` and `end` are 0-based and half-open."""
-    records = {record.id: record.sequence.upper() for record in read_fasta(path)}
-    only = next(iter(records)) if len(records) == 1 else None
-    placed = genes.loc[genes.index.isin(ids) & genes[["start", "end"]].notna().all(axis=1)]
-    found: dict[str, str] = {}
-    columns = [placed[name] for name in ("chromosome", "start", "end", "strand")]
-    for gene, chromosome, start, end, strand in zip(placed.index, *columns, strict=True):
-        sequence = records.get(only or str(chromosome), "")
-        if strand == "-":
-            place = slice(max(int(end) - INTO_GENE, 0), int(end) + UPSTREAM)
-            found[gene] = sequence[place].translate(COMPLEMENT)[::-1]
-        else:
-            found[gene] = sequence[max(int(start) - UPSTREAM, 0) : int(start) + INTO_GENE]
-    return [found.get(gene) or None for gene in ids]
-
-
 def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
     """Drop edges that cannot be learnt from, and draw other targets for each regulator.
 
@@ -324,11 +307,20 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
             hint="do edges and expression name genes alike? or lower `clean: min_targets`",
         )
     negatives = _negatives(samples, options)
+    if negatives.empty:
+        raise DataError(
+            f"No pair without an edge can be drawn for {samples['source'].nunique()} regulator(s)",
+            hint="they are targets of other regulators: give edges of several",
+        )
     joined = pd.concat([samples, negatives], ignore_index=True)
     require_classes(joined)
     regulators, targets = samples["source"].nunique(), samples["target"].nunique()
     notes = [f"{len(samples)} edges of {regulators} regulators to {targets} genes"]
-    notes.append(f"{len(negatives)} pairs without a known edge drawn, regulator by regulator")
+    wanted = options["negatives"] * len(samples)
+    of_wanted = f" of {wanted}" if len(negatives) < wanted else ""
+    notes.append(
+        f"{len(negatives)}{of_wanted} pairs without a known edge drawn, regulator by regulator"
+    )
     return Cleaned(joined[["sample_id", "label", *columns[1:]]], dropped, notes)
 
 

@@ -274,6 +274,12 @@ def _arrange(
     edges, pairs = edges[inside], pairs[inside]
     if pairs["label"].nunique() == 1 and pairs["label"].iloc[0] == INTERACTS:
         drawn = matched_negatives(edges, unit, block, options["negatives"], options["seed"])
+        if not len(drawn):
+            raise DataError(
+                "No pair that does not interact can be drawn: all proteins are of one complex or "
+                "family, or each interacts with each",
+                hint="give pairs of other proteins, or pairs that do not interact with a label",
+            )
         wanted = options["negatives"] * len(edges)
         notes.append(f"{len(drawn)} of {wanted} negatives drawn, matched by degree to positives")
         extra = pd.DataFrame({"source": ids[drawn[:, 0]], "target": ids[drawn[:, 1]]})

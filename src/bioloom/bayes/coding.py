@@ -33,15 +33,17 @@ class Numbers:
     def fit(cls, values: np.ndarray, bins: int) -> Numbers:
         """At most `bins` bins that hold about equally many of these values (N,), none missing.
 
-        Few different values have a bin each. A bin of fewer than five rows is one with the next.
+        Few different values have a bin each, and so has one of more rows than a bin is to hold. A
+        bin of fewer than five rows is one with the next.
         """
         values = np.sort(values.astype(np.float32))
         if not len(values):
             return cls(np.array([0, 0], dtype=np.float32), ("none",))
         different = np.unique(values)
         if len(different) > bins:
-            different = np.unique(values[(np.arange(1, bins) * len(values)) // bins])
-        starts = np.searchsorted(values, different[different > values[0]])
+            starts = _starts(values, bins)
+        else:
+            starts = np.searchsorted(values, different[1:])
         cuts = [_between(values[n - 1], values[n]) for n in _large(starts, len(values))]
         top = np.nextafter(values[-1], np.float32(np.inf))
         edges = np.array([values[0], *cuts, top], dtype=np.float32)
@@ -92,6 +94,25 @@ class Categories:
 
 
 Column = Numbers | Categories
+
+
+def _starts(values: np.ndarray, bins: int) -> np.ndarray:
+    """Where bins of about equally many sorted values (N,) begin, less the first; at most bins - 1.
+
+    What is as frequent as a bin is large has one of its own, and the others share the rest.
+    """
+    different, counts = np.unique(values, return_counts=True)
+    frequent = different[counts > len(values) / bins]
+    rest = values[~np.isin(values, frequent)]
+    shared = max(bins - len(frequent), 1)
+    ends = rest[(np.arange(1, shared) * len(rest)) // shared] if len(rest) else rest
+    sides = [np.searchsorted(values, frequent, side) for side in ("left", "right")]
+    starts = np.unique(np.concatenate([*sides, np.searchsorted(values, np.unique(ends))]))
+    starts = starts[(starts > 0) & (starts < len(values))]
+    while len(starts) >= bins:  # the two bins that are smallest together are one
+        size = np.diff(np.concatenate([[0], starts, [len(values)]]))
+        starts = np.delete(starts, (size[:-1] + size[1:]).argmin())
+    return starts
 
 
 def _large(starts: np.ndarray, size: int) -> list[int]:

@@ -22,6 +22,7 @@ from bioloom.clinical.records import SOURCE, read_table_of_patients
 from bioloom.errors import DataError
 from bioloom.formats.columns import (
     TYPES,
+    as_block,
     feature_names,
     ids_or_rows,
     infer_types,
@@ -272,16 +273,8 @@ def _expression(
     notes += (
         [f"{count_shown(extra)} samples of the expression matrix are not used"] if extra else []
     )
-    # = would be read as a category's value
-    matrix.columns = matrix.columns.astype(str).str.replace("=", "_")
-    if matrix.columns.has_duplicates:
-        gene = matrix.columns[matrix.columns.duplicated()][0]
-        raise DataError(
-            f"Two genes become {gene!r}, for '=' is read as '_'",
-            file=files["expression"],
-            hint="rename one of them",
-        )
-    return matrix.reset_index(drop=True).reindex(found).add_prefix(BLOCK), notes
+    matrix = as_block(matrix, BLOCK, files["expression"])
+    return matrix.reset_index(drop=True).reindex(found), notes
 
 
 def patient_columns(samples: pd.DataFrame) -> pd.DataFrame:

@@ -38,7 +38,7 @@ def plot_tables(
     *,
     private: bool,
 ) -> dict[str, pd.DataFrame]:
-    """The plot tables that a kind has, by name; of persons without cells of fewer than five."""
+    """The plot tables of a kind, by name; of persons no grid of values has a cell of a few."""
     drawn = test.drawn or test
     tables = {name: PLOTS[name](drawn, draws) for name in kind.plots if name in PLOTS}
     if private and "predicted_observed" in tables:
@@ -71,10 +71,12 @@ def calibration(test: TestSet, draws: np.ndarray) -> pd.DataFrame:
     tables = []
     for model, repeats in test.models.items():
         rows = pd.concat(pd.DataFrame(_certainty(part)) for part in repeats)
-        rows["count"] = (rows["predicted"] * CALIBRATION_BINS).astype(int)
-        bins = rows.groupby(rows["count"].clip(upper=CALIBRATION_BINS - 1).to_numpy())
-        tables.append(bins.agg({"predicted": "mean", "observed": "mean", "count": "size"}))
-        tables[-1]["model"] = model
+        place = (rows["predicted"] * CALIBRATION_BINS).astype(int).clip(upper=CALIBRATION_BINS - 1)
+        weighted = rows[["predicted", "observed"]].mul(rows["weight"], axis=0)
+        bins = weighted.assign(weight=rows["weight"], count=1).groupby(place.to_numpy()).sum()
+        bins = bins[bins["weight"] > 0]
+        means = bins[["predicted", "observed"]].div(bins["weight"], axis=0)
+        tables.append(means.assign(count=bins["count"], model=model))
     return pd.concat(tables)[["model", "predicted", "observed", "count"]].reset_index(drop=True)
 
 
@@ -99,9 +101,14 @@ def per_class(test: TestSet, draws: np.ndarray) -> pd.DataFrame:
                 values = {"recall": hit / true, "precision": hit / called}
                 values["f1"] = 2 * hit / (true + called)
             place = {"model": model, "class": name, "n": int(true[0])}
-            groups = groups_of([part[part.y == k] for part in repeats])
+            rows = [(part, part.y == k, part.call == k) for part in repeats]
+            groups = {  # of the rows that decide each
+                "recall": groups_of([part[true] for part, true, _ in rows]),
+                "precision": groups_of([part[called] for part, _, called in rows]),
+                "f1": groups_of([part[true | called] for part, true, called in rows]),
+            }
             tables += [
-                {**place, "metric": m, **interval(v, groups, Metric(m, m))}
+                {**place, "metric": m, **interval(v, groups[m], Metric(m, m))}
                 for m, v in values.items()
             ]
     return pd.DataFrame(tables)
@@ -209,10 +216,10 @@ def metric_by_distance(
             inside = [part[i == b] for part, i in zip(repeats, bins, strict=True)]
             near = np.concatenate([v[i == b] for v, i in zip(values, bins, strict=True)])
             inside = [part for part in inside if len(part.y)]
-            score = {}
-            if inside:
-                drawn = drawn_scores(inside, kind, few)[primary]
-                score = interval(drawn, groups_of(inside), kind.metric(primary))
+            if not inside:  # of many rows that are equally similar
+                continue
+            drawn = drawn_scores(inside, kind, few)[primary]
+            score = interval(drawn, groups_of(inside), kind.metric(primary))
             place = {"similarity": near.mean(), "from": near.min(), "to": near.max()}
             n = len(near) // len(repeats)
             tables.append({"model": model, **place, "n": n, "metric": primary, **score})
@@ -224,14 +231,16 @@ def _bins(rows: int) -> int:
 
 
 def _certainty(part: HeldOut) -> dict[str, np.ndarray]:
+    weight = np.ones(len(part.y)) if part.weight is None else part.weight
     if part.p.shape[1] == 2:
-        return {"predicted": part.p[:, 1], "observed": part.y}
-    return {"predicted": part.p.max(axis=1), "observed": part.p.argmax(axis=1) == part.y}
+        return {"predicted": part.p[:, 1], "observed": part.y, "weight": weight}
+    right = part.p.argmax(axis=1) == part.y
+    return {"predicted": part.p.max(axis=1), "observed": right, "weight": weight}
 
 
 def _curves(
     test: TestSet,
-    curve: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    curve: Callable[[np.ndarray, np.ndarray, np.ndarray | None], np.ndarray],
     grid: np.ndarray,
     x: str,
     y: str,
@@ -241,7 +250,7 @@ def _curves(
     tables = []
     for model, repeats in test.models.items():
         heights = [
-            curve(part.y == k, part.p[:, k])
+            curve(part.y == k, part.p[:, k], part.weight)
             for part in repeats
             for k in classes
             if 0 < (part.y == k).sum() < len(part.y)
@@ -252,18 +261,18 @@ def _curves(
     return pd.concat(tables) if tables else pd.DataFrame(columns=["model", x, y])
 
 
-def _roc_of(y: np.ndarray, score: np.ndarray) -> np.ndarray:
+def _roc_of(y: np.ndarray, score: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
     from sklearn.metrics import roc_curve
 
-    false, true, _ = roc_curve(y, score, drop_intermediate=False)
+    false, true, _ = roc_curve(y, score, sample_weight=weight, drop_intermediate=False)
     end_of_step = np.append(np.diff(false) > 0, True)
     return np.append(0.0, np.interp(GRID, false[end_of_step], true[end_of_step]))
 
 
-def _precision_recall_of(y: np.ndarray, score: np.ndarray) -> np.ndarray:
+def _precision_recall_of(y: np.ndarray, score: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
     """Precision at the first threshold that reaches a recall (the steps of average precision)."""
     from sklearn.metrics import precision_recall_curve
 
-    precision, recall, _ = precision_recall_curve(y, score)
+    precision, recall, _ = precision_recall_curve(y, score, sample_weight=weight)
     precision, recall = precision[::-1][1:], recall[::-1][1:]
     return precision[np.searchsorted(recall, GRID)]

@@ -122,7 +122,8 @@ def _honest(
         return {"value": value} if same else found
     least, most = ends
     unmet = 1 - (1 - LEVEL) ** (1 / groups)
-    reaches_least, reaches_most = low < least + ROUNDING, high > most - ROUNDING
+    # R² goes on below 0, which is no end of it.
+    reaches_least, reaches_most = abs(low - least) < ROUNDING, high > most - ROUNDING
     if same or reaches_most:
         low = min(low, value - unmet * (value - least))
     if same or reaches_least:

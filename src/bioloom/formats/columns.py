@@ -27,7 +27,7 @@ UNNAMED = ("Unnamed: 0", "index", "level_0", "rownames", "...1", "V1", "1")
 THOUSANDS = "[+-]?[0-9]{1,3}(([,' \u00a0\u202f][0-9]{3})+|(,[0-9]{2})+,[0-9]{3})([.][0-9]+)?"
 DECIMAL_COMMA = "[+-]?[0-9]+([.' \u00a0\u202f][0-9]{3})*,[0-9]+([eE][+-]?[0-9]+)?"
 WHOLE = r"[+-]?\d+([.]0+)?"
-RESERVED = ("sample_id", "label", "group", "sequence", "sample_weight", "split")
+RESERVED = ("sample_id", "label", "group", "sequence", "sample_weight", "split", "block")
 
 
 def require_columns(table: pd.DataFrame, names: Iterable[str], file: Path) -> None:
@@ -337,6 +337,19 @@ def select_rows(
             notes.append(f"`{verb}: {name}` left {chosen.sum()} of {len(table)} rows")
             table = table[chosen]
     return table, notes
+
+
+def as_block(matrix: pd.DataFrame, block: str, file: Path) -> pd.DataFrame:
+    """The columns of a matrix as `<block><name>`, with _ for =, which would begin a category."""
+    named = matrix.set_axis(matrix.columns.astype(str).str.replace("=", "_"), axis=1)
+    if named.columns.has_duplicates:
+        gene = named.columns[named.columns.duplicated()][0]
+        raise DataError(
+            f"Two genes become {gene!r}, for '=' is read as '_'",
+            file=file,
+            hint="rename one of them",
+        )
+    return named.add_prefix(block)
 
 
 def feature_names(names: Iterable[str], file: Path) -> dict[str, str]:

@@ -6,6 +6,7 @@ element is known, a variant also has the letters around its place, as `base-5` t
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -69,7 +70,7 @@ def _listed(table: pd.DataFrame, names: Mapping[str, str], path: Path) -> pd.Dat
 def _compared(
     table: pd.DataFrame, names: Mapping[str, str], path: Path
 ) -> tuple[pd.DataFrame, pd.Series]:
-    """The one letter in which two sequences differ; elements are called by their sequence's place.
+    """The one letter in which two sequences differ; elements are called by their sequence.
 
     Of a letter deleted from a run of the same the first one is taken.
     """
@@ -78,13 +79,18 @@ def _compared(
     before, after = (standard_dna(text(table[column]), path) for column in columns.values())
     rows = [_difference(a, b) for a, b in zip(before.fillna(""), after.fillna(""), strict=True)]
     found = pd.DataFrame(rows, columns=["position", "ref", "alt"], index=table.index)
-    element = before.map({s: f"element_{n}" for n, s in enumerate(before.dropna().unique(), 1)})
+    element = before.map({s: _called(s) for s in before.dropna().unique()})
     if "element" in names:
         require_columns(table, [names["element"]], path)
         element = text(table[names["element"]])
     found.insert(0, "element", element)
     found["alt"] = found["alt"].where(element.notna())
     return found, before.fillna("")
+
+
+def _called(sequence: str) -> str:
+    """A name that the sequence has in each file."""
+    return f"element_{hashlib.sha256(sequence.encode()).hexdigest()[:12]}"
 
 
 def _difference(before: str, after: str) -> tuple[float, str | None, str | None]:

@@ -20,6 +20,9 @@ VALUE = "value"  # the kind whose label is a number
 MULTILABEL = "multilabel"  # the kind whose samples have any number of labels
 MOST_CODES = 20  # whole numbers up to here may be codes of classes
 NO_LABEL = "none"
+TAKEN = ("residues", "coordinates", "time", "event", "arm", "outcome", "horizon", "sign",
+         "propensity")  # fmt: skip
+"""What `label.<name>` stands for in samples of other kinds."""
 FLAGS = {
     **dict.fromkeys(("1", "1.0", "yes", "true"), True),
     **dict.fromkeys(("0", "0.0", "no", "false"), False),
@@ -125,7 +128,12 @@ def _listed(
     flags = flags.reindex(column.index, fill_value=False).astype("boolean")
     alone = f"No row has two labels; is `label_separator` right? It is {separator!r}"
     notes = [] if parts.index.has_duplicates else [alone]
-    return flags.mask(~known).add_prefix("label."), notes
+    return flags.mask(~known).rename(columns=_label_column), notes
+
+
+def _label_column(name: str) -> str:
+    """What the column of one of several labels is called."""
+    return f"label.{name}_" if name in TAKEN else f"label.{name}"
 
 
 def _flags(
@@ -140,7 +148,7 @@ def _flags(
     if len(set(named)) < len(named):
         raise DataError("`columns: label` names a column twice")
     require_columns(table, named, file)
-    return pd.DataFrame({f"label.{name}": _flag(table[name], options, file) for name in named})
+    return pd.DataFrame({_label_column(name): _flag(table[name], options, file) for name in named})
 
 
 def _flag(column: pd.Series, options: Mapping[str, Any], file: Path) -> pd.Series:

@@ -155,7 +155,8 @@ class Kind:
     kind. `outputs(samples, positive)`: names of the classes or targets. `encode(samples, outputs)`:
     the labels as numbers. `rows(samples, outputs)`: the keys of all answers, in the order of the
     scores. `unanswered(ids, outputs)`: the same of samples that got no answer.
-    `calibrate(raw, y, labels, y_train)`: from the model's answers to valid rows.
+    `calibrate(raw, y, labels, y_train, w_train)`: from the model's answers to valid rows, which
+    `labels.weight` says the weights of, and `w_train` those of the training rows.
     `scores(raw, calibration)`: calibrated answers, (A, outputs). `decide(scores, calibration)`:
     which output is called, (A,). `answer(scores, outputs, calibration)`: the columns that held-out
     rows and predictions have. `loss(scores, y)`: for search and permutation importance.
@@ -175,7 +176,9 @@ class Kind:
     encode: Callable[[pd.DataFrame, list[str]], np.ndarray | Ragged]
     rows: Callable[[pd.DataFrame, list[str]], pd.DataFrame]
     unanswered: Callable[[np.ndarray, list[str]], pd.DataFrame]
-    calibrate: Callable[[np.ndarray, np.ndarray, Labels, np.ndarray], Calibration]
+    calibrate: Callable[
+        [np.ndarray, np.ndarray, Labels, np.ndarray, np.ndarray | None], Calibration
+    ]
     scores: Callable[[np.ndarray, Calibration], np.ndarray]
     decide: Callable[[np.ndarray, Calibration], np.ndarray]
     answer: Callable[[np.ndarray, list[str], Calibration], pd.DataFrame]

@@ -114,19 +114,16 @@ class Support:
             never += [[name, common[name][row], arms[arm]] for row, arm in lacking]
         found = cls(common, never, [], [])
         samples = samples[found.gaps(samples) == ""]
-        if absent := sorted(set(arms) - set(samples[ARM])):
-            raise DataError(
-                f"No training patients are left of whom some got {' and '.join(absent)} "
-                "and like whom some got each other arm",
-                hint="leave out columns whose values tell the arm (`clean: drop`), or arms",
-            )
+        _refuse_absent(samples, arms)
         found = replace(found, terms=_terms(samples))
         model = LogisticRegression(max_iter=5000, tol=1e-8)
         model.fit(found.design(samples), arm_codes(samples, arms))
         weights = np.column_stack([model.intercept_, model.coef_[:, 1:]])
         if len(arms) == 2:  # one row, of the second arm against the first
             weights = np.vstack([np.zeros_like(weights), weights])
-        return replace(found, coefficients=weights.tolist())
+        found = replace(found, coefficients=weights.tolist())
+        _refuse_absent(samples[found.lacks(samples) == ""], arms)
+        return found
 
     def design(self, samples: pd.DataFrame) -> np.ndarray:
         """A column of zeros, then the terms as the regression takes them, (N, 1 + terms)."""
@@ -198,6 +195,16 @@ def _number_as_text(value: float) -> str:
     if pd.isna(value):
         return ""
     return f"{value:.15g}" if value == round(value) else f"{value:g}"
+
+
+def _refuse_absent(samples: pd.DataFrame, arms: list[str]) -> None:
+    """DataError where none of these patients got one of the arms."""
+    if absent := sorted(set(arms) - set(samples[ARM])):
+        raise DataError(
+            f"No training patients are left of whom some got {' and '.join(absent)} "
+            "and like whom some got each other arm",
+            hint="leave out columns whose values tell the arm (`clean: drop`), or arms",
+        )
 
 
 def partition_facts(samples: pd.DataFrame, train: np.ndarray) -> pd.DataFrame:

@@ -20,11 +20,14 @@ def soften(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     return powers / powers.sum(axis=1, keepdims=True)
 
 
-def fit_temperature(probabilities: np.ndarray, y: np.ndarray) -> float:
+def fit_temperature(
+    probabilities: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None
+) -> float:
     """The temperature with the least log loss on valid rows (Guo et al. 2017), in [0.1, 10].
 
     The targets are smoothed by one part in n + 2, as Platt (1999) does, so that a valid set that
-    the model separates without error does not sharpen it without end.
+    the model separates without error does not sharpen it without end. `weight (N,)` is how much
+    each row counts.
     """
     from scipy.optimize import minimize_scalar
 
@@ -32,6 +35,8 @@ def fit_temperature(probabilities: np.ndarray, y: np.ndarray) -> float:
     doubt = 1 / (count + 2)
     targets = np.full((count, classes), doubt / (classes - 1))
     targets[np.arange(count), y] = 1 - doubt
+    if weight is not None:
+        targets *= weight[:, None]
 
     def loss(logarithm: float) -> float:
         return -(targets * np.log(soften(probabilities, float(np.exp(logarithm))) + 1e-15)).sum()

@@ -67,10 +67,17 @@ def unanswered(ids: np.ndarray, classes: list[str]) -> pd.DataFrame:
     return pd.DataFrame({"sample_id": ids})
 
 
-def calibrate(raw: np.ndarray, y: np.ndarray, labels: Labels, y_train: np.ndarray) -> Calibration:
+def calibrate(
+    raw: np.ndarray,
+    y: np.ndarray,
+    labels: Labels,
+    y_train: np.ndarray,
+    w_train: np.ndarray | None = None,
+) -> Calibration:
     """Temperature, and the quantile of 1 - p of the true class, for each class by itself."""
     few = np.unique(np.linspace(0, len(y) - 1, min(len(y), MOST_CALIBRATED)).astype(int))
-    temperature = fit_temperature(soften(raw, 1.0)[few], y[few])
+    weight = None if labels.weight is None else labels.weight[few]
+    temperature = fit_temperature(soften(raw, 1.0)[few], y[few], weight)
     wrong = 1 - soften(raw, temperature)[np.arange(len(y)), y]
     quantile = [quantile_of_part(wrong, y == code) for code in range(raw.shape[1])]
     return Calibration(temperature, quantile=[quantile])

@@ -85,7 +85,13 @@ def unanswered(ids: np.ndarray, arms: list[str]) -> pd.DataFrame:
     return targets.unanswered(ids, arms).rename(columns={"target": "option"})
 
 
-def calibrate(raw: np.ndarray, y: np.ndarray, labels: Labels, y_train: np.ndarray) -> Calibration:
+def calibrate(
+    raw: np.ndarray,
+    y: np.ndarray,
+    labels: Labels,
+    y_train: np.ndarray,
+    w_train: np.ndarray | None = None,
+) -> Calibration:
     """For each arm the ends of outcomes, and a line through the errors of its valid rows.
 
     `lines` has for each arm `low, high` (0 and 1 of yes and no, else without end), the `middle` of

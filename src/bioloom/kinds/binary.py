@@ -37,11 +37,17 @@ def _two(classes: list[str]) -> list[str]:
     return classes
 
 
-def calibrate(raw: np.ndarray, y: np.ndarray, labels: Labels, y_train: np.ndarray) -> Calibration:
+def calibrate(
+    raw: np.ndarray,
+    y: np.ndarray,
+    labels: Labels,
+    y_train: np.ndarray,
+    w_train: np.ndarray | None = None,
+) -> Calibration:
     """As of all classes, and the threshold from which the positive one is called."""
     fitted = _classes.calibrate(raw, y, labels, y_train)
     positive = _classes.scores(raw, fitted)[:, 1]
-    share = float(y_train.mean())
+    share = float(np.average(y_train, weights=w_train))
     return replace(fitted, threshold=choose_threshold(labels.rule, positive, y, share), share=share)
 
 

@@ -36,7 +36,13 @@ def outputs(samples: pd.DataFrame, positive: str | None) -> list[str]:
     return list(GENOTYPES)
 
 
-def calibrate(raw: np.ndarray, y: np.ndarray, labels: Labels, y_train: np.ndarray) -> Calibration:
+def calibrate(
+    raw: np.ndarray,
+    y: np.ndarray,
+    labels: Labels,
+    y_train: np.ndarray,
+    w_train: np.ndarray | None = None,
+) -> Calibration:
     """As of all classes, and the probability of a variant from which one is called.
 
     It is the one with the best F1 of the valid rows. Rows of no weight are no candidates: what a
@@ -47,7 +53,8 @@ def calibrate(raw: np.ndarray, y: np.ndarray, labels: Labels, y_train: np.ndarra
         candidates &= labels.weight > 0
     if not candidates.any():
         return Calibration(threshold=0.5, quantile=[[0.0] * len(GENOTYPES)])
-    fitted = _classes.calibrate(raw[candidates], y[candidates], labels, y_train)
+    own = replace(labels, weight=None)
+    fitted = _classes.calibrate(raw[candidates], y[candidates], own, y_train)
     return replace(fitted, threshold=best_threshold(_classes.scores(raw, fitted), y))
 
 

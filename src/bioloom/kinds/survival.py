@@ -80,7 +80,13 @@ def when(names: list[str]) -> np.ndarray:
     return np.array([float(name) for name in names])
 
 
-def calibrate(raw: np.ndarray, y: np.ndarray, labels: Labels, y_train: np.ndarray) -> Calibration:
+def calibrate(
+    raw: np.ndarray,
+    y: np.ndarray,
+    labels: Labels,
+    y_train: np.ndarray,
+    w_train: np.ndarray | None = None,
+) -> Calibration:
     """The horizons: those declared, or one by which most events were seen.
 
     Curves stay as they are: over training rows they expect the events that were seen, and valid

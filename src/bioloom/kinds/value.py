@@ -60,7 +60,13 @@ def _part(values: np.ndarray, cuts: list[float]) -> np.ndarray:
     return np.searchsorted(cuts, values, side="right")
 
 
-def calibrate(raw: np.ndarray, y: np.ndarray, labels: Labels, y_train: np.ndarray) -> Calibration:
+def calibrate(
+    raw: np.ndarray,
+    y: np.ndarray,
+    labels: Labels,
+    y_train: np.ndarray,
+    w_train: np.ndarray | None = None,
+) -> Calibration:
     """How far intervals reach, by how large the prediction is; above which value one is high.
 
     Where no training label is below 0, such as of a dose, no answer is.

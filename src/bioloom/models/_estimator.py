@@ -281,10 +281,11 @@ def column_means(
 ) -> np.ndarray:
     """Means of the measured values of each column, (T,); `empty` where a column has none.
 
-    `weight (N,)`: how much each row counts.
+    `weight (N,)`, or (N, 1) or (N, T): how much each row counts.
     """
     measured = ~np.isnan(targets)
-    weights = np.where(measured, 1.0 if weight is None else weight[:, None], 0.0)
+    counted = 1.0 if weight is None else weight.reshape(len(targets), -1)
+    weights = np.where(measured, counted, 0.0)
     counts = weights.sum(axis=0)
     totals = (weights * np.where(measured, targets, 0.0)).sum(axis=0)
     return np.where(counts > 0, totals / np.where(counts > 0, counts, 1), empty)

@@ -52,7 +52,7 @@ class ScikitModel(Estimator):
         if not rows.any():
             return DummyRegressor(strategy="constant", constant=0.0).fit(cells(X)[:1], [0.0])
         weight = None if sample_weight is None else sample_weight[rows]
-        return self.build(X).fit(cells(X)[rows], y[rows], sample_weight=weight)
+        return self.build(X).fit(self.learnable(cells(X)[rows]), y[rows], sample_weight=weight)
 
     def _fit_label(self, X: Shaped, y: np.ndarray, sample_weight: np.ndarray | None) -> Any:
         """A classifier of the rows where the label is known; where all have it, or none, that."""
@@ -63,7 +63,11 @@ class ScikitModel(Estimator):
         if len(np.unique(known)) < 2:
             return DummyClassifier().fit(cells(X)[:1], [known.max(initial=0)])
         weight = None if sample_weight is None else sample_weight[rows]
-        return self.build(X).fit(cells(X)[rows], known, sample_weight=weight)
+        return self.build(X).fit(self.learnable(cells(X)[rows]), known, sample_weight=weight)
+
+    def learnable(self, values: np.ndarray) -> np.ndarray:
+        """The rows (N, D) as the estimator can learn from them."""
+        return values
 
     def outputs(self, X: Shaped) -> np.ndarray:
         """Probabilities or values, (N, n_outputs); a class without training rows gets 0."""

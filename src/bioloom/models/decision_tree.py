@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -79,6 +79,7 @@ class Model(Estimator):
         weight = self._weight(y, sample_weight)
         self.names = names_of(self.taken(X))
         self.start = loss.start(weight)
+        weight = np.broadcast_to(weight, (len(values), len(self.start)))
         self.grown: list[list[Tree]] = []
         scores, told = (np.tile(self.start, (len(rows), 1)) for rows in (values, valid))
         # Valid rows that no score can suit better, such as without an event, tell nothing.
@@ -90,9 +91,10 @@ class Model(Estimator):
             slope, bend = loss.step(scores)
             trees: list[Tree] = []
             for k in range(len(self.start)):
-                ways = self._trees(values, weight * slope[:, k], weight * bend[:, k])
+                own = weight[:, k]
+                ways = self._trees(values, own * slope[:, k], own * bend[:, k])
                 if self.trees == 1:
-                    ways = [self._settled(way, values, weight, loss, k) for way in ways]
+                    ways = [self._settled(way, values, own, loss, k) for way in ways]
                 told_by = [held.value(_added(told, k, way, valid)) if stops else 0 for way in ways]
                 last = len(ways) - 1
                 cut = round(cuts[k] * last) if self.stop else int(np.argmin(told_by))
@@ -118,13 +120,21 @@ class Model(Estimator):
         return len(self.grown), self.cuts
 
     def _weight(self, y: Shaped, sample_weight: np.ndarray | None) -> np.ndarray:
-        """How much each row counts, (N,): rows of rare classes more, where classes are balanced."""
-        weight = np.ones(len(y)) if sample_weight is None else sample_weight
-        if self.class_weight is None or not self.classes:
+        """How much each row counts, (N, 1), or for each label, (N, n_outputs).
+
+        Rows of rare classes count more, where classes are balanced.
+        """
+        weight = (np.ones(len(y)) if sample_weight is None else sample_weight)[:, None]
+        if self.class_weight is None or self.output not in ("classes", "labels"):
             return weight
-        codes = cast(np.ndarray, end_to_end(y))
-        of_class = np.bincount(codes, weight, self.n_outputs)
-        return weight * (weight.sum() / (self.n_outputs * np.maximum(of_class, 1e-9)))[codes]
+        targets = target_matrix(y, self.output, self.n_outputs)
+        if self.output == "classes":
+            sizes = np.maximum((weight * targets).sum(axis=0), 1e-9)
+            return weight * (weight.sum() / (self.n_outputs * sizes) @ targets.T)[:, None]
+        yes, known = np.nan_to_num(targets), ~np.isnan(targets)
+        sizes = [np.maximum((weight * part).sum(axis=0), 1e-9) for part in (yes, known - yes)]
+        half = sum(sizes) / 2
+        return weight * np.where(yes == 1, half / sizes[0], half / sizes[1])
 
     def _loss(self, y: Shaped) -> Loss:
         labels = end_to_end(y)

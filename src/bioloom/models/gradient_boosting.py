@@ -70,6 +70,11 @@ class Model(ScikitModel):
             return HistGradientBoostingRegressor(**options)
         return HistGradientBoostingClassifier(class_weight=self.class_weight, **options)
 
+    def learnable(self, values: np.ndarray) -> np.ndarray:
+        """0 in columns that no row has, of which scikit-learn can make no bins."""
+        empty = np.isnan(values).all(axis=0)
+        return np.where(empty, 0, values) if empty.any() else values
+
     def write_state(self, folder: Path) -> None:
         """Write model.skops."""
         for estimator in self._boosted:

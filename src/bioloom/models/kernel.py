@@ -9,7 +9,7 @@ has not seen.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -80,9 +80,26 @@ class Model(Estimator):
 
         Last its left-out answers less the targets, (N, T). `kernel (N, L)` compares the rows with
         those of them that are `marks (L,)`. Rows count by `weight (N,)`: a ridge on rows and
-        targets times its root.
+        targets times its root. Of values with gaps each is learnt by itself, without its gaps.
         """
         targets = target_matrix(y, self.output, self.n_outputs)
+        known = ~np.isnan(targets)
+        if self.output == "values" and targets.shape[1] > 1 and not known.all():
+            counts = known if weight is None else known * weight[:, None]
+            each = [
+                replace(self, n_outputs=1)._best(
+                    kernel, marks, target, groups, count if count.any() else None
+                )
+                for target, count in zip(np.where(known, targets, 0).T, counts.T, strict=True)
+            ]
+            losses, coefficients, told, errors = zip(*each, strict=True)
+            slopes, levels = np.diag([t[0, 0] for t in told]), [t[1, 0] for t in told]
+            return (
+                float(np.mean(losses)),
+                np.hstack(coefficients),
+                np.vstack([slopes, levels]),
+                np.where(known, np.hstack(errors), 0),
+            )
         self.level = column_means(targets, 0.0, weight)
         # What is not known of a row is taken for the mean.
         targets = np.where(np.isnan(targets), 0, targets - self.level)
@@ -92,7 +109,8 @@ class Model(Estimator):
             kernel = kernel * (root * root[marks].T).astype(kernel.dtype)
         found = []
         for ridge in ridges(kernel, marks, targets * root, STRENGTHS):
-            answers = ridge.left_out(groups) / root
+            left_out = ridge.left_out(groups)
+            answers = np.divide(left_out, root, out=np.zeros_like(left_out), where=root > 0)
             loss, told = self._told(answers, y, targets, groups, weight)
             found.append((loss, root[marks] * ridge.coefficients, told, answers - targets))
         return min(found, key=lambda each: each[0])

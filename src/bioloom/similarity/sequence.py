@@ -42,7 +42,10 @@ def nearest_sequences(queries: list[str], targets: list[str]) -> tuple[np.ndarra
         best = best[identity[best] > 0]
         similarity[query[best]] = identity[best]
         nearest[query[best]] = target[best] - len(queries)
-    return similarity, nearest
+    # The same text is, whatever letters of it match nothing, as X.
+    first = {text: place for place, text in reversed([*enumerate(targets)])}
+    same = np.array([first.get(query, -1) for query in queries])
+    return np.where(same >= 0, 1.0, similarity), np.where(same >= 0, same, nearest)
 
 
 def sequence_clusters(sequences: list[str], identity: float) -> np.ndarray:

@@ -40,6 +40,7 @@ OPTIONS: dict[str, dict[str, Option]] = {
     "auto": {},
 }
 FEW = 500
+SHORT = 0.75  # of what a part was to have
 """Samples: below, all of them are tested in turn, and more than once."""
 SPELLINGS = {"training": "train", "validation": "valid", "val": "valid", "dev": "valid"}
 
@@ -251,7 +252,22 @@ def _assign(
 ) -> np.ndarray:
     """Part of each sample, (N,) int: whole units, in parts of about `fractions`, strata balanced.
 
-    `strata (N, S)` says with 0 and 1 in which strata a sample is.
+    `strata (N, S)` says with 0 and 1 in which strata a sample is. Strata of few samples each leave
+    the last parts short: all samples are then a stratum, too.
+    """
+    part = _filled(units, strata, fractions, rng)
+    shares = np.bincount(part, minlength=len(fractions)) / len(part)
+    if (shares < SHORT * np.array(fractions)).any():
+        strata = np.column_stack([np.ones(len(strata)), strata])
+        part = _filled(units, strata, fractions, rng)
+    return part
+
+
+def _filled(
+    units: np.ndarray, strata: np.ndarray, fractions: list[float], rng: np.random.Generator
+) -> np.ndarray:
+    """Part of each sample, (N,) int.
+
     Greedy: units from the largest to the smallest (equal ones shuffled) each go where they least
     raise the chi-square of the stratum counts against those wanted; parts share large units first
     and small ones fill them up. The last units go to parts that are still empty.

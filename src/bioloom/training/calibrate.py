@@ -37,4 +37,5 @@ def calibrate(labels: Labels, unseen: Sequence[Answered], learnt: np.ndarray) ->
     raw, y = (np.concatenate([getattr(part, name) for part in unseen]) for name in ("raw", "y"))
     weights = [part.weight for part in unseen if part.weight is not None]
     own = replace(labels, weight=np.concatenate(weights) if weights else None)
-    return labels.kind.calibrate(raw, y, own, end_to_end(labels.y[learnt]))
+    weight = None if labels.weight is None else labels.weight[learnt]
+    return labels.kind.calibrate(raw, y, own, end_to_end(labels.y[learnt]), weight)

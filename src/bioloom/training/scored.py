@@ -18,7 +18,7 @@ from bioloom.features import Features, align
 from bioloom.fitted import Fitted
 from bioloom.privacy.small_cells import count_shown
 from bioloom.progress import at
-from bioloom.samples import feature_columns, is_links
+from bioloom.samples import feature_columns, is_links, text_columns
 from bioloom.samples.cleaning import unlabelled
 from bioloom.training.recipe import make_recipes
 from bioloom.training.train import fit, labels_of, partitions_of, predict_rows, refit
@@ -126,7 +126,8 @@ def score(
 
 def _copies(samples: pd.DataFrame, new: pd.DataFrame) -> int:
     """How many new samples have the inputs of a training sample; of pairs, its ends."""
-    inputs = ["source", "target"] if is_links(new) else feature_columns(samples)
+    own_columns = [*feature_columns(samples), *text_columns(samples)]
+    inputs = ["source", "target"] if is_links(new) else own_columns
     inputs = [name for name in inputs if name in new]
     known, own = (
         # As text: a column without any value has another type.

@@ -35,8 +35,8 @@ def select_parameters(
     ]
     if len(candidates) == 1:
         return candidates[0]
-    losses = np.zeros(len(candidates))
     folds = _inner_folds(labels.kind, y["train"], units, seed)
+    losses = np.full((len(folds), len(candidates)), np.nan)
     for number, (inside, outside) in enumerate(folds, start=1):
         preprocess = prepare(recipe, labels.kind, X["train"][inside], y["train"][inside])
         # Fitted on `inside`, stopped on valid, judged by `outside`.
@@ -51,10 +51,11 @@ def select_parameters(
         for place, model in enumerate(models):
             with at(f"candidate {place + 1} of {len(candidates)}, inner fold {number}"):
                 given = beside(recipe, model, *fitted_on)
-                losses[place] += _inner_loss(model, labels, given, prepared, known)
-    if not np.isfinite(losses).any():
+                losses[number - 1, place] = _inner_loss(model, labels, given, prepared, known)
+    told = np.isfinite(losses).any(axis=1)  # not by a fold without an event
+    if not told.any():
         raise DataError("No candidate of `search` could be fitted: all losses are no numbers")
-    return candidates[int(np.nanargmin(losses))]
+    return candidates[int(np.nanargmin(losses[told].sum(axis=0)))]
 
 
 def _inner_folds(

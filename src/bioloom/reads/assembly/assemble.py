@@ -54,7 +54,8 @@ def assemble(
     assert graph is not None
     joined = []
     if mates is not None and len(mates) >= FEWEST:
-        joined = join_pairs(graph, reads, mates, _solid(reads, threshold))
+        solid, rare = (_solid(reads, k, threshold) for k in (BETWEEN, min(sizes)))
+        joined = join_pairs(graph, reads, mates, solid, rare)
     taken = {oriented >> 1 for chain, _ in joined for oriented in chain}
     found = joined + [
         ([2 * i], graph.sequence(2 * i)) for i in range(len(graph.lengths)) if i not in taken
@@ -70,10 +71,10 @@ def assemble(
     return Assembly([letters for _, letters in long], headers, graph)
 
 
-def _solid(reads: Reads, threshold: int) -> Solid:
-    """The k-mers by which pairs find their way."""
-    table = count_hashes(reads, BETWEEN)
-    return Solid(BETWEEN, table, threshold or threshold_of(histogram(table.counts)))
+def _solid(reads: Reads, k: int, threshold: int) -> Solid:
+    """The k-mers by which pairs find their way, or see that it is one of few reads."""
+    table = count_hashes(reads, k)
+    return Solid(k, table, threshold or threshold_of(histogram(table.counts)))
 
 
 def _header(number: int, graph: Graph, chain: list[int], length: int) -> str:

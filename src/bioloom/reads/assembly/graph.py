@@ -116,6 +116,11 @@ def only_way(
     return letters[:n] if n else None
 
 
+def counts_along(letters: np.ndarray, k: int, table: Counts) -> np.ndarray:
+    """How often each k-mer of letters (n,) occurs, (n - k + 1,)."""
+    return _counts_along(letters, k, table.keys, table.counts)
+
+
 @numba.njit(cache=True)
 def _find(keys, kmer):
     """The slot of a hash, or the free one where it would stand."""
@@ -152,6 +157,19 @@ def _next(forward, backward, first, new, power):
     forward = (forward - VALUES[first] * power) * BASE + VALUES[new]
     backward = (backward - VALUES[3 - first]) * INVERSE + VALUES[3 - new] * power
     return forward, backward
+
+
+@numba.njit(cache=True)
+def _counts_along(letters, k, keys, counts):
+    power = _power(k)
+    along = np.empty(len(letters) - k + 1, np.uint32)
+    forward, backward = _hashes(letters, 0, k)
+    for i in range(len(along)):
+        if i:
+            first, new = letters[i - 1], letters[i + k - 1]
+            forward, backward = _next(forward, backward, first, new, power)
+        along[i] = counts[_find(keys, min(forward, backward))]
+    return along
 
 
 @numba.njit(cache=True)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bioloom.reads.assembly.bridges import bridge, is_rare
 from bioloom.reads.assembly.graph import NONE, Counts, Graph, only_way
 from bioloom.reads.assembly.places import NOWHERE, K, found_at, places_of
 from bioloom.reads.sequences import Reads
@@ -38,10 +39,11 @@ class Solid(NamedTuple):
 
 
 def join_pairs(
-    graph: Graph, reads: Reads, mates: np.ndarray, solid: Solid
+    graph: Graph, reads: Reads, mates: np.ndarray, solid: Solid, rare: Solid
 ) -> list[tuple[list[int], np.ndarray]]:
     """Oriented unitigs that pairs (m, 2) of the reads say are one contig, and its letters.
 
+    The way between two is that of `solid` k-mers, or a bridge on which one of `rare` lacks reads.
     A unitig is in one of them at most.
     """
     ends = _ends(graph, reads)
@@ -59,12 +61,19 @@ def join_pairs(
     apart = (one >> 1 != other >> 1) & long[one >> 1] & long[other >> 1]
     gaps = insert - (near + far)[apart]
     links = _links(one[apart], other[apart] ^ 1, gaps, insert + SPREADS * spread, graph.k)
+    beyond = _beyond(reads, ends)
     joins = dict[tuple[int, int], np.ndarray]()
     for (begin, end), gap in links.items():
         first, last = graph.sequence(begin)[-margin:], graph.sequence(end)[:margin]
         length, off = 2 * margin + round(gap), SPREADS * int(max(spread, 1))
         lengths = range(max(length - off, solid.k + 1), length + off + 1)
         way = only_way(first[: solid.k], last[-solid.k :], *solid, lengths)
+        if way is None:
+            gaps = range(round(gap) - off, round(gap) + off + 1)
+            turned = [3 - letters[::-1] for letters in beyond.get(end ^ 1, [])]
+            way = bridge(first, last, beyond.get(begin, []), turned, gaps)
+            if way is not None and not is_rare(way, *rare):
+                way = None
         if way is not None:
             joins[begin, end] = way
             joins[end ^ 1, begin ^ 1] = 3 - way[::-1]
@@ -100,6 +109,17 @@ def _ends(graph: Graph, reads: Reads) -> Ends:
         on_strand = np.where(as_written, place, lengths[unitig] - place - K)
         distance[open_] = lengths[unitig] - on_strand + skipped
     return Ends(oriented, distance)
+
+
+def _beyond(reads: Reads, ends: Ends) -> dict[int, list[np.ndarray]]:
+    """The letters by which reads go on beyond the end of each oriented unitig."""
+    over = (ends.oriented != NONE) & (ends.distance < np.diff(reads.offsets))
+    beyond: dict[int, list[np.ndarray]] = {}
+    for read in np.flatnonzero(over):
+        letters = reads.codes[reads.offsets[read] + ends.distance[read] : reads.offsets[read + 1]]
+        if letters.max() < 4:  # N says nothing
+            beyond.setdefault(int(ends.oriented[read]), []).append(letters)
+    return beyond
 
 
 def _links(
