@@ -282,7 +282,10 @@ def test_two_sequences_are_the_change_that_tells_them_apart(tmp_path):
     assert samples["position"].iloc[[0, 1, 4]].tolist() == [4, 1, 2]
     assert samples["ref"].iloc[[0, 1, 4]].tolist() == ["A", "T", "G"]
     assert samples["alt"].iloc[[0, 1, 4]].tolist() == ["G", "-", "A"]
-    assert samples["element"].iloc[[0, 4]].tolist() == ["element_1", "element_2"]
+    assert samples["element"].nunique() == 2
+    other = write(tmp_path / "other.csv", "wild,mutant\nGG,GA\n")
+    alone = APPLICATION.ingest({"variants": other}, {"columns": columns}).samples
+    assert alone["element"].tolist() == [samples["element"].iloc[4]]  # in whichever file
     cleaned = APPLICATION.clean(samples, {})
     assert cleaned.counts() == {"no change of one known letter": 2}
 
@@ -299,3 +302,12 @@ def test_two_sequences_are_the_change_that_tells_them_apart(tmp_path):
 )
 def test_a_variant_that_cannot_be_is_named(tmp_path, row, message):
     refused(lambda: ingest_variants(tmp_path, f"element,position,ref,alt\n{row}\n"), message)
+
+
+def test_a_name_with_an_equals_sign_is_no_category(tmp_path):
+    """m/z of metabolites: another order of columns in new data must find them again."""
+    path = write(tmp_path / "m.csv", "sample,m/z=123.4,m/z=200.1\ns1,1,2\ns2,3,4\n")
+    samples = APPLICATION.ingest(
+        {"expression": path}, {"read": {"expression": {"samples": "rows"}}}
+    )
+    assert [*samples.samples][2:] == ["expression.m/z_123.4", "expression.m/z_200.1"]

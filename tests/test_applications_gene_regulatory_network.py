@@ -294,3 +294,33 @@ def test_controls_lack_no_gene_and_what_was_not_measured_has_no_change(knockouts
     assert nodes["knockout.g0"].isna().tolist() == (nodes.index == "g5").tolist()
     write(knockouts["knockouts"], "condition,gene\nno_g0,nosuch\n")
     refused(lambda: APPLICATION.ingest(knockouts, options()), "No gene that was knocked out has")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"strand": "forward"}, "strand of g0 is 'forward', not \\+ or -.*column strand"),
+        ({"chromosome": "chr1"}, "g0 is on chr1.* it has chr, plasmid"),
+        ({"end": 99_999}, "g0 is from 300 to 99999.*is it another genome"),
+        ({"start": -3}, "g0 is from -3 to"),
+    ],
+)
+def test_a_place_that_the_genome_does_not_have_is_refused(files, change, message):
+    files["genome"].write_text(files["genome"].read_text() + "\n>plasmid\nACGT\n")
+    genes = pd.read_csv(files["genes"]).assign(chromosome="chr")
+    genes.assign(**change).to_csv(files["genes"], index=False)
+    columns = COLUMNS | PLACES | {"chromosome": "chromosome"}
+    refused(lambda: APPLICATION.ingest(files, {"columns": columns}), message)
+
+
+def test_strands_by_ensembl_are_strands(files):
+    plain = APPLICATION.ingest(files, options()).nodes
+    genes = pd.read_csv(files["genes"])
+    genes.assign(strand=genes["strand"].map({"+": 1, "-": -1})).to_csv(files["genes"], index=False)
+    pd.testing.assert_frame_equal(APPLICATION.ingest(files, options()).nodes, plain)
+
+
+def test_a_regulator_alone_leaves_nothing_to_tell_it_from(files):
+    edges = pd.read_csv(files["edges"]).query("regulator == 'abc0'")
+    edges.to_csv(files["edges"], index=False)
+    refused(lambda: cleaned(files), "No pair without an edge can be drawn for 1 regulator")

@@ -320,11 +320,33 @@ def test_each_value_of_training_has_a_bin_and_no_bin_is_empty(values, bins):
 
 def test_few_values_have_a_bin_each_and_bins_hold_equally_many():
     assert Numbers.fit(np.repeat([0, 1, 1, 0], 5), 4).names == ("0", "1")
-    assert Numbers.fit(np.repeat([0, 0, 0, 0, 1, 2, 7], 5), 3).names == ("0", "from_0.5")
+    assert Numbers.fit(np.repeat([0, 0, 0, 0, 1, 2, 7], 5), 3).names == ("0", "1", "from_1.5")
     assert Numbers.fit(np.array([3.5, 8]), 1).names == ("any",)
     field = Numbers.fit(np.arange(100), 4)
     assert field.names == ("below_24.5", "24.5_to_49.5", "49.5_to_74.5", "from_74.5")
     assert np.bincount(field.codes(np.arange(100))).tolist() == [25] * 4
+
+
+def test_a_value_that_most_rows_have_leaves_bins_to_the_others():
+    """Pack-years of which most are 0, and counts of which most are 5."""
+    zeros = np.concatenate([np.zeros(80), np.arange(1, 31)])
+    field = Numbers.fit(zeros, 4)
+    assert field.names == ("0", "0.5_to_10.5", "10.5_to_20.5", "from_20.5")
+    assert np.bincount(field.codes(zeros)).tolist() == [80, 10, 10, 10]
+    middle = np.concatenate([np.arange(5) / 5, np.full(80, 5.0), np.arange(6, 36)])
+    assert np.bincount(Numbers.fit(middle, 4).codes(middle)).tolist() == [5, 80, 18, 12]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 8), st.integers(1, 40)), min_size=1, max_size=9),
+    st.integers(1, 6),
+)
+def test_bins_are_never_more_than_asked_for_nor_of_few_rows(counts, bins):
+    values = np.repeat(*np.array(counts, dtype=int).T)
+    field = Numbers.fit(values, bins)
+    size = np.bincount(field.codes(values), minlength=len(field.names))
+    assert len(field.names) <= max(bins, 1)
+    assert len(size) == 1 or size.min() >= 5
 
 
 def test_no_state_is_a_value_of_fewer_than_five_rows():

@@ -114,3 +114,21 @@ def test_a_promise_that_is_broken_is_told_and_one_that_may_hold_is_not(private):
         "all test rows, 0.90 were promised",
         "hard, 0.90 were promised",
     ]
+
+
+def test_rows_that_stand_for_others_calibrate_for_these():
+    """Of censoring weights: each row as if it were there so many times."""
+    rng = np.random.default_rng(3)
+    p = rng.uniform(0.05, 0.95, 400)
+    y, times = (rng.random(400) < p).astype(int), rng.integers(0, 5, 400)
+    raw = np.column_stack([1 - p, p]) ** 2
+    raw /= raw.sum(axis=1, keepdims=True)
+    again = np.repeat(np.arange(400), times)
+    for name, answers, labels in (("binary", raw, y), ("multilabel", raw[:, 1:], y[:, None])):
+        kind = get_kind(name)
+        given = Labels(kind, labels, ["a", "b"], times.astype(float))
+        weighed = kind.calibrate(answers, labels, given, labels, times.astype(float))
+        plain = Labels(kind, labels[again], ["a", "b"])
+        repeated = kind.calibrate(answers[again], labels[again], plain, labels[again])
+        assert weighed.temperature == pytest.approx(repeated.temperature, rel=0.01)
+        assert weighed.share == (repeated.share and pytest.approx(repeated.share))

@@ -110,8 +110,14 @@ def test_a_score_with_many_errors_keeps_the_interval_of_its_resamples():
     drawn = np.r_[0.02, np.linspace(0.01, 0.03, 101)]
     found = interval(drawn, 20, SHARE)
     assert (found["low"], found["high"]) == pytest.approx((0.0105, 0.0295))
-    reaching = interval(np.r_[0.02, np.linspace(0, 0.03, 101) - 0.001], 20, SHARE)
+    reaching = interval(np.r_[0.02, np.linspace(-0.001, 0.029, 101).clip(0)], 20, SHARE)
     assert reaching["high"] == pytest.approx(0.02 + (1 - 0.05 ** (1 / 20)) * 0.98)
+
+
+def test_r2_below_0_has_not_reached_an_end_of_its_scale():
+    drawn = np.r_[-0.2, np.linspace(-0.35, -0.05, 101)]
+    found = interval(drawn, 8, SHARE)
+    assert (found["low"], found["high"]) == pytest.approx((-0.3425, -0.0575))
 
 
 def test_resamples_that_tell_more_than_the_rule_of_three_stay():

@@ -12,6 +12,7 @@ from bioloom.errors import DataError
 from bioloom.features import Features, align, read_features, write_features
 from bioloom.features.extract import extract_features
 from bioloom.samples import Cleaned
+from tests.toys import refused
 
 
 def application(inputs):
@@ -200,3 +201,14 @@ def test_segments_of_one_hot_letters_are_their_compositions():
     features, *_ = extract_features(samples, SEQUENCES, options)
     assert list(features.X.lengths) == [2, 1]
     assert features.X.values[:, :2].tolist() == [[1, 0], [0, 1], [0, 1]]
+
+
+def test_letters_beyond_those_of_training_are_refused():
+    task = {"embedder": "one_hot", "alphabet": "dna", "pooling": "positions"}
+    known, longer, shorter = (
+        extract_features(pd.DataFrame({"sample_id": texts, "sequence": texts}), SEQUENCES, task)[0]
+        for texts in (["ACGT", "ACGA"], ["ACGTT"], ["ACG"])
+    )
+    names = list(known.names)
+    refused(lambda: align(longer, names, known.embedder), "up to 5 letters.*of training up to 4")
+    assert align(shorter, names, known.embedder).X.shape == (1, 16)

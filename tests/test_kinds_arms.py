@@ -485,3 +485,17 @@ def test_an_arm_that_nobody_like_the_tested_got_ends_the_run():
     samples = simulated(1.0, 60, **{PROPENSITY: np.nan})
     samples["sex"] = np.where(samples[ARM] == "A", "f", "m")
     refused(lambda: partition_facts(samples, np.ones(60, bool)), "No training patients", "drop")
+
+
+@pytest.mark.parametrize("share", [0.003, 0.02])
+def test_an_arm_that_hardly_anybody_got_is_refused_and_is_never_best(share):
+    """Patients whom it has a probability of are none, though some have no rare value."""
+    rng = np.random.default_rng(0)
+    samples = simulated(0.0, n=1500)
+    rare = rng.permutation(1500) < share * 1500
+    samples[ARM] = np.where(rare, "C", rng.choice(["A", "B"], 1500))
+    samples[PROPENSITY] = np.nan
+    train = np.arange(1500) < 1100
+    refused(
+        lambda: partition_facts(samples, train), "No training patients are left of whom some got"
+    )

@@ -670,3 +670,21 @@ def test_a_job_reads_a_saved_model_without_pytorch(is_job, tmp_path):
         [sys.executable, "-c", code], env=environment, check=True, text=True, capture_output=True
     )
     assert done.stdout.split() == [str(not is_job)] * 2
+
+
+@pytest.mark.parametrize("kind", ["value", "multilabel", "multiclass"])
+def test_boosting_a_column_that_no_learnt_row_has_tells_nothing(kind):
+    """Measured in a hospital where the label is not known."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 3)).astype(np.float32)
+    X[:60, 2] = np.nan
+    y = X[:, 0] if kind == "value" else X[:, 0] > 0
+    targets = np.column_stack([y, y]).astype(float)
+    targets[60:, 1] = np.nan
+    if kind == "multiclass":
+        X[:, 2], targets = np.nan, (X[:, 0] > 0).astype(int)
+    model = build("gradient_boosting", kind, 2).fit(X, targets, X[:0], targets[:0])
+    other = X.copy()
+    other[:, 2] = rng.normal(size=120)
+    assert np.isfinite(model._outputs(X)).all()
+    np.testing.assert_array_equal(model._outputs(other)[:, 1], model._outputs(X)[:, 1])

@@ -105,3 +105,16 @@ def test_a_model_with_weights_in_its_cuts_is_refused(tmp_path):
     save_file(load_file(file) | {"whole": np.array([1])}, file)
     refused(lambda: Preprocess.load(tmp_path).transform(X), "older version", "train it again")
     assert Preprocess.load(tmp_path).transform(replace(X, weight=weight / 2)) is not None
+
+
+def test_a_rare_label_counts_as_much_as_a_frequent_one():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 2)).astype(np.float32)
+    y = np.column_stack([rng.random(400) < 0.07, X[:, 0] > 0]).astype(float)
+    y[::3, 1] = np.nan
+    said = []
+    for balanced in (None, "balanced"):
+        model = build("decision_tree", "multilabel", 2, class_weight=balanced)
+        said.append(model.fit(X, y, X, y)._outputs(X).mean(axis=0))
+    assert said[0][0] == pytest.approx(0.07, abs=0.03)
+    assert said[1][0] > 3 * said[0][0]

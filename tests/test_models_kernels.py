@@ -97,3 +97,18 @@ def test_rows_of_no_count_weigh_nothing_and_are_still_answered():
     plain = variance_weights(errors[:50], counts[:50])
     np.testing.assert_allclose(weight[:50] / weight[:50].mean(), plain)
     assert (roots(weight) > 0).all()
+
+
+def test_values_with_gaps_are_learnt_from_the_rows_that_have_them():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 5)).astype(np.float32)
+    y = np.repeat((X @ rng.normal(size=5))[:, None], 3, axis=1)
+    gaps = y.copy()
+    gaps[rng.random(300) > 0.2, 1] = np.nan
+    gaps[:, 2] = np.nan
+    model = get_model("kernel")(output="values", n_outputs=3, unit="sample", seed=0)
+    said = model.fit(X, gaps, X[:0], gaps[:0], groups=np.arange(300))._outputs(X)
+    explained = 1 - ((said - y) ** 2).mean(axis=0) / y.var(axis=0)
+    assert explained[0] > 0.99
+    assert explained[1] > 0.8
+    assert (said[:, 2] == 0).all()

@@ -13,6 +13,7 @@ from bioloom.errors import DataError
 from bioloom.formats.dna import reverse_complement
 from bioloom.formats.gfa import Link, Segment, write_gfa
 from bioloom.reads.assembly.assemble import assemble
+from bioloom.reads.assembly.bridges import bridge
 from bioloom.reads.assembly.figures import against_reference, by_kmers, contiguity, n50
 from bioloom.reads.assembly.graph import (
     NONE,
@@ -261,3 +262,39 @@ def test_gfa_has_segments_before_links(tmp_path):
         "S\t2\tGGT\tLN:i:3\tDP:f:1.50",
         "L\t1\t+\t2\t-\t30M",
     ]
+
+
+@pytest.mark.parametrize("through_an_error", [False, True])
+def test_pairs_join_contigs_where_hardly_any_read_lies(through_an_error):
+    """Their ends overlap by less than a k-mer, or by those of one read with an error."""
+    genome = np.random.default_rng(5).integers(0, 4, 9000).astype(np.uint8)
+    profile = PROFILE._replace(length=100, insert_mean=400.0, error_rate=0.0)
+    pairs = simulate_pairs([genome], 40, np.random.default_rng(1), profile)
+    ends, begins = (4495, 4505) if through_an_error else (4510, 4490)
+    sides = [(at + 100 <= ends) | (at >= begins) for at in (pairs.start, pairs.end - 100)]
+    kept = pairs.letters[sides[0] & sides[1]].reshape(-1, 100)
+    mates = np.arange(len(kept)).reshape(-1, 2)
+    if through_an_error:
+        read = genome[4450:4550].copy()
+        read[75] = (read[75] + 1) % 4
+        kept = np.vstack([kept, read])
+    else:  # to where the ends overlap by 18 letters
+        kept = np.vstack([kept, *[genome[4409:4509], genome[4491:4591]] * 3])
+    reads = from_matrix(kept, np.full(kept.shape, 37))
+    assert len(assemble(reads).contigs[0]) < 5000
+    [joined] = assemble(reads, mates=mates).contigs
+    assert decode(joined) in decode(genome) + "N" + decode(3 - genome[::-1])
+
+
+def test_what_overlaps_in_two_ways_is_no_bridge():
+    rng = np.random.default_rng(6)
+    a, b = (rng.integers(0, 4, 60).astype(np.uint8) for _ in range(2))
+    shared = rng.integers(0, 4, 15).astype(np.uint8)
+    one, other = np.concatenate([a, shared]), np.concatenate([shared, b])
+    gaps = range(-40, 41)
+    assert decode(bridge(one, other, [], [], gaps)) == decode(np.concatenate([one, b]))
+    assert bridge(one, other, [], [], range(-10, 11)) is None  # not as far as pairs say
+    assert bridge(one, other, [a[:3]] * 6, [], gaps) is None  # many reads go on: a repeat
+    repeated = np.tile(shared[:3], 8)
+    one, other = np.concatenate([a, repeated]), np.concatenate([repeated, b])
+    assert bridge(one, other, [], [], gaps) is None

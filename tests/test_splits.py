@@ -252,3 +252,14 @@ def test_genotypes_need_not_all_be_in_training():
     with pytest.raises(DataError, match="no training sample of class y"):
         check_splits(splits, table)
     check_splits(splits, table.assign(**{"variant.found": True}))
+
+
+@pytest.mark.parametrize(("classes", "each"), [(6, 3), (8, 4), (20, 6)])
+@pytest.mark.parametrize("numbers", [True, False])
+def test_many_small_classes_give_folds_of_one_size(classes, each, numbers):
+    n = classes * each
+    labels = np.linspace(0, 1, n) if numbers else np.arange(n) % classes
+    samples = table(np.arange(n), labels if numbers else labels.astype(str))
+    splits = split_samples(samples, {"method": "auto"}, seed=1)
+    sizes = splits[splits["split"] == "test"].groupby(["repeat", "fold"]).size()
+    assert sizes.max() - sizes.min() <= max(2, n // 20)

@@ -337,3 +337,20 @@ def test_valid_rows_of_no_weight_stop_nothing(monkeypatch):
     fit(recipe, labels, part, samples, 1)
     assert len(shown["rows"]) == len(shown["labels"]) == 28
     assert np.array_equal(shown["labels"], labels.y[60:95][weight[60:95] > 0])
+
+
+def test_a_fold_that_tells_nothing_does_not_end_a_search():
+    """Of times to an event: one without any has no loss."""
+    rng = np.random.default_rng(0)
+    x, n = rng.normal(size=90), 90
+    ids = np.array([f"s{i}" for i in range(n)])
+    samples = pd.DataFrame({"sample_id": ids, "group": ids, "label.time": np.exp(1 - x)})
+    samples["label.event"] = False
+    samples.loc[:5, "label.event"] = True
+    labels = encode_labels(samples, get_kind("survival"))
+    features = Features(ids, x[:, None].astype(np.float32), np.array(["x"]), "table")
+    recipe = Recipe(features, "decision_tree", {"trees": 5}, {}, {"depth": [1, 2]})
+    rows = {"train": np.arange(70), "valid": np.arange(70, 90)}
+    units = np.r_[np.zeros(30), np.ones(30), np.full(10, 2), np.full(20, 9)].astype(int)
+    fitted = fit(recipe, labels, Partition(0, 0, rows, units=units), samples, seed=1)
+    assert fitted.parameters["depth"] in (1, 2)

@@ -45,6 +45,7 @@ def nearest_sequences(queries: list[str], targets: list[str]) -> tuple[np.ndarra
     # The same text is, whatever letters of it match nothing, as X.
     first = {text: place for place, text in reversed([*enumerate(targets)])}
     same = np.array([first.get(query, -1) for query in queries])
+    same[similarity == 1] = -1
     return np.where(same >= 0, 1.0, similarity), np.where(same >= 0, same, nearest)
 
 

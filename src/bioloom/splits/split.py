@@ -40,7 +40,7 @@ OPTIONS: dict[str, dict[str, Option]] = {
     "auto": {},
 }
 FEW = 500
-SHORT = 0.75  # of what a part was to have
+SHORT = 0.9  # of what a part was to have
 """Samples: below, all of them are tested in turn, and more than once."""
 SPELLINGS = {"training": "train", "validation": "valid", "val": "valid", "dev": "valid"}
 
