@@ -3,9 +3,9 @@
 Whatever is fitted is fitted on train rows; early stopping, calibration, threshold and conformal
 quantile come from valid rows; of test rows only the features are read. `held_out.parquet` holds
 the predictions of test rows, so that evaluation needs no model. The model for new data is then
-refitted on all rows (`refit`). Samples with `sample_weight` are
-weighted in the loss of every model that can, and the mean weight of its training rows is 1; early
-stopping, calibration and intervals count each valid row once, but those of no weight stop nothing.
+refitted on all rows (`refit`). Samples with `sample_weight` are weighted in the loss of every model
+that can, with a mean of 1 over its training rows, and where probabilities are calibrated; early
+stopping, sets and intervals count each valid row once, but those of no weight stop nothing.
 """
 
 from __future__ import annotations
