@@ -430,6 +430,12 @@ def test_what_happened_after_the_index_is_no_feature(tmp_path):
     dropped = dict.fromkeys(["died_on", "operated"], "drop")
     said = {"seen": "year", "admitted": "year"} | dropped
     assert read(privacy=said)["seen"].tolist()[:2] == [2020, 2021]
+    for form in ("{d}.{m}.{y}", "20{y}{m}{d}", "{d}-MAR-{y}"):  # in any form that the gate reads
+        later = [form.format(d=d, m="03", y="21") for d in ("09", "05", "08")]
+        rows = zip(STAYS.splitlines()[1:], later, strict=True)
+        again = [f"{row},{day}" for row, day in rows]
+        write(path, "\n".join([STAYS.splitlines()[0] + ",control_date", *again]) + "\n")
+        refused(lambda: read(privacy=said | {"control_date": "year"}), "no feature: control_date")
     write(path, STAYS.replace("2021-03-05,,", ",,"))
     refused(read, "No index in rows 3")
     write(path, STAYS.replace("2021-03-05,,", "2021-02-30,,"))

@@ -337,3 +337,11 @@ def test_models_that_learn_nothing_give_the_letters_scaled_or_not(name, columns,
     assert np.allclose(p, model.predict_proba(scaled))
     model.save(tmp_path)
     assert np.allclose(type(model).load(tmp_path).predict_proba(X), p)
+
+
+def test_qualities_of_phred_64_are_for_a_sheet(fastq):
+    for file in fastq.values():
+        lines = gzip.decompress(file.read_bytes()).decode().splitlines()
+        lines[3::4] = ["".join(chr(ord(mark) + 31) for mark in line) for line in lines[3::4]]
+        file.write_bytes(gzip.compress(("\n".join(lines) + "\n").encode()))
+    refused(lambda: application.ingest(fastq, {}), "Phred\\+64.*reads: sheet.csv")

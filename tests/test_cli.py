@@ -24,7 +24,7 @@ from bioloom.formats.table import names_in_text
 from bioloom.models import model_names
 from tests.tiny_models import configs, protein_bert
 from tests.tiny_project import ROOT, Project, environment
-from tests.toys import refused
+from tests.toys import refused, write
 
 CARRIED = ("Snakefile", "config.yaml", "workflow", "scripts", "envs", "profiles", "tasks", "data")
 """What a wheel has beside the package."""
@@ -505,3 +505,26 @@ time.sleep(60)
     while child.exists() and "Z" not in (child / "stat").read_text().split()[2]:
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def test_what_training_says_of_an_outcome_is_not_said_of_new_data(tmp_path):
+    new = write(tmp_path / "new.csv", "id,age,site\n1,50,a\n")
+    training = {
+        "clinical": "t.csv",
+        "columns": {"id": "id", "time": "days", "event": "dead", "arm": "given"},
+        "event": 1,
+        "horizon": 1826,
+        "assignment": "observed",
+        "good": "high",
+        "privacy": {"died_on": "drop", "site": "keep"},
+        "types": {"dead": "category", "age": "number"},
+        "not_identifiers": ["days"],
+    }
+    trained = {"application": "treatment_recommendation", "datasets": {"training": training}}
+    found = predict.new_task(trained, tmp_path, {"clinical": str(new)})["datasets"]["new"]
+    assert found == {
+        "clinical": str(new),
+        "columns": {"id": "id"},
+        "privacy": {"site": "keep"},
+        "types": {"age": "number"},
+    }

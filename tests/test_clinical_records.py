@@ -635,3 +635,9 @@ def test_the_declaration_of_the_docs_is_one():
     said = complete_options(content["datasets"]["training"]["records"], RECORDS, "records")
     assert [column.name for column in features_of(said)] == list(said["features"])
     assert [column.take for column in outcomes_of(said)] == ["any"]
+
+
+@pytest.mark.parametrize("name", ["measurement-000000000001.csv", "measurement_1.csv.gz"])
+def test_a_table_of_omop_in_several_files_is_refused(model, name):
+    (model / name).write_text("")
+    refused(lambda: read_omop(model, "UTC"), f"measurement is in several files, such as {name}")

@@ -442,3 +442,30 @@ def test_a_comma_may_be_of_thousands_in_a_matrix_as_in_a_table(tmp_path):
     assert read_matrix(path)[1]["s1"].tolist() == [1.25, 12]
     write(path, "gene\ts1\ts2\nA\t1,250\t980\nB\t12\t3,100\n")
     assert read_matrix(path, decimal="comma")[1].to_numpy().tolist() == [[1.25, 980], [12, 3.1]]
+
+
+def test_ids_of_a_database_keep_all_their_digits(tmp_path):
+    ids = [Decimal(12345678901234567), Decimal(12345678901234569), None]
+    for digits in (38, 18):
+        column = pa.array(ids, pa.decimal128(digits, 0))
+        pq.write_table(pa.table({"id": column, "x": [1, 2, 3]}), tmp_path / "ids.parquet")
+        found = text(read_table(tmp_path / "ids.parquet")["id"])
+        assert found.tolist()[:2] == ["12345678901234567", "12345678901234569"]
+        assert found.isna().tolist() == [False, False, True]
+
+
+def test_limits_of_a_laboratory_are_mistakes_and_no_categories():
+    column = pd.Series(["<5"] * 6 + ["9", "10"], index=range(2, 10), name="crp", dtype="str")
+    refused(lambda: infer_types(column.to_frame(), {}, "t.csv"), "column crp")
+    as_text = infer_types(column.to_frame(), {"crp": "category"}, "t.csv")
+    assert as_text["crp"].iloc[0] == "<5"
+    only = pd.Series(["<5", ">=60"] * 3, name="group", dtype="str")
+    assert infer_types(only.to_frame(), {}, "t.csv")["group"].iloc[1] == ">=60"
+
+
+def test_ids_with_points_stay_where_numbers_have_a_comma(tmp_path):
+    file = write(tmp_path / "t.csv", "visit;crp;ill\n1001.1;5,4;0\n1001.2;7,1;1\n")
+    options = {"columns": {"id": "visit"}, "read": {"clinical": {"decimal": "comma"}}}
+    table = read_source(file, "clinical", options)
+    assert table["visit"].tolist() == ["1001.1", "1001.2"]
+    assert table["crp"].tolist() == ["5.4", "7.1"]

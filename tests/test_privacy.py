@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from random import Random
 
@@ -632,3 +633,48 @@ def test_no_value_of_an_identifier_is_in_any_file_or_output(tmp_path, monkeypatc
     assert notes.count("Privacy: drop of") == len(columns)
     secrets[:] = [key]
     assert leaks(output) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        ("birth_date", "{y2:02}{m:02}{d:02}"),
+        ("dob", "{d:02}{m:02}{y2:02}"),
+        ("Geburtsdatum", "{d:02}{m:02}{y}"),
+        ("admission_date", "{y}{m:02}{d:02}133015"),
+        ("admitted", "{y}{m:02}{d:02}1330"),
+        ("birth_month", "{y}{m:02}"),
+        ("taken", "{d:02}-MAY-{y2:02}"),
+        ("geboren", "{d}.{m}.{y2:02}"),
+        ("Geb.-Datum", "{y}"),
+        ("fecha_nac", "{y}"),
+    ],
+)
+def test_dates_are_found_in_whatever_order_their_digits_are(name, form):
+    rng = Random(0)
+    days = [
+        {"y": rng.randint(1925, 2019), "m": rng.randint(1, 12), "d": rng.randint(1, 28)}
+        for _ in range(60)
+    ]
+    cells = [form.format(y2=day["y"] % 100, **day) for day in days]
+    kinds = {found.kind for found in find(pd.DataFrame({name: cells}))}
+    assert kinds & {names.DATES, names.AGES}
+
+
+@pytest.mark.parametrize("cell", ["days", "visit", "date", "dt"])
+def test_days_since_a_start_are_no_dates(cell):
+    assert find(pd.DataFrame({cell: [str(day) for day in range(0, 400, 7)]})) == []
+
+
+def test_a_year_of_two_digits_is_none_to_come():
+    assert dates.read("24.12.40", True) == date(1940, 12, 24)
+    assert dates.read("24-DEC-99", True) == date(1999, 12, 24)
+    assert dates.read("24.12.01", True) == date(2001, 12, 24)
+
+
+def test_names_of_persons_are_told_by_the_name_of_the_column():
+    cells = ["Miller", "Smith", "Jones"] * 20
+    for name in ("pat_name", "Pat.Name", "client_name", "name_patient", "surnames", "PT_LAST"):
+        assert [found.kind for found in find(pd.DataFrame({name: cells}))] == [names.NAMES]
+    ages = pd.DataFrame({"age": [f"{years} years" for years in range(60, 96)]})
+    assert [found.kind for found in find(ages)] == [names.AGES]

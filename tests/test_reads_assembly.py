@@ -298,3 +298,18 @@ def test_what_overlaps_in_two_ways_is_no_bridge():
     repeated = np.tile(shared[:3], 8)
     one, other = np.concatenate([a, repeated]), np.concatenate([repeated, b])
     assert bridge(one, other, [], [], gaps) is None
+
+
+def test_parts_are_what_aligns_between_misassemblies():
+    pytest.importorskip("mappy")
+    rng = np.random.default_rng(1)
+    reference = {"chromosome": decode(GENOME)}
+    turned = against_reference([np.roll(GENOME, 14_000)], reference)
+    assert (turned["nga50"], turned["unaligned_length"]) == (30_000, 0)
+    shorter = np.concatenate([GENOME[:20_000], GENOME[20_900:]])
+    found = against_reference([shorter], reference)
+    assert found["genome_fraction"] == pytest.approx(29_100 / 30_000, abs=0.001)
+    assert found["nga50"] == pytest.approx(29_100, abs=30)
+    foreign = rng.integers(0, 4, 9000).astype(np.uint8)
+    found = against_reference([np.concatenate([GENOME[:20_000], foreign])], reference)
+    assert found["unaligned_length"] == pytest.approx(9000, abs=30)

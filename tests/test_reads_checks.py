@@ -102,3 +102,10 @@ def test_a_cram_and_its_reference(tmp_path: Path):
     assert found["differing_bases"] == 0
     other = fasta(tmp_path / "other.fa", **{"20": OTHER, "MT": SEQUENCES["MT"]})
     refused(lambda: check_alignments([file], other), "20 is another sequence")
+
+
+def test_reads_that_are_not_aligned_are_refused(tmp_path: Path):
+    """As ONT and PacBio give them."""
+    bare = write_reads(tmp_path / "u.bam", [Read("r", -1, "", "ACGT", flag=4, contig=-1)], {})
+    reference = fasta(tmp_path / "r.fa", **SEQUENCES)
+    refused(lambda: check_alignments([bare], reference), "are not aligned.*u.bam.*samtools fastq")

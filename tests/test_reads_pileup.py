@@ -205,3 +205,10 @@ def test_rows_lie_on_the_reference(tmp_path):
     assert rows.insertion.tolist() == [[0, 0, 0, 0, 2, 0, 0, 0], [0] * 8]
     assert rows.reverse.astype(int).tolist() == [[0, 0, 0, 0, 0, 1, 1, 0], [0, 0, 0, 1, 1, 1, 1, 0]]
     assert rows.mapping_quality.tolist() == [60, 17]
+
+
+def test_reads_of_two_lanes_are_two_witnesses_though_they_have_one_name(tmp_path):
+    """As where reads were numbered anew."""
+    groups = [[("RG", "one")], [("RG", "two")], [("RG", "one"), ("XX", 7)], []]
+    records = [Read("1", 5, "1M", "A", tags=tuple(tags)) for tags in groups]
+    assert counted(tmp_path, records).depth[5] == 3

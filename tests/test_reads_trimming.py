@@ -123,3 +123,10 @@ def test_a_damaged_file_leaves_nothing(tmp_path: Path):
     file = write(tmp_path / "r.fq", "@a\nACGT\n+\nIII\n")
     refused(lambda: trim(Lane("s", str(file)), OPTIONS, 1, tmp_path / "out"), "Record 1, 'a'")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["r.fq"]
+
+
+@pytest.mark.parametrize("content", ["@a\nACGT\n+\nIIII\n\n", "@a 1:N:0:AC\nACGT\n+a\nIIII\n"])
+def test_what_cutadapt_refuses_is_one_line(tmp_path: Path, content: str):
+    lane = Lane("s", str(write(tmp_path / "a.fastq", content)))
+    refused(lambda: trimmed(lane, tmp_path / "out"), "cutadapt cannot read this.*a.fastq")
+    assert not (tmp_path / "out").exists()

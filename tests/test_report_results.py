@@ -82,4 +82,6 @@ def test_numbers_are_written_with_a_minus_and_zero_without_one():
         "+0.000",
         "−1.000 to +0.500",
     )
+    assert (score(0.00042), interval(0.00039, 0.0044)) == ("0.00042", "0.00039 to 0.0044")
+    assert signed(-1234567.0) == "−1,234,567"
     assert (plain(45066.0), plain(0.123456), plain(True)) == ("45,066", "0.1235", "yes")

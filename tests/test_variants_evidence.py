@@ -327,3 +327,9 @@ def test_a_deep_site_keeps_its_evidence(tmp_path):
     reads = [r for k in range(40) for r in heterozygous([snp(300)], 300, n=6 + 0 * k)]
     reads = [r._replace(name=f"{r.name}.{i}") for i, r in enumerate(reads)]
     assert called(tmp_path, reads)[0][3:] == ((0, 1), (240, 240))
+
+
+def test_records_without_a_sequence_are_no_witnesses(tmp_path):
+    reads = heterozygous([snp(300)], 300)
+    bare = [Read(f"bare{i}", 260, "100M", "", None, tags=(("XX", "Q" * 150),)) for i in range(30)]
+    assert called(tmp_path, reads + bare) == called(tmp_path, reads)

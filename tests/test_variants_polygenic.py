@@ -16,9 +16,11 @@ import pytest
 from bioloom.application import get_application
 from bioloom.features.extract import extract_features
 from bioloom.formats.pgs import read_score
+from bioloom.options import complete_options
 from bioloom.pipeline.check import task_mistakes
 from bioloom.pipeline.defaults import with_defaults
 from bioloom.privacy.actions import KEY
+from bioloom.variants.genetic_score import OPTIONS, read_genetic_score
 from tests.toys import refused, write
 
 RISK = get_application("disease_risk")
@@ -449,3 +451,29 @@ def test_sums_are_those_of_plink2(tmp_path):
     theirs = pd.read_csv(tmp_path / "out.sscore", sep="\t")
     [column] = [name for name in theirs if name.endswith("_SUM") and "DOSAGE" not in name]
     assert sums(tmp_path, vcf, score, " ".join(people)) == pytest.approx(theirs[column], abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("effect", "other", "expected"),
+    [("G", "", [0, 2, 1]), ("A", "", [2, 0, 0]), ("A", "G", [2, 0, 0])],
+)
+@pytest.mark.parametrize("apart", [False, True])
+def test_alternatives_of_a_site_may_be_records_apart(tmp_path, effect, other, expected, apart):
+    """As `bcftools norm -m-` writes them: what is another record's allele is called 0."""
+    together = ["1\t100\t.\tA\tC,G\t.\tPASS\t.\tGT\t0/0\t2/2\t1/2"]
+    split = ["1\t100\t.\tA\tC\t.\tPASS\t.\tGT\t0/0\t0/0\t1/0",
+             "1\t100\t.\tA\tG\t.\tPASS\t.\tGT\t0/0\t1/1\t0/1"]  # fmt: skip
+    header = "##fileformat=VCFv4.2\n##contig=<ID=1,length=249250621>\n"
+    header += '##FORMAT=<ID=GT,Number=1,Type=String,Description="g">\n'
+    header += "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tp1\tp2\tp3\n"
+    records = split if apart else together
+    genotypes = write(tmp_path / "g.vcf", header + "".join(f"{line}\n" for line in records))
+    alleles = [effect, *[other] * bool(other)]
+    columns = ["effect_allele", *["other_allele"] * bool(other)]
+    text = "#pgs_id=PGS1\n#genome_build=GRCh37\n"
+    text += "\t".join(["chr_name", "chr_position", *columns, "effect_weight"]) + "\n"
+    text += "\t".join(["1", "100", *alleles, "1.0"]) + "\n"
+    files = {"genotypes": genotypes, "score": write(tmp_path / "s.txt", text)}
+    options = complete_options({"genotype_build": "GRCh37", "min_match": 0.0}, OPTIONS, "x")
+    found, _ = read_genetic_score(files, pd.Series(["p1", "p2", "p3"]), options)
+    assert found.iloc[:, 0].tolist() == expected

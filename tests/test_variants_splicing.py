@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from pathlib import Path
 
@@ -279,3 +280,12 @@ def test_published_scores_come_out(tmp_path, distance):
         said = [record.info["SpliceAI"] for record in variants]
     first, second = PUBLISHED[distance]
     assert said == [(f"C|TUBB8|{first}",), (f"T|TUBB8|{second}",)]
+
+
+def test_a_record_keeps_all_its_digits(tmp_path):
+    vcf, out = tmp_path / "in.vcf", tmp_path / "out.vcf.gz"
+    vcf.write_text(VCF.replace("A,T\t50\tPASS\tDP=7", "A,T\t29.9999999\tPASS\tDP=7;x=0.123456789"))
+    fasta = genome(tmp_path, exon_and_intron()).file
+    write_effects(vcf, fasta, {"1": [GENE._replace(end=90)]}, by_letters, out, distance=20)
+    text = gzip.decompress(out.read_bytes()).decode()
+    assert "A,T\t29.9999999\tPASS\tDP=7;x=0.123456789;SpliceAI=" in text

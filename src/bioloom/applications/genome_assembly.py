@@ -171,7 +171,13 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
         version_of(options["assembler"])  # before an hour of work
     with fastq_files(files, options) as lanes:
         for mates in lanes:
-            check_fastq(mates)
+            for found in check_fastq(mates):
+                if found.quality_offset != 33:
+                    raise DataError(
+                        "Qualities of Phred+64 are converted where reads are trimmed",
+                        file=found.file,
+                        hint="give them in a sheet: `reads: sheet.csv`",
+                    )
         reads, first = load(lanes)
     proposal = propose(reads)
     notes = _notes(reads, proposal, simulated=options["simulate"] is not None)

@@ -24,11 +24,22 @@ from bioloom.cli.check import config_here
 from bioloom.cli.run import MENDABLE, failure, started
 from bioloom.errors import BEGIN, DataError, unknown_name
 from bioloom.files import read_json, replacing
+from bioloom.formats.table import is_table, names_in_text
 from bioloom.samples import read_table
 
 HELP = "predict the rows of a file with a trained model"
-OUTCOME = {"label", "time", "event", "entry", "group", "weight", "split"}
+OUTCOME = {
+    *("label", "time", "event", "entry", "arm", "outcome", "group", "weight", "split"),
+}
 """Columns of training data that new data need not have."""
+OF_OUTCOME = {
+    *("event", "censored", "competing", "horizon", "at_start", "landmarks", "assignment", "good"),
+    *("bins", "classes", "unlabelled", "label_separator"),
+}
+"""Options that say how such columns are read."""
+BY_COLUMN = ("privacy", "types", "codebook")
+LISTED = ("identifiers", "not_identifiers", "quasi_identifiers")
+"""Options about columns that new data may lack: by name, and lists of names."""
 OF_THE_OTHER = ("scored", "prior", "parts", "pages")
 """What is said of one data set and not of the next."""
 RESULTS = "results/predicted/new"
@@ -179,6 +190,8 @@ def new_task(
         # Of patients a group is no feature, and new ones need not have it.
         unneeded = OUTCOME - ({"group"} if application.private else set())
         options["columns"] = {role: name for role, name in columns if role not in unneeded}
+        options = {key: value for key, value in options.items() if key not in OF_OUTCOME}
+        options = _of_those_there(options, _columns(application, options, given))
     # What is no file of the new data is as in training, such as a genome.
     kept = {
         source: _found(file, places)
@@ -197,6 +210,35 @@ def new_task(
         "trained": str(model),
         "datasets": {"new": {k: v for k, v in new.items() if k not in OF_THE_OTHER}},
     }
+
+
+def _columns(
+    application: Application, options: dict[str, Any], given: dict[str, str]
+) -> set[str] | None:
+    """The columns of the tables among the given files; None where one does not tell its own."""
+    names = set[str]()
+    for source, file in given.items():
+        if source in application.tables:
+            read = options.get("read", {}).get(source, {})
+            found = names_in_text(Path(file), **read) if is_table(Path(file)) else None
+            if found is None:
+                return None
+            names |= {*found}
+    return names
+
+
+def _of_those_there(options: dict[str, Any], columns: set[str] | None) -> dict[str, Any]:
+    """The options without what they say of columns that are not there, such as of the outcome."""
+    if columns is None:
+        return options
+    kept = dict(options)
+    for key in BY_COLUMN:
+        if key in kept:
+            kept[key] = {name: said for name, said in kept[key].items() if str(name) in columns}
+    for key in LISTED:
+        if key in kept:
+            kept[key] = [name for name in kept[key] if str(name) in columns]
+    return {key: value for key, value in kept.items() if value or options[key] == value}
 
 
 def _part(part: dict[str, Any], model: Path, places: tuple[Path, ...]) -> dict[str, Any]:

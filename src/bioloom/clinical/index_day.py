@@ -12,7 +12,7 @@ import pandas as pd
 
 from bioloom.errors import DataError, in_yaml
 from bioloom.formats.columns import require_columns, rows_told
-from bioloom.privacy import dates
+from bioloom.privacy import dates, names
 from bioloom.privacy.actions import DROP, days_of
 from bioloom.privacy.identifiers import cells_of
 from bioloom.privacy.small_cells import count_shown
@@ -37,8 +37,8 @@ def refuse_later_days(table: pd.DataFrame, index: str, unused: Collection[str], 
         )
     later = dict[str, int]()
     for name in [name for name in map(str, table) if name not in {index, *unused}]:
-        cells = cells_of(table[name])
-        if cells.empty or cells.map(dates.is_full).mean() < MOSTLY:
+        cells, named = cells_of(table[name]), _is_of_dates(name)
+        if cells.empty or cells.map(lambda cell, n=named: _is_day(cell, n)).mean() < MOSTLY:
             continue
         if rows := int((days_of(table[name], file) > begin).sum()):
             later[name] = rows
@@ -51,3 +51,13 @@ def refuse_later_days(table: pd.DataFrame, index: str, unused: Collection[str], 
             hint="leave it, and what was made of it, out, such as by `privacy: "
             f"{{{actions}}}` under the data set",
         )
+
+
+def _is_of_dates(name: str) -> bool:
+    return names.DATES in (names.certain_kind(name), names.possible_kind(name))
+
+
+def _is_day(cell: str, named: bool) -> bool:
+    """Whether a cell is a day in any form; a number of a spreadsheet where the name is of days."""
+    read = dates.is_full(cell) or dates.is_short(cell)
+    return read or dates.from_digits(cell, serial=named) is not None

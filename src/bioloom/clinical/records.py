@@ -30,7 +30,7 @@ from bioloom.clinical.declared import (
     outcomes_of,
 )
 from bioloom.errors import DataError
-from bioloom.formats.columns import check_ids, one_spelling, require_columns, text
+from bioloom.formats.columns import check_ids, one_spelling, places, require_columns, text
 from bioloom.formats.event_table import read_event_table
 from bioloom.formats.events import DEATH, OPEN, SEX, Records
 from bioloom.formats.fhir import read_fhir
@@ -164,10 +164,19 @@ def _index(
         )
     if SOURCE in files:
         found, kept, notes = _of_table(files[SOURCE], index, said["time_zone"], options)
-        known = found.index.isin(records.patients)
+        place = places(found.index.to_series(), pd.Index(records.patients))
+        known = place >= 0
+        if not known.any():
+            raise DataError(
+                "No patient with an index is in the records",
+                file=files[SOURCE],
+                column=index["patient"],
+                hint="both name patients by the same ids",
+            )
         if lost := int((~known).sum()):
             notes.append(f"{count_shown(lost)} patients with an index have no records: left out")
-        found, kept = found[known], kept[known]
+        same = pd.Index(records.patients, name=found.index.name)[place[known]]
+        found, kept = found[known].set_axis(same), kept[known].set_axis(same)
     else:
         codes = codes_of(index["codes"], "records: index")
         events = records.events[records.events["code"].isin(codes)]

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from bioloom.errors import DataError
-from bioloom.formats.columns import numbers, require_columns, text
+from bioloom.formats.columns import numbers, one_spelling, require_columns, text
 from bioloom.formats.events import Records, left_out_table, typed
 from bioloom.formats.table import read_table
 from bioloom.formats.times import read_column, zones_of
@@ -55,6 +55,7 @@ def read_event_table(
     for role in ("patient", "code"):
         if (without := table.index[of[role].isna()]).size:
             raise DataError(f"A row without {role}", file=path, row=without[0], column=named[role])
+    one_spelling(text(of["patient"]).rename(named["patient"]), path)
     sites = text(of["site"]) if "site" in of else None
     zones = zones_of(time_zone, sites, table.index, path)
     first, last = read_column(of["time"], zones, path)

@@ -11,6 +11,7 @@ With `drug_strength` an exposure has the codes of its ingredients and doses (`_o
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -104,6 +105,13 @@ def _files(path: Path) -> dict[str, Path]:
     files: dict[str, Path] = {}
     for file in sorted(path.iterdir()):
         if (name := file.name.split(".")[0].lower()) not in _NAMES:
+            part = _PART.fullmatch(name)
+            if part and file.suffix in (".csv", ".tsv", ".parquet", ".gz"):
+                raise DataError(
+                    f"The table {part[1]} is in several files, such as {file.name}",
+                    file=path,
+                    hint=f"make one file {part[1]}{''.join(file.suffixes)} of them",
+                )
             continue
         if name in files:
             raise DataError(
@@ -116,6 +124,7 @@ def _files(path: Path) -> dict[str, Path]:
 
 
 _NAMES = ("person", "death", "concept", "drug_strength", *TABLES)
+_PART = re.compile(rf"({'|'.join(_NAMES)})[-_]?(?:part)?[-_]?\d+")
 
 
 def _read(file: Path) -> pd.DataFrame:

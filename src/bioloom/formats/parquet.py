@@ -121,6 +121,8 @@ def _plain(column: pa.Array) -> pa.Array | None:
     try:
         if pa.types.is_integer(kind):
             return column.cast(pa.int64())
+        if pa.types.is_decimal(kind) and kind.scale == 0:  # ids, of which no digit may be lost
+            return column.cast(pa.int64() if kind.precision <= 18 else pa.large_string())
         if pa.types.is_null(kind) or pa.types.is_decimal(kind):
             return column.cast(pa.float64())
         return column.cast(pa.large_string())  # also bytes, which some writers give for text

@@ -30,6 +30,7 @@ FULL = [
 ]
 _FULL = [re.compile(form + _TIME, re.IGNORECASE) for form in FULL]
 _SHORT = re.compile(r"(?P<a>\d{1,2})([-/.])(?P<b>\d{1,2})\2(?P<y>\d\d)" + _TIME)
+_SHORT_WORD = re.compile(rf"(?P<d>\d{{1,2}})[- ]{_WORD}[- ](?P<y>\d\d)" + _TIME, re.IGNORECASE)
 _MONTH = re.compile(
     rf"{_YEAR}[-/.](?P<m>\d\d?)|(?P<n>\d\d?)[-/.](?P<z>(?:19|20)\d\d)|{_WORD}[ -]+(?:19|20)\d\d",
     re.IGNORECASE,
@@ -38,7 +39,7 @@ _ANY_MONTH = "|".join(sorted(map(re.escape, _NUMBER), key=len, reverse=True))
 IN_TEXT = re.compile(
     r"(?<![\d.])(?:\d{4}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](?:19|20)\d\d)(?!\d)"
     r"|\d{4}年\d{1,2}月\d{1,2}日"
-    rf"|\b\d{{1,2}}\.? (?:{_ANY_MONTH})[^\W\d]*\.? (?:19|20)\d\d\b",
+    rf"|\b\d{{1,2}}\.?[ -](?:{_ANY_MONTH})[^\W\d]*\.?[ -](?:(?:19|20)\d\d|\d\d)\b",
     re.IGNORECASE,
 )
 _DIGITS = re.compile(r"(\d+)(?:\.0+)?")
@@ -52,9 +53,10 @@ def is_full(cell: str) -> bool:
 
 
 def is_short(cell: str) -> bool:
-    """Whether a cell may be a day with a year of two digits, such as 24.12.99."""
-    match = _SHORT.fullmatch(cell)
-    return match is not None and any(_day(1900, m, d) for m, d in _orders(match))
+    """Whether a cell may be a day with a year of two digits, such as 24.12.99 or 24-DEC-99."""
+    if match := _SHORT.fullmatch(cell):
+        return any(_day(1900, m, d) for m, d in _orders(match))
+    return _SHORT_WORD.fullmatch(cell) is not None
 
 
 def is_month(cell: str) -> bool:
@@ -64,8 +66,15 @@ def is_month(cell: str) -> bool:
 
 
 def from_digits(cell: str, serial: bool = False) -> date | None:
-    """The day of eight digits, of seconds or milliseconds since 1970, or of a spreadsheet."""
+    """The day of eight digits, of seconds or milliseconds since 1970, or of a spreadsheet.
+
+    With an hour, as of HL7, there are 12 or 14 digits.
+    """
     match = _DIGITS.fullmatch(cell)
+    if match and len(match[1]) in (12, 14) and re.match("(?:18|19|20)", match[1]):
+        day = _day(int(match[1][:4]), int(match[1][4:6]), int(match[1][6:8]))
+        if day and match[1][8:10] < "24" and max(match[1][10:12], match[1][12:14]) < "60":
+            return day
     number = int(match[1]) if match else -1
     if 18_000_101 <= number <= 21_001_231:
         return _day(number // 10_000, number // 100 % 100, number % 100)
@@ -93,11 +102,10 @@ def read(cell: str, days_first: bool) -> date | None:
     """The day that a cell says, None where it says none."""
     if found := _read(cell, days_first) or from_digits(cell, serial=True):
         return found
-    match = _SHORT.fullmatch(cell)
-    if match:
-        month, day = _orders(match)[0 if days_first else 1]
-        year = int(match["y"])
-        return _day(year + (2000 if year < 69 else 1900), month, day)  # as POSIX has it
+    if match := _SHORT.fullmatch(cell):
+        return _past(int(match["y"]), *_orders(match)[0 if days_first else 1])
+    if match := _SHORT_WORD.fullmatch(cell):
+        return _past(int(match["y"]), _NUMBER[match["w"].lower()], int(match["d"]))
     return None
 
 
@@ -129,6 +137,12 @@ def _read(cell: str, days_first: bool) -> date | None:
             day = int(parts["d"])
         return _day(int(parts["y"]), month, day)
     return None
+
+
+def _past(year: int, month: int, day: int) -> date | None:
+    """The last such day of a year of two digits that is not to come."""
+    found = _day(2000 + year, month, day)
+    return _day(1900 + year, month, day) if found is None or found > date.today() else found
 
 
 def _orders(match: re.Match[str]) -> list[tuple[int, int]]:

@@ -140,6 +140,11 @@ def _of(name: str, cells: pd.Series, days: pd.DataFrame) -> Finding | None:
         # 90 itself may stand for 90 and more, as the rule allows
         old = int((numeric.gt((OLDEST + 1) * per) & numeric.le(LONGEST * per)).sum())
         return Finding(name, names.AGES, old, "numbers above 89 years") if old else None
+    if per is not None:
+        years = pd.to_numeric(cells.str.extract(r"^(\d+)\s*(?:[yaj]|лет|岁)", expand=False))
+        old = int(years.gt(OLDEST + 1).sum())
+        if old:
+            return Finding(name, names.AGES, old, "texts with numbers above 89 years")
     if cells.str.casefold().isin(FLAGS).all() or (
         numeric is not None and numeric.isin([0, 1]).all()
     ):
@@ -182,8 +187,11 @@ def _of_numbers(
     whole = (numeric % 1 == 0).all()
     measured = names.has_word(name, names.MEASURES)
     rows = len(cells)
-    if names.DATES in (kind, possible):
-        return _of_date_numbers(name, cells, numeric, born=names.is_birth(name))
+    born, named = names.is_birth(name), names.DATES in (kind, possible)
+    if named or (born and not measured):
+        found = _of_date_numbers(name, cells, numeric, born=born, certain=kind == names.DATES)
+        if found or named:
+            return found
     if not whole:
         return _of_decimals(name, cells, numeric, kind or possible)
     if kind == names.PLACES and cells.str.len().max() <= 3:
@@ -207,12 +215,18 @@ def _of_numbers(
 
 
 def _of_date_numbers(
-    name: str, cells: pd.Series, numeric: pd.Series, *, born: bool
+    name: str, cells: pd.Series, numeric: pd.Series, *, born: bool, certain: bool
 ) -> Finding | None:
-    """Days written as numbers, and years of birth of those over 89; other years may stay."""
+    """Days or months written as numbers, and years of birth of those over 89; years may stay."""
     rows = int(cells.map(lambda cell: dates.from_digits(cell, serial=True) is not None).sum())
     if rows >= 0.9 * len(cells):
         return Finding(name, names.DATES, rows, "its name, and numbers that are days")
+    months = int(cells.str.fullmatch(r"(?:18|19|20)\d\d(?:0[1-9]|1[0-2])").sum())
+    if months >= 0.9 * len(cells):
+        return Finding(name, names.DATES, months, "its name, and numbers that are months")
+    # As 890519 or 19051989: of which order the digits are is not known.
+    if (certain or born) and numeric.between(10_000, 100_000_000).mean() >= 0.9:
+        return Finding(name, names.DATES, len(cells), "its name, and numbers as long as days")
     years = numeric.between(1850, 2100)
     old = int((years & (numeric < date.today().year - OLDEST)).sum())
     if born and years.all() and old:

@@ -57,7 +57,9 @@ def _table(**kinds: str) -> dict[str, str]:
 
 
 CERTAIN = _table(
-    NAMES="patientname ptname ptnm patnm firstname fname givenname forename lastname lname surname "
+    NAMES="patientname patname ptname ptnm patnm ptlast ptfirst clientname namepatient "
+    "residentname membername spousename surnames contactname "
+    "firstname fname givenname forename lastname lname surname "
     "familyname maidenname middlename fullname username subjectname personname nextofkin "
     "nextofkinname mothername fathername mothersname initials initialen "
     "nachname vorname familienname geburtsname patientenname prenom nomdefamille nompatient "
@@ -197,7 +199,7 @@ SCIENCE = _words_of(
 """Words of what has codes or sequences of its own that differ from row to row."""
 _BIRTH = _words_of(
     "birth dob bday yob born geburt naissance nacimiento nascita nascimento geboorte urodz fodel "
-    "dogum рожден 出生 生年 الميلاد"
+    "dogum рожден 出生 生年 الميلاد gebdat gebjahr fechanac nacido seinengappi chusheng"
 )
 OPAQUE = re.compile(r"[a-z]{0,3}_?\d*|(col|column|var|variable|field|feature|item|data|info)_?\d*")
 

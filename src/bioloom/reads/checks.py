@@ -102,6 +102,9 @@ def _check_names(
     contigs: Mapping[str, Contig], known: Mapping[str, Contig], file: str, reference: Path
 ) -> None:
     """Refuse another spelling of names, and a reference that has none of the contigs."""
+    if not contigs:
+        hint = "`samtools fastq` writes FASTQ, which a sample sheet takes"
+        raise DataError("These reads are not aligned", file=file, hint=hint)
     alike = {name: spelt for name in contigs if (spelt := _spelt(name, contigs, known))}
     if not alike and any(name in known for name in contigs):
         return

@@ -1,4 +1,4 @@
-"""Which records are of one fragment, those of one read name as SAM has it; and the row of one."""
+"""Which records are of one fragment: those of one name in a read group; and the row of one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
+from bioloom.reads.groups import group_of
 from bioloom.reads.observations import NOTHING
 from bioloom.reads.records import FIXED
 
@@ -44,7 +45,10 @@ def link(raw, at, start, end):
         if letters == 1 and raw[first] == ord("*"):
             continue
         slot = np.int64(_hash(raw, first, letters) & np.uint64(mask))
-        while table[slot] >= 0 and not _same_name(raw, at[table[slot]], first, letters):
+        while table[slot] >= 0 and not (
+            _same_name(raw, at[table[slot]], first, letters)
+            and _same_group(raw, at[table[slot]], at[r])
+        ):
             slot = (slot + 1) & mask
         before = table[slot]
         table[slot] = r
@@ -61,6 +65,19 @@ def _hash(raw, first, letters):
     for i in range(first, first + letters):
         value = (value ^ np.uint64(raw[i])) * np.uint64(0x100000001B3)
     return value ^ value >> np.uint64(32)
+
+
+@numba.njit(cache=True)
+def _same_group(raw, one, other):
+    """Whether two records are of one read group, or of none: lanes may repeat names."""
+    begin, letters = group_of(raw, one)
+    there, also = group_of(raw, other)
+    if letters != also:
+        return False
+    for i in range(letters):
+        if raw[begin + i] != raw[there + i]:
+            return False
+    return True
 
 
 @numba.njit(cache=True)

@@ -64,7 +64,7 @@ def groups_of(records: Records, ids: list[str]) -> np.ndarray:
 def _groups(raw, at, letters, ends):
     found = np.empty(len(at), np.int64)
     for r in range(len(at)):
-        begin, size = _group(raw, at[r])
+        begin, size = group_of(raw, at[r])
         found[r] = NONE if size < 0 else UNKNOWN
         first = 0
         for g in range(len(ends)):
@@ -78,7 +78,7 @@ def _groups(raw, at, letters, ends):
 
 
 @numba.njit(cache=True)
-def _group(raw, at):
+def group_of(raw, at):
     """First byte and length of the value of tag RG; a length of -1 where there is none."""
     letters = np.int64(int32(raw, at + 20))
     i = at + FIXED + np.int64(raw[at + 12]) + 4 * uint16(raw, at + 16)

@@ -66,7 +66,7 @@ def _coverage(file: Path) -> dict[str, float]:
     length = sum(int(contig["endpos"]) for contig in contigs)
     depth = sum(float(c["meandepth"]) * int(c["endpos"]) for c in contigs)
     covered = sum(int(contig["covbases"]) for contig in contigs)
-    return {"coverage": round(depth / length, 2), "covered": _share(covered, length)}
+    return {"coverage": round(depth / max(length, 1), 2), "covered": _share(covered, length)}
 
 
 def _share(part: Any, whole: Any) -> float:

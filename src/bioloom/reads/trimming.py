@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from bioloom.errors import DataError
 from bioloom.files import replacing_folder, write_json
 from bioloom.formats.fastq import Fastq, check_fastq, is_gzip
 from bioloom.formats.sample_sheet import Lane
@@ -39,7 +40,8 @@ def trim(lane: Lane, options: Mapping[str, Any], threads: int, folder: Path) -> 
     poly_g = seen.has_poly_g if options["poly_g"] is None else options["poly_g"]
     with replacing_folder(folder) as new, TemporaryDirectory(prefix="bioloom-trim-") as work:
         files = [_as_cutadapt_reads(fastq, Path(work), mate) for mate, fastq in enumerate(found, 1)]
-        _cutadapt(files, new, adapters, poly_g, options, threads)
+        given = [fastq.file for fastq in found]
+        _cutadapt(files, given, new, adapters, poly_g, options, threads)
         # The same text from the same reads, wherever the work was done.
         report = (new / "cutadapt.json").read_text()
         for name, fastq in zip(map(str, files), found, strict=True):
@@ -51,13 +53,14 @@ def trim(lane: Lane, options: Mapping[str, Any], threads: int, folder: Path) -> 
 
 def _cutadapt(
     files: Sequence[Path],
+    given: Sequence[str],
     folder: Path,
     adapters: tuple[str, ...],
     poly_g: bool,
     options: Mapping[str, Any],
     threads: int,
 ) -> None:
-    """Write trimmed reads and `cutadapt.json`."""
+    """Write trimmed reads and `cutadapt.json`; DataError where it refuses the `given` files."""
     command = [*module("cutadapt"), "--quiet", f"--cores={threads}"]
     command += [f"--json={folder}/cutadapt.json", "--compression-level=1", "--times=2"]
     command += [f"--minimum-length={options['min_read_length']}"]
@@ -68,7 +71,14 @@ def _cutadapt(
             command += [f"-{flag}", adapters[mate]] if adapters else []
             command += [f"-{flag}", POLY_G] if poly_g else []
             command += [f"-{out}", f"{folder}/{mate + 1}.fastq.gz"]
-    subprocess.run([*command, *map(str, files)], check=True)
+    done = subprocess.run([*command, *map(str, files)], stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        said = [line for line in done.stderr.splitlines() if line.strip()]
+        raise DataError(
+            f"cutadapt cannot read this: {said[-1] if said else f'code {done.returncode}'}",
+            file=" and ".join(given),
+            hint="names of mates differ in their mark alone, and no line is empty",
+        )
 
 
 def _as_cutadapt_reads(fastq: Fastq, folder: Path, mate: int) -> Path:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SPELT = {name: name.upper() for name in ("svm", "dnn", "cnn", "gnn", "lstm", "clr")} | {
     "unirep": "UniRep"
 }
+SMALL = 0.01
 SIGNS = {"better": "▲", "worse": "▼", "equal": "●", "none": "○"}
 """What stands before a verdict, so that it is not told by its colour alone."""
 
@@ -43,7 +44,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(digest=_digest, plain=plain, score=score, signed=signed, words=words)
+    environment.filters.update(digest=_digest, plain=plain, score=score, signed=signed)
+    environment.filters.update(sentence=sentence, words=words)
     environment.globals.update(interval=interval, signs=SIGNS, version=__version__)
     return environment
 
@@ -55,15 +57,23 @@ def words(name: str) -> str:
 
 
 def score(value: float | None) -> str:
-    """Three decimals, or three digits where the number is large."""
+    """Three decimals, or three digits where the number is large, or an error in small units."""
     if value is None:
         return "–"
+    if 0 < value < SMALL:
+        return f"{value:.3g}"
     return (f"{value:z.3f}" if abs(value) < 100 else f"{value:,.0f}").replace("-", "−")
 
 
 def signed(value: float) -> str:
-    """Three decimals with a sign."""
-    return f"{value:+z.3f}".replace("-", "−")
+    """Three decimals with a sign, or digits as of a score."""
+    told = f"{value:+z.3f}" if abs(value) < 100 else f"{value:+,.0f}"
+    return told.replace("-", "−")
+
+
+def sentence(text: str) -> str:
+    """A sentence with a capital, and names of columns in it as they are."""
+    return text[:1].upper() + text[1:]
 
 
 def interval(low: float | None, high: float | None, with_sign: bool = False) -> str:

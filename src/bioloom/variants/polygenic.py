@@ -12,6 +12,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -142,8 +143,10 @@ class Scorer:
             variants.subset_samples(names)
             group = self.groups.setdefault(tuple(sorted(places)), self._group(sorted(places)))
             order = np.argsort(places)
-            for record in self._records(variants, group):
-                self._add_record(record, group, order)
+            for _, found in groupby(self._records(variants, group), lambda r: (r.chrom, r.pos)):
+                site = list(found)
+                for record in site:
+                    self._add_record(record, site, group, order)
         self._add_waiting(group)
 
     def add_callable(self, regions: Sequence[Region]) -> None:
@@ -193,7 +196,14 @@ class Scorer:
                 return
         yield from variants
 
-    def _add_record(self, record: pysam.VariantRecord, group: Group, order: np.ndarray) -> None:
+    def _add_record(
+        self,
+        record: pysam.VariantRecord,
+        site: Sequence[pysam.VariantRecord],
+        group: Group,
+        order: np.ndarray,
+    ) -> None:
+        """One of the records of a `site`, which may have its alternatives apart."""
         number = len(self.files)
         rows = [row for row in self._rows_at(record, group) if group.seen[row] != number]
         if not rows:
@@ -208,31 +218,42 @@ class Scorer:
         if set(others) <= REFERENCE_ONLY:
             self._add_block(record, ref, rows, group, order)
             return
-        alleles = [
-            (index, *trimmed(record.pos, ref, other))
-            for index, other in enumerate(others, start=1)
-            if not set(ref + other) - set("ACGT")
-        ]
+        beside = [r for r in site if r is not record and list(r.filter) in COUNTED]
         sampled = None
         for row in rows:
-            found = [
-                match
-                for index, start, ours, other in alleles
-                if self.by_name or start == self.pos[row]
-                for match in matches(self.effect[row], self.other[row], ours, other, index)
-            ]
-            if not found:
+            match = self._match(row, record)
+            if match is None:
                 self._tell([row], OTHER_ALLELES)
                 continue
+            there = [found.state for r in beside if (found := self._match(row, r))]
+            if any(PREFERRED.index(state) > PREFERRED.index(match.state) for state in there):
+                continue
             sampled = sampled or Sampled(record)
-            match = max(found, key=lambda match: PREFERRED.index(match.state))
             if match.state == AMBIGUOUS:
                 match = self._by_frequency(row, match, record, sampled)
             if match.state == AMBIGUOUS:
                 self._tell([row], AMBIGUOUS)
                 continue
             copies = sampled.copies(0 if match.is_reference else match.number, self.field)
+            if match.is_reference:  # what other records call another allele this one calls 0
+                for other in (r for r in beside if r.ref == record.ref):
+                    alone = Sampled(other)
+                    for allele in range(1, len(other.alleles or ())):
+                        copies = copies - alone.copies(allele, self.field)
             self._add(row, copies[order], group, match.state)
+
+    def _match(self, row: int, record: pysam.VariantRecord) -> Match | None:
+        """The best of the ways in which a record has the alleles of a row."""
+        ref, *others = [allele.upper() for allele in record.alleles or ("N",)]
+        found = [
+            match
+            for index, other in enumerate(others, start=1)
+            if not set(ref + other) - set("ACGT")
+            for start, ours, theirs in [trimmed(record.pos, ref, other)]
+            if self.by_name or start == self.pos[row]
+            for match in matches(self.effect[row], self.other[row], ours, theirs, index)
+        ]
+        return max(found, key=lambda match: PREFERRED.index(match.state), default=None)
 
     def _rows_at(self, record: pysam.VariantRecord, group: Group) -> list[int]:
         """The rows that a record covers, or whose names it has."""

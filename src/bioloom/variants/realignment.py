@@ -248,9 +248,9 @@ def explain(columns, fragment, around, sites, error, unknown, half, n_alleles, e
                 raw, begin[r], cigar[r], operations[r], sites.first[s], sites.last[s]
             )
             size = min(high - low, len(read))
-            if size <= 0:
-                continue
             sequence, qualities, letters = letters_of(raw, at[r])
+            if size <= 0 or letters == 0:  # a record may have no sequence
+                continue
             for i in range(size):
                 read[i] = min(CODES[bits_at(raw, u(sequence), u(low + i))], np.uint8(4))
                 quality = raw[qualities + low + i]

@@ -24,6 +24,7 @@ from bioloom.files import replacing
 from bioloom.formats.builds import plain
 from bioloom.formats.dna import reverse_complement
 from bioloom.formats.genes import Gene
+from bioloom.formats.text import open_text
 from bioloom.formats.vcf import index_vcf, opened
 from bioloom.progress import at, tell
 from bioloom.variants.alleles import LETTERS, N, decode, encode
@@ -186,7 +187,8 @@ def write_effects(
     with at("effects"), replacing(out) as temporary:
         with pysam.BGZFile(str(temporary), "wb", None) as lines:
             lines.write(_header(vcf).encode())
-            for number, record in enumerate(_records(vcf, contigs), 1):
+            both = zip(_records(vcf, contigs), _lines(vcf, contigs), strict=True)
+            for number, (record, line) in enumerate(both, 1):
                 contig = _called(record.chrom, reference.lengths)
                 alleles = record.alleles or ("N",)
                 has_letters = any(set(other.upper()) <= BASES for other in alleles[1:])
@@ -207,7 +209,7 @@ def write_effects(
                         masked=masked,
                     )
                 ]
-                lines.write(_with_field(str(record), said).encode())
+                lines.write(_with_field(line, said).encode())
                 scored += bool(said)
                 tell(f"{number} of {count} records")
     index_vcf(out)
@@ -236,6 +238,20 @@ def _records(vcf: Path, contigs: Collection[str]) -> Iterator[pysam.VariantRecor
                 yield record
 
 
+def _lines(vcf: Path, contigs: Collection[str]) -> Iterator[str]:
+    """The lines of these records as they are: written by htslib numbers would lose digits."""
+    with opened(vcf) as records:
+        is_text = not records.is_bcf
+    if not is_text:
+        yield from map(str, _records(vcf, contigs))
+        return
+    with open_text(vcf) as lines:
+        for line in lines:
+            is_record = line.strip() and not line.startswith("#")
+            if is_record and (not contigs or line.partition("\t")[0] in contigs):
+                yield line
+
+
 def _header(vcf: Path) -> str:
     """The header, with the field in place of what it may say of one of that name."""
     with opened(vcf) as records:
@@ -247,7 +263,7 @@ def _header(vcf: Path) -> str:
 
 def _with_field(line: str, said: Sequence[str]) -> str:
     """A record's line with these values of the field, and none of another run."""
-    fields = line.rstrip("\n").split("\t")
+    fields = line.rstrip("\r\n").split("\t")
     info = [part for part in fields[7].split(";") if not part.startswith(f"{FIELD}=")]
     info = [part for part in info if part != "."]
     fields[7] = ";".join([*info, *([f"{FIELD}={','.join(said)}"] if said else [])]) or "."

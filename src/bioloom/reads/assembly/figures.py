@@ -70,7 +70,7 @@ def against_reference(
 
     A contig whose parts lie on other contigs, strands or further apart than `GAP` is misassembled
     once for each such join; each contig of the reference may be circular. NGA50 is of the aligned
-    parts.
+    letters between such joins.
     """
     aligner = _aligner(reference)
     covered = {name: np.zeros(len(letters), np.bool_) for name, letters in reference.items()}
@@ -81,23 +81,26 @@ def against_reference(
         hits = sorted(
             (h for h in aligner.map(decode(contig)) if h.is_primary), key=lambda h: h.q_st
         )
-        counts["unaligned"] += len(contig) if not hits else 0
-        counts["misassemblies"] += _misassemblies(hits)
+        aligned, last = np.zeros(len(contig), np.bool_), None
         for hit in hits:
-            covered[hit.ctg][hit.r_st : hit.r_en] = True
-            parts.append(hit.r_en - hit.r_st)
+            joins = last is None or _is_misassembly(last, hit)
+            counts["misassemblies"] += joins and last is not None
+            letters = _cover(covered[hit.ctg], hit)
+            parts += [letters] if joins else [parts.pop() + letters]
+            aligned[hit.q_st : hit.q_en] = True
+            last = hit
             gaps = [length for length, operation in hit.cigar if operation in (1, 2)]
             counts["indels"] += len(gaps)
             counts["mismatches"] += hit.NM - sum(gaps)
+        counts["unaligned"] += int((~aligned).sum())
     reached = sum(int(own.sum()) for own in covered.values())
-    aligned = max(reached, 1)
     return {
         "genome_fraction": reached / size,
         "ng50": n50([len(contig) for contig in contigs], size),
         "nga50": n50(parts, size),
         "misassemblies": counts["misassemblies"],
-        "mismatches_per_100kb": counts["mismatches"] / aligned * 1e5,
-        "indels_per_100kb": counts["indels"] / aligned * 1e5,
+        "mismatches_per_100kb": counts["mismatches"] / max(reached, 1) * 1e5,
+        "indels_per_100kb": counts["indels"] / max(reached, 1) * 1e5,
         "unaligned_length": counts["unaligned"],
     }
 
@@ -112,12 +115,21 @@ def _aligner(reference: dict[str, str]) -> Any:
         return mappy.Aligner(str(fasta), preset="asm5", best_n=50)
 
 
-def _misassemblies(hits: list) -> int:
-    """Joins of parts of a contig that the reference, whose contigs may be circular, lacks."""
-    joins = 0
-    for one, other in zip(hits, hits[1:], strict=False):
-        ahead = other.r_st - one.r_en if one.strand > 0 else one.r_st - other.r_en
-        apart = abs(ahead - (other.q_st - one.q_en))
-        is_far = min(apart, one.ctg_len - apart) > GAP
-        joins += one.ctg != other.ctg or one.strand != other.strand or is_far
-    return joins
+def _is_misassembly(one: Any, other: Any) -> bool:
+    """Whether the reference, whose contigs may be circular, lacks what joins two parts."""
+    if one.ctg != other.ctg or one.strand != other.strand:
+        return True
+    ahead = other.r_st - one.r_en if one.strand > 0 else one.r_st - other.r_en
+    apart = abs(ahead - (other.q_st - one.q_en))
+    return min(apart, one.ctg_len - apart) > GAP
+
+
+def _cover(covered: np.ndarray, hit: Any) -> int:
+    """Mark the letters of a contig of the reference that a part has; how many."""
+    at, letters = hit.r_st, 0
+    for length, operation in hit.cigar:
+        if operation in (0, 7, 8):
+            covered[at : at + length] = True
+            letters += length
+        at += length if operation in (0, 2, 3, 7, 8) else 0
+    return letters
