@@ -22,9 +22,9 @@ import pysam
 from bioloom.errors import DataError
 from bioloom.formats.builds import AUTOSOMES, plain
 from bioloom.formats.vcf import PASSED, opened
-from bioloom.variants.alleles import LETTERS, N, trimmed
+from bioloom.variants.alleles import trimmed
 from bioloom.variants.dosages import Sampled
-from bioloom.variants.reference import CHUNK, Reference
+from bioloom.variants.reference import Reference
 from bioloom.variants.regions import Region, inside
 from bioloom.variants.score_alleles import (
     AMBIGUOUS,
@@ -39,6 +39,7 @@ from bioloom.variants.score_alleles import (
     like,
     matches,
 )
+from bioloom.variants.score_places import bases_at
 
 REFERENCE_ONLY = {"<NON_REF>", "<*>", "."}
 COUNTED = (*PASSED, ["RefCall"])
@@ -113,9 +114,9 @@ class Scorer:
         self.chrom, self.pos = rows["chrom"].to_numpy(object), rows["pos"].to_numpy()
         self.field, self.by_name = field, by_name
         self.can_be_read = (rows["unread"] == "").to_numpy()
-        self.names = _by_name(rows["rsid"], self.can_be_read) if by_name else {}
-        self.places = {} if by_name else _by_place(self.chrom, self.pos, self.can_be_read)
-        self.bases = _bases(self.places, len(rows), reference)
+        self.names = rows_by_name(rows["rsid"], self.can_be_read) if by_name else {}
+        self.places = {} if by_name else rows_by_place(self.chrom, self.pos, self.can_be_read)
+        self.bases = bases_at(self.places, len(rows), reference)
         f = self.frequency
         shares = np.column_stack([(1 - f) ** 2, 2 * f * (1 - f), f**2])
         self.sums = Sums(
@@ -368,46 +369,3 @@ def _frequencies(record: pysam.VariantRecord) -> tuple[float, ...] | None:
     numbers = all(isinstance(one, float) for one in found)
     is_whole = numbers and len(found) == len(record.alts or ()) and isinstance(alleles, int)
     return found if is_whole and alleles >= 2 * ENOUGH else None
-
-
-def _by_name(names: pd.Series, usable: np.ndarray) -> dict[str, list[int]]:
-    """Rows by rsID."""
-    found: dict[str, list[int]] = defaultdict(list)
-    for row, (name, is_usable) in enumerate(zip(names, usable, strict=True)):
-        if name and is_usable:
-            found[name].append(row)
-    return found
-
-
-def _by_place(
-    chrom: np.ndarray, pos: np.ndarray, usable: np.ndarray
-) -> dict[str, tuple[list[int], list[int]]]:
-    """Chromosome -> positions in order, and their rows."""
-    rows = np.flatnonzero(usable & (pos > 0) & (chrom != ""))
-    rows = rows[np.argsort(pos[rows], kind="stable")]
-    codes, names = pd.factorize(chrom[rows])
-    own = [rows[codes == code] for code in range(len(names))]
-    return {name: (pos[r].tolist(), r.tolist()) for name, r in zip(names, own, strict=True)}
-
-
-def _bases(
-    places: dict[str, tuple[list[int], list[int]]], n: int, reference: Reference | None
-) -> list[str]:
-    """The reference's letter at each of n rows, "" where it is not known."""
-    bases = [""] * n
-    contigs = {plain(name): name for name in reference.lengths} if reference else {}
-    for chrom, (positions, rows) in places.items():
-        if reference is None or chrom not in contigs:
-            continue
-        name = contigs[chrom]
-        starts = np.array(positions) - 1
-        for chunk in np.unique(starts // CHUNK):
-            low, high = np.searchsorted(starts, [chunk * CHUNK, (chunk + 1) * CHUNK])
-            first, end = chunk * CHUNK, min((chunk + 1) * CHUNK, reference.lengths[name])
-            if end <= first:
-                continue
-            codes = reference.codes(name, int(first), int(end))
-            for start, row in zip(starts[low:high], rows[low:high], strict=True):
-                if start < end and codes[start - first] != N:
-                    bases[row] = LETTERS[codes[start - first]]
-    return bases
