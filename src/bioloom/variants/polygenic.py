@@ -39,7 +39,7 @@ from bioloom.variants.score_alleles import (
     like,
     matches,
 )
-from bioloom.variants.score_places import bases_at
+from bioloom.variants.score_places import bases_at, rows_by_name, rows_by_place
 
 REFERENCE_ONLY = {"<NON_REF>", "<*>", "."}
 COUNTED = (*PASSED, ["RefCall"])
