@@ -11,7 +11,7 @@ import pytest
 
 from bioloom.application import get_application
 from bioloom.errors import DataError
-from bioloom.kinds import get_kind
+from bioloom.kinds import Learnt, get_kind
 from bioloom.metrics.survival import kaplan_meier
 from tests.toys import refused
 
@@ -257,7 +257,7 @@ def test_a_horizon_that_nobody_reached_is_refused_with_the_largest(tmp_path):
 
     labels = encode_labels(samples, kind, horizons=[9999.0])
     with pytest.raises(DataError, match="the largest one is 3"):
-        kind.calibrate(np.ones((150, len(labels.outputs))), labels.y, labels, labels.y)
+        kind.calibrate(np.ones((150, len(labels.outputs))), labels.y, labels, Learnt(labels.y))
     with pytest.raises(DataError, match="`horizons` are of times"):
         encode_labels(samples.assign(label="a"), get_kind("binary"), horizons=[3.0])
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bioloom.errors import DataError
 from bioloom.evaluation.coverage import broken_promises, coverage_table
 from bioloom.evaluation.intervals import draw_groups
-from bioloom.kinds import Calibration, HeldOut, Labels, TestSet, _classes, get_kind
+from bioloom.kinds import Calibration, HeldOut, Labels, Learnt, TestSet, _classes, get_kind
 from bioloom.kinds._calibration import DRAWN, conformal_quantile, quantile_of_part
 
 
@@ -53,11 +53,8 @@ def test_rare_classes_are_covered_and_no_set_is_empty():
     raw = np.column_stack([1 - p, p])
     fit, test = slice(0, n // 2), slice(n // 2, n)
     labels = Labels(kind, y, ["no", "yes"])
-    answers = kind.answer(
-        kind.scores(raw[test], calibration := kind.calibrate(raw[fit], y[fit], labels, y[fit])),
-        ["no", "yes"],
-        calibration,
-    )
+    calibration = kind.calibrate(raw[fit], y[fit], labels, Learnt(y[fit]))
+    answers = kind.answer(kind.scores(raw[test], calibration), ["no", "yes"], calibration)
     held = _classes.classes_held(answers["prediction_set"], ["no", "yes"])
     inside = held[np.arange(n // 2), y[test]]
     assert held.any(axis=1).all()
@@ -81,7 +78,7 @@ def test_large_values_are_covered_and_a_dose_is_never_negative():
     y = np.maximum(size + 0.3 * size * rng.normal(size=n), 0)
     raw = (size - 1.5)[:, None]
     fit, test = slice(0, n // 2), slice(n // 2, n)
-    calibration = kind.calibrate(raw[fit], y[fit], Labels(kind, y, ["label"]), y[fit])
+    calibration = kind.calibrate(raw[fit], y[fit], Labels(kind, y, ["label"]), Learnt(y[fit]))
     answers = kind.answer(kind.scores(raw[test], calibration), ["label"], calibration)
     assert (answers[["prediction", "low"]] >= 0).all().all()
     inside = (answers["low"] <= y[test]) & (y[test] <= answers["high"])
@@ -94,7 +91,7 @@ def test_large_values_are_covered_and_a_dose_is_never_negative():
 
 def test_values_below_0_in_training_may_be_answered():
     kind, y = get_kind("value"), np.linspace(-1, 5, 40)
-    calibration = kind.calibrate(y[:, None], y, Labels(kind, y, ["label"]), y)
+    calibration = kind.calibrate(y[:, None], y, Labels(kind, y, ["label"]), Learnt(y))
     assert kind.scores(np.array([[-3.0]]), calibration)[0, 0] == -3
     assert kind.scores(np.array([[-3.0]]), Calibration())[0, 0] == -3
 
@@ -127,8 +124,8 @@ def test_rows_that_stand_for_others_calibrate_for_these():
     for name, answers, labels in (("binary", raw, y), ("multilabel", raw[:, 1:], y[:, None])):
         kind = get_kind(name)
         given = Labels(kind, labels, ["a", "b"], times.astype(float))
-        weighed = kind.calibrate(answers, labels, given, labels, times.astype(float))
+        weighed = kind.calibrate(answers, labels, given, Learnt(labels, times.astype(float)))
         plain = Labels(kind, labels[again], ["a", "b"])
-        repeated = kind.calibrate(answers[again], labels[again], plain, labels[again])
+        repeated = kind.calibrate(answers[again], labels[again], plain, Learnt(labels[again]))
         assert weighed.temperature == pytest.approx(repeated.temperature, rel=0.01)
         assert weighed.share == (repeated.share and pytest.approx(repeated.share))

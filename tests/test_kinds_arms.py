@@ -21,7 +21,7 @@ from bioloom.evaluation.evaluate import evaluate
 from bioloom.features.extract import extract_features
 from bioloom.files import write_json
 from bioloom.fitted import Fitted
-from bioloom.kinds import _policies, arms, encode_labels, get_kind, kind_of
+from bioloom.kinds import Learnt, _policies, arms, encode_labels, get_kind, kind_of
 from bioloom.kinds._assignment import Support, known_weights, partition_facts, sign_of
 from bioloom.metrics import policy
 from bioloom.predictions.predict import predict
@@ -447,7 +447,7 @@ def test_intervals_hold_the_mean_outcome_of_patients_alike():
         x = rng.uniform(0.1, 0.9, 60)
         y = (rng.random(60) < x + 0.05).astype(float)  # the model is a bit too low
         labels = encode_labels(simulated(1.0, 10), KIND)
-        fitted = KIND.calibrate(x[:, None], y[:, None], labels, y[:, None])
+        fitted = KIND.calibrate(x[:, None], y[:, None], labels, Learnt(y[:, None]))
         table = KIND.answer(np.array([[0.3], [0.7]]), ["A"], fitted)
         hits.append((table["low"] <= [0.35, 0.75]) & (table["high"] >= [0.35, 0.75]))
         assert (table["low"] <= table["prediction"]).all()
@@ -458,7 +458,7 @@ def test_intervals_hold_the_mean_outcome_of_patients_alike():
 def test_few_validation_rows_give_the_widest_interval():
     labels = encode_labels(simulated(1.0, 10), KIND)
     y = np.array([0.0, 1.0, 1.0])
-    fitted = KIND.calibrate(y[:, None], y[:, None], labels, y[:, None])
+    fitted = KIND.calibrate(y[:, None], y[:, None], labels, Learnt(y[:, None]))
     table = KIND.answer(np.array([[0.4]]), ["A"], fitted)
     assert (table["low"][0], table["high"][0]) == (0, 1)
 

@@ -11,7 +11,7 @@ import pytest
 from bioloom.arrays import Images, from_arrays, shape_of, to_arrays, vectors
 from bioloom.arrays.images import NEVER, SPAN, WIDTH, rows_of
 from bioloom.evaluation.curves import strata
-from bioloom.kinds import HeldOut, Labels, TestSet, get_kind
+from bioloom.kinds import HeldOut, Labels, Learnt, TestSet, get_kind
 from bioloom.kinds.genotypes import best_threshold
 from bioloom.metrics.variants import scores
 from bioloom.models import get_model
@@ -83,9 +83,9 @@ def test_rows_that_are_no_candidates_tell_nothing_of_others():
     y, _, p = toy(300)
     kind, outputs = get_kind("genotypes"), ["0/0", "0/1", "1/1"]
     beside, missed = np.tile([0.99, 0.009, 0.001], (40, 1)), np.ones(40, int)
-    alone = kind.calibrate(p, y, Labels(kind, y, outputs, np.ones(300)), y)
+    alone = kind.calibrate(p, y, Labels(kind, y, outputs, np.ones(300)), Learnt(y))
     raw, true, weight = np.vstack([p, beside]), np.append(y, missed), np.repeat([1.0, 0], [300, 40])
-    among = kind.calibrate(raw, true, Labels(kind, true, outputs, weight), y)
+    among = kind.calibrate(raw, true, Labels(kind, true, outputs, weight), Learnt(y))
     assert (among.temperature, among.quantile) == (alone.temperature, alone.quantile)
 
 

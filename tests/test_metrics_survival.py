@@ -18,7 +18,7 @@ from bioloom.evaluation.survival import (
 )
 from bioloom.files import write_sums
 from bioloom.fitted import Fitted
-from bioloom.kinds import Labels
+from bioloom.kinds import Labels, Learnt
 from bioloom.kinds.survival import kind
 from bioloom.metrics import survival
 from bioloom.models._survival import RiskSets, partial_likelihood
@@ -143,7 +143,7 @@ def test_the_curve_of_all_rows_is_that_of_aalen_and_johansen():
     curve = KaplanMeier(**options).fit(rows, y, rows[:0], y[:0]).outputs(rows[:1])
     np.testing.assert_allclose(1 - curve[0], known)
     labels = Labels(kind, y, [f"{time:g}" for time in when], horizons=[6.0, 20.0])
-    found = kind.calibrate(np.empty((0, 4)), y[:0], labels, y)
+    found = kind.calibrate(np.empty((0, 4)), y[:0], labels, Learnt(y))
     risks = kind.answer(curve, labels.outputs, found).filter(like="risk.").to_numpy()[0]
     np.testing.assert_allclose(risks, known[[1, 3]])
     alone = 1 - survival.kaplan_meier(y, when)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bioloom.kinds import encode_labels, get_kind
+from bioloom.kinds import Learnt, encode_labels, get_kind
 from bioloom.models import get_model
 from bioloom.pipeline.check import task_mistakes
 from bioloom.splits.split import split_samples
@@ -72,7 +72,7 @@ def test_cross_validation_calibrates_on_answers_of_models_that_did_not_see_the_r
         if place.repeat == 0:
             fold, rows = fit(recipe, labels, place, samples, 1), place.rows["test"]
             raw[rows] = fold.raw(fold.preprocess.transform(features.X[rows]))
-    expected = get_kind("binary").calibrate(raw, labels.y, labels, labels.y)
+    expected = get_kind("binary").calibrate(raw, labels.y, labels, Learnt(labels.y))
     fitted, scored, _ = trained(samples, splits, features)
     for model in (fitted, scored):
         assert model.calibration.temperature == pytest.approx(expected.temperature)

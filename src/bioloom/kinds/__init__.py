@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -130,6 +130,13 @@ class TestSet:
     __test__ = False  # not a test case, whatever pytest thinks of the name
 
 
+class Learnt(NamedTuple):
+    """The labels of the training rows, and how much each row counts, (N,)."""
+
+    y: np.ndarray
+    weight: np.ndarray | None = None
+
+
 @dataclass(frozen=True)
 class Given:
     """What a kind takes from training rows beside labels, as who got which treatment.
@@ -155,8 +162,8 @@ class Kind:
     kind. `outputs(samples, positive)`: names of the classes or targets. `encode(samples, outputs)`:
     the labels as numbers. `rows(samples, outputs)`: the keys of all answers, in the order of the
     scores. `unanswered(ids, outputs)`: the same of samples that got no answer.
-    `calibrate(raw, y, labels, y_train, w_train)`: from the model's answers to valid rows, which
-    `labels.weight` says the weights of, and `w_train` those of the training rows.
+    `calibrate(raw, y, labels, learnt)`: from the model's answers to valid rows, whose weights are
+    those of `labels`.
     `scores(raw, calibration)`: calibrated answers, (A, outputs). `decide(scores, calibration)`:
     which output is called, (A,). `answer(scores, outputs, calibration)`: the columns that held-out
     rows and predictions have. `loss(scores, y)`: for search and permutation importance.
@@ -176,9 +183,7 @@ class Kind:
     encode: Callable[[pd.DataFrame, list[str]], np.ndarray | Ragged]
     rows: Callable[[pd.DataFrame, list[str]], pd.DataFrame]
     unanswered: Callable[[np.ndarray, list[str]], pd.DataFrame]
-    calibrate: Callable[
-        [np.ndarray, np.ndarray, Labels, np.ndarray, np.ndarray | None], Calibration
-    ]
+    calibrate: Callable[[np.ndarray, np.ndarray, Labels, Learnt], Calibration]
     scores: Callable[[np.ndarray, Calibration], np.ndarray]
     decide: Callable[[np.ndarray, Calibration], np.ndarray]
     answer: Callable[[np.ndarray, list[str], Calibration], pd.DataFrame]

@@ -35,7 +35,7 @@ def fit_temperature(
     doubt = 1 / (count + 2)
     targets = np.full((count, classes), doubt / (classes - 1))
     targets[np.arange(count), y] = 1 - doubt
-    if weight is not None:
+    if weight is not None and weight.any():
         targets *= weight[:, None]
 
     def loss(logarithm: float) -> float:

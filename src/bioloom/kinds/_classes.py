@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bioloom.errors import DataError
-from bioloom.kinds import Calibration, Labels, TestSet
+from bioloom.kinds import Calibration, Labels, Learnt, TestSet
 from bioloom.kinds._calibration import fit_temperature, quantile_of_part, soften
 from bioloom.kinds._rows import Truth, check_complete, join
 
@@ -67,13 +67,7 @@ def unanswered(ids: np.ndarray, classes: list[str]) -> pd.DataFrame:
     return pd.DataFrame({"sample_id": ids})
 
 
-def calibrate(
-    raw: np.ndarray,
-    y: np.ndarray,
-    labels: Labels,
-    y_train: np.ndarray,
-    w_train: np.ndarray | None = None,
-) -> Calibration:
+def calibrate(raw: np.ndarray, y: np.ndarray, labels: Labels, learnt: Learnt) -> Calibration:
     """Temperature, and the quantile of 1 - p of the true class, for each class by itself."""
     few = np.unique(np.linspace(0, len(y) - 1, min(len(y), MOST_CALIBRATED)).astype(int))
     weight = None if labels.weight is None else labels.weight[few]

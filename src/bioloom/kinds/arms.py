@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from bioloom.errors import DataError
-from bioloom.kinds import Calibration, Given, Labels, targets, value
+from bioloom.kinds import Calibration, Given, Labels, Learnt, targets, value
 from bioloom.kinds._assignment import (
     Support,
     arm_codes,
@@ -85,19 +85,14 @@ def unanswered(ids: np.ndarray, arms: list[str]) -> pd.DataFrame:
     return targets.unanswered(ids, arms).rename(columns={"target": "option"})
 
 
-def calibrate(
-    raw: np.ndarray,
-    y: np.ndarray,
-    labels: Labels,
-    y_train: np.ndarray,
-    w_train: np.ndarray | None = None,
-) -> Calibration:
+def calibrate(raw: np.ndarray, y: np.ndarray, labels: Labels, learnt: Learnt) -> Calibration:
     """For each arm the ends of outcomes, and a line through the errors of its valid rows.
 
     `lines` has for each arm `low, high` (0 and 1 of yes and no, else without end), the `middle` of
     its predictions, and what `_line` gives.
     """
-    ends = (0.0, 1.0) if np.isin(y_train[np.isfinite(y_train)], (0, 1)).all() else (-np.inf, np.inf)
+    outcomes = learnt.y[np.isfinite(learnt.y)]
+    ends = (0.0, 1.0) if np.isin(outcomes, (0, 1)).all() else (-np.inf, np.inf)
     weight = np.ones(len(y)) if labels.weight is None else labels.weight
     lines = []
     for said, true in zip(np.clip(raw, *ends).T, y.T, strict=True):

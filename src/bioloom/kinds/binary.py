@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bioloom.errors import DataError
-from bioloom.kinds import Calibration, HeldOut, Kind, Labels, TestSet, _classes
+from bioloom.kinds import Calibration, HeldOut, Kind, Labels, Learnt, TestSet, _classes
 from bioloom.kinds._threshold import HALF, choose_threshold
 from bioloom.metrics import Scores, classification, coverage, links
 from bioloom.samples.columns import has_classes
@@ -37,17 +37,11 @@ def _two(classes: list[str]) -> list[str]:
     return classes
 
 
-def calibrate(
-    raw: np.ndarray,
-    y: np.ndarray,
-    labels: Labels,
-    y_train: np.ndarray,
-    w_train: np.ndarray | None = None,
-) -> Calibration:
+def calibrate(raw: np.ndarray, y: np.ndarray, labels: Labels, learnt: Learnt) -> Calibration:
     """As of all classes, and the threshold from which the positive one is called."""
-    fitted = _classes.calibrate(raw, y, labels, y_train)
+    fitted = _classes.calibrate(raw, y, labels, learnt)
     positive = _classes.scores(raw, fitted)[:, 1]
-    share = float(np.average(y_train, weights=w_train))
+    share = float(np.average(learnt.y, weights=learnt.weight))
     return replace(fitted, threshold=choose_threshold(labels.rule, positive, y, share), share=share)
 
 

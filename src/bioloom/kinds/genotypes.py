@@ -13,7 +13,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bioloom.kinds import Calibration, HeldOut, Labels, Strata, TestSet, _classes, multiclass
+from bioloom.kinds import (
+    Calibration,
+    HeldOut,
+    Labels,
+    Learnt,
+    Strata,
+    TestSet,
+    _classes,
+    multiclass,
+)
 from bioloom.kinds._rows import Truth, join
 from bioloom.metrics import Scores, coverage, variants
 from bioloom.samples import VARIANT
@@ -36,13 +45,7 @@ def outputs(samples: pd.DataFrame, positive: str | None) -> list[str]:
     return list(GENOTYPES)
 
 
-def calibrate(
-    raw: np.ndarray,
-    y: np.ndarray,
-    labels: Labels,
-    y_train: np.ndarray,
-    w_train: np.ndarray | None = None,
-) -> Calibration:
+def calibrate(raw: np.ndarray, y: np.ndarray, labels: Labels, learnt: Learnt) -> Calibration:
     """As of all classes, and the probability of a variant from which one is called.
 
     It is the one with the best F1 of the valid rows. Rows of no weight are no candidates: what a
@@ -54,7 +57,7 @@ def calibrate(
     if not candidates.any():
         return Calibration(threshold=0.5, quantile=[[0.0] * len(GENOTYPES)])
     own = replace(labels, weight=None)
-    fitted = _classes.calibrate(raw[candidates], y[candidates], own, y_train)
+    fitted = _classes.calibrate(raw[candidates], y[candidates], own, learnt)
     return replace(fitted, threshold=best_threshold(_classes.scores(raw, fitted), y))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bioloom.kinds import Calibration, HeldOut, Labels, TestSet, _classes, targets
+from bioloom.kinds import Calibration, HeldOut, Labels, Learnt, TestSet, _classes, targets
 from bioloom.kinds._calibration import quantile_of_part
 from bioloom.kinds._rows import Truth, check_complete, join
 from bioloom.kinds._threshold import HALF, choose_threshold
@@ -25,23 +25,17 @@ def fits(samples: pd.DataFrame) -> bool:
     return bool(columns) and "label" not in columns and all(is_flag(samples[c]) for c in columns)
 
 
-def calibrate(
-    raw: np.ndarray,
-    y: np.ndarray,
-    labels: Labels,
-    y_train: np.ndarray,
-    w_train: np.ndarray | None = None,
-) -> Calibration:
+def calibrate(raw: np.ndarray, y: np.ndarray, labels: Labels, learnt: Learnt) -> Calibration:
     """One temperature for all labels; a threshold, and quantiles of no and yes, for each."""
     known = np.isfinite(y)
     weight = None if labels.weight is None else np.broadcast_to(labels.weight[:, None], y.shape)
     own = replace(labels, weight=None if weight is None else weight[known])
-    fitted = _classes.calibrate(_two(raw[known]), y[known].astype(int), own, y_train)
+    fitted = _classes.calibrate(_two(raw[known]), y[known].astype(int), own, learnt)
     p = scores(raw, fitted)
     columns = [(p[rows, label], y[rows, label]) for label, rows in enumerate(known.T)]
-    counted = np.isfinite(y_train) * (1.0 if w_train is None else w_train[:, None])
+    counted = np.isfinite(learnt.y) * (1.0 if learnt.weight is None else learnt.weight[:, None])
     with np.errstate(invalid="ignore"):  # a label that no row has known
-        shares = (np.nan_to_num(y_train) * counted).sum(axis=0) / counted.sum(axis=0)
+        shares = (np.nan_to_num(learnt.y) * counted).sum(axis=0) / counted.sum(axis=0)
     thresholds = [
         choose_threshold(labels.rule, said, true, share)
         for (said, true), share in zip(columns, shares, strict=True)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from bioloom.errors import DataError
-from bioloom.kinds import Calibration, HeldOut, Kind, Labels, TestSet, _classes
+from bioloom.kinds import Calibration, HeldOut, Kind, Labels, Learnt, TestSet, _classes
 from bioloom.kinds._rows import Truth, check_complete, join
 from bioloom.metrics import Scores, survival
 from bioloom.samples import COMPETING, ENTRY, EVENT, TIME
@@ -80,13 +80,7 @@ def when(names: list[str]) -> np.ndarray:
     return np.array([float(name) for name in names])
 
 
-def calibrate(
-    raw: np.ndarray,
-    y: np.ndarray,
-    labels: Labels,
-    y_train: np.ndarray,
-    w_train: np.ndarray | None = None,
-) -> Calibration:
+def calibrate(raw: np.ndarray, y: np.ndarray, labels: Labels, learnt: Learnt) -> Calibration:
     """The horizons: those declared, or one by which most events were seen.
 
     Curves stay as they are: over training rows they expect the events that were seen, and valid
@@ -94,7 +88,7 @@ def calibrate(
     """
     times = when(labels.outputs)
     for horizon in labels.horizons or ():
-        if horizon > min(times[-1], y_train[:, 1].max()):
+        if horizon > min(times[-1], learnt.y[:, 1].max()):
             raise DataError(
                 f"`horizons`: too few rows were followed to {horizon:g}",
                 hint=f"the largest one is {times[-1]:g}",

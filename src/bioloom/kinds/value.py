@@ -14,6 +14,7 @@ from bioloom.kinds import (
     HeldOut,
     Kind,
     Labels,
+    Learnt,
     TestSet,
     _classes,
     from_scale,
@@ -60,21 +61,15 @@ def _part(values: np.ndarray, cuts: list[float]) -> np.ndarray:
     return np.searchsorted(cuts, values, side="right")
 
 
-def calibrate(
-    raw: np.ndarray,
-    y: np.ndarray,
-    labels: Labels,
-    y_train: np.ndarray,
-    w_train: np.ndarray | None = None,
-) -> Calibration:
+def calibrate(raw: np.ndarray, y: np.ndarray, labels: Labels, learnt: Learnt) -> Calibration:
     """How far intervals reach, by how large the prediction is; above which value one is high.
 
     Where no training label is below 0, such as of a dose, no answer is.
     """
     high = labels.high_above
     if high is not None:
-        high = float(np.median(y_train) if high == "median" else high)
-    lowest = np.nanmin(y_train.reshape(len(y_train), -1), axis=0, initial=np.inf)
+        high = float(np.median(learnt.y) if high == "median" else high)
+    lowest = np.nanmin(learnt.y.reshape(len(learnt.y), -1), axis=0, initial=np.inf)
     least = np.where(lowest >= 0, 0.0, -np.inf).tolist()
     fitted = Calibration(threshold=high, least=least, power=labels.power)
     values = to_scale(scores(raw, fitted), labels.power)

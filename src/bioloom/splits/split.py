@@ -40,8 +40,9 @@ OPTIONS: dict[str, dict[str, Option]] = {
     "auto": {},
 }
 FEW = 500
-SHORT = 0.9  # of what a part was to have
 """Samples: below, all of them are tested in turn, and more than once."""
+SHORT = 0.9
+"""Of what a part was to have: with less it lacks some."""
 SPELLINGS = {"training": "train", "validation": "valid", "val": "valid", "dev": "valid"}
 
 

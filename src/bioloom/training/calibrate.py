@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bioloom.arrays import end_to_end
-from bioloom.kinds import Calibration, Labels
+from bioloom.kinds import Calibration, Labels, Learnt
 
 
 @dataclass(frozen=True)
@@ -38,4 +38,6 @@ def calibrate(labels: Labels, unseen: Sequence[Answered], learnt: np.ndarray) ->
     weights = [part.weight for part in unseen if part.weight is not None]
     own = replace(labels, weight=np.concatenate(weights) if weights else None)
     weight = None if labels.weight is None else labels.weight[learnt]
-    return labels.kind.calibrate(raw, y, own, end_to_end(labels.y[learnt]), weight)
+    if weight is not None and not weight.any():
+        weight = None
+    return labels.kind.calibrate(raw, y, own, Learnt(end_to_end(labels.y[learnt]), weight))
