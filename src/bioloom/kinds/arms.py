@@ -91,8 +91,8 @@ def calibrate(raw: np.ndarray, y: np.ndarray, labels: Labels, learnt: Learnt) ->
     `lines` has for each arm `low, high` (0 and 1 of yes and no, else without end), the `middle` of
     its predictions, and what `_line` gives.
     """
-    outcomes = learnt.y[np.isfinite(learnt.y)]
-    ends = (0.0, 1.0) if np.isin(outcomes, (0, 1)).all() else (-np.inf, np.inf)
+    seen = learnt.y[np.isfinite(learnt.y)]
+    ends = (0.0, 1.0) if np.isin(seen, (0, 1)).all() else (-np.inf, np.inf)
     weight = np.ones(len(y)) if labels.weight is None else labels.weight
     lines = []
     for said, true in zip(np.clip(raw, *ends).T, y.T, strict=True):
