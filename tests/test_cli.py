@@ -516,6 +516,7 @@ def test_what_training_says_of_an_outcome_is_not_said_of_new_data(tmp_path):
         "horizon": 1826,
         "assignment": "observed",
         "good": "high",
+        "landmarks": [0, 90],
         "privacy": {"died_on": "drop", "site": "keep"},
         "types": {"dead": "category", "age": "number"},
         "not_identifiers": ["days"],
@@ -525,6 +526,7 @@ def test_what_training_says_of_an_outcome_is_not_said_of_new_data(tmp_path):
     assert found == {
         "clinical": str(new),
         "columns": {"id": "id"},
+        "landmarks": [0, 90],
         "privacy": {"site": "keep"},
         "types": {"age": "number"},
     }

@@ -455,17 +455,12 @@ def test_ids_of_a_database_keep_all_their_digits(tmp_path):
 
 
 def test_limits_of_a_laboratory_are_mistakes_and_no_categories():
-    column = pd.Series(["<5"] * 6 + ["9", "10"], index=range(2, 10), name="crp", dtype="str")
+    numbers = ["<5"] * 6 + ["9", "10", "11", "12"]
+    column = pd.Series(numbers, index=range(2, 12), name="crp", dtype="str")
+        ["<5"] * 6 + ["9", "10", "11", "12"], index=range(2, 12), name="crp", dtype="str"
+    )
     refused(lambda: infer_types(column.to_frame(), {}, "t.csv"), "column crp")
     as_text = infer_types(column.to_frame(), {"crp": "category"}, "t.csv")
     assert as_text["crp"].iloc[0] == "<5"
     only = pd.Series(["<5", ">=60"] * 3, name="group", dtype="str")
     assert infer_types(only.to_frame(), {}, "t.csv")["group"].iloc[1] == ">=60"
-
-
-def test_ids_with_points_stay_where_numbers_have_a_comma(tmp_path):
-    file = write(tmp_path / "t.csv", "visit;crp;ill\n1001.1;5,4;0\n1001.2;7,1;1\n")
-    options = {"columns": {"id": "visit"}, "read": {"clinical": {"decimal": "comma"}}}
-    table = read_source(file, "clinical", options)
-    assert table["visit"].tolist() == ["1001.1", "1001.2"]
-    assert table["crp"].tolist() == ["5.4", "7.1"]

@@ -678,3 +678,13 @@ def test_names_of_persons_are_told_by_the_name_of_the_column():
         assert [found.kind for found in find(pd.DataFrame({name: cells}))] == [names.NAMES]
     ages = pd.DataFrame({"age": [f"{years} years" for years in range(60, 96)]})
     assert [found.kind for found in find(ages)] == [names.AGES]
+
+
+def test_measurements_under_names_like_dates_are_no_dates():
+    rng = Random(0)
+    cells = [str(rng.randint(70_000, 400_000)) for _ in range(60)]
+    for name in ("platelets_at_birth", "cost_to_date", "newborn_screening_tsh", "myoblasts"):
+        assert find(pd.DataFrame({name: cells})) == []
+    notes = ["take 10 novorapid 12 units", "2 decadron 10 mg", "4 sets 20 reps"] * 20
+    found = find(pd.DataFrame({"plan": notes}))
+    assert all("date" not in one.why for one in found)

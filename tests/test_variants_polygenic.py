@@ -453,6 +453,26 @@ def test_sums_are_those_of_plink2(tmp_path):
     assert sums(tmp_path, vcf, score, " ".join(people)) == pytest.approx(theirs[column], abs=1e-4)
 
 
+def copies_of(folder: Path, records: list[str], effect: str, other: str) -> list[float]:
+    """Copies of the effect allele of three persons at 1:100; `records` are from REF on."""
+    header = "##fileformat=VCFv4.2\n##contig=<ID=1,length=249250621>\n"
+    header += '##FORMAT=<ID=GT,Number=1,Type=String,Description="g">\n'
+    header += "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tp1\tp2\tp3\n"
+    lines = []
+    for record in records:
+        ref, alt, *genotypes = record.split()
+        lines.append("\t".join(["1", "100", ".", ref, alt, ".", "PASS", ".", "GT", *genotypes]))
+    vcf = write(folder / "g.vcf", header + "".join(f"{line}\n" for line in lines))
+    columns = ["effect_allele", *["other_allele"] * bool(other)]
+    text = "#pgs_id=PGS1\n#genome_build=GRCh37\n"
+    text += "\t".join(["chr_name", "chr_position", *columns, "effect_weight"]) + "\n"
+    text += "\t".join(["1", "100", effect, *[other] * bool(other), "1.0"]) + "\n"
+    files = {"genotypes": vcf, "score": write(folder / "s.txt", text)}
+    options = complete_options({"genotype_build": "GRCh37", "min_match": 0.0}, OPTIONS, "x")
+    found, _ = read_genetic_score(files, pd.Series(["p1", "p2", "p3"]), options)
+    return found.iloc[:, 0].tolist()
+
+
 @pytest.mark.parametrize(
     ("effect", "other", "expected"),
     [("G", "", [0, 2, 1]), ("A", "", [2, 0, 0]), ("A", "G", [2, 0, 0])],
@@ -460,20 +480,15 @@ def test_sums_are_those_of_plink2(tmp_path):
 @pytest.mark.parametrize("apart", [False, True])
 def test_alternatives_of_a_site_may_be_records_apart(tmp_path, effect, other, expected, apart):
     """As `bcftools norm -m-` writes them: what is another record's allele is called 0."""
-    together = ["1\t100\t.\tA\tC,G\t.\tPASS\t.\tGT\t0/0\t2/2\t1/2"]
-    split = ["1\t100\t.\tA\tC\t.\tPASS\t.\tGT\t0/0\t0/0\t1/0",
-             "1\t100\t.\tA\tG\t.\tPASS\t.\tGT\t0/0\t1/1\t0/1"]  # fmt: skip
-    header = "##fileformat=VCFv4.2\n##contig=<ID=1,length=249250621>\n"
-    header += '##FORMAT=<ID=GT,Number=1,Type=String,Description="g">\n'
-    header += "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tp1\tp2\tp3\n"
-    records = split if apart else together
-    genotypes = write(tmp_path / "g.vcf", header + "".join(f"{line}\n" for line in records))
-    alleles = [effect, *[other] * bool(other)]
-    columns = ["effect_allele", *["other_allele"] * bool(other)]
-    text = "#pgs_id=PGS1\n#genome_build=GRCh37\n"
-    text += "\t".join(["chr_name", "chr_position", *columns, "effect_weight"]) + "\n"
-    text += "\t".join(["1", "100", *alleles, "1.0"]) + "\n"
-    files = {"genotypes": genotypes, "score": write(tmp_path / "s.txt", text)}
-    options = complete_options({"genotype_build": "GRCh37", "min_match": 0.0}, OPTIONS, "x")
-    found, _ = read_genetic_score(files, pd.Series(["p1", "p2", "p3"]), options)
-    assert found.iloc[:, 0].tolist() == expected
+    together = ["A C,G 0/0 2/2 1/2"]
+    split = ["A C 0/0 0/0 1/0", "A G 0/0 1/1 0/1"]
+    assert copies_of(tmp_path, split if apart else together, effect, other) == expected
+
+
+@pytest.mark.parametrize(
+    "beside", ["A C 0/0 0/1 1/1", "A ATT 1/1 0/1 0/0", "A G ./. ./. ./.", "AT A 0/1 0/0 0/0"]
+)
+def test_a_record_beside_takes_no_copy_of_the_reference(tmp_path, beside):
+    """The same one again, an insertion behind the letter, one that nobody was called at."""
+    for records in (["A C 0/0 0/1 1/1", beside], [beside, "A C 0/0 0/1 1/1"]):
+        assert copies_of(tmp_path, records, "A", "C") == [2, 1, 0]

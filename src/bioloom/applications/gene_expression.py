@@ -125,8 +125,10 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     else:
         table, selected = select_rows(table, options, path)
         items = items.loc[table.index]
-        if f"{BLOCK}{names.get('label')}" in items and names["label"] not in table:
-            items, table = _take_gene(items, table, names["label"])
+        gene = str(names.get("label")).replace("=", "_")  # as `as_block` has it
+        if f"{BLOCK}{gene}" in items and names["label"] not in table:
+            items, table = _take_gene(items, table, gene)
+            names = {**names, "label": gene}
         items = items.assign(**_measured(table, names, options["bins"], path))
         notes += selected
     return Raw(items.reset_index(drop=True), notes)

@@ -33,7 +33,7 @@ OUTCOME = {
 }
 """Columns of training data that new data need not have."""
 OF_OUTCOME = {
-    *("event", "censored", "competing", "horizon", "at_start", "landmarks", "assignment", "good"),
+    *("event", "censored", "competing", "horizon", "at_start", "assignment", "good"),
     *("bins", "classes", "unlabelled", "label_separator"),
 }
 """Options that say how such columns are read."""
@@ -220,7 +220,8 @@ def _columns(
     for source, file in given.items():
         if source in application.tables:
             read = options.get("read", {}).get(source, {})
-            found = names_in_text(Path(file), **read) if is_table(Path(file)) else None
+            told = is_table(Path(file)) and Path(file).is_file()
+            found = names_in_text(Path(file), **read) if told else None
             if found is None:
                 return None
             names |= {*found}

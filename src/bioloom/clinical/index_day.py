@@ -54,10 +54,12 @@ def refuse_later_days(table: pd.DataFrame, index: str, unused: Collection[str], 
 
 
 def _is_of_dates(name: str) -> bool:
-    return names.DATES in (names.certain_kind(name), names.possible_kind(name))
+    of_days = names.DATES in (names.certain_kind(name), names.possible_kind(name))
+    return of_days and not names.has_word(name, names.MEASURES)
 
 
 def _is_day(cell: str, named: bool) -> bool:
-    """Whether a cell is a day in any form; a number of a spreadsheet where the name is of days."""
-    read = dates.is_full(cell) or dates.is_short(cell)
-    return read or dates.from_digits(cell, serial=named) is not None
+    """Whether a cell is a day; as two digits of a year, or a number, where the name is of days."""
+    if dates.is_full(cell):
+        return True
+    return named and (dates.is_short(cell) or dates.from_digits(cell, serial=True) is not None)

@@ -38,7 +38,7 @@ def plot_tables(
     *,
     private: bool,
 ) -> dict[str, pd.DataFrame]:
-    """The plot tables of a kind, by name; of persons no grid of values has a cell of a few."""
+    """The plot tables of a kind, by name; of persons `predicted_observed` has no cell of a few."""
     drawn = test.drawn or test
     tables = {name: PLOTS[name](drawn, draws) for name in kind.plots if name in PLOTS}
     if private and "predicted_observed" in tables:

@@ -77,7 +77,7 @@ def evaluate(
     begin), `learning_curve` (numbers of labels, of which `fewer` has the answers). `nearest` has
     the similarity of each test row to its nearest training row: `repeat, fold, sample_id,
     similarity`. Of links, `nodes` has the names of their ends, and `directed` says that these
-    differ in role. Of persons (`private`) no grid of values has a cell of a few. In repeated
+    differ in role. Of persons (`private`) no cell of `predicted_observed` is of a few. In repeated
     cross-validation the folds of a repeat are pooled and the metric is the mean over repeats.
     """
     settings = complete_options(options, OPTIONS, "evaluate")

@@ -25,7 +25,7 @@ from bioloom.formats.npz import read_npz
 PRECISIONS = ("bfloat16", "float32")
 """With one of these the identity of what a network made ends."""
 
-PLACE = re.compile(r"(\d+)=\w")
+PLACE = re.compile(r"(?:^|[.])(\d+)=\w$")
 FIXED = {
     "tokens": ("Per-token features have other columns", None),
     "links": (
@@ -105,10 +105,10 @@ def trained_identity(model: Path) -> str | None:
         return None
 
 
-def _letters(names: Iterable[str]) -> int | None:
-    """How many letters features have that are a place and a letter each (one-hot); else None."""
-    places = [PLACE.fullmatch(str(name)) for name in names]
-    return max(int(place[1]) for place in places if place) if all(places) and places else None
+def _places(names: Iterable[str]) -> int:
+    """The last place of which features say the letter, by their names; 0 where there is none."""
+    found = (PLACE.search(str(name)) for name in names)
+    return max((int(place[1]) for place in found if place), default=0)
 
 
 def align(features: Features, names: list[str], identity: str) -> Features:
@@ -126,12 +126,13 @@ def align(features: Features, names: list[str], identity: str) -> Features:
     if shape_of(features.X) in FIXED:
         what, hint = FIXED[shape_of(features.X)]
         raise DataError(f"{what} than those of the training data", hint=hint)
-    known, longest = _letters(names), _letters(features.names)
-    if known is not None and longest is not None and longest > known:
-        raise DataError(
-            f"Sequences have up to {longest} letters, those of training up to {known}: what is "
-            "beyond would not be seen",
-            hint="cut them to what training had, or train on such",
-        )
+    if "one_hot" in features.embedder:
+        known, longest = _places(names), _places(features.names)
+        if longest > known > 0:
+            raise DataError(
+                f"Sequences have up to {longest} letters, those of training up to {known}: what "
+                "is beyond would not be seen",
+                hint="cut them to what training had, or train on such",
+            )
     X = aligned(features.X, list(features.names), names)
     return Features(features.sample_id, X, np.array(names), features.embedder)

@@ -26,6 +26,7 @@ MOST_TOLD = 20  # mistakes, or rows of one, that an error lists
 UNNAMED = ("Unnamed: 0", "index", "level_0", "rownames", "...1", "V1", "1")
 THOUSANDS = "[+-]?[0-9]{1,3}(([,' \u00a0\u202f][0-9]{3})+|(,[0-9]{2})+,[0-9]{3})([.][0-9]+)?"
 DECIMAL_COMMA = "[+-]?[0-9]+([.' \u00a0\u202f][0-9]{3})*,[0-9]+([eE][+-]?[0-9]+)?"
+MEASURED = 4  # different numbers, from which a column is no grouping
 LIMIT = r"[<>≤≥]=?\s*\d+([.,]\d+)?"
 WHOLE = r"[+-]?\d+([.]0+)?"
 RESERVED = ("sample_id", "label", "group", "sequence", "sample_weight", "split", "block")
@@ -281,12 +282,13 @@ def likely_type(column: pd.Series) -> str:
         return "number" if is_number and not pd.api.types.is_bool_dtype(column) else "category"
     # A decimal comma or a mark of thousands is a mistake to be named, and no category.
     filled = column.dropna()
-    # So is <5, where other rows have a number.
+    # So is <5, where other rows have many different numbers.
     marked = filled.str.fullmatch(f"{DECIMAL_COMMA}|{THOUSANDS}")
     parsed = _parsed(filled).notna()
     looks = parsed | marked
-    if parsed.any():
-        looks = looks | filled.str.fullmatch(LIMIT)
+    limits = filled.str.fullmatch(LIMIT)
+    if filled[parsed].nunique() >= MEASURED and filled[limits].str[0].nunique() == 1:
+        looks = looks | limits
     return "number" if 2 * looks.sum() > len(filled) or filled.empty else "category"
 
 

@@ -13,22 +13,17 @@ WITH_COMMA = r"[<>]?=?\s*[+-]?(?:\d{1,3}(?:[. ']\d{3})+|\d+),\d+"
 WITH_POINT = r"[<>]?=?\s*[+-]?\d+\.\d+"
 
 
-def with_points(
-    column: pd.Series, texts: pd.Series, path: Path, *, is_id: bool = False
-) -> pd.Series:
+def with_points(column: pd.Series, texts: pd.Series, path: Path) -> pd.Series:
     """A column of text with 1.250,5 as 1250.5, if it is one of numbers.
 
     `texts` are those cells that are written, and no numbers of a spreadsheet's own. A text such as
-    1.025 may be 1025: DataError that names the rows, and with them those that have both marks. Ids
-    with points alone keep their spelling.
+    1.025 may be 1025: DataError that names the rows, and with them those that have both marks.
     """
     if not pd.api.types.is_string_dtype(column) or likely_type(column) != "number":
         return column
     comma, point = (
         texts.str.fullmatch(form).fillna(False).astype(bool) for form in (WITH_COMMA, WITH_POINT)
     )
-    if is_id and point.any() and not comma.any():
-        return column
     if point.any():
         both = comma & texts.str.contains(".", regex=False).fillna(False).astype(bool)
         rows = rows_told(column.index[point | both])

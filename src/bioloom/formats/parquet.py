@@ -1,7 +1,8 @@
 """Parquet files as columns of few types: text, numbers, true or false.
 
-Decimals are floats, dates and times are text as in a CSV, dictionaries are what they stand for. The
-index that pandas wrote stands before the columns.
+Decimals are floats or, where they have no point, whole numbers (text beyond 18 digits, which looks
+like numbers); dates and times are text as in a CSV, dictionaries are what they stand for. The index
+that pandas wrote stands before the columns.
 """
 
 from __future__ import annotations

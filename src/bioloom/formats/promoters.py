@@ -11,14 +11,18 @@ from bioloom.formats.dna import reverse_complement
 from bioloom.formats.intervals import read_genome
 
 UPSTREAM, INTO_GENE = 200, 50  # bases before the start codon and after it
-STRANDS = {"+": "+", "1": "+", "+1": "+", ".": "+", "-": "-", "-1": "-"}
+STRANDS = {
+    **dict.fromkeys(("+", "1", "+1", "1.0", "."), "+"),
+    **dict.fromkeys(("-", "-1", "-1.0"), "-"),
+}
 """As they are written: 1 and -1 by Ensembl."""
 
 
 def promoters(genome: Path, genes: pd.DataFrame, file: Path) -> dict[str, str]:
     """The promoter of each gene of `chromosome, start, end, strand`, where its place is known.
 
-    `genes` are indexed by id; places are 0-based and half-open, a missing strand is +. The name of
+    `genes` are indexed by id; places are 0-based and half-open, and may go beyond the origin of a
+    circular genome; a missing strand is +. The name of
     the chromosome does not count where the genome has one record. DataError, with the `file` of
     the genes, for a strand that is none, and for a place that the genome does not have.
     """
@@ -41,16 +45,18 @@ def promoters(genome: Path, genes: pd.DataFrame, file: Path) -> dict[str, str]:
                 file=file,
                 hint="name chromosomes as the genome does",
             )
-        if not 0 <= start < end <= len(sequence):
+        size = len(sequence)
+        last = int(end if end > start else end + size)  # beyond the origin of a circular genome
+        if not 0 <= start < size or last > start + size:
             raise DataError(
-                f"{gene} is from {start:.15g} to {end:.15g}, which the genome's "
-                f"{len(sequence)} bases do not have",
+                f"{gene} is from {start:.15g} to {end:.15g}, which the genome's {size} bases do "
+                "not have",
                 file=file,
                 hint="is it another genome? Places are counted from 0, the end is not included",
             )
         if STRANDS[written] == "-":
-            place = slice(max(int(end) - INTO_GENE, 0), int(end) + UPSTREAM)
-            found[gene] = reverse_complement(sequence[place])
+            around = sequence if last <= size else 2 * sequence + sequence[:UPSTREAM]
+            found[gene] = reverse_complement(around[max(last - INTO_GENE, 0) : last + UPSTREAM])
         else:
             found[gene] = sequence[max(int(start) - UPSTREAM, 0) : int(start) + INTO_GENE]
     return found

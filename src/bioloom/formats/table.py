@@ -84,7 +84,7 @@ def read_table(path: Path, named: Collection[str] = (), **read: Any) -> pd.DataF
         table = typed_table(read_parquet(path, named), path, words)
         table.index += rows_before(path)
     else:
-        table = _pointed(_frame(_delimited(path, options), words, path), options, words, path)
+        table = _pointed(_frame(_delimited(path, options), words, path), options, path)
     if table.empty:
         raise DataError("The table has no rows", file=path)
     _check_names(table.columns, path)
@@ -117,7 +117,7 @@ def read_matrix(path: Path, **read: Any) -> tuple[pd.Series, pd.DataFrame]:
                 return ids, pd.DataFrame(block, index=rows, columns=names)
         except pa.ArrowInvalid:
             pass  # the place of the text is found column by column
-        table = _pointed(_frame(found, words, path), options, words, path)
+        table = _pointed(_frame(found, words, path), options, path)
     columns = {name: numbers(table[name], path) for name in table.columns[1:]}
     return text(table.iloc[:, 0]), pd.DataFrame(columns, index=table.index)
 
@@ -273,15 +273,11 @@ def _frame(found: Delimited, words: Words, path: Path) -> pd.DataFrame:
     return pd.DataFrame(texts, index=pd.Index(found.rows), copy=False)
 
 
-def _pointed(
-    table: pd.DataFrame, options: Mapping[str, Any], words: Words, path: Path
-) -> pd.DataFrame:
+def _pointed(table: pd.DataFrame, options: Mapping[str, Any], path: Path) -> pd.DataFrame:
     """With points as decimal marks, where commas are said to be; of Excel its cells tell it."""
     if options["decimal"] == "point" or _ending(path) == EXCEL:
         return table
-    return table.apply(
-        lambda column: with_points(column, column, path, is_id=column.name in words.named)
-    )
+    return table.apply(lambda column: with_points(column, column, path))
 
 
 def _texts(

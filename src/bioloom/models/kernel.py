@@ -85,21 +85,7 @@ class Model(Estimator):
         targets = target_matrix(y, self.output, self.n_outputs)
         known = ~np.isnan(targets)
         if self.output == "values" and targets.shape[1] > 1 and not known.all():
-            counts = known if weight is None else known * weight[:, None]
-            each = [
-                replace(self, n_outputs=1)._best(
-                    kernel, marks, target, groups, count if count.any() else None
-                )
-                for target, count in zip(np.where(known, targets, 0).T, counts.T, strict=True)
-            ]
-            losses, coefficients, told, errors = zip(*each, strict=True)
-            slopes, levels = np.diag([t[0, 0] for t in told]), [t[1, 0] for t in told]
-            return (
-                float(np.mean(losses)),
-                np.hstack(coefficients),
-                np.vstack([slopes, levels]),
-                np.where(known, np.hstack(errors), 0),
-            )
+            return self._by_gaps(kernel, marks, targets, groups, weight)
         self.level = column_means(targets, 0.0, weight)
         # What is not known of a row is taken for the mean.
         targets = np.where(np.isnan(targets), 0, targets - self.level)
@@ -114,6 +100,33 @@ class Model(Estimator):
             loss, told = self._told(answers, y, targets, groups, weight)
             found.append((loss, root[marks] * ridge.coefficients, told, answers - targets))
         return min(found, key=lambda each: each[0])
+
+    def _by_gaps(
+        self,
+        kernel: np.ndarray,
+        marks: np.ndarray,
+        targets: np.ndarray,
+        groups: np.ndarray,
+        weight: np.ndarray | None,
+    ) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
+        """As `_best`, of values with gaps: those that have the same are learnt together."""
+        size, known = targets.shape[1], ~np.isnan(targets)
+        loss, told, errors = 0.0, np.zeros((size + 1, size)), np.zeros_like(targets)
+        coefficients = np.zeros((len(marks), size))
+        patterns, pattern_of = np.unique(known, axis=1, return_inverse=True)
+        for place, rows in enumerate(patterns.T):
+            own = np.flatnonzero(pattern_of.ravel() == place)
+            if not rows.any():
+                continue
+            count = rows if weight is None else rows * weight
+            y = np.where(known[:, own], targets[:, own], 0)
+            model = replace(self, n_outputs=len(own))
+            found = model._best(kernel, marks, y, groups, count.astype(float))
+            loss += found[0] * len(own) / size
+            coefficients[:, own] = found[1]
+            told[np.ix_([*own, size], own)] = found[2]
+            errors[:, own] = np.where(known[:, own], found[3], 0)
+        return loss, coefficients, told, errors
 
     def _told(
         self,

@@ -10,7 +10,6 @@ import pandas as pd
 from bioloom.features import Features, align
 from bioloom.fitted import Fitted
 from bioloom.fitted.signature import check_signature, reasons_to_abstain
-from bioloom.privacy.small_cells import count_shown
 
 FAR = "unlike the training data"
 SCALE = "values lower or higher throughout than in training, as on another scale"
@@ -116,7 +115,7 @@ def with_dropped(predictions: pd.DataFrame, dropped: pd.DataFrame, fitted: Fitte
 def summary(predictions: pd.DataFrame) -> str:
     """One line on what was predicted: rows, and how many of them abstain for which reason."""
     reasons = predictions.loc[predictions["abstain"] != "", "abstain"].str.split("; ").explode()
-    counts = [f"{count_shown(n)} {reason}" for reason, n in reasons.value_counts().items()]
+    counts = [f"{n} {reason}" for reason, n in reasons.value_counts().items()]
     return f"{len(predictions)} predictions; to doubt: {', '.join(counts) or 'none'}"
 
 

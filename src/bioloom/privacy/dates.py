@@ -30,7 +30,9 @@ FULL = [
 ]
 _FULL = [re.compile(form + _TIME, re.IGNORECASE) for form in FULL]
 _SHORT = re.compile(r"(?P<a>\d{1,2})([-/.])(?P<b>\d{1,2})\2(?P<y>\d\d)" + _TIME)
-_SHORT_WORD = re.compile(rf"(?P<d>\d{{1,2}})[- ]{_WORD}[- ](?P<y>\d\d)" + _TIME, re.IGNORECASE)
+_SHORT_WORD = re.compile(
+    rf"(?P<d>\d{{1,2}})-(?P<w>{_ANY_MONTH})-(?P<y>\d\d)" + _TIME, re.IGNORECASE
+)
 _MONTH = re.compile(
     rf"{_YEAR}[-/.](?P<m>\d\d?)|(?P<n>\d\d?)[-/.](?P<z>(?:19|20)\d\d)|{_WORD}[ -]+(?:19|20)\d\d",
     re.IGNORECASE,
@@ -39,7 +41,8 @@ _ANY_MONTH = "|".join(sorted(map(re.escape, _NUMBER), key=len, reverse=True))
 IN_TEXT = re.compile(
     r"(?<![\d.])(?:\d{4}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](?:19|20)\d\d)(?!\d)"
     r"|\d{4}年\d{1,2}月\d{1,2}日"
-    rf"|\b\d{{1,2}}\.?[ -](?:{_ANY_MONTH})[^\W\d]*\.?[ -](?:(?:19|20)\d\d|\d\d)\b",
+    rf"|\b\d{{1,2}}\.?[ -](?:{_ANY_MONTH})[^\W\d]*\.?[ -](?:19|20)\d\d\b"
+    rf"|\b\d\d-(?:{_ANY_MONTH})-\d\d\b",
     re.IGNORECASE,
 )
 _DIGITS = re.compile(r"(\d+)(?:\.0+)?")
@@ -85,6 +88,21 @@ def from_digits(cell: str, serial: bool = False) -> date | None:
     if serial and SERIALS[0] <= number < SERIALS[1]:
         return _SHEET + timedelta(days=number)
     return None
+
+
+def has_digits_of_a_day(cell: str) -> bool:
+    """Whether six or eight digits are a day, a month and a year in some order, one zero lost."""
+    if not re.fullmatch(r"\d{5,8}", cell):
+        return False
+    digits = cell.zfill(6 if len(cell) < 7 else 8)
+    year = len(digits) - 4
+    orders = [(digits[year:], digits[:year]), (digits[:4], digits[4:])]
+    return any(
+        _day(2000, int(part[a : a + 2]), int(part[2 - a : 4 - a])) is not None
+        and (len(rest) == 2 or "1850" <= rest <= "2100")
+        for part, rest in orders
+        for a in (0, 2)
+    )
 
 
 def day_first(cells: Iterable[str]) -> bool | None:

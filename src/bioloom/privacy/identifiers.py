@@ -141,7 +141,7 @@ def _of(name: str, cells: pd.Series, days: pd.DataFrame) -> Finding | None:
         old = int((numeric.gt((OLDEST + 1) * per) & numeric.le(LONGEST * per)).sum())
         return Finding(name, names.AGES, old, "numbers above 89 years") if old else None
     if per is not None:
-        years = pd.to_numeric(cells.str.extract(r"^(\d+)\s*(?:[yaj]|лет|岁)", expand=False))
+        years = pd.to_numeric(cells.str.extract(r"(?i)^(\d+)\s*(?:[yaj]|лет|岁)", expand=False))
         old = int(years.gt(OLDEST + 1).sum())
         if old:
             return Finding(name, names.AGES, old, "texts with numbers above 89 years")
@@ -189,7 +189,8 @@ def _of_numbers(
     rows = len(cells)
     born, named = names.is_birth(name), names.DATES in (kind, possible)
     if named or (born and not measured):
-        found = _of_date_numbers(name, cells, numeric, born=born, certain=kind == names.DATES)
+        certain = (kind == names.DATES or born) and not measured
+        found = _of_date_numbers(name, cells, numeric, born=born, certain=certain)
         if found or named:
             return found
     if not whole:
@@ -225,8 +226,8 @@ def _of_date_numbers(
     if months >= 0.9 * len(cells):
         return Finding(name, names.DATES, months, "its name, and numbers that are months")
     # As 890519 or 19051989: of which order the digits are is not known.
-    if (certain or born) and numeric.between(10_000, 100_000_000).mean() >= 0.9:
-        return Finding(name, names.DATES, len(cells), "its name, and numbers as long as days")
+    if certain and cells.map(dates.has_digits_of_a_day).mean() >= 0.9:
+        return Finding(name, names.DATES, len(cells), "its name, and digits of a day and a month")
     years = numeric.between(1850, 2100)
     old = int((years & (numeric < date.today().year - OLDEST)).sum())
     if born and years.all() and old:

@@ -198,7 +198,7 @@ SCIENCE = _words_of(
 )
 """Words of what has codes or sequences of its own that differ from row to row."""
 _BIRTH = _words_of(
-    "birth dob bday yob born geburt naissance nacimiento nascita nascimento geboorte urodz fodel "
+    "birth dob bday geburt naissance nacimiento nascita nascimento geboorte urodz fodel "
     "dogum рожден 出生 生年 الميلاد gebdat gebjahr fechanac nacido seinengappi chusheng"
 )
 OPAQUE = re.compile(r"[a-z]{0,3}_?\d*|(col|column|var|variable|field|feature|item|data|info)_?\d*")
@@ -240,8 +240,9 @@ def age_unit(name: str) -> float | None:
 
 def is_birth(name: str) -> bool:
     """Whether a name is of the time of birth."""
-    whole = "".join(words(name))
-    return any(stem in whole for stem in _BIRTH)
+    parts = words(name)
+    whole = "".join(parts)
+    return any(stem in whole for stem in _BIRTH) or bool({"born", "yob"} & set(map(_bare, parts)))
 
 
 def is_opaque(name: str) -> bool:

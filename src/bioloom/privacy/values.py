@@ -182,8 +182,7 @@ _CITIZEN = _any_of(
     r"[A-Z]{6}\d\d[A-EHLMPRST]\d\d[A-Z]\d{3}[A-Z]",  # Italy
     r"\d{17}[\dXx]",  # China
     r"\d{3}\.\d{3}\.\d{3}-\d\d",  # Brazil
-    r"(?:19|20)?\d{6}[-+]\d{4}",  # Sweden
-    r"\d{6}[-+A-FU-Y]\d{3}[0-9A-FHJ-NPR-Y]",  # Finland
+    r"\d{6}[-+]\d{4}",  # Sweden
     r"\d{8}-?[A-HJ-NP-TV-Z]",  # Spain
     r"[A-CEGHJ-PR-TW-Z]{2} ?\d\d ?\d\d ?\d\d ?[A-D]",  # United Kingdom
 )

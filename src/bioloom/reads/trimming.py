@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
+import os
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -72,6 +75,10 @@ def _cutadapt(
             command += [f"-{flag}", POLY_G] if poly_g else []
             command += [f"-{out}", f"{folder}/{mate + 1}.fastq.gz"]
     done = subprocess.run([*command, *map(str, files)], stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        print(done.stderr, file=sys.stderr, flush=True)
+    if done.returncode < 0 or os.strerror(errno.ENOSPC) in done.stderr:
+        done.check_returncode()
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if line.strip()]
         raise DataError(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SPELT = {name: name.upper() for name in ("svm", "dnn", "cnn", "gnn", "lstm", "clr")} | {
     "unirep": "UniRep"
 }
-SMALL = 0.01
+ZERO, SMALL = 1e-9, 0.01
 SIGNS = {"better": "▲", "worse": "▼", "equal": "●", "none": "○"}
 """What stands before a verdict, so that it is not told by its colour alone."""
 
@@ -60,7 +60,7 @@ def score(value: float | None) -> str:
     """Three decimals, or three digits where the number is large, or an error in small units."""
     if value is None:
         return "–"
-    if 0 < value < SMALL:
+    if ZERO < value < SMALL:
         return f"{value:.3g}"
     return (f"{value:z.3f}" if abs(value) < 100 else f"{value:,.0f}").replace("-", "−")
 

@@ -256,11 +256,16 @@ def _assign(
     `strata (N, S)` says with 0 and 1 in which strata a sample is. Strata of few samples each leave
     the last parts short: all samples are then a stratum, too.
     """
+
+    def least(part: np.ndarray) -> float:
+        return float((np.bincount(part, minlength=len(fractions)) / fractions).min() / len(part))
+
+    [other] = rng.spawn(1)
     part = _filled(units, strata, fractions, rng)
-    shares = np.bincount(part, minlength=len(fractions)) / len(part)
-    if (shares < SHORT * np.array(fractions)).any():
-        strata = np.column_stack([np.ones(len(strata)), strata])
-        part = _filled(units, strata, fractions, rng)
+    if least(part) < SHORT and strata.shape[1] > 1:
+        again = np.column_stack([np.ones(len(strata)), strata])
+        even = _filled(units, again, fractions, other)
+        part = even if least(even) > least(part) else part
     return part
 
 

@@ -53,9 +53,10 @@ def select_parameters(
                 given = beside(recipe, model, *fitted_on)
                 losses[number - 1, place] = _inner_loss(model, labels, given, prepared, known)
     told = np.isfinite(losses).any(axis=1)  # not by a fold without an event
-    if not told.any():
+    totals = losses[told].sum(axis=0)
+    if not told.any() or not np.isfinite(totals).any():
         raise DataError("No candidate of `search` could be fitted: all losses are no numbers")
-    return candidates[int(np.nanargmin(losses[told].sum(axis=0)))]
+    return candidates[int(np.nanargmin(totals))]
 
 
 def _inner_folds(

@@ -5,7 +5,7 @@ quantile come from valid rows; of test rows only the features are read. `held_ou
 the predictions of test rows, so that evaluation needs no model. The model for new data is then
 refitted on all rows (`refit`). Samples with `sample_weight` are weighted in the loss of every model
 that can, with a mean of 1 over its training rows, and where probabilities are calibrated; early
-stopping, sets and intervals count each valid row once, but those of no weight stop nothing.
+stopping, thresholds, sets and intervals count each valid row once; those of no weight stop nothing.
 """
 
 from __future__ import annotations

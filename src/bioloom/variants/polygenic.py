@@ -236,12 +236,24 @@ class Scorer:
                 self._tell([row], AMBIGUOUS)
                 continue
             copies = sampled.copies(0 if match.is_reference else match.number, self.field)
-            if match.is_reference:  # what other records call another allele this one calls 0
-                for other in (r for r in beside if r.ref == record.ref):
-                    alone = Sampled(other)
-                    for allele in range(1, len(other.alleles or ())):
-                        copies = copies - alone.copies(allele, self.field)
+            if match.is_reference:
+                copies = copies - self._elsewhere(row, record, beside)
             self._add(row, copies[order], group, match.state)
+
+    def _elsewhere(
+        self, row: int, record: pysam.VariantRecord, beside: Sequence[pysam.VariantRecord]
+    ) -> np.ndarray | float:
+        """Copies of letters in the row's place that other records have: `record` calls them 0."""
+        known = {allele.upper() for allele in record.alleles or ()}
+        copies: np.ndarray | float = 0.0
+        for other in (r for r in beside if r.ref == record.ref):
+            for index, allele in enumerate(other.alts or (), start=1):
+                start, ours, theirs = trimmed(other.pos, str(other.ref).upper(), allele.upper())
+                is_letter = len(ours) == len(theirs) == 1 and theirs in COMPLEMENT
+                if is_letter and start == self.pos[row] and allele.upper() not in known:
+                    copies = copies + np.nan_to_num(Sampled(other).copies(index, self.field))
+                    known.add(allele.upper())
+        return copies
 
     def _match(self, row: int, record: pysam.VariantRecord) -> Match | None:
         """The best of the ways in which a record has the alleles of a row."""

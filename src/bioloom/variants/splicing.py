@@ -7,6 +7,7 @@ the four scores, each with the base where it is, counted from the variant along 
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,8 +24,8 @@ from bioloom.errors import DataError, unknown_name
 from bioloom.files import replacing
 from bioloom.formats.builds import plain
 from bioloom.formats.dna import reverse_complement
+from bioloom.formats.fastq import is_gzip
 from bioloom.formats.genes import Gene
-from bioloom.formats.text import open_text
 from bioloom.formats.vcf import index_vcf, opened
 from bioloom.progress import at, tell
 from bioloom.variants.alleles import LETTERS, N, decode, encode
@@ -209,7 +210,7 @@ def write_effects(
                         masked=masked,
                     )
                 ]
-                lines.write(_with_field(line, said).encode())
+                lines.write(_with_field(line, said).encode(errors="surrogateescape"))
                 scored += bool(said)
                 tell(f"{number} of {count} records")
     index_vcf(out)
@@ -245,8 +246,8 @@ def _lines(vcf: Path, contigs: Collection[str]) -> Iterator[str]:
     if not is_text:
         yield from map(str, _records(vcf, contigs))
         return
-    with open_text(vcf) as lines:
-        for line in lines:
+    with gzip.open(vcf, "rb") if is_gzip(vcf) else vcf.open("rb") as lines:
+        for line in (raw.decode(errors="surrogateescape") for raw in lines):
             is_record = line.strip() and not line.startswith("#")
             if is_record and (not contigs or line.partition("\t")[0] in contigs):
                 yield line

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -54,7 +55,8 @@ def assemble(
     assert graph is not None
     joined = []
     if mates is not None and len(mates) >= FEWEST:
-        solid, rare = (_solid(reads, k, threshold) for k in (BETWEEN, min(sizes)))
+        solid = _solid(reads, BETWEEN, threshold)
+        rare = partial(_solid, reads, min(sizes), threshold)
         joined = join_pairs(graph, reads, mates, solid, rare)
     taken = {oriented >> 1 for chain, _ in joined for oriented in chain}
     found = joined + [

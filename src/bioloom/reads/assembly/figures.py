@@ -85,8 +85,10 @@ def against_reference(
         for hit in hits:
             joins = last is None or _is_misassembly(last, hit)
             counts["misassemblies"] += joins and last is not None
-            letters = _cover(covered[hit.ctg], hit)
-            parts += [letters] if joins else [parts.pop() + letters]
+            first, *others = _cover(covered[hit.ctg], hit)
+            parts += [first] if joins else [parts.pop() + first]
+            parts += others
+            counts["misassemblies"] += len(others)
             aligned[hit.q_st : hit.q_en] = True
             last = hit
             gaps = [length for length, operation in hit.cigar if operation in (1, 2)]
@@ -124,12 +126,14 @@ def _is_misassembly(one: Any, other: Any) -> bool:
     return min(apart, one.ctg_len - apart) > GAP
 
 
-def _cover(covered: np.ndarray, hit: Any) -> int:
-    """Mark the letters of a contig of the reference that a part has; how many."""
-    at, letters = hit.r_st, 0
+def _cover(covered: np.ndarray, hit: Any) -> list[int]:
+    """Mark the letters of a contig of the reference that a part has; how many, between gaps."""
+    at, letters = hit.r_st, [0]
     for length, operation in hit.cigar:
         if operation in (0, 7, 8):
             covered[at : at + length] = True
-            letters += length
+            letters[-1] += length
+        elif length > GAP:
+            letters.append(0)
         at += length if operation in (0, 2, 3, 7, 8) else 0
     return letters

@@ -7,6 +7,7 @@ Sealer closes gaps (Paulino et al. 2015).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -39,11 +40,12 @@ class Solid(NamedTuple):
 
 
 def join_pairs(
-    graph: Graph, reads: Reads, mates: np.ndarray, solid: Solid, rare: Solid
+    graph: Graph, reads: Reads, mates: np.ndarray, solid: Solid, rare: Callable[[], Solid]
 ) -> list[tuple[list[int], np.ndarray]]:
     """Oriented unitigs that pairs (m, 2) of the reads say are one contig, and its letters.
 
-    The way between two is that of `solid` k-mers, or a bridge on which one of `rare` lacks reads.
+    The way between two is that of `solid` k-mers, or a bridge on which one of `rare`, which are
+    counted where that is asked, lacks reads.
     A unitig is in one of them at most.
     """
     ends = _ends(graph, reads)
@@ -61,22 +63,29 @@ def join_pairs(
     apart = (one >> 1 != other >> 1) & long[one >> 1] & long[other >> 1]
     gaps = insert - (near + far)[apart]
     links = _links(one[apart], other[apart] ^ 1, gaps, insert + SPREADS * spread, graph.k)
-    beyond = _beyond(reads, ends)
-    joins = dict[tuple[int, int], np.ndarray]()
+    off = SPREADS * int(max(spread, 1))
+    found = dict[tuple[int, int], np.ndarray | None]()
     for (begin, end), gap in links.items():
         first, last = graph.sequence(begin)[-margin:], graph.sequence(end)[:margin]
-        length, off = 2 * margin + round(gap), SPREADS * int(max(spread, 1))
+        length = 2 * margin + round(gap)
         lengths = range(max(length - off, solid.k + 1), length + off + 1)
-        way = only_way(first[: solid.k], last[-solid.k :], *solid, lengths)
-        if way is None:
-            gaps = range(round(gap) - off, round(gap) + off + 1)
-            turned = [3 - letters[::-1] for letters in beyond.get(end ^ 1, [])]
-            way = bridge(first, last, beyond.get(begin, []), turned, gaps)
-            if way is not None and not is_rare(way, *rare):
-                way = None
-        if way is not None:
-            joins[begin, end] = way
-            joins[end ^ 1, begin ^ 1] = 3 - way[::-1]
+        found[begin, end] = only_way(first[: solid.k], last[-solid.k :], *solid, lengths)
+    without = [link for link, way in found.items() if way is None]
+    if without:
+        beyond = _beyond(reads, ends, {o for begin, end in without for o in (begin, end ^ 1)})
+        table = rare()
+    for begin, end in without:
+        first, last = graph.sequence(begin)[-margin:], graph.sequence(end)[:margin]
+        gap = round(links[begin, end])
+        turned = [3 - letters[::-1] for letters in beyond.get(end ^ 1, [])]
+        way = bridge(first, last, beyond.get(begin, []), turned, range(gap - off, gap + off + 1))
+        if way is not None and is_rare(way, *table):
+            found[begin, end] = way
+    joins = dict[tuple[int, int], np.ndarray]()
+    for (begin, end), letters in found.items():
+        if letters is not None:
+            joins[begin, end] = letters
+            joins[end ^ 1, begin ^ 1] = 3 - letters[::-1]
     return [(chain, _letters(graph, chain, joins, margin)) for chain in _chains([*joins])]
 
 
@@ -111,9 +120,9 @@ def _ends(graph: Graph, reads: Reads) -> Ends:
     return Ends(oriented, distance)
 
 
-def _beyond(reads: Reads, ends: Ends) -> dict[int, list[np.ndarray]]:
-    """The letters by which reads go on beyond the end of each oriented unitig."""
-    over = (ends.oriented != NONE) & (ends.distance < np.diff(reads.offsets))
+def _beyond(reads: Reads, ends: Ends, asked: set[int]) -> dict[int, list[np.ndarray]]:
+    """The letters by which reads go on beyond the end of each of these oriented unitigs."""
+    over = np.isin(ends.oriented, [*asked]) & (ends.distance < np.diff(reads.offsets))
     beyond: dict[int, list[np.ndarray]] = {}
     for read in np.flatnonzero(over):
         letters = reads.codes[reads.offsets[read] + ends.distance[read] : reads.offsets[read + 1]]
