@@ -457,8 +457,6 @@ def test_ids_of_a_database_keep_all_their_digits(tmp_path):
 def test_limits_of_a_laboratory_are_mistakes_and_no_categories():
     numbers = ["<5"] * 6 + ["9", "10", "11", "12"]
     column = pd.Series(numbers, index=range(2, 12), name="crp", dtype="str")
-        ["<5"] * 6 + ["9", "10", "11", "12"], index=range(2, 12), name="crp", dtype="str"
-    )
     refused(lambda: infer_types(column.to_frame(), {}, "t.csv"), "column crp")
     as_text = infer_types(column.to_frame(), {"crp": "category"}, "t.csv")
     assert as_text["crp"].iloc[0] == "<5"
