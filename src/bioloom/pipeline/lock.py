@@ -175,8 +175,9 @@ def restore_lock(lock: Path) -> list[str]:
     """Bring Snakemake's records and the times of outputs in line with content.
 
     Outputs that are as the lock says get its records, and so do absent ones: what was made of them
-    may be here. What Snakemake has on record of those is of a job that failed, with its new inputs:
-    by that, what was made of the old ones would be current. Another content keeps the record of the
+    may be here. Where Snakemake has a record of an absent one it is of a job that failed, with its
+    new inputs: by that, what was made of the old ones would be current. It is made again, as
+    nobody would else ask for it. Another content keeps the record of the
     job that wrote it here, and so does what a job has written again, to the same content, since the
     lock was: its run was killed. What no job wrote is listed; Snakemake makes it again.
     """
@@ -191,7 +192,9 @@ def restore_lock(lock: Path) -> list[str]:
             os.path.exists(output),
         )
         digest = digests.of(output) if here else None
-        if record is not None and (record["sha256"] == digest or not here):
+        if not here and known and _is_lost(output, known):
+            store._write_record(output, MetadataRecord(params=[_STRANGER], **_COMPLETE))
+        elif record is not None and (record["sha256"] == digest or not here):
             if here and known and _made(output, known) == digest and (known.endtime or 0) > written:
                 continue
             if known is None or _locked(output, known) != record:
@@ -208,6 +211,11 @@ def restore_lock(lock: Path) -> list[str]:
     _let_content_decide(store, digests, restored)
     digests.save()
     return altered
+
+
+def _is_lost(output: str, known: MetadataRecord) -> bool:
+    """Whether an absent output was taken away by a job that was to make it anew, and failed."""
+    return known.params == [_STRANGER] or bool(known.rule and _made(output, known) is None)
 
 
 def refuse_future(inputs: Iterable[str]) -> None:
