@@ -24,13 +24,11 @@ from bioloom.cli.check import config_here
 from bioloom.cli.run import MENDABLE, failure, started
 from bioloom.errors import BEGIN, DataError, unknown_name
 from bioloom.files import read_json, replacing
-from bioloom.formats.table import is_table, names_in_text
+from bioloom.pipeline.check_tables import column_names_of
 from bioloom.samples import read_table
 
 HELP = "predict the rows of a file with a trained model"
-OUTCOME = {
-    *("label", "time", "event", "entry", "arm", "outcome", "group", "weight", "split"),
-}
+OUTCOME = {"label", "time", "event", "entry", "arm", "outcome", "group", "weight", "split"}
 """Columns of training data that new data need not have."""
 OF_OUTCOME = {
     *("event", "censored", "competing", "horizon", "at_start", "assignment", "good"),
@@ -191,7 +189,7 @@ def new_task(
         unneeded = OUTCOME - ({"group"} if application.private else set())
         options["columns"] = {role: name for role, name in columns if role not in unneeded}
         options = {key: value for key, value in options.items() if key not in OF_OUTCOME}
-        options = _of_those_there(options, _columns(application, options, given))
+        options = _of_those_there(options, column_names_of(given, options, application))
     # What is no file of the new data is as in training, such as a genome.
     kept = {
         source: _found(file, places)
@@ -212,25 +210,12 @@ def new_task(
     }
 
 
-def _columns(
-    application: Application, options: dict[str, Any], given: dict[str, str]
-) -> set[str] | None:
-    """The columns of the tables among the given files; None where one does not tell its own."""
-    names = set[str]()
-    for source, file in given.items():
-        if source in application.tables:
-            read = options.get("read", {}).get(source, {})
-            told = is_table(Path(file)) and Path(file).is_file()
-            found = names_in_text(Path(file), **read) if told else None
-            if found is None:
-                return None
-            names |= {*found}
-    return names
+def _of_those_there(options: dict[str, Any], columns: list[str] | None) -> dict[str, Any]:
+    """The options without what they say of columns that are not there, such as of the outcome.
 
-
-def _of_those_there(options: dict[str, Any], columns: set[str] | None) -> dict[str, Any]:
-    """The options without what they say of columns that are not there, such as of the outcome."""
-    if columns is None:
+    All of them where the columns are not known.
+    """
+    if not columns:
         return options
     kept = dict(options)
     for key in BY_COLUMN:

@@ -80,14 +80,14 @@ class Model(Estimator):
 
         Last its left-out answers less the targets, (N, T). `kernel (N, L)` compares the rows with
         those of them that are `marks (L,)`. Rows count by `weight (N,)`: a ridge on rows and
-        targets times its root. Of values with gaps each is learnt by itself, without its gaps.
+        targets times its root. Values are learnt without their gaps.
         """
         targets = target_matrix(y, self.output, self.n_outputs)
         known = ~np.isnan(targets)
         if self.output == "values" and targets.shape[1] > 1 and not known.all():
             return self._by_gaps(kernel, marks, targets, groups, weight)
         self.level = column_means(targets, 0.0, weight)
-        # What is not known of a row is taken for the mean.
+        # A label that is not known of a row is taken for the mean.
         targets = np.where(np.isnan(targets), 0, targets - self.level)
         root = np.ones((len(y), 1), np.float32)
         if weight is not None:
@@ -116,9 +116,9 @@ class Model(Estimator):
         patterns, pattern_of = np.unique(known, axis=1, return_inverse=True)
         for place, rows in enumerate(patterns.T):
             own = np.flatnonzero(pattern_of.ravel() == place)
-            if not rows.any():
-                continue
             count = rows if weight is None else rows * weight
+            if not count.any():
+                continue
             y = np.where(known[:, own], targets[:, own], 0)
             model = replace(self, n_outputs=len(own))
             found = model._best(kernel, marks, y, groups, count.astype(float))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from bioloom.application import Application
 from bioloom.clinical.table import ROW
 from bioloom.errors import DataError
 from bioloom.formats.columns import require_columns
@@ -52,20 +53,30 @@ def _files(task: Task, dataset: str) -> str:
 
 def _header(task: Task, dataset: str) -> pd.DataFrame | None:
     """The columns of all tables of a data set; None where one of them does not tell its own."""
-    options, names = task.dataset_options(dataset), list[str]()
-    tables = _tables(task, dataset)
-    if options.get("records") or not tables:
+    names = column_names_of(task.given_files(dataset), task.dataset_options(dataset), task.code)
+    return pd.DataFrame(columns=names) if names else None
+
+
+def column_names_of(
+    files: Mapping[str, str], options: Mapping[str, Any], application: Application
+) -> list[str] | None:
+    """The columns of all tables among files, by source; None where one does not tell its own."""
+    names = list[str]()
+    if options.get("records"):  # whose tables hold events, and no columns of patients
         return None
-    for source, file in tables.items():
-        if SAMPLES in task.code.tables[source] or not Path(file).is_file() or is_mitab(Path(file)):
+    for source, given in files.items():
+        file = Path(given)
+        if source not in application.tables:
+            continue
+        if SAMPLES in application.tables[source] or not file.is_file() or is_mitab(file):
             return None
-        if not is_table(Path(file)):
+        if not is_table(file):
             continue  # beside a table a FASTA has no columns
-        found = names_in_text(Path(file), **options.get("read", {}).get(source, {}))
+        found = names_in_text(file, **options.get("read", {}).get(source, {}))
         if found is None:
             return None
         names += found
-    return pd.DataFrame(columns=[*dict.fromkeys(names)]) if names else None
+    return [*dict.fromkeys(names)]
 
 
 def _named(options: Section) -> Iterator[str]:

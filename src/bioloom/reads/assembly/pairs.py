@@ -61,24 +61,27 @@ def join_pairs(
     margin = graph.k + solid.k  # of a unitig's end, where it may be cut short
     long = graph.lengths >= max(insert, 2 * margin)
     apart = (one >> 1 != other >> 1) & long[one >> 1] & long[other >> 1]
-    gaps = insert - (near + far)[apart]
-    links = _links(one[apart], other[apart] ^ 1, gaps, insert + SPREADS * spread, graph.k)
+    apart_by = insert - (near + far)[apart]
+    links = _links(one[apart], other[apart] ^ 1, apart_by, insert + SPREADS * spread, graph.k)
     off = SPREADS * int(max(spread, 1))
+    facing = {
+        (begin, end): (graph.sequence(begin)[-margin:], graph.sequence(end)[:margin])
+        for begin, end in links
+    }
     found = dict[tuple[int, int], np.ndarray | None]()
-    for (begin, end), gap in links.items():
-        first, last = graph.sequence(begin)[-margin:], graph.sequence(end)[:margin]
-        length = 2 * margin + round(gap)
+    for link, (first, last) in facing.items():
+        length = 2 * margin + round(links[link])
         lengths = range(max(length - off, solid.k + 1), length + off + 1)
-        found[begin, end] = only_way(first[: solid.k], last[-solid.k :], *solid, lengths)
+        found[link] = only_way(first[: solid.k], last[-solid.k :], *solid, lengths)
     without = [link for link, way in found.items() if way is None]
     if without:
         beyond = _beyond(reads, ends, {o for begin, end in without for o in (begin, end ^ 1)})
         table = rare()
     for begin, end in without:
-        first, last = graph.sequence(begin)[-margin:], graph.sequence(end)[:margin]
         gap = round(links[begin, end])
-        turned = [3 - letters[::-1] for letters in beyond.get(end ^ 1, [])]
-        way = bridge(first, last, beyond.get(begin, []), turned, range(gap - off, gap + off + 1))
+        before = [3 - letters[::-1] for letters in beyond.get(end ^ 1, [])]
+        gaps = range(gap - off, gap + off + 1)
+        way = bridge(*facing[begin, end], beyond.get(begin, []), before, gaps)
         if way is not None and is_rare(way, *table):
             found[begin, end] = way
     joins = dict[tuple[int, int], np.ndarray]()
