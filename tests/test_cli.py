@@ -530,3 +530,17 @@ def test_what_training_says_of_an_outcome_is_not_said_of_new_data(tmp_path):
         "privacy": {"site": "keep"},
         "types": {"age": "number"},
     }
+
+
+def test_what_is_said_of_features_of_records_is_said_of_new_ones(tmp_path):
+    """The columns of a table of events are none of them."""
+    events = write(tmp_path / "e.csv", "patient,time,code,value\n1,2020-01-01,crp,5\n")
+    training = {
+        "clinical": "t.csv",
+        "columns": {"label": "died"},
+        "records": {"columns": {"patient": "patient"}},
+        "types": {"crp": "category"},
+    }
+    trained = {"application": "disease_risk", "datasets": {"training": training}}
+    found = predict.new_task(trained, tmp_path, {"clinical": str(events)})["datasets"]["new"]
+    assert found["types"] == {"crp": "category"}

@@ -15,13 +15,8 @@ from pathlib import Path
 from bioloom.errors import one_line_errors, told_errors
 from bioloom.files import HOST
 from bioloom.pipeline.command import drop_long
-from bioloom.pipeline.lock import (
-    export_lock,
-    export_stored,
-    refuse_future,
-    restore_lock,
-    restore_stored,
-)
+from bioloom.pipeline.file_dates import refuse_future
+from bioloom.pipeline.lock import export_lock, export_stored, restore_lock, restore_stored
 from bioloom.pipeline.running import join_run
 
 LOCK = Path("snakemake.lock")

@@ -17,7 +17,6 @@ import hashlib
 import json
 import os
 import re
-import shlex
 import time
 from base64 import urlsafe_b64decode
 from collections.abc import Iterable
@@ -32,21 +31,15 @@ from snakemake.persistence.file import FilePersistence
 from bioloom.errors import DataError, to_run
 from bioloom.files import replacing
 from bioloom.pipeline.digests import Digests, Made, forget_kept, kept
+from bioloom.pipeline.file_dates import folders_of, is_newer, let_content_decide
 
 Record = dict[str, Any]
 
 # What Snakemake compares.
 _COMPARED = ("rule", "input", "params", "code", "input_checksums")
-# Modification times, in seconds: an output is older than its inputs, so that Snakemake looks at
-# their checksums. It has none for folders, which therefore are older than what is made of them.
-_OLDEST, _FOLDER, _FILE = -1, 2, 1_000_000
-# Seconds by which the clocks of a file system and of this machine may differ.
-_AHEAD = 60
 # Stands for the params of an output of unknown origin, which differ from any: it is made again.
 _STRANGER = "not the file that snakemake.lock describes"
 _COMPLETE = {"record_format_version": RECORD_FORMAT_VERSION, "incomplete": False}
-# A folder's time, kept by Snakemake inside it.
-_TIMESTAMP = ".snakemake_timestamp"
 
 
 @cache
@@ -177,9 +170,9 @@ def restore_lock(lock: Path) -> list[str]:
     Outputs that are as the lock says get its records, and so do absent ones: what was made of them
     may be here. Where Snakemake has a record of an absent one it is of a job that failed, with its
     new inputs: by that, what was made of the old ones would be current. It is made again, as
-    nobody would else ask for it. Another content keeps the record of the
-    job that wrote it here, and so does what a job has written again, to the same content, since the
-    lock was: its run was killed. What no job wrote is listed; Snakemake makes it again.
+    nobody would else ask for it. Another content keeps the record of the job that wrote it here,
+    and so does what a job has written again, to the same content, since the lock was: its run was
+    killed. What no job wrote is listed; Snakemake makes it again.
     """
     store, digests, locked = FilePersistence(), Digests(), read_lock(lock)
     written = lock.stat().st_mtime if lock.exists() else 0.0
@@ -208,7 +201,9 @@ def restore_lock(lock: Path) -> list[str]:
         elif known.params == [_STRANGER]:
             altered.append(output)
     store._clear_cache()
-    _let_content_decide(store, digests, restored)
+    records = ((output, store._read_record(output)) for output in _recorded(store))
+    present = {o: record for o, record in records if record is not None and os.path.lexists(o)}
+    let_content_decide(present, digests, restored)
     digests.save()
     return altered
 
@@ -216,20 +211,6 @@ def restore_lock(lock: Path) -> list[str]:
 def _is_lost(output: str, known: MetadataRecord) -> bool:
     """Whether an absent output was taken away by a job that was to make it anew, and failed."""
     return known.params == [_STRANGER] or bool(known.rule and _made(output, known) is None)
-
-
-def refuse_future(inputs: Iterable[str]) -> None:
-    """Raise DataError for an input that is dated ahead: Snakemake takes no output that is older.
-
-    It would say so of each job when that has ended. Files in an object store are not looked at.
-    """
-    for file in filter(os.path.lexists, inputs):
-        if _time(file) > time.time() + _AHEAD:
-            raise DataError(
-                "This file is dated in the future, and what is made of it would be older",
-                file=file,
-                hint=f"`touch {shlex.quote(file)}`, after a look at the clock",
-            )
 
 
 def _complete_all(store: FilePersistence, made: Iterable[Made], digests: Digests) -> None:
@@ -293,89 +274,10 @@ def _with_all_inputs(record: MetadataRecord, digests: Digests) -> dict[str, str]
     """The checksums of an output's inputs; Snakemake has none for folders and large files."""
     inputs = set(record.input or ())
     checksums = {f: c for f, c in (record.input_checksums or {}).items() if f in inputs}
-    for file in [*_folders(record), *filter(os.path.isfile, record.input or [])]:
-        if file not in checksums and not _newer(file, record):
+    for file in [*folders_of(record), *filter(os.path.isfile, record.input or [])]:
+        if file not in checksums and not is_newer(file, record):
             checksums[file] = f"sha256:{digests.of(file)}"
     return checksums
-
-
-def _folders(record: MetadataRecord) -> list[str]:
-    """The inputs that are folders: Snakemake goes by their times alone.
-
-    A folder with files that are inputs, too, counts by these.
-    """
-    inputs = record.input or []
-    return [
-        file
-        for file in filter(os.path.isdir, inputs)
-        if not any(other.startswith(f"{file}/") for other in inputs)
-    ]
-
-
-def _let_content_decide(store: FilePersistence, digests: Digests, restored: list[str]) -> None:
-    """Date outputs so that Snakemake takes for changed what is, and nothing else.
-
-    It looks at the checksums of those inputs alone that are newer than an output. An output is
-    dated back where Snakemake would overlook an older file that took the place of another; all are,
-    where it would take a folder for changed that only has a new date, or has no date to go by, or
-    where a clock has gone back: it makes nothing of what is dated ahead.
-    """
-    records = ((output, store._read_record(output)) for output in _recorded(store))
-    known = {
-        output: record
-        for output, record in records
-        if record is not None and os.path.lexists(output)
-    }
-    changed = {output: _changed(output, record, digests) for output, record in known.items()}
-    is_ahead = any(_time(output) > time.time() for output in known)
-    is_redated = any(
-        not changed[output] and any(_time(folder) > _time(output) for folder in _folders(record))
-        for output, record in known.items()
-    )
-    if restored or is_ahead or is_redated:
-        times = _old_times(known, changed, restored)
-    else:
-        times = {
-            output: _OLDEST
-            for output, files in changed.items()
-            if files and not any(_time(file) > _time(output) for file in files)
-        }
-    for output, seconds in times.items():
-        _set_time(output, seconds)
-
-
-def _changed(output: str, record: MetadataRecord, digests: Digests) -> list[str]:
-    """The inputs of an output that are not what they were when it was made."""
-    checksums = (record.input_checksums or {}).items()
-    return [
-        file
-        for file, checksum in checksums
-        if file != output and os.path.exists(file) and f"sha256:{digests.of(file)}" != checksum
-    ]
-
-
-def _old_times(
-    known: dict[str, MetadataRecord], changed: dict[str, list[str]], restored: list[str]
-) -> dict[str, float]:
-    """Dates before those of all inputs; the oldest ones where Snakemake must see a new folder."""
-
-    @cache
-    def depth(file: str) -> int:
-        sources = known[file].input or [] if file in known else []
-        return 1 + max(map(depth, sources), default=0)
-
-    def is_outdated(output: str, record: MetadataRecord) -> bool:
-        unknown = set(_folders(record)) - (record.input_checksums or {}).keys()
-        return bool(changed[output]) or any(f in restored or _newer(f, record) for f in unknown)
-
-    return {
-        output: _OLDEST
-        if is_outdated(output, record)
-        else _FOLDER
-        if os.path.isdir(output)
-        else _FILE - depth(output)
-        for output, record in known.items()
-    }
 
 
 def _recorded(store: FilePersistence) -> list[str]:
@@ -398,29 +300,3 @@ def _all_recorded(store: FilePersistence) -> list[str]:
         with suppress(ValueError):  # none of Snakemake's
             outputs.append(urlsafe_b64decode(name).decode())
     return outputs
-
-
-def _newer(file: str, record: MetadataRecord) -> bool:
-    """Whether an input was written, or touched, after the record's job had ended."""
-    return _time(file) > (record.endtime or 0)
-
-
-def _time(file: str) -> float:
-    """The time that Snakemake goes by: a folder's is that of a file in it."""
-    stamp = os.path.join(file, _TIMESTAMP)
-    return os.lstat(stamp if os.path.exists(stamp) else file).st_mtime
-
-
-def _set_time(output: str, seconds: float) -> None:
-    # A link may lead into a cache that others share: the link is dated, not what it leads to.
-    if os.path.isdir(output) and not os.path.islink(output):
-        Path(output, _TIMESTAMP).touch()
-        output = os.path.join(output, _TIMESTAMP)
-    try:
-        os.utime(output, (seconds, seconds), follow_symlinks=False)
-    except PermissionError as error:
-        raise DataError(
-            "This file belongs to another user, so it cannot be told apart from a stale one",
-            file=output,
-            hint="`dvc config cache.type reflink,copy`, then `dvc checkout --relink`",
-        ) from error
