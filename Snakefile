@@ -34,4 +34,5 @@ rule all:
         explained_rows(),
         pages(),
         reads_reports(),
+        shown(),
         ["results/report.html"] if PROJECT.trained else [],

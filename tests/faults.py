@@ -10,7 +10,9 @@ or an input is damaged until it has ended. What a killed run made is damaged, to
 flipped, removed, or dated years off. The next run is a plain one, disturbed in turn, until one
 comes to its end. Then results, stored embeddings and inputs' dates are damaged, and runs that mend
 them are disturbed again. No lock is removed by hand. In the end a further run must plan nothing,
-and every result must be that of a run that nothing disturbed, byte for byte.
+and every result must be that of a run that nothing disturbed, byte for byte. Of removed files those
+that only serve others, which are there, are asked for by name: as anywhere in Snakemake, who needs
+the room may remove them.
 """
 
 from __future__ import annotations
@@ -37,6 +39,8 @@ LINKED, COPIED = ("config.yaml", "tasks"), ("data",)
 QUICK = "quick/tasks"
 DAMAGED = 10
 """Files that are damaged in a round."""
+MOST_KILLED = 60
+"""Jobs of one run that are killed, fewer than this."""
 YEARS = 5 * 365 * 86400
 SIZE = 2 << 30
 """Bytes of a file system in memory, where root can have one."""
@@ -49,6 +53,7 @@ class Disturbed:
         self.folder, self.command = folder, [*command, "--directory", str(folder)]
         self.rng = random.Random(seed)
         self.counts: Counter[tuple[str, str]] = Counter()
+        self.removed: set[Path] = set()
         self.faults = [*KILLS, *AROUND]
         if not os.path.ismount(folder):  # a disk that others use is not filled
             self.faults = [fault for fault in self.faults if fault not in (FULL, READ_ONLY)]
@@ -73,14 +78,16 @@ class Disturbed:
             if not (files := sorted(_files(self.folder / place))):
                 continue
             damage = self.rng.choice([*DAMAGES] if place != "data" else [DATED])
-            DAMAGES[damage](self.rng.choice(files), self.rng)
+            DAMAGES[damage](file := self.rng.choice(files), self.rng)
             self.counts[damage, WHERE[place]] += 1
+            if damage == REMOVED and place == "results":
+                self.removed.add(file)
 
     def disturb(self, fault: str, seconds: float) -> bool:
         """Whether a run came to its end, and nothing had befallen it, before its time."""
         around = AROUND.get(fault, _nothing)
         with tempfile.TemporaryFile() as log, around(self.folder, self.rng):
-            run = self.start(log)
+            run = self.start(log, *WITH.get(fault, []))
             try:
                 code = run.wait(seconds)
                 steps = _first_failed(log) if code else []
@@ -101,20 +108,30 @@ class Disturbed:
             run.wait()
 
     def finish(self) -> str:
-        """What a plain run to its end says; RuntimeError where it fails, or leaves work."""
-        done = self._run(self.command)
+        """What a plain run to its end says; RuntimeError where it fails, or leaves work.
+
+        Removed results that nothing needed are made then, by name.
+        """
+        said = self._run_to_the_end()
+        if absent := sorted(file for file in self.removed if not file.exists()):
+            said += self._run_to_the_end(*(str(file.relative_to(self.folder)) for file in absent))
+        if "Nothing to be done" not in (plan := self._run([*self.command, "--dry-run"]).stdout):
+            raise RuntimeError(f"A second run is not empty:\n{plan[-4000:]}")
+        return said
+
+    def start(self, log: IO[bytes], *arguments: str) -> subprocess.Popen[bytes]:
+        """A run in a session of its own."""
+        command = [*self.command, *arguments]
+        return subprocess.Popen(
+            command, env=environment(), stdout=log, stderr=log, start_new_session=True
+        )
+
+    def _run_to_the_end(self, *targets: str) -> str:
+        done = self._run([*self.command, *targets])
         if done.returncode:
             problems = done.stdout[max(done.stdout.find("Error in rule") - 4000, 0) :]
             raise RuntimeError(f"A plain run ended with {done.returncode}:\n{problems}")
-        if "Nothing to be done" not in (plan := self._run([*self.command, "--dry-run"]).stdout):
-            raise RuntimeError(f"A second run is not empty:\n{plan[-4000:]}")
         return done.stdout
-
-    def start(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
-        """A run in a session of its own."""
-        return subprocess.Popen(
-            self.command, env=environment(), stdout=log, stderr=log, start_new_session=True
-        )
 
     def _run(self, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -144,16 +161,23 @@ def _kill_snakemake(disturbed: Disturbed, run: Run, log: IO[bytes]) -> list[str]
 
 
 def _kill_jobs(disturbed: Disturbed, run: Run, log: IO[bytes]) -> list[str]:
-    """One after the other, while jobs that need none of them go on, until the run has ended."""
-    steps = []
-    while run.poll() is None:
+    """One after the other, of the step that met it least often, and all of the run in the end.
+
+    The run tries them again (`WITH`).
+    """
+    killed: Counter[str] = Counter()
+    for _ in range(disturbed.rng.randrange(1, MOST_KILLED)):
+        time.sleep(disturbed.rng.uniform(0.3, 3))
+        if run.poll() is not None:
+            break
         if jobs := _jobs(run.pid):
+            met = {step: killed[step] + disturbed.counts[KILL_JOB, step] for step in jobs.values()}
+            process = min(jobs, key=lambda job: (met[jobs[job]], disturbed.rng.random()))
             with suppress(ProcessLookupError):
-                process = disturbed.rng.choice([*jobs])
                 os.kill(process, signal.SIGKILL)
-                steps.append(jobs[process])
-        time.sleep(disturbed.rng.uniform(0.5, 5))
-    return steps
+                killed[jobs[process]] += 1
+    _kill_all(disturbed, run, log)
+    return [*killed.elements()]
 
 
 def _second_run(disturbed: Disturbed, run: Run, log: IO[bytes]) -> list[str]:
@@ -222,15 +246,17 @@ def _nothing(folder: Path, rng: random.Random) -> AbstractContextManager[None]:
     return nullcontext()
 
 
-KILL_RUN = "all of a run killed"
+KILL_RUN, KILL_JOB = "all of a run killed", "a job killed"
 KILLS: dict[str, Callable[[Disturbed, Run, IO[bytes]], list[str]]] = {
     KILL_RUN: _kill_all,
     "Snakemake killed, its jobs go on": _kill_snakemake,
-    "a job killed": _kill_jobs,
+    KILL_JOB: _kill_jobs,
     "a second run beside it": _second_run,
     "a result out of sight for seconds": _hide,
 }
 """What is done to a run after a while; the steps that it befell, once for each time."""
+WITH = {KILL_JOB: ["--retries", str(MOST_KILLED)]}
+"""Arguments of the runs that some are done to."""
 FULL, READ_ONLY = "disk full", "results read-only"
 AROUND: dict[str, Callable[[Path, random.Random], AbstractContextManager[None]]] = {
     FULL: _full,
@@ -289,11 +315,11 @@ def _move_date(file: Path, rng: random.Random) -> None:
     os.utime(file, (date, date))
 
 
-DATED = "dated years off"
+DATED, REMOVED = "dated years off", "removed"
 DAMAGES: dict[str, Callable[[Path, random.Random], None]] = {
     "cut": _cut,
     "a bit flipped": _flip,
-    "removed": _remove,
+    REMOVED: _remove,
     DATED: _move_date,
 }
 
@@ -361,8 +387,9 @@ def page(counts: Counter[tuple[str, str]], rounds: int, call: str) -> str:
         "The suite itself writes this page. It runs quick tasks of CI on real data, all or those",
         "that the command names, and disturbs them; the next run is a plain one. In the end, with",
         "no lock removed by hand, a run planned nothing, and every result was that of a run that",
-        "nothing disturbed on the same machine, byte for byte. Damaged results and the like are",
-        "counted where they were; all else by the steps that ran, or failed of it.",
+        "nothing disturbed on the same machine, byte for byte. Removed files that only serve others,",
+        "which are there, were made again by name. Damaged results and the like are counted where",
+        "they were; all else by the steps that ran, or failed of it.",
         "",
         f"{counts.total()} faults, rounds: {rounds}, by {call}:",
         "",

@@ -268,6 +268,15 @@ def reads_reports():
     ]
 
 
+def shown():
+    """All that the report shows of trained tasks, so that what somebody removed is made again.
+
+    Else nobody would ask for it: what is made of it is there.
+    """
+    tasks = PROJECT.trained.values()
+    return [file for t in tasks for file in [*t.report_files.values(), t.path("report.html")]]
+
+
 def explained_rows():
     """On what single answers rest, of models that tell it, and of data sets that one job predicts."""
     return [
