@@ -37,8 +37,8 @@ from tests.tiny_project import ROOT, environment
 
 LINKED, COPIED = ("config.yaml", "tasks"), ("data",)
 QUICK = "quick/tasks"
-DAMAGED = 10
-"""Files that are damaged in a round."""
+BEFORE, DAMAGED, AFTER = 300, 10, 80
+"""Faults of a round: until its first run has ended, to files, and to the runs that mend these."""
 MOST_KILLED = 60
 """Jobs of one run that are killed, fewer than this."""
 YEARS = 5 * 365 * 86400
@@ -54,16 +54,17 @@ class Disturbed:
         self.rng = random.Random(seed)
         self.counts: Counter[tuple[str, str]] = Counter()
         self.removed: set[Path] = set()
-        self.faults = [*KILLS, *AROUND]
+        self.faults = [*KILLS, *AROUND, KILL_JOB, KILL_JOB]  # quick, and of many steps
         if not os.path.ismount(folder):  # a disk that others use is not filled
             self.faults = [fault for fault in self.faults if fault not in (FULL, READ_ONLY)]
 
     def until_done(self, longest: float, most: int) -> None:
-        """Disturb runs, each after `longest` seconds at most, `most` times or until one ends.
+        """Disturb runs, each after `longest` seconds at most, until one ends.
 
-        RuntimeError where a run that was left alone fails.
+        After `most` faults one is left alone. RuntimeError where that fails.
         """
-        for _ in range(most):
+        before = self.counts.total()
+        while self.counts.total() - before < most:
             fault = self.rng.choice(self.faults)
             if self.disturb(fault, self.rng.uniform(0, longest)):
                 break
@@ -439,9 +440,9 @@ def main() -> None:
         while counts.total() < chosen.faults:
             with disk(Path(place) / f"disturbed_{rounds}") as folder:
                 disturbed = Disturbed(lay_out(folder, chosen.only), command, chosen.seed + rounds)
-                disturbed.until_done(chosen.longest, chosen.faults - counts.total())
+                disturbed.until_done(chosen.longest, min(BEFORE, chosen.faults - counts.total()))
                 disturbed.damage(DAMAGED)
-                disturbed.until_done(chosen.longest, chosen.faults)
+                disturbed.until_done(chosen.longest, AFTER)
                 if wrong := differences(folder, expected):
                     sys.exit(f"{len(wrong)} results differ, such as {wrong[:5]}")
             counts, rounds = counts + disturbed.counts, rounds + 1
