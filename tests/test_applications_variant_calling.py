@@ -25,7 +25,7 @@ from bioloom.variants.evidence import Person
 from bioloom.variants.labels import label_rows
 from bioloom.variants.reference import Reference
 from bioloom.variants.simulate import OPTIONS, simulate_sample
-from bioloom.variants.truth import _read_truth
+from bioloom.variants.truth import read_truth
 from tests.tiny_models import spliceai_wheel
 from tests.tiny_project import ROOT, Project
 from tests.tiny_reads import Read, write_reads
@@ -494,7 +494,7 @@ def test_a_truth_that_cannot_be_read_shows_no_name_of_a_person(tmp_path):
         if content:
             write(tmp_path / "truths" / "DOE^JANE.vcf.gz", content)
         told = "no sound VCF.*truths" if content else "no such VCF.*truths"
-        message = refused(lambda: _read_truth(tmp_path / "truths", person), told)
+        message = refused(lambda: read_truth(tmp_path / "truths", person), told)
         assert "DOE" not in message
     true = truth(tmp_path, [line(snp(300), "1/1")])
     assert "DOE" not in refused(lambda: read_calls(true, "DOE^JANE"), "No sample")

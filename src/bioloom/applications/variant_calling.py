@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -24,11 +25,11 @@ from bioloom.reads.records import Records
 from bioloom.samples import VARIANT, Cleaned, Raw
 from bioloom.samples.cleaning import drop_rows
 from bioloom.samples.variants import IMAGE, PEER, PRIOR
-from bioloom.variants import simulate
+from bioloom.variants import simulate, spike_in
 from bioloom.variants.bcftools import SETTINGS
 from bioloom.variants.blocks import blocks
 from bioloom.variants.candidates import Theta
-from bioloom.variants.evidence import TILE, Person, region_evidence
+from bioloom.variants.evidence import Person, candidates_of
 from bioloom.variants.people import Source, open_people, read_sources
 from bioloom.variants.recalibration import error_rates, nominal
 from bioloom.variants.records import END, FILTERS, FORMAT, INFO, vcf_records
@@ -62,6 +63,12 @@ OPTIONS: dict[str, Any] = {
     ),
     "simulate": Option(
         None, type=dict, about="reads and their truth are simulated of the reference"
+    ),
+    "spike_in": Option(
+        None,
+        type=dict,
+        options=spike_in.OPTIONS,
+        about="variants are planted in the reads: what is trained on needs no truth then",
     ),
     "parts": Option(
         1, minimum=1, maximum=10_000, about="jobs that each look at a part of the regions"
@@ -97,11 +104,13 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
         sources, reference, ploidy, lambda reads: error_rates(reads, reference, whole)
     )
     theta = Theta(options["theta"], options["theta_indel"])
+    if options["spike_in"] is not None:
+        return _spiked_in(files, options, people, reference, regions, theta)
     # To learn from, each sample has its own candidates; to be compared, all have those of any.
     learns = "truth" in files and not options["scored"]
     together = [[person] for person in people] if learns else [people]
     least = options["min_probability"]
-    found = (_candidates(some, reference, regions, theta, least) for some in together)
+    found = (candidates_of(some, reference, regions, theta, least) for some in together)
     tables = [pd.DataFrame(), *(part for parts in found for part in parts)]
     rows = pd.concat(tables, ignore_index=True)
     is_whole = options["parts"] == 1
@@ -125,6 +134,26 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     if rows.empty:
         return Raw(pd.DataFrame({"sample_id": [], "group": []}, dtype=str), notes)
     return Raw(_named(rows, options["block"]), notes)
+
+
+def _spiked_in(
+    files: dict[str, Path],
+    options: dict[str, Any],
+    people: list[Person],
+    reference: Reference,
+    regions: list[Region],
+    theta: Theta,
+) -> Raw:
+    """Candidates of reads in which variants are planted."""
+    sure = intersection(_given_regions(files.get("confident"), reference), regions)
+    with TemporaryDirectory(prefix="bioloom-spiked-in-") as folder:
+        given = people, reference, sure, theta, options["spike_in"], files.get("truth")
+        made, notes = spike_in.spike_in(*given, Path(folder))
+        rest = {name: path for name, path in files.items() if name != "indexes"}
+        # Their names are those of results already.
+        named: dict[str, Any] = {"sample": None, "privacy": {}, "not_identifiers": ["sample"]}
+        raw = ingest(rest | made, options | named | {"spike_in": None})
+    return Raw(raw.samples, notes + raw.notes)
 
 
 def _looked_at(
@@ -155,16 +184,6 @@ def _some_records(person: Person, regions: list[Region]) -> Records:
             if len(found):
                 return found
     return person.reads.records(*regions[0][:2], regions[0][1])
-
-
-def _candidates(
-    people: list[Person], reference: Reference, regions: list[Region], theta: Theta, least: float
-) -> Iterator[pd.DataFrame]:
-    """Rows of all of these samples at sites where any of them may vary, with all alleles there."""
-    for contig, first, last in regions:
-        for start in range(first, last, TILE):
-            end = min(start + TILE, last)
-            yield region_evidence(people, reference, contig, start, end, theta, least)
 
 
 def _named(rows: pd.DataFrame, block: int) -> pd.DataFrame:
@@ -310,6 +329,7 @@ application = Application(
     optional_sources=("truth", "confident", "regions", *SPLICING),
     training_sources=("truth",),
     label_sources=("truth", "confident"),
+    label_options=frozenset({"spike_in"}),
     measures=("region",),
     private=True,
     write=write,

@@ -43,7 +43,9 @@ def dataset_mistakes(task: Task, dataset: str) -> list[str]:
     """Mistakes in one data set of a task."""
     application, place = task.code, f"datasets.{dataset}"
     made = ("reads", "truth") if task.is_simulated(dataset) else ()
-    needed = application.sources + (application.training_sources if dataset == "training" else ())
+    needed = application.sources
+    if dataset == "training" and not application.label_options & task.block(dataset).keys():
+        needed += application.training_sources
     lacking = [name for name in needed if name not in {*task.datasets[dataset], *made}]
     mistakes = [f"{place}: the source {name!r} is missing" for name in lacking]
     for name, source in task.sources(dataset).items():
@@ -65,7 +67,12 @@ def dataset_mistakes(task: Task, dataset: str) -> list[str]:
             wrong += _prior_mistakes(task, dataset)
         if others.get("scored"):
             wrong += _scored_mistakes(task, dataset)
-        elif dataset != "training":
+        if dataset != "training":
+            wrong += [
+                f"{place}.{name}: it makes labels to train on, and is for `training` alone"
+                for name in sorted(application.label_options & others.keys())
+            ]
+        if dataset != "training" and not others.get("scored"):
             wrong += [
                 f"{place}.{name}: of new data it is compared with predictions under `scored: true`"
                 for name in application.label_sources

@@ -41,6 +41,7 @@ from bioloom.variants.realignment import (
     spans,
 )
 from bioloom.variants.reference import Reference
+from bioloom.variants.regions import Region
 
 TILE = 2000  # bases that are worked on at once
 MARGIN = 500  # bases beside them whose reads are read, too; above `realignment.NEARBY`
@@ -191,6 +192,16 @@ def region_evidence(
         for i in likely
         for row in _rows(person, window, sites[i], look[i])
     )
+
+
+def candidates_of(
+    people: list[Person], reference: Reference, regions: list[Region], theta: Theta, least: float
+) -> Iterator[pd.DataFrame]:
+    """Rows of all of these samples at sites where any of them may vary, with all alleles there."""
+    for contig, first, last in regions:
+        for start in range(first, last, TILE):
+            end = min(start + TILE, last)
+            yield region_evidence(people, reference, contig, start, end, theta, least)
 
 
 def _look(

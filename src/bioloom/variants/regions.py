@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
@@ -50,6 +51,17 @@ def intersection(one: Iterable[Region], other: Iterable[Region]) -> list[Region]
         else:
             j += 1
     return found
+
+
+def difference(regions: Sequence[Region], others: Iterable[Region]) -> list[Region]:
+    """Where regions are and the others are not; those of a side are apart."""
+    between, ends = list[Region](), dict.fromkeys((contig for contig, _, _ in regions), 0)
+    for contig, start, end in sorted(others):
+        if contig in ends and start > ends[contig]:
+            between.append((contig, ends[contig], start))
+        ends[contig] = end
+    between += [(contig, end, sys.maxsize) for contig, end in ends.items()]
+    return intersection(regions, between)
 
 
 def share_of(regions: Sequence[Region], number: int, count: int) -> list[Region]:

@@ -87,7 +87,7 @@ def simulate_sample(
     write_fastq(simulate_pairs(haplotypes, depth, rng, profile), *fastq)
     write_vcf(
         truth,
-        [_record(call) for contig in made for call in contig.variants],
+        [as_record(call) for contig in made for call in contig.variants],
         contigs=genome.lengths,
         samples=[sample],
         filters={},
@@ -97,8 +97,9 @@ def simulate_sample(
     )
 
 
-def _record(call: Called) -> Record:
-    genotype = "|".join(map(str, call.genotype))
+def as_record(call: Called) -> Record:
+    """A line of a VCF whose only value is the genotype."""
+    genotype = ("|" if call.phased else "/").join(map(str, call.genotype))
     return Record(call.contig, call.start, list(call.alleles), None, [], ".", [[genotype]])
 
 
@@ -109,11 +110,21 @@ def simulate_diploid(
 
     The truth is written left-most. A haploid contig has the same haplotype twice.
     """
-    positions = _places(reference, theta, rng)
-    edits: tuple[list[Edit], ...] = ([], [])
+    variants = simulate_variants(contig, reference, theta, rng, ploidy)
+    one, other = (
+        _haplotype(reference, [_edit(call) for call in variants if call.genotype[side]])
+        for side in (0, -1)
+    )
+    return Diploid((one, other), variants)
+
+
+def simulate_variants(
+    contig: str, reference: np.ndarray, theta: Theta, rng: np.random.Generator, ploidy: int = 2
+) -> list[Called]:
+    """Variants of a contig (codes), in order and apart, each written left-most."""
     variants = []
     reach = -1
-    for position, is_indel in positions:
+    for position, is_indel in _places(reference, theta, rng):
         made = _indel(reference, position, rng) if is_indel else _snp(reference, position, rng)
         if made is None:
             continue
@@ -124,12 +135,13 @@ def simulate_diploid(
         genotype = (1,) if ploidy == 1 else (0, 1) if rng.random() < HETEROZYGOUS else (1, 1)
         if genotype == (0, 1) and rng.random() < 0.5:
             genotype = (1, 0)
-        for side, carried in zip(edits, genotype * (2 if ploidy == 1 else 1), strict=True):
-            if carried:
-                side.append(edit_of(start, encode(ref).tobytes(), encode(alt).tobytes()))
         variants.append(Called(contig, start, (ref, alt), genotype, ploidy == 2))
-    one, other = (_haplotype(reference, side) for side in edits)
-    return Diploid((one, other), variants)
+    return variants
+
+
+def _edit(call: Called) -> Edit:
+    ref, alt = (encode(letters).tobytes() for letters in call.alleles)
+    return edit_of(call.start, ref, alt)
 
 
 def _places(

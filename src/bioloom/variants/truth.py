@@ -36,7 +36,7 @@ def label_person(
     an allele lies where it is, written left-most. DataError for a truth of another reference.
     """
     mine = rows[rows[f"{VARIANT}person"] == person.called]
-    calls_of_truth, unknown = _read_truth(file, person)
+    calls_of_truth, unknown = read_truth(file, person)
     truth = _by_contig(calls_of_truth)
     sample = person.reads, person.name, reference, person.ploidy
     peer = _by_contig(bcftools_calls(*sample, regions))
@@ -92,7 +92,7 @@ def other_names(file: Path, people: list[Person]) -> list[str]:
     ]
 
 
-def _read_truth(file: Path, person: Person) -> tuple[list[Called], list[Region]]:
+def read_truth(file: Path, person: Person) -> tuple[list[Called], list[Region]]:
     """A sample's calls, and where none is told.
 
     DataError names the folder where the file's own name is of a person.
