@@ -176,6 +176,18 @@ def test_labels_are_copies_and_what_is_missed_is_a_row(tmp_path):
     assert rows[f"{PEER}.none"].loc[1001] == 0
 
 
+def test_a_vcf_of_one_sample_is_of_whom_it_is_given_for_in_a_folder_too(tmp_path):
+    path = write_reads(
+        tmp_path / "x.bam", reads_over(LETTERS, [snp(300)], 300, 9, "a"), {"c": 1200}
+    )
+    (tmp_path / "truths").mkdir()
+    file = truth(tmp_path, [line(snp(300), "1/1")], "HG001").rename(tmp_path / "truths/me.vcf.gz")
+    given = {"reads": path, "reference": write_reference(tmp_path, {"c": LETTERS})}
+    made = application.ingest(given | {"truth": file.parent}, {"sample": "me"})
+    assert made.samples["label"].tolist() == ["1/1"]
+    assert "The truth of HG001 is taken for me" in made.notes
+
+
 @pytest.mark.parametrize("letter", ["R", LETTERS[500]])
 def test_cram_has_the_calls_of_bam(tmp_path, letter):
     """An ambiguous letter is reduced for bcftools, and only contigs with regions are given it."""
@@ -373,7 +385,7 @@ def test_simulate_takes_the_place_of_reads(tmp_path, monkeypatch):
     assert "'depth'" in "".join(task_mistakes("x", task))
     for depths in ([], ["x"], [-3, 8]):
         training["simulate"] = {"depths": depths}
-        assert "depths` are numbers above 0" in "".join(task_mistakes("x", task))
+        assert "simulate: depths` " in "".join(task_mistakes("x", task))
     training["simulate"] = {"depths": [8]}
     write(tmp_path / "t.vcf", "x")
     training["truth"] = "t.vcf"

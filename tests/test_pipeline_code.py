@@ -44,6 +44,22 @@ def test_touching_every_input_runs_nothing(project: Project) -> None:
     assert project.planned() == set()
 
 
+def test_what_the_report_shows_is_made_again_where_it_is_gone(project: Project) -> None:
+    shutil.rmtree(project.path("results/heart/model"))
+    assert {"train heart", "predict heart ward"} <= project.planned() <= HEART
+    project.path("results/liver/explanation.parquet").unlink()
+    assert "explain liver" in project.planned()
+    shutil.rmtree(project.path("results/liver"))
+    assert {"ingest liver training", "train liver", "evaluate liver"} < project.planned()
+
+
+def test_what_only_serves_others_may_make_room(project: Project) -> None:
+    project.path("results/heart/training/raw.parquet").unlink()
+    project.path("results/liver/held_out.parquet").unlink()
+    assert project.planned() == set()
+    assert project.planned("results/liver/held_out.parquet") >= {"train liver"}
+
+
 def test_a_model_parameter_reruns_the_model_of_its_task(project: Project) -> None:
     project.configure(**{"tasks.heart.model.layers": 2})
     assert project.planned() == {"describe heart", *HEART}

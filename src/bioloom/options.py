@@ -34,6 +34,7 @@ class Option:
     about: str = ""  # what it is, with its unit, for a reader
     options: Mapping[str, Any] | None = None  # of a section: what it takes
     each: Mapping[str, Any] | None = None  # of sections by names that are the user's
+    items: Option | None = None  # of a list: what each of its values may be; it is not empty
 
     def complete(self, place: str, value: Any) -> Any:
         """The value, its sections with all they take; DataError when it is not allowed."""
@@ -45,6 +46,10 @@ class Option:
                 name: complete_options(section, self.each, f"{place}: {name}")
                 for name, section in value.items()
             }
+        if value is not None and self.items is not None:
+            if not value:
+                raise DataError(f"`{place}` is not empty")
+            return [self.items.complete(place, item) for item in value]
         return value
 
     def _check(self, place: str, value: Any) -> None:

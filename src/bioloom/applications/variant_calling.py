@@ -105,7 +105,8 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     )
     theta = Theta(options["theta"], options["theta_indel"])
     if options["spike_in"] is not None:
-        return _spiked_in(files, options, people, reference, regions, theta)
+        made = _spiked_in(files, options, people, reference, regions, theta)
+        return Raw(made.samples, notes + made.notes)
     # To learn from, each sample has its own candidates; to be compared, all have those of any.
     learns = "truth" in files and not options["scored"]
     together = [[person] for person in people] if learns else [people]

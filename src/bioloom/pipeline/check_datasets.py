@@ -44,7 +44,9 @@ def dataset_mistakes(task: Task, dataset: str) -> list[str]:
     application, place = task.code, f"datasets.{dataset}"
     made = ("reads", "truth") if task.is_simulated(dataset) else ()
     needed = application.sources
-    if dataset == "training" and not application.label_options & task.block(dataset).keys():
+    block = task.block(dataset)
+    is_labelled = any(block.get(name) is not None for name in application.label_options)
+    if dataset == "training" and not is_labelled:
         needed += application.training_sources
     lacking = [name for name in needed if name not in {*task.datasets[dataset], *made}]
     mistakes = [f"{place}: the source {name!r} is missing" for name in lacking]
@@ -70,7 +72,8 @@ def dataset_mistakes(task: Task, dataset: str) -> list[str]:
         if dataset != "training":
             wrong += [
                 f"{place}.{name}: it makes labels to train on, and is for `training` alone"
-                for name in sorted(application.label_options & others.keys())
+                for name in sorted(application.label_options)
+                if others.get(name) is not None
             ]
         if dataset != "training" and not others.get("scored"):
             wrong += [
@@ -181,10 +184,6 @@ def _prior_mistakes(task: Task, dataset: str) -> list[str]:
 def _check_reads(task: Task, dataset: str) -> None:
     if task.is_simulated(dataset) and {"reads", "truth"} & set(task.datasets[dataset]):
         raise DataError("`simulate` takes the place of `reads` and `truth`")
-    if task.is_simulated(dataset):
-        depths = task.simulation(dataset)["depths"]
-        if not depths or not all(type(depth) in (int, float) and depth > 0 for depth in depths):
-            raise DataError(f"`simulate: depths` are numbers above 0, got {depths}")
     if reads := task.reads(dataset):
         harmless = task.dataset_options(dataset).get("not_identifiers") or []
         check_reads(reads, task.reads_options(dataset), harmless)

@@ -159,6 +159,8 @@ def _may_be(option: Option) -> Schema:
     if option.each is not None:
         return {"type": "object", "additionalProperties": _closed(option.each)}
     schema: Schema = {"type": TYPES[option.type or type(option.default)]}
+    if option.items is not None:
+        schema |= {"items": _may_be(option.items), "minItems": 1}
     if option.choices:
         schema = {"enum": [*option.choices]}
     limits = {

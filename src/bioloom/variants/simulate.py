@@ -30,7 +30,11 @@ LONGEST = 30
 
 # What a data set's `simulate` may say.
 OPTIONS: dict[str, Any] = {
-    "depths": Option([6, 8, 12, 40], about="reads over each base on average, a sample each"),
+    "depths": Option(
+        [6, 8, 12, 40],
+        items=Option(1.0, above=0),
+        about="reads over each base on average, a sample each",
+    ),
     "bases": Option(
         None,
         type=int,

@@ -38,12 +38,12 @@ def label_person(
     mine = rows[rows[f"{VARIANT}person"] == person.called]
     calls_of_truth, unknown = read_truth(file, person)
     truth = _by_contig(calls_of_truth)
+    check_letters(calls_of_truth, reference, regions, file)
     sample = person.reads, person.name, reference, person.ploidy
     peer = _by_contig(bcftools_calls(*sample, regions))
     parts = []
     for contig in dict.fromkeys(contig for contig, _, _ in regions):
         codes = reference.codes(contig, 0, reference.lengths[contig])
-        _check_letters(truth.get(contig, []), codes, file)
         here = mine[mine[f"{VARIANT}chrom"] == contig]
         calls = truth.get(contig, []), peer.get(contig, [])
         parts.append(label_rows(here, *calls, codes, person, contig, regions))
@@ -54,9 +54,7 @@ def label_person(
     labelled = labelled[known]
     true = labelled["label"] != GENOTYPES[0]
     if not true.any():
-        hint = "contigs may be spelled otherwise (chr20, 20), or positions be of another build"
-        message = f"No true variant of {person.called} lies in the regions"
-        raise DataError(message, file=file, hint=hint)
+        raise _no_variant(person, file)
     missed = int((~labelled[FOUND].astype(bool) & true).sum())
     return pd.concat([labelled, others], ignore_index=True), (
         f"{person.called}: {int(true.sum())} true alleles in {sum(e - s for _, s, e in regions):,} "
@@ -64,14 +62,37 @@ def label_person(
     )
 
 
-def _check_letters(calls: list[Called], reference: np.ndarray, file: Path) -> None:
-    """DataError for a record whose REF is not what the reference has."""
-    for call in calls:
-        letters = encode(call.alleles[0])
-        if not np.array_equal(reference[call.start : call.start + len(letters)], letters):
-            message = f"REF of {call.contig}:{call.start + 1} is not what the reference has there"
-            hint = "the positions are of another build, or the contig is another one"
-            raise DataError(message, file=file, hint=hint)
+def check_letters(
+    calls: list[Called], reference: Reference, regions: list[Region], file: Path
+) -> None:
+    """DataError for a record on the regions' contigs whose REF is not what the reference has."""
+    contigs = {contig for contig, _, _ in regions}
+    for contig, here in _by_contig(call for call in calls if call.contig in contigs).items():
+        codes = reference.codes(contig, 0, reference.lengths[contig])
+        for call in here:
+            letters = encode(call.alleles[0])
+            if not np.array_equal(codes[call.start : call.start + len(letters)], letters):
+                message = f"REF of {contig}:{call.start + 1} is not what the reference has there"
+                hint = "the positions are of another build, or the contig is another one"
+                raise DataError(message, file=file, hint=hint)
+
+
+def variants_inside(
+    calls: list[Called], regions: list[Region], person: Person, file: Path
+) -> list[Called]:
+    """The calls that lie in regions; DataError where none does."""
+    place = np.array([c.contig for c in calls]), np.array([c.start for c in calls], int)
+    found = [c for c, is_in in zip(calls, inside(*place, regions), strict=True) if is_in]
+    if not found:
+        raise _no_variant(person, file)
+    return found
+
+
+def _no_variant(person: Person, file: Path) -> DataError:
+    hint = "contigs may be spelled otherwise (chr20, 20), or positions be of another build"
+    return DataError(
+        f"No true variant of {person.called} lies in the regions", file=file, hint=hint
+    )
 
 
 def _by_contig(calls: Iterable[Called]) -> dict[str, list[Called]]:
@@ -84,30 +105,30 @@ def _by_contig(calls: Iterable[Called]) -> dict[str, list[Called]]:
 
 def other_names(file: Path, people: list[Person]) -> list[str]:
     """Notes on a truth whose one sample is called otherwise."""
-    known = [] if file.is_dir() else samples_of(file)
-    return [
-        f"The truth of {shown(known[:1])} is taken for {person.called}"
-        for person in people
-        if known and person.name not in known
-    ]
+    notes = []
+    for person in people:
+        path = _of(file, person)
+        known = samples_of(path) if path.exists() else []
+        if known and person.name not in known:
+            notes.append(f"The truth of {shown(known[:1])} is taken for {person.called}")
+    return notes
+
+
+def _of(file: Path, person: Person) -> Path:
+    """The VCF of a sample, where each has its own in a folder."""
+    return file / f"{person.name}.vcf.gz" if file.is_dir() else file
 
 
 def read_truth(file: Path, person: Person) -> tuple[list[Called], list[Region]]:
-    """A sample's calls, and where none is told.
+    """A sample's calls, and where none is told; a VCF of one sample is of whom it is given for.
 
     DataError names the folder where the file's own name is of a person.
     """
-    path, name = _truth_of(file, person.name)
+    path = _of(file, person)
     try:
+        name = person.name if person.name in samples_of(path) else None
         return read_calls(path, name), unknown_places(path, name)
     except DataError as error:
         if path == file or (person.code is None and shown([person.name]) == person.name):
             raise
         raise DataError(str(error).replace(str(path), str(file))) from None
-
-
-def _truth_of(file: Path, name: str) -> tuple[Path, str | None]:
-    """A sample's VCF, and its name there; a VCF of one sample is of whom it is given for."""
-    if file.is_dir():
-        return file / f"{name}.vcf.gz", name
-    return file, name if name in samples_of(file) else None
