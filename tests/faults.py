@@ -49,8 +49,12 @@ SIZE = 2 << 30
 class Disturbed:
     """A folder where the same run is disturbed; `counts` has (fault, where) and how often."""
 
-    def __init__(self, folder: Path, command: Sequence[str], seed: int) -> None:
+    def __init__(
+        self, folder: Path, command: Sequence[str], seed: int, plain: Sequence[str] = ()
+    ) -> None:
+        """`command` starts what is disturbed, `plain` what is not, where that is another."""
         self.folder, self.command = folder, [*command, "--directory", str(folder)]
+        self.plain = [*(plain or command), "--directory", str(folder)]
         self.rng = random.Random(seed)
         self.counts: Counter[tuple[str, str]] = Counter()
         self.removed: set[Path] = set()
@@ -116,7 +120,7 @@ class Disturbed:
         said = self._run_to_the_end()
         if absent := sorted(file for file in self.removed if not file.exists()):
             said += self._run_to_the_end(*(str(file.relative_to(self.folder)) for file in absent))
-        if "Nothing to be done" not in (plan := self._run([*self.command, "--dry-run"]).stdout):
+        if "Nothing to be done" not in (plan := self._run([*self.plain, "--dry-run"]).stdout):
             raise RuntimeError(f"A second run is not empty:\n{plan[-4000:]}")
         return said
 
@@ -128,7 +132,7 @@ class Disturbed:
         )
 
     def _run_to_the_end(self, *targets: str) -> str:
-        done = self._run([*self.command, *targets])
+        done = self._run([*self.plain, *targets])
         if done.returncode:
             problems = done.stdout[max(done.stdout.find("Error in rule") - 4000, 0) :]
             raise RuntimeError(f"A plain run ended with {done.returncode}:\n{problems}")

@@ -1,6 +1,6 @@
-"""A `snakemake` and a `python` for tests that start at once: forks of one that has imported much.
+"""Programs for tests that start at once: `snakemake`, `dvc` and `python` as forks of one process.
 
-Importing Snakemake takes some three seconds, as long as a small run, and what a job needs of
+Importing Snakemake or DVC takes some three seconds, as long as a small run, and what a job needs of
 pandas, scikit-learn and torch one to three. Tests call Snakemake about two hundred times, many of
 them through DVC, and it starts many more jobs. `programs_folder()` is to stand first in PATH.
 """
@@ -103,6 +103,19 @@ def import_snakemake() -> None:
 
 
 @cache
+def import_dvc() -> None:
+    """DVC with all its commands, and with what they import when they run."""
+    import dvc.api  # noqa: F401
+    import dvc.repo.experiments.executor.local  # noqa: F401
+    import dvc_objects.fs.local  # noqa: F401
+    import dvc_render  # noqa: F401
+    from dvc.cli.parser import get_main_parser
+
+    get_main_parser()
+    gc.freeze()
+
+
+@cache
 def import_libraries() -> None:
     """What jobs import, but no module of bioloom: each project of a test has its own."""
     import jinja2  # noqa: F401
@@ -124,6 +137,13 @@ def run_snakemake() -> None:
     main()
 
 
+def run_dvc() -> None:
+    """As the program does, with the arguments of the caller."""
+    from dvc.cli import main
+
+    sys.exit(main())
+
+
 def run_script() -> None:
     """As Python does with a script and its arguments."""
     del sys.argv[0]
@@ -133,6 +153,7 @@ def run_script() -> None:
 
 PROGRAMS: dict[str, tuple[Callable[[], None], Callable[[], None]]] = {
     "snakemake": (import_snakemake, run_snakemake),
+    "dvc": (import_dvc, run_dvc),
     "python": (import_libraries, run_script),
 }
 """What a program imports once, and what it does in each fork."""

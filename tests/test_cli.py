@@ -364,6 +364,19 @@ def test_what_is_said_of_one_data_set_is_not_said_of_the_next(tmp_path, monkeypa
     assert task["features"][0]["model"] == str(tmp_path / "my/esm")
 
 
+def test_how_training_data_are_made_is_not_said_of_new_data(tmp_path):
+    """Reads of one's own are neither simulated nor altered, and are not examples to learn from."""
+    (tmp_path / "g.fa").touch()
+    made = {"simulate": {"depths": [8]}, "spike_in": {}, "block": 100, "reference": "g.fa"}
+    trained = {"application": "variant_calling", "datasets": {"training": made}}
+    task = predict.new_task(trained, tmp_path, {"reads": "b.bam"}, (tmp_path,))
+    assert set(task["datasets"]["new"]) == {"reads", "reference", "block"}
+    made = {"simulate": {}, "examples": 800, "max_reads": 9}
+    trained = {"application": "genome_assembly", "datasets": {"training": made}}
+    task = predict.new_task(trained, tmp_path, {"reads_1": "b.fastq.gz"}, (tmp_path,))
+    assert set(task["datasets"]["new"]) == {"reads_1", "max_reads"}
+
+
 @pytest.mark.slow
 def test_a_wheel_carries_the_workflow(tmp_path):
     """Built from a copy, and installed into an environment with the dependencies alone."""

@@ -172,7 +172,7 @@ def test_results_are_those_of_this_machine_whatever_happened(node: Node, project
     Another one stands still until its time is over; one asks for a pretended GPU, and the
     controller stops while jobs run. One test, since there is one Slurm.
     """
-    targets = ["results/liver/report.html", with_reads(project)]
+    targets = ["results/liver/metrics.json", with_reads(project)]
     project.snakemake("--cores", "2", targets[1])
     made_here = removed(project, "liver", "toy")
     said = project.path("said.txt")

@@ -9,12 +9,18 @@ from tests.preloaded import own_snakemake
 from tests.tiny_project import Project
 
 
+def disturbed_in(project: Project, seed: int) -> Disturbed:
+    """Runs that can be killed without their jobs; those that are left alone start at once."""
+    snakefile = ["--snakefile", str(project.path("Snakefile"))]
+    commands = [[*program, *snakefile] for program in (own_snakemake(), ["snakemake"])]
+    return Disturbed(project.folder, commands[0], seed, plain=commands[1])
+
+
 def test_disturbed_runs_leave_what_an_undisturbed_one_makes(tiny_project: Project, tmp_path: Path):
     expected = contents(tiny_project.folder)
     (tmp_path / "project").mkdir()
     project = Project.create(tmp_path / "project")
-    command = [*own_snakemake(), "--snakefile", str(project.path("Snakefile"))]
-    disturbed = Disturbed(project.folder, command, seed=2)
+    disturbed = disturbed_in(project, seed=2)
     disturbed.until_done(longest=12, most=5)
     assert disturbed.counts.total() >= 1
     assert differences(project.folder, expected) == []
@@ -22,8 +28,7 @@ def test_disturbed_runs_leave_what_an_undisturbed_one_makes(tiny_project: Projec
 
 def test_each_damage_is_mended(project: Project):
     expected = contents(project.folder)
-    command = [*own_snakemake(), "--snakefile", str(project.path("Snakefile"))]
-    disturbed = Disturbed(project.folder, command, seed=1)
+    disturbed = disturbed_in(project, seed=1)
     while {fault for fault, where in disturbed.counts if where == "a result"} < {*DAMAGES}:
         disturbed.damage(1)
     disturbed.finish()
@@ -49,8 +54,7 @@ def test_what_a_killed_run_made_is_made_again_where_it_was_damaged_since(
     expected = contents(tiny_project.folder)
     (tmp_path / "project").mkdir()
     project = Project.create(tmp_path / "project")
-    command = [*own_snakemake(), "--snakefile", str(project.path("Snakefile"))]
-    disturbed = Disturbed(project.folder, command, seed=1)
+    disturbed = disturbed_in(project, seed=1)
     disturbed.kill_once(lambda: project.path("results/heart/splits.parquet").exists())
     file = project.path("results/heart/training/samples.parquet")
     DAMAGES["a bit flipped"](file, disturbed.rng)
@@ -65,8 +69,7 @@ def test_a_full_disk_read_only_results_and_a_spoilt_input_leave_nothing_wrong(
     expected = contents(tiny_project.folder)
     with disk(tmp_path / "project") as folder:
         project = Project.create(folder)
-        command = [*own_snakemake(), "--snakefile", str(project.path("Snakefile"))]
-        disturbed = Disturbed(folder, command, seed=4)
+        disturbed = disturbed_in(project, seed=4)
         for fault in AROUND.keys() & disturbed.faults:  # where root can mount, all of them
             assert not disturbed.disturb(fault, seconds=600)
         disturbed.finish()

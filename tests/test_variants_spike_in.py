@@ -313,7 +313,9 @@ def test_a_task_without_truth_may_plant_in_training_alone(tmp_path, monkeypatch)
     task["datasets"] = {"training": given | {"spike_in": {"depth": [8]}}}
     assert "'depth'" in "".join(task_mistakes("x", task))
     task["datasets"] = {"training": given | {"spike_in": {}}, "new": given | {"spike_in": {}}}
-    assert "for `training` alone" in "".join(task_mistakes("x", task))
+    assert "makes labels" in "".join(task_mistakes("x", task))
+    task["datasets"]["new"] = given | {"spike_in": {}, "scored": True}
+    assert task_mistakes("x", task) == []
 
 
 @pytest.mark.parametrize("depths", [[], ["x"], [0], [True]])

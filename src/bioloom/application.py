@@ -56,9 +56,9 @@ class Application:
     `kinds` are what it may predict, by their names in `bioloom.kinds`: which of them a task has,
     its labelled samples say (`kind_of`). The first is what plots and metrics are taken to be
     where nothing else is said.
-    Training data need the `training_sources` as well, or one of the `label_options`, by which
-    `ingest` makes labels; `label_sources` say labels alone, so of new data those that are scored
-    may have them.
+    Training data need the `training_sources` as well, or one of the `training_options`, by which
+    `ingest` makes labels; these and `label_sources`, which say labels alone, are also for new data
+    that are scored.
     `ingest(files, options)` reads the data set's source files (name in config -> local path;
     options are the data set's other keys) into named tables: samples with `sample_id`, and where
     samples are `links` (`source`, `target`) the nodes that they join (`node_id`, inputs,
@@ -104,7 +104,7 @@ class Application:
     optional_sources: tuple[str, ...] = ()
     training_sources: tuple[str, ...] = ()
     label_sources: tuple[str, ...] = ()
-    label_options: frozenset[str] = frozenset()
+    training_options: frozenset[str] = frozenset()
     measures: tuple[str, ...] = ("table",)
     private: bool = False
     noun: str = "samples"

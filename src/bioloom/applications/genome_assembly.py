@@ -373,6 +373,7 @@ application = Application(
     inputs=inputs,
     sources=(),
     optional_sources=("reads", "reads_1", "reads_2", "genome", "reference"),
+    training_options=frozenset({"examples"}),
     reads="trimmed",
     measures=("sequence",),
     alphabet="dna",

@@ -38,7 +38,7 @@ OF_OUTCOME = {
 BY_COLUMN = ("privacy", "types", "codebook")
 LISTED = ("identifiers", "not_identifiers", "quasi_identifiers")
 """Options about columns that new data may lack: by name, and lists of names."""
-OF_THE_OTHER = ("scored", "prior", "parts", "pages")
+OF_THE_OTHER = ("scored", "prior", "parts", "pages", "simulate")
 """What is said of one data set and not of the next."""
 RESULTS = "results/predicted/new"
 CONFIG = ("seed", "sources")
@@ -198,6 +198,7 @@ def new_task(
         if source in application.sources and source != application.sources[0]
     }
     new = options | kept | {source: str(Path(file).resolve()) for source, file in given.items()}
+    of_the_other = {*OF_THE_OTHER, *application.training_options}
     shared = ("application", "kind", "clean")
     features = trained.get("features")
     parts = features if isinstance(features, list) else [features] if features else []
@@ -206,7 +207,7 @@ def new_task(
         **{key: trained[key] for key in shared if trained.get(key)},
         **({"features": parts if isinstance(features, list) else parts[0]} if parts else {}),
         "trained": str(model),
-        "datasets": {"new": {k: v for k, v in new.items() if k not in OF_THE_OTHER}},
+        "datasets": {"new": {k: v for k, v in new.items() if k not in of_the_other}},
     }
 
 

@@ -45,7 +45,7 @@ def dataset_mistakes(task: Task, dataset: str) -> list[str]:
     made = ("reads", "truth") if task.is_simulated(dataset) else ()
     needed = application.sources
     block = task.block(dataset)
-    is_labelled = any(block.get(name) is not None for name in application.label_options)
+    is_labelled = any(block.get(name) is not None for name in application.training_options)
     if dataset == "training" and not is_labelled:
         needed += application.training_sources
     lacking = [name for name in needed if name not in {*task.datasets[dataset], *made}]
@@ -69,17 +69,15 @@ def dataset_mistakes(task: Task, dataset: str) -> list[str]:
             wrong += _prior_mistakes(task, dataset)
         if others.get("scored"):
             wrong += _scored_mistakes(task, dataset)
-        if dataset != "training":
-            wrong += [
-                f"{place}.{name}: it makes labels to train on, and is for `training` alone"
-                for name in sorted(application.label_options)
-                if others.get(name) is not None
-            ]
-        if dataset != "training" and not others.get("scored"):
+        elif dataset != "training":
             wrong += [
                 f"{place}.{name}: of new data it is compared with predictions under `scored: true`"
                 for name in application.label_sources
                 if name in task.datasets[dataset]
+            ] + [
+                f"{place}.{name}: it makes labels, of training data or under `scored: true`"
+                for name in sorted(application.training_options)
+                if others.get(name) is not None
             ]
     mistakes += wrong
     if mistakes:
