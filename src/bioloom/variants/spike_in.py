@@ -47,9 +47,15 @@ OPTIONS: dict[str, Any] = {
         items=Option(None, type=float, above=0),
         about="reads over each base on average, a sample each; null is all that are there",
     ),
-    "theta": Option(1e-3, type=float, minimum=0, maximum=0.1, about="SNPs planted a base"),
+    "theta": Option(
+        None,
+        type=float,
+        minimum=0,
+        maximum=0.1,
+        about="SNPs planted a base; null is what the data set expects",
+    ),
     "theta_indel": Option(
-        1.25e-4, type=float, minimum=0, maximum=0.1, about="insertions and deletions planted a base"
+        None, type=float, minimum=0, maximum=0.1, about="insertions and deletions planted, the same"
     ),
     "seed": Option(
         1, minimum=0, maximum=2**31, about="of what is planted, and which reads are left out"
@@ -104,8 +110,9 @@ def spike_in(
     """Write the sources `reads`, `truth`, `confident` and `regions` of spiked-in samples; notes.
 
     Each sample is there once for each of the depths. `truth` is that of the reads, complete in
-    `regions`, and goes into the new one; without any, `theta` are the variants that a sample is
-    taken to have. DataError where there is nothing to plant in, or no variant in the end.
+    `regions`, and goes into the new one; `theta` are the variants that a sample is taken to have,
+    and as many are planted where `options` do not say. DataError where there is nothing to plant
+    in, or no variant in the end.
     """
     known = [_known(person, truth, reference, regions, theta) for person in people]
     confident = difference(regions, joined(r for one in known for r in one.left_out))
@@ -113,13 +120,15 @@ def spike_in(
     free = difference(confident, varying)
     bases, lost = (sum(end - start for _, start, end in some) for some in (regions, confident))
     notes = [f"Variants are planted in real reads; {bases - lost:,} of {bases:,} bases left out"]
+    snp, indel = options["theta"], options["theta_indel"]
+    drawn = Theta(theta.snp if snp is None else snp, theta.indel if indel is None else indel)
     truths, lanes = folder / "truth", list[Lane]()
     truths.mkdir()
     for number, (person, own) in enumerate(zip(people, known, strict=True)):
         deep, samples = _depth(person, regions), list[Spiked]()
         for place, depth in enumerate(options["depths"], 1):
             salt = options["seed"], number, place
-            planted = _planted(free, reference, options, person, np.random.default_rng(salt))
+            planted = _planted(free, reference, drawn, person, np.random.default_rng(salt))
             # What stands in file names, and in sheets.
             name = re.sub(r"[^A-Za-z0-9.+-]", "_", person.called).lstrip("._+-") or "sample"
             share = 1.0 if depth is None else min(depth / deep, 1.0)
@@ -188,12 +197,12 @@ def _stretches(regions: list[Region]) -> Iterator[Region]:
 def _planted(
     free: list[Region],
     reference: Reference,
-    options: Mapping[str, Any],
+    theta: Theta,
     person: Person,
     rng: np.random.Generator,
 ) -> list[Called]:
     """Variants that lie in the free regions whole."""
-    planted, theta, gap = list[Called](), Theta(options["theta"], options["theta_indel"]), ("", 0)
+    planted, gap = list[Called](), ("", 0)
     for contig, start, end in free:
         low = max(0, start - LONGEST - 1)
         letters = reference.codes(contig, low, min(end + LONGEST, reference.lengths[contig]))
