@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ from bioloom.files import (
     read_json,
     replacing,
     replacing_folder,
+    replacing_gzip,
     sha256,
     skops_io,
     work_folder,
@@ -196,3 +199,13 @@ def test_each_id_has_a_file_name_of_its_own():
     assert names[-1] == "ok.1"
     assert file_names(["a/b"]) == [names[0]]
     assert file_names([names[0]]) != [names[0]]
+
+
+def test_a_compressed_file_tells_no_name_and_no_time(tmp_path, monkeypatch):
+    for name, now in {"a": 1e9, "b": 2e9}.items():
+        monkeypatch.setattr(time, "time", lambda now=now: now)
+        with replacing_gzip(tmp_path / name / f"{name}.tsv.gz") as stream:
+            stream.write(b"the same")
+    one, other = ((tmp_path / name / f"{name}.tsv.gz").read_bytes() for name in "ab")
+    assert one == other
+    assert gzip.decompress(one) == b"the same"

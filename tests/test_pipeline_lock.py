@@ -50,7 +50,7 @@ rule clean:
         samples="results/{task}/{dataset}/samples.txt",
         quality="results/{task}/{dataset}/quality.txt",
     shell:
-        "if grep -q broken {input}; then exit 1; fi;"
+        "if grep -q broken {input}; then exit 1; fi; if grep -q slow {input}; then sleep 60; fi;"
         "tr a-z A-Z < {input} > {output.samples}; wc -c < {input} > {output.quality}"
 
 rule train:
@@ -415,6 +415,25 @@ def test_a_run_after_kill_works(clone: Project) -> None:
     assert any(clone.path(".snakemake/locks").iterdir())
     clone.configure(first="true")
     assert "100%" in clone.snakemake()
+    assert clone.planned() == set()
+
+
+def test_what_a_killed_run_was_making_anew_is_still_to_be_made(clone: Project) -> None:
+    """Snakemake has taken the old outputs away, and all that was made of them is there."""
+    clone.snakemake()
+    data, samples = clone.path("data/b.training.txt"), clone.path("results/b/training/samples.txt")
+    before = data.read_text()
+    data.write_text("slow\n")
+    killed = start(clone, *own_snakemake())
+    assert read_until(killed, "rule clean")
+    while samples.exists():
+        time.sleep(0.05)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    data.write_text(before)
+    assert "clean b training" in clone.planned()
+    clone.snakemake()
+    assert samples.read_text() == before.upper()
     assert clone.planned() == set()
 
 

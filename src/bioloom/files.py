@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from gzip import GzipFile
 from importlib import import_module
 from io import BytesIO
 from itertools import islice
@@ -67,6 +68,17 @@ def replacing(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_gzip(path: str | Path) -> Iterator[GzipFile]:
+    """Write a compressed file, which is there when the block succeeds.
+
+    It holds no name and no time: the same content is the same bytes.
+    """
+    with replacing(path) as temporary, temporary.open("wb") as raw:
+        with GzipFile("", "wb", 3, raw, mtime=0) as stream:
+            yield stream
 
 
 @cache

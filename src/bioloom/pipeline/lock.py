@@ -175,6 +175,7 @@ def restore_lock(lock: Path) -> list[str]:
     killed. What no job wrote is listed; Snakemake makes it again.
     """
     store, digests, locked = FilePersistence(), Digests(), read_lock(lock)
+    unfinished = store._filter_incomplete_keys({*locked, *_recorded(store)})
     written = lock.stat().st_mtime if lock.exists() else 0.0
     _complete_all(store, kept(), digests)  # by a run that was killed; its files are read
     restored, altered = list[str](), list[str]()
@@ -185,7 +186,7 @@ def restore_lock(lock: Path) -> list[str]:
             os.path.exists(output),
         )
         digest = digests.of(output) if here else None
-        if not here and known and _is_lost(output, known):
+        if not here and (output in unfinished or (known and _is_lost(output, known))):
             store._write_record(output, MetadataRecord(params=[_STRANGER], **_COMPLETE))
         elif record is not None and (record["sha256"] == digest or not here):
             if here and known and _made(output, known) == digest and (known.endtime or 0) > written:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 
-from bioloom.files import replacing
+from bioloom.files import replacing, replacing_gzip
 from bioloom.reads.sequences import LETTERS, Reads, decode, fastq_records
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ def write_corrected(
     import dnaio
 
     read = total = 0
-    with replacing(folder / "changes.tsv.gz") as temporary, gzip.open(temporary, "wt", 3) as log:
+    changes = folder / "changes.tsv.gz"
+    with replacing_gzip(changes) as packed, TextIOWrapper(packed, newline="\n") as log:
         log.write("\t".join(COLUMNS) + "\n")
         for number, file in enumerate(files, start=1):
             with (

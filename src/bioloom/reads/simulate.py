@@ -5,7 +5,6 @@ Letters are codes, A C G T as 0 1 2 3. The same seed gives the same reads.
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +13,7 @@ import numba
 import numpy as np
 
 from bioloom.errors import DataError
-from bioloom.files import replacing
+from bioloom.files import replacing_gzip
 from bioloom.reads.sequences import LETTERS
 
 RIGHT, SUBSTITUTED, INSERTED, DELETED = range(4)  # DELETED: letters are missing before this one
@@ -177,11 +176,9 @@ def _read(rng, genome, start, size, reverse, qualities, chances, changes, indel_
 def write_fastq(pairs: Pairs, file_1: str | Path, file_2: str | Path) -> None:
     """Write both mates, gzip-compressed. Names are numbers, and do not tell where a read is of."""
     for mate, file in enumerate((file_1, file_2)):
-        with replacing(file) as temporary, temporary.open("wb") as raw:
-            # Without a name and a time the same reads are the same bytes.
-            with gzip.GzipFile("", "wb", 3, raw, mtime=0) as stream:
-                for first in range(0, len(pairs.start), CHUNK):
-                    stream.write(_records(pairs, mate, first))
+        with replacing_gzip(file) as stream:
+            for first in range(0, len(pairs.start), CHUNK):
+                stream.write(_records(pairs, mate, first))
 
 
 def _records(pairs: Pairs, mate: int, first: int) -> bytes:
