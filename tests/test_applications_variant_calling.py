@@ -188,6 +188,31 @@ def test_a_vcf_of_one_sample_is_of_whom_it_is_given_for_in_a_folder_too(tmp_path
     assert "The truth of HG001 is taken for me" in made.notes
 
 
+def test_scored_samples_of_which_all_is_found_are_written_in_whole_numbers(tmp_path):
+    """Two samples with a truth each: at each site one of them has no read."""
+    (tmp_path / "truths").mkdir()
+    lanes = ["sample,bam"]
+    for name, at in {"one": 300, "two": 700}.items():
+        reads = reads_over(LETTERS, [snp(at)], at, 9, "a")
+        lanes.append(f"{name},{write_reads(tmp_path / f'{name}.bam', reads, {'c': 1200})}")
+        truth(tmp_path, [line(snp(at), "1/1")], name).rename(tmp_path / f"truths/{name}.vcf.gz")
+    sheet = write(tmp_path / "sheet.csv", "\n".join(lanes) + "\n")
+    files = {"reads": sheet, "reference": write_reference(tmp_path, {"c": LETTERS})}
+    given = files | {"truth": tmp_path / "truths"}
+    rows = application.ingest(given, {"scored": True}).samples
+    assert all(rows[f"{VARIANT}{name}"].dtype == int for name in ("pos", "ploidy", "depth"))
+    assert rows["sample_id"].str.contains(":301:", regex=False).any()
+    probabilities = np.exp(rows[[f"{PRIOR}.{n}" for n in ("none", "one", "two")]].to_numpy())
+    named = dict(zip((f"p.{g}" for g in ("0/0", "0/1", "1/1")), probabilities.T, strict=True))
+    best = np.array(["0/0", "0/1", "1/1"])[probabilities.argmax(axis=1)]
+    said = {"prediction": best, "abstain": "", "out_of_distribution": False} | named
+    predictions = pd.DataFrame({"sample_id": rows["sample_id"]} | said)
+    application.write(rows, predictions, given, tmp_path, {})
+    with pysam.VariantFile(str(tmp_path / "variants.vcf.gz")) as variants:
+        found = {r.pos: [dict(one)["GT"] for one in r.samples.values()] for r in variants}
+    assert found == {301: [(1, 1), (None, None)], 701: [(None, None), (1, 1)]}
+
+
 @pytest.mark.parametrize("letter", ["R", LETTERS[500]])
 def test_cram_has_the_calls_of_bam(tmp_path, letter):
     """An ambiguous letter is reduced for bcftools, and only contigs with regions are given it."""

@@ -54,13 +54,13 @@ def label_rows(
     starts = np.array([start for start, _, _ in beside], int)
     kept = inside(np.full(len(starts), contig), starts, regions)
     beside = [allele for allele, is_kept in zip(beside, kept, strict=True) if is_kept]
-    others = pd.DataFrame(
-        [
+    table = rows.copy()
+    if beside:  # of an empty table pandas makes numbers of any kind floats
+        others = pd.DataFrame(
             _row_beside(allele, person, contig) | _place_of(allele, person, contig, reference)
             for allele in beside
-        ]
-    )
-    table = pd.concat([rows, others.reindex(columns=rows.columns)], ignore_index=True)
+        )
+        table = pd.concat([rows, others.reindex(columns=rows.columns)], ignore_index=True)
     alleles = [*mine, *beside]
     table["label"] = [GENOTYPES[min(true[allele], 2)] for allele in alleles]
     answers = np.array([called.get(allele, NOT_CALLED) for allele in alleles]).reshape(-1, 3)
