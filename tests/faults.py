@@ -42,6 +42,7 @@ BEFORE, DAMAGED, AFTER = 300, 10, 80
 MOST_KILLED = 60
 """Jobs of one run that are killed, fewer than this."""
 YEARS = 5 * 365 * 86400
+KEPT = ROOT / "build/faults"
 SIZE = 2 << 30
 """Bytes of a file system in memory, where root can have one."""
 
@@ -345,6 +346,15 @@ def differences(folder: Path, expected: dict[str, bytes]) -> list[str]:
     return sorted(name for name in found.keys() | expected if found.get(name) != expected.get(name))
 
 
+def _told(expected: dict[str, bytes], found: dict[str, bytes], name: str) -> str:
+    """How a result is not as expected."""
+    if name not in found or name not in expected:
+        return "is not there" if name in expected else "is nobody's"
+    one, other = expected[name], found[name]
+    at = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), -1)
+    return f"{len(other)} bytes, expected {len(one)}, otherwise from byte {at} on"
+
+
 def lay_out(folder: Path, tasks: Sequence[str]) -> Path:
     """A folder with the repository's data, and these of CI's quick tasks in `quick/tasks`.
 
@@ -445,10 +455,14 @@ def main() -> None:
             with disk(Path(place) / f"disturbed_{rounds}") as folder:
                 disturbed = Disturbed(lay_out(folder, chosen.only), command, chosen.seed + rounds)
                 disturbed.until_done(chosen.longest, min(BEFORE, chosen.faults - counts.total()))
+                print(f"{counts.total() + disturbed.counts.total()} faults", flush=True)
                 disturbed.damage(DAMAGED)
                 disturbed.until_done(chosen.longest, AFTER)
                 if wrong := differences(folder, expected):
-                    sys.exit(f"{len(wrong)} results differ, such as {wrong[:5]}")
+                    shutil.copytree(folder, KEPT / f"{chosen.seed + rounds}", symlinks=True)
+                    found = contents(folder)
+                    told = "\n".join(f"{name}: {_told(expected, found, name)}" for name in wrong)
+                    sys.exit(f"{len(wrong)} results differ; they are kept in {KEPT}\n{told}")
             counts, rounds = counts + disturbed.counts, rounds + 1
             print(f"{counts.total()} faults, every result as expected", flush=True)
             if chosen.page:
