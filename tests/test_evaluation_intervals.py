@@ -142,3 +142,11 @@ def test_a_resample_without_any_row_is_undefined_and_silent():
     draws = np.array([[1, 0, 2], [1, 2, 0]])
     accuracy = drawn_scores([rows], get_kind("binary"), draws)["accuracy"]
     assert np.isnan(accuracy).tolist() == [False, True, False]
+
+
+def test_a_sum_over_classes_goes_to_2():
+    [brier] = [m for m in get_kind("multiclass").metrics if m.name == "brier"]
+    drawn = np.random.default_rng(0).normal(1.2, 0.03, 400)
+    drawn[0] = 1.2
+    found = interval(drawn, 50, brier)
+    assert (found["low"], found["high"]) == pytest.approx((1.14, 1.26), abs=0.02)

@@ -214,6 +214,29 @@ def test_new_patients_are_told_nothing_where_nobody_like_them_got_some_arm():
     assert (done["meaning"] == arms.ASSOCIATION).all()
 
 
+@pytest.mark.parametrize("expected", [[1.0, 1.0, 0.2], [1.0, 1.0 - 1e-12, 1.0 - 1e-12]])
+def test_of_equal_options_the_one_that_was_best_for_all_is_recommended(expected):
+    """As in the evaluation, whose policy would else be another one."""
+    samples = patients(GIVEN, ALIVE, "marker", MARKER, 1 / 3)
+    typical = arms.remember(samples)["typical"]
+    best = max((arm for arm, q in zip(ARMS, expected, strict=True) if q > 0.9), key=typical.get)
+    new = pd.DataFrame({"sample_id": ["x"], "marker": [1.0]})
+    done = finished(samples, new, expected)
+    assert done.loc[done["recommended"], "option"].tolist() == [best]
+    good = np.array([expected])
+    tied = np.array([ARMS.index(max(typical, key=typical.get))])
+    if expected[tied[0]] > 0.9:
+        assert ARMS[_policies.choose(good, np.ones((1, 3), bool), tied)[0]] == best
+
+
+def test_an_arm_of_which_no_outcome_is_known_has_no_usual_one():
+    samples = patients(GIVEN, ALIVE, "marker", MARKER, 1 / 3)
+    samples[OUTCOME] = samples[OUTCOME].mask(samples[ARM] == "B")
+    refused(
+        lambda: partition_facts(samples, np.ones(len(samples), bool)), "some got B with a known"
+    )
+
+
 def test_who_gets_no_recommendation_is_who_has_no_value_in_evaluation():
     """The site c has one patient, who got B; and hardly anybody with a high marker got A."""
     rng = np.random.default_rng(7)
@@ -264,9 +287,8 @@ def test_no_score_gives_an_excluded_option(data):
     for code, arm in enumerate(ARMS):
         new[f"option.{arm}"] = np.where(allowed[:, code], None, "rule 1")
     table = KIND.rows(new, ARMS).assign(prediction=good.ravel(), low=0.0, high=1.0, abstain="")
-    done = arms.finish(
-        table, new, {"good": "low", "association": False, "horizon": None, "support": None}
-    )
+    remembered = {"good": "low", "association": False, "horizon": None, "support": None}
+    done = arms.finish(table, new, remembered | {"typical": dict.fromkeys(ARMS, 0.5)})
     assert (done["excluded"] == np.where(allowed.ravel(), "", "excluded by rule 1")).all()
     assert done["rank"].notna().tolist() == allowed.ravel().tolist()
     assert not (done["recommended"] & (done["excluded"] != "")).any()

@@ -55,6 +55,12 @@ def test_a_number_is_itself_and_balanced_the_share_in_training():
     assert choose_threshold("balanced", p, y, 0.3) == 0.3
 
 
+def test_nobody_is_called_where_that_is_right_most_often():
+    positive, y = np.linspace(0.9, 0.1, 100), np.zeros(100, int)
+    y[[1, 3, 50]] = 1
+    assert (positive >= choose_threshold("accuracy", positive, y, 0.03)).sum() == 0
+
+
 @pytest.mark.parametrize("rule", ["f1", "accuracy", "youden", "sensitivity>=0.9"])
 def test_rows_that_tell_nothing_leave_a_half(rule):
     assert choose_threshold(rule, np.full(10, 0.3), np.array([1, 1, 1] + [0] * 7), 0.3) == 0.5

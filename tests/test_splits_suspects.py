@@ -44,6 +44,14 @@ def test_a_feature_that_correlates_with_a_target_is_told():
     assert suspects(samples) == ["score: features that correlate above .95 with what is predicted"]
 
 
+@pytest.mark.parametrize("offset", [0.0, 1e6, 1e8])
+def test_it_is_told_wherever_the_target_lies(offset):
+    dose = np.random.default_rng(0).normal(size=200)
+    samples = dosed().iloc[:0].reindex(range(200)).assign(label=dose + offset, copied=dose * 2)
+    samples = samples[["label", "copied"]].assign(sample_id=[str(i) for i in range(200)])
+    assert "copied" in str(suspects(samples))
+
+
 def test_another_measurement_of_a_target_is_told_by_its_name():
     samples = dosed(**{"response.erlotinib": np.random.default_rng(2).normal(size=N)})
     assert suspects(samples) == [

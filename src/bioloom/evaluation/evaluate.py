@@ -264,15 +264,15 @@ def _outcome(difference: dict[str, float]) -> str:
 def _flags(metrics: dict[str, Any], test: TestSet, metric: Metric) -> list[str]:
     """What a reader should doubt, in words."""
     primary, scores, n = metric.name, metrics["test"], metrics["n"]
-    flags = []
+    flags, grows = [], metric.bounded and not metric.lower_is_better
     if n["test_groups"] < SMALL_TEST:
         flags.append(f"small test set: {n['test_groups']} groups")
-    if not metric.lower_is_better and scores[primary] > SUSPICIOUS_SCORE:
+    if grows and scores[primary] > SUSPICIOUS_SCORE:
         high = f"{primary} {scores[primary]:.3f}"
         flags.append(f"suspiciously high score ({high}): check for leakage")
     difference = metrics.get("difference", {})
     peer = difference.get("against") != "naive"  # to beat that one by far is what models are for
-    if not metric.lower_is_better and peer and difference.get("low", 0.0) > SUSPICIOUS_GAIN:
+    if grows and peer and difference.get("low", 0.0) > SUSPICIOUS_GAIN:
         flags.append("far better than every baseline: check for leakage")
     absent = sorted(set(metrics["bootstrap"]["undefined"]) - set(scores))
     if absent:

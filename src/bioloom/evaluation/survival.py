@@ -18,7 +18,8 @@ Z, TAIL = 1.959964, 0.025  # of 95 %
 def survival_groups(test: TestSet, draws: np.ndarray) -> pd.DataFrame:
     """`group, time, observed, low, high, predicted, n` of thirds of the test rows by their risk.
 
-    Kaplan-Meier with intervals beside the mean of the model's curves; of the first repeat. Where
+    Kaplan-Meier with intervals beside the mean of the model's curves; of the first repeat, and NaN
+    from where on nobody of the third was followed. Where
     events compete it is 1 - the share to whom the event happened first (Aalen and Johansen).
     """
     [rows, *_] = test.models["model"]
@@ -29,8 +30,9 @@ def survival_groups(test: TestSet, draws: np.ndarray) -> pd.DataFrame:
         inside = third == number
         if inside.sum() < FEWEST:
             continue
+        known = np.where(followed(rows.y[inside], when), 1.0, np.nan)
         observed, low, high = free_interval(rows.y[inside], when)
-        curves = {"observed": observed, "low": low, "high": high}
+        curves = {"observed": observed * known, "low": low * known, "high": high * known}
         predicted = rows.p[inside].mean(axis=0)
         place = {"group": name, "time": when, **curves, "predicted": predicted}
         tables.append(pd.DataFrame({**place, "n": int(inside.sum())}))
@@ -48,17 +50,26 @@ def risk_calibration(test: TestSet, draws: np.ndarray) -> pd.DataFrame:
     found = []
     for name in [name for name in rows.facts if name.startswith(RISK)]:
         horizon, risk = float(name.removeprefix(RISK)), rows.facts[name]
-        if horizon > rows.y[:, 1].max(initial=0):
-            continue  # nobody was followed so long
         fifth = _parts(risk, max(1, min(BINS, len(risk) // FEWEST)))
         for number in np.unique(fifth):
             inside = fifth == number
             if inside.sum() < FEWEST:  # equal risks make parts of any size
                 continue
+            if not followed(rows.y[inside], np.array([horizon])).all():
+                continue  # nobody of them so long
             observed, low, high = incidence_interval(rows.y[inside], horizon)
             place = {"horizon": horizon, "predicted": risk[inside].mean(), "observed": observed}
             found.append({**place, "low": low, "high": high, "n": int(inside.sum())})
     return pd.DataFrame(found)
+
+
+def followed(y: np.ndarray, when: np.ndarray) -> np.ndarray:
+    """Whether curves of these rows say anything of the times `when` (K,), beyond being flat.
+
+    They do up to the last time of a row, and behind it where no row is left without an event.
+    """
+    last = y[:, 1].max(initial=0)
+    return (when <= last) | bool((cause_of(y)[y[:, 1] == last] > 0).all())
 
 
 def free_interval(y: np.ndarray, when: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -220,15 +220,15 @@ class Labels:
 
     Of residues or pairs of them: class codes as Ragged. `outputs` name the columns of an answer.
     `weight (N,)` is how much a sample counts; `high_above` is where a value starts to be called
-    high: a number, or "median" for that of the training labels; `threshold` and `horizons` are what
-    a task says; `power` is that of the scale on which numbers are learnt.
+    high; `threshold` and `horizons` are what a task says; `power` is that of the scale on which
+    numbers are learnt.
     """
 
     kind: Kind
     y: np.ndarray | Ragged
     outputs: list[str]
     weight: np.ndarray | None = None
-    high_above: float | str | None = None
+    high_above: float | None = None
     threshold: float | str | None = None
     horizons: Sequence[float] | None = None
     power: float = 1.0
@@ -262,8 +262,9 @@ def from_scale(values: np.ndarray, power: float) -> np.ndarray:
     """What `to_scale` made of numbers; below a square root of 0 there is none."""
     if power == 1:
         return values
-    if power == 0:
-        return np.exp(np.clip(values, -MOST_LOG, MOST_LOG))
+    if power == 0:  # what is not known, an infinite end, stays so
+        near = np.where(np.isinf(values), values, np.clip(values, -MOST_LOG, MOST_LOG))
+        return np.exp(near)
     return np.maximum(values, 0) ** (1 / power)
 
 
@@ -316,8 +317,12 @@ def encode_labels(
     weighted = "sample_weight" in samples and kind.unit == "sample"
     weight = samples["sample_weight"].to_numpy(float) if weighted else None
     y = kind.encode(samples, outputs)
+    high = high_above
+    if high == "median":  # of all labels: in folds a call means the same
+        high = np.median(np.asarray(y))
     power = 1.0 if transform is None else _power(transform, y)
-    return Labels(kind, y, outputs, weight, high_above, threshold, horizons, power)
+    high = None if high is None else float(high)
+    return Labels(kind, y, outputs, weight, high, threshold, horizons, power)
 
 
 def _power(transform: str, y: Any) -> float:

@@ -200,10 +200,12 @@ def _number_as_text(value: float) -> str:
 def _refuse_absent(samples: pd.DataFrame, arms: list[str]) -> None:
     """DataError where none of these patients got one of the arms."""
     if absent := sorted(set(arms) - set(samples[ARM])):
+        observed = is_observed(samples) if len(samples) else True
+        like = " and like whom some got each other arm" if observed else " with a known outcome"
+        hint = "leave out columns whose values tell the arm (`clean: drop`), or arms"
         raise DataError(
-            f"No training patients are left of whom some got {' and '.join(absent)} "
-            "and like whom some got each other arm",
-            hint="leave out columns whose values tell the arm (`clean: drop`), or arms",
+            f"No training patients are left of whom some got {' and '.join(absent)}{like}",
+            hint=hint if observed else "leave out arms that few patients got",
         )
 
 
@@ -229,6 +231,7 @@ def partition_facts(samples: pd.DataFrame, train: np.ndarray) -> pd.DataFrame:
         facts |= {f"propensity.{arm}": p for arm, p in zip(arms, estimated.T, strict=True)}
     facts["supported"] = facts["gap"] == ""
     counted = facts["known"] / facts["propensity"] * (train & facts["supported"])
+    _refuse_absent(samples[counted > 0], arms)
     for place, arm in enumerate(arms):
         weight = counted * (code == place)
         facts[f"typical.{arm}"] = float((weight * y).sum() / max(weight.sum(), 1e-300))

@@ -59,6 +59,8 @@ def choose_threshold(rule: float | str, positive: np.ndarray, y: np.ndarray, sha
         enough = np.flatnonzero(specificity >= limit)
         return float(middle[enough[-1]]) if len(enough) else float((1 + ranked[0]) / 2)
     scores = SCORES[name](hits, called, positives, negatives)
+    if name == "accuracy" and negatives >= scores.max():
+        return float((1 + ranked[0]) / 2)  # to call nobody is right as often
     return float(middle[np.flatnonzero(scores == scores.max())[-1]])  # of equal ones the lowest
 
 

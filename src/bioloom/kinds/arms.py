@@ -25,7 +25,7 @@ from bioloom.kinds._assignment import (
     sign_of,
 )
 from bioloom.kinds._calibration import COVERAGE
-from bioloom.kinds._policies import ASSOCIATION, score, test_set
+from bioloom.kinds._policies import ASSOCIATION, EQUAL, score, test_set
 from bioloom.metrics import policy
 from bioloom.samples import TIME
 from bioloom.samples.arms import ARM, HORIZON, MOST_NAMED, excluded, named
@@ -152,11 +152,13 @@ def answer(expected: np.ndarray, arms: list[str], calibration: Calibration) -> p
 def remember(samples: pd.DataFrame) -> dict[str, Any]:
     """What new patients are told of the training rows: what is good, and like whom arms lack."""
     observed, arms = is_observed(samples), sorted(samples[ARM].unique())
+    facts = partition_facts(samples, np.ones(len(samples), dtype=bool))
     return {
         "good": "high" if sign_of(samples) > 0 else "low",
         "association": observed,
         "horizon": float(samples[HORIZON].iloc[0]) if TIME in samples else None,
         "support": asdict(Support.fit(samples, arms)) if observed else None,
+        "typical": {arm: float(facts[f"typical.{arm}"].iloc[0]) for arm in arms},
     }
 
 
@@ -167,7 +169,8 @@ def finish(
 
     A rule excludes an option whatever is expected of it: it has no rank. Nor has any option of a
     patient like whom hardly anybody, or nobody, got some arm: of such the evaluation says nothing.
-    Where nothing is left, that is the reason to abstain.
+    Where nothing is left, that is the reason to abstain. Of options that are as good for a patient
+    but for rounding the one comes first that was best for the training rows, as in the evaluation.
     """
     reasons = _by_rules(predictions, samples)
     lacks = pd.Series("", index=predictions.index)
@@ -176,8 +179,13 @@ def finish(
         lacks = predictions["sample_id"].map(why)
     each = predictions["sample_id"]
     free = (reasons == "") & (lacks == "")
-    good = predictions["prediction"] * (1.0 if remembered["good"] == "high" else -1.0)
-    ranks = good.where(free).groupby(each).rank(ascending=False, method="first")
+    sign = 1.0 if remembered["good"] == "high" else -1.0
+    good, usual = predictions["prediction"] * sign, pd.Series(remembered["typical"]) * sign
+    steps = good / (EQUAL * (1 + good.abs().groupby(each).transform("max")))
+    # Between two steps there is room for the order of all arms.
+    place = (-usual).rank(method="first") / (1 + len(usual))
+    order = steps.round() - predictions["option"].map(place)
+    ranks = order.where(free).groupby(each).rank(ascending=False, method="first")
     left = reasons.eq("").groupby(each).transform("any")
     doubts = [predictions["abstain"], lacks, pd.Series(NONE_LEFT, each.index).mask(left, "")]
     table = predictions.assign(
@@ -188,8 +196,8 @@ def finish(
     )
     if remembered["association"]:
         table = table.assign(meaning=ASSOCIATION)
-    order = [*KEYS, "rank", "recommended", "excluded", "prediction", "low", "high"]
-    return table[[*order, *(name for name in table if name not in order)]]
+    first = [*KEYS, "rank", "recommended", "excluded", "prediction", "low", "high"]
+    return table[[*first, *(name for name in table if name not in first)]]
 
 
 def _by_rules(predictions: pd.DataFrame, samples: pd.DataFrame) -> pd.Series:

@@ -81,7 +81,11 @@ def at_prior(calibration: Calibration, prior: float, rule: float | str) -> Calib
 
 def _at_odds(p: Any, odds: float) -> Any:
     """Probabilities whose odds are so many times as large."""
-    return p if odds == 1 or not np.isfinite(p).all() else p * odds / (p * odds + 1 - p)
+    if odds == 1:
+        return p
+    known = np.isfinite(p)  # an end of a set may be infinite
+    finite = np.where(known, p, 0.0)
+    return np.where(known, finite * odds / (finite * odds + 1 - finite), p)
 
 
 def decide(scores: np.ndarray, calibration: Calibration) -> np.ndarray:

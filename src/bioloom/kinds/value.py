@@ -66,12 +66,9 @@ def calibrate(raw: np.ndarray, y: np.ndarray, labels: Labels, learnt: Learnt) ->
 
     Where no training label is below 0, such as of a dose, no answer is.
     """
-    high = labels.high_above
-    if high is not None:
-        high = float(np.median(learnt.y) if high == "median" else high)
     lowest = np.nanmin(learnt.y.reshape(len(learnt.y), -1), axis=0, initial=np.inf)
     least = np.where(lowest >= 0, 0.0, -np.inf).tolist()
-    fitted = Calibration(threshold=high, least=least, power=labels.power)
+    fitted = Calibration(threshold=labels.high_above, least=least, power=labels.power)
     values = to_scale(scores(raw, fitted), labels.power)
     cuts = [parts_by_size(column) for column in values.T]
     return replace(fitted, quantile=intervals(values, to_scale(y, labels.power), cuts), cuts=cuts)

@@ -38,9 +38,16 @@ ECE_BINS = 10
 
 
 def macro_metrics(*without: str) -> tuple[Metric, ...]:
-    """The metrics of more than two classes, labelled as the means that some of them are."""
+    """The metrics of more than two classes, labelled as the means that some of them are.
+
+    Their Brier score is a sum over classes, 2 at the most.
+    """
     return tuple(
-        replace(metric, label=f"{metric.label} (macro)") if metric.name in MACRO else metric
+        replace(metric, label=f"{metric.label} (macro)")
+        if metric.name in MACRO
+        else replace(metric, most=2.0)
+        if metric.name == "brier"
+        else metric
         for metric in METRICS
         if metric.name not in without
     )

@@ -24,7 +24,7 @@ METRICS = (
     Metric("genotype_accuracy", "Right genotypes among alleles found"),
     Metric("not_found", "Variants that are no candidates", lower_is_better=True),
     Metric("accuracy", "Accuracy over candidates"),
-    Metric("brier", "Brier score", lower_is_better=True),
+    Metric("brier", "Brier score", lower_is_better=True, most=2.0),
     Metric("ece", "Calibration error (ECE)", lower_is_better=True, interval=False),
 )
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from bioloom import __version__
 from bioloom.files import replacing
+from bioloom.metrics import digits
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 SPELT = {name: name.upper() for name in ("svm", "dnn", "cnn", "gnn", "lstm", "clr")} | {
     "unirep": "UniRep"
 }
-ZERO, SMALL = 1e-9, 0.01
 SIGNS = {"better": "▲", "worse": "▼", "equal": "●", "none": "○"}
 """What stands before a verdict, so that it is not told by its colour alone."""
 
@@ -57,18 +57,13 @@ def words(name: str) -> str:
 
 
 def score(value: float | None) -> str:
-    """Three decimals, or three digits where the number is large, or an error in small units."""
-    if value is None:
-        return "–"
-    if ZERO < value < SMALL:
-        return f"{value:.3g}"
-    return (f"{value:z.3f}" if abs(value) < 100 else f"{value:,.0f}").replace("-", "−")
+    """A number as `digits` writes it, with a minus."""
+    return "–" if value is None else digits(value).replace("-", "−")
 
 
 def signed(value: float) -> str:
-    """Three decimals with a sign, or digits as of a score."""
-    told = f"{value:+z.3f}" if abs(value) < 100 else f"{value:+,.0f}"
-    return told.replace("-", "−")
+    """The same with a sign."""
+    return digits(value, "+").replace("-", "−")
 
 
 def sentence(text: str) -> str:

@@ -201,7 +201,8 @@ def model_card(
         ("labels", model.get("outputs") if output == "labels" else None),
         ("positive class", classes[-1] if len(classes) == 2 else None),
         ("probabilities hold for", _share(model)),
-        *((key, model.get(key)) for key in ("threshold", "threshold_rule", "temperature")),
+        *((key, model.get(key)) for key in ("threshold", "threshold_rule")),
+        ("temperature", model.get("temperature") if output in ("classes", "labels") else None),
         ("horizons", model.get("horizons")),
         ("sets and intervals", f"made to hold {held} for {coverage:.0%}" if coverage else ""),
         ("number of features", features.get("features")),
@@ -357,7 +358,7 @@ def _rules(folder: Path | None, output: str, model: Mapping[str, Any]) -> dict[s
         table = table.assign(rule=of + ": " + table["rule"])
     added = {1.0: "adds", 0.5: "adds to the square root", 0.0: "adds to the logarithm"}
     moved = {
-        "values": added[model.get("calibration", {}).get("power", 1.0)],
+        "values": added[model.get("power", 1.0)],
         "survival": "multiplies the hazard by",
     }
     rows = [(rule.rule, rule.effect, rule.share) for rule in table.head(MOST_RULES).itertuples()]

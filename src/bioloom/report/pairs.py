@@ -40,7 +40,7 @@ def strongest_links(table: pd.DataFrame) -> Figure:
 
 def _side_by_side(graph: Any) -> dict[str, np.ndarray]:
     """A place for each node: the parts of the graph in rows, each as large as its nodes need."""
-    from networkx import connected_components, kamada_kawai_layout
+    from networkx import Graph, connected_components, kamada_kawai_layout
 
     place: dict[str, np.ndarray] = {}
     corner, height = np.zeros(2), 0.0
@@ -49,7 +49,11 @@ def _side_by_side(graph: Any) -> dict[str, np.ndarray]:
         if corner[0] and corner[0] + 2 * radius > 26:
             corner, height = np.array([0.0, corner[1] - height]), 0.0
         height = max(height, 2 * radius + 1)
-        spots = kamada_kawai_layout(graph.subgraph(sorted(part)))
+        # A subgraph has its nodes in the order of a set, which differs from process to process.
+        ordered = Graph()
+        ordered.add_nodes_from(sorted(part))
+        ordered.add_edges_from(sorted(tuple(sorted(edge)) for edge in graph.edges(part)))
+        spots = kamada_kawai_layout(ordered)
         middle = corner + [radius, -radius]
         place |= {node: middle + radius * spot for node, spot in spots.items()}
         corner = corner + [2 * radius + 2.5, 0]

@@ -72,7 +72,7 @@ def _correlated(samples: pd.DataFrame, names: list[str]) -> list[str]:
 
 def _pearson(X: np.ndarray, y: np.ndarray) -> np.ndarray:
     """R of each column (N, D) with y (N,) over the rows that have both; 0 where that is few."""
-    has = np.isfinite(X)
+    has, y = np.isfinite(X), (y - y.mean()) / (y.std() or 1.0)  # a large mean takes all digits
     count = np.maximum(has.sum(axis=0), 1)
     X = np.where(has, X - np.where(has, X, 0).sum(axis=0) / count, 0)
     mean = has.T @ y / count
