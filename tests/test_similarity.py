@@ -12,11 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bioloom.errors import DataError
+from bioloom.formats.dna import reverse_complement
 from bioloom.similarity import get_measure
 from bioloom.similarity.alignment import DNA, PROTEIN, count_identities, scoring_for
-from bioloom.similarity.sequence import nearest_sequences, sequence_clusters
+from bioloom.similarity.sequence import identities, nearest_sequences, sequence_clusters
 from bioloom.similarity.table import nearest_rows
 from bioloom.similarity.variants import nearest_variants
+from bioloom.splits.leakage import audit
+from bioloom.splits.split import split_samples
 
 RESIDUES = "ARNDCQEGHILKMFPSTWYV"
 sequences = st.text(RESIDUES[:6] + "X", min_size=1, max_size=14)
@@ -280,3 +283,48 @@ def test_an_alignment_leaves_torch_the_cores_that_it_was_given():
         check=True,
     )
     assert done.stdout.split() == ["1"]
+
+
+def dna(n: int, length: int, seed: int = 0) -> list[str]:
+    rng = np.random.default_rng(seed)
+    return ["".join(rng.choice([*"ACGT"], length)) for _ in range(n)]
+
+
+@pytest.mark.parametrize("length", [30, 120])
+def test_of_dna_the_other_strand_is_as_near_and_of_proteins_it_is_none(length):
+    texts = dna(8, length)
+    turned = [reverse_complement(text) for text in texts]
+    similarity, nearest = nearest_sequences(turned, texts)
+    assert (similarity == 1).all()
+    assert nearest.tolist() == list(range(8))
+    assert (sequence_clusters([*texts, *turned], 0.9)[:8] == np.arange(8)).all()
+    assert len(set(sequence_clusters([*texts, *turned], 0.9))) == 8
+    matrix = identities([*texts, *turned])
+    assert (np.diag(matrix[:8, 8:]) == 1).all()
+    assert np.array_equal(matrix, matrix.T)
+    proteins = [text.replace("T", "W") for text in texts]
+    assert (nearest_sequences([text[::-1] for text in proteins], proteins)[0] < 1).all()
+
+
+@pytest.mark.parametrize("shortest", [60, 40])
+@pytest.mark.parametrize("method", ["auto", "column"])
+def test_both_strands_of_an_element_stay_together_or_are_told(shortest, method):
+    """Of equal lengths, and of unequal ones."""
+    rng = np.random.default_rng(1)
+    texts = [text[: rng.integers(shortest, 61)] for text in dna(60, 60, 2)]
+    texts += [reverse_complement(text) for text in texts]
+    ids = [f"e{i}" for i in range(120)]
+    side = np.where(np.arange(120) < 60, "train", "test")
+    label = rng.normal(size=120)
+    samples = pd.DataFrame({"sample_id": ids, "group": ids, "sequence": texts, "label": label})
+    samples["split"] = side
+    said = {"method": method} | ({"column": "split"} if method == "column" else {})
+    splits = split_samples(samples, said, 1)
+    if method == "auto":
+        unit = splits.drop_duplicates("sample_id").set_index("sample_id")["unit"][ids].to_numpy()
+        assert (unit[:60] == unit[60:]).all()
+        return
+    measure = "variants" if shortest == 60 else "sequence"
+    report, nearest = audit(samples, splits, {}, measure=measure)
+    assert (nearest["similarity"] == 1).sum() >= 50  # some are of valid rows
+    assert "near" in str(report)

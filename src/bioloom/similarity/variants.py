@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from bioloom.formats.dna import is_dna, reverse_complement
 from bioloom.similarity import BLOCK, Compare, Nearest, sequence, sequences
 from bioloom.similarity.chance import beyond_chance
 from bioloom.similarity.shifts import nearest_shifted
@@ -40,14 +41,22 @@ def _one_hot(texts: list[str], letters: list[str]) -> np.ndarray:
 
 
 def compare(samples: pd.DataFrame, nodes: pd.DataFrame | None, directed: bool) -> Compare:
-    """Each query is compared with all targets, and with what overlaps it at another place."""
+    """Each query is compared with all targets, and with what overlaps it at another place.
+
+    Of DNA also on the other strand: an element may be tested in both directions.
+    """
     texts = sequences(samples)
+    has_strands = is_dna(map(str.upper, texts))
 
     def nearest(queries: np.ndarray, targets: np.ndarray) -> Nearest:
-        sides = list(texts[queries]), list(texts[targets])
-        (similarity, index), (shifted, other) = nearest_variants(*sides), nearest_shifted(*sides)
-        better = shifted > similarity
-        return np.where(better, shifted, similarity), np.where(better, other, index)
+        own, others = list(texts[queries]), list(texts[targets])
+        found = [nearest_variants(own, others), nearest_shifted(own, others)]
+        if has_strands:
+            turned = [reverse_complement(text.upper()) for text in own]
+            found.append(nearest_shifted(turned, others, least=0))
+        similarity, index = (np.array(values) for values in zip(*found, strict=True))
+        best, row = similarity.argmax(axis=0), np.arange(len(queries))
+        return similarity[best, row], index[best, row]
 
     return nearest
 
@@ -64,7 +73,7 @@ def _beyond_chance(
 measure = replace(
     sequence.measure,
     name="variants",
-    description="identical letters / length, at the same positions or at the best shift",
+    description="identical letters / length, at the same positions or the best shift and strand",
     fits=lambda samples: "sequence" in samples and samples["sequence"].str.len().nunique() == 1,
     compare=compare,
     beyond_chance=_beyond_chance,

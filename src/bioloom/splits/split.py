@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bioloom.errors import DataError, unknown_name
-from bioloom.formats.dna import is_dna
+from bioloom.formats.dna import is_dna, reverse_complement
 from bioloom.options import Option, complete_options
 from bioloom.samples import ENDS_BY, is_links, label_columns
 from bioloom.samples.arms import ARM
@@ -69,6 +69,10 @@ def split_samples(samples: pd.DataFrame, options: dict, seed: int) -> pd.DataFra
     if options["by"] == "end":
         return _split_by_end(samples, options, np.random.default_rng([seed, 0]))
     units = _units(samples, options["by"], options["identity"])
+    # A shipped split is as it is: there the audit tells.
+    drawn = options["method"] != "column" and options["by"] != "block"
+    if drawn and "sequence" in samples and is_dna(samples["sequence"]):
+        units = _with_other_strand(units, samples["sequence"])
     # Blocks are few: the groups in them are what a score is resampled by.
     resampled = units if options["by"] != "block" else pd.factorize(samples["group"])[0]
     strata = _strata(samples)
@@ -246,6 +250,16 @@ def _units(samples: pd.DataFrame, by: str, identity: float | None) -> np.ndarray
     # A graph of groups and clusters with one edge a sample: its components share neither.
     size = len(groups)
     return connected(groups, size + clusters, 2 * size)[groups]
+
+
+def _with_other_strand(units: np.ndarray, sequences: pd.Series) -> np.ndarray:
+    """The units (N,) joined where one holds the reverse complement of a sequence of the other."""
+    from bioloom.similarity import connected
+
+    place = {text: i for i, text in enumerate(sequences)}
+    other = np.array([place.get(reverse_complement(text), -1) for text in sequences])
+    known = np.flatnonzero(other >= 0)
+    return connected(units[known], units[other[known]], len(units))[units]
 
 
 def _assign(
