@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
-from bioloom.kinds import encode_labels, get_kind
+from bioloom.kinds import Labels, Learnt, encode_labels, get_kind
 from bioloom.kinds._threshold import check_threshold, choose_threshold
 from bioloom.pipeline.check import task_mistakes
 from bioloom.training.recipe import Recipe
@@ -103,3 +103,21 @@ def test_only_what_is_called_by_a_threshold_takes_one(tmp_path, monkeypatch):
     }
     assert "threshold: " in "".join(task_mistakes("x", task))
     assert task_mistakes("x", task | {"threshold": "sensitivity>=0.9"}) == []
+
+
+def test_a_model_of_balanced_classes_is_told_as_one_of_equal_shares():
+    """At the share that is told later its probabilities are right."""
+    rng = np.random.default_rng(0)
+    y = (rng.random(4000) < 0.06).astype(int)
+    logit = 1.5 * (rng.normal(size=4000) + 1.5 * y) - 1.125  # of equal classes
+    raw = np.column_stack([1 / (1 + np.exp(logit)), 1 / (1 + np.exp(-logit))])
+    kind = get_kind("binary")
+    labels = Labels(kind, y, ["no", "yes"], threshold="balanced")
+    fitted = kind.calibrate(raw, y, labels, Learnt(y, None, balanced=True))
+    assert (fitted.share, fitted.threshold) == (0.5, 0.5)
+    assert fitted.temperature == pytest.approx(1, abs=0.15)
+    call = kind.decide(kind.scores(raw, fitted), fitted)
+    assert 0.6 < call[y == 1].mean() < 0.95
+    assert 0.6 < 1 - call[y == 0].mean() < 0.95
+    there = kind.at_prior(fitted, 0.06, "balanced")
+    assert kind.scores(raw, there)[:, 1].mean() == pytest.approx(y.mean(), rel=0.15)

@@ -131,10 +131,14 @@ class TestSet:
 
 
 class Learnt(NamedTuple):
-    """The labels of the training rows, and how much each row counts, (N,)."""
+    """The labels of the training rows, and how much each row counts, (N,).
+
+    A model of `balanced` class weights answers as if all classes had been equally frequent.
+    """
 
     y: np.ndarray
     weight: np.ndarray | None = None
+    balanced: bool = False
 
 
 @dataclass(frozen=True)

@@ -68,10 +68,19 @@ def unanswered(ids: np.ndarray, classes: list[str]) -> pd.DataFrame:
 
 
 def calibrate(raw: np.ndarray, y: np.ndarray, labels: Labels, learnt: Learnt) -> Calibration:
-    """Temperature, and the quantile of 1 - p of the true class, for each class by itself."""
+    """Temperature, and the quantile of 1 - p of the true class, for each class by itself.
+
+    That of balanced class weights is fitted to classes that weigh the same: those of valid rows are
+    as rare as they are, and would be taken for doubt.
+    """
     few = np.unique(np.linspace(0, len(y) - 1, min(len(y), MOST_CALIBRATED)).astype(int))
-    weight = None if labels.weight is None else labels.weight[few]
-    temperature = fit_temperature(soften(raw, 1.0)[few], y[few], weight)
+    weight = labels.weight
+    if learnt.balanced:
+        counts = np.bincount(y, weights=weight, minlength=raw.shape[1])
+        weight = (1.0 if weight is None else weight) / np.maximum(counts, 1e-12)[y]
+    temperature = fit_temperature(
+        soften(raw, 1.0)[few], y[few], None if weight is None else weight[few]
+    )
     wrong = 1 - soften(raw, temperature)[np.arange(len(y)), y]
     quantile = [quantile_of_part(wrong, y == code) for code in range(raw.shape[1])]
     return Calibration(temperature, quantile=[quantile])

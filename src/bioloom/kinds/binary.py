@@ -41,7 +41,7 @@ def calibrate(raw: np.ndarray, y: np.ndarray, labels: Labels, learnt: Learnt) ->
     """As of all classes, and the threshold from which the positive one is called."""
     fitted = _classes.calibrate(raw, y, labels, learnt)
     positive = _classes.scores(raw, fitted)[:, 1]
-    share = float(np.average(learnt.y, weights=learnt.weight))
+    share = 0.5 if learnt.balanced else float(np.average(learnt.y, weights=learnt.weight))
     return replace(fitted, threshold=choose_threshold(labels.rule, positive, y, share), share=share)
 
 

@@ -30,12 +30,15 @@ def calibrate(raw: np.ndarray, y: np.ndarray, labels: Labels, learnt: Learnt) ->
     known = np.isfinite(y)
     weight = None if labels.weight is None else np.broadcast_to(labels.weight[:, None], y.shape)
     own = replace(labels, weight=None if weight is None else weight[known])
-    fitted = _classes.calibrate(_two(raw[known]), y[known].astype(int), own, learnt)
+    rest = learnt._replace(balanced=False)  # one temperature, and each label has its own share
+    fitted = _classes.calibrate(_two(raw[known]), y[known].astype(int), own, rest)
     p = scores(raw, fitted)
     columns = [(p[rows, label], y[rows, label]) for label, rows in enumerate(known.T)]
     counted = np.isfinite(learnt.y) * (1.0 if learnt.weight is None else learnt.weight[:, None])
     with np.errstate(invalid="ignore"):  # a label that no row has known
         shares = (np.nan_to_num(learnt.y) * counted).sum(axis=0) / counted.sum(axis=0)
+    if learnt.balanced:
+        shares = np.full(len(shares), 0.5)
     thresholds = [
         choose_threshold(labels.rule, said, true, share)
         for (said, true), share in zip(columns, shares, strict=True)

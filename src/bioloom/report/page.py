@@ -234,7 +234,9 @@ def _share(model: dict[str, Any]) -> str:
     if "share" not in model:
         return ""
     share, name = model["share"], model["outputs"][-1]
-    return f"{share:.1%} {name}, as in training; `prior` of a data set says another share"
+    weighed = model.get("parameters", {}).get("class_weight") == "balanced"
+    why = "as its class weights have it" if weighed else "as in training"
+    return f"{share:.1%} {name}, {why}; `prior` of a data set says another share"
 
 
 def _learnt(model: dict[str, Any]) -> str:

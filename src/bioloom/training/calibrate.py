@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bioloom.arrays import end_to_end
+from bioloom.fitted import Fitted
 from bioloom.kinds import Calibration, Labels, Learnt
 
 
@@ -29,10 +30,12 @@ class Answered:
         return cls(raw, end_to_end(labels.y[rows]), weight)
 
 
-def calibrate(labels: Labels, unseen: Sequence[Answered], learnt: np.ndarray) -> Calibration:
+def calibrate(
+    fitted: Fitted, labels: Labels, unseen: Sequence[Answered], learnt: np.ndarray
+) -> Calibration:
     """What the kind fits to the answers of one model, or of those of several folds together.
 
-    `learnt` are the numbers of the rows that the model has learnt from.
+    `learnt` are the numbers of the rows that `fitted` has learnt from.
     """
     raw, y = (np.concatenate([getattr(part, name) for part in unseen]) for name in ("raw", "y"))
     weights = [part.weight for part in unseen if part.weight is not None]
@@ -40,4 +43,6 @@ def calibrate(labels: Labels, unseen: Sequence[Answered], learnt: np.ndarray) ->
     weight = None if labels.weight is None else labels.weight[learnt]
     if weight is not None and not weight.any():
         weight = None
-    return labels.kind.calibrate(raw, y, own, Learnt(end_to_end(labels.y[learnt]), weight))
+    balanced = fitted.parameters.get("class_weight") == "balanced"
+    known = Learnt(end_to_end(labels.y[learnt]), weight, balanced)
+    return labels.kind.calibrate(raw, y, own, known)

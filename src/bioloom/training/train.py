@@ -169,7 +169,7 @@ def train(
                 unseen.append(Answered.of(raw, own, rows))
     if unseen:
         everything = np.concatenate([partitions[0].rows[part] for part in FITTED_PARTS])
-        final.calibration = calibrate(labels, unseen, np.sort(everything))
+        final.calibration = calibrate(final, labels, unseen, np.sort(everything))
     return final, pd.concat(tables, ignore_index=True)
 
 
@@ -215,7 +215,7 @@ def fit(
         outputs=labels.outputs,
     )
     unseen = Answered.of(fitted.raw(prepared["valid"]), labels, rows["valid"])
-    fitted.calibration = calibrate(labels, [unseen], rows["train"])
+    fitted.calibration = calibrate(fitted, labels, [unseen], rows["train"])
     if fitted.novelty is not None:
         fitted.novelty = fitted.novelty.measured(prepared["valid"], _wrong(fitted, unseen))
     return fitted
@@ -241,7 +241,7 @@ def alone(
     )
     raw = fitted.raw(_prepared(fitted, recipe.features, samples.iloc[valid]))
     answered = Answered.of(raw, labels, valid)
-    fitted.calibration = calibrate(labels, [answered], train[_counted(labels, train)])
+    fitted.calibration = calibrate(fitted, labels, [answered], train[_counted(labels, train)])
     return fitted
 
 
