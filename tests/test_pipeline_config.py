@@ -455,11 +455,17 @@ def test_anchors_that_unfold_without_end_are_told(tmp_path):
     refused(lambda: read_task_files(tmp_path), "unfold to .* values, more than 1,000,000.*t.yaml")
 
 
-def test_a_model_of_another_name_takes_over_no_parameter():
+def test_a_section_of_another_method_takes_over_no_option():
     under = {"model": {"name": "ensemble", "of": [{"name": "dnn"}]}, "split": {"by": "group"}}
     other = merged(under, {"model": {"name": "svm", "C": 3}, "split": {"method": "holdout"}})
     assert other["model"] == {"name": "svm", "C": 3}
     assert other["split"] == {"by": "group", "method": "holdout"}
+    other = merged(other, {"split": {"method": "auto"}})
+    assert other["split"] == {"method": "auto"}
+    letters = {"features": {"embedder": "one_hot", "pooling": "tokens"}}
+    kmers = {"features": {"embedder": "kmer", "k": 2}}
+    assert merged(letters, kmers) == kmers
+    assert merged(kmers, {"features": {"k": 3}}) == {"features": {"embedder": "kmer", "k": 3}}
     assert merged(under, {"model": {"class_weight": "balanced"}})["model"] == under["model"] | {
         "class_weight": "balanced"
     }
