@@ -19,6 +19,7 @@ from bioloom.application import application_names, get_application
 from bioloom.arrays import vectors
 from bioloom.cli import check, compare, init, predict, run
 from bioloom.cli.main import main
+from bioloom.devices import claim_devices
 from bioloom.features.engine import embed
 from bioloom.files import write_json
 from bioloom.formats.sample_sheet import read_sheet
@@ -140,6 +141,39 @@ def test_a_folder_that_is_not_empty_stays_as_it_was(tmp_path, capsys):
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
+def test_a_file_is_no_project(tmp_path):
+    refused(
+        lambda: init.main(write(tmp_path / "f", ""), init.FIRST), "a folder, and this is a file"
+    )
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ("seed: [", "Not YAML"),
+        ("- seed", "Expected a mapping"),
+        ("seed: 1\nseed: 2", "'seed' is there twice (file config.yaml, row 2)"),
+    ],
+)
+@pytest.mark.parametrize("command", ["check", "run", "predict model new.csv --out out.csv"])
+def test_a_broken_config_is_told_in_one_line(command, config, told, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("model").mkdir()
+    write(Path("model/model.yaml"), "reading: {application: disease_risk, datasets: {a: {}}}")
+    write(Path("new.csv"), "id,age\n1,50\n")
+    write(Path("config.yaml"), config)
+    with pytest.raises(SystemExit) as ended:
+        main(command.split())
+    assert ended.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+def test_results_that_were_not_pulled_are_named(tmp_path):
+    write_json({"kind": "binary"}, tmp_path / "metrics.json")
+    message = refused(lambda: compare.compared(tmp_path, tmp_path), "dvc pull")
+    assert "training/samples.parquet" in message
+
+
 def test_what_is_missing_is_told_before_a_job(tmp_path, monkeypatch, capsys):
     main(["init", str(tmp_path / "mine")])
     monkeypatch.chdir(tmp_path / "mine")
@@ -210,6 +244,8 @@ def test_a_failure_ends_with_its_one_line():
     ]
     assert run.failure(2, said) == "\n".join(said[1:5])  # with what the task file needs, once
     assert run.failure(1, ["Traceback", "boom"]) == "Traceback\nboom"
+    unknown = "snakemake: error: unrecognized arguments: --no-such-option"
+    assert run.failure(2, ["usage: snakemake", unknown]).endswith(unknown)
 
 
 @pytest.mark.slow
@@ -507,6 +543,15 @@ def test_vectors_of_another_ending_are_refused(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["embed", "in.fasta", "--model", "unirep", "--out", "out.csv"])
     assert ".npz, .parquet, .h5" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["embed", "in.csv", "--model", "unirep", "--out", "out.npz"])
+    assert "got a table" in capsys.readouterr().err
+
+
+def test_a_device_that_is_not_there_is_named():
+    with claim_devices("cpu") as taken:
+        assert taken == ["cpu"]
+    refused(lambda: claim_devices("cpu, foo").__enter__(), "no device 'foo'")
 
 
 @pytest.mark.slow
