@@ -827,10 +827,18 @@ def test_knowledge_of_training_holds_for_new_data(tmp_path):
     trained = {"application": "gene_expression", "datasets": {"training": said}}
     task = predict.new_task(trained, tmp_path, {"windows": "b.bed"}, (tmp_path,))
     assert set(task["datasets"]["new"]) == {"windows", "genome", "columns"}
+    task = predict.new_task(trained, tmp_path, {"sequences": "b.fa"})
+    assert set(task["datasets"]["new"]) == {"sequences", "columns"}
     for name in application_names():
         application = get_application(name)
         known = {*application.all_sources} - {*application.label_sources}
         assert {*application.knowledge} <= known
+
+
+def test_a_mistake_is_told_without_the_task_that_was_made():
+    for place in ("datasets.new: ", "datasets.new.", ""):
+        told = predict._without_place(f"tasks/predicted.yaml: {place}read: no table")
+        assert told == "read: no table"
 
 
 def test_a_sheet_is_read_from_where_the_command_runs(tmp_path, monkeypatch):

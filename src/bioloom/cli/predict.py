@@ -141,7 +141,7 @@ class TrainedModel:
             if process.returncode:
                 told = failure(process.returncode, said.splitlines()).removeprefix(BEGIN)
                 error = DataError if process.returncode == MENDABLE else RuntimeError
-                raise error(re.sub(rf"{TASK}: (datasets\.{DATASET}(: |\.))?", "", told))
+                raise error(_without_place(told))
             yield project / RESULTS
 
     def _write_project(self, project: Path, content: dict[str, Any]) -> None:
@@ -160,6 +160,11 @@ class TrainedModel:
             found = (place / name for place in (Path(), *self.places) if (place / name).is_dir())
             if folder := next(found, None):
                 (project / name).symlink_to(folder.resolve())
+
+
+def _without_place(told: str) -> str:
+    """A message without where its mistake stands in the task that was made for the file."""
+    return re.sub(rf"{TASK}: (datasets\.{DATASET}(: |\.))?", "", told)
 
 
 def load(folder: str | Path, task: str | Path | None = None) -> TrainedModel:

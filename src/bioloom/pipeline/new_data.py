@@ -41,10 +41,13 @@ def new_task(
     # The first data set without labels, else training data, whose labels are no part of new ones.
     unlabelled = (n for n, block in datasets.items() if n != "training" and not block.get("scored"))
     like = datasets[next(unlabelled, next(iter(datasets)))]
+    beside = application.divided.items()
+    # As a genome is of windows, and of no sequences that are given instead.
+    idle = {name for source, others in beside if source not in given for name in others}
     kept = {
         source: _found(file, places)
         for source, file in like.items()
-        if source in application.knowledge and source not in given
+        if source in application.knowledge and source not in {*given, *idle}
     }
     files = kept | {source: str(Path(file).resolve()) for source, file in given.items()}
     said = {k: v for k, v in like.items() if k not in application.all_sources}
