@@ -201,7 +201,7 @@ def test_too_few_edges_to_learn_from_are_told(tmp_path, edges):
     ("change", "more", "message"),
     [
         ({"genes": None}, {"columns": {}}, "No edge has expression of both genes"),
-        ({"edges": None}, {}, "There are no edges"),
+        ({"edges": None}, {"candidates": False}, "There are no edges"),
         ({"edges": None}, {"candidates": True}, "Whose targets are wanted"),
         ({}, {"hold_out": "operon"}, "operons or regulators"),
         ({}, {"candidates": True, "only": ["xyz"]}, "No regulator has expression, such as xyz"),
@@ -212,6 +212,14 @@ def test_mistakes_are_named(files, change, more, message):
     kept = {name: path for name, path in files.items() if name not in change}
     with pytest.raises(DataError, match=message):
         APPLICATION.ingest(kept, options(**more) if "columns" not in more else more)
+
+
+def test_without_edges_all_pairs_are_candidates(files):
+    kept = {name: path for name, path in files.items() if name != "edges"}
+    asked = {"only": [cleaned(files).samples["source"].iloc[0]]}
+    told = APPLICATION.ingest(kept, options(**asked)).samples
+    said = APPLICATION.ingest(kept, options(**asked, candidates=True)).samples
+    pd.testing.assert_frame_equal(told, said)
 
 
 def test_genes_listed_twice_are_refused(files):

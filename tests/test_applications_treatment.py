@@ -263,6 +263,15 @@ def test_new_patients_go_through_the_same_rules(tmp_path):
     assert reasons(raw, "A") == [None, "interaction 1"]
 
 
+def test_new_patients_may_lack_the_group_and_have_numbers_for_a_category(tmp_path):
+    files = rules("B,stage = 3a", "A,stage != 3a")
+    columns = {"id": "id", "group": "centre"}
+    said = {"columns": columns, "assignment": None, "good": None}
+    raw = ingest(tmp_path, "id,age,stage\nx,50,2\ny,60,\n", files, **said)
+    assert reasons(raw, "B") == [None, "rule 1 (stage not known)"]
+    assert reasons(raw, "A") == ["rule 2", "rule 2 (stage not known)"]
+
+
 @pytest.mark.slow
 @given(
     st.from_regex(r"[A-Za-z][A-Za-z _]{0,8}[A-Za-z]", fullmatch=True),

@@ -13,15 +13,21 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from bioloom.application import application_names, get_application
 from bioloom.arrays import vectors
 from bioloom.cli import check, compare, init, predict, run
 from bioloom.cli.main import main
+from bioloom.devices import claim_devices
 from bioloom.features.engine import embed
 from bioloom.files import write_json
+from bioloom.formats.sample_sheet import read_sheet
 from bioloom.formats.table import names_in_text
 from bioloom.models import model_names
+from bioloom.pipeline.defaults import with_defaults
+from bioloom.pipeline.task_files import read_task_file
+from bioloom.pipeline.tasks import Task
 from tests.tiny_models import configs, protein_bert
 from tests.tiny_project import ROOT, Project, environment
 from tests.toys import refused, write
@@ -135,6 +141,39 @@ def test_a_folder_that_is_not_empty_stays_as_it_was(tmp_path, capsys):
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
+def test_a_file_is_no_project(tmp_path):
+    refused(
+        lambda: init.main(write(tmp_path / "f", ""), init.FIRST), "a folder, and this is a file"
+    )
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ("seed: [", "Not YAML"),
+        ("- seed", "Expected a mapping"),
+        ("seed: 1\nseed: 2", "'seed' is there twice (file config.yaml, row 2)"),
+    ],
+)
+@pytest.mark.parametrize("command", ["check", "run", "predict model new.csv --out out.csv"])
+def test_a_broken_config_is_told_in_one_line(command, config, told, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("model").mkdir()
+    write(Path("model/model.yaml"), "reading: {application: disease_risk, datasets: {a: {}}}")
+    write(Path("new.csv"), "id,age\n1,50\n")
+    write(Path("config.yaml"), config)
+    with pytest.raises(SystemExit) as ended:
+        main(command.split())
+    assert ended.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+def test_results_that_were_not_pulled_are_named(tmp_path):
+    write_json({"kind": "binary"}, tmp_path / "metrics.json")
+    message = refused(lambda: compare.compared(tmp_path, tmp_path), "dvc pull")
+    assert "training/samples.parquet" in message
+
+
 def test_what_is_missing_is_told_before_a_job(tmp_path, monkeypatch, capsys):
     main(["init", str(tmp_path / "mine")])
     monkeypatch.chdir(tmp_path / "mine")
@@ -205,6 +244,8 @@ def test_a_failure_ends_with_its_one_line():
     ]
     assert run.failure(2, said) == "\n".join(said[1:5])  # with what the task file needs, once
     assert run.failure(1, ["Traceback", "boom"]) == "Traceback\nboom"
+    unknown = "snakemake: error: unrecognized arguments: --no-such-option"
+    assert run.failure(2, ["usage: snakemake", unknown]).endswith(unknown)
 
 
 @pytest.mark.slow
@@ -295,9 +336,20 @@ def test_new_data_are_read_as_the_training_data_were(tmp_path):
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ("a: [", "no YAML"),
-        ("", "says nothing"),
+        ("a: [", "Not YAML"),
+        ("", "A task is a mapping"),
         ("datasets: {}", "no task"),
+        ("application: disease_risk\ndatasets: {}", "no task"),
+        ("application: [a]\ndatasets: {training: {}}", "no task"),
+        ("application: disease_risk\ndatasets: {training: }", "`training` takes options by name"),
+        (
+            "application: disease_risk\ndatasets: {training: {columns: [a]}}",
+            "`training: columns` takes a mapping",
+        ),
+        (
+            "application: variant_calling\ndatasets: {training: {reference: {source: g}}}",
+            "Unknown source 'g'",
+        ),
         (None, "no such file"),
     ],
 )
@@ -491,6 +543,15 @@ def test_vectors_of_another_ending_are_refused(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["embed", "in.fasta", "--model", "unirep", "--out", "out.csv"])
     assert ".npz, .parquet, .h5" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["embed", "in.csv", "--model", "unirep", "--out", "out.npz"])
+    assert "got a table" in capsys.readouterr().err
+
+
+def test_a_device_that_is_not_there_is_named():
+    with claim_devices("cpu") as taken:
+        assert taken == ["cpu"]
+    refused(lambda: claim_devices("cpu, foo").__enter__(), "no device 'foo'")
 
 
 @pytest.mark.slow
@@ -557,3 +618,261 @@ def test_what_is_said_of_features_of_records_is_said_of_new_ones(tmp_path):
     trained = {"application": "disease_risk", "datasets": {"training": training}}
     found = predict.new_task(trained, tmp_path, {"clinical": str(events)})["datasets"]["new"]
     assert found["types"] == {"crp": "category"}
+
+
+def test_names_of_samples_are_those_of_the_next_file(tmp_path):
+    """Neither is a sample called by another's name, nor do its names pass the privacy gate."""
+    (tmp_path / "g.fa").touch()
+    said = {"sample": "father", "not_identifiers": ["sample"], "privacy": {"sample": "pseudonym"}}
+    training = {"reads": "a.bam", "reference": "g.fa", "haploid": ["chrY"], **said}
+    trained = {"application": "variant_calling", "datasets": {"training": training}}
+    task = predict.new_task(trained, tmp_path, {"reads": "b.bam"}, (tmp_path,))
+    assert set(task["datasets"]["new"]) == {"reads", "reference", "haploid", "privacy"}
+
+
+def test_rows_that_were_left_out_are_not_looked_for_in_new_data(tmp_path):
+    """Nor does a model tell their ids."""
+    said = {"columns": {"id": "p", "label": "ill"}, "keep": {"p": [1]}, "exclude": {"age": [2]}}
+    datasets = {"training": {"clinical": "a.csv", **said}, "ward": {"clinical": "w.csv", **said}}
+    trained = {"application": "disease_diagnosis", "datasets": datasets}
+    new = predict.new_task(trained, tmp_path, {"clinical": "b.csv"})["datasets"]["new"]
+    assert set(new) == {"clinical", "columns"}
+    assert new["columns"] == {"id": "p"}
+    task = Task("t", **with_defaults(trained))
+    assert task.reading["datasets"] == {"training": {"columns": said["columns"]}}
+
+
+def test_pairs_to_predict_are_those_that_are_given(tmp_path):
+    said = {"expression": "e.csv", "edges": "d.csv", "aliases": {"ihf": "a"}}
+    asked = said | {"candidates": True, "only": ["araC"]}
+    datasets = {"training": said, "targets": asked}
+    trained = {"application": "gene_regulatory_network", "datasets": datasets}
+    given = {"expression": "x.csv", "edges": "mine.csv"}
+    new = predict.new_task(trained, tmp_path, given)["datasets"]["new"]
+    assert set(new) == {"expression", "edges", "aliases"}
+
+
+def test_a_model_is_used_as_it_was_trained_whatever_its_task_says_since(tmp_path):
+    """Its task.yaml is written before it is trained anew."""
+    training = {"clinical": "a.csv", "columns": {"id": "p", "label": "ill"}}
+    reading = {
+        "application": "disease_diagnosis",
+        "features": {"embedder": "table"},
+        "datasets": {"training": {"columns": training["columns"]}},
+    }
+    (tmp_path / "model").mkdir()
+    write(tmp_path / "model/model.yaml", yaml.safe_dump({"reading": reading}))
+    said = {"application": "disease_diagnosis", "clean": {"drop": ["age"]}, "kind": "value"}
+    said |= {"datasets": {"training": training, "ward": {"clinical": "w.csv"}}}
+    write(tmp_path / "task.yaml", yaml.safe_dump(said))
+    found = predict.load(tmp_path / "model").task
+    assert found == reading | {"datasets": said["datasets"]}
+    write(tmp_path / "task.yaml", yaml.safe_dump(said | {"application": "precision_medicine"}))
+    refused(lambda: predict.load(tmp_path / "model"), "another application", "bioloom run")
+
+
+def test_predictions_never_take_the_place_of_data(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("model").mkdir()
+    reading = "reading: {application: disease_risk, datasets: {training: {}}}"
+    write(Path("model/model.yaml"), reading)
+    mine = write(tmp_path / "mine.csv", "id,age\n1,50\n")
+    Path("linked.csv").symlink_to(mine)
+    Path("folder.csv").mkdir()
+    for out, told in (
+        ("./mine.csv", "place of the data"),
+        ("linked.csv", "place of the data"),
+        ("folder.csv", "a folder"),
+    ):
+        with pytest.raises(SystemExit):
+            main(["predict", "model", "mine.csv", "--out", out])
+        assert told in capsys.readouterr().err
+    assert mine.read_text() == "id,age\n1,50\n"
+
+
+def test_a_task_file_of_a_project_says_how_a_model_reads(tmp_path, monkeypatch):
+    """As the project reads it: what it is like, words as they are written, sources by name."""
+    project = tmp_path / "project"
+    (project / "tasks").mkdir(parents=True)
+    model = project / "results/t/model"
+    model.mkdir(parents=True)
+    write(model / "model.yaml", "model: dnn")
+    base = "application: disease_risk\ndatasets:\n  training: {clinical: a.csv, columns: {id: no}"
+    write(project / "tasks/base.yaml", base + ", types: {yes: category}}\n")
+    write(project / "tasks/mine.yaml", "like: base\nclean: {ranges: {00012: [0, 1.10]}}\n")
+    found = predict.load(model, project / "tasks/mine.yaml")
+    training = found.task["datasets"]["training"]
+    assert (training["columns"], training["types"]) == ({"id": "no"}, {"yes": "category"})
+    (tmp_path / "made").mkdir()
+    content = predict.new_task(found.task, model, {"clinical": "b.csv"})
+    found._write_project(tmp_path / "made", content)  # with numbers as the file spells them
+    written = read_task_file(tmp_path / "made/tasks/predicted.yaml").content
+    assert written["clean"] == {"ranges": {"00012": [0, 1.1]}}
+
+    # A file of that name above the project is another one.
+    for folder in (tmp_path, project):
+        write(folder / "g.fa", ">a\nA\n")
+    source = f"{{url: 'https://a/t.vcf', sha256: {'0' * 63}a}}"
+    write(project / "config.yaml", f"sources: {{truth: {source}}}")
+    said = "application: variant_calling\ndatasets: {training: {reads: a.bam, reference: g.fa, "
+    write(project / "tasks/calls.yaml", said + "truth: {source: truth}}}\n")
+    found = predict.load(model, project / "tasks/calls.yaml")
+    assert found.task["datasets"]["training"]["truth"]["url"] == "https://a/t.vcf"
+    new = predict.new_task(found.task, model, {"reads": "b.bam"}, found.places)
+    assert new["datasets"]["new"]["reference"] == str(project / "g.fa")
+
+    write(project / "results/t/task.yaml", base + "}\n")
+    monkeypatch.chdir(model)
+    found = predict.load(".")
+    assert found.task["datasets"]["training"]["columns"] == {"id": "no"}
+    assert found.places[0] == project
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
+def test_predicting_that_is_asked_to_end_leaves_no_data(asked, tmp_path):
+    script = '''
+import sys
+from pathlib import Path
+from bioloom.cli import predict, run
+slow = """
+import time
+print(1, flush=True)
+try:
+    time.sleep(60)
+except KeyboardInterrupt:
+    time.sleep(1)
+"""
+run.SNAKEMAKE = (sys.executable, "-c", slow)
+begun = predict.started
+def started(*options, **more):
+    process = begun(*options, **more)
+    print(process.stdout.readline(), end="", flush=True)
+    return process
+predict.started = started
+sys.exit(predict.main(Path("model"), ["new.csv"], Path("out.csv"), None))
+'''
+    (tmp_path / "model").mkdir()
+    reading = "reading: {application: disease_risk, datasets: {training: {columns: {id: id}}}}"
+    write(tmp_path / "model/model.yaml", reading)
+    write(tmp_path / "new.csv", "id,age\n1,50\n")
+    (tmp_path / "temporary").mkdir()
+    places = {"PYTHONPATH": str(ROOT / "src"), "TMPDIR": str(tmp_path / "temporary")}
+    told = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env=environment() | places,
+    )
+    assert told.stdout.readline() == "1\n"
+    time.sleep(0.5)
+    told.send_signal(asked)
+    _, errors = told.communicate(timeout=60)
+    assert (told.returncode, errors) == (130, "Interrupted. Nothing was written.\n")
+    assert not [*(tmp_path / "temporary").iterdir()]
+
+
+SIGNATURE = {
+    "age": {"type": "number"},
+    "stage": {"type": "category", "values": ["1", "2", "3a"]},
+    "a_b": {"type": "category", "values": ["x"]},
+}
+
+
+def test_a_few_rows_are_read_as_the_columns_of_training_were(tmp_path):
+    """A category may have numbers alone, and a column that training did not have is not read."""
+    new = write(tmp_path / "new.csv", "id,age,stage,a.b,Name\n1,50,2,x,Ann\n")
+    training = {"clinical": "t.csv", "columns": {"id": "id", "label": "ill"}}
+    trained = {"application": "disease_diagnosis", "datasets": {"training": training}}
+    given, here = {"clinical": str(new)}, (Path(),)
+    found = predict.new_task(trained, tmp_path, given, here, SIGNATURE)["datasets"]["new"]
+    assert found["types"] == {"stage": "category", "a.b": "category"}
+    assert found["privacy"] == {"Name": "drop"}
+    # A rule may ask for any column.
+    ruled = SIGNATURE | {"option.A": {"type": "option"}}
+    found = predict.new_task(trained, tmp_path, given, here, ruled)["datasets"]["new"]
+    assert "privacy" not in found
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet", ".xlsx"])
+def test_how_a_table_is_read_is_said_of_those_of_its_form(ending, tmp_path):
+    new = tmp_path / f"new{ending}"
+    table = pd.DataFrame({"id": ["a"], "age": [50]})
+    if ending == ".csv":
+        table.to_csv(new, index=False)
+    else:
+        (table.to_parquet if ending == ".parquet" else table.to_excel)(new, index=False)
+    training = {
+        "clinical": "t.csv",
+        "columns": {"id": "id", "label": "ill", "group": "family"},
+        "types": {"ill": "category", "age": "number"},
+        "read": {"clinical": {"separator": ",", "missing": [9]}, "expression": {"missing": ["x"]}},
+    }
+    trained = {"application": "disease_diagnosis", "datasets": {"training": training}}
+    found = predict.new_task(trained, tmp_path, {"clinical": str(new)})["datasets"]["new"]
+    assert found == {
+        "clinical": str(new),
+        "columns": {"id": "id"},
+        "types": {"age": "number"},
+        "read": {"clinical": {"missing": [9]} | ({"separator": ","} if ending == ".csv" else {})},
+    }
+
+
+def test_knowledge_of_training_holds_for_new_data(tmp_path):
+    """A genome, rules and scores, of all applications; not measurements."""
+    (tmp_path / "g.fa").touch()
+    said = {"windows": "w.bed", "genome": "g.fa", "values": "v.csv", "columns": {"label": "y"}}
+    trained = {"application": "gene_expression", "datasets": {"training": said}}
+    task = predict.new_task(trained, tmp_path, {"windows": "b.bed"}, (tmp_path,))
+    assert set(task["datasets"]["new"]) == {"windows", "genome", "columns"}
+    task = predict.new_task(trained, tmp_path, {"sequences": "b.fa"})
+    assert set(task["datasets"]["new"]) == {"sequences", "columns"}
+    for name in application_names():
+        application = get_application(name)
+        known = {*application.all_sources} - {*application.label_sources}
+        assert {*application.knowledge} <= known
+
+
+def test_a_mistake_is_told_without_the_task_that_was_made():
+    for place in ("datasets.new: ", "datasets.new.", ""):
+        told = predict._without_place(f"tasks/predicted.yaml: {place}read: no table")
+        assert told == "read: no table"
+
+
+def test_a_sheet_is_read_from_where_the_command_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("raw", "sheets", "project"):
+        (tmp_path / folder).mkdir()
+    write(tmp_path / "raw/r.fastq.gz", b"")
+    sheet = write(tmp_path / "sheets/s.csv", "sample,fastq_1\na,raw/r.fastq.gz\n")
+    trained = {"application": "genome_assembly", "datasets": {"training": {"examples": 8}}}
+    content = predict.new_task(trained, tmp_path, {"reads": str(sheet)})
+    predict.TrainedModel(tmp_path, trained)._write_project(tmp_path / "project", content)
+    written = read_task_file(tmp_path / "project/tasks/predicted.yaml").content
+    [lane] = read_sheet(written["datasets"]["new"]["reads"])
+    assert lane.fastq == [str(tmp_path / "raw/r.fastq.gz")]
+
+
+def test_what_a_project_has_stored_is_used_from_elsewhere(tmp_path, monkeypatch):
+    for folder in ("mine/resources", "elsewhere", "made"):
+        (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    trained = {"application": "disease_risk", "datasets": {"training": {}}}
+    model = predict.TrainedModel(tmp_path, trained, (tmp_path / "mine", Path()))
+    content = predict.new_task(trained, tmp_path, {"clinical": "b.csv"})
+    model._write_project(tmp_path / "made", content)
+    assert (tmp_path / "made/resources").resolve() == tmp_path / "mine/resources"
+
+
+def test_new_patients_need_no_group_to_pass_the_check(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("tasks").mkdir()
+    write(Path("t.csv"), "id,age,family,ill\n1,50,f,yes\n2,60,g,no\n")
+    write(Path("n.csv"), "id,age\n1,50\n")
+    columns = "columns: {id: id, group: family"
+    said = f"application: disease_diagnosis\ndatasets:\n  training: {{clinical: t.csv, {columns}, "
+    ward = f"  ward: {{clinical: n.csv, {columns}}}}}\n"
+    write(Path("tasks/a.yaml"), f"{said}label: ill}}}}\n{ward}")
+    assert main(["check"]) == 0

@@ -12,6 +12,7 @@ import yaml
 from bioloom.application import get_application
 from bioloom.errors import DataError
 from bioloom.models import members_of
+from bioloom.options import column_names
 from bioloom.pipeline.check import task_mistakes
 from bioloom.pipeline.defaults import with_defaults
 from bioloom.pipeline.project import read_project, with_sources
@@ -168,6 +169,17 @@ def test_a_file_that_cannot_be_read_is_one_line(tmp_path, text, expected):
 def test_tasks_in_the_config_are_refused_with_what_to_do():
     with pytest.raises(DataError, match="move the block heart to tasks/heart.yaml"):
         read_project({"tasks": {"heart": {}}})
+
+
+def test_a_task_of_another_ending_is_told(tmp_path):
+    write_tasks(tmp_path, a="{}")
+    (tmp_path / "b.yml").touch()
+    refused(lambda: read_task_files(tmp_path), "read as no task", "b.yml", ".yaml")
+
+
+def test_a_column_without_a_name_is_its_number():
+    links = get_application("protein_interaction").columns
+    assert column_names({"source": 1, "target": 2}, links)["target"] == "2"
 
 
 def test_a_task_that_is_like_another_changes_its_content(tmp_path):
@@ -455,11 +467,17 @@ def test_anchors_that_unfold_without_end_are_told(tmp_path):
     refused(lambda: read_task_files(tmp_path), "unfold to .* values, more than 1,000,000.*t.yaml")
 
 
-def test_a_model_of_another_name_takes_over_no_parameter():
+def test_a_section_of_another_method_takes_over_no_option():
     under = {"model": {"name": "ensemble", "of": [{"name": "dnn"}]}, "split": {"by": "group"}}
     other = merged(under, {"model": {"name": "svm", "C": 3}, "split": {"method": "holdout"}})
     assert other["model"] == {"name": "svm", "C": 3}
     assert other["split"] == {"by": "group", "method": "holdout"}
+    other = merged(other, {"split": {"method": "auto"}})
+    assert other["split"] == {"method": "auto"}
+    letters = {"features": {"embedder": "one_hot", "pooling": "tokens"}}
+    kmers = {"features": {"embedder": "kmer", "k": 2}}
+    assert merged(letters, kmers) == kmers
+    assert merged(kmers, {"features": {"k": 3}}) == {"features": {"embedder": "kmer", "k": 3}}
     assert merged(under, {"model": {"class_weight": "balanced"}})["model"] == under["model"] | {
         "class_weight": "balanced"
     }

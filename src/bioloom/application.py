@@ -24,7 +24,10 @@ TRIMMING = {
 }
 OF_PREDICTIONS = {
     "scored": Option(
-        False, type=bool, about="compare the predictions with the labels that these data have"
+        False,
+        type=bool,
+        about="compare the predictions with the labels that these data have",
+        of="rows",
     ),
     "prior": Option(
         None,
@@ -32,14 +35,17 @@ OF_PREDICTIONS = {
         above=0,
         maximum=0.999999,
         about="share of positives among these data, where it is not that of training",
+        of="rows",
     ),
 }
 """What new data may say of their labels."""
 IN_PARTS = {
-    "parts": Option(1, minimum=1, maximum=10_000, about="jobs that each predict a part of the rows")
+    "parts": Option(
+        1, minimum=1, maximum=10_000, about="jobs that each predict a part of the rows", of="rows"
+    )
 }
 """What new data may say where rows of a source can be shared out among jobs."""
-OF_PERSONS = {"pages": Option(False, type=bool, about="write a page for each person")}
+OF_PERSONS = {"pages": Option(False, type=bool, about="write a page for each person", of="rows")}
 TASK_OPTIONS = ("kind", "part", "drop")
 ALIGNERS = ("auto", "bwa", "mappy", "bwa-mem2", "minimap2")
 ALIGNING = {
@@ -82,6 +88,8 @@ class Application:
     `reference`, or "trimmed". The rules make that of the FASTQ files of a sample sheet, and name it
     in a sheet of their own; BAM and CRAM come as they are. `simulate` are what the block of that
     name of a data set may say, where rules can make reads, and their truth, of the `reference`.
+    `knowledge` are sources that are no samples, such as a genome or a table of rules: what a model
+    was trained with holds for new data as well.
     `trained` is the folder of a model that ships with the project, below its root: it predicts for
     tasks without training data.
     `tables` are those sources that may be tables, each with what a data set's `read` may say of it.
@@ -105,6 +113,7 @@ class Application:
     training_sources: tuple[str, ...] = ()
     label_sources: tuple[str, ...] = ()
     training_options: frozenset[str] = frozenset()
+    knowledge: tuple[str, ...] = ()
     measures: tuple[str, ...] = ("table",)
     private: bool = False
     noun: str = "samples"

@@ -32,13 +32,21 @@ def claim_devices(wanted: str | None) -> Iterator[list[str]]:
     """The devices to run on, held until the block ends.
 
     None or `auto`: a free GPU, else the CPU; `all`: every free GPU; otherwise a comma-separated
-    list of torch devices, taken as it is. Snakemake counts GPUs but assigns none, so jobs on one
-    node agree by file locks. Where no GPU is free, the one with the most free memory is shared.
+    list of torch devices; DataError for one that is not there. Snakemake counts GPUs but assigns
+    none, so jobs on one node agree by file locks. Where no GPU is free, the one with the most free
+    memory is shared.
     """
     import torch
 
     if wanted not in (None, "auto", "all"):
-        yield [name.strip() for name in str(wanted).split(",")]
+        given = [name.strip() for name in str(wanted).split(",")]
+        for name in given:
+            try:
+                torch.empty(0, device=name)
+            except (RuntimeError, AssertionError) as error:  # the latter of a torch without CUDA
+                hint = "cpu, cuda, cuda:1 ..., as torch calls them"
+                raise DataError(f"There is no device {name!r}", hint=hint) from error
+        yield given
     elif not torch.cuda.is_available():
         yield ["cpu"]
     else:

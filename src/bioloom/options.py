@@ -6,7 +6,7 @@ import ast
 import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 from bioloom.errors import DataError, unknown_name
 
@@ -35,6 +35,12 @@ class Option:
     options: Mapping[str, Any] | None = None  # of a section: what it takes
     each: Mapping[str, Any] | None = None  # of sections by names that are the user's
     items: Option | None = None  # of a list: what each of its values may be; it is not empty
+    of: Literal["", "rows", "labels", "columns"] = ""
+    """What of one data set it is about, so that it need not hold for the next one of a model.
+
+    Which rows or samples it has, and what is done with these; its labels; or columns, which the
+    next one may lack. All else holds for all data of a model.
+    """
 
     def complete(self, place: str, value: Any) -> Any:
         """The value, its sections with all they take; DataError when it is not allowed."""
@@ -145,12 +151,26 @@ def complete_options(
     return full
 
 
+def left_of(given: Mapping[str, Any], known: Mapping[str, Any], *about: str) -> dict[str, Any]:
+    """What is given without the options that are of one of these (`Option.of`)."""
+    return {name: value for name, value in given.items() if of(known.get(name)) not in about}
+
+
+def of(option: Any) -> str:
+    """What of one data set an option is about; nothing where it is a default alone."""
+    return option.of if isinstance(option, Option) else ""
+
+
 def column_names(options: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
     """The user's column for each of our roles, or a list of them where the role may have `several`.
 
     A number is the name of a column without one.
     """
-    names = complete_options(options, defaults, "columns")
+    spelt = {
+        role: str(name) if isinstance(name, int) and not isinstance(name, bool) else name
+        for role, name in options.items()
+    }
+    names = complete_options(spelt, defaults, "columns")
     for role, name in names.items():
         if isinstance(name, list | dict):
             _check_names(role, name, getattr(defaults[role], "several", False))

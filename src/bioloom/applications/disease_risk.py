@@ -66,6 +66,7 @@ application = Application(
     inputs=clinical.patient_columns,
     sources=("clinical",),
     optional_sources=(*clinical.OPTIONAL_SOURCES, *genetic_score.SOURCES),
+    knowledge=genetic_score.KNOWLEDGE,
     private=True,
     tables=clinical.TABLES,
     divided={"clinical": ()},

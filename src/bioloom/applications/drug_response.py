@@ -37,19 +37,21 @@ from bioloom.samples.cleaning import drop_columns, drop_rows
 OPTIONS: dict[str, Any] = {
     "columns": Option({}, about="the columns of the tables that have a role"),
     "read": Option({}, about="how each table is read, by source"),
-    "keep": Option({}, about="column to values: rows that are kept"),
-    "exclude": Option({}, about="column to values: rows that are left out"),
-    "types": Option({}, about="column to number or category"),
-    "response_suffix": Option("", about="what names of drugs end with, and is cut"),
+    "keep": Option({}, about="column to values: rows that are kept", of="rows"),
+    "exclude": Option({}, about="column to values: rows that are left out", of="rows"),
+    "types": Option({}, about="column to number or category", of="columns"),
+    "response_suffix": Option("", about="what names of drugs end with, and is cut", of="labels"),
     "drop": Option([], about="columns that are no features"),
 }
 COLUMNS: dict[str, Any] = {
     "id": Option(None, about="of the cell line, in both tables"),
     "tissue": Option(None, about="that a line is of, a category"),
     "msi": Option(None, about="microsatellite instability, a category"),
-    "drug": Option(None, about="of a response table with a row a measurement"),
-    "response": Option(None, about="of the same, such as ln IC50 in micromolar"),
-    "group": Option(None, about="what is held out together, as the patient of several lines"),
+    "drug": Option(None, about="of a response table with a row a measurement", of="labels"),
+    "response": Option(None, about="of the same, such as ln IC50 in micromolar", of="labels"),
+    "group": Option(
+        None, about="what is held out together, as the patient of several lines", of="labels"
+    ),
 }
 CLEAN: dict[str, Any] = {
     "min_cell_lines": Option(50, about="in which a drug was measured"),

@@ -53,12 +53,13 @@ from bioloom.samples.cleaning import (
 OPTIONS: dict[str, Any] = {
     "columns": Option({}, about="the columns of the tables that have a role"),
     "read": Option({}, about="how each table is read, by source"),
-    "keep": Option({}, about="column to values: rows that are kept"),
-    "exclude": Option({}, about="column to values: rows that are left out"),
+    "keep": Option({}, about="column to values: rows that are kept", of="rows"),
+    "exclude": Option({}, about="column to values: rows that are left out", of="rows"),
     "bins": Option(
         {},
         about="column of read counts to the value of its bin: the label is the mean over the "
         "reads, its weight their number",
+        of="labels",
     ),
     "block": Option(
         1, minimum=1, about="bases of an element whose variants stay on one side of a split"
@@ -67,10 +68,12 @@ OPTIONS: dict[str, Any] = {
 COLUMNS: dict[str, Any] = {
     "id": Option(None, about="of the sequence"),
     "sequence": Option(None, about="letters"),
-    "label": Option(None, about="what is predicted, a number; or a gene of the matrix"),
-    "weight": Option(None, about="how much a row counts, such as its reads"),
-    "group": Option(None, about="what stays on one side of a split"),
-    "split": Option(None, about="train, valid or test, for `split: {method: column}`"),
+    "label": Option(
+        None, about="what is predicted, a number; or a gene of the matrix", of="labels"
+    ),
+    "weight": Option(None, about="how much a row counts, such as its reads", of="labels"),
+    "group": Option(None, about="what stays on one side of a split", of="labels"),
+    "split": Option(None, about="train, valid or test, for `split: {method: column}`", of="labels"),
     "chrom": Option(None, about="of a window, as the genome names it"),
     "start": Option(None, about="of a window, bases from 0"),
     "end": Option(None, about="of a window, the base behind it"),
@@ -335,6 +338,7 @@ application = Application(
     alphabet="dna",
     tables=dict.fromkeys(("sequences", "windows", "variants", "values"), READ_OPTIONS)
     | {"expression": MATRIX_OPTIONS},
+    knowledge=("genome", "elements"),
     divided={"sequences": (), "windows": ("genome",), "variants": ("elements",)},
     options=OPTIONS,
     columns=COLUMNS,

@@ -35,8 +35,13 @@ OPTIONS: dict[str, Any] = {
     "columns": Option({}, about="the columns of the tables that have a role"),
     "read": Option({}, about="how each table is read, by source"),
     "aliases": Option({}, about="regulator to the gene it is made of; several joined by ;"),
-    "candidates": Option(False, about="instead of the known edges all others"),
-    "only": Option([], about="regulators whose targets are asked for"),
+    "candidates": Option(
+        None,
+        type=bool,
+        about="instead of the known edges all others; so where no edges are given",
+        of="rows",
+    ),
+    "only": Option([], about="regulators whose targets are asked for", of="rows"),
     "hold_out": Option(
         "operons", about="what no test edge shares with training, operons or regulators"
     ),
@@ -74,7 +79,8 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     measured = read_expression_source(files, "expression", options).columns
     ids = _Ids(genes, options["aliases"], files.get("genes"))
     edges, notes = _edges(files, ids, options)
-    if options["candidates"]:
+    asked = options["candidates"]
+    if edges is None if asked is None else asked:
         pairs = _candidates(files, ids, measured, edges, options)
     elif edges is None:
         raise DataError("There are no edges", hint="give `edges`, or set `candidates: true`")
@@ -388,6 +394,7 @@ application = Application(
     sources=("expression",),
     optional_sources=("edges", "genes", "genome", "regulators", "knockouts"),
     training_sources=("edges",),
+    knowledge=("genes", "genome", "regulators"),
     measures=("ends",),
     directed=True,
     tables=dict.fromkeys(("edges", "genes", "regulators", "knockouts"), READ_OPTIONS)

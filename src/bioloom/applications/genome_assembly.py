@@ -36,7 +36,11 @@ EVIDENCE = "text.evidence"
 OWN = "own"
 OPTIONS: dict[str, Any] = {
     "examples": Option(
-        None, type=int, minimum=1, about="reads to learn from, of a data set to train on"
+        None,
+        type=int,
+        minimum=1,
+        about="reads to learn from, of a data set to train on",
+        of="labels",
     ),
     "max_reads": Option(
         5000,
@@ -44,9 +48,11 @@ OPTIONS: dict[str, Any] = {
         about="of the reads in doubt; the others stay as the spectrum corrects them",
     ),
     "assembler": Option(OWN, choices=(OWN, "megahit", "spades"), about="own, or a program on PATH"),
-    "simulate": Option(None, type=dict, about="reads of `genome` are simulated"),
+    "simulate": Option(None, type=dict, about="reads of `genome` are simulated", of="rows"),
     "not_identifiers": Option(
-        [], about="`[sample]` where names in the sheet only look like those of persons"
+        [],
+        about="`[sample]` where names in the sheet only look like those of persons",
+        of="rows",
     ),
 }
 SIMULATE: dict[str, Any] = {

@@ -48,11 +48,11 @@ from bioloom.samples.columns import has_classes
 OPTIONS: dict[str, Any] = {
     "columns": Option({}, about="the columns of the tables that have a role"),
     "read": Option({}, about="how each table is read, by source"),
-    "keep": Option({}, about="column to values: rows that are kept"),
-    "exclude": Option({}, about="column to values: rows that are left out"),
-    "classes": Option({}, about="label in the file to its name"),
-    "unlabelled": Option([], about="words that stand for no label"),
-    "label_separator": Option(";|", about="characters between several labels"),
+    "keep": Option({}, about="column to values: rows that are kept", of="rows"),
+    "exclude": Option({}, about="column to values: rows that are left out", of="rows"),
+    "classes": Option({}, about="label in the file to its name", of="labels"),
+    "unlabelled": Option([], about="words that stand for no label", of="labels"),
+    "label_separator": Option(";|", about="characters between several labels", of="labels"),
     "locus": Option("locus_tag", about="GenBank qualifier that has the ids"),
     "kind": Option(None, about="of the task"),
 }
@@ -60,9 +60,12 @@ COLUMNS: dict[str, Any] = {
     "id": Option(None, about="of the sequence"),
     "sequence": Option(None, about="letters"),
     "label": Option(
-        None, several=True, about="what is predicted; a list of columns are several labels"
+        None,
+        several=True,
+        about="what is predicted; a list of columns are several labels",
+        of="labels",
     ),
-    "group": Option(None, about="what stays on one side of a split"),
+    "group": Option(None, about="what stays on one side of a split", of="labels"),
 }
 CLEAN: dict[str, Any] = {
     **LENGTHS,

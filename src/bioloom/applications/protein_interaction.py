@@ -33,17 +33,19 @@ INTERACTS, SEPARATE = "interacts", "does not interact"
 OPTIONS: dict[str, Any] = {
     "columns": Option({}, about="the columns of the tables that have a role"),
     "read": Option({}, about="how each table is read, by source"),
-    "classes": Option({}, about="label in the file to its name"),
-    "unlabelled": Option([], about="words that stand for no label"),
+    "classes": Option({}, about="label in the file to its name", of="labels"),
+    "unlabelled": Option([], about="words that stand for no label", of="labels"),
     "locus": Option("locus_tag", about="GenBank qualifier that has the ids"),
     "test_locus": Option("locus_tag", about="the same of the other organism"),
-    "all_interact": Option(False, about="the pairs are all positives, negatives are drawn"),
+    "all_interact": Option(
+        False, about="the pairs are all positives, negatives are drawn", of="labels"
+    ),
     "identity": Option(0.4, about="of sequences, from which they stay on one side of a split"),
 }
 COLUMNS: dict[str, Any] = {
     "source": Option("source", about="of `pairs`, one protein"),
     "target": Option("target", about="of `pairs`, the other one"),
-    "label": Option(None, about="of `pairs`, whether they interact"),
+    "label": Option(None, about="of `pairs`, whether they interact", of="labels"),
     "complex": Option("complex", about="of `complexes`, its name"),
     "members": Option("genes", about="of `complexes`, its proteins, joined by AND, ; or |"),
 }

@@ -41,10 +41,15 @@ OPTIONS: dict[str, Any] = (
     | outcomes.OPTIONS
     | {
         "assignment": Option(
-            None, about="how arms were: randomised, observed, or arm to its share of the lots"
+            None,
+            about="how arms were: randomised, observed, or arm to its share of the lots",
+            of="labels",
         ),
         "good": Option(
-            None, type=str, about="of a number high or low; of two classes the good one"
+            None,
+            type=str,
+            about="of a number high or low; of two classes the good one",
+            of="labels",
         ),
     }
 )
@@ -52,12 +57,17 @@ COLUMNS: dict[str, Any] = (
     clinical.COLUMNS
     | rules.COLUMNS
     | {
-        "arm": Option(None, about="the treatment that was given"),
-        "outcome": Option(None, about="a number, or one of two classes"),
+        "arm": Option(None, about="the treatment that was given", of="labels"),
+        "outcome": Option(None, about="a number, or one of two classes", of="labels"),
         "time": Option(
-            None, several=True, about="until the event; of a list, the first event counts"
+            None,
+            several=True,
+            about="until the event; of a list, the first event counts",
+            of="labels",
         ),
-        "event": Option(None, several=True, about="what ended the time, of each in its order"),
+        "event": Option(
+            None, several=True, about="what ended the time, of each in its order", of="labels"
+        ),
     }
 )
 CLEAN: dict[str, Any] = cleaning.CLEAN | {
@@ -297,6 +307,7 @@ application = Application(
     inputs=clinical.patient_columns,
     sources=("clinical",),
     optional_sources=(*clinical.OPTIONAL_SOURCES, *rules.SOURCES),
+    knowledge=rules.SOURCES,
     private=True,
     tables=clinical.TABLES | rules.TABLES,
     divided={"clinical": rules.SOURCES},

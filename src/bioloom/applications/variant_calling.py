@@ -40,10 +40,15 @@ from bioloom.variants.truth import label_person, other_names
 
 OPTIONS: dict[str, Any] = {
     "sample": Option(
-        None, type=str, about="the sample's name, where the read groups do not say it"
+        None,
+        type=str,
+        about="the sample's name, where the read groups do not say it",
+        of="rows",
     ),
     "privacy": Option({}, about="`{sample: pseudonym}` where names of samples identify persons"),
-    "not_identifiers": Option([], about="`[sample]` where their names only look like it"),
+    "not_identifiers": Option(
+        [], about="`[sample]` where their names only look like it", of="rows"
+    ),
     "ploidy": Option(2, choices=(1, 2), about="copies of each contig"),
     "haploid": Option([], about="contigs that there is one copy of"),
     "theta": Option(
@@ -62,20 +67,31 @@ OPTIONS: dict[str, Any] = {
         about="of a variant, from which an allele is a candidate",
     ),
     "simulate": Option(
-        None, type=dict, about="reads and their truth are simulated of the reference"
+        None,
+        type=dict,
+        about="reads and their truth are simulated of the reference",
+        of="rows",
     ),
     "spike_in": Option(
         None,
         type=dict,
         options=spike_in.OPTIONS,
         about="variants are planted in the reads: what is trained on needs no truth then",
+        of="labels",
     ),
     "parts": Option(
-        1, minimum=1, maximum=10_000, about="jobs that each look at a part of the regions"
+        1,
+        minimum=1,
+        maximum=10_000,
+        about="jobs that each look at a part of the regions",
+        of="rows",
     ),
-    "part": Option(1, minimum=1, about="which of the parts this is"),
+    "part": Option(1, minimum=1, about="which of the parts this is", of="rows"),
     "scored": Option(
-        False, type=bool, about="whether the truth is for scores alone: then it changes no call"
+        False,
+        type=bool,
+        about="whether the truth is for scores alone: then it changes no call",
+        of="rows",
     ),
     "gvcf": Option(
         False,
@@ -331,6 +347,7 @@ application = Application(
     training_sources=("truth",),
     label_sources=("truth", "confident"),
     training_options=frozenset({"spike_in"}),
+    knowledge=("reference", *SPLICING),
     measures=("region",),
     private=True,
     write=write,

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from bioloom.errors import several
 from bioloom.pipeline.check_tables import column_mistakes
 from bioloom.pipeline.project import Project, read_project
+from bioloom.pipeline.task_files import read_config
 
 HELP = "check the configuration and the sources, or the results"
 LOCK = Path("snakemake.lock")
@@ -47,10 +45,4 @@ def main(results: bool = False) -> None:
 
 def project_here(*, may_lack_files: bool = False) -> Project:
     """The project in the working folder; DataError also for a source that is not there."""
-    return read_project(config_here(), may_lack_files=may_lack_files)
-
-
-def config_here() -> dict[str, Any]:
-    """What config.yaml in the working folder says; nothing where there is none."""
-    config = Path("config.yaml")
-    return yaml.safe_load(config.read_text()) or {} if config.exists() else {}
+    return read_project(read_config(), may_lack_files=may_lack_files)

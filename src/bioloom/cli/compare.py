@@ -22,6 +22,7 @@ from bioloom.splits import read_splits
 
 HELP = "two tasks or runs side by side, paired by test row"
 KEYS = ["repeat", "sample_id"]
+SAMPLES, HELD_OUT, SPLITS = "training/samples.parquet", "held_out.parquet", "splits.parquet"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,14 +49,14 @@ def compared(first: Path, second: Path) -> dict[str, Any]:
     kind = get_kind(metrics["kind"])
     if kind.name != others["kind"]:
         raise DataError("The two predict different kinds of labels", file=second)
-    samples = read_samples(first / "training/samples.parquet")
-    splits = read_splits(first / "splits.parquet", samples)
+    samples = read_samples(first / SAMPLES)
+    splits = read_splits(first / SPLITS, samples)
     own, other = (_answers(folder) for folder in (first, second))
     common = own[KEYS].drop_duplicates().merge(other[KEYS].drop_duplicates())
     if common.empty:
         raise DataError("No sample was tested by both", file=second, hint="are the ids the same?")
     own, other = own.merge(common), other.merge(common)
-    theirs = read_samples(second / "training/samples.parquet")
+    theirs = read_samples(second / SAMPLES)
     _refuse_other_labels(samples, theirs, set(common["sample_id"]), second)
     # Where the second one was tested in other folds, its rows count in those of the first.
     folds = own[[*KEYS, "fold"]].drop_duplicates()
@@ -95,11 +96,15 @@ def _refuse_other_labels(
 def _metrics(folder: Path) -> dict[str, Any]:
     if not (folder / "metrics.json").is_file():
         raise DataError("No results of a task", file=folder, hint="such a folder is results/<task>")
+    for name in (SAMPLES, HELD_OUT, SPLITS):
+        if not (folder / name).is_file():
+            hint = "`dvc pull` brings results that were pushed, `bioloom run` makes them"
+            raise DataError("This result is not here", file=folder / name, hint=hint)
     return read_json(folder / "metrics.json")
 
 
 def _answers(folder: Path) -> pd.DataFrame:
-    held_out = read_table(folder / "held_out.parquet")
+    held_out = read_table(folder / HELD_OUT)
     return held_out[held_out["model"] == "model"].drop(columns="model")
 
 

@@ -17,6 +17,7 @@ from bioloom.errors import DataError
 from bioloom.features.engine import embed
 from bioloom.files import replacing, shared_cache
 from bioloom.formats.proteins import read_sequences
+from bioloom.formats.table import is_table
 from bioloom.pipeline.sections import features_weights
 from bioloom.sources import fetched
 
@@ -43,6 +44,9 @@ def main(sequences: Path, model: str, pooling: str, out: Path, device: str | Non
         raise DataError(f"Vectors are written as {', '.join(ENDINGS)}", file=out)
     if out.suffix == ".parquet" and pooling in RAGGED:
         raise DataError("A row a letter does not fit a table", file=out, hint="take .h5 or .npz")
+    if is_table(sequences):
+        hint = "`features` of a task embed the sequences of a table"
+        raise DataError("Expected FASTA or GenBank, got a table", file=sequences, hint=hint)
     unirep = model == "unirep"
     options = {"embedder": model} if unirep else {"embedder": "huggingface", "model": model}
     options |= {"pooling": pooling}

@@ -34,6 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(folder: Path, application: str) -> None:
     """Write the project; DataError where something is in the way."""
+    if folder.exists() and not folder.is_dir():
+        raise DataError("A project is a folder, and this is a file", file=folder)
     if folder.exists() and any(folder.iterdir()):
         raise DataError("The folder is not empty", file=folder, hint="name a new one")
     source, content = _task(application)

@@ -8,10 +8,15 @@ pipeline would write.
 from __future__ import annotations
 
 import argparse
+import json
+import os
+import re
 import shutil
-from collections.abc import Iterator
+import signal
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,31 +25,26 @@ import pandas as pd
 import yaml
 
 from bioloom.application import Application, get_application
-from bioloom.cli.check import config_here
 from bioloom.cli.run import MENDABLE, failure, started
 from bioloom.errors import BEGIN, DataError, unknown_name
 from bioloom.files import read_json, replacing
-from bioloom.pipeline.check_tables import column_names_of
+from bioloom.formats.sample_sheet import is_sheet, read_sheet, write_sheet
+from bioloom.options import complete_options
+from bioloom.pipeline.new_data import DATASET, NAME, new_task
+from bioloom.pipeline.project import with_sources
+from bioloom.pipeline.sections import to_json, without
+from bioloom.pipeline.task_files import read_config, read_task_file
 from bioloom.samples import read_table
 
 HELP = "predict the rows of a file with a trained model"
-OUTCOME = {"label", "time", "event", "entry", "arm", "outcome", "group", "weight", "split"}
-"""Columns of training data that new data need not have."""
-OF_OUTCOME = {
-    *("event", "censored", "competing", "horizon", "at_start", "assignment", "good"),
-    *("bins", "classes", "unlabelled", "label_separator"),
-}
-"""Options that say how such columns are read."""
-BY_COLUMN = ("privacy", "types", "codebook")
-LISTED = ("identifiers", "not_identifiers", "quasi_identifiers")
-"""Options about columns that new data may lack: by name, and lists of names."""
-OF_THE_OTHER = ("scored", "prior", "parts", "pages", "simulate")
-"""What is said of one data set and not of the next."""
-RESULTS = "results/predicted/new"
+TASK = f"tasks/{NAME}.yaml"
+RESULTS = f"results/{NAME}/{DATASET}"
 CONFIG = ("seed", "sources")
 """Of config.yaml, what is not about its tasks."""
 SHARED = (".bioloom", "resources")
-"""Stored embeddings and downloads of the project at work, which are not made anew."""
+"""Stored embeddings and downloads of a project, which are not made anew."""
+LEARNT = ("application", "kind", "clean", "features")
+"""What of a task a model was trained by, whatever the task says since."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,15 +59,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def main(model: Path, data: list[str], out: Path, task: Path | None) -> None:
-    """Write the predictions; DataError for what a user can mend."""
+def main(model: Path, data: list[str], out: Path, task: Path | None) -> int:
+    """Write the predictions, exit code 130 where asked to end; DataError for what can be mended."""
+    trained = load(model, task)
+    given = by_source(data, trained.application)
+    _check_out(out, given)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with trained.predicted(given) as folder, replacing(out) as made:
+            print(read_json(folder / "drift.json")["told"])
+            shutil.copyfile(folder / "predictions.csv", made)
+    except KeyboardInterrupt:
+        print("Interrupted. Nothing was written.", file=sys.stderr)
+        return 130
+    print(f"{out}: predictions by {model}")
+    return 0
+
+
+def _interrupt(*_: object) -> None:
+    """End as Ctrl-C does, once: `timeout` asks twice, and data that were copied are removed."""
+    for again in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(again, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _check_out(out: Path, given: Mapping[str, str]) -> None:
+    """DataError for a place that cannot have predictions, or has the data."""
     if out.suffix != ".csv":
         raise DataError("Predictions are written as CSV", file=out, hint="name a file `.csv`")
-    trained = load(model, task)
-    with trained.predicted(by_source(data, trained.application)) as folder, replacing(out) as made:
-        print(read_json(folder / "drift.json")["told"])
-        shutil.copyfile(folder / "predictions.csv", made)
-    print(f"{out}: predictions by {model}")
+    if out.is_dir():
+        raise DataError("Predictions are one file, and this is a folder", file=out)
+    if any(out.exists() and os.path.exists(file) and out.samefile(file) for file in given.values()):
+        hint = "name another file by `--out`"
+        raise DataError("Predictions would take the place of the data", file=out, hint=hint)
 
 
 @dataclass(frozen=True)
@@ -78,6 +102,8 @@ class TrainedModel:
     task: dict[str, Any]
     places: tuple[Path, ...] = (Path(),)
     """Folders that the paths of the task may be relative to, the likeliest first."""
+    signature: Mapping[str, Any] = field(default_factory=dict)
+    """The columns that the model was trained on."""
 
     @property
     def application(self) -> Application:
@@ -100,58 +126,107 @@ class TrainedModel:
         for file in given.values():
             if not Path(file).exists():
                 raise DataError("There is no such file", file=file)
-        content = new_task(self.task, self.folder.resolve(), given, self.places)
+        content = new_task(self.task, self.folder.resolve(), given, self.places, self.signature)
         with TemporaryDirectory(prefix="bioloom-") as folder:
             project = Path(folder)
-            (project / "tasks").mkdir()
-            kept = {key: value for key, value in config_here().items() if key in CONFIG}
-            (project / "config.yaml").write_text(yaml.safe_dump(kept))
-            (project / "tasks/predicted.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
-            for name in SHARED:
-                if Path(name).is_dir():
-                    (project / name).symlink_to(Path(name).resolve())
-            process = started("--directory", folder, f"{RESULTS}/predictions.csv")
-            said, _ = process.communicate()
+            self._write_project(project, content)
+            # In a session of its own: Ctrl-C is told to it once, by this process.
+            process = started("--directory", folder, f"{RESULTS}/predictions.csv", alone=True)
+            try:
+                said, _ = process.communicate()
+            except KeyboardInterrupt:
+                process.send_signal(signal.SIGINT)
+                process.communicate()
+                raise
             if process.returncode:
-                told = failure(process.returncode, said.splitlines())
+                told = failure(process.returncode, said.splitlines()).removeprefix(BEGIN)
                 error = DataError if process.returncode == MENDABLE else RuntimeError
-                raise error(told.removeprefix(BEGIN))
+                raise error(_without_place(told))
             yield project / RESULTS
+
+    def _write_project(self, project: Path, content: dict[str, Any]) -> None:
+        """A project of one task, with what others have stored."""
+        data = content["datasets"][DATASET]
+        if self.application.reads and is_sheet(reads := data.get("reads", "")):
+            # Paths in a sheet are relative to where the command runs, too.
+            data["reads"] = str(project / f"reads{Path(reads).suffix.lower()}")
+            write_sheet([lane.at(Path()) for lane in read_sheet(reads)], data["reads"])
+        (project / "tasks").mkdir()
+        kept = {key: value for key, value in read_config().items() if key in CONFIG}
+        for file, said in (("config.yaml", kept), (TASK, content)):
+            plain = json.loads(to_json(said))
+            (project / file).write_text(yaml.safe_dump(plain, sort_keys=False), encoding="utf-8")
+        for name in SHARED:
+            found = (place / name for place in (Path(), *self.places) if (place / name).is_dir())
+            if folder := next(found, None):
+                (project / name).symlink_to(folder.resolve())
+
+
+def _without_place(told: str) -> str:
+    """A message without where its mistake stands in the task that was made for the file."""
+    return re.sub(rf"{TASK}: (datasets\.{DATASET}(: |\.))?", "", told)
 
 
 def load(folder: str | Path, task: str | Path | None = None) -> TrainedModel:
     """The model in `results/<task>/model`, or in a copy of that folder.
 
-    How its data are read says the file `task`, else task.yaml beside the folder, else the model.
-    DataError where there is no such model or file, or none of them tells.
+    How its data are read says the file `task`, else task.yaml beside the folder, else the model;
+    how they were cleaned and made into features says the model, where it knows. DataError where
+    there is no such model or file, or none of them tells.
     """
-    model = Path(folder)
+    model = Path(os.path.abspath(folder))
     own, beside = model / "model.yaml", model.parent / "task.yaml"
     if not own.is_file():
         hint = "such a folder is results/<task>/model"
-        raise DataError("No trained model", file=model, hint=hint)
-    if task is not None or beside.is_file():
-        described = Path(task or beside)
-        # results/<task>/task.yaml, or tasks/<task>.yaml, of a project.
-        places = (*described.absolute().parents[2:0:-1], Path())
-        return TrainedModel(model, _task_in(described), places)
+        raise DataError("No trained model", file=own.parent, hint=hint)
     known = _yaml(own)
-    if "reading" not in known:
+    signature, reading = known.get("signature", {}), known.get("reading")
+    if task is not None or beside.is_file():
+        described = Path(os.path.abspath(task or beside))
+        project = _project_of(described)
+        content = _task_in(described, project)
+        if reading:
+            if content["application"] != reading["application"]:
+                hint = "`bioloom run` trains the model of this task"
+                raise DataError("The model is of another application", file=described, hint=hint)
+            content = without(content, *LEARNT) | {k: reading[k] for k in LEARNT if k in reading}
+        return TrainedModel(model, content, (project, Path()), signature)
+    if not reading:
         hint = "say it by `--task`"
         raise DataError("How the model's data are read is not known", file=own, hint=hint)
-    return TrainedModel(model, known["reading"])
+    return TrainedModel(model, reading, signature=signature)
 
 
-def _task_in(file: Path) -> dict[str, Any]:
-    """A task file; DataError unless it says what data are read, and how."""
+def _project_of(task: Path) -> Path:
+    """The folder of the project that has tasks/<task>.yaml, or results/<task>/task.yaml."""
+    above = task.parents[:3]
+    marked = (p for p in above if (p / "config.yaml").is_file() or (p / "tasks").is_dir())
+    return next(marked, above[-1])
+
+
+def _task_in(file: Path, project: Path) -> dict[str, Any]:
+    """What a task file of a project says; DataError unless it says what data are read, and how."""
     if not file.is_file():
         raise DataError("There is no such file", file=file)
-    task = _yaml(file)
-    if "application" not in task or not isinstance(task.get("datasets"), dict):
+    task = read_task_file(file).content
+    datasets = task.get("datasets")
+    if (
+        not isinstance(task.get("application"), str)
+        or not isinstance(datasets, dict)
+        or not datasets
+    ):
         hint = "`--task` names a file such as results/<task>/task.yaml"
         raise DataError(
             "This is no task: it has `application` and `datasets`", file=file, hint=hint
         )
+    try:
+        application = get_application(task["application"])
+        task = with_sources(task, read_config(project).get("sources", {}))
+        known = dict.fromkeys(application.all_sources) | application.dataset_options
+        for name, block in task["datasets"].items():
+            complete_options(block, known, name)
+    except DataError as error:
+        raise DataError(f"{file}: {error}") from error
     return task
 
 
@@ -163,93 +238,6 @@ def _yaml(file: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise DataError("This file says nothing", file=file)
     return content
-
-
-def new_task(
-    trained: dict[str, Any],
-    model: Path,
-    given: dict[str, str],
-    places: tuple[Path, ...] = (Path(),),
-) -> dict[str, Any]:
-    """The task that predicts files, by source, as the task `trained` would have read them.
-
-    Its paths are relative to one of `places`; DataError for a file that is in none of them, and for
-    a fine-tuned network that does not lie beside the model.
-    """
-    application = get_application(trained["application"])
-    datasets = trained["datasets"]
-    # The first data set without labels; where all have some, they are no part of the new data.
-    unlabelled = (n for n, block in datasets.items() if n != "training" and not block.get("scored"))
-    like = next(unlabelled, next(iter(datasets)))
-    options = {k: v for k, v in datasets[like].items() if k not in application.all_sources}
-    labelled = like == "training" or datasets[like].get("scored")
-    if labelled and "columns" in options:
-        columns = options["columns"].items()
-        # Of patients a group is no feature, and new ones need not have it.
-        unneeded = OUTCOME - ({"group"} if application.private else set())
-        options["columns"] = {role: name for role, name in columns if role not in unneeded}
-        options = {key: value for key, value in options.items() if key not in OF_OUTCOME}
-        options = _of_those_there(options, column_names_of(given, options, application))
-    # What is no file of the new data is as in training, such as a genome.
-    kept = {
-        source: _found(file, places)
-        for source, file in datasets[like].items()
-        if source in application.all_sources and source not in given
-        if source in application.sources and source != application.sources[0]
-    }
-    new = options | kept | {source: str(Path(file).resolve()) for source, file in given.items()}
-    of_the_other = {*OF_THE_OTHER, *application.training_options}
-    shared = ("application", "kind", "clean")
-    features = trained.get("features")
-    parts = features if isinstance(features, list) else [features] if features else []
-    parts = [_part(part, model, places) for part in parts]
-    return {
-        **{key: trained[key] for key in shared if trained.get(key)},
-        **({"features": parts if isinstance(features, list) else parts[0]} if parts else {}),
-        "trained": str(model),
-        "datasets": {"new": {k: v for k, v in new.items() if k not in of_the_other}},
-    }
-
-
-def _of_those_there(options: dict[str, Any], columns: list[str] | None) -> dict[str, Any]:
-    """The options without what they say of columns that are not there, such as of the outcome.
-
-    All of them where the columns are not known.
-    """
-    if not columns:
-        return options
-    kept = dict(options)
-    for key in BY_COLUMN:
-        if key in kept:
-            kept[key] = {name: said for name, said in kept[key].items() if str(name) in columns}
-    for key in LISTED:
-        if key in kept:
-            kept[key] = [name for name in kept[key] if str(name) in columns]
-    return {key: value for key, value in kept.items() if value or options[key] == value}
-
-
-def _part(part: dict[str, Any], model: Path, places: tuple[Path, ...]) -> dict[str, Any]:
-    """A part of `features`, whose network is in a folder that any project finds."""
-    if "finetune" in part:
-        network = model.parent / "finetuned"
-        if not network.is_dir():
-            hint = "copy results/<task>/finetuned along with the model"
-            raise DataError("The network of this model was fine-tuned", file=network, hint=hint)
-        return {k: v for k, v in part.items() if k != "finetune"} | {"model": str(network)}
-    if "model" in part:
-        return part | {"model": _found(part["model"], places)}
-    return part
-
-
-def _found(path: Any, places: tuple[Path, ...]) -> Any:
-    """The whole path of what a task names; what is no text is a source to fetch."""
-    if not isinstance(path, str):
-        return path
-    for place in places:
-        if (place / path).exists():
-            return str((place / path).resolve())
-    hint = "copy it along, or run this where the task finds it"
-    raise DataError("The model was trained with this, and it is not here", file=path, hint=hint)
 
 
 def by_source(data: list[str], application: Application) -> dict[str, str]:

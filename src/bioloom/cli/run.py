@@ -75,9 +75,10 @@ def _interrupt(process: subprocess.Popen[str], *_: object) -> None:
     raise KeyboardInterrupt
 
 
-def started(*options: str) -> subprocess.Popen[str]:
+def started(*options: str, alone: bool = False) -> subprocess.Popen[str]:
     """Snakemake on this workflow, all that it says in one stream; it ends with this process.
 
+    Where it is `alone`, Ctrl-C does not reach it by itself.
     Without a reader of what it says it would wait for ever, and hold the folder's lock. The next
     run takes over what was locked.
     """
@@ -86,6 +87,7 @@ def started(*options: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=alone,
         preexec_fn=_die_with_parent,
     )
 
@@ -98,8 +100,8 @@ def _die_with_parent() -> None:
 
 def failure(code: int, said: list[str]) -> str:
     """What to say last of a run that failed: what a user can mend, else its last lines."""
-    if code == MENDABLE:
-        return "\n".join(dict.fromkeys(messages(said)))
+    if code == MENDABLE and (told := messages(said)):  # none of options that it does not know
+        return "\n".join(dict.fromkeys(told))
     return "\n".join([line for line in said if not line.startswith(MARK)][-LAST_LINES:])
 
 

@@ -14,13 +14,16 @@ from bioloom.options import Option, complete_options
 from bioloom.samples import Raw
 
 OPTIONS: dict[str, Any] = clinical.OPTIONS | {
-    "classes": Option({}, about="label in the file to its name"),
-    "unlabelled": Option([], about="words that stand for no label"),
-    "label_separator": Option(";|", about="characters between several labels"),
+    "classes": Option({}, about="label in the file to its name", of="labels"),
+    "unlabelled": Option([], about="words that stand for no label", of="labels"),
+    "label_separator": Option(";|", about="characters between several labels", of="labels"),
 }
 COLUMNS: dict[str, Any] = clinical.COLUMNS | {
     "label": Option(
-        None, several=True, about="what is predicted; a list of columns are several labels"
+        None,
+        several=True,
+        about="what is predicted; a list of columns are several labels",
+        of="labels",
     )
 }
 

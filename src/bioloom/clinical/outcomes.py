@@ -23,18 +23,28 @@ from bioloom.privacy.small_cells import FEW, count_shown
 from bioloom.samples import COMPETING, ENTRY, EVENT, TIME
 
 OPTIONS: dict[str, Any] = {
-    "event": Option(None, about="the value, or values, of the column that stand for the event"),
-    "censored": Option(None, about="those of no event, where more values than one are left"),
-    "competing": Option([], about="those of other events that end the time as well"),
-    "horizon": Option(
-        None, type=float, above=0, about="in the unit of the time; asks for yes or no by then"
+    "event": Option(
+        None, about="the value, or values, of the column that stand for the event", of="labels"
     ),
-    "at_start": Option([], about="columns that only look as if they were known later"),
+    "censored": Option(
+        None, about="those of no event, where more values than one are left", of="labels"
+    ),
+    "competing": Option([], about="those of other events that end the time as well", of="labels"),
+    "horizon": Option(
+        None,
+        type=float,
+        above=0,
+        about="in the unit of the time; asks for yes or no by then",
+        of="labels",
+    ),
+    "at_start": Option([], about="columns that only look as if they were known later", of="labels"),
 }
 COLUMNS: dict[str, Any] = {
-    "time": Option(None, about="until the event or the end of follow-up, in one unit"),
-    "event": Option(None, about="what ended the time"),
-    "entry": Option(None, about="from when on the row was followed, in the unit of the time"),
+    "time": Option(None, about="until the event or the end of follow-up, in one unit", of="labels"),
+    "event": Option(None, about="what ended the time", of="labels"),
+    "entry": Option(
+        None, about="from when on the row was followed, in the unit of the time", of="labels"
+    ),
 }
 FEW_VALUES = 20  # that a message lists
 FEW_KNOWN = 20  # values of a column that is looked at

@@ -153,7 +153,9 @@ def _applied(
     column, sign, value = rule["column"], rule["sign"], rule["value"].strip()
     place: dict[str, Any] = {"file": file, "row": row, "column": "condition"}
     limit = pd.to_numeric(value, errors="coerce")
-    if likely_type(table[column]) == "number" and table[column].notna().any():
+    # A category such as 1, 2, 3a may have nothing but numbers among few patients.
+    is_word = sign in ("=", "!=") and pd.isna(limit)
+    if not is_word and likely_type(table[column]) == "number" and table[column].notna().any():
         if pd.isna(limit):
             raise DataError(f"{column} is a number, and the rule's value is none", **place)
         values = numbers(table[column], file)

@@ -46,6 +46,7 @@ from bioloom.samples import (
     TEXT,
     Raw,
     feature_columns,
+    label_columns,
 )
 
 # `privacy` says what is done with a column that identifies persons (`privacy.actions`);
@@ -56,21 +57,27 @@ OPTIONS: dict[str, Any] = {
     "columns": Option({}, about="the columns of the table that have a role"),
     "read": Option({}, about="how each table is read, by source"),
     "records": Option({}, options=RECORDS, about="what `clinical` becomes where it is an export"),
-    "codebook": Option({}, each=codebook.CODEBOOK, about="column to what its values mean"),
-    "keep": Option({}, about="column to values: rows that are kept"),
-    "exclude": Option({}, about="column to values: rows that are left out"),
-    "types": Option({}, about="column to number, category or text"),
-    "privacy": Option({}, about="column that identifies to what is done with it"),
-    "identifiers": Option([], about="columns that are dropped as identifying"),
-    "quasi_identifiers": Option([], about="columns in which it is told how many persons are alike"),
-    "not_identifiers": Option([], about="columns that only look like identifiers"),
+    "codebook": Option(
+        {}, each=codebook.CODEBOOK, about="column to what its values mean", of="columns"
+    ),
+    "keep": Option({}, about="column to values: rows that are kept", of="rows"),
+    "exclude": Option({}, about="column to values: rows that are left out", of="rows"),
+    "types": Option({}, about="column to number, category or text", of="columns"),
+    "privacy": Option({}, about="column that identifies to what is done with it", of="columns"),
+    "identifiers": Option([], about="columns that are dropped as identifying", of="columns"),
+    "quasi_identifiers": Option(
+        [], about="columns in which it is told how many persons are alike", of="columns"
+    ),
+    "not_identifiers": Option([], about="columns that only look like identifiers", of="columns"),
     "kind": Option(None, about="of the task"),
     "drop": Option([], about="columns that are no features"),
 }
 COLUMNS: dict[str, Any] = {
     "id": Option(None, about="of the row"),
     "patient": Option(None, about="whose rows stay on one side of a split"),
-    "group": Option(None, about="a family or a centre, whose patients stay on one side of a split"),
+    "group": Option(
+        None, about="a family or a centre, whose patients stay on one side of a split", of="columns"
+    ),
     "index": Option(None, about="the day from which on is predicted: later days are no features"),
 }
 TABLES = {"clinical": READ_OPTIONS, "expression": MATRIX_OPTIONS, SOURCE: READ_OPTIONS}
@@ -119,7 +126,9 @@ def read_patients(
     if quasi := options["quasi_identifiers"]:
         require_columns(table, quasi, path)
         notes.append(audit.anonymity(table, quasi, samples["group"]))
-    groups = _groups(table, samples["group"], named["group"], path, is_new=labels.empty)
+    groups = _groups(
+        table, samples["group"], named["group"], path, is_new=not label_columns(labels)
+    )
     belongs = {} if groups is None else {"group": groups, PATIENT: samples["group"]}
     blocks = [samples.assign(**belongs).join(labels), clinical]
     if "expression" in files:

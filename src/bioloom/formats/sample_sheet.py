@@ -12,7 +12,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from bioloom.errors import DataError, unknown_name
@@ -54,6 +54,15 @@ class Lane:
     def files(self) -> list[str]:
         """The files that the row names."""
         return [file for file in (self.fastq_1, self.fastq_2, self.bam) if file]
+
+    def at(self, folder: Path) -> Lane:
+        """The lane with whole paths of its files, which were relative to this folder."""
+        whole = {
+            name: str((folder / getattr(self, name)).resolve())
+            for name in FILES
+            if getattr(self, name)
+        }
+        return replace(self, **whole)
 
     @property
     def fastq(self) -> list[str]:

@@ -53,6 +53,11 @@ READ_OPTIONS: dict[str, Any] = {
 }
 FIRST_LINES = 20
 EXCEL = ".xlsx"
+OF_SHEETS = tuple(SHEET_OPTIONS)
+OF_LINES = ("header", "column_names", "separator")
+"""How a table in Excel, and one of lines of text, is read: neither is of the other."""
+OF_TEXT = (*OF_LINES, "skip", "decimal")
+"""How a table of text is read, but not one whose columns have types (Parquet)."""
 SEPARATORS = {".csv": ",", ".dat": ",", ".data": ","} | dict.fromkeys(
     (".tsv", ".txt", ".tab"), "\t"
 )
@@ -68,6 +73,15 @@ NAMED = (
 def is_table(path: Path) -> bool:
     """Whether the file's ending is that of a table."""
     return _ending(path) in (*SEPARATORS, EXCEL, ".parquet")
+
+
+def unread(path: Path, options: Iterable[str]) -> list[str]:
+    """Those of the options of `read` that a file of this form does not take."""
+    given = list(options)
+    if not is_table(path):
+        return given
+    foreign = {".parquet": OF_TEXT + OF_SHEETS, EXCEL: OF_LINES}.get(_ending(path), OF_SHEETS)
+    return [option for option in given if option in foreign]
 
 
 def read_table(path: Path, named: Collection[str] = (), **read: Any) -> pd.DataFrame:

@@ -10,8 +10,7 @@ from typing import Any
 from bioloom.errors import DataError, unknown_name
 from bioloom.formats.genbank import is_genbank
 from bioloom.formats.intervals import is_bed
-from bioloom.formats.table import EXCEL, is_table
-from bioloom.formats.xlsx import SHEET_OPTIONS
+from bioloom.formats.table import EXCEL, unread
 from bioloom.options import column_names, complete_options
 from bioloom.pipeline.mistakes import IN_QUOTES, check_name, check_paths, mistakes_of
 from bioloom.pipeline.reads import check_reads
@@ -31,12 +30,6 @@ ALL_ROWS = (
     *("keep", "exclude"),
 )
 """Options of a data set for which a job must see all of its rows."""
-
-OF_SHEETS = tuple(SHEET_OPTIONS)
-OF_LINES = ("header", "column_names", "separator")
-"""How a table in Excel, and one of lines of text, is read: neither is of the other."""
-OF_TEXT = (*OF_LINES, "skip", "decimal")
-"""How a table of text is read, but not one whose columns have types (Parquet)."""
 
 
 def dataset_mistakes(task: Task, dataset: str) -> list[str]:
@@ -126,11 +119,8 @@ def _check_read(task: Task, dataset: str, name: str) -> None:
     file = task.given_files(dataset).get(name)
     if file is None:
         raise DataError(f"`{name}` is not given", hint="leave it out under `read`")
-    foreign = {".parquet": OF_TEXT + OF_SHEETS, EXCEL: OF_LINES}.get(
-        Path(file).suffix.lower(), OF_SHEETS if is_table(Path(file)) else tuple(given)
-    )
-    if unread := [option for option in given if option in foreign]:
-        raise DataError(f"{file} is no table of text, and read without {', '.join(unread)}")
+    if foreign := unread(Path(file), given):
+        raise DataError(f"{file} is no table of text, and read without {', '.join(foreign)}")
 
 
 def _parts_mistakes(task: Task, dataset: str) -> list[str]:

@@ -14,6 +14,7 @@ from bioloom.errors import DataError
 from bioloom.formats.columns import require_columns
 from bioloom.formats.edges import is_mitab
 from bioloom.formats.table import is_table, names_in_text
+from bioloom.options import left_of
 from bioloom.pipeline.mistakes import mistakes_of
 from bioloom.pipeline.sections import Section
 from bioloom.pipeline.tasks import Task
@@ -33,7 +34,8 @@ def column_mistakes(task: Task) -> list[str]:
             mistakes.append(f"{place}: {error}")
             continue
         if table is not None:
-            named = [*dict.fromkeys(_named(task.dataset_options(dataset)))]
+            asked = _named(task.dataset_options(dataset), _roles(task, dataset))
+            named = [*dict.fromkeys(asked)]
             wrong = (
                 mistakes_of(place, require_columns, table, [name], _files(task, dataset))
                 for name in named
@@ -53,11 +55,11 @@ def _files(task: Task, dataset: str) -> str:
 
 def _header(task: Task, dataset: str) -> pd.DataFrame | None:
     """The columns of all tables of a data set; None where one of them does not tell its own."""
-    names = column_names_of(task.given_files(dataset), task.dataset_options(dataset), task.code)
+    names = _column_names(task.given_files(dataset), task.dataset_options(dataset), task.code)
     return pd.DataFrame(columns=names) if names else None
 
 
-def column_names_of(
+def _column_names(
     files: Mapping[str, str], options: Mapping[str, Any], application: Application
 ) -> list[str] | None:
     """The columns of all tables among files, by source; None where one does not tell its own."""
@@ -79,9 +81,15 @@ def column_names_of(
     return [*dict.fromkeys(names)]
 
 
-def _named(options: Section) -> Iterator[str]:
-    """The columns that a data set names."""
-    for role, name in options.get("columns", {}).items():
+def _roles(task: Task, dataset: str) -> Section:
+    """The roles of columns that a data set names; new data may lack those of some."""
+    roles = task.block(dataset).get("columns", {})
+    return roles if dataset == "training" else left_of(roles, task.code.columns, "columns")
+
+
+def _named(options: Section, roles: Section) -> Iterator[str]:
+    """The columns that a data set names, those of its `roles` among them."""
+    for role, name in roles.items():
         names: list[Any] = name if isinstance(name, list) else [name]
         yield from (str(n) for n in names if n is not None and (role, n) != ("id", ROW))
     for choice in ("keep", "exclude"):

@@ -21,6 +21,9 @@ from bioloom.limits import MOST_CONFIGURED, raised_by
 
 Content = dict[str, Any]
 
+METHODS = {"model": "name", "split": "method", "features": "embedder"}
+"""Section -> its key by which its other keys go."""
+
 
 @dataclass(frozen=True)
 class TaskFile:
@@ -47,6 +50,8 @@ def read_task_files(folder: Path) -> dict[str, TaskFile]:
     if not os.path.isdir(folder):
         hint = "`tasks` in config.yaml names the folder with one file a task"
         raise DataError(f"There is no folder {str(folder)!r} with tasks", hint=hint)
+    if others := sorted(folder.glob("*.yml")):
+        raise DataError("This is read as no task", file=others[0], hint="let its name end in .yaml")
     paths = sorted(folder.glob("*.yaml"))
     if not paths:
         raise DataError("No task here", file=folder, hint="a task is a file <name>.yaml")
@@ -55,7 +60,7 @@ def read_task_files(folder: Path) -> dict[str, TaskFile]:
 
 def read_task_file(path: Path, likes: tuple[Path, ...] = ()) -> TaskFile:
     """A task file with those that it is like; `likes` are the files that led here."""
-    own = _read_yaml(path)
+    own = _read_mapping(path)
     name = own.get("like")
     if name is None:
         return TaskFile(path, own)
@@ -74,7 +79,7 @@ def read_task_file(path: Path, likes: tuple[Path, ...] = ()) -> TaskFile:
     return TaskFile(path, own, read_task_file(other, led))
 
 
-def refuse_unfolding(content: Content, path: Path) -> None:
+def refuse_unfolding(content: Any, path: Path) -> None:
     """DataError where anchors that name anchors make a few lines into more than the limit."""
     sizes: dict[int, int] = {}  # of each list and mapping, which anchors share
 
@@ -94,7 +99,7 @@ def refuse_unfolding(content: Content, path: Path) -> None:
 def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> Content:
     """`over` merged into `under`; null removes a key.
 
-    A model of another name takes over nothing of the one before: it has other parameters.
+    A section of another method takes over nothing of the one before: it has other options.
     """
     result = dict(under)
     for key, value in over.items():
@@ -103,7 +108,9 @@ def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> Content:
         elif isinstance(value, Mapping):
             below = result.get(key)
             below = below if isinstance(below, Mapping) else {}
-            is_other = key == "model" and "name" in value and value["name"] != below.get("name")
+            method = METHODS.get(key, "")
+            before, after = below.get(method), value.get(method)
+            is_other = after is not None and before not in (None, after)
             result[key] = merged({} if is_other else below, value)
         else:
             result[key] = value
@@ -178,7 +185,8 @@ for _kind, (_written, _first) in _PLAIN.items():
     )
 
 
-def _read_yaml(path: Path) -> Content:
+def read_yaml(path: Path) -> Any:
+    """What a file of YAML says, as task files are read; DataError, with the row, for no YAML."""
     try:
         content = _TaskLoader(path.read_text(encoding="utf-8")).get_single_data()
     except yaml.MarkedYAMLError as error:
@@ -189,12 +197,29 @@ def _read_yaml(path: Path) -> Content:
         problem = " ".join(str(error).split())
         raise DataError(f"Not YAML in UTF-8: {problem}", file=path) from error
     except RecursionError as error:
-        raise DataError("Not a task: brackets in brackets without end", file=path) from error
-    if not isinstance(content, dict):
-        raise DataError("A task is a mapping, key: value", file=path)
+        message = "Not YAML of a task: brackets in brackets without end"
+        raise DataError(message, file=path) from error
     refuse_unfolding(content, path)
     try:
         json.dumps(content)
     except TypeError as error:  # of what `!!timestamp` and the like make
-        raise DataError(f"Not a task: {error}", file=path, hint="write it in quotes") from error
+        raise DataError(
+            f"Not YAML of a task: {error}", file=path, hint="write it in quotes"
+        ) from error
     return content
+
+
+def _read_mapping(path: Path) -> Content:
+    content = read_yaml(path)
+    if not isinstance(content, dict):
+        raise DataError("A task is a mapping, key: value", file=path)
+    return content
+
+
+def read_config(folder: Path = Path()) -> Content:
+    """What config.yaml in a folder says; nothing where there is none."""
+    path = folder / "config.yaml"
+    content = read_yaml(path) if path.is_file() else None
+    if content is not None and not isinstance(content, dict):
+        raise DataError("Expected a mapping, key: value", file=path)
+    return content or {}

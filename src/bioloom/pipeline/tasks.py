@@ -18,7 +18,7 @@ from bioloom.embedders import is_learnt, model_files, parts_of
 from bioloom.files import members
 from bioloom.kinds import Kind, get_kind
 from bioloom.models import get_model
-from bioloom.options import complete_options
+from bioloom.options import complete_options, left_of
 from bioloom.pipeline.home import HOME
 from bioloom.pipeline.reads import Reads, reads_of
 from bioloom.pipeline.sections import (
@@ -371,12 +371,14 @@ class Task:
     def reading(self) -> Section:
         """How training data are read, as of a task: what predicts new data with its model alone.
 
-        Without the user's files; a source that is fetched, such as a genome, is kept.
+        Without the user's files, and which of their rows were read, whose ids may be persons'; a
+        source that is fetched, such as a genome, is kept.
         """
+        options = left_of(self.dataset_options("training"), self.code.dataset_options, "rows")
         fetched = {k: s for k, s in self.sources("training").items() if isinstance(s, dict)}
         said = {name: getattr(self, name) for name in ("application", "kind", "clean", "features")}
         known = {name: value for name, value in said.items() if value}
-        return known | {"datasets": {"training": fetched | self.dataset_options("training")}}
+        return known | {"datasets": {"training": fetched | options}}
 
     @property
     def report_files(self) -> dict[str, str]:

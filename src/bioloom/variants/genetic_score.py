@@ -33,6 +33,7 @@ from bioloom.variants.score_alleles import ABSENT, AMBIGUOUS, LIKE_REFERENCE, NO
 
 GROUP = "group_scores"
 SOURCES = ("genotypes", "score", "reference", "callable", GROUP)
+KNOWLEDGE = ("score", "reference", GROUP)
 OPTIONS: dict[str, Any] = {
     "genotype_build": Option(
         None, type=str, choices=tuple(LENGTHS), about="of the genotypes, where their header is mute"
