@@ -642,6 +642,19 @@ def test_rows_that_were_left_out_are_not_looked_for_in_new_data(tmp_path):
     assert task.reading["datasets"] == {"training": {"columns": said["columns"]}}
 
 
+def test_rules_that_come_with_new_patients_may_ask_for_any_column(tmp_path):
+    patients = write(tmp_path / "b.csv", "p,age,pregnant\n1,50,no\n")
+    trained = {
+        "application": "treatment_recommendation",
+        "datasets": {"training": {"clinical": "a.csv", "columns": {"id": "p", "arm": "got"}}},
+    }
+    known = {"age": {"type": "number"}}
+    given = {"clinical": str(patients)}
+    for more, dropped in ({}, True), ({"contraindications": "r.csv"}, False):
+        new = predict.new_task(trained, tmp_path, given | more, (), known)["datasets"]["new"]
+        assert ("pregnant" in new.get("privacy", {})) == dropped
+
+
 def test_pairs_to_predict_are_those_that_are_given(tmp_path):
     said = {"expression": "e.csv", "edges": "d.csv", "aliases": {"ihf": "a"}}
     asked = said | {"candidates": True, "only": ["araC"]}
@@ -649,7 +662,9 @@ def test_pairs_to_predict_are_those_that_are_given(tmp_path):
     trained = {"application": "gene_regulatory_network", "datasets": datasets}
     given = {"expression": "x.csv", "edges": "mine.csv"}
     new = predict.new_task(trained, tmp_path, given)["datasets"]["new"]
-    assert set(new) == {"expression", "edges", "aliases"}
+    assert set(new) == {"expression", "edges", "aliases", "only"}
+    rest = predict.new_task(trained, tmp_path, {"expression": "x.csv"})["datasets"]["new"]
+    assert rest["only"] == ["araC"]  # whose targets are asked for, where no pairs are given
 
 
 def test_a_model_is_used_as_it_was_trained_whatever_its_task_says_since(tmp_path):
@@ -736,12 +751,13 @@ import sys
 from pathlib import Path
 from bioloom.cli import predict, run
 slow = """
-import time
+import subprocess
+job = subprocess.Popen(['sleep', '60'])
 print(1, flush=True)
 try:
-    time.sleep(60)
+    job.wait()
 except KeyboardInterrupt:
-    time.sleep(1)
+    job.wait()  # as Snakemake does
 """
 run.SNAKEMAKE = (sys.executable, "-c", slow)
 begun = predict.started

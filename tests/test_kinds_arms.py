@@ -229,6 +229,13 @@ def test_of_equal_options_the_one_that_was_best_for_all_is_recommended(expected)
         assert ARMS[_policies.choose(good, np.ones((1, 3), bool), tied)[0]] == best
 
 
+def test_a_model_that_does_not_know_what_is_best_for_all_is_refused():
+    new = pd.DataFrame({"sample_id": ["x"]})
+    table = KIND.rows(new, ARMS).assign(prediction=0.5, low=0.0, high=1.0, abstain="")
+    older = {"good": "low", "association": False, "horizon": None, "support": None}
+    refused(lambda: arms.finish(table, new, older), "older version.*train it again")
+
+
 def test_an_arm_of_which_no_outcome_is_known_has_no_usual_one():
     samples = patients(GIVEN, ALIVE, "marker", MARKER, 1 / 3)
     samples[OUTCOME] = samples[OUTCOME].mask(samples[ARM] == "B")

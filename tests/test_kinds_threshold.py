@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
-from bioloom.kinds import Labels, Learnt, encode_labels, get_kind
+from bioloom.kinds import Labels, Learnt, encode_labels, get_kind, is_balanced
 from bioloom.kinds._threshold import check_threshold, choose_threshold
 from bioloom.pipeline.check import task_mistakes
 from bioloom.training.recipe import Recipe
@@ -121,3 +121,12 @@ def test_a_model_of_balanced_classes_is_told_as_one_of_equal_shares():
     assert 0.6 < 1 - call[y == 0].mean() < 0.95
     there = kind.at_prior(fitted, 0.06, "balanced")
     assert kind.scores(raw, there)[:, 1].mean() == pytest.approx(y.mean(), rel=0.15)
+
+
+def test_an_ensemble_is_balanced_where_all_of_its_members_are():
+    balanced = {"class_weight": "balanced"}
+    assert is_balanced(balanced)
+    assert is_balanced(balanced | {"of": [{"name": "svm"}, {"name": "dnn"}]})
+    assert is_balanced({"of": [{"name": "svm"} | balanced]})
+    assert not is_balanced({"of": [{"name": "svm"} | balanced, {"name": "dnn"}]})
+    assert not is_balanced({})

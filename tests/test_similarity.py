@@ -328,3 +328,28 @@ def test_both_strands_of_an_element_stay_together_or_are_told(shortest, method):
     report, nearest = audit(samples, splits, {}, measure=measure)
     assert (nearest["similarity"] == 1).sum() >= 50  # some are of valid rows
     assert "near" in str(report)
+
+
+def test_of_one_length_a_changed_or_a_short_other_strand_is_found_and_chance_is_not():
+    rng = np.random.default_rng(3)
+    texts = dna(50, 40, 3)
+    turned = []
+    for text in texts:
+        letters = [*reverse_complement(text)]
+        for at in rng.choice(40, 5, replace=False):
+            letters[at] = {"A": "C", "C": "G", "G": "T", "T": "A"}[letters[at]]
+        turned.append("".join(letters))
+    assert (both_strands(texts, turned) == 35 / 40).all()
+    short = dna(20, 10, 4)
+    assert (both_strands(short, [reverse_complement(text) for text in short]) == 1).all()
+    unlike = dna(100, 12, 6)
+    assert (
+        both_strands(unlike[:50], unlike[50:]) == nearest_variants(unlike[50:], unlike[:50])[0]
+    ).all()
+
+
+def both_strands(train: list[str], test: list[str]) -> np.ndarray:
+    """How near each of `test` is to what is nearest of `train`."""
+    samples = pd.DataFrame({"sequence": [*train, *test]})
+    compare = get_measure("variants").compare(samples, None, False)
+    return compare(np.arange(len(train), len(samples)), np.arange(len(train)))[0]

@@ -41,7 +41,7 @@ OPTIONS: dict[str, Any] = {
         about="instead of the known edges all others; so where no edges are given",
         of="rows",
     ),
-    "only": Option([], about="regulators whose targets are asked for", of="rows"),
+    "only": Option([], about="regulators whose targets are asked for, where edges are not"),
     "hold_out": Option(
         "operons", about="what no test edge shares with training, operons or regulators"
     ),

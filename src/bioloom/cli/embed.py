@@ -17,7 +17,6 @@ from bioloom.errors import DataError
 from bioloom.features.engine import embed
 from bioloom.files import replacing, shared_cache
 from bioloom.formats.proteins import read_sequences
-from bioloom.formats.table import is_table
 from bioloom.pipeline.sections import features_weights
 from bioloom.sources import fetched
 
@@ -25,6 +24,9 @@ HELP = "turn sequences into vectors"
 ENDINGS = (".npz", ".parquet", ".h5")
 RAGGED = ("tokens",)
 """What `--pooling` asks for that has a row a letter."""
+
+
+TABLES = (".csv", ".tsv", ".xlsx", ".parquet")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +46,7 @@ def main(sequences: Path, model: str, pooling: str, out: Path, device: str | Non
         raise DataError(f"Vectors are written as {', '.join(ENDINGS)}", file=out)
     if out.suffix == ".parquet" and pooling in RAGGED:
         raise DataError("A row a letter does not fit a table", file=out, hint="take .h5 or .npz")
-    if is_table(sequences):
+    if sequences.suffix.lower() in TABLES:
         hint = "`features` of a task embed the sequences of a table"
         raise DataError("Expected FASTA or GenBank, got a table", file=sequences, hint=hint)
     unirep = model == "unirep"

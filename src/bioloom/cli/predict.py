@@ -135,7 +135,7 @@ class TrainedModel:
             try:
                 said, _ = process.communicate()
             except KeyboardInterrupt:
-                process.send_signal(signal.SIGINT)
+                os.killpg(process.pid, signal.SIGINT)  # jobs, too: Snakemake would wait for them
                 process.communicate()
                 raise
             if process.returncode:
@@ -157,8 +157,9 @@ class TrainedModel:
             plain = json.loads(to_json(said))
             (project / file).write_text(yaml.safe_dump(plain, sort_keys=False), encoding="utf-8")
         for name in SHARED:
-            found = (place / name for place in (Path(), *self.places) if (place / name).is_dir())
-            if folder := next(found, None):
+            places = (place / name for place in (Path(), *self.places))
+            # What is stored is added to: not in a folder that is another one's.
+            if folder := next((p for p in places if p.is_dir() and os.access(p, os.W_OK)), None):
                 (project / name).symlink_to(folder.resolve())
 
 
@@ -200,8 +201,9 @@ def load(folder: str | Path, task: str | Path | None = None) -> TrainedModel:
 def _project_of(task: Path) -> Path:
     """The folder of the project that has tasks/<task>.yaml, or results/<task>/task.yaml."""
     above = task.parents[:3]
-    marked = (p for p in above if (p / "config.yaml").is_file() or (p / "tasks").is_dir())
-    return next(marked, above[-1])
+    marked = [p for p in above if (p / "config.yaml").is_file()]
+    marked += [p for p in above if (p / "tasks").is_dir()]
+    return [*marked, above[-1]][0]
 
 
 def _task_in(file: Path, project: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ its name. An application declares the kinds it may have; the samples say which i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, NamedTuple
 
@@ -139,6 +139,14 @@ class Learnt(NamedTuple):
     y: np.ndarray
     weight: np.ndarray | None = None
     balanced: bool = False
+
+
+def is_balanced(parameters: Mapping[str, Any]) -> bool:
+    """Whether a model of these parameters, or each member of an ensemble, has equal classes."""
+    members = parameters.get("of", [])
+    own = parameters.get("class_weight")
+    weights = [member.get("class_weight", own) for member in members] or [own]
+    return all(weight == "balanced" for weight in weights)
 
 
 @dataclass(frozen=True)

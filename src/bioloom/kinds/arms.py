@@ -179,6 +179,9 @@ def finish(
         lacks = predictions["sample_id"].map(why)
     each = predictions["sample_id"]
     free = (reasons == "") & (lacks == "")
+    if "typical" not in remembered:
+        hint = "train it again"
+        raise DataError("A model of an older version does not say what is best for all", hint=hint)
     sign = 1.0 if remembered["good"] == "high" else -1.0
     good, usual = predictions["prediction"] * sign, pd.Series(remembered["typical"]) * sign
     steps = good / (EQUAL * (1 + good.abs().groupby(each).transform("max")))

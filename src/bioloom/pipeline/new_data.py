@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bioloom.application import Application, get_application
+from bioloom.clinical.rules import SOURCES as RULES
 from bioloom.errors import DataError
 from bioloom.formats.columns import feature_names
 from bioloom.formats.table import is_table, names_in_text, read_table, unread
@@ -60,7 +61,8 @@ def new_task(
     if columns := _columns(files, options, application):
         options = _of_those_there(options, columns, application)
         source = Path(files[application.sources[0]])
-        options = _as_in_training(options, clean, columns, signature or {}, application, source)
+        known = signature or {}, application, source, any(name in files for name in RULES)
+        options = _as_in_training(options, clean, columns, *known)
     features = trained.get("features")
     parts = features if isinstance(features, list) else [features] if features else []
     parts = [_part(part, model, places) for part in parts]
@@ -76,6 +78,8 @@ def _read(said: Mapping[str, Any], files: Mapping[str, Any]) -> dict[str, Any]:
     """How tables are read, of those that are given and as far as their form takes it."""
     kept = {}
     for source, options in said.items():
+        if not isinstance(options, Mapping):
+            raise DataError(f"`read: {source}` takes options by name, got {options!r}")
         if isinstance(file := files.get(source), str):
             foreign = unread(Path(file), options)
             kept[source] = {key: value for key, value in options.items() if key not in foreign}
@@ -131,6 +135,7 @@ def _as_in_training(
     signature: Mapping[str, Any],
     application: Application,
     file: Path,
+    has_rules: bool,
 ) -> dict[str, Any]:
     """The options with what training data showed and a few rows may not.
 
@@ -149,7 +154,7 @@ def _as_in_training(
     made = dict(options)
     if types and "types" in application.dataset_options:
         made["types"] = types | options.get("types", {})
-    by_rules = any(known["type"] == "option" for known in signature.values())
+    by_rules = has_rules or any(known["type"] == "option" for known in signature.values())
     extra = [name for name, known in ours.items() if known not in signature]
     if extra and signature and application.private and not by_rules:
         made["privacy"] = dict.fromkeys(extra, DROP) | options.get("privacy", {})

@@ -14,7 +14,7 @@ from typing import Any
 from bioloom.application import get_application
 from bioloom.files import read_json
 from bioloom.formats.bif import read_bif
-from bioloom.kinds import get_kind
+from bioloom.kinds import get_kind, is_balanced
 from bioloom.privacy.small_cells import count_shown
 from bioloom.report import figures, pairs, patients
 from bioloom.report.described import filled_in
@@ -234,7 +234,7 @@ def _share(model: dict[str, Any]) -> str:
     if "share" not in model:
         return ""
     share, name = model["share"], model["outputs"][-1]
-    weighed = model.get("parameters", {}).get("class_weight") == "balanced"
+    weighed = is_balanced(model.get("parameters", {}))
     why = "as its class weights have it" if weighed else "as in training"
     return f"{share:.1%} {name}, {why}; `prior` of a data set says another share"
 

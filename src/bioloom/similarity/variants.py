@@ -12,6 +12,10 @@ from bioloom.similarity import BLOCK, Compare, Nearest, sequence, sequences
 from bioloom.similarity.chance import beyond_chance
 from bioloom.similarity.shifts import nearest_shifted
 
+EQUAL_BASES = 0.3
+"""How often two bases are equal by chance, in sequences that are not even."""
+UNLIKELY = 1e-3
+
 
 def nearest_variants(queries: list[str], targets: list[str]) -> tuple[np.ndarray, np.ndarray]:
     """Like `sequence.nearest_sequences` for sequences of one length, compared letter by letter.
@@ -43,7 +47,8 @@ def _one_hot(texts: list[str], letters: list[str]) -> np.ndarray:
 def compare(samples: pd.DataFrame, nodes: pd.DataFrame | None, directed: bool) -> Compare:
     """Each query is compared with all targets, and with what overlaps it at another place.
 
-    Of DNA also on the other strand: an element may be tested in both directions.
+    Of DNA also on the other strand, where that is no chance: an element may be tested in both
+    directions.
     """
     texts = sequences(samples)
     has_strands = is_dna(map(str.upper, texts))
@@ -53,12 +58,27 @@ def compare(samples: pd.DataFrame, nodes: pd.DataFrame | None, directed: bool) -
         found = [nearest_variants(own, others), nearest_shifted(own, others)]
         if has_strands:
             turned = [reverse_complement(text.upper()) for text in own]
-            found.append(nearest_shifted(turned, others, least=0))
+            found += [_surely(nearest_variants(turned, others), own, others)]
+            found += [nearest_shifted(turned, others)]
         similarity, index = (np.array(values) for values in zip(*found, strict=True))
         best, row = similarity.argmax(axis=0), np.arange(len(queries))
         return similarity[best, row], index[best, row]
 
     return nearest
+
+
+def _surely(found: Nearest, queries: list[str], targets: list[str]) -> Nearest:
+    """What is nearest, but where that many equal letters are no wonder among so many pairs.
+
+    Sequences that are each other's other strand have no places in common by which to tell.
+    """
+    from scipy.stats import binom
+
+    similarity, index = found
+    length, pairs = len(queries[0]) if queries else 0, len(queries) * len(targets)
+    chance = binom.sf(np.round(similarity * length) - 1, length, EQUAL_BASES) * pairs
+    sure = (similarity == 1) | (chance < UNLIKELY)
+    return np.where(sure, similarity, 0.0), np.where(sure, index, -1)
 
 
 def _beyond_chance(

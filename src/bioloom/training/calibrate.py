@@ -9,7 +9,7 @@ import numpy as np
 
 from bioloom.arrays import end_to_end
 from bioloom.fitted import Fitted
-from bioloom.kinds import Calibration, Labels, Learnt
+from bioloom.kinds import Calibration, Labels, Learnt, is_balanced
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,5 @@ def calibrate(
     weight = None if labels.weight is None else labels.weight[learnt]
     if weight is not None and not weight.any():
         weight = None
-    balanced = fitted.parameters.get("class_weight") == "balanced"
-    known = Learnt(end_to_end(labels.y[learnt]), weight, balanced)
+    known = Learnt(end_to_end(labels.y[learnt]), weight, is_balanced(fitted.parameters))
     return labels.kind.calibrate(raw, y, own, known)

@@ -3,13 +3,12 @@
 The errors, qualities and depths that a network learns from are then those of one's own laboratory.
 Where a sample may vary anyway is, without a truth, not known: nothing is planted there, and nothing
 learnt. Planting in reads is as BAMSurgeon does it (Ewing et al. 2015, Nat. Methods 12:623), but
-that no read is aligned anew. The variants are drawn as in `simulate`.
+that reads are laid anew on their own place alone. The variants are drawn as in `simulate`.
 """
 
 from __future__ import annotations
 
 import copy
-import re
 import struct
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ import numpy as np
 import pysam
 
 from bioloom.errors import DataError
+from bioloom.files import file_names
 from bioloom.formats.sample_sheet import Lane, write_sheet
 from bioloom.formats.vcf import Called, Field, write_vcf
 from bioloom.options import Option
@@ -122,26 +122,26 @@ def spike_in(
     notes = [f"Variants are planted in real reads; {bases - lost:,} of {bases:,} bases left out"]
     snp, indel = options["theta"], options["theta_indel"]
     drawn = Theta(theta.snp if snp is None else snp, theta.indel if indel is None else indel)
+    # They stand in file names, and in sheets.
+    names = [name.lstrip("._-") for name in file_names([person.called for person in people])]
     truths, lanes = folder / "truth", list[Lane]()
     truths.mkdir()
-    for number, (person, own) in enumerate(zip(people, known, strict=True)):
+    for number, (person, own, called) in enumerate(zip(people, known, names, strict=True)):
         deep, samples = _depth(person, regions), list[Spiked]()
         for place, depth in enumerate(options["depths"], 1):
             salt = options["seed"], number, place
             planted = _planted(free, reference, drawn, person, np.random.default_rng(salt))
-            # What stands in file names, and in sheets.
-            name = re.sub(r"[^A-Za-z0-9.+-]", "_", person.called).lstrip("._+-") or "sample"
+            name, file = f"{called}_{place}", folder / f"{number}_{place}.bam"
             share = 1.0 if depth is None else min(depth / deep, 1.0)
-            file = folder / f"{number}_{place}.bam"
-            samples.append(Spiked(f"{name}_{place}", file, share, salt, planted))
+            samples.append(Spiked(name, file, share, salt, planted))
             if not (calls := own.calls + planted):
                 raise DataError(
                     f"Nothing is planted in {sum(e - s for _, s, e in free):,} bases",
                     file=person.reads.file,
                     hint="give larger `regions`, or more variants a base: `spike_in: {theta: ...}`",
                 )
-            _write_truth(truths / f"{name}_{place}.vcf.gz", samples[-1].name, calls, reference)
-            notes.append(f"{samples[-1].name}: {len(planted)} planted, {deep * share:.1f} deep")
+            _write_truth(truths / f"{name}.vcf.gz", name, calls, reference)
+            notes.append(f"{name}: {len(planted)} planted, {deep * share:.1f} deep")
         _write_reads(person, regions, samples, reference)
         lanes += [Lane(sample.name, bam=str(sample.file)) for sample in samples]
     sheet, bed = folder / "samples.csv", folder / "confident.bed"
