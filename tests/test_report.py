@@ -616,7 +616,7 @@ def test_rules_say_of_which_class_they_are_and_on_which_scale(tmp_path):
     assert [rule for rule, *_ in found["rows"]] == ["young: if age > 60", "old: all"]
     write_table(rules.assign(answer=0, effect=1.5, share=0.5), tmp_path / "rules.csv")
     for power, told in ((1.0, "adds"), (0.0, "adds to the logarithm")):
-        model = {"outputs": ["label"], "calibration": {"power": power}}
+        model = {"outputs": ["label"], "power": power}  # as model.yaml has it
         assert _rules(tmp_path, "values", model)["moved"] == told
 
 

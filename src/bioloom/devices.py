@@ -27,6 +27,19 @@ def cores() -> int:
     return int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
 
 
+def _is_there(name: str) -> bool:
+    """Whether torch has a device of this name."""
+    import torch
+
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        return False
+    if device.type != "cuda":
+        return True
+    return torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()
+
+
 @contextmanager
 def claim_devices(wanted: str | None) -> Iterator[list[str]]:
     """The devices to run on, held until the block ends.
@@ -41,11 +54,9 @@ def claim_devices(wanted: str | None) -> Iterator[list[str]]:
     if wanted not in (None, "auto", "all"):
         given = [name.strip() for name in str(wanted).split(",")]
         for name in given:
-            try:
-                torch.empty(0, device=name)
-            except (RuntimeError, AssertionError) as error:  # the latter of a torch without CUDA
+            if not _is_there(name):
                 hint = "cpu, cuda, cuda:1 ..., as torch calls them"
-                raise DataError(f"There is no device {name!r}", hint=hint) from error
+                raise DataError(f"There is no device {name!r}", hint=hint)
         yield given
     elif not torch.cuda.is_available():
         yield ["cpu"]

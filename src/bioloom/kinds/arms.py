@@ -187,7 +187,7 @@ def finish(
     steps = good / (EQUAL * (1 + good.abs().groupby(each).transform("max")))
     # Between two steps there is room for the order of all arms.
     place = (-usual).rank(method="first") / (1 + len(usual))
-    order = steps.round() - predictions["option"].map(place)
+    order = steps.round() - predictions["option"].map(place).astype(float)
     ranks = order.where(free).groupby(each).rank(ascending=False, method="first")
     left = reasons.eq("").groupby(each).transform("any")
     doubts = [predictions["abstain"], lacks, pd.Series(NONE_LEFT, each.index).mask(left, "")]

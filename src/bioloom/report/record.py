@@ -196,8 +196,9 @@ def _calibration(facts: Facts) -> str | None:
             f"threshold {_plain(facts.model['threshold'])} by the rule "
             f"{facts.model.get('threshold_rule')}"
         )
-    if get_kind(facts.metrics["kind"]).output in ("classes", "labels"):
-        told.append(f"log probabilities divided by temperature {facts.model['temperature']:.3g}")
+    temperature = facts.model.get("temperature")
+    if temperature and get_kind(facts.metrics["kind"]).output in ("classes", "labels"):
+        told.append(f"log probabilities divided by temperature {temperature:.3g}")
     if facts.model.get("quantile") or facts.model.get("lines"):
         told.append(f"sets or intervals made to hold the truth for {facts.model['coverage']:.0%}")
     return "; ".join(told) or None
