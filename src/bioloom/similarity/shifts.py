@@ -16,13 +16,10 @@ TRIED = 8
 BLOCK = 2000  # queries at a time
 
 
-def nearest_shifted(
-    queries: list[str], targets: list[str], least: int = 1
-) -> tuple[np.ndarray, np.ndarray]:
-    """Equal letters / length at the best shift, (Q,), and its target, (Q,); 0 and -1.
+def nearest_shifted(queries: list[str], targets: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Equal letters / length at the best shift but none, (Q,), and its target, (Q,); 0 and -1.
 
-    Shifts are `least` letters or more. The sequences have one length; what one of them has beyond
-    the other counts as unequal.
+    The sequences have one length; what one of them has beyond the other counts as unequal.
     """
     similarity, nearest = np.zeros(len(queries)), np.full(len(queries), -1)
     if not queries or not targets or len(queries[0]) < WORD:
@@ -31,7 +28,7 @@ def nearest_shifted(
     known = _distinct(*_words(target, STEP))
     length = query.shape[1]
     for first in range(0, len(query), BLOCK):
-        for i, j, shift in _shifts(query[first : first + BLOCK], known, least):
+        for i, j, shift in _shifts(query[first : first + BLOCK], known):
             overlap = length - abs(shift)
             own = query[first + i, max(shift, 0) :][:overlap]
             equal = (own == target[j, max(-shift, 0) :][:overlap]).sum() / length
@@ -48,7 +45,7 @@ Words = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Numbers of words, whose each is, and where it begins."""
 
 
-def _shifts(query: np.ndarray, known: Words, least: int) -> np.ndarray:
+def _shifts(query: np.ndarray, known: Words) -> np.ndarray:
     """(query, target, place in the query - place in the target) that share a word, each once."""
     words, item, place = known
     own, query_item, query_place = _words(query, 1)
@@ -58,7 +55,7 @@ def _shifts(query: np.ndarray, known: Words, least: int) -> np.ndarray:
     at = np.repeat(start, counts) + within
     shift = np.repeat(query_place, counts) - place[at]
     found = np.stack([np.repeat(query_item, counts), item[at], shift], axis=1)
-    found = np.unique(found[np.abs(shift) >= least], axis=0)
+    found = np.unique(found[shift != 0], axis=0)
     found = found[np.lexsort((np.abs(found[:, 2]), found[:, 0]))]
     _, begin, size = np.unique(found[:, 0], return_index=True, return_counts=True)
     return found[np.arange(len(found)) - np.repeat(begin, size) < TRIED]

@@ -58,8 +58,8 @@ def compare(samples: pd.DataFrame, nodes: pd.DataFrame | None, directed: bool) -
         found = [nearest_variants(own, others), nearest_shifted(own, others)]
         if has_strands:
             turned = [reverse_complement(text.upper()) for text in own]
-            found += [_surely(nearest_variants(turned, others), own, others)]
-            found += [nearest_shifted(turned, others)]
+            same_place = _surely(nearest_variants(turned, others), own, others)
+            found += [same_place, nearest_shifted(turned, others)]
         similarity, index = (np.array(values) for values in zip(*found, strict=True))
         best, row = similarity.argmax(axis=0), np.arange(len(queries))
         return similarity[best, row], index[best, row]
