@@ -1,7 +1,10 @@
 """Runs that are disturbed again and again; the end is that of a run that nothing disturbed.
 
-    python -m tests.faults --faults 200                 # the quick tasks of CI, on real data
+    python -m tests.faults --faults 200                 # all tasks, on real data
     python -m tests.faults --faults 1000 --page docs/faults.md
+
+The tasks are CI's quick ones and, of applications and rules that these leave out, those of
+tests/fault_tasks: each rule of the workflow runs.
 
 A run is started, and something befalls it (`FAULTS`): after a random while all of it, Snakemake
 alone or one of its jobs is killed (-9), or a second run is started beside it before both are, or a
@@ -31,12 +34,21 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
+
+import yaml
 
 from tests.tiny_project import ROOT, environment
 
-LINKED, COPIED = ("config.yaml", "tasks"), ("data",)
+TASKS = {
+    file.stem: file
+    for folder in ("tests/fault_tasks", ".ci/quick")
+    for file in sorted((ROOT / folder).glob("*.yaml"))
+}
 QUICK = "quick/tasks"
+"""Where they lie: as far from tasks/ as in the repository, since they say `like`."""
+WHOLE = ["--configfile", str(ROOT / "tests/fault_config.yaml"), "--set-scatter", "chunks=2"]
+"""Arguments by which all rules have jobs: an encoder is made here, and embeds in chunks."""
 BEFORE, DAMAGED, AFTER = 300, 10, 80
 """Faults of a round: until its first run has ended, to files, and to the runs that mend these."""
 MOST_KILLED = 60
@@ -47,8 +59,19 @@ SIZE = 2 << 30
 """Bytes of a file system in memory, where root can have one."""
 
 
+class Job(NamedTuple):
+    """What a step does for a task; for none, such as the report, `task` is empty."""
+
+    step: str
+    task: str = ""
+
+
+Counts = Counter[tuple[str, Job]]
+"""How often a fault met a job, or what else it befell."""
+
+
 class Disturbed:
-    """A folder where the same run is disturbed; `counts` has (fault, where) and how often."""
+    """A folder where the same run is disturbed."""
 
     def __init__(
         self, folder: Path, command: Sequence[str], seed: int, plain: Sequence[str] = ()
@@ -57,7 +80,7 @@ class Disturbed:
         self.folder, self.command = folder, [*command, "--directory", str(folder)]
         self.plain = [*(plain or command), "--directory", str(folder)]
         self.rng = random.Random(seed)
-        self.counts: Counter[tuple[str, str]] = Counter()
+        self.counts: Counts = Counter()
         self.removed: set[Path] = set()
         self.faults = [*KILLS, *AROUND, KILL_JOB, KILL_JOB]  # quick, and of many steps
         if not os.path.ismount(folder):  # a disk that others use is not filled
@@ -85,7 +108,7 @@ class Disturbed:
                 continue
             damage = self.rng.choice([*DAMAGES] if place != "data" else [DATED])
             DAMAGES[damage](file := self.rng.choice(files), self.rng)
-            self.counts[damage, WHERE[place]] += 1
+            self.counts[damage, Job(WHERE[place])] += 1
             if damage == REMOVED and place == "results":
                 self.removed.add(file)
 
@@ -96,12 +119,12 @@ class Disturbed:
             run = self.start(log, *WITH.get(fault, []))
             try:
                 code = run.wait(seconds)
-                steps = _first_failed(log) if code else []
+                jobs = _first_failed(log) if code else []
             except subprocess.TimeoutExpired:
-                code, steps = None, KILLS.get(fault, _kill_all)(self, run, log)
+                code, jobs = None, KILLS.get(fault, _kill_all)(self, run, log)
                 run.wait()  # its jobs may go on
         if code is None or (code and fault in AROUND):  # else it has not reached the run
-            self.counts.update((fault, step) for step in steps or ["no job"])
+            self.counts.update((fault, job) for job in jobs or [NONE])
         return code == 0 and fault not in AROUND
 
     def kill_once(self, reached: Callable[[], bool]) -> None:
@@ -153,40 +176,41 @@ class Disturbed:
 Run = subprocess.Popen[bytes]
 
 
-def _kill_all(disturbed: Disturbed, run: Run, log: IO[bytes]) -> list[str]:
-    steps = _at_work(disturbed, run)
+def _kill_all(disturbed: Disturbed, run: Run, log: IO[bytes]) -> list[Job]:
+    jobs = _at_work(disturbed, run)
     with suppress(ProcessLookupError):
         os.killpg(run.pid, signal.SIGKILL)
-    return steps
+    return jobs
 
 
-def _kill_snakemake(disturbed: Disturbed, run: Run, log: IO[bytes]) -> list[str]:
-    steps = _at_work(disturbed, run)
+def _kill_snakemake(disturbed: Disturbed, run: Run, log: IO[bytes]) -> list[Job]:
+    jobs = _at_work(disturbed, run)
     run.kill()  # and the next run waits for the jobs that go on
-    return steps
+    return jobs
 
 
-def _kill_jobs(disturbed: Disturbed, run: Run, log: IO[bytes]) -> list[str]:
+def _kill_jobs(disturbed: Disturbed, run: Run, log: IO[bytes]) -> list[Job]:
     """One after the other, of the step that met it least often, and all of the run in the end.
 
     The run tries them again (`WITH`).
     """
-    killed: Counter[str] = Counter()
+    killed: list[Job] = []
     for _ in range(disturbed.rng.randrange(1, MOST_KILLED)):
         time.sleep(disturbed.rng.uniform(0.3, 3))
         if run.poll() is not None:
             break
         if jobs := _jobs(run.pid):
-            met = {step: killed[step] + disturbed.counts[KILL_JOB, step] for step in jobs.values()}
-            process = min(jobs, key=lambda job: (met[jobs[job]], disturbed.rng.random()))
+            before = [job for (_, job), times in disturbed.counts.items() for _ in range(times)]
+            met = Counter(job.step for job in [*before, *killed])
+            process = min(jobs, key=lambda it: (met[jobs[it].step], disturbed.rng.random()))
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
-                killed[jobs[process]] += 1
+                killed.append(jobs[process])
     _kill_all(disturbed, run, log)
-    return [*killed.elements()]
+    return killed
 
 
-def _second_run(disturbed: Disturbed, run: Run, log: IO[bytes]) -> list[str]:
+def _second_run(disturbed: Disturbed, run: Run, log: IO[bytes]) -> list[Job]:
     second = disturbed.start(log)
     time.sleep(disturbed.rng.uniform(0, 5))
     _kill_all(disturbed, second, log)
@@ -194,9 +218,9 @@ def _second_run(disturbed: Disturbed, run: Run, log: IO[bytes]) -> list[str]:
     return _kill_all(disturbed, run, log)
 
 
-def _hide(disturbed: Disturbed, run: Run, log: IO[bytes]) -> list[str]:
+def _hide(disturbed: Disturbed, run: Run, log: IO[bytes]) -> list[Job]:
     """A result is not there for some seconds, as on another node of a network file system."""
-    steps = _at_work(disturbed, run)
+    jobs = _at_work(disturbed, run)
     if files := sorted(_files(disturbed.folder / "results")):
         file = disturbed.rng.choice(files)
         hidden = file.with_name(f".{file.name}.hidden")
@@ -206,7 +230,7 @@ def _hide(disturbed: Disturbed, run: Run, log: IO[bytes]) -> list[str]:
             hidden.rename(file) if not file.exists() else hidden.unlink()
     time.sleep(disturbed.rng.uniform(0, 10))
     _kill_all(disturbed, run, log)
-    return steps
+    return jobs
 
 
 @contextmanager
@@ -253,14 +277,14 @@ def _nothing(folder: Path, rng: random.Random) -> AbstractContextManager[None]:
 
 
 KILL_RUN, KILL_JOB = "all of a run killed", "a job killed"
-KILLS: dict[str, Callable[[Disturbed, Run, IO[bytes]], list[str]]] = {
+KILLS: dict[str, Callable[[Disturbed, Run, IO[bytes]], list[Job]]] = {
     KILL_RUN: _kill_all,
     "Snakemake killed, its jobs go on": _kill_snakemake,
     KILL_JOB: _kill_jobs,
     "a second run beside it": _second_run,
     "a result out of sight for seconds": _hide,
 }
-"""What is done to a run after a while; the steps that it befell, once for each time."""
+"""What is done to a run after a while; the jobs that it befell, once for each time."""
 WITH = {KILL_JOB: ["--retries", str(MOST_KILLED)]}
 """Arguments of the runs that some are done to."""
 FULL, READ_ONLY = "disk full", "results read-only"
@@ -273,30 +297,41 @@ AROUND: dict[str, Callable[[Path, random.Random], AbstractContextManager[None]]]
 WHERE = {"results": "a result", ".bioloom/embeddings": "stored embeddings", "data": "an input"}
 
 
-def _first_failed(log: IO[bytes]) -> list[str]:
-    """The step of the first job that failed."""
+NONE = Job("no job")
+
+
+def _first_failed(log: IO[bytes]) -> list[Job]:
     log.seek(0)
-    return re.findall(r"Error in rule (\w+)", log.read().decode(errors="replace"))[:1]
+    said = log.read().decode(errors="replace")
+    return [
+        Job(step, _task_in(what))
+        for step, what in re.findall(r"Error in rule (\w+):\n((?: .*\n)*)", said)[:1]
+    ]
 
 
-def _at_work(disturbed: Disturbed, run: Run) -> list[str]:
-    """One of the steps that run: what befalls all of a run is one fault."""
-    steps = sorted(_jobs(run.pid).values())
-    return [disturbed.rng.choice(steps)] if steps else []
+def _at_work(disturbed: Disturbed, run: Run) -> list[Job]:
+    """One of the jobs that run: what befalls all of a run is one fault."""
+    jobs = sorted(_jobs(run.pid).values())
+    return [disturbed.rng.choice(jobs)] if jobs else []
 
 
-def _jobs(session: int) -> dict[int, str]:
-    """Processes of the steps of a run, and the names of these."""
+def _jobs(session: int) -> dict[int, Job]:
+    """Processes of the jobs of a run."""
     found = {}
     for place in Path("/proc").iterdir():
         try:
             if place.name.isdecimal() and os.getsid(int(place.name)) == session:
-                words = (place / "cmdline").read_bytes().split(b"\0")
-                scripts = [Path(word.decode()) for word in words[1:4] if b"scripts/" in word]
-                found |= {int(place.name): script.stem for script in scripts[:1]}
+                command = (place / "cmdline").read_bytes().decode()
+                if script := re.match(r"[^\0]*\0(?:-\w\0)*[^\0]*scripts/(\w+)\.py\0", command):
+                    found[int(place.name)] = Job(script[1], _task_in(command))
         except (OSError, ValueError):
             continue  # ended meanwhile
     return found
+
+
+def _task_in(words: str) -> str:
+    named = re.search(r"\bresults/([^/\s\0]+)/", words)
+    return named[1] if named else ""
 
 
 def _cut(file: Path, rng: random.Random) -> None:
@@ -356,23 +391,27 @@ def _told(expected: dict[str, bytes], found: dict[str, bytes], name: str) -> str
 
 
 def lay_out(folder: Path, tasks: Sequence[str]) -> Path:
-    """A folder with the repository's data, and these of CI's quick tasks in `quick/tasks`.
+    """A folder with the repository's data and examples, and these of `TASKS` in `quick/tasks`.
 
     Downloads are shared, embeddings are not.
     """
     folder.mkdir(exist_ok=True)
-    for part in LINKED:
-        if (ROOT / part).exists():
-            (folder / part).symlink_to(ROOT / part)
-    for part in COPIED:
-        shutil.copytree(ROOT / part, folder / part)
+    for part in ("config.yaml", "tasks"):
+        (folder / part).symlink_to(ROOT / part)
+    shutil.copytree(ROOT / "data", folder / "data")
+    shutil.copytree(ROOT / "tests/examples", folder / "data/examples")
     (folder / QUICK).mkdir(parents=True)
     for task in tasks:
-        shutil.copy(ROOT / f".ci/quick/{task}.yaml", folder / QUICK)
+        shutil.copy(TASKS[task], folder / QUICK)
     (folder / ".bioloom").mkdir()
     (ROOT / ".bioloom/downloads").mkdir(parents=True, exist_ok=True)
     (folder / ".bioloom/downloads").symlink_to(ROOT / ".bioloom/downloads")
     return folder
+
+
+def _application(folder: Path, task: str) -> str:
+    whole = yaml.safe_load((folder / f"results/{task}/task.yaml").read_text())
+    return whole["application"]
 
 
 @contextmanager
@@ -389,22 +428,27 @@ def disk(folder: Path) -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def page(counts: Counter[tuple[str, str]], rounds: int, call: str) -> str:
-    """docs/faults.md: the counts, by fault and by step."""
+def page(counts: Counts, applications: dict[str, str], rounds: int, call: str) -> str:
+    """docs/faults.md: the counts, by fault, by step and by task, of which `applications` has whose.
+
+    Jobs of no task, such as the report, are counted by step alone.
+    """
     by_fault: dict[str, Counter[str]] = {}
     by_step: Counter[str] = Counter()
-    for (fault, step), count in counts.items():
-        by_fault.setdefault(fault, Counter())[step] += count
-        by_step[step] += count if step not in WHERE.values() else 0
+    by_task: Counter[str] = Counter()
+    for (fault, job), count in counts.items():
+        by_fault.setdefault(fault, Counter())[job.step] += count
+        by_step[job.step] += count if job.step not in [*WHERE.values(), NONE.step] else 0
+        by_task[job.task] += count if job.task in applications else 0
     lines = [
         "# Runs that were disturbed",
         "",
-        "The suite itself writes this page. It runs quick tasks of CI on real data, all or those",
-        "that the command names, and disturbs them; the next run is a plain one. In the end, with",
+        "The suite itself writes this page. It runs small tasks, on real data but for reads that",
+        "are simulated, and disturbs them; the next run is a plain one. In the end, with",
         "no lock removed by hand, a run planned nothing, and every result was that of a run that",
         "nothing disturbed on the same machine, byte for byte. Removed files that only serve other",
         "ones were made again by name. Damaged results and the like are counted where",
-        "they were; all else by the steps that ran, or failed of it.",
+        "they were; all else by the jobs that ran, or failed of it.",
         "",
         f"{counts.total()} faults, rounds: {rounds}, by {call}:",
         "",
@@ -416,6 +460,11 @@ def page(counts: Counter[tuple[str, str]], rounds: int, call: str) -> str:
         lines.append(f"| {fault} | {steps.total()} | {where} |")
     lines += ["", "| step | faults while it ran |", "|---|---|"]
     lines += [f"| {step} | {count} |" for step, count in by_step.most_common() if count]
+    lines += ["", "| application | task | faults while jobs of it ran |", "|---|---|---|"]
+    lines += [
+        f"| {of} | {task} | {by_task[task]} |"
+        for of, task in sorted((of, task) for task, of in applications.items())
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -433,24 +482,16 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--longest", type=float, default=60, help="seconds until a fault, at most")
     parser.add_argument("--page", type=Path, help="where the counts are written, after each round")
-    quick = sorted(file.stem for file in (ROOT / ".ci/quick").glob("*.yaml"))
-    parser.add_argument("--only", nargs="+", default=quick, choices=quick, help="of CI's tasks")
+    parser.add_argument("--only", nargs="+", default=[*TASKS], choices=TASKS, help="of the tasks")
     chosen = parser.parse_args()
-    command = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        "--snakefile",
-        str(ROOT / "Snakefile"),
-        "--config",
-        f"tasks={QUICK}",
-    ]
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *WHOLE]
     call = _call()
-    counts: Counter[tuple[str, str]] = Counter()
+    counts: Counts = Counter()
     with tempfile.TemporaryDirectory(prefix="bioloom-faults-") as place:
         calm = Disturbed(lay_out(Path(place) / "calm", chosen.only), command, 0)
         calm.finish()
         expected, rounds = contents(calm.folder), 0
+        applications = {task: _application(calm.folder, task) for task in chosen.only}
         while counts.total() < chosen.faults:
             with disk(Path(place) / f"disturbed_{rounds}") as folder:
                 disturbed = Disturbed(lay_out(folder, chosen.only), command, chosen.seed + rounds)
@@ -466,8 +507,8 @@ def main() -> None:
             counts, rounds = counts + disturbed.counts, rounds + 1
             print(f"{counts.total()} faults, every result as expected", flush=True)
             if chosen.page:
-                chosen.page.write_text(page(counts, rounds, call))
-    print(page(counts, rounds, call))
+                chosen.page.write_text(page(counts, applications, rounds, call))
+    print(page(counts, applications, rounds, call))
 
 
 if __name__ == "__main__":

@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from pathlib import Path
 
-from tests.faults import AROUND, DAMAGES, KILL_RUN, Disturbed, contents, differences, disk, page
+import pytest
+
+from bioloom.application import application_names
+from bioloom.pipeline.task_files import read_task_file
+from tests.faults import (
+    AROUND,
+    DAMAGES,
+    KILL_RUN,
+    TASKS,
+    WHOLE,
+    Disturbed,
+    Job,
+    contents,
+    differences,
+    disk,
+    lay_out,
+    page,
+)
 from tests.preloaded import own_snakemake
-from tests.tiny_project import Project
+from tests.tiny_project import ROOT, Project, environment
 
 
 def disturbed_in(project: Project, seed: int) -> Disturbed:
@@ -29,23 +48,45 @@ def test_disturbed_runs_leave_what_an_undisturbed_one_makes(tiny_project: Projec
 def test_each_damage_is_mended(project: Project):
     expected = contents(project.folder)
     disturbed = disturbed_in(project, seed=1)
-    while {fault for fault, where in disturbed.counts if where == "a result"} < {*DAMAGES}:
+    while {fault for fault, job in disturbed.counts if job.step == "a result"} < {*DAMAGES}:
         disturbed.damage(1)
     disturbed.finish()
     assert differences(project.folder, expected) == []
 
 
-def test_the_page_counts_faults_by_step():
+@pytest.mark.slow
+def test_the_suite_runs_each_rule_and_each_application(tmp_path: Path):
+    folder = lay_out(tmp_path / "calm", [*TASKS])
+    whole = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder), *WHOLE]
+    done = subprocess.run(
+        ["snakemake", *whole, "--dry-run"], env=environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    rules = "".join(file.read_text() for file in (ROOT / "workflow/rules").glob("*.smk"))
+    planned = set(re.findall(r"^(?:local)?rule (\w+):", done.stdout + done.stderr, re.MULTILINE))
+    assert set(re.findall(r"^rule (\w+):", rules, re.MULTILINE)) <= planned
+    tasks = [read_task_file(file).content for file in TASKS.values()]
+    assert {task["application"] for task in tasks} == {*application_names()}
+
+
+def test_the_page_counts_faults_by_step_and_by_task():
     disturbed = Disturbed(Path(), [], 0)
     disturbed.counts.update(
-        {(KILL_RUN, "train"): 3, (KILL_RUN, "clean"): 1, ("cut", "a result"): 2}
+        {
+            (KILL_RUN, Job("train", "heart")): 3,
+            (KILL_RUN, Job("clean", "liver")): 1,
+            (KILL_RUN, Job("report")): 1,
+            ("cut", Job("a result")): 2,
+        }
     )
-    lines = page(disturbed.counts, rounds=1, call="this").splitlines()
-    assert f"| {KILL_RUN} | 4 | train 3, clean 1 |" in lines
+    applications = {"heart": "disease_risk", "liver": "disease_diagnosis"}
+    lines = page(disturbed.counts, applications, rounds=1, call="this").splitlines()
+    assert f"| {KILL_RUN} | 5 | train 3, clean 1, report 1 |" in lines
     assert "| cut | 2 | a result 2 |" in lines
     assert "| train | 3 |" in lines
     assert not any(line.startswith("| a result |") for line in lines)
-    assert any(line.startswith("6 faults, rounds: 1") for line in lines)
+    assert any(line.startswith("7 faults, rounds: 1") for line in lines)
+    assert lines[-2:] == ["| disease_diagnosis | liver | 1 |", "| disease_risk | heart | 3 |"]
 
 
 def test_what_a_killed_run_made_is_made_again_where_it_was_damaged_since(
