@@ -83,7 +83,8 @@ PRIORITY = {
 # What a job leaves that has embedded a chunk of a data set: Snakemake is to see that it has run, and
 # not to keep that in its records.
 CHUNK = ".embedded"
-leave_out_of_records(rf"(^|/)results/.+\.\d+-of-\d+{re.escape(CHUNK)}$")
+CHUNKS = rf"(^|/)results/.+\.\d+-of-\d+{re.escape(CHUNK)}$"
+leave_out_of_records(CHUNKS)
 
 
 wildcard_constraints:

@@ -53,7 +53,7 @@ def brought(found):
 
 def restore_provenance():
     drop_long()
-    for output in restore_lock(LOCK):
+    for output in restore_lock(LOCK, temporary=CHUNKS):
         message = "is not what is on record: it was altered, or came from elsewhere"
         print(f"{output} {message}. It will be made again.", file=sys.stderr)
     if lock := stored_lock():

@@ -164,7 +164,7 @@ def write_lock(lock: Path, records: dict[str, Record]) -> None:
         temporary.write_text("".join(lines))
 
 
-def restore_lock(lock: Path) -> list[str]:
+def restore_lock(lock: Path, temporary: str = "(?!)") -> list[str]:
     """Bring Snakemake's records and the times of outputs in line with content.
 
     Outputs that are as the lock says get its records, and so do absent ones: what was made of them
@@ -172,7 +172,8 @@ def restore_lock(lock: Path) -> list[str]:
     new inputs: by that, what was made of the old ones would be current. It is made again, as
     nobody would else ask for it. Another content keeps the record of the job that wrote it here,
     and so does what a job has written again, to the same content, since the lock was: its run was
-    killed. What no job wrote is listed; Snakemake makes it again.
+    killed. What no job wrote is listed; Snakemake makes it again. Outputs in whose names `temporary`
+    is found are absent once they were used, and nobody asks for them again.
     """
     store, digests, locked = FilePersistence(), Digests(), read_lock(lock)
     unfinished = store._filter_incomplete_keys({*locked, *_recorded(store)})
@@ -186,7 +187,9 @@ def restore_lock(lock: Path) -> list[str]:
             os.path.exists(output),
         )
         digest = digests.of(output) if here else None
-        if not here and (output in unfinished or (known and _is_lost(output, known))):
+        if not here and re.search(temporary, output):
+            store._delete_record(output)
+        elif not here and (output in unfinished or (known and _is_lost(output, known))):
             store._write_record(output, MetadataRecord(params=[_STRANGER], **_COMPLETE))
         elif record is not None and (record["sha256"] == digest or not here):
             if here and known and _made(output, known) == digest and (known.endtime or 0) > written:
