@@ -200,6 +200,21 @@ def test_pairs_join_contigs_over_a_repeat():
     assert len(assemble(reads, mates=shuffled).contigs[0]) == len(alone.contigs[0])
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+def test_pairs_join_contigs_that_end_in_a_repeat_of_many_places(seed):
+    """There is more than one way through it, and more than one length that a pair allows."""
+    rng = np.random.default_rng(seed)
+    repeat, *parts = (rng.integers(0, 4, n).astype(np.uint8) for n in (115, *[3000] * 11))
+    genome = np.concatenate([part for one in parts for part in (one, repeat)])
+    letters = simulate_pairs([genome], 12, rng, PROFILE._replace(error_rate=0.0)).letters
+    reads = from_matrix(letters.reshape(-1, 150), np.full(letters.size, 37).reshape(-1, 150))
+    joined = assemble(reads, mates=np.arange(len(letters) * 2).reshape(-1, 2))
+    assert len(assemble(reads).contigs[0]) < 10_000
+    assert len(joined.contigs[0]) > 15_000
+    strands = decode(genome) + "N" + decode(3 - genome[::-1])
+    assert all(decode(contig) in strands for contig in joined.contigs)
+
+
 def test_reads_of_too_little_make_no_contig():
     with pytest.raises(DataError, match="No contig has 200 bases; the longest has 150"):
         assemble(reads_of([decode(GENOME[:150])] * 3))

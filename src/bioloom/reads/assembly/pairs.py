@@ -1,8 +1,8 @@
 """Contigs that pairs of reads join, where no single read does: at a repeat, or where few were read.
 
-Mates lie on long unitigs on both sides, and between these there is one way along k-mers of the
-reads that is as long as the pairs say: so Velvet joins contigs (Zerbino and Birney 2008), and so
-Sealer closes gaps (Paulino et al. 2015).
+Mates lie on long unitigs on both sides. These overlap by as much as the pairs say, or between them
+there is one way along k-mers of the reads that is as long: so Velvet joins contigs (Zerbino and
+Birney 2008), and so Sealer closes gaps (Paulino et al. 2015).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FEWEST = 100  # pairs on one unitig each, to know how far mates lie apart
 WITNESSES = 3  # pairs that join two unitigs
 TIMES = 5  # as many as those that join either with any other
 TRIED = 3  # k-mers of a read, one behind the other, until one has a place
-SPREADS = 3  # standard deviations of the insert size that a way may be off
+SPREADS = 3  # standard deviations that an insert may be off, and standard errors that a gap may
 
 
 class Ends(NamedTuple):
@@ -29,6 +29,13 @@ class Ends(NamedTuple):
 
     oriented: np.ndarray  # (n,) int64, NONE where the read has no place
     distance: np.ndarray  # (n,) int64, letters
+
+
+class Link(NamedTuple):
+    """What pairs say of two oriented unitigs: the letters between them, fewer than 0 of overlap."""
+
+    gap: float  # the mean over pairs
+    pairs: int
 
 
 class Solid(NamedTuple):
@@ -44,8 +51,8 @@ def join_pairs(
 ) -> list[tuple[list[int], np.ndarray]]:
     """Oriented unitigs that pairs (m, 2) of the reads say are one contig, and its letters.
 
-    The way between two is that of `solid` k-mers, or a bridge on which one of `rare`, which are
-    counted where that is asked, lacks reads.
+    The way between two is the overlap of both, or that of `solid` k-mers, or a bridge on which one
+    of `rare`, which are counted where that is asked, lacks reads.
     A unitig is in one of them at most.
     """
     ends = _ends(graph, reads)
@@ -62,26 +69,28 @@ def join_pairs(
     long = graph.lengths >= max(insert, 2 * margin)
     apart = (one >> 1 != other >> 1) & long[one >> 1] & long[other >> 1]
     apart_by = insert - (near + far)[apart]
-    links = _links(one[apart], other[apart] ^ 1, apart_by, insert + SPREADS * spread, graph.k)
-    off = SPREADS * int(max(spread, 1))
+    off = SPREADS * spread
+    nearest, farthest = -graph.k - off, insert + off
+    links = _links(one[apart], other[apart] ^ 1, apart_by, nearest, farthest)
+    gaps = {link: _gaps(gap, off / np.sqrt(pairs)) for link, (gap, pairs) in links.items()}
     facing = {
         (begin, end): (graph.sequence(begin)[-margin:], graph.sequence(end)[:margin])
         for begin, end in links
     }
     found = dict[tuple[int, int], np.ndarray | None]()
     for link, (first, last) in facing.items():
-        length = 2 * margin + round(links[link])
-        lengths = range(max(length - off, solid.k + 1), length + off + 1)
-        found[link] = only_way(first[: solid.k], last[-solid.k :], *solid, lengths)
+        found[link] = _overlapping(first, last, solid.k, gaps[link])
+        if found[link] is None:
+            begin, end = 2 * margin + gaps[link].start, 2 * margin + gaps[link].stop
+            lengths = range(max(begin, solid.k + 1), end)
+            found[link] = only_way(first[: solid.k], last[-solid.k :], *solid, lengths)
     without = [link for link, way in found.items() if way is None]
     if without:
         beyond = _beyond(reads, ends, {o for begin, end in without for o in (begin, end ^ 1)})
         table = rare()
     for begin, end in without:
-        gap = round(links[begin, end])
         before = [3 - letters[::-1] for letters in beyond.get(end ^ 1, [])]
-        gaps = range(gap - off, gap + off + 1)
-        way = bridge(*facing[begin, end], beyond.get(begin, []), before, gaps)
+        way = bridge(*facing[begin, end], beyond.get(begin, []), before, gaps[begin, end])
         if way is not None and is_rare(way, *table):
             found[begin, end] = way
     joins = dict[tuple[int, int], np.ndarray]()
@@ -90,6 +99,23 @@ def join_pairs(
             joins[begin, end] = letters
             joins[end ^ 1, begin ^ 1] = 3 - letters[::-1]
     return [(chain, _letters(graph, chain, joins, margin)) for chain in _chains([*joins])]
+
+
+def _gaps(gap: float, off: float) -> range:
+    return range(round(gap - off), round(gap + off) + 1)
+
+
+def _overlapping(first: np.ndarray, last: np.ndarray, least: int, gaps: range) -> np.ndarray | None:
+    """The letters of one end of a contig and of the begin of another that overlap.
+
+    None where they do not by `least` letters and one of these `gaps`, or by several of them.
+    """
+    found = [
+        -gap
+        for gap in gaps
+        if least <= -gap <= min(len(first), len(last)) and (first[gap:] == last[:-gap]).all()
+    ]
+    return np.concatenate([first, last[found[0] :]]) if len(found) == 1 else None
 
 
 def _letters(
@@ -135,10 +161,10 @@ def _beyond(reads: Reads, ends: Ends, asked: set[int]) -> dict[int, list[np.ndar
 
 
 def _links(
-    begin: np.ndarray, end: np.ndarray, gaps: np.ndarray, longest: float, k: int
-) -> dict[tuple[int, int], float]:
-    """The mean gap between two oriented unitigs that join each other and hardly any else."""
-    near = (gaps > -k) & (gaps < longest)
+    begin: np.ndarray, end: np.ndarray, gaps: np.ndarray, nearest: float, farthest: float
+) -> dict[tuple[int, int], Link]:
+    """Between two oriented unitigs that pairs join with each other and hardly any else."""
+    near = (gaps > nearest) & (gaps < farthest)
     begin, end, gaps = begin[near], end[near], gaps[near]
     turned = begin > end ^ 1  # a -> b is b^1 -> a^1
     begin, end = np.where(turned, end ^ 1, begin), np.where(turned, begin ^ 1, end)
@@ -151,7 +177,7 @@ def _links(
         for leaving in {one, other ^ 1}:
             rivals.setdefault(leaving, []).append(count)
     return {
-        (one, other): float(gap)
+        (one, other): Link(float(gap), count)
         for (one, other), count, gap in zip(pairs.tolist(), counts.tolist(), mean, strict=True)
         if count >= WITNESSES
         and all(count >= TIMES * (sum(rivals[leaving]) - count) for leaving in (one, other ^ 1))
