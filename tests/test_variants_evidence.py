@@ -204,6 +204,29 @@ def test_a_letter_before_a_deletion_and_the_deletion_share_a_record(tmp_path):
     assert set(alts.split(",")) == {LETTERS[at], other + LETTERS[at + 1 : at + 3]}
 
 
+@pytest.mark.parametrize("n", [0, 12])  # reads of the other chromosome, the reference
+@pytest.mark.parametrize("inserted", ["", "GATTA"])
+def test_a_letter_and_an_indel_behind_it_on_one_chromosome_are_one_allele(tmp_path, n, inserted):
+    # not a place from which the whole could be shifted to the left
+    at = next(at for at in range(500, 600) if LETTERS[at] not in LETTERS[at + 2] + "A")
+    other = next(base for base in "ACGT" if base not in LETTERS[at : at + 3])
+    edit = (at, LETTERS[at : at + (1 if inserted else 3)], other + inserted)
+    reads = reads_over(LETTERS, [], at, n, "r") + reads_over(LETTERS, [edit], at, 12, "a")
+    [(pos, ref, alts, genotype, depths)] = called(tmp_path, reads)
+    shown = alts.split(",").index(edit[2]) + 1
+    assert (pos, ref) == (at + 1, edit[1])
+    assert genotype == ((0, shown) if n else (shown, shown))
+    assert (depths[0], depths[shown], sum(depths)) == (n, 12, n + 12)
+
+
+def test_a_deletion_that_is_aligned_with_a_letter_changed_is_the_deletion(tmp_path):
+    """ACA to C is a letter changed and CA deleted, or AC deleted from one base before."""
+    letters = LETTERS[:500] + "GACATT" + LETTERS[506:]
+    edit = (501, "ACA", "C")
+    reads = heterozygous([edit], 501, letters, n=12)
+    assert called(tmp_path, reads, letters) == [(501, "GAC", "G", (0, 1), (12, 12))]
+
+
 @pytest.mark.parametrize("at", [500, 516, 531])
 @pytest.mark.parametrize("n", [5, 30])
 def test_a_letter_that_the_other_chromosome_deletes_has_one_copy(tmp_path, at, n):

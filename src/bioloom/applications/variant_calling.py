@@ -304,8 +304,7 @@ def _blocks(
     """What lies between the called records."""
     regions, _ = _looked_at(files, options, reference, sources)
     people = open_people(sources, reference, _ploidy(options, reference), lambda reads: nominal())
-    theta = Theta(options["theta"], options["theta_indel"])
-    yield from blocks(people, reference, regions, theta, called)
+    yield from blocks(people, reference, regions, called)
 
 
 def join(folders: list[Path], folder: Path) -> None:
