@@ -388,6 +388,17 @@ def test_a_contig_that_one_file_has_alone_is_told(tmp_path):
     assert "Not looked at, for not all files have them: d" in made.notes
 
 
+def test_a_region_on_a_contig_without_reads_is_told(tmp_path):
+    path = write_reads(tmp_path / "x.bam", reads_over(LETTERS, [], 300, 9, "r"), {"c": 1200})
+    reference = write_reference(tmp_path, {"c": LETTERS, "chrM": LETTERS})
+    files = {"reads": path, "reference": reference}
+    bed = write(tmp_path / "regions.bed", "c\t200\t400\nchrM\t0\t300\n")
+    told = "`regions` not looked at, for no file has them: chrM"
+    assert told in application.ingest(files | {"regions": bed}, {"sample": "me"}).notes
+    # Nobody asked for what a reference has beside.
+    assert told not in application.ingest(files, {"sample": "me"}).notes
+
+
 def test_a_haploid_contig_by_name(tmp_path):
     path = write_reads(
         tmp_path / "x.bam", reads_over(LETTERS, [snp(300)], 300, 9, "a"), {"c": 1200}

@@ -184,6 +184,9 @@ def _looked_at(
     if strange := sorted(set.union(*headers) - reference.lengths.keys()):
         notes.append(f"Not in the reference, so not looked at: {', '.join(strange[:5])}")
     regions = _given_regions(files.get("regions"), reference, options["simulate"])
+    asked = dict.fromkeys(contig for contig, _, _ in regions) if "regions" in files else {}
+    if absent := [name for name in asked if name not in set.union(*headers)]:
+        notes.append(f"`regions` not looked at, for no file has them: {', '.join(absent[:5])}")
     regions = [region for region in regions if region[0] in covered]
     if not regions:
         hint = f"the reads lie on {', '.join(sorted(covered)[:3]) or 'contigs of different names'}"
