@@ -302,6 +302,56 @@ def test_an_allele_lies_where_it_is_however_its_record_begins(tmp_path):
     assert rows[[f"{VARIANT}pos", "label"]].values.tolist() == [[302, "1/1"]]
 
 
+def in_one_record(*edits: tuple[int, str, str]) -> tuple[int, str, str]:
+    """Edits in order as one, from the first one's start to the last one's end."""
+    start, end = edits[0][0], edits[-1][0] + len(edits[-1][1])
+    letters, at = "", start
+    for place, ref, alt in edits:
+        letters, at = letters + LETTERS[at:place] + alt, place + len(ref)
+    return start, LETTERS[start:end], letters
+
+
+@pytest.mark.parametrize("genotype", ["0/1", "1/1"])
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_letter_and_a_deletion_in_one_record_are_the_candidates_that_make_them(
+    tmp_path, genotype, apart
+):
+    """Both are true of reads that show both; as other alleles a network learnt them as errors."""
+    at = next(at for at in range(400, 500) if LETTERS[at] != LETTERS[at + 3])
+    deletion = at, LETTERS[at : at + 4], LETTERS[at]
+    edits = [deletion, snp(at + 6)] if apart else [snp(at - 3), deletion]
+    reads = reads_over(LETTERS, [], at, 10 * (genotype == "0/1"), "r")
+    reads += reads_over(LETTERS, edits, at, 10, "a")
+    path = write_reads(tmp_path / "x.bam", reads, {"c": 1200})
+    true = truth(tmp_path, [line(in_one_record(*edits), genotype)])
+    rows = ingest(tmp_path, path, {"sample": "me"}, truth=true)
+    assert rows["label"].tolist() == [genotype] * 2
+    assert rows[FOUND].all()
+
+
+def test_a_letter_and_a_deletion_in_two_records_are_the_candidate_that_has_both(tmp_path):
+    at = next(at for at in range(400, 500) if LETTERS[at] != LETTERS[at + 2])
+    other = next(base for base in "ACGT" if base not in LETTERS[at : at + 3])
+    both, letter = (at, LETTERS[at : at + 3], other), (at, LETTERS[at], other)
+    deletion = at, LETTERS[at : at + 3], LETTERS[at]
+    reads = reads_over(LETTERS, [], at, 10, "r") + reads_over(LETTERS, [both], at, 10, "a")
+    path = write_reads(tmp_path / "x.bam", reads, {"c": 1200})
+    true = truth(tmp_path, [line(letter, "0|1"), line(deletion, "0|1")])
+    rows = ingest(tmp_path, path, {"sample": "me"}, truth=true)
+    rows = rows[rows[FOUND].astype(bool)]  # not what bcftools calls: the deletion alone
+    labels = dict(zip(rows[f"{VARIANT}alt"], rows["label"], strict=True))
+    assert labels == {other: "0/1", other + LETTERS[at + 1 : at + 3]: "0/0"}
+
+
+def test_a_record_that_no_candidates_make_stays_missed(tmp_path):
+    reads = reads_over(LETTERS, [snp(403)], 403, 10, "a")
+    path = write_reads(tmp_path / "x.bam", reads, {"c": 1200})
+    written = in_one_record((400, LETTERS[400:402], LETTERS[400]), snp(403))
+    true = truth(tmp_path, [line(written, "1/1")])
+    rows = ingest(tmp_path, path, {"sample": "me"}, truth=true)
+    assert rows[["label", FOUND]].values.tolist() == [["0/0", True], ["1/1", False]]
+
+
 def test_a_truth_of_another_build_is_refused(tmp_path):
     path = write_reads(
         tmp_path / "x.bam", reads_over(LETTERS, [snp(300)], 300, 9, "a"), {"c": 1200}
