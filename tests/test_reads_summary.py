@@ -122,6 +122,10 @@ def test_hints_name_what_is_odd():
     said = " ".join(hints(usual | odd, 0.42))
     for word in ("dimers", "two colours", "GC", "another organism", "unknown origin"):
         assert word in said
+    marked = {"reads": 1_000_000, "duplicates": 0.0001}
+    assert hints(usual | marked, 0.42) == []
+    assert "no copies are marked" in hints(usual | marked | {"duplicates": 0.0}, 0.42)[0]
+    assert hints(usual | {"reads": 500, "duplicates": 0.0}, 0.42) == []
     assert "unknown origin" not in " ".join(hints(usual | {"frequent": {"G" * 50: 0.1}}, 0.42))
 
 

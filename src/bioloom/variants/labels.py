@@ -3,8 +3,8 @@
 An allele is the same however it is written: all are left-aligned, and of letters that change side
 by side each is one. Where the truth still has an allele that is no candidate, such as a letter and
 a deletion in one record, candidates near it are true if they make its haplotypes (as in the
-haplotype labeler of Poplin et al. 2018, DeepVariant). A row that no candidate is behind says that there is no copy, and no model
-learns from it; what is missed so is counted as missed.
+haplotype labeler of Poplin et al. 2018, DeepVariant). A row that no candidate is behind says that
+there is no copy, and no model learns from it; what is missed so is counted as missed.
 """
 
 from __future__ import annotations
