@@ -213,6 +213,27 @@ def test_scored_samples_of_which_all_is_found_are_written_in_whole_numbers(tmp_p
     assert found == {301: [(1, 1), (None, None)], 701: [(None, None), (1, 1)]}
 
 
+def test_each_sample_has_confident_regions_of_its_own(tmp_path):
+    for name in ("truths", "sure"):
+        (tmp_path / name).mkdir()
+    lanes = ["sample,bam"]
+    for name, region in {"one": (200, 400), "two": (600, 800)}.items():
+        reads = [r for at in (300, 700) for r in reads_over(LETTERS, [snp(at)], at, 9, "a")]
+        lanes.append(f"{name},{write_reads(tmp_path / f'{name}.bam', reads, {'c': 1200})}")
+        true = truth(tmp_path, [line(snp(at), "1/1") for at in (300, 700)], name)
+        true.rename(tmp_path / f"truths/{name}.vcf.gz")
+        write(tmp_path / f"sure/{name}.bed", "c\t{}\t{}\n".format(*region))
+    sheet = write(tmp_path / "sheet.csv", "\n".join(lanes) + "\n")
+    given = {"truth": tmp_path / "truths", "confident": tmp_path / "sure"}
+    rows = ingest(tmp_path, sheet, **given)
+    assert rows[[f"{VARIANT}person", f"{VARIANT}pos"]].values.tolist() == [
+        ["one", 301],
+        ["two", 701],
+    ]
+    (tmp_path / "sure/two.bed").unlink()
+    refused(lambda: ingest(tmp_path, sheet, **given), "no such file.*/sure")
+
+
 @pytest.mark.parametrize("letter", ["R", LETTERS[500]])
 def test_cram_has_the_calls_of_bam(tmp_path, letter):
     """An ambiguous letter is reduced for bcftools, and only contigs with regions are given it."""
