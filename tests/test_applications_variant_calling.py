@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from hashlib import md5
 from pathlib import Path
 
@@ -186,6 +187,8 @@ def test_a_vcf_of_one_sample_is_of_whom_it_is_given_for_in_a_folder_too(tmp_path
     made = application.ingest(given | {"truth": file.parent}, {"sample": "me"})
     assert made.samples["label"].tolist() == ["1/1"]
     assert "The truth of HG001 is taken for me" in made.notes
+    [peer] = [note for note in made.notes if note.startswith("bcftools: ")]
+    assert re.search(r"\d mpileup .* -q 1 .*BAQ.* call -m .*--ploidy-file.* norm", peer)
 
 
 def test_scored_samples_of_which_all_is_found_are_written_in_whole_numbers(tmp_path):
