@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from hashlib import md5
 from pathlib import Path
 
@@ -186,6 +187,8 @@ def test_a_vcf_of_one_sample_is_of_whom_it_is_given_for_in_a_folder_too(tmp_path
     made = application.ingest(given | {"truth": file.parent}, {"sample": "me"})
     assert made.samples["label"].tolist() == ["1/1"]
     assert "The truth of HG001 is taken for me" in made.notes
+    [peer] = [note for note in made.notes if note.startswith("bcftools: ")]
+    assert re.search(r"\d mpileup .* -q 1 .*BAQ.* call -m .*--ploidy-file.* norm", peer)
 
 
 def test_scored_samples_of_which_all_is_found_are_written_in_whole_numbers(tmp_path):
@@ -211,6 +214,27 @@ def test_scored_samples_of_which_all_is_found_are_written_in_whole_numbers(tmp_p
     with pysam.VariantFile(str(tmp_path / "variants.vcf.gz")) as variants:
         found = {r.pos: [dict(one)["GT"] for one in r.samples.values()] for r in variants}
     assert found == {301: [(1, 1), (None, None)], 701: [(None, None), (1, 1)]}
+
+
+def test_each_sample_has_confident_regions_of_its_own(tmp_path):
+    for name in ("truths", "sure"):
+        (tmp_path / name).mkdir()
+    lanes = ["sample,bam"]
+    for name, region in {"one": (200, 400), "two": (600, 800)}.items():
+        reads = [r for at in (300, 700) for r in reads_over(LETTERS, [snp(at)], at, 9, "a")]
+        lanes.append(f"{name},{write_reads(tmp_path / f'{name}.bam', reads, {'c': 1200})}")
+        true = truth(tmp_path, [line(snp(at), "1/1") for at in (300, 700)], name)
+        true.rename(tmp_path / f"truths/{name}.vcf.gz")
+        write(tmp_path / f"sure/{name}.bed", "c\t{}\t{}\n".format(*region))
+    sheet = write(tmp_path / "sheet.csv", "\n".join(lanes) + "\n")
+    given = {"truth": tmp_path / "truths", "confident": tmp_path / "sure"}
+    rows = ingest(tmp_path, sheet, **given)
+    assert rows[[f"{VARIANT}person", f"{VARIANT}pos"]].values.tolist() == [
+        ["one", 301],
+        ["two", 701],
+    ]
+    (tmp_path / "sure/two.bed").unlink()
+    refused(lambda: ingest(tmp_path, sheet, **given), "no such file.*/sure")
 
 
 @pytest.mark.parametrize("letter", ["R", LETTERS[500]])
@@ -302,6 +326,56 @@ def test_an_allele_lies_where_it_is_however_its_record_begins(tmp_path):
     assert rows[[f"{VARIANT}pos", "label"]].values.tolist() == [[302, "1/1"]]
 
 
+def in_one_record(*edits: tuple[int, str, str]) -> tuple[int, str, str]:
+    """Edits in order as one, from the first one's start to the last one's end."""
+    start, end = edits[0][0], edits[-1][0] + len(edits[-1][1])
+    letters, at = "", start
+    for place, ref, alt in edits:
+        letters, at = letters + LETTERS[at:place] + alt, place + len(ref)
+    return start, LETTERS[start:end], letters
+
+
+@pytest.mark.parametrize("genotype", ["0/1", "1/1"])
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_letter_and_a_deletion_in_one_record_are_the_candidates_that_make_them(
+    tmp_path, genotype, apart
+):
+    """Both are true of reads that show both; as other alleles a network learnt them as errors."""
+    at = next(at for at in range(400, 500) if LETTERS[at] != LETTERS[at + 3])
+    deletion = at, LETTERS[at : at + 4], LETTERS[at]
+    edits = [deletion, snp(at + 6)] if apart else [snp(at - 3), deletion]
+    reads = reads_over(LETTERS, [], at, 10 * (genotype == "0/1"), "r")
+    reads += reads_over(LETTERS, edits, at, 10, "a")
+    path = write_reads(tmp_path / "x.bam", reads, {"c": 1200})
+    true = truth(tmp_path, [line(in_one_record(*edits), genotype)])
+    rows = ingest(tmp_path, path, {"sample": "me"}, truth=true)
+    assert rows["label"].tolist() == [genotype] * 2
+    assert rows[FOUND].all()
+
+
+def test_a_letter_and_a_deletion_in_two_records_are_the_candidate_that_has_both(tmp_path):
+    at = next(at for at in range(400, 500) if LETTERS[at] != LETTERS[at + 2])
+    other = next(base for base in "ACGT" if base not in LETTERS[at : at + 3])
+    both, letter = (at, LETTERS[at : at + 3], other), (at, LETTERS[at], other)
+    deletion = at, LETTERS[at : at + 3], LETTERS[at]
+    reads = reads_over(LETTERS, [], at, 10, "r") + reads_over(LETTERS, [both], at, 10, "a")
+    path = write_reads(tmp_path / "x.bam", reads, {"c": 1200})
+    true = truth(tmp_path, [line(letter, "0|1"), line(deletion, "0|1")])
+    rows = ingest(tmp_path, path, {"sample": "me"}, truth=true)
+    rows = rows[rows[FOUND].astype(bool)]  # not what bcftools calls: the deletion alone
+    labels = dict(zip(rows[f"{VARIANT}alt"], rows["label"], strict=True))
+    assert labels == {other: "0/1", other + LETTERS[at + 1 : at + 3]: "0/0"}
+
+
+def test_a_record_that_no_candidates_make_stays_missed(tmp_path):
+    reads = reads_over(LETTERS, [snp(403)], 403, 10, "a")
+    path = write_reads(tmp_path / "x.bam", reads, {"c": 1200})
+    written = in_one_record((400, LETTERS[400:402], LETTERS[400]), snp(403))
+    true = truth(tmp_path, [line(written, "1/1")])
+    rows = ingest(tmp_path, path, {"sample": "me"}, truth=true)
+    assert rows[["label", FOUND]].values.tolist() == [["0/0", True], ["1/1", False]]
+
+
 def test_a_truth_of_another_build_is_refused(tmp_path):
     path = write_reads(
         tmp_path / "x.bam", reads_over(LETTERS, [snp(300)], 300, 9, "a"), {"c": 1200}
@@ -386,6 +460,17 @@ def test_a_contig_that_one_file_has_alone_is_told(tmp_path):
     reference = write_reference(tmp_path, {"c": LETTERS, "d": LETTERS})
     made = application.ingest({"reads": sheet, "reference": reference}, {})
     assert "Not looked at, for not all files have them: d" in made.notes
+
+
+def test_a_region_on_a_contig_without_reads_is_told(tmp_path):
+    path = write_reads(tmp_path / "x.bam", reads_over(LETTERS, [], 300, 9, "r"), {"c": 1200})
+    reference = write_reference(tmp_path, {"c": LETTERS, "chrM": LETTERS})
+    files = {"reads": path, "reference": reference}
+    bed = write(tmp_path / "regions.bed", "c\t200\t400\nchrM\t0\t300\n")
+    told = "`regions` not looked at, for no file has them: chrM"
+    assert told in application.ingest(files | {"regions": bed}, {"sample": "me"}).notes
+    # Nobody asked for what a reference has beside.
+    assert told not in application.ingest(files, {"sample": "me"}).notes
 
 
 def test_a_haploid_contig_by_name(tmp_path):

@@ -248,3 +248,44 @@ def test_probabilities_of_a_site_of_one_alternative_are_the_model_s(tmp_path):
     assert (genotype, quality) == ("0/1", "15")
     assert likelihoods == "20,0,17"
     assert record.quality == pytest.approx(20, abs=0.01)
+
+
+def told(tmp_path, reads, **predicted: str) -> dict[str, list[str]]:
+    """GT, GQ, DP, AD and PL of samples with these reads at their first site."""
+    contigs = {"c": LETTERS}
+    people = [person(tmp_path, contigs, own, name) for name, own in reads.items()]
+    rows = evidence(tmp_path, contigs, people)
+    rows["sample_id"] = [str(i) for i in range(len(rows))]
+    said = sure_predictions(rows)
+    for name, genotype in predicted.items():
+        mine = (rows["variant.person"] == name).to_numpy()
+        said.loc[mine, "prediction"] = genotype
+        said.loc[mine, [f"p.{g}" for g in GENOTYPES]] = np.eye(3)[GENOTYPES.index(genotype)]
+    record = next(iter(vcf_records(rows, said, list(reads))))
+    return dict(zip(reads, record.samples, strict=True))
+
+
+EDIT = (300, LETTERS[300], next(base for base in "ACGT" if base != LETTERS[300]))
+
+
+@pytest.mark.parametrize(("n", "quality"), [(1, 3), (3, 9), (12, 36)])
+def test_of_a_reference_quality_and_likelihoods_hold_no_prior(tmp_path, n, quality):
+    reads = {
+        "varies": reads_over(LETTERS, [EDIT], 300, 20, "a"),
+        "like": reads_over(LETTERS, [], 300, n, "r"),
+    }
+    genotype, phred, depth, depths, likelihoods = told(tmp_path, reads)["like"]
+    assert (genotype, depth, depths) == ("0/0", str(n), f"{n},0")
+    assert int(phred) == pytest.approx(quality, abs=1)
+    assert sorted(map(int, likelihoods.split(",")))[:2] == [0, int(phred)]
+
+
+def test_a_genotype_that_the_reads_speak_against_is_not_told(tmp_path):
+    """An alternative that no fragment has, and a reference of which a variant is likelier."""
+    alike, other = reads_over(LETTERS, [], 300, 12, "r"), reads_over(LETTERS, [EDIT], 300, 12, "a")
+    reads = {"varies": other, "alike": alike, "mixed": alike[::2] + other[::4]}
+    found = told(tmp_path, reads, alike="0/1", mixed="0/0")
+    assert found["varies"][0] == "1/1"
+    assert found["alike"][:4] == ["./.", "0", "12", "12,0"]
+    assert found["mixed"][:2] == ["./.", "0"]
+    assert found["mixed"][4].split(",")[1] == "0"

@@ -164,6 +164,10 @@ def test_reads_that_are_aligned_are_taken_as_they_are(folder: Path):
     assert alone.source_files("training")["reads"] == "data/r.bam"
     assert "multiqc.training" not in alone.report_files
     assert alone.reads("training").alignments == {"reads": "data/r.bam"}
+    # Measured all the same, and asked for where no page shows it.
+    summary = "results/toy/training/reads/aligned_summary.json"
+    assert alone.reads("training").reports == [summary]
+    assert alone.report_files["reads.training"] == summary
     write(folder / "data/bams.csv", f"sample,bam\nx,{bam}\n")
     listed = task("toy_aligned", reads="data/bams.csv")
     assert listed.source_files("training")["reads"] == "data/bams.csv"

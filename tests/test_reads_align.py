@@ -15,6 +15,7 @@ import pysam.bcftools
 import pytest
 
 from bioloom.formats.sample_sheet import Lane
+from bioloom.reads import align as align_reads
 from bioloom.reads.align import align
 from bioloom.reads.choices import aligner_of
 from bioloom.reads.duplicates import merge_lanes
@@ -69,9 +70,11 @@ def sequenced(genome: Genome, n: int, seed: int) -> list[tuple[str, str]]:
     ]
 
 
-def aligned(genome: Genome, folder: Path, pairs: list, lane: Lane, aligner: str = "bwa") -> Path:
+def aligned(
+    genome: Genome, folder: Path, pairs: list, lane: Lane, aligner: str = "bwa", threads: int = 1
+) -> Path:
     reads = [Path(file) for file in write_fastq(folder / f"fastq{lane.lane}", pairs)]
-    align(lane, reads, genome.index, aligner, 1, folder / f"{lane.lane}.bam")
+    align(lane, reads, genome.index, aligner, threads, folder / f"{lane.lane}.bam")
     return folder / f"{lane.lane}.bam"
 
 
@@ -196,6 +199,16 @@ def test_long_reads_by_mappy(genome: Genome, tmp_path: Path):
     assert first.get_tag("SA").startswith(second.reference_name)
     assert first.infer_read_length() == second.infer_read_length() == 3000
     refused(lambda: aligner_of("mappy", Lane("s", "R1.fq", "R2.fq")), "single reads")
+
+
+def test_threads_and_batches_of_mappy_change_no_record(genome: Genome, tmp_path: Path, monkeypatch):
+    reads = [(genome.contigs["c1"][at : at + 1500],) for at in range(0, 7000, 500)]
+    lane, made = Lane("s", lane="1", platform="ont"), []
+    for threads, batch in ((1, 1000), (3, 4)):
+        monkeypatch.setattr(align_reads, "READS", batch)
+        bam = aligned(genome, tmp_path, reads, lane, "mappy", threads)
+        made.append(bam.read_bytes())
+    assert made[0] == made[1]
 
 
 def test_an_aligner_on_path(genome: Genome, tmp_path: Path, monkeypatch):

@@ -75,7 +75,8 @@ def test_figures_are_those_of_a_plain_loop(tmp_path: Path):
         start, duplicate = int(rng.integers(0, 600)), 0x400 * (number % 10 == 0)
         for mate, (flag, at) in enumerate(((0x63, start), (0x93, start + 200))):
             letters = "".join(rng.choice(list("ACGT"), 50))
-            reads.append(Read(f"r{number}", at, "50M", letters, flag=flag | duplicate))
+            place = {"flag": flag | duplicate, "mapping": 60 * (number % 3 > 0)}
+            reads.append(Read(f"r{number}", at, "50M", letters, **place))
             assert mate == (flag >> 7 & 1)
     reads.append(Read("lost", -1, "", "ACGT", flag=4, contig=-1))
     lengths = {"c": 1000, "empty": 1000}
@@ -93,16 +94,19 @@ def test_figures_are_those_of_a_plain_loop(tmp_path: Path):
     assert not (tmp_path / "r.fa.fai").exists()
     [figures] = summarise_reads([], {"s": tmp_path / ".bam"}, None).values()
     assert figures == found | {"hints": []}
-    depth = np.zeros(2000)
+    depth, usable = np.zeros(2000), np.zeros(2000)
     with pysam.AlignmentFile(str(bam)) as records:
         for record in records:
             if not record.is_duplicate and not record.is_unmapped:
                 depth[record.reference_start : record.reference_end] += 1
+                usable[record.reference_start : record.reference_end] += record.mapping_quality > 0
     assert found["reads"] == 121
     assert found["mapped"] == round(120 / 121, 4)
     assert found["duplicates"] == round(12 / 121, 4)
     assert found["coverage"] == pytest.approx(depth.mean(), abs=0.01)
     assert found["covered"] == round(float((depth > 0).mean()), 4)
+    # Reads that may lie elsewhere tell nothing of a genotype.
+    assert found["without_data"] == round(float((usable == 0).mean()), 4) > 1 - found["covered"]
 
 
 def test_hints_name_what_is_odd():
@@ -118,6 +122,10 @@ def test_hints_name_what_is_odd():
     said = " ".join(hints(usual | odd, 0.42))
     for word in ("dimers", "two colours", "GC", "another organism", "unknown origin"):
         assert word in said
+    marked = {"reads": 1_000_000, "duplicates": 0.0001}
+    assert hints(usual | marked, 0.42) == []
+    assert "no copies are marked" in hints(usual | marked | {"duplicates": 0.0}, 0.42)[0]
+    assert hints(usual | {"reads": 500, "duplicates": 0.0}, 0.42) == []
     assert "unknown origin" not in " ".join(hints(usual | {"frequent": {"G" * 50: 0.1}}, 0.42))
 
 

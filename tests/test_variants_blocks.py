@@ -11,7 +11,6 @@ from bioloom.application import get_application
 from bioloom.formats.vcf import write_vcf
 from bioloom.reads.alignments import open_reads
 from bioloom.variants.blocks import blocks
-from bioloom.variants.candidates import Theta
 from bioloom.variants.evidence import Person
 from bioloom.variants.recalibration import nominal
 from bioloom.variants.records import END, FORMAT, INFO
@@ -29,7 +28,7 @@ def told(folder, reads: list[Read], letters: str = LETTERS, ploidy: int = 2) -> 
     file = write_reads(folder / "x.bam", reads, {"c": len(letters)})
     one = Person("me", open_reads(file), nominal(), {"c": ploidy})
     found = {}
-    for block in blocks([one], reference, [("c", 100, 800)], Theta(), []):
+    for block in blocks([one], reference, [("c", 100, 800)], []):
         end = int(block.info.removeprefix("END="))
         assert block.alleles == [letters[block.start], "<*>"]
         for position in range(block.start, end):
@@ -45,11 +44,24 @@ def test_quality_grows_with_depth_and_no_reads_tell_nothing(tmp_path):
     at = told(tmp_path, reads)
     assert at[150] == ("./.", 0, 0)
     assert at[300][0] == at[600][0] == "0/0"
-    # Three fragments at least a block; each halves the odds of a heterozygote.
+    # Each fragment halves the odds of a heterozygote. No prior comes on top: GQ is the second
+    # least PL, likelihoods that joint callers combine with a prior of their own.
     few, many = at[300], at[600]
     assert few[2] <= 4
-    assert 30 + 3 * few[2] - 4 < few[1] < 30 + 3 * few[2] + 4
+    assert few[1] == round(3.01 * few[2])
     assert many[1] > 50
+
+
+@pytest.mark.parametrize(("ploidy", "quality", "likelihoods"), [(2, 3, "0,3,37"), (1, 37, "0,37")])
+def test_one_read_is_hardly_a_reference(tmp_path, ploidy, quality, likelihoods):
+    file = write_reads(
+        tmp_path / "x.bam", [Read("r", 300, "80M", LETTERS[300:380], 37)], {"c": 900}
+    )
+    one = Person("me", open_reads(file), nominal(), {"c": ploidy})
+    reference = Reference(write_reference(tmp_path, {"c": LETTERS}))
+    [block] = blocks([one], reference, [("c", 310, 370)], [])
+    genotype = "/".join("0" * ploidy)
+    assert block.samples == [[genotype, str(quality), "1", ".", likelihoods]]
 
 
 def test_depth_is_the_least_of_the_block_as_samtools_counts(tmp_path):
@@ -116,7 +128,7 @@ def test_parts_join_without_a_gap(tmp_path):
     )
     one = Person("me", open_reads(file), nominal())
     halves = [("c", 0, 420), ("c", 420, 900)]
-    made = [list(blocks([one], reference, [half], Theta(), [])) for half in halves]
+    made = [list(blocks([one], reference, [half], [])) for half in halves]
     write_vcf(
         tmp_path / "x.vcf.gz",
         [record for half in made for record in half],

@@ -12,6 +12,7 @@ from bioloom.reads.rows import fragment_rows
 from bioloom.samples import VARIANT
 from bioloom.samples.variants import IMAGE
 from bioloom.variants import recalibration
+from bioloom.variants.alleles import encode
 from bioloom.variants.recalibration import error_rates
 from bioloom.variants.reference import Reference
 from tests.tiny_reads import Read
@@ -204,6 +205,29 @@ def test_a_letter_before_a_deletion_and_the_deletion_share_a_record(tmp_path):
     assert set(alts.split(",")) == {LETTERS[at], other + LETTERS[at + 1 : at + 3]}
 
 
+@pytest.mark.parametrize("n", [0, 12])  # reads of the other chromosome, the reference
+@pytest.mark.parametrize("inserted", ["", "GATTA"])
+def test_a_letter_and_an_indel_behind_it_on_one_chromosome_are_one_allele(tmp_path, n, inserted):
+    # not a place from which the whole could be shifted to the left
+    at = next(at for at in range(500, 600) if LETTERS[at] not in LETTERS[at + 2] + "A")
+    other = next(base for base in "ACGT" if base not in LETTERS[at : at + 3])
+    edit = (at, LETTERS[at : at + (1 if inserted else 3)], other + inserted)
+    reads = reads_over(LETTERS, [], at, n, "r") + reads_over(LETTERS, [edit], at, 12, "a")
+    [(pos, ref, alts, genotype, depths)] = called(tmp_path, reads)
+    shown = alts.split(",").index(edit[2]) + 1
+    assert (pos, ref) == (at + 1, edit[1])
+    assert genotype == ((0, shown) if n else (shown, shown))
+    assert (depths[0], depths[shown], sum(depths)) == (n, 12, n + 12)
+
+
+def test_a_deletion_that_is_aligned_with_a_letter_changed_is_the_deletion(tmp_path):
+    """ACA to C is a letter changed and CA deleted, or AC deleted from one base before."""
+    letters = LETTERS[:500] + "GACATT" + LETTERS[506:]
+    edit = (501, "ACA", "C")
+    reads = heterozygous([edit], 501, letters, n=12)
+    assert called(tmp_path, reads, letters) == [(501, "GAC", "G", (0, 1), (12, 12))]
+
+
 @pytest.mark.parametrize("at", [500, 516, 531])
 @pytest.mark.parametrize("n", [5, 30])
 def test_a_letter_that_the_other_chromosome_deletes_has_one_copy(tmp_path, at, n):
@@ -244,14 +268,30 @@ def test_an_insertion_that_is_only_in_clips(tmp_path):
     assert (pos, ref, alt, genotype) == (501, LETTERS[500], insertion[2], (1, 1))
 
 
+@pytest.mark.parametrize("name", ["packed.fa.gz", "reference.fa"])
 @pytest.mark.parametrize("level", [1, 6, 9])
-def test_a_reference_of_plain_gzip_says_what_to_do(tmp_path, level):
-    plain = write_reference(tmp_path, {"c": "ACGT" * 50})
-    packed = write(tmp_path / "packed.fa.gz", gzip.compress(plain.read_bytes(), level))
-    refused(lambda: Reference(packed), "compressed by gzip.*packed.fa.gz", "bgzip")
+def test_a_reference_of_plain_gzip_is_read_as_the_text(tmp_path, level, name):
+    """UCSC, NCBI and Ensembl have no other."""
+    plain = write_reference(tmp_path, {"c": LETTERS, "d": "acgtn" * 20})
+    folder = tmp_path / "packed"
+    folder.mkdir()
+    packed = Reference(write(folder / name, gzip.compress(plain.read_bytes(), level)))
+    assert packed.lengths == {"c": len(LETTERS), "d": 100}
+    expected = Reference(plain)
+    for contig, start, end in (("c", 7, 1190), ("d", 3, 100)):
+        assert np.array_equal(*(r.codes(contig, start, end) for r in (packed, expected)))
+    assert [file.name for file in folder.iterdir()] == [name]
     pysam.tabix_compress(str(plain), str(tmp_path / "blocks.fa.gz"))
-    assert Reference(tmp_path / "blocks.fa.gz").lengths == {"c": 200}
-    refused(lambda: Reference(write(packed, b"no reference")), "is no FASTA")
+    assert Reference(tmp_path / "blocks.fa.gz").lengths == packed.lengths
+
+
+def test_a_reference_with_lines_of_any_length(tmp_path):
+    ragged = f">c of a strain\n{LETTERS[:100]}\n{LETTERS[100:130]}\n\n{LETTERS[130:]}\n"
+    reference = Reference(write(tmp_path / "reference.fa", ragged))
+    assert np.array_equal(reference.codes("c", 0, 1200), encode(LETTERS))
+    twice = write(tmp_path / "twice.fa", ragged + ragged)
+    refused(lambda: Reference(twice), "'c' is there twice.*twice.fa")
+    refused(lambda: Reference(write(tmp_path / "no.fa", "no reference")), "starts with '>'.*no.fa")
 
 
 def test_ambiguous_and_masked_letters_of_the_reference(tmp_path):

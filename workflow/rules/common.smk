@@ -259,13 +259,13 @@ def ranked_links():
 
 
 def reads_reports():
-    """Figures of all reads that rules align or trim."""
+    """Figures of all reads, also of those that came aligned and of tasks that train nothing."""
     return [
         file
         for task in TASKS.values()
         for reads in map(task.reads, task.datasets)
-        if reads and reads.fastq
-        for file in (reads.summary, reads.report)
+        if reads
+        for file in reads.reports
     ]
 
 

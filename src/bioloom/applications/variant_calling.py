@@ -1,8 +1,9 @@
 """Variants of reads that are aligned to a reference: how many copies of each allele a sample has.
 
 Sources: `reads` (a sample sheet, BAM or CRAM) and `reference` (FASTA); `truth` (a VCF, or a folder
-with one a sample) labels them, inside the regions of `confident` (BED) if there are any; `regions`
-(BED) are all that is looked at. Instead of `reads` and `truth` the block `simulate` makes both.
+with one a sample) labels them, inside the regions of `confident` (BED, or such a folder) if there
+are any; `regions` (BED) are all that is looked at. Instead of `reads` and `truth` the block
+`simulate` makes both.
 With `genes` (a GTF) and `splicing` (SpliceAI's wheel) called variants have scores of splicing.
 Samples are candidate alleles (`bioloom.samples.variants`); predictions become a VCF.
 """
@@ -10,6 +11,7 @@ Samples are candidate alleles (`bioloom.samples.variants`); predictions become a
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import reduce
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -36,7 +38,7 @@ from bioloom.variants.records import END, FILTERS, FORMAT, INFO, vcf_records
 from bioloom.variants.reference import Reference
 from bioloom.variants.regions import Region, intersection, read_regions, share_of
 from bioloom.variants.splicing import networks, write_effects
-from bioloom.variants.truth import label_person, other_names
+from bioloom.variants.truth import confident_regions, label_person, other_names
 
 OPTIONS: dict[str, Any] = {
     "sample": Option(
@@ -141,10 +143,11 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
                 "No read differs from the reference: there is nothing to compare or learn from"
             )
             raise DataError(message, file=files["reads"], hint="look at `regions` and the file")
-        sure = intersection(_given_regions(files.get("confident"), reference), regions)
         notes += other_names(files["truth"], people)
+        sure = [_confident(files, [one], reference, regions) for one in people]
         labelled = [
-            label_person(rows, files["truth"], reference, one, sure, learns) for one in people
+            label_person(rows, files["truth"], reference, one, own, learns)
+            for one, own in zip(people, sure, strict=True)
         ]
         rows = pd.concat([table for table, _ in labelled], ignore_index=True)
         notes += [note for _, note in labelled] + [f"bcftools: {SETTINGS}"]
@@ -162,7 +165,7 @@ def _spiked_in(
     theta: Theta,
 ) -> Raw:
     """Candidates of reads in which variants are planted."""
-    sure = intersection(_given_regions(files.get("confident"), reference), regions)
+    sure = _confident(files, people, reference, regions)
     with TemporaryDirectory(prefix="bioloom-spiked-in-") as folder:
         given = people, reference, sure, theta, options["spike_in"], files.get("truth")
         made, notes = spike_in.spike_in(*given, Path(folder))
@@ -171,6 +174,16 @@ def _spiked_in(
         named: dict[str, Any] = {"sample": None, "privacy": {}, "not_identifiers": ["sample"]}
         raw = ingest(rest | made, options | named | {"spike_in": None})
     return Raw(raw.samples, notes + raw.notes)
+
+
+def _confident(
+    files: dict[str, Path], people: list[Person], reference: Reference, regions: list[Region]
+) -> list[Region]:
+    """The part of the regions in which the truth of all of these samples is complete."""
+    if "confident" not in files:
+        return sorted(regions)
+    sure = (confident_regions(files["confident"], one, reference) for one in people)
+    return reduce(intersection, sure, regions)
 
 
 def _looked_at(
@@ -184,6 +197,9 @@ def _looked_at(
     if strange := sorted(set.union(*headers) - reference.lengths.keys()):
         notes.append(f"Not in the reference, so not looked at: {', '.join(strange[:5])}")
     regions = _given_regions(files.get("regions"), reference, options["simulate"])
+    asked = dict.fromkeys(contig for contig, _, _ in regions) if "regions" in files else {}
+    if absent := [name for name in asked if name not in set.union(*headers)]:
+        notes.append(f"`regions` not looked at, for no file has them: {', '.join(absent[:5])}")
     regions = [region for region in regions if region[0] in covered]
     if not regions:
         hint = f"the reads lie on {', '.join(sorted(covered)[:3]) or 'contigs of different names'}"
@@ -304,8 +320,7 @@ def _blocks(
     """What lies between the called records."""
     regions, _ = _looked_at(files, options, reference, sources)
     people = open_people(sources, reference, _ploidy(options, reference), lambda reads: nominal())
-    theta = Theta(options["theta"], options["theta_indel"])
-    yield from blocks(people, reference, regions, theta, called)
+    yield from blocks(people, reference, regions, called)
 
 
 def join(folders: list[Path], folder: Path) -> None:

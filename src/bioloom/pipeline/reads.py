@@ -76,6 +76,11 @@ class Reads:
         return f"{self.folder}/multiqc.html"
 
     @property
+    def reports(self) -> list[str]:
+        """What tells of the reads; MultiQC only where rules trim any."""
+        return [self.summary, self.report] if self.fastq else [self.summary]
+
+    @property
     def checked(self) -> str:
         """What was found of the files that came aligned."""
         return f"{self.folder}/checked.json"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 Query = tuple[str, str, str]
 BATCH = 10_000_000  # bases that bwa takes at once, whatever the threads: the answers are the same
+READS = 1000  # long ones that mappy takes at once
 PRESETS = {"ont": "map-ont", "pacbio": "map-hifi"}  # of minimap2
 FAST = "level=1"  # compression of what is read once
 SUPPLEMENTARY, REVERSE, UNMAPPED = 0x800, 0x10, 0x4
@@ -62,7 +65,7 @@ def _records(
     if aligner == "bwa":
         return _by_bwa(reads, index, threads)
     if aligner == "mappy":
-        return _by_mappy(lane, reads, index)
+        return _by_mappy(lane, reads, index, threads)
     command = [program(aligner, "aligner")]
     if aligner == "bwa-mem2":
         command += ["mem", "-K", str(BATCH), "-t", str(threads), str(index / aligner)]
@@ -127,16 +130,27 @@ def _batches(queries: Iterable[Query]) -> Iterator[list[pysam.FastxRecord]]:
         yield batch
 
 
-def _by_mappy(lane: Lane, reads: Sequence[Path], index: Path) -> Iterator[pysam.AlignedSegment]:
+def _by_mappy(
+    lane: Lane, reads: Sequence[Path], index: Path, threads: int
+) -> Iterator[pysam.AlignedSegment]:
+    """Reads in their order, mapped by threads: minimap2 runs without Python's lock."""
     require("mappy")
     import mappy
 
     preset = PRESETS.get(lane.platform, "sr")
     aligner = mappy.Aligner(str(index / FASTA), preset=preset)
-    with pysam.AlignmentFile(str(index / DICT), check_sq=False) as reference:
-        for query in _queries(reads):
-            hits = [hit for hit in aligner.map(query[1], MD=True) if hit.is_primary]
-            yield from _records_of_hits(query, hits, reference.header)
+
+    def primary(query: Query) -> list[mappy.Alignment]:
+        return [hit for hit in aligner.map(query[1], MD=True) if hit.is_primary]
+
+    queries = _queries(reads)
+    with (
+        pysam.AlignmentFile(str(index / DICT), check_sq=False) as reference,
+        ThreadPoolExecutor(threads) as pool,
+    ):
+        while batch := list(islice(queries, READS)):
+            for query, hits in zip(batch, pool.map(primary, batch), strict=True):
+                yield from _records_of_hits(query, hits, reference.header)
 
 
 def _records_of_hits(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from hashlib import md5
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import pysam
 
 from bioloom.errors import DataError
 from bioloom.files import read_json, replacing_folder, write_json
-from bioloom.formats.fasta import iter_fasta
+from bioloom.formats.fasta import Record, iter_fasta
 from bioloom.reads.programs import program, require
 
 FASTA, DICT, FACTS, BWA = "reference.fa", "reference.dict", "facts.json", "bwa"
@@ -48,6 +48,26 @@ def index_reference(fasta: str | Path, aligners: Iterable[str], folder: Path) ->
                 subprocess.run(run, check=True)
 
 
+def write_contigs(fasta: str | Path, copy: Path) -> Iterator[Record]:
+    """Write the contigs in lines of one length, as an index needs them, and yield each.
+
+    DataError for a FASTA that names a contig twice or has an empty one.
+    """
+    names = set()
+    with copy.open("w") as out:
+        for record in iter_fasta(fasta):
+            if record.id in names or not record.id or not record.sequence:
+                what = "is there twice" if record.id in names else "lacks a name or a sequence"
+                message = f"The contig {record.id!r} {what}"
+                hint = "a contig's name is the first word of its header"
+                raise DataError(message, file=fasta, row=record.row, hint=hint)
+            names.add(record.id)
+            letters = record.sequence
+            out.write(f">{record.id}\n")
+            out.writelines(f"{letters[at : at + LINE]}\n" for at in range(0, len(letters), LINE))
+            yield record
+
+
 def read_facts(folder: Path) -> dict[str, Any]:
     """The number of `bases`, and the share of those that are G or C of A, C, G and T."""
     facts: dict[str, Any] = read_json(folder / FACTS)
@@ -55,25 +75,16 @@ def read_facts(folder: Path) -> dict[str, Any]:
 
 
 def _copy(fasta: str | Path, folder: Path) -> None:
-    """Write the sequences in lines of one length, as an index needs them, and what is of them."""
+    """Write the contigs, and what is of them."""
     lines: dict[str, str] = {}
     counts = dict.fromkeys("ACGT", 0)
     bases = 0
-    with (folder / FASTA).open("w") as out:
-        for record in iter_fasta(fasta):
-            if record.id in lines or not record.id or not record.sequence:
-                what = "is there twice" if record.id in lines else "lacks a name or a sequence"
-                message = f"The contig {record.id!r} {what}"
-                hint = "a contig's name is the first word of its header"
-                raise DataError(message, file=fasta, row=record.row, hint=hint)
-            letters = record.sequence
-            upper = letters.upper()
-            checksum = md5(upper.encode()).hexdigest()
-            lines[record.id] = f"@SQ\tSN:{record.id}\tLN:{len(letters)}\tM5:{checksum}\n"
-            counts = {letter: count + upper.count(letter) for letter, count in counts.items()}
-            bases += len(letters)
-            out.write(f">{record.id}\n")
-            out.writelines(f"{letters[at : at + LINE]}\n" for at in range(0, len(letters), LINE))
+    for record in write_contigs(fasta, folder / FASTA):
+        upper = record.sequence.upper()
+        checksum = md5(upper.encode()).hexdigest()
+        lines[record.id] = f"@SQ\tSN:{record.id}\tLN:{len(upper)}\tM5:{checksum}\n"
+        counts = {letter: count + upper.count(letter) for letter, count in counts.items()}
+        bases += len(upper)
     (folder / DICT).write_text("@HD\tVN:1.6\tSO:unsorted\n" + "".join(lines.values()))
     gc = (counts["G"] + counts["C"]) / max(sum(counts.values()), 1)
     write_json({"bases": bases, "gc": round(gc, 4)}, folder / FACTS)

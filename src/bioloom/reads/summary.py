@@ -18,6 +18,7 @@ from bioloom.reads.statistics import read_statistics
 
 Trimmed = Sequence[tuple[Lane, Path]]
 """Lanes with the folders of their trimmed reads."""
+MANY = 100_000  # reads, of which some are copies whatever the library
 
 
 def list_reads(
@@ -113,6 +114,9 @@ def hints(found: Mapping[str, Any], reference_gc: float | None) -> list[str]:
         "frequent sequences of unknown origin": not all(map(_is_known, frequent)),
         "few reads are mapped: another organism, or another build": found.get("mapped", 1) < 0.8,
         "many copies: little material, or many cycles": found.get("duplicates", 0) > 0.3,
+        "no copies are marked: each counts as a witness of its own where variants are called": (
+            found.get("reads", 0) >= MANY and found.get("duplicates") == 0
+        ),
         "GC is unlike the reference's: contamination, or a selection of regions": (
             gc is not None and reference_gc is not None and abs(gc - reference_gc) > 0.05
         ),

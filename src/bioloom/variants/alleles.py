@@ -108,14 +108,15 @@ def left_aligned(start: int, ref: str, alt: str, reference: np.ndarray) -> tuple
 def indels(columns, reference, origin, events, inserted):
     """Insertions and deletions of records, each shifted as far left as the reference allows.
 
-    Fill `events` with (record, anchor, deleted, inserted length, first inserted letter's place in
-    `inserted`): the anchor is the position before the event. How many, and letters used.
+    Fill `events` with (record, anchor, the read's base there, deleted, inserted length, first
+    inserted letter's place in `inserted`): the anchor is the position before the event. How many,
+    and letters used.
     """
     raw, at, begin, flag, cigar, operations = columns
     count, used, size = 0, 0, len(reference)
     for r in range(len(at)):
         sequence, _, letters = letters_of(raw, at[r])
-        x, y = begin[r] - origin, np.int64(0)
+        x, y, run = begin[r] - origin, np.int64(0), np.int64(0)  # run: aligned without a gap
         for k in range(operations[r] if int32(raw, at[r] + 20) > 0 else 0):
             word = uint32(raw, cigar[r] + 4 * k)
             operation, length = word & 15, np.int64(word >> 4)
@@ -123,7 +124,8 @@ def indels(columns, reference, origin, events, inserted):
                 p = x
                 while p > 1 and reference[p - 1] == reference[p + length - 1]:
                     p -= 1
-                events[count] = r, p - 1 + origin, length, 0, used
+                base = CODES[bits_at(raw, u(sequence), u(y - 1 - x + p))] if x - p < run else N
+                events[count] = r, p - 1 + origin, base, length, 0, used
                 count += 1
             elif operation == INSERTION and 0 < x < size and 0 < k < operations[r] - 1:
                 known = True
@@ -138,9 +140,11 @@ def indels(columns, reference, origin, events, inserted):
                     inserted[used] = reference[p - 1]
                     p -= 1
                 if known:
-                    events[count] = r, p - 1 + origin, 0, length, used
+                    base = CODES[bits_at(raw, u(sequence), u(y - 1 - x + p))] if x - p < run else N
+                    events[count] = r, p - 1 + origin, base, 0, length, used
                     count += 1
                     used += length
+            run = run + length if operation in (MATCH, EQUAL, DIFFERENT) else np.int64(0)
             if operation in (MATCH, EQUAL, DIFFERENT, DELETION, SKIP):
                 x += length
             if operation in (MATCH, EQUAL, DIFFERENT, INSERTION, SOFT_CLIP):

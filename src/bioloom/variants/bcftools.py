@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 import pysam
 import pysam.bcftools
+from pysam.version import __bcftools_version__ as bcftools_version
 
 from bioloom.formats.vcf import Called, read_calls, samples_of
 from bioloom.reads.bam import Bam
@@ -19,7 +20,10 @@ from bioloom.variants.reference import Reference
 PILEUP = ("-d", "100000", "-q", "1", "-A", "-a", "FORMAT/AD")
 CALL = ("-m", "-v", "-f", "GQ")
 BESIDE = 1000  # bases: a record that begins there may be of an allele inside
-SETTINGS = "mpileup " + " ".join(PILEUP) + " | call " + " ".join(CALL) + " | norm -f reference"
+SETTINGS = (
+    f"{bcftools_version} mpileup {' '.join(PILEUP)} -f reference, with BAQ as by default, "
+    f"| call {' '.join(CALL)} --ploidy-file of `ploidy` and `haploid` | norm -f reference"
+)
 
 
 def bcftools_calls(

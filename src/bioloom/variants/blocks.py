@@ -1,7 +1,9 @@
 """Where nothing is called: blocks of positions that are like the reference, as gVCF has them.
 
 A position tells the reference from reads that differ by chance as `variants.genotypes` does, of
-plain counts: of fragments that may lie elsewhere none, and a base counts by its quality.
+plain counts: of fragments that may lie elsewhere none, and a base counts by its quality. GQ and PL
+are of the likelihoods: one read leaves a variant half as likely as the reference, whatever the
+prior, which is for joint callers to bring.
 """
 
 from __future__ import annotations
@@ -14,9 +16,9 @@ import numpy as np
 from bioloom.formats.vcf import Record
 from bioloom.reads.pileup import Counting, pileup
 from bioloom.variants.alleles import LETTERS, N
-from bioloom.variants.candidates import PHRED, Theta
+from bioloom.variants.candidates import PHRED
 from bioloom.variants.evidence import Person, records_of
-from bioloom.variants.records import MOST_QUALITY
+from bioloom.variants.records import MOST_QUALITY, phred_scaled
 from bioloom.variants.reference import Reference
 from bioloom.variants.regions import Region
 
@@ -33,12 +35,11 @@ def blocks(
     people: list[Person],
     reference: Reference,
     regions: Iterable[Region],
-    theta: Theta,
     called: Iterable[Record],
 ) -> Iterator[Record]:
     """Records of all positions of the regions that no called record covers.
 
-    A block has the least GQ and the least depth of its positions, of each sample.
+    A block has the least depth and PL of its positions, of each sample, so their least GQ.
     """
     spans: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for record in called:
@@ -51,39 +52,31 @@ def blocks(
             free = np.ones(end - start, bool)
             for low, high in covered[(covered[:, 0] < end) & (covered[:, 1] > start)] - start:
                 free[max(low, 0) : high] = False
-            yield from _stretch(people, reference, (contig, start, end), theta, free)
+            yield from _stretch(people, reference, (contig, start, end), free)
 
 
 def _stretch(
-    people: list[Person], reference: Reference, region: Region, theta: Theta, free: np.ndarray
+    people: list[Person], reference: Reference, region: Region, free: np.ndarray
 ) -> Iterator[Record]:
     """The blocks of a region, where it is free."""
     contig, start, end = region
     letters = reference.codes(contig, start, end)
-    measured = [_quality(person, region, letters, theta) for person in people]
-    qualities, depths = (np.stack(values) for values in zip(*measured, strict=True))
-    bands = np.searchsorted(BANDS, qualities, side="right")
+    measured = [_measure(person, region, letters) for person in people]
+    bands = np.stack([np.searchsorted(BANDS, _quality(own), side="right") for own, _ in measured])
     changes = (np.diff(bands, axis=1) != 0).any(axis=0) | (np.diff(free) != 0)
     bounds = [0, *(np.flatnonzero(changes) + 1).tolist(), end - start]
     for low, high in zip(bounds, bounds[1:], strict=False):
         if free[low]:
             values = [
-                _values(int(quality), int(depth), person.copies(contig))
-                for person, quality, depth in zip(
-                    people,
-                    qualities[:, low:high].min(axis=1),
-                    depths[:, low:high].min(axis=1),
-                    strict=True,
-                )
+                _values(scaled[:, low:high].min(axis=1), int(depth[low:high].min()))
+                for scaled, depth in measured
             ]
             alleles = [LETTERS[letters[low]], ANY]
             yield Record(contig, start + low, alleles, None, [], f"END={start + high}", values)
 
 
-def _quality(
-    person: Person, region: Region, letters: np.ndarray, theta: Theta
-) -> tuple[np.ndarray, np.ndarray]:
-    """(n,) GQ of the reference's genotype, and depth, at each position of a region."""
+def _measure(person: Person, region: Region, letters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(genotypes, n) PL at each position of a region, 0 where nothing is known, and (n,) depth."""
     contig, start, end = region
     counted = pileup(records_of(person, contig, start, end), start, end, COUNTING)
     counts, sums = counted.counts.sum(axis=2), counted.qualities.sum(axis=2)
@@ -94,18 +87,20 @@ def _quality(
     # An insertion is an observation of its own, as sure as the letters here.
     same = sums[place] - inserted * mean
     other = sums.sum(axis=1) - same
-    likelihoods = [-other * PHRED, -same * PHRED + np.log(theta.snp)]
-    if person.copies(contig) > 1:
-        likelihoods.append(-depth * np.log(2) + np.log(theta.snp))
-    logs = np.stack(likelihoods)
-    logs -= logs.max(axis=0)
-    p = np.exp(logs)
-    wrong = p[1:].sum(axis=0) / p.sum(axis=0)
-    quality = np.minimum(np.round(-10 * np.log10(np.maximum(wrong, 1e-99))), MOST_QUALITY)
-    return np.where((depth > 0) & (letters < N), quality, 0).astype(int), depth
+    one, two = -depth * np.log(2), -same * PHRED  # copies of another allele
+    copies = [one, two] if person.copies(contig) > 1 else [two]
+    scaled = phred_scaled(np.stack([-other * PHRED, *copies]))
+    return np.where((depth > 0) & (letters < N), scaled, 0), depth
 
 
-def _values(quality: int, depth: int, ploidy: int) -> list[str]:
+def _quality(scaled: np.ndarray) -> np.ndarray:
+    """GQ of the reference: the second least PL, or 0 where another genotype is likelier."""
+    return np.where(scaled[0] == 0, np.minimum(scaled[1:].min(axis=0), MOST_QUALITY), 0)
+
+
+def _values(scaled: np.ndarray, depth: int) -> list[str]:
     """GT, GQ, DP, AD and PL: where nothing is told, that is not the reference."""
+    quality, ploidy = int(_quality(scaled)), len(scaled) - 1
     genotype = "/".join(("0" if quality else ".") * ploidy)
-    return [genotype, str(quality), str(depth), ".", "."]
+    likelihoods = ",".join(map(str, scaled)) if quality else "."
+    return [genotype, str(quality), str(depth), ".", likelihoods]

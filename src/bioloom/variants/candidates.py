@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from itertools import groupby, islice, pairwise
 from operator import attrgetter
@@ -95,7 +95,7 @@ def propose(
     here = reference[start - origin : end - origin]
     found = _substitutions(counts, here, start, theta)
     depth = counts.depth
-    events = _events(records, reference, origin, first)
+    events = _events(records, reference, origin, first, found)
     events.update(_clip_events(records, reference, origin, start, depth))
     for event, support in events.items():
         long = max(event.deleted, len(event.allele) - 1) > LONGEST
@@ -151,21 +151,31 @@ def _substitutions(
 
 
 def _events(
-    records: Records, reference: np.ndarray, origin: int, first: np.ndarray
+    records: Records,
+    reference: np.ndarray,
+    origin: int,
+    first: np.ndarray,
+    substitutions: Container[Proposal],
 ) -> Counter[Proposal]:
-    """Indels in alignments, and how many fragments have each."""
-    events = np.zeros((int(records.operations.sum()), 5), np.int64)
+    """Indels in alignments, and how many fragments have each.
+
+    In a read with a likely substitution of the base before it, an indel is another allele.
+    """
+    events = np.zeros((int(records.operations.sum()), 6), np.int64)
     inserted = np.zeros(sum_of_letters(records), np.uint8)
     count, _ = indels(records.columns, reference, origin, events, inserted)
-    seen = {
-        (anchor, deleted, inserted[at : at + size].tobytes(), first[r])
-        for r, anchor, deleted, size, at in events[:count].tolist()
-    }
-    inside = [one for one in seen if origin <= one[0] < origin + len(reference)]
-    return Counter(
-        Proposal(anchor, deleted, bytes([reference[anchor - origin]]) + letters)
-        for anchor, deleted, letters, _ in inside
-    )
+    seen = set()
+    for r, anchor, base, deleted, size, at in events[:count].tolist():
+        if not origin <= anchor < origin + len(reference):
+            continue
+        letters = inserted[at : at + size].tobytes()
+        ref = reference[anchor - origin : anchor - origin + 1 + deleted].tobytes()
+        event = Proposal(anchor, deleted, ref[:1] + letters)
+        if Proposal(anchor, 0, bytes([base])) in substitutions:
+            place, ref, alt = _left_most(anchor, ref, bytes([base]) + letters, reference, origin)
+            event = Proposal(place, len(ref) - 1, alt)
+        seen.add((event, first[r]))
+    return Counter(event for event, _ in seen)
 
 
 def _clip_events(

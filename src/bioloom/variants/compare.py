@@ -48,7 +48,7 @@ def compare(truth: list[Called], calls: list[Called], reference: np.ndarray) -> 
     for ours, theirs in clusters(truth, calls, reference):
         if not (ours and theirs):
             continue
-        mine, other = _match([truth[i] for i in ours], [calls[j] for j in theirs], reference)
+        mine, other = match([truth[i] for i in ours], [calls[j] for j in theirs], reference)
         found[[ours[k] for k in mine]] = True
         right[[theirs[k] for k in other]] = True
     missed = {
@@ -108,10 +108,10 @@ def _span(call: Called, reference: np.ndarray) -> tuple[int, int]:
     return start, end
 
 
-def _match(
+def match(
     truth: list[Called], calls: list[Called], reference: np.ndarray
 ) -> tuple[list[int], list[int]]:
-    """The most records of both sides that make the same two haplotypes."""
+    """The most records of both sides that make the same two haplotypes: their numbers."""
     same = [
         (i, j)
         for i, ours in enumerate(truth)

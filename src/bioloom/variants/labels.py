@@ -1,8 +1,10 @@
 """True copies of each candidate allele, and rows for what is true, or what a peer calls, beside.
 
 An allele is the same however it is written: all are left-aligned, and of letters that change side
-by side each is one. A row that no candidate is behind says that there is no copy, and no model
-learns from it; what is missed so is counted as missed.
+by side each is one. Where the truth still has an allele that is no candidate, such as a letter and
+a deletion in one record, candidates near it are true if they make its haplotypes (as in the
+haplotype labeler of Poplin et al. 2018, DeepVariant). A row that no candidate is behind says that
+there is no copy, and no model learns from it; what is missed so is counted as missed.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from bioloom.reads.pileup import pileup
 from bioloom.samples import VARIANT
 from bioloom.samples.variants import COPIES, DEPTH, FOUND, GENOTYPES, IMAGE, PEER, PRIOR, REPEAT
 from bioloom.variants.alleles import left_aligned
+from bioloom.variants.compare import clusters, match
 from bioloom.variants.evidence import SURE, Person, records_of
 from bioloom.variants.realignment import gap_open, repeated
 from bioloom.variants.regions import Region, inside
@@ -43,13 +46,14 @@ def label_rows(
     `reference` are the contig's codes from its first base on. Alleles of truth and peer that are no
     candidates are rows, too, in the `regions`.
     """
-    true, called = copies_of(truth, reference), _peer_answers(peer, reference)
+    called = _peer_answers(peer, reference)
     mine = [
         left_aligned(pos - 1, ref, alt, reference)
         for pos, ref, alt in rows[
             [f"{VARIANT}{name}" for name in ("pos", "ref", "alt")]
         ].itertuples(index=False)
     ]
+    true = _copies_of_candidates(truth, mine, person.copies(contig), reference)
     beside = sorted((true.keys() | called.keys()) - set(mine))
     starts = np.array([start for start, _, _ in beside], int)
     kept = inside(np.full(len(starts), contig), starts, regions)
@@ -77,6 +81,32 @@ def copies_of(calls: list[Called], reference: np.ndarray) -> Counter[Allele]:
         for a in call.genotype:
             for allele in _simple(call, a, reference):
                 copies[allele] += 1 if len(call.genotype) > 1 else 2
+    return copies
+
+
+def _copies_of_candidates(
+    truth: list[Called], candidates: list[Allele], ploidy: int, reference: np.ndarray
+) -> Counter[Allele]:
+    """`copies_of` the truth, in the candidates' alleles where these make its haplotypes."""
+    copies = copies_of(truth, reference)
+    if not copies.keys() - set(candidates):
+        return copies
+    possible = [(0, 1), (1, 1)] if ploidy > 1 else [(1,)]
+    options = [
+        Called("", start, (ref, alt), genotype)
+        for start, ref, alt in sorted(set(candidates))
+        for genotype in possible
+    ]
+    for ours, theirs in clusters(truth, options, reference):
+        true, given = [truth[i] for i in ours], [options[j] for j in theirs]
+        told = copies_of(true, reference)
+        if not given or not told.keys() - copies_of(given, reference).keys():
+            continue
+        found, used = match(true, given, reference)
+        if len(found) == len(true):
+            for allele in told:
+                del copies[allele]
+            copies += copies_of([given[j] for j in used], reference)
     return copies
 
 

@@ -2,6 +2,10 @@
 
 A site with several alternatives gets the posterior of its genotypes times how much the model
 changed the probability of each allele's copies. Alleles that nobody has are left out.
+
+GQ and PL of a genotype with an alternative are of these probabilities. Those of the reference are
+of the likelihoods alone: joint callers bring the prior, and where another sample varies it is not
+that of any site.
 """
 
 from __future__ import annotations
@@ -17,10 +21,12 @@ import pandas as pd
 from bioloom.formats.vcf import Field, Record
 from bioloom.samples import VARIANT
 from bioloom.samples.variants import COPIES, GENOTYPES, IMAGE, PRIOR
+from bioloom.variants.candidates import PHRED
 from bioloom.variants.evidence import SURE
 from bioloom.variants.genotypes import genotypes
 
 MOST_QUALITY = 99
+MOST_SCALED = 999  # of PL
 SILENT = 0.1  # natural logarithm between the likelihoods of genotypes, of reads that say nothing
 FILTERS = {
     "Unsure": "the prediction set of a genotype holds more than the one called",
@@ -34,10 +40,21 @@ INFO = [
 END = Field("END", "1", "Integer", "Last position of a block that is like the reference")
 FORMAT = [
     Field("GT", "1", "String", "Genotype"),
-    Field("GQ", "1", "Integer", "Phred of the calibrated probability that the genotype is wrong"),
+    Field(
+        "GQ",
+        "1",
+        "Integer",
+        "Phred of the calibrated probability that GT is wrong; of 0/0 the second least PL",
+    ),
     Field("DP", "1", "Integer", "Fragments that reach the site; the least in a block"),
     Field("AD", "R", "Integer", "Fragments that each allele alone explains clearly best"),
-    Field("PL", "G", "Integer", "Phred of the calibrated probabilities of genotypes, best is 0"),
+    Field(
+        "PL",
+        "G",
+        "Integer",
+        "Phred of the calibrated probabilities of genotypes, best is 0; of 0/0 of the likelihoods, "
+        "without a prior; the least in a block",
+    ),
 ]
 
 
@@ -77,7 +94,8 @@ class _Genotype:
         self.depth: int = rows[0][f"{VARIANT}depth"]
         self.depths: list[int] = [int(n) for n in rows[0][f"{VARIANT}depths"]]
         self.known = genotypes(size, self.ploidy)
-        self.is_measured = bool(self.depth) and np.ptp(rows[0][f"{VARIANT}likelihoods"]) > SILENT
+        self.likelihoods = np.array(rows[0][f"{VARIANT}likelihoods"], dtype=float)
+        self.is_measured = bool(self.depth) and np.ptp(self.likelihoods) > SILENT
         places = [0, 2] if self.ploidy == 1 else [0, 1, 2]
         before = np.array([[row[f"{PRIOR}.{COPIES[n]}"] for n in places] for row in rows])
         after = np.array([[row[f"p.{GENOTYPES[n]}"] for n in places] for row in rows])
@@ -94,12 +112,16 @@ class _Genotype:
         ]
         self.best = int(np.argmax(np.where(allowed, self.p, -1)))
         self.genotype = self.known[self.best]
+        # Alternatives by a fragment each, the reference by the likelihoods: else fields disagree.
+        carried = set(self.genotype) - {0}
+        likeliest = int(np.argmax(self.likelihoods))
+        self.is_seen = all(self.depths[a] for a in carried) if carried else likeliest == 0
         self.is_mixed = bool(rows[0][MIXED])
         # A mixture shows the allele that is most of the rest, too.
         most = 1 + int(np.argmax(self.depths[1:]))
         self.shown = {*self.genotype, *([most] if self.is_mixed else [])}
         # What counts among the alleles of all samples.
-        self.told = self.genotype if self.is_measured else ()
+        self.told = self.genotype if self.is_measured and self.is_seen else ()
         doubted = [row for a, row in enumerate(rows, 1) if a in called or not called]
         # A set that is empty holds nothing else.
         self.unsure = any("set holds" in row["abstain"] for row in doubted)
@@ -140,12 +162,22 @@ def _values(one: _Genotype, used: list[int]) -> list[str]:
     place = {allele: number for number, allele in enumerate(used)}
     kept = [n for n, genotype in enumerate(one.known) if all(a in place for a in genotype)]
     p = one.p[kept] / one.p[kept].sum()
-    best = kept.index(one.best)
-    likelihoods = np.minimum(np.round(-10 * np.log10((p / p.max()).clip(1e-99))), 999).astype(int)
-    genotype = "/".join(str(place[a]) for a in one.genotype)
-    quality = min(int(_phred(1 - p[best])), MOST_QUALITY)
+    if any(one.genotype):
+        quality = _phred(1 - p[kept.index(one.best)])
+        scaled = phred_scaled(np.log(p))
+    else:
+        scaled = phred_scaled(one.likelihoods[kept])
+        quality = float(np.sort(scaled)[1])
+    alleles = [str(place[a]) if one.is_seen else "." for a in one.genotype]
+    shown = min(int(quality), MOST_QUALITY) if one.is_seen else 0
     depths = ",".join(str(one.depths[a]) for a in used)
-    return [genotype, str(quality), str(one.depth), depths, ",".join(map(str, likelihoods))]
+    return ["/".join(alleles), str(shown), str(one.depth), depths, ",".join(map(str, scaled))]
+
+
+def phred_scaled(logs: np.ndarray) -> np.ndarray:
+    """Whole Phred of natural logarithms of likelihoods, the best one's 0; (genotypes, ...)."""
+    scaled = (logs.max(axis=0) - logs) / PHRED
+    return np.minimum(np.round(scaled), MOST_SCALED).astype(int)
 
 
 def _missing(used: list[int], ploidy: int, depth: int) -> list[str]:

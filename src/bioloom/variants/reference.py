@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -9,39 +10,38 @@ import numpy as np
 import pysam
 
 from bioloom.errors import DataError
-from bioloom.formats.text import GZIP
-from bioloom.reads.bgzf import MAGIC
+from bioloom.reads.cram import quiet
+from bioloom.reads.reference import FASTA, write_contigs
 from bioloom.variants.alleles import encode
 
 CHUNK = 1 << 20
 
 
 class Reference:
-    """A FASTA, as text or compressed by bgzip: `lengths` of its contigs, and their codes.
+    """A FASTA, as text or compressed: `lengths` of its contigs, and their codes.
 
     Ambiguous letters are reduced (`alleles.encode`), lower case is as upper case.
     """
 
     def __init__(self, file: str | Path) -> None:
-        """Index it in a temporary folder: its own may not be written to. DataError for no FASTA."""
+        """Index it in a temporary folder: its own may not be written to. DataError for no FASTA.
+
+        In a file compressed by gzip, or with lines of any length, no region can be looked up: a
+        copy is written there.
+        """
         self.file = Path(file)
         if not self.file.is_file():
             raise DataError("There is no such reference", file=self.file)
         self._folder = TemporaryDirectory(prefix="bioloom-reference-")
-        link = Path(self._folder.name) / self.file.name
+        link, copy = (Path(self._folder.name) / name for name in (self.file.name, FASTA))
         link.symlink_to(self.file.resolve())
-        verbosity = pysam.set_verbosity(0)
         try:
-            self._fasta = pysam.FastaFile(str(link))
-        except (OSError, ValueError) as error:
-            if _is_plain_gzip(self.file):
-                message = "The reference is compressed by gzip, in which no region can be looked up"
-                hint = "unpack it (`gunzip`), or compress it again by `bgzip`"
-                raise DataError(message, file=self.file, hint=hint) from error
-            hint = "FASTA with lines of one length, as text or compressed by bgzip"
-            raise DataError("The reference is no FASTA", file=self.file, hint=hint) from error
-        finally:
-            pysam.set_verbosity(verbosity)
+            with quiet():
+                self._fasta = pysam.FastaFile(str(link))
+        except (OSError, ValueError):
+            link.unlink()  # it may be called as the copy
+            deque(write_contigs(self.file, copy), maxlen=0)
+            self._fasta = pysam.FastaFile(str(copy))
         self.lengths = dict(zip(self._fasta.references, self._fasta.lengths, strict=True))
         self._chunks: dict[tuple[str, int], np.ndarray] = {}
 
@@ -69,10 +69,3 @@ class Reference:
                 raise DataError(message, file=self.file, hint="damaged, or no FASTA")
             self._chunks[key] = encode(letters)
         return self._chunks[key]
-
-
-def _is_plain_gzip(file: Path) -> bool:
-    """Whether a file is compressed, but not in the blocks of bgzip."""
-    with file.open("rb") as stream:
-        start = stream.read(len(MAGIC))
-    return start.startswith(GZIP) and start != MAGIC

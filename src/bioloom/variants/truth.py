@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,9 @@ from bioloom.variants.bcftools import bcftools_calls
 from bioloom.variants.evidence import Person
 from bioloom.variants.labels import label_rows
 from bioloom.variants.reference import Reference
-from bioloom.variants.regions import Region, inside, joined
+from bioloom.variants.regions import Region, inside, joined, read_regions
+
+VCF, BED = ".vcf.gz", ".bed"
 
 
 def label_person(
@@ -107,27 +110,38 @@ def other_names(file: Path, people: list[Person]) -> list[str]:
     """Notes on a truth whose one sample is called otherwise."""
     notes = []
     for person in people:
-        path = _of(file, person)
+        path = _of(file, person, VCF)
         known = samples_of(path) if path.exists() else []
         if known and person.name not in known:
             notes.append(f"The truth of {shown(known[:1])} is taken for {person.called}")
     return notes
 
 
-def _of(file: Path, person: Person) -> Path:
-    """The VCF of a sample, where each has its own in a folder."""
-    return file / f"{person.name}.vcf.gz" if file.is_dir() else file
-
-
 def read_truth(file: Path, person: Person) -> tuple[list[Called], list[Region]]:
-    """A sample's calls, and where none is told; a VCF of one sample is of whom it is given for.
-
-    DataError names the folder where the file's own name is of a person.
-    """
-    path = _of(file, person)
-    try:
+    """A sample's calls, and where none is told; a VCF of one sample is of whom it is given for."""
+    path = _of(file, person, VCF)
+    with _named_as(file, path, person):
         name = person.name if person.name in samples_of(path) else None
         return read_calls(path, name), unknown_places(path, name)
+
+
+def confident_regions(file: Path, person: Person, reference: Reference) -> list[Region]:
+    """Where a sample's truth is complete, by a BED of all samples or a folder with one of each."""
+    path = _of(file, person, BED)
+    with _named_as(file, path, person):
+        return read_regions(path, reference.lengths)
+
+
+def _of(file: Path, person: Person, ending: str) -> Path:
+    """The file of a sample, where each has its own in a folder."""
+    return file / f"{person.name}{ending}" if file.is_dir() else file
+
+
+@contextmanager
+def _named_as(file: Path, path: Path, person: Person) -> Iterator[None]:
+    """DataError names the folder where the name of the file in it is of a person."""
+    try:
+        yield
     except DataError as error:
         if path == file or (person.code is None and shown([person.name]) == person.name):
             raise
