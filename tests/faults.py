@@ -49,7 +49,7 @@ QUICK = "quick/tasks"
 """Where they lie: as far from tasks/ as in the repository, since they say `like`."""
 WHOLE = ["--configfile", str(ROOT / "tests/fault_config.yaml"), "--set-scatter", "chunks=2"]
 """Arguments by which all rules have jobs: an encoder is made here, and embeds in chunks."""
-BEFORE, DAMAGED, AFTER = 300, 10, 80
+BEFORE, DAMAGED, AFTER = 400, 20, 100
 """Faults of a round: until its first run has ended, to files, and to the runs that mend these."""
 MOST_KILLED = 60
 """Jobs of one run that are killed, fewer than this."""

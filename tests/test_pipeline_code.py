@@ -26,15 +26,6 @@ HEART = {
 }
 
 
-def edit(project: Project, name: str) -> None:
-    with project.path(name).open("a") as stream:
-        stream.write("# edited\n")
-
-
-def test_a_second_run_has_no_jobs(project: Project) -> None:
-    assert project.planned() == set()
-
-
 def test_touching_every_input_runs_nothing(project: Project) -> None:
     for folder in ("data", "results", "scripts", "src", "tasks", "workflow"):
         for file in project.path(folder).rglob("*"):
@@ -65,22 +56,11 @@ def test_a_model_parameter_reruns_the_model_of_its_task(project: Project) -> Non
     assert project.planned() == {"describe heart", *HEART}
 
 
-@pytest.mark.parametrize("folder", ["models", "models/_networks"])
-def test_an_edited_network_retrains_only_who_uses_it(project: Project, folder: str) -> None:
-    edit(project, f"src/bioloom/{folder}/dnn.py")
+def test_an_edited_network_retrains_only_who_uses_it(project: Project) -> None:
+    """What else an edit concerns: `test_a_module_counts_for_the_steps_that_run_it`."""
+    module = project.path("src/bioloom/models/_networks/dnn.py")
+    module.write_text(module.read_text() + "# edited\n")
     assert project.planned() == HEART
-
-
-def test_an_edited_engine_leaves_tables_alone(project: Project) -> None:
-    for module in ("features/engine", "features/store", "links/features", "embedders/unirep"):
-        edit(project, f"src/bioloom/{module}.py")
-    assert project.planned() == set()
-
-
-def test_an_edited_model_of_nobody_runs_nothing(project: Project) -> None:
-    edit(project, "src/bioloom/models/transformer.py")
-    edit(project, "src/bioloom/applications/protein_function.py")
-    assert project.planned() == set()
 
 
 def test_changed_evaluation_trains_nothing(project: Project) -> None:
@@ -126,11 +106,6 @@ def test_changed_raw_data_run_their_task_again(project: Project) -> None:
     }
 
 
-def test_the_records_survive_without_snakemake_folder(project: Project) -> None:
-    shutil.rmtree(project.path(".snakemake"))
-    assert project.planned() == set()
-
-
 TASK = Task(
     "peptides",
     application="protein_function",
@@ -142,6 +117,15 @@ TASK = Task(
 )
 
 
+TABLE = Task(
+    "patients",
+    application="disease_diagnosis",
+    datasets={},
+    split={},
+    features={"embedder": "table"},
+    model={"name": "dnn"},
+    baselines={},
+)
 TRAINED = {"train", "learning_curve", "explain", "explain_rows", "pages", "predict", "score"}
 """Steps that run the task's model."""
 EMBED = {"embed_chunk", "extract_features"}
@@ -197,10 +181,21 @@ def sources(monkeypatch, tmp_path: Path) -> Path:
 def test_a_module_counts_for_the_steps_that_run_it(
     sources: Path, edited: str, steps: set[str]
 ) -> None:
-    before = {step: code_hash(step, TASK) for step in STEPS}
-    (sources / edited).write_text((sources / edited).read_text() + "# edited\n")
+    assert changed_by(sources / edited, TASK) == steps
+
+
+@pytest.mark.slow
+def test_what_embeds_sequences_is_nothing_to_a_table(sources: Path) -> None:
+    for name in ("features/engine", "features/store", "links/features", "embedders/unirep"):
+        assert changed_by(sources / f"{name}.py", TABLE) == set()
+
+
+def changed_by(module: Path, task: Task) -> set[str]:
+    """The steps of a task that an edit of a module concerns."""
+    before = {step: code_hash(step, task) for step in STEPS}
+    module.write_text(module.read_text() + "# edited\n")
     read_anew()
-    assert {step for step in STEPS if code_hash(step, TASK) != before[step]} == steps
+    return {step for step in STEPS if code_hash(step, task) != before[step]}
 
 
 # What makes samples, features or splits, of which the later steps see only the files.
@@ -259,35 +254,3 @@ def test_the_hash_is_the_same_in_another_folder(sources: Path) -> None:
     provenance.PACKAGE, provenance.SCRIPTS = other / "src/bioloom", other / "scripts"
     read_anew()
     assert [code_hash(step, TASK) for step in STEPS] == copied
-
-
-def test_a_model_folder_counts_by_its_content(project: Project) -> None:
-    from transformers import BertConfig
-
-    from tests.tiny_models import protein_bert
-
-    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
-    config = BertConfig(vocab_size=32, intermediate_size=16, **sizes)
-    protein_bert(project.path("models/bert"), config)
-    rows = [f"p{i},{'MKV' * (4 + i % 5)}{'ACDEFGHIKL'[i % 10]},{'ab'[i % 2]}" for i in range(40)]
-    project.path("data/proteins.csv").write_text("\n".join(["id,sequence,label", *rows]) + "\n")
-    task = {
-        "application": "protein_function",
-        "datasets": {
-            "training": {
-                "sequences": "data/proteins.csv",
-                "columns": {"id": "id", "label": "label"},
-            }
-        },
-        "split": {"method": "holdout", "test": 0.2, "valid": 0.2},
-        "features": {"embedder": "huggingface", "model": "models/bert"},
-        "model": {"name": "logistic_regression"},
-    }
-    project.configure(**{"tasks.proteins": task})
-    project.snakemake("--until", "extract_features")
-    embedded = {"extract_features proteins training features"}
-    os.utime(project.path("models/bert"))
-    os.utime(project.path("models/bert/model.safetensors"))
-    assert not embedded & project.planned()
-    protein_bert(project.path("models/bert"), config)  # other random weights
-    assert embedded <= project.planned()

@@ -20,12 +20,13 @@ scattergather:
     chunks=1,
 
 
+# Only for the features that ask for it: what has become of its own inputs is no reason.
 rule embed_chunk:
     input:
-        samples="results/{task}/{dataset}/samples.parquet",
-        nodes=nodes_of,
-        weights=weights,
-        parts=parts,
+        samples=ancient("results/{task}/{dataset}/samples.parquet"),
+        nodes=ancient(nodes_of),
+        weights=ancient(weights),
+        parts=ancient(parts),
     output:
         temp(touch(f"results/{{task}}/{{dataset}}/{{features}}.{{scatteritem}}{CHUNK}")),
     log:
