@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -24,6 +25,17 @@ from tests.tiny_project import ROOT, Project, environment
 from tests.toys import write
 
 pytestmark = pytest.mark.slow
+THREADS = min(2, len(os.sched_getaffinity(0)))
+"""What the profile says of all rules in these tests."""
+
+
+def test_each_rule_of_several_threads_has_its_own_in_the_profile():
+    """Where `workflow.cores` is read on a node, it is of that node."""
+    text = "".join(file.read_text() for file in sorted((ROOT / "workflow/rules").glob("*.smk")))
+    rules = re.split("^rule ", text, flags=re.MULTILINE)[1:]
+    shared = {rule.partition(":")[0] for rule in rules if "workflow.cores" in rule}
+    profile = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())
+    assert shared == set(profile["set-threads"])
 
 
 @pytest.fixture
@@ -90,8 +102,10 @@ def node(tmp_path_factory) -> Iterator[Node]:
 def start(node: Node, project: Project) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """`start(option, ...)` runs the project's workflow by the profile, as it is but for waiting."""
     profile = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())
-    profile |= {"latency-wait": 10, "slurm-init-seconds-before-status-checks": 1}
+    profile |= {"latency-wait": 10, "slurm-init-seconds-before-status-checks": 5}
     profile |= {"slurm-status-command": "squeue", "slurm-no-account": True}
+    # A job has no more threads than its machine has cores, and this one may have few.
+    profile["set-threads"] = dict.fromkeys(profile["set-threads"], THREADS)
     folder = project.path("profiles/slurm")
     (folder / "config.yaml").write_text(yaml.safe_dump(profile))
     begun: list[subprocess.Popen[str]] = []
@@ -169,8 +183,8 @@ def removed(project: Project, *tasks: str) -> dict[Path, str]:
 def test_results_are_those_of_this_machine_whatever_happened(node: Node, project: Project, start):
     """An interrupted run leaves no job. The next one has a job that is killed for its memory.
 
-    Another one stands still until its time is over; one asks for a pretended GPU, and the
-    controller stops while jobs run. One test, since there is one Slurm.
+    Another one stands still until its time is over; one asks for a pretended GPU; the controller
+    stops while jobs run, and a node dies with its jobs. One test, since there is one Slurm.
     """
     targets = ["results/liver/metrics.json", with_reads(project)]
     project.snakemake("--cores", "2", targets[1])
@@ -191,15 +205,27 @@ def test_results_are_those_of_this_machine_whatever_happened(node: Node, project
         "extract_features:gres=gpu:1",
     )
     wait_until(lambda: processes("trim.py", "S_1/1") or process.poll() is not None)
-    for number in processes("trim.py", "S_1/1"):
+    stopped = processes("trim.py", "S_1/1")
+    for number in stopped:
         os.kill(number, signal.SIGSTOP)
+    place = Path("/proc", str(stopped[0]))
+    assert f"--threads\0{THREADS}\0" in (place / "cmdline").read_text()
+    variables = dict(re.findall("(SLURM\\w+)=(.*?)\0", (place / "environ").read_text()))
+    (other,) = {*NODES} - {variables["SLURMD_NODENAME"]}
+    # Slurm counts time by the minute: this is the end of the first one.
+    node.ask("scontrol", "update", f"JobId={variables['SLURM_JOB_ID']}", "EndTime=now")
     node.stop("slurmctld")
     node.start_controller()
+    wait_until(lambda: f"{other} R" in jobs(node, "%N %t"))
+    node.kill_node(other)
+    wait_until(lambda: "NF" in jobs(node, "%t"))
+    node.start_node(other)
     assert process.wait(timeout=1800) == 0, said.read_text()
     memory, limits = jobs(node, "%m")[known:], jobs(node, "%l")[known:]
     assert "60M" in memory
     assert "2000M" in memory[memory.index("60M") :]
     assert "TIMEOUT" in said.read_text()
+    assert "NODE_FAIL" in said.read_text()
     assert "20:00" in limits[limits.index("1:00") :]
     assert any("gpu" in asked for asked in jobs(node, "%b")[known:])
     assert {*NODES} <= {*jobs(node, "%N")[known:]}
