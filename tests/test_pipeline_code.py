@@ -27,7 +27,8 @@ HEART = {
 
 
 def edit(project: Project, name: str) -> None:
-    with project.path(name).open("a") as stream:
+    with project.path(name).open("r+") as stream:  # never a new file
+        stream.seek(0, os.SEEK_END)
         stream.write("# edited\n")
 
 
