@@ -27,6 +27,14 @@ from tests.toys import write
 pytestmark = pytest.mark.slow
 THREADS = min(2, len(os.sched_getaffinity(0)))
 """What the profile says of all rules in these tests."""
+SNAKEMAKE = """
+from snakemake.cli import main
+from snakemake_executor_plugin_slurm import Executor
+
+# Else it asks later and later how jobs are, and half of the time of short ones is waited for.
+Executor.next_seconds_between_status_checks = property(lambda _: 2, lambda *_: None)
+main()
+"""
 
 
 def test_each_rule_of_several_threads_has_its_own_in_the_profile():
@@ -102,8 +110,7 @@ def node(tmp_path_factory) -> Iterator[Node]:
 def start(node: Node, project: Project) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """`start(option, ...)` runs the project's workflow by the profile, as it is but for waiting."""
     profile = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())
-    profile |= {"latency-wait": 10, "slurm-init-seconds-before-status-checks": 5}
-    profile |= {"slurm-status-command": "squeue", "slurm-no-account": True}
+    profile |= {"latency-wait": 10, "slurm-status-command": "squeue", "slurm-no-account": True}
     # A job has no more threads than its machine has cores, and this one may have few.
     profile["set-threads"] = dict.fromkeys(profile["set-threads"], THREADS)
     folder = project.path("profiles/slurm")
@@ -111,7 +118,7 @@ def start(node: Node, project: Project) -> Iterator[Callable[..., subprocess.Pop
     begun: list[subprocess.Popen[str]] = []
 
     def run(*options: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "snakemake", "--workflow-profile", "profiles/slurm"]
+        command = [sys.executable, "-c", SNAKEMAKE, "--workflow-profile", "profiles/slurm"]
         with project.path("said.txt").open("w") as said:
             process = subprocess.Popen(
                 [*command, *options],
@@ -164,6 +171,8 @@ def with_reads(project: Project) -> str:
     """A task of sequencing reads beside the others; the table that its reads end in."""
     write(project.path("src/bioloom/applications/toy_reads.py"), APPLICATION)
     make_data(project.path("data"))
+    sheet = project.path("data/sheet.csv")
+    write(sheet, "".join(sheet.read_text().splitlines(keepends=True)[:2]))  # of one lane
     content = {"application": "toy_reads", "datasets": DATASETS}
     write(project.path("tasks/toy.yaml"), yaml.safe_dump(content))
     return "results/toy/training/raw.parquet"

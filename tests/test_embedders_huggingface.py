@@ -76,7 +76,7 @@ def _loaded(folder: Path) -> tuple:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_every_family_gives_the_vectors_of_transformers(family, model_folder, tmp_path):
+def test_every_family_gives_the_vectors_of_transformers(family, model_folder, tmp_path, device):
     folder = model_folder(family)
     sequences = [*PROTEINS, "ACDEFGHIKLMNPQRSTVWY" * 2]
     expected = [_plain_states(folder, sequence) for sequence in sequences]
