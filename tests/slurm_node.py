@@ -53,6 +53,7 @@ AccountingStorageType=accounting_storage/none
 MinJobAge=3600
 KillWait=2
 SlurmdTimeout=6
+SlurmctldTimeout=10
 JobRequeue=0
 OverTimeLimit=0
 SchedulerParameters=sched_interval=1,batch_sched_delay=0
