@@ -146,6 +146,12 @@ def jobs(node: Node, field: str) -> list[str]:
     return said.split("\n") if said else []
 
 
+def running(node: Node) -> dict[str, str]:
+    """On which node each job runs, by what Snakemake calls it, such as `rule_trim_...`."""
+    said = (job.rsplit(" ", 2) for job in jobs(node, "%k %N %t"))
+    return {name: place for name, place, state in said if state == "R"}
+
+
 def wait_until(condition: Callable[[], object], seconds: float = 300) -> None:
     """Until something holds."""
     end = time.monotonic() + seconds
@@ -213,6 +219,10 @@ def test_results_are_those_of_this_machine_whatever_happened(node: Node, project
         "trim:runtime=1 if attempt == 1 else 20",
         "extract_features:gres=gpu:1",
     )
+    wait_until(lambda: len(running(node)) == 3)  # all that need no other; none is about to end
+    [here] = [place for name, place in running(node).items() if name.startswith("rule_trim")]
+    [other] = {*NODES} - {here}
+    node.kill_node(other)
     wait_until(lambda: processes("trim.py", "S_1/1") or process.poll() is not None)
     assert (stopped := processes("trim.py", "S_1/1")), said.read_text()
     for number in stopped:
@@ -220,15 +230,10 @@ def test_results_are_those_of_this_machine_whatever_happened(node: Node, project
     place = Path("/proc", str(stopped[0]))
     assert f"--threads\0{THREADS}\0" in (place / "cmdline").read_text()
     variables = dict(re.findall("(SLURM\\w+)=(.*?)\0", (place / "environ").read_text()))
-    (other,) = {*NODES} - {variables["SLURMD_NODENAME"]}
     # Its minute, the least that Slurm gives, is over; Slurm looks for that twice a minute.
     node.ask("scontrol", "update", f"JobId={variables['SLURM_JOB_ID']}", "EndTime=now+1")
     node.stop("slurmctld")
     node.start_controller()
-    # A job of some seconds is not about to end.
-    begun = re.compile(f"{other} R 0:0[0-4]")
-    wait_until(lambda: any(map(begun.match, jobs(node, "%N %t %M"))))
-    node.kill_node(other)
     wait_until(lambda: "NF" in jobs(node, "%t"))
     node.start_node(other)
     assert process.wait(timeout=1800) == 0, said.read_text()
