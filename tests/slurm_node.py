@@ -44,7 +44,7 @@ SlurmctldPort={controller}
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SelectType=select/cons_tres
-SelectTypeParameters=CR_Core_Memory
+SelectTypeParameters=CR_Core_Memory,CR_LLN
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=task=1
 JobAcctGatherParams=OverMemoryKill
@@ -52,6 +52,9 @@ JobCompType=jobcomp/none
 AccountingStorageType=accounting_storage/none
 MinJobAge=3600
 KillWait=2
+SlurmdTimeout=6
+SlurmctldTimeout=10
+JobRequeue=0
 OverTimeLimit=0
 SchedulerParameters=sched_interval=1,batch_sched_delay=0
 ReturnToService=2
@@ -64,7 +67,7 @@ PartitionName=gpu Nodes=ALL MaxTime=UNLIMITED State=UP
 """
 NODE = (
     "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs={cpus}"
-    " RealMemory=9000 Gres=gpu:1 State=UNKNOWN"
+    " RealMemory=20000 Gres=gpu:1 State=UNKNOWN"
 )
 
 
@@ -105,12 +108,17 @@ def alone(folder: Path) -> Iterator[bool]:
 
 def _end_leftovers(folder: Path) -> None:
     """End what was started with the configuration in this folder, jobs too, and unlink it."""
-    mark = f"SLURM_CONF={folder}/slurm.conf".encode()
+    _kill(f"SLURM_CONF={folder}/slurm.conf")
+    _unlink(folder)
+
+
+def _kill(*marks: str) -> None:
+    """End all processes with these variables in their environment."""
+    wanted = {mark.encode() for mark in marks}
     for place in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has just ended
-            if mark in (place / "environ").read_bytes().split(b"\0"):
+            if wanted <= {*(place / "environ").read_bytes().split(b"\0")}:
                 os.kill(int(place.name), signal.SIGKILL)
-    _unlink(folder)
 
 
 def _unlink(folder: Path) -> None:
@@ -181,8 +189,12 @@ class Node:
         self._run("slurmctld")
 
     def start_node(self, name: str) -> None:
-        """One of the nodes."""
-        self._run("slurmd", "-N", name)
+        """One of the nodes, by whose name what it starts is known."""
+        self._run("slurmd", "-N", name, SLURMD_NODENAME=name)
+
+    def kill_node(self, name: str) -> None:
+        """End a node and all that runs on it at once, as where its power fails."""
+        _kill(f"SLURM_CONF={self.environment['SLURM_CONF']}", f"SLURMD_NODENAME={name}")
 
     def stop(self, program: str) -> None:
         """End the controller or a node by its process id, and wait until it has."""
@@ -221,8 +233,9 @@ class Node:
         )
         return done.stdout.strip()
 
-    def _run(self, *command: str) -> None:
-        subprocess.run(command, env=self.environment, check=True, capture_output=True, text=True)
+    def _run(self, *command: str, **variables: str) -> None:
+        environment = self.environment | variables
+        subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
 
 
 @contextmanager

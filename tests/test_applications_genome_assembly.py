@@ -23,9 +23,10 @@ from bioloom.reads.assembly.places import NOWHERE, canonical_kmers
 from bioloom.reads.evidence import describe
 from bioloom.reads.learning import ErrorModel, corrupt, error_model, propose
 from bioloom.reads.regions import regions
-from bioloom.reads.sequences import Reads, decode, encode, from_matrix
+from bioloom.reads.sequences import Reads, decode, encode
 from bioloom.reads.simulate import profile_of, simulate_pairs, write_fastq
 from bioloom.samples import RESIDUE_LABELS
+from tests.tiny_reads import from_matrix
 from tests.toys import refused
 
 GENOME = np.random.default_rng(0).integers(0, 4, 12_000).astype(np.uint8)

@@ -68,11 +68,20 @@ def by_profile(name: str) -> tuple[str, ...]:
     return ("--workflow-profile", name, "--default-storage-prefix", "s3://lab/cohort")
 
 
+def stored() -> dict[str, bytes]:
+    """All that is in the store, by key."""
+    s3 = client()
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket="lab")
+    keys = [found["Key"] for page in pages for found in page["Contents"]]
+    return {key: s3.get_object(Bucket="lab", Key=key)["Body"].read() for key in keys}
+
+
 def told_secrets(folder: Path) -> list[str]:
-    """The files of a folder, hidden ones too, that a credential is in."""
+    """What of a folder, hidden files too, and of the store a credential is in."""
     files = (file for file in folder.rglob("*") if file.is_file())
+    content = {str(file): file.read_bytes() for file in files} | stored()
     secrets = (SECRET.encode(), KEY.encode())
-    return [str(file) for file in files if any(one in file.read_bytes() for one in secrets)]
+    return [name for name, text in content.items() if any(one in text for one in secrets)]
 
 
 @needs("moto", "flask_cors", "dvc_s3")
@@ -93,11 +102,12 @@ def test_results_on_s3_are_those_of_this_machine(
     lab.run("bioloom", "run", *by_profile("s3"))
     assert lab.planned(*options) == set()
     assert {file.name for file in lab.folder.iterdir()} == {*LAB, ".snakemake"}
+    kept = stored()
     for file in tiny_project.path("results/liver").rglob("*"):
         if file.is_file():
             key = f"cohort/{file.relative_to(tiny_project.folder)}"
-            made = s3.get_object(Bucket="lab", Key=key)["Body"].read()
-            assert made == file.read_bytes(), key
+            assert kept[key] == file.read_bytes(), key
+    assert {"cohort/snakemake.lock", "cohort/logs/liver/train.log"} <= kept.keys()
     assert told_secrets(lab.folder) == []
 
     clone = Project(shutil.copytree(lab.folder, tmp_path / "clone", ignore=ignore_patterns(".*")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -24,6 +25,25 @@ from tests.tiny_project import ROOT, Project, environment
 from tests.toys import write
 
 pytestmark = pytest.mark.slow
+THREADS = min(2, len(os.sched_getaffinity(0)))
+"""What the profile says of all rules in these tests."""
+SNAKEMAKE = """
+from snakemake.cli import main
+from snakemake_executor_plugin_slurm import Executor
+
+# Else it asks later and later how jobs are, and half of the time of short ones is waited for.
+Executor.next_seconds_between_status_checks = property(lambda _: 2, lambda *_: None)
+main()
+"""
+
+
+def test_each_rule_of_several_threads_has_its_own_in_the_profile():
+    """Where `workflow.cores` is read on a node, it is of that node."""
+    text = "".join(file.read_text() for file in sorted((ROOT / "workflow/rules").glob("*.smk")))
+    rules = re.split("^rule ", text, flags=re.MULTILINE)[1:]
+    shared = {rule.partition(":")[0] for rule in rules if "workflow.cores" in rule}
+    profile = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())
+    assert shared == set(profile["set-threads"])
 
 
 @pytest.fixture
@@ -90,14 +110,15 @@ def node(tmp_path_factory) -> Iterator[Node]:
 def start(node: Node, project: Project) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """`start(option, ...)` runs the project's workflow by the profile, as it is but for waiting."""
     profile = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())
-    profile |= {"latency-wait": 10, "slurm-init-seconds-before-status-checks": 1}
-    profile |= {"slurm-status-command": "squeue", "slurm-no-account": True}
+    profile |= {"latency-wait": 10, "slurm-status-command": "squeue", "slurm-no-account": True}
+    # A job has no more threads than its machine has cores, and this one may have few.
+    profile["set-threads"] = dict.fromkeys(profile["set-threads"], THREADS)
     folder = project.path("profiles/slurm")
     (folder / "config.yaml").write_text(yaml.safe_dump(profile))
     begun: list[subprocess.Popen[str]] = []
 
     def run(*options: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "snakemake", "--workflow-profile", "profiles/slurm"]
+        command = [sys.executable, "-c", SNAKEMAKE, "--workflow-profile", "profiles/slurm"]
         with project.path("said.txt").open("w") as said:
             process = subprocess.Popen(
                 [*command, *options],
@@ -125,6 +146,12 @@ def jobs(node: Node, field: str) -> list[str]:
     return said.split("\n") if said else []
 
 
+def running(node: Node) -> dict[str, str]:
+    """On which node each job runs, by what Snakemake calls it, such as `rule_trim_...`."""
+    said = (job.rsplit(" ", 2) for job in jobs(node, "%k %N %t"))
+    return {name: place for name, place, state in said if state == "R"}
+
+
 def wait_until(condition: Callable[[], object], seconds: float = 300) -> None:
     """Until something holds."""
     end = time.monotonic() + seconds
@@ -150,6 +177,8 @@ def with_reads(project: Project) -> str:
     """A task of sequencing reads beside the others; the table that its reads end in."""
     write(project.path("src/bioloom/applications/toy_reads.py"), APPLICATION)
     make_data(project.path("data"))
+    sheet = project.path("data/sheet.csv")
+    write(sheet, "".join(sheet.read_text().splitlines(keepends=True)[:2]))  # of one lane
     content = {"application": "toy_reads", "datasets": DATASETS}
     write(project.path("tasks/toy.yaml"), yaml.safe_dump(content))
     return "results/toy/training/raw.parquet"
@@ -169,8 +198,8 @@ def removed(project: Project, *tasks: str) -> dict[Path, str]:
 def test_results_are_those_of_this_machine_whatever_happened(node: Node, project: Project, start):
     """An interrupted run leaves no job. The next one has a job that is killed for its memory.
 
-    Another one stands still until its time is over; one asks for a pretended GPU, and the
-    controller stops while jobs run. One test, since there is one Slurm.
+    Another one stands still until its time is over; one asks for a pretended GPU; the controller
+    stops while jobs run, and a node dies with its jobs. One test, since there is one Slurm.
     """
     targets = ["results/liver/metrics.json", with_reads(project)]
     project.snakemake("--cores", "2", targets[1])
@@ -190,11 +219,23 @@ def test_results_are_those_of_this_machine_whatever_happened(node: Node, project
         "trim:runtime=1 if attempt == 1 else 20",
         "extract_features:gres=gpu:1",
     )
+    wait_until(lambda: len(running(node)) == 3)  # all that need no other; none is about to end
+    [here] = [place for name, place in running(node).items() if name.startswith("rule_trim")]
+    [other] = {*NODES} - {here}
+    node.kill_node(other)
     wait_until(lambda: processes("trim.py", "S_1/1") or process.poll() is not None)
-    for number in processes("trim.py", "S_1/1"):
+    assert (stopped := processes("trim.py", "S_1/1")), said.read_text()
+    for number in stopped:
         os.kill(number, signal.SIGSTOP)
+    place = Path("/proc", str(stopped[0]))
+    assert f"--threads\0{THREADS}\0" in (place / "cmdline").read_text()
+    variables = dict(re.findall("(SLURM\\w+)=(.*?)\0", (place / "environ").read_text()))
+    # Its minute, the least that Slurm gives, is over; Slurm looks for that twice a minute.
+    node.ask("scontrol", "update", f"JobId={variables['SLURM_JOB_ID']}", "EndTime=now+1")
     node.stop("slurmctld")
     node.start_controller()
+    wait_until(lambda: "NF" in jobs(node, "%t"))
+    node.start_node(other)
     assert process.wait(timeout=1800) == 0, said.read_text()
     memory, limits = jobs(node, "%m")[known:], jobs(node, "%l")[known:]
     assert "60M" in memory

@@ -72,7 +72,7 @@ def test_unirep_budget_splits_batches(monkeypatch):
     assert sorted(np.concatenate([b.order for b in batches])) == list(range(len(PROTEINS) * 3))
 
 
-def test_unirep_pooling(unirep_weights):
+def test_unirep_pooling(unirep_weights, device):
     with np.load(unirep_weights) as file:
         states = [_naive_unirep(dict(file), s) for s in PROTEINS]
 

@@ -170,7 +170,7 @@ def test_a_sequence_that_does_not_fit_is_named(monkeypatch, weights):
 
 
 @pytest.mark.slow
-def test_memory_that_does_not_suffice_halves_the_batches_of_unirep(monkeypatch, weights):
+def test_memory_that_does_not_suffice_halves_the_batches_of_unirep(monkeypatch, weights, caplog):
     import torch
 
     sequences = _random_proteins(20)
@@ -185,8 +185,21 @@ def test_memory_that_does_not_suffice_halves_the_batches_of_unirep(monkeypatch, 
     monkeypatch.setattr(unirep.UniRep, "_states", small_memory)
     got = embed(sequences, OPTIONS, weights=weights).X
     np.testing.assert_allclose(got, expected, atol=1e-5)
+    assert caplog.text.count("out of memory") == 1
     with pytest.raises(DataError, match="sequence 1: 90 residues are more than memory holds"):
         embed(["M" * 90], OPTIONS, weights=weights)
+
+
+def test_a_device_too_small_is_told(monkeypatch, weights):
+    """Where batches are never halved, too, or the weights alone are too much."""
+    import torch
+
+    def full(*_):
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(unirep, "load", full)
+    with pytest.raises(DataError, match="unirep needs more memory than the device.*--device cpu"):
+        embed(["MKT"], OPTIONS, weights=weights)
 
 
 def test_values_that_are_no_numbers_are_told_with_their_sequence(monkeypatch, weights):

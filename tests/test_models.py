@@ -688,3 +688,18 @@ def test_boosting_a_column_that_no_learnt_row_has_tells_nothing(kind):
     other[:, 2] = rng.normal(size=120)
     assert np.isfinite(model._outputs(X)).all()
     np.testing.assert_array_equal(model._outputs(other)[:, 1], model._outputs(X)[:, 1])
+
+
+def test_a_device_too_small_for_a_network_is_told(monkeypatch):
+    import torch
+
+    model, X, _ = fit("dnn", "binary")
+
+    def full(*_):
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(torch.nn.Module, "to", full)
+    with pytest.raises(DataError, match="Training needs more memory.*lower `model: batch_size`"):
+        fit("dnn", "binary")
+    with pytest.raises(DataError, match="The model needs more memory than the device has"):
+        model.outputs(X)

@@ -70,6 +70,7 @@ def write_tasks(folder, **tasks):
         (lambda t: t["clean"].update(min_lenght=3), "clean: .*did you mean 'min_length'"),
         (lambda t: t["split"].update(identiy=0.4), "split: .*did you mean 'identity'"),
         (lambda t: t["split"].update(test=2), "split: .*test` is above 0"),
+        (lambda t: t["split"].update(method="holdot"), "split: .*did you mean 'holdout'"),
         (lambda t: t["model"].update(name="distance_cnn"), "model: .* does not predict binary"),
         (lambda t: t["model"]["of"][0].update(dropuot=0), "model: .*did you mean 'dropout'"),
         (lambda t: t["model"]["of"][0].update(name="tranformer"), "did you mean 'transformer'"),

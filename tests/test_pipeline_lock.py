@@ -475,6 +475,27 @@ def test_a_job_of_a_killed_run_is_waited_for(clone: Project) -> None:
         assert run.wait() == 0
 
 
+def test_runs_and_jobs_see_each_other_on_nfs(tmp_path: Path) -> None:
+    """Version 4 makes locks of bytes of `flock`: a shared one needs a file open for reading."""
+    project, nfs = Project(tmp_path), "fcntl.flock = fcntl.lockf"
+    lock = project.path(".snakemake/locks/0.output.lock")
+    lock.parent.mkdir(parents=True)
+    lock.write_text("results/report.txt\n")
+    with holding(project, f"{nfs}; join_jobs()") as job:
+        code = f"from bioloom.pipeline.running import *; {nfs}; join_run(lambda: None); input()"
+        with start(project, "python", "-c", code) as run:
+            assert read_until(run, "Waiting for the last job")
+            assert lock.exists()
+            job.communicate("end\n")
+            assert read_until(run, "Removed the lock")
+            lock.write_text("results/report.txt\n")
+            with holding(project, f"{nfs}; join_run(lambda: None)") as other:
+                assert lock.exists()
+                other.communicate("end\n")
+            run.communicate("end\n")
+            assert run.returncode == 0
+
+
 def test_a_job_whose_run_was_killed_before_it_began_does_nothing(tmp_path: Path) -> None:
     """The next run cannot see it yet, and starts the same job."""
     run = subprocess.Popen(["sleep", "60"])

@@ -26,8 +26,9 @@ from bioloom.reads.assembly.graph import (
 from bioloom.reads.assembly.simplify import compact, simplify
 from bioloom.reads.correction import correct
 from bioloom.reads.kmers import count_kmers
-from bioloom.reads.sequences import Reads, decode, encode, from_matrix
+from bioloom.reads.sequences import Reads, decode, encode
 from bioloom.reads.simulate import PROFILE, simulate_pairs
+from tests.tiny_reads import from_matrix
 
 GENOME = np.random.default_rng(0).integers(0, 4, 30_000).astype(np.uint8)
 K = 31

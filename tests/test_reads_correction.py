@@ -14,9 +14,10 @@ from bioloom.errors import DataError
 from bioloom.formats.dna import reverse_complement
 from bioloom.reads.correction import correct, weak_reads
 from bioloom.reads.kmers import EMPTY, Table, count_kmers
-from bioloom.reads.sequences import Reads, decode, encode, from_matrix, joined, load_reads
+from bioloom.reads.sequences import Reads, decode, encode, joined, load_reads
 from bioloom.reads.simulate import PROFILE, profile_of, simulate_pairs, write_fastq
 from bioloom.reads.spectrum import histogram, spectrum_of
+from tests.tiny_reads import from_matrix
 
 NOISY = profile_of(0.015)
 GENOME = np.random.default_rng(0).integers(0, 4, 20_000).astype(np.uint8)

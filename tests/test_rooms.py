@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src/bioloom"
 FLOORS = (
-    {"errors", "limits", "progress"},
+    {"errors", "limits", "progress", "schedule"},
     {"files", "arrays"},
     {"structures", "registry"},
     {"options", "devices", "sources", "metrics", "privacy"},

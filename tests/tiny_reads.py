@@ -13,6 +13,7 @@ import pysam
 
 from bioloom.reads.bgzf import END_BLOCK
 from bioloom.reads.pileup import Counting
+from bioloom.reads.sequences import Reads
 
 LETTERS = "ACGT"
 
@@ -158,3 +159,9 @@ def merged(one: tuple | None, other: tuple) -> tuple | None:
         return None
     better, worse = (one, other) if one[1] > other[1] else (other, one)
     return better[0], better[1] - worse[1], *better[2:]
+
+
+def from_matrix(letters: np.ndarray, qualities: np.ndarray) -> Reads:
+    """Reads of one length, from codes and qualities (n, length)."""
+    n, length = letters.shape
+    return Reads(letters.ravel(), qualities.ravel(), np.arange(n + 1) * length)

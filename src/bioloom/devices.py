@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import resource
 import sys
@@ -17,6 +18,8 @@ from bioloom.errors import DataError
 
 if TYPE_CHECKING:
     import torch
+
+log = logging.getLogger(__name__)
 
 BF16_FLAGS = {"avx512_bf16", "amx_bf16", "svebf16"}
 """Instructions with which a CPU multiplies bf16 clearly faster than fp32; others can be slower."""
@@ -141,15 +144,30 @@ def is_out_of_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in texts)
 
 
+class Budget:
+    """The most that a batch holds, so many of a `unit`; less, where memory does not suffice."""
+
+    def __init__(self, size: int, unit: str) -> None:
+        self.size, self.unit = size, unit
+        self._is_told = False
+
+    def halve(self, tried: int) -> None:
+        """Take half of what was `tried` from now on, at most, and tell so the first time."""
+        self.size = max(1, min(self.size, tried // 2))
+        if not self._is_told:
+            log.warning("out of memory: batches of %d %s or less", self.size, self.unit)
+        self._is_told = True
+
+
 @contextmanager
 def enough_memory(what: str, hint: str) -> Iterator[None]:
-    """Turn a GPU's lack of memory into a DataError: "`what` needs more memory ..."."""
+    """Turn a lack of memory into a DataError: "`what` needs more memory ..."."""
     try:
         yield
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
-        raise DataError(f"{what} needs more memory than the GPU has", hint=hint) from error
+        raise DataError(f"{what} needs more memory than the device has", hint=hint) from error
 
 
 def device_name(device: torch.device) -> str:

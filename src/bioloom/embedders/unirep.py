@@ -8,7 +8,6 @@ is read, never imported; they are stated to be CC BY-NC 4.0.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from bioloom.devices import is_out_of_memory
+from bioloom.devices import Budget, is_out_of_memory
 from bioloom.embedders import SequenceError, States, normalise_protein
 from bioloom.embedders._untrained import UNTRAINED, untrained
 from bioloom.errors import DataError
@@ -40,8 +39,6 @@ LETTERS = {letter: row for row, letter in enumerate("-MRHKDESTNQCUGPAVIFYWLOX")}
 LETTERS |= dict.fromkeys("BJZ", LETTERS["X"])
 START = 24
 BATCH_BYTES = 256 * 2**20
-
-log = logging.getLogger(__name__)
 
 
 def weights_source(options: dict[str, Any]) -> dict[str, str]:
@@ -105,19 +102,19 @@ class UniRep:
             self.layers.append({n: torch.from_numpy(w).to(device) for n, w in part.items()})
         self.embedding = torch.from_numpy(arrays["embedding"]).to(device)
         self.width = arrays["mlstm.0.wmh"].shape[0]
+        # the widest array of a batch is the input projection, 5 float32 x width a token
+        self.budget = Budget(BATCH_BYTES // (20 * self.width), "residues")
 
     def encode(self, sequences: Sequence[str]) -> Iterator[States]:
         """Batches of similar length, longest first, as many tokens as BATCH_BYTES allows.
 
         Half as many where memory does not suffice; SequenceError for one that alone is too long.
         """
-        # the widest array of a batch is the input projection, 5 float32 x width a token
-        budget = BATCH_BYTES // (20 * self.width)
         order = np.argsort([-len(s) for s in sequences], kind="stable")
         start = 0
         while start < len(order):
             stop, tokens = start, 0
-            while stop < len(order) and (stop == start or tokens < budget):
+            while stop < len(order) and (stop == start or tokens < self.budget.size):
                 tokens += len(sequences[order[stop]]) + 1
                 stop += 1
             batch = order[start:stop]
@@ -133,8 +130,7 @@ class UniRep:
                         longest,
                         hint="set `clean: max_length` below that",
                     ) from error
-                budget = tokens // 2
-                log.warning("out of memory: batches of %d residues from now on", budget)
+                self.budget.halve(tokens)
                 continue
             yield states
             start = stop

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from bioloom.arrays import Ragged
-from bioloom.devices import claim_devices, peak_memory_mb
+from bioloom.devices import claim_devices, enough_memory, peak_memory_mb
 from bioloom.embedders import (
     Encoder,
     SequenceError,
@@ -36,6 +36,7 @@ from bioloom.progress import tell
 VERSION = 2  # of the numbers: raise it when an embedder gives others for the same weights
 FLUSH_SECONDS = 10
 FLUSH_BYTES = 256 * 2**20
+MEMORY_HINT = "take another: `--device cpu`, or `set-resources: {extract_features: {device: cpu}}`"
 
 log = logging.getLogger(__name__)
 
@@ -148,7 +149,7 @@ def _embed_different(
     """Pooled items of different texts, on the devices that are asked for."""
     if options["pooling"] == "segments" and options["segments"] is None:
         raise DataError("features: pooling segments needs `segments: <how many>`")
-    with claim_devices(device) as devices:
+    with claim_devices(device) as devices, enough_memory(options["embedder"], MEMORY_HINT):
         if len(devices) > 1 and len(texts) > 1:
             return _embed_on_many(texts, options, weights, store, devices)
         return _embed_unique(texts, options, weights, store, devices[0])

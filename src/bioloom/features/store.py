@@ -83,13 +83,6 @@ class Space:
                 self._compact()
         return kept
 
-    def compact(self) -> None:
-        """Merge small shards into one, and drop damaged items, if no other job may write."""
-        with self._locked() as is_alone:
-            if is_alone:
-                self._sweep()
-                self._compact()
-
     def size(self) -> tuple[int, int]:
         """How many vectors there are, and the bytes of all shards."""
         with self._locked():  # shards stay while they are counted

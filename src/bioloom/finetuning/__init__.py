@@ -55,7 +55,7 @@ def finetune(
     kind, train, valid = labelled_rows(samples, splits, application, section)
     with claim_devices(None) as [device], repeatable(seed, device, warn_only=True):
         encoder = huggingface.load(section, weights, device, "float32")
-        encoder.budget = settings.batch_tokens
+        encoder.budget.size = settings.batch_tokens
         tuner = Tuner(encoder, settings, seed, outputs_of(train))
         progress = tuner.fit(train, valid)
         record = {

@@ -15,6 +15,7 @@ from bioloom.embedders.huggingface.encoder import HuggingFace
 from bioloom.embedders.huggingface.folder import UNUSED, encoder_of, load_network
 from bioloom.errors import DataError
 from bioloom.finetuning.rows import Rows
+from bioloom.schedule import warm_cosine
 
 if TYPE_CHECKING:
     import torch
@@ -126,7 +127,7 @@ class Tuner:
         for i, batch in enumerate(batches):
             done = (epoch - 1 + i / len(batches)) / settings.epochs
             for group in optimizer.param_groups:
-                group["lr"] = settings.learning_rate * _rate(done)
+                group["lr"] = settings.learning_rate * warm_cosine(done, WARM_UP)
             optimizer.zero_grad()
             total += self._loss(rows, batch, learn=True) * rows.answers[batch].sum()
             parameters = [p for group in optimizer.param_groups for p in group["params"]]
@@ -223,8 +224,3 @@ def _adapt(encoder: PreTrainedModel, layers: list[str], settings: Settings) -> P
         target_modules=layers,
     )
     return get_peft_model(encoder, config)
-
-
-def _rate(progress: float) -> float:
-    """Share of the learning rate: linear warm-up, then half a cosine down to zero."""
-    return min(1.0, (progress + 1e-3) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * progress))

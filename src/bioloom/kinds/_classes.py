@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -114,6 +115,17 @@ def answer(
         OR.join(name for name, held in zip(classes, row, strict=True) if held) for row in inside
     ]
     return table
+
+
+def answer_by(
+    decide: Callable[[np.ndarray, Calibration], np.ndarray],
+    scores: np.ndarray,
+    classes: list[str],
+    calibration: Calibration,
+) -> pd.DataFrame:
+    """The `answer` of the classes that `decide` chooses by a `threshold`, with that."""
+    table = answer(scores, classes, decide(scores, calibration), calibration.quantile[0])
+    return table.assign(threshold=calibration.threshold)
 
 
 def loss(scores: np.ndarray, y: np.ndarray) -> float:

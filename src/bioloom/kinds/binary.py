@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -93,12 +94,6 @@ def decide(scores: np.ndarray, calibration: Calibration) -> np.ndarray:
     return (scores[:, 1] >= calibration.threshold).astype(int)
 
 
-def answer(scores: np.ndarray, classes: list[str], calibration: Calibration) -> pd.DataFrame:
-    """As of all classes, with the `threshold`."""
-    table = _classes.answer(scores, classes, decide(scores, calibration), calibration.quantile[0])
-    return table.assign(threshold=calibration.threshold)
-
-
 def score(rows: HeldOut, weights: np.ndarray) -> Scores:
     """The metrics of two classes, and how often sets hold the truth."""
     found = classification.binary_scores(rows.y, rows.call, rows.p, weights)
@@ -118,7 +113,7 @@ kind = Kind(
     calibrate=calibrate,
     scores=scores,
     decide=decide,
-    answer=answer,
+    answer=partial(_classes.answer_by, decide),
     loss=_classes.loss,
     test_set=test_set,
     score=score,

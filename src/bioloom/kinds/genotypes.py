@@ -7,6 +7,7 @@ every model, and a call is right only with the right number of copies.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -87,12 +88,6 @@ def decide(scores: np.ndarray, calibration: Calibration) -> np.ndarray:
     return np.where(1 - scores[:, 0] >= calibration.threshold, genotype, 0)
 
 
-def answer(scores: np.ndarray, classes: list[str], calibration: Calibration) -> pd.DataFrame:
-    """As of all classes, with the `threshold`."""
-    table = _classes.answer(scores, classes, decide(scores, calibration), calibration.quantile[0])
-    return table.assign(threshold=calibration.threshold)
-
-
 def test_set(test: pd.DataFrame, held_out: pd.DataFrame, options: dict[str, Any]) -> TestSet:
     """Test rows, each with whether it is an indel, a candidate, and of what place."""
     # Rows that no model learns from are scored as all others.
@@ -153,7 +148,7 @@ kind = replace(
     outputs=outputs,
     calibrate=calibrate,
     decide=decide,
-    answer=answer,
+    answer=partial(_classes.answer_by, decide),
     test_set=test_set,
     score=score,
     metrics=(*variants.METRICS, *coverage.METRICS),

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 
 from bioloom.arrays import Shaped, end_to_end
-from bioloom.devices import claim_devices, repeatable
+from bioloom.devices import claim_devices, enough_memory, repeatable
 from bioloom.models._estimator import Estimator, column_means, target_matrix
 
 if TYPE_CHECKING:
     import torch
+
+ON_CPU = "take the CPU: CUDA_VISIBLE_DEVICES=''"
 
 
 @dataclass(kw_only=True)
@@ -59,7 +61,11 @@ class NetworkModel(Estimator):
         target_valid = target_matrix(y_valid, self.output, self.n_outputs)
         X, X_valid = self.taken(X), self.taken(X_valid)
         self.n_features = end_to_end(X).shape[1]
-        with claim_devices(None) as [device], repeatable(self.seed, device):
+        with (
+            claim_devices(None) as [device],
+            repeatable(self.seed, device),
+            enough_memory("Training", f"lower `model: batch_size`, or {ON_CPU}"),
+        ):
             self.network = self.build(self.n_features).to(device)
             scaled, scaled_valid = self._scaled(target), self._scaled(target_valid)
             self._epochs = train(self, X, scaled, sample_weight, X_valid, scaled_valid)
@@ -74,7 +80,7 @@ class NetworkModel(Estimator):
         """Softmax or sigmoid probabilities, or values in the unit of the label."""
         from bioloom.models._networks._loop import forward
 
-        with claim_devices(None) as [device]:
+        with claim_devices(None) as [device], enough_memory("The model", ON_CPU):
             self.network.to(device)
             return self._said(forward(self, self.taken(X)))
 

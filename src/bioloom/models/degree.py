@@ -6,19 +6,18 @@ this does as well as a model, the model has learnt who is popular, not who binds
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
 import numpy as np
 
 from bioloom.arrays import Shaped
-from bioloom.models._estimator import Estimator, links_of_two_classes
+from bioloom.models._estimator import links_of_two_classes
+from bioloom.models._nodes import OfNodes
 
 
 @dataclass(kw_only=True)
-class Model(Estimator):
+class Model(OfNodes):
     """Logistic regression on ln(1 + positive training pairs) of either end.
 
     In training a pair does not count itself. A node that is in no training pair has 0.
@@ -71,13 +70,3 @@ class Model(Estimator):
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """Take over counts and regression."""
         self.counts, self.weights = arrays["counts"], arrays["weights"]
-
-    def write_state(self, folder: Path) -> None:
-        """Write model.safetensors and the nodes by id (nodes.json)."""
-        super().write_state(folder)
-        (folder / "nodes.json").write_text(json.dumps(self.nodes.tolist()) + "\n")
-
-    def read_state(self, folder: Path) -> None:
-        """Read both."""
-        super().read_state(folder)
-        self.nodes = np.array(json.loads((folder / "nodes.json").read_text()), dtype=str)

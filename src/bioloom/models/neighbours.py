@@ -7,22 +7,21 @@ than who resembles whom.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
 import numpy as np
 
 from bioloom.arrays import Links, Shaped
-from bioloom.models._estimator import Estimator, links_of_two_classes
+from bioloom.models._estimator import links_of_two_classes
+from bioloom.models._nodes import OfNodes
 
 BLOCK = 2_000  # pairs that are looked at at once
 POWER = 4  # of the correlation, by which a neighbour counts
 
 
 @dataclass(kw_only=True)
-class Model(Estimator):
+class Model(OfNodes):
     """The weighted mean of the labels of the `k` most similar training nodes, as a probability.
 
     Similarity is the product of the nodes' features, which for expression profiles of mean 0 and
@@ -110,13 +109,3 @@ class Model(Estimator):
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """Take over a state."""
         vars(self).update(arrays)
-
-    def write_state(self, folder: Path) -> None:
-        """Write model.safetensors and the nodes by id (nodes.json)."""
-        super().write_state(folder)
-        (folder / "nodes.json").write_text(json.dumps(self.nodes.tolist()) + "\n")
-
-    def read_state(self, folder: Path) -> None:
-        """Read both."""
-        super().read_state(folder)
-        self.nodes = np.array(json.loads((folder / "nodes.json").read_text()), dtype=str)

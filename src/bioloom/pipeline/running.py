@@ -67,7 +67,7 @@ def _release_stale_lock() -> None:
     stale = list(FOLDER.glob("locks/*.lock"))
     if not stale:
         return
-    with (FOLDER / "jobs.lock").open("w") as jobs:
+    with _opened("jobs.lock") as jobs:
         try:
             fcntl.flock(jobs, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -79,9 +79,13 @@ def _release_stale_lock() -> None:
 
 
 def _hold(name: str) -> IO[str]:
-    stream = (FOLDER / name).open("w")
-    _held.append(stream)
-    return stream
+    _held.append(_opened(name))
+    return _held[-1]
+
+
+def _opened(name: str) -> IO[str]:
+    """To read and to write: NFS 4 gives shared locks to readers and exclusive ones to writers."""
+    return (FOLDER / name).open("a+")
 
 
 def _say(message: str) -> None:

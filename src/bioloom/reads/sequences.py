@@ -95,9 +95,3 @@ def fastq_records(file: str | Path) -> Iterator[SequenceRecord]:
             file=file,
             hint="copy or download it again; `gzip -t` tests what is compressed",
         ) from None
-
-
-def from_matrix(letters: np.ndarray, qualities: np.ndarray) -> Reads:
-    """Reads of one length, from codes and qualities (n, length)."""
-    n, length = letters.shape
-    return Reads(letters.ravel(), qualities.ravel(), np.arange(n + 1) * length)

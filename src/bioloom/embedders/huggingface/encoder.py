@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from bioloom.devices import is_out_of_memory
+from bioloom.devices import Budget, is_out_of_memory
 from bioloom.embedders import SequenceError, States, states_in_order
 from bioloom.embedders.huggingface.folder import (
     check_files,
@@ -83,7 +83,7 @@ class HuggingFace:
         self.overlap = self.window // 4 if options["overlap"] is None else options["overlap"]
         if self.overlap >= self.window:
             raise DataError(f"features: overlap must be below {self.window}, got {self.overlap}")
-        self.budget = CPU_TOKENS if device == "cpu" else GPU_TOKENS
+        self.budget = Budget(CPU_TOKENS if device == "cpu" else GPU_TOKENS, "tokens")
         self.identity: dict[str, Any] = {
             "dtype": dtype,
             "weights_sha256": weights_hash(folder),
@@ -235,7 +235,7 @@ class HuggingFace:
         size = 0
         for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
             cost = lengths[pack[0]] if pack and padded else lengths[i]
-            if pack and (size + cost > self.budget or lengths[pack[0]] > self.max_length):
+            if pack and (size + cost > self.budget.size or lengths[pack[0]] > self.max_length):
                 yield pack
                 pack, size, cost = [], 0, lengths[i]
             pack.append(i)
@@ -250,7 +250,7 @@ class HuggingFace:
         before, after = self.special
         inner = chunk[before : len(chunk) - after]
         spans = windows(len(inner), self.window, self.overlap)
-        at_once = max(1, self.budget // self.max_length)
+        at_once = max(1, self.budget.size // self.max_length)
         prefix, suffix = self.tokens.prefix, self.tokens.suffix
         kept = []
         for group in (spans[i : i + at_once] for i in range(0, len(spans), at_once)):
@@ -275,8 +275,7 @@ class HuggingFace:
                 raise _TooLargeError(chunks[0]) from error
         if self.device.startswith("cuda"):
             torch.cuda.empty_cache()
-        self.budget = max(1, sum(map(len, chunks)) // 2)
-        log.warning("out of memory: batches of %d tokens from now on", self.budget)
+        self.budget.halve(sum(map(len, chunks)))
         half = len(chunks) // 2
         return torch.cat([self._forward(chunks[:half]), self._forward(chunks[half:])])
 

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from bioloom.arrays import Ragged, Shaped, end_to_end, token_lengths
 from bioloom.errors import DataError
 from bioloom.progress import tell
+from bioloom.schedule import warm_cosine
 from bioloom.structures.distances import answer_offsets
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ TOKENS_PER_BATCH = 16_384
 POOL = 16
 """Batches that are drawn together and sorted by length."""
 WARM_UP = 0.05
+"""Share of the steps."""
 
 Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor | None], torch.Tensor]
 
@@ -92,7 +94,7 @@ def _train_epoch(
     for i, rows in enumerate(batches):
         progress = (epoch + i / len(batches)) / model.epochs
         for group in optimizer.param_groups:
-            group["lr"] = model.learning_rate * _rate(progress)
+            group["lr"] = model.learning_rate * warm_cosine(progress, WARM_UP)
         with _mixed_precision(device):
             raw = model.network(*model.batch(X, rows, device))
         optimizer.zero_grad()
@@ -238,11 +240,6 @@ def _mixed_precision(device: torch.device) -> torch.autocast:
     """bf16 on a GPU that has it; these networks are too small to gain from it on a CPU."""
     wanted = device.type == "cuda" and torch.cuda.is_bf16_supported()
     return torch.autocast(device.type, torch.bfloat16, enabled=wanted)
-
-
-def _rate(progress: float) -> float:
-    """Share of the learning rate: linear warm-up, then half a cosine down to zero."""
-    return min(1.0, (progress + 1e-3) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * progress))
 
 
 def _measured_error(
