@@ -172,8 +172,8 @@ def restore_lock(lock: Path, temporary: str = "(?!)") -> list[str]:
     new inputs: by that, what was made of the old ones would be current. It is made again, as
     nobody would else ask for it. Another content keeps the record of the job that wrote it here,
     and so does what a job has written again, to the same content, since the lock was: its run was
-    killed. What no job wrote is listed; Snakemake makes it again. Outputs in whose names `temporary`
-    is found are absent once they were used, and nobody asks for them again.
+    killed. What no job wrote is listed; Snakemake makes it again. Outputs in whose names
+    `temporary` is found are absent once they were used, and nobody asks for them again.
     """
     store, digests, locked = FilePersistence(), Digests(), read_lock(lock)
     unfinished = store._filter_incomplete_keys({*locked, *_recorded(store)})
