@@ -38,6 +38,14 @@ class Link(NamedTuple):
     pairs: int
 
 
+class _Facing(NamedTuple):
+    """Two ends of unitigs that pairs put side by side, as letters of one strand."""
+
+    first: np.ndarray  # up to the end of the one
+    last: np.ndarray  # from the beginning of the other
+    gaps: range  # letters between them that the pairs allow
+
+
 class Solid(NamedTuple):
     """K-mers of the reads, and how often one has to occur."""
 
@@ -69,53 +77,52 @@ def join_pairs(
     long = graph.lengths >= max(insert, 2 * margin)
     apart = (one >> 1 != other >> 1) & long[one >> 1] & long[other >> 1]
     apart_by = insert - (near + far)[apart]
-    off = SPREADS * spread
-    nearest, farthest = -graph.k - off, insert + off
-    links = _links(one[apart], other[apart] ^ 1, apart_by, nearest, farthest)
-    gaps = {link: _gaps(gap, off / np.sqrt(pairs)) for link, (gap, pairs) in links.items()}
+    off = SPREADS * max(spread, 1)
+    links = _links(one[apart], other[apart] ^ 1, apart_by, -graph.k - off, insert + off)
     facing = {
-        (begin, end): (graph.sequence(begin)[-margin:], graph.sequence(end)[:margin])
-        for begin, end in links
+        (begin, end): _Facing(
+            graph.sequence(begin)[-margin:],
+            graph.sequence(end)[:margin],
+            _about(link.gap, off / np.sqrt(link.pairs)),
+        )
+        for (begin, end), link in links.items()
     }
-    found = dict[tuple[int, int], np.ndarray | None]()
-    for link, (first, last) in facing.items():
-        found[link] = _overlapping(first, last, solid.k, gaps[link])
-        if found[link] is None:
-            begin, end = 2 * margin + gaps[link].start, 2 * margin + gaps[link].stop
-            lengths = range(max(begin, solid.k + 1), end)
-            found[link] = only_way(first[: solid.k], last[-solid.k :], *solid, lengths)
-    without = [link for link, way in found.items() if way is None]
-    if without:
+    ways = {link: _way(both, solid) for link, both in facing.items()}
+    if without := [link for link, way in ways.items() if way is None]:
         beyond = _beyond(reads, ends, {o for begin, end in without for o in (begin, end ^ 1)})
         table = rare()
     for begin, end in without:
+        after = beyond.get(begin, [])
         before = [3 - letters[::-1] for letters in beyond.get(end ^ 1, [])]
-        way = bridge(*facing[begin, end], beyond.get(begin, []), before, gaps[begin, end])
+        first, last, gaps = facing[begin, end]
+        way = bridge(first, last, after, before, gaps)
         if way is not None and is_rare(way, *table):
-            found[begin, end] = way
+            ways[begin, end] = way
     joins = dict[tuple[int, int], np.ndarray]()
-    for (begin, end), letters in found.items():
+    for (begin, end), letters in ways.items():
         if letters is not None:
             joins[begin, end] = letters
             joins[end ^ 1, begin ^ 1] = 3 - letters[::-1]
     return [(chain, _letters(graph, chain, joins, margin)) for chain in _chains([*joins])]
 
 
-def _gaps(gap: float, off: float) -> range:
+def _about(gap: float, off: float) -> range:
     return range(round(gap - off), round(gap + off) + 1)
 
 
-def _overlapping(first: np.ndarray, last: np.ndarray, least: int, gaps: range) -> np.ndarray | None:
-    """The letters of one end of a contig and of the begin of another that overlap.
-
-    None where they do not by `least` letters and one of these `gaps`, or by several of them.
-    """
-    found = [
+def _way(facing: _Facing, solid: Solid) -> np.ndarray | None:
+    """The letters of both ends and between them: by what they share, or along solid k-mers."""
+    first, last, gaps = facing
+    shared = [
         -gap
         for gap in gaps
-        if least <= -gap <= min(len(first), len(last)) and (first[gap:] == last[:-gap]).all()
+        if solid.k <= -gap <= min(len(first), len(last)) and (first[gap:] == last[:-gap]).all()
     ]
-    return np.concatenate([first, last[found[0] :]]) if len(found) == 1 else None
+    if len(shared) == 1:
+        return np.concatenate([first, last[shared[0] :]])
+    both = len(first) + len(last)
+    lengths = range(max(both + gaps.start, solid.k + 1), both + gaps.stop)
+    return only_way(first[: solid.k], last[-solid.k :], *solid, lengths)
 
 
 def _letters(
