@@ -219,10 +219,13 @@ def test_results_are_those_of_this_machine_whatever_happened(node: Node, project
         "trim:runtime=1 if attempt == 1 else 20",
         "extract_features:gres=gpu:1",
     )
-    wait_until(lambda: len(running(node)) == 3)  # all that need no other; none is about to end
+    # All that need no other have just begun: one that ended now would try for a minute to say so.
+    wait_until(lambda: len(running(node)) == 3)
     [here] = [place for name, place in running(node).items() if name.startswith("rule_trim")]
     [other] = {*NODES} - {here}
     node.kill_node(other)
+    node.stop("slurmctld")
+    node.start_controller()
     wait_until(lambda: processes("trim.py", "S_1/1") or process.poll() is not None)
     assert (stopped := processes("trim.py", "S_1/1")), said.read_text()
     for number in stopped:
@@ -232,8 +235,6 @@ def test_results_are_those_of_this_machine_whatever_happened(node: Node, project
     variables = dict(re.findall("(SLURM\\w+)=(.*?)\0", (place / "environ").read_text()))
     # Its minute, the least that Slurm gives, is over; Slurm looks for that twice a minute.
     node.ask("scontrol", "update", f"JobId={variables['SLURM_JOB_ID']}", "EndTime=now+1")
-    node.stop("slurmctld")
-    node.start_controller()
     wait_until(lambda: "NF" in jobs(node, "%t"))
     node.start_node(other)
     assert process.wait(timeout=1800) == 0, said.read_text()
