@@ -5,7 +5,6 @@ Makes: wildcard constraints, input and params functions for the rules.
 """
 
 import os
-import re
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -24,7 +23,6 @@ from bioloom.errors import DataError, one_line_errors
 from bioloom.pipeline.code import code_hash
 from bioloom.pipeline.command import passed
 from bioloom.pipeline.dvc import other_tasks
-from bioloom.pipeline.lock import leave_out_of_records
 from bioloom.pipeline.project import read_project
 from bioloom.pipeline.steps import STEPS
 from bioloom.pipeline.sections import is_users_folder, to_json
@@ -78,13 +76,6 @@ PRIORITY = {
     "train": 2,
     "pretrain": 4,
 }
-
-
-# What a job leaves that has embedded a chunk of a data set: Snakemake is to see that it has run, and
-# not to keep that in its records.
-CHUNK = ".embedded"
-CHUNKS = rf"(^|/)results/.+\.\d+-of-\d+{re.escape(CHUNK)}$"
-leave_out_of_records(CHUNKS)
 
 
 wildcard_constraints:

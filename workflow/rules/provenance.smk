@@ -9,6 +9,7 @@ records are not ours to keep, nothing is read or written: what is stale is decid
 """
 
 import hashlib
+import re
 import sys
 from pathlib import Path
 
@@ -16,10 +17,21 @@ from bioloom.errors import one_line_errors, told_errors
 from bioloom.files import HOST
 from bioloom.pipeline.command import drop_long
 from bioloom.pipeline.file_dates import refuse_future
-from bioloom.pipeline.lock import export_lock, export_stored, restore_lock, restore_stored
+from bioloom.pipeline.lock import (
+    export_lock,
+    export_stored,
+    leave_out_of_records,
+    restore_lock,
+    restore_stored,
+)
 from bioloom.pipeline.running import join_run
 
 LOCK = Path("snakemake.lock")
+# What a job leaves that has embedded a chunk of a data set: Snakemake is to see that it has run, and
+# not to keep that in its records.
+CHUNK = ".embedded"
+CHUNKS = rf"(^|/)results/.+\.\d+-of-\d+{re.escape(CHUNK)}$"
+leave_out_of_records(CHUNKS)
 # Whose run is at work in an object store, or was killed there.
 FOLDER_ID = hashlib.sha256(f"{HOST} {Path.cwd()}".encode()).hexdigest()
 
