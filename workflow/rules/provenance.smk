@@ -21,6 +21,7 @@ from bioloom.pipeline.lock import (
     export_lock,
     export_stored,
     leave_out_of_records,
+    mark_before_removal,
     restore_lock,
     restore_stored,
 )
@@ -32,6 +33,7 @@ LOCK = Path("snakemake.lock")
 CHUNK = ".embedded"
 CHUNKS = rf"(^|/)results/.+\.\d+-of-\d+{re.escape(CHUNK)}$"
 leave_out_of_records(CHUNKS)
+mark_before_removal()
 # Whose run is at work in an object store, or was killed there.
 FOLDER_ID = hashlib.sha256(f"{HOST} {Path.cwd()}".encode()).hexdigest()
 

@@ -25,6 +25,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from snakemake.jobs import Job
 from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord, PersistenceBase
 from snakemake.persistence.file import FilePersistence
 
@@ -48,17 +49,37 @@ def leave_out_of_records(pattern: str) -> None:
 
     They say in which order jobs run, and not what of: another number of them is no change.
     """
-    all_inputs = getattr(PersistenceBase, "_input", None)
-    if all_inputs is None:
-        raise DataError(
-            "This version of Snakemake keeps its records in another way",
-            hint="install that of `constraints.txt`",
-        )
+    all_inputs = _own(PersistenceBase, "_input")
 
     def recorded(store: PersistenceBase, job: Any) -> list[str]:
         return [file for file in all_inputs(store, job) if not re.search(pattern, file)]
 
     PersistenceBase._input = recorded
+
+
+@cache
+def mark_before_removal() -> None:
+    """Have Snakemake note that a job makes outputs before it takes the old ones away, for good.
+
+    It does so afterwards, and what a run that is killed in between has taken away nobody misses.
+    """
+    remove = _own(Job, "remove_existing_output")
+
+    async def marked(job: Job) -> None:
+        job.dag.workflow.persistence.started(job)
+        await remove(job)
+
+    Job.remove_existing_output = marked
+
+
+def _own(of: type, name: str) -> Any:
+    """A method of Snakemake's own that is none of its interface."""
+    if not hasattr(of, name):
+        raise DataError(
+            "This version of Snakemake keeps its records in another way",
+            hint="install that of `constraints.txt`",
+        )
+    return getattr(of, name)
 
 
 def export_lock(
