@@ -1,14 +1,16 @@
 """The way between contigs where hardly any read lies: their ends, and single reads beyond them.
 
 The graph ends where k-mers are rare. Contigs that pairs put side by side may still overlap by fewer
-letters than the smallest k, or by those of a read that an error keeps out of the graph. Of ends in
-repeats the same is true, but there reads are many; so a way counts only where one of its k-mers is
-rare (the local assembly of IDBA-UD, Peng et al. 2012, asks reads by their mates in its place).
+letters than the smallest k, or by those of a read that an error keeps out of the graph. Copies of a
+repeat overlap so, too, by more letters or not in all of them, but there reads are many: such a way
+counts only where one of its k-mers is rare (the local assembly of IDBA-UD, Peng et al. 2012, asks
+reads by their mates instead).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,14 +21,21 @@ WRONG = 8  # letters more for each that differs
 MOST = 5  # reads beyond an end, where few lie
 
 
+class Bridge(NamedTuple):
+    """A way between contigs, and whether all letters of the overlap are equal."""
+
+    letters: np.ndarray
+    is_exact: bool
+
+
 def bridge(
     first: np.ndarray,
     last: np.ndarray,
     beyond: Sequence[np.ndarray],
     before: Sequence[np.ndarray],
     gaps: range,
-) -> np.ndarray | None:
-    """The letters from the begin of one end of a contig to the end of the begin of another.
+) -> Bridge | None:
+    """The way from the begin of one end of a contig to the end of the begin of another.
 
     Single reads go on by the letters `beyond` the `first`, and by those `before` the `last`. None
     where nothing overlaps with one of these `gaps`, more than one such gap is as likely, or more
@@ -34,7 +43,7 @@ def bridge(
     """
     if max(len(beyond), len(before)) > MOST:
         return None
-    found: dict[int, tuple[int, np.ndarray]] = {}  # by gap: how good, and the letters
+    found: dict[int, tuple[int, Bridge]] = {}  # by gap: how good, and the way
     for tail in (first[:0], *beyond):
         for head in (last[:0], *before):
             one, other = np.concatenate([first, tail]), np.concatenate([head, last])
@@ -47,7 +56,8 @@ def bridge(
                 if good >= LEAST and good > found.get(gap, (0,))[0]:
                     begin = len(one) - overlap
                     cut = max(len(first), begin)  # the contig's letters count more than a read's
-                    found[gap] = good, np.concatenate([one[:cut], other[cut - begin :]])
+                    letters = np.concatenate([one[:cut], other[cut - begin :]])
+                    found[gap] = good, Bridge(letters, not wrong)
     if not found:
         return None
     best, *others = sorted(found.values(), key=lambda way: -way[0])

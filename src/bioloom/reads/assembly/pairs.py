@@ -59,8 +59,8 @@ def join_pairs(
 ) -> list[tuple[list[int], np.ndarray]]:
     """Oriented unitigs that pairs (m, 2) of the reads say are one contig, and its letters.
 
-    The way between two is the overlap of both, or that of `solid` k-mers, or a bridge on which one
-    of `rare`, which are counted where that is asked, lacks reads.
+    The way between two is the overlap of both, or that of `solid` k-mers, or a bridge: one that is
+    exact and of no repeat, or has a k-mer of few reads by `rare`, which counts where it is called.
     A unitig is in one of them at most.
     """
     ends = _ends(graph, reads)
@@ -96,8 +96,11 @@ def join_pairs(
         before = [3 - letters[::-1] for letters in beyond.get(end ^ 1, [])]
         first, last, gaps = facing[begin, end]
         way = bridge(first, last, after, before, gaps)
-        if way is not None and is_rare(way, *table):
-            ways[begin, end] = way
+        if way is None:
+            continue
+        is_repeat = len(way.letters) <= 2 * margin - solid.k  # so much do both share
+        if (way.is_exact and not is_repeat) or is_rare(way.letters, *table):
+            ways[begin, end] = way.letters
     joins = dict[tuple[int, int], np.ndarray]()
     for (begin, end), letters in ways.items():
         if letters is not None:
