@@ -281,23 +281,21 @@ def write(
     from bioloom.reads.assembly.others import assemble_by, version_of
     from bioloom.reads.assembly.write import write_assembly
     from bioloom.reads.corrected import file_of, write_corrected
-    from bioloom.reads.learning import correct_again, propose
+    from bioloom.reads.learning import propose
 
     options = complete_options(options, OPTIONS, "datasets")
     with fastq_files(files, options) as lanes:
         reads, first = load(lanes)
         proposal = propose(reads)
-        spectrum = correct_again(proposal.reads)
-        changed, by_model = _changed(proposal.reads, first, predictions)
-        final = correct_again(changed) if by_model else spectrum
+        spectrum, final, by_model = corrected(proposal, first, predictions)
         total = write_corrected(sum(lanes, []), reads, spectrum, final, folder)
     if options["assembler"] == OWN:
         assembly: Contigs = assemble(final, mates=mates_of(lanes, reads, first))
         by = f"bioloom {__version__}"
     else:
         number = iter(range(1, 1 + sum(map(len, lanes))))
-        corrected = [[file_of(folder, next(number)) for _ in mates] for mates in lanes]
-        assembly = assemble_by(options["assembler"], corrected, folder)
+        written = [[file_of(folder, next(number)) for _ in mates] for mates in lanes]
+        assembly = assemble_by(options["assembler"], written, folder)
         by = version_of(options["assembler"])
     report: dict[str, Any] = {
         "reads": len(reads.offsets) - 1,
@@ -320,21 +318,29 @@ def write(
     write_json(report | figures, folder / "assembly.json")
 
 
-def _changed(reads: Reads, first: np.ndarray, predictions: pd.DataFrame) -> tuple[Reads, int]:
-    """The reads with the predicted letters, and how many differ from those of the spectrum.
+def corrected(
+    proposal: Proposal, first: np.ndarray, predictions: pd.DataFrame
+) -> tuple[Reads, Reads, int]:
+    """The reads by the spectrum alone, those by the model too, and how many letters it changed.
 
-    Reads unlike the training data, and those without an answer, stay as they are.
+    Reads unlike the training data, and those without an answer, stay as the spectrum has them;
+    `first` are the reads that begin a file.
     """
+    from bioloom.reads.learning import correct_again
     from bioloom.reads.sequences import encode
 
     said = predictions[~predictions["out_of_distribution"].astype(bool)]
     said = said[said["prediction"].notna()]
     number = said["sample_id"].str.extract(r"(\d+):(\d+)").astype(np.int64)
     read = first[number[0].to_numpy() - 1] + number[1].to_numpy() - 1
-    at = reads.offsets[read] + said["position"].to_numpy(np.int64) - 1
-    codes = reads.codes.copy()
+    proposed = proposal.reads
+    at = proposed.offsets[read] + said["position"].to_numpy(np.int64) - 1
+    codes = proposed.codes.copy()
     codes[at] = encode("".join(said["prediction"]))
-    return reads._replace(codes=codes), int((codes != reads.codes).sum())
+    by_model = int((codes != proposed.codes).sum())
+    spectrum = correct_again(proposed)
+    final = correct_again(proposed._replace(codes=codes)) if by_model else spectrum
+    return spectrum, final, by_model
 
 
 def _reference(files: dict[str, Path], options: dict[str, Any]) -> dict[str, str] | None:
