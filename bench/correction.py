@@ -21,12 +21,13 @@ import numpy as np
 import yaml
 
 from bench.assembly import measured
-from bioloom.applications.genome_assembly import application, corrected, load, simulated_genome
+from bioloom.applications.genome_assembly import application, corrected, simulated_genome
 from bioloom.features.extract import extract_features
 from bioloom.fitted import Fitted
 from bioloom.metrics.correction import correction_scores
 from bioloom.pipeline.home import HOME
 from bioloom.predictions.predict import predict
+from bioloom.reads.lanes import load
 from bioloom.reads.learning import correct_again, propose
 from bioloom.reads.sequences import encode, fastq_records
 from bioloom.reads.simulate import Pairs, profile_of, simulate_pairs, write_fastq
