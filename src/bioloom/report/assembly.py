@@ -32,14 +32,15 @@ def assemblies(files: dict[str, Path], folder: Path) -> list[dict[str, Any]]:
 
 def _one(dataset: str, made: Path, folder: Path) -> dict[str, Any]:
     figures = read_json(made / "assembly.json")
-    pictures = [_picture(made / "spectrum.svg", "K-mer spectrum", SPECTRUM)]
+    graph = None
     if "graph" in figures:
         caption = f"{GRAPH} {_left_out(figures['graph'])}"
-        pictures.append(_picture(made / "graph.svg", "Assembly graph", caption, wide=True))
+        graph = _picture(made / "graph.svg", "Assembly graph", caption, wide=True)
     return {
         "dataset": dataset,
         "figures": [(name, _named(value)) for name, value in figures.items()],
-        "pictures": pictures,
+        "spectrum": _picture(made / "spectrum.svg", "K-mer spectrum", SPECTRUM),
+        "graph": graph,
         "link": f"{os.path.relpath(made, folder)}/",
     }
 

@@ -39,6 +39,7 @@ def draw_spectrum(spectrum: Spectrum, path: Path) -> None:
         ax.axvline(spectrum.threshold - 0.5, color=SECOND, label="solid from here on")
         ax.axvline(spectrum.coverage, color=MUTED, linestyle="--", label="coverage")
         ax.set(yscale="log", xlabel=f"times that a {spectrum.k}-mer occurs", ylabel="k-mers")
+        ax.yaxis.set_major_formatter("{x:,.0f}")
         ax.legend(frameon=False)
 
     write_svg(draw, (6, 3.5), path)
@@ -127,7 +128,7 @@ def _layout(segments: Sequence[Segment], links: Sequence[Link]) -> Drawing:
 
 
 def _in_rows(edges: np.ndarray, apart: np.ndarray, n: int) -> np.ndarray:
-    """Places (n, 2) of nodes so far `apart` along edges: components side by side, in rows."""
+    """Places (n, 2) of nodes so far `apart` along edges: components in rows, the largest first."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import shortest_path
 
@@ -140,7 +141,7 @@ def _in_rows(edges: np.ndarray, apart: np.ndarray, n: int) -> np.ndarray:
         boxes.append(placed - placed.min(axis=0))
     widest = max(np.ptp(box[:, 0]) for box in boxes)
     at, corner, row = np.empty((n, 2)), np.zeros(2), 0.0
-    for nodes, box in sorted(zip(members, boxes, strict=True), key=lambda pair: -np.ptp(pair[1])):
+    for nodes, box in sorted(zip(members, boxes, strict=True), key=lambda pair: -pair[1].max()):
         width, height = np.ptp(box, axis=0)
         if corner[0] and corner[0] + width > widest:
             corner, row = np.array([0.0, corner[1] - row]), 0.0
