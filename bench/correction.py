@@ -4,7 +4,7 @@
 of a table each: (TP - FP) / (TP + FN) of letters against the truth, and CPU seconds, one thread.
 The autoencoder is trained on the same reads as `tasks/ecoli_assembly.yaml` does it; the spectrum
 has as many rounds. BayesHammer is that of SPAdes, where it is on PATH: a read that it drops or cuts
-counts as it was.
+counts as it was. With `--flat` errors fall evenly over all letters, and qualities tell nothing.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ TASK = HOME / "tasks/ecoli_assembly.yaml"
 SEED = 1
 METHODS = ("spectrum", "autoencoder", "bayeshammer")
 SPADES = "spades.py"
+FLAT = (30,)  # Phred, of all letters
 
 
 def main() -> None:
@@ -50,13 +51,17 @@ def main() -> None:
     parser.add_argument("--start", type=int, default=1_000_001, help="the first of them, from 1")
     parser.add_argument("--seed", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--only", nargs="+", choices=METHODS, default=METHODS)
+    parser.add_argument("--flat", action="store_true", help="errors whatever quality and place")
     asked = parser.parse_args()
     genome = simulated_genome(asked.genome, {"start": asked.start, "length": asked.length})
     methods = [name for name in asked.only if name != "bayeshammer" or shutil.which(SPADES)]
     print(f"| depth | errors | seed | {' | '.join(methods)} | CPU seconds |")
     print("|---" * (len(methods) + 4) + "|")
     for depth, error, seed in product(asked.depth, asked.error, asked.seed):
-        pairs = simulate_pairs([genome], depth, np.random.default_rng(seed), profile_of(error))
+        profile = profile_of(error)
+        if asked.flat:
+            profile = profile._replace(qualities=FLAT)
+        pairs = simulate_pairs([genome], depth, np.random.default_rng(seed), profile)
         gains, seconds = zip(*(gain_of(name, pairs) for name in methods), strict=True)
         told = " | ".join(f"{gain:.4f}" for gain in gains)
         took = ", ".join(f"{each:.0f}" for each in seconds)
