@@ -118,8 +118,8 @@ def bayeshammer(first: str, second: str, made: str) -> None:
     reads, _ = load([[Path(first), Path(second)]])
     letters = reads.codes.reshape(2, -1, reads.offsets[1])
     with TemporaryDirectory() as folder:
-        command = [SPADES, "--only-error-correction", "-t", "1", "-1", first, "-2", second]
-        subprocess.run([*command, "-o", folder], check=True)
+        command = [SPADES, "--only-error-correction", "--phred-offset", "33", "-t", "1"]
+        subprocess.run([*command, "-1", first, "-2", second, "-o", folder], check=True)
         for file in Path(folder, "corrected").glob("*.fastq.gz"):
             for record in fastq_records(file):
                 number, mate = record.name.split()[0].removeprefix("simulated.").split("/")
