@@ -18,12 +18,13 @@ from pathlib import Path
 
 import numpy as np
 
-from bioloom.applications.genome_assembly import load, mates_of, simulated_genome
+from bioloom.applications.genome_assembly import simulated_genome
 from bioloom.formats.fasta import read_fasta
 from bioloom.reads.assembly.assemble import assemble
 from bioloom.reads.assembly.figures import LEAST, against_reference
 from bioloom.reads.assembly.others import CONTIGS
 from bioloom.reads.assembly.write import write_contigs
+from bioloom.reads.lanes import load, mates_of
 from bioloom.reads.learning import correct_again, propose
 from bioloom.reads.sequences import decode, encode
 from bioloom.reads.simulate import profile_of, simulate_pairs, write_fastq

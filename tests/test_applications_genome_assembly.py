@@ -20,6 +20,7 @@ from bioloom.metrics.correction import correction_scores
 from bioloom.models import get_model
 from bioloom.reads.assembly.others import PROGRAMS
 from bioloom.reads.assembly.places import NOWHERE, canonical_kmers
+from bioloom.reads.choices import KITS
 from bioloom.reads.evidence import describe
 from bioloom.reads.learning import ErrorModel, corrupt, error_model, propose
 from bioloom.reads.regions import regions
@@ -80,6 +81,17 @@ def test_reads_in_doubt_are_named_by_file_and_record(fastq):
         assert lines[file - 1][4 * record - 3] == read
 
 
+@pytest.mark.parametrize(("share", "told"), [(0.0, False), (0.2, True)])
+def test_adapters_that_nobody_trims_are_told_with_their_kit(fastq, share, told):
+    for file, adapter in zip(fastq.values(), KITS["nextera"], strict=True):
+        lines = gzip.open(file, "rt").read().splitlines()
+        for i in range(1, int(share * len(lines)), 4):
+            lines[i] = lines[i][: -len(adapter)] + adapter
+        gzip.open(file, "wt").write("\n".join(lines) + "\n")
+    notes = application.ingest(fastq, {}).notes
+    assert any(note.startswith("Adapters (nextera) are in the reads") for note in notes) == told
+
+
 @pytest.mark.slow
 def test_what_a_model_says_is_written_and_every_change_is_logged(fastq, genome, tmp_path):
     files = fastq | {"reference": genome}
@@ -106,7 +118,7 @@ def test_what_a_model_says_is_written_and_every_change_is_logged(fastq, genome, 
     assert report["correction"]["decision"] == "apply"
     assert report["against_reference"]["genome_fraction"] > 0.9
     assert {path.name for path in (tmp_path / "out").iterdir()} >= {
-        "contigs.fasta", "assembly.gfa", "spectrum.svg", "corrected_1.fastq.gz",
+        "contigs.fasta", "assembly.gfa", "graph.svg", "spectrum.svg", "corrected_1.fastq.gz",
     }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bioloom.errors import DataError
 from bioloom.formats.dna import reverse_complement
-from bioloom.formats.gfa import Link, Segment, write_gfa
+from bioloom.formats.gfa import Link, Segment, read_gfa, write_gfa
 from bioloom.reads.assembly.assemble import assemble
 from bioloom.reads.assembly.bridges import bridge
 from bioloom.reads.assembly.figures import against_reference, by_kmers, contiguity, n50
@@ -23,6 +23,7 @@ from bioloom.reads.assembly.graph import (
     only_way,
     rescue,
 )
+from bioloom.reads.assembly.pictures import MOST, _layout, draw_graph
 from bioloom.reads.assembly.simplify import compact, simplify
 from bioloom.reads.correction import correct
 from bioloom.reads.kmers import count_kmers
@@ -278,6 +279,37 @@ def test_gfa_has_segments_before_links(tmp_path):
         "S\t2\tGGT\tLN:i:3\tDP:f:1.50",
         "L\t1\t+\t2\t-\t30M",
     ]
+    assert read_gfa(tmp_path / "a.gfa")[1] == links
+
+
+def test_the_depth_of_a_graph_of_spades_is_that_of_its_kmers(tmp_path):
+    (tmp_path / "a.gfa").write_text("S\t1\tACGT\tKC:i:10\nP\tNODE_1\t1+\t*\n")
+    assert read_gfa(tmp_path / "a.gfa") == ([Segment("1", "ACGT", 2.5)], [])
+
+
+def ring_and_line() -> tuple[list[Segment], list[Link]]:
+    """Four unitigs in a ring, and one alone."""
+    segments = [Segment(str(i), "A" * 5000, 10.0 * (1 + i)) for i in range(4)]
+    links = [Link(str(i), False, str((i + 1) % 4), False, 30) for i in range(4)]
+    return [Segment("alone", "A" * 3000, 5.0), *segments], links
+
+
+def test_a_graph_is_laid_out_to_scale():
+    drawing = _layout(*ring_and_line())
+    drawn = [np.linalg.norm(np.diff(line, axis=0), axis=1).sum() for line in drawing.lines]
+    assert drawn == pytest.approx([3000, *[5000] * 4], rel=0.15)
+    ring = np.concatenate(drawing.lines[1:])
+    radius = np.linalg.norm(ring - ring.mean(axis=0), axis=1)
+    assert radius == pytest.approx(np.full(len(ring), 20_000 / (2 * np.pi)), rel=0.2)
+    assert drawing.lines[0].max(axis=0)[1] < ring.min(axis=0)[1]
+
+
+def test_a_picture_of_a_graph_has_the_same_bytes_again_and_not_too_many_unitigs(tmp_path):
+    segments, links = ring_and_line()
+    small = [Segment(f"small_{i}", "A" * 200, 1.0) for i in range(MOST)]
+    drawn = [draw_graph([*small, *segments], links, tmp_path / name) for name in ("a.svg", "b.svg")]
+    assert drawn == 2 * [{"unitigs": MOST + 5, "unitigs_drawn": MOST}]
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
 
 
 @pytest.mark.parametrize("through_an_error", [False, True])

@@ -15,7 +15,9 @@ from bioloom.bayes.network import Network, Node
 from bioloom.evaluation.evaluate import evaluate
 from bioloom.files import read_json, write_json
 from bioloom.formats.bif import write_bif
+from bioloom.formats.gfa import Segment
 from bioloom.kinds import get_kind
+from bioloom.reads.assembly.pictures import MOST, draw_graph
 from bioloom.report.described import described, filled_in
 from bioloom.report.layout import signed
 from bioloom.report.new_data import _counts, new_data
@@ -23,6 +25,7 @@ from bioloom.report.overview import build_overview
 from bioloom.report.page import _networks, _rules, build_page, score_table
 from bioloom.report.picture import find_browser, take_picture
 from bioloom.samples import read_written, write_table
+from bioloom.svg import INK, write_svg
 from tests.tiny_project import Project
 from tests.toys import helix
 
@@ -284,7 +287,7 @@ def test_the_pages_show_every_part_of_every_kind(report):
     assert "Length alone separates the classes" in text
     assert "BSD-3-Clause" in text
     assert "test patients in" in text
-    assert "#010101" not in text  # every colour is the page's
+    assert f"stroke: {INK}" not in text  # every colour is the page's
 
 
 def test_names_are_text_and_never_markup(report):
@@ -502,6 +505,25 @@ def test_reads_are_linked_with_what_is_odd_of_them(tmp_path):
     assert "2 samples of ward" in text
     assert "S &lt;1&gt;: adapter dimers" in text
     assert "<li>b" not in text
+
+
+@pytest.mark.parametrize(
+    ("unitigs", "told"), [(3, "All 3 are drawn"), (MOST + 5, "5 are left out")]
+)
+def test_an_assembly_is_shown_with_its_spectrum_and_its_graph(tmp_path, unitigs, told):
+    files = {"metrics": task_files(tmp_path / "toy", "binary")["metrics"]}
+    files["assembly.mine"] = made = tmp_path / "toy/mine/export"
+    segments = [Segment(f"unitig_{i}", "A" * (1000 + i), 20.0) for i in range(unitigs)]
+    graph = draw_graph(segments, [], made / "graph.svg")
+    write_svg(lambda axes: axes.plot([1, 2], [3, 4], color=INK), (6, 3.5), made / "spectrum.svg")
+    write_json({"contigs": {"n50": 1234}, "graph": graph}, made / "assembly.json")
+    build_page("toy", files, tmp_path / "toy/report.html")
+    text = (tmp_path / "toy/report.html").read_text()
+    assert [title in text for title in ("K-mer spectrum", "Assembly graph", told)] == [True] * 3
+    assert "1,234" in text
+    assert '<a href="mine/export/">' in text
+    assert f"stroke: {INK}" not in text
+    Page(text)
 
 
 @pytest.mark.slow

@@ -1,13 +1,14 @@
 """Figures: what is drawn, in words that carry it, in colours that the page sets."""
 
 import re
+from importlib.resources import files
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from bioloom.report import figures
-from bioloom.report.svg import COLOURS, draw_svg
+from bioloom.svg import COLOURS, draw_svg
 
 
 def texts(svg: str) -> list[str]:
@@ -25,6 +26,11 @@ def test_svg_has_no_fixed_colour_and_no_id_of_another_figure():
     assert not ids[0] & ids[1]
     assert all(code not in svgs[0] for code in COLOURS)
     assert "var(--ink)" in svgs[0]
+
+
+def test_colours_of_files_are_those_of_the_light_page():
+    light = files("bioloom.report").joinpath("layout.html").read_text().partition("@media")[0]
+    assert all(f"--{name}: {code};" in light for code, name in COLOURS.items())
 
 
 def test_names_with_dollars_and_angles_stay_text():

@@ -15,7 +15,7 @@ SOURCE = ROOT / "src/bioloom"
 FLOORS = (
     {"errors", "limits", "progress", "schedule"},
     {"files", "arrays"},
-    {"structures", "registry"},
+    {"structures", "registry", "svg"},
     {"options", "devices", "sources", "metrics", "privacy"},
     {"bayes"},
     {"formats", "samples", "embedders"},

@@ -75,6 +75,7 @@ class Application:
     `write(samples, predictions, files, folder, options)` puts predictions of new data into files of
     the field; `files` are the data set's sources, for what a header or a reference must say, and
     `options` its other keys, as `ingest` gets them.
+    `shown` is the part of the report, by its name there, that shows what `write` made.
     `divided` are sources, of which new data have one, whose rows or records mean the same alone,
     each with those that may be beside it, as what rows are looked up in: such data may say `parts`,
     so many jobs that each have a share of the file. An `ingest` with options `part` and `parts` of
@@ -126,6 +127,7 @@ class Application:
     write: (
         Callable[[pd.DataFrame, pd.DataFrame, dict[str, Path], Path, dict[str, Any]], None] | None
     ) = None
+    shown: str | None = None
     divided: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     join: Callable[[list[Path], Path], None] | None = None
     labels: Callable[[pd.DataFrame, dict[str, Any]], pd.DataFrame] | None = None

@@ -1,6 +1,7 @@
 """Everything measured, in pages that open offline, and a reporting record a task.
 
-Requires: metrics, plots, leakage, explanation, model, predictions and records of every task.
+Requires: metrics, plots, leakage, explanation, model, predictions, records and assemblies of every
+task.
 Makes: results/{task}/task.yaml, the task with all that was filled in; results/{task}/report.html,
 its page, and results/records/{task}.md, what reporting guidelines ask for; results/report.html,
 which leads to the pages. A task that did not change is not drawn again.

@@ -139,30 +139,6 @@ def simulated_pairs(genome: Path, options: dict[str, Any]) -> Pairs:
     return simulate_pairs([simulated_genome(genome, options)], options["depth"], rng, profile)
 
 
-def load(lanes: list[list[Path]]) -> tuple[Reads, np.ndarray]:
-    """The reads of all files, and which is the first of each file."""
-    from bioloom.reads.sequences import joined, load_reads
-
-    parts, counts = [], []
-    for files in lanes:
-        of_lane = [load_reads(file) for file in files]
-        parts += of_lane
-        counts += [len(part.offsets) - 1 for part in of_lane]
-    return joined(parts), np.cumsum([0, *counts])[:-1]
-
-
-def mates_of(lanes: list[list[Path]], reads: Reads, first: np.ndarray) -> np.ndarray:
-    """The places (m, 2) of the mates among the reads of all lanes."""
-    ends = np.append(first[1:], len(reads.offsets) - 1)
-    numbers = np.split(np.arange(len(first)), np.cumsum([len(files) for files in lanes])[:-1])
-    pairs = [
-        np.stack([np.arange(first[i], ends[i]) for i in of_lane], axis=1)
-        for of_lane in numbers
-        if len(of_lane) == 2
-    ]
-    return np.concatenate([np.empty((0, 2), np.int64), *pairs])
-
-
 def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     """Reads to learn from, or the reads in doubt; notes tell what the spectrum shows.
 
@@ -170,6 +146,7 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
     """
     from bioloom.formats.fastq import check_fastq
     from bioloom.reads.assembly.others import version_of
+    from bioloom.reads.lanes import load
     from bioloom.reads.learning import propose
 
     options = complete_options(options, OPTIONS, "datasets")
@@ -185,8 +162,9 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
                         hint="give them in a sheet: `reads: sheet.csv`",
                     )
         reads, first = load(lanes)
+        adapters = _adapters(lanes) if "reads_1" in files else []
     proposal = propose(reads)
-    notes = _notes(reads, proposal, simulated=options["simulate"] is not None)
+    notes = _notes(reads, proposal, simulated=options["simulate"] is not None) + adapters
     if options["examples"] is not None:
         return Raw(_examples(reads, proposal, options["examples"]), notes)
     weak = np.flatnonzero(proposal.weak)
@@ -211,6 +189,15 @@ def _notes(reads: Reads, proposal: Proposal, *, simulated: bool) -> list[str]:
         f"The spectrum changed {changed} letters ({changed / max(len(reads.codes), 1):.2%}); "
         f"{int(proposal.weak.sum())} reads stay in doubt",
     ]
+
+
+def _adapters(lanes: list[list[Path]]) -> list[str]:
+    """A note where reads that nobody trims have adapters."""
+    from bioloom.reads.survey import survey
+
+    kits = sorted({found.kit for found in map(survey, lanes) if found.kit})
+    told = f"Adapters ({', '.join(kits)}) are in the reads; a sample sheet, `reads`, trims them"
+    return [told] if kits else []
 
 
 def _examples(reads: Reads, proposal: Proposal, count: int) -> pd.DataFrame:
@@ -281,23 +268,22 @@ def write(
     from bioloom.reads.assembly.others import assemble_by, version_of
     from bioloom.reads.assembly.write import write_assembly
     from bioloom.reads.corrected import file_of, write_corrected
-    from bioloom.reads.learning import correct_again, propose
+    from bioloom.reads.lanes import load, mates_of
+    from bioloom.reads.learning import propose
 
     options = complete_options(options, OPTIONS, "datasets")
     with fastq_files(files, options) as lanes:
         reads, first = load(lanes)
         proposal = propose(reads)
-        spectrum = correct_again(proposal.reads)
-        changed, by_model = _changed(proposal.reads, first, predictions)
-        final = correct_again(changed) if by_model else spectrum
+        spectrum, final, by_model = corrected(proposal, first, predictions)
         total = write_corrected(sum(lanes, []), reads, spectrum, final, folder)
     if options["assembler"] == OWN:
         assembly: Contigs = assemble(final, mates=mates_of(lanes, reads, first))
         by = f"bioloom {__version__}"
     else:
         number = iter(range(1, 1 + sum(map(len, lanes))))
-        corrected = [[file_of(folder, next(number)) for _ in mates] for mates in lanes]
-        assembly = assemble_by(options["assembler"], corrected, folder)
+        written = [[file_of(folder, next(number)) for _ in mates] for mates in lanes]
+        assembly = assemble_by(options["assembler"], written, folder)
         by = version_of(options["assembler"])
     report: dict[str, Any] = {
         "reads": len(reads.offsets) - 1,
@@ -320,21 +306,29 @@ def write(
     write_json(report | figures, folder / "assembly.json")
 
 
-def _changed(reads: Reads, first: np.ndarray, predictions: pd.DataFrame) -> tuple[Reads, int]:
-    """The reads with the predicted letters, and how many differ from those of the spectrum.
+def corrected(
+    proposal: Proposal, first: np.ndarray, predictions: pd.DataFrame
+) -> tuple[Reads, Reads, int]:
+    """The reads by the spectrum alone, those by the model too, and how many letters it changed.
 
-    Reads unlike the training data, and those without an answer, stay as they are.
+    Reads unlike the training data, and those without an answer, stay as the spectrum has them;
+    `first` are the reads that begin a file.
     """
+    from bioloom.reads.learning import correct_again
     from bioloom.reads.sequences import encode
 
     said = predictions[~predictions["out_of_distribution"].astype(bool)]
     said = said[said["prediction"].notna()]
     number = said["sample_id"].str.extract(r"(\d+):(\d+)").astype(np.int64)
     read = first[number[0].to_numpy() - 1] + number[1].to_numpy() - 1
-    at = reads.offsets[read] + said["position"].to_numpy(np.int64) - 1
-    codes = reads.codes.copy()
+    proposed = proposal.reads
+    at = proposed.offsets[read] + said["position"].to_numpy(np.int64) - 1
+    codes = proposed.codes.copy()
     codes[at] = encode("".join(said["prediction"]))
-    return reads._replace(codes=codes), int((codes != reads.codes).sum())
+    by_model = int((codes != proposed.codes).sum())
+    spectrum = correct_again(proposed)
+    final = correct_again(proposed._replace(codes=codes)) if by_model else spectrum
+    return spectrum, final, by_model
 
 
 def _reference(files: dict[str, Path], options: dict[str, Any]) -> dict[str, str] | None:
@@ -384,6 +378,7 @@ application = Application(
     measures=("sequence",),
     alphabet="dna",
     write=write,
+    shown="assembly",
     options=OPTIONS,
     clean_options=CLEAN,
     defaults=defaults,

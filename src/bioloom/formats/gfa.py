@@ -37,3 +37,24 @@ def write_gfa(segments: Iterable[Segment], links: Iterable[Link], path: str | Pa
             one, other = ("-" if r else "+" for r in (link.source_reverse, link.target_reverse))
             places = f"{link.source}\t{one}\t{link.target}\t{other}"
             stream.write(f"L\t{places}\t{link.overlap}M\n")
+
+
+def read_gfa(path: str | Path) -> tuple[list[Segment], list[Link]]:
+    """The segments and links of a graph; lines of other kinds are passed over.
+
+    The coverage is the tag DP, else that of the k-mers that were counted (KC) a letter.
+    """
+    segments, links = [], []
+    with Path(path).open() as stream:
+        for line in stream:
+            kind, *fields = line.rstrip("\n").split("\t")
+            if kind == "S":
+                name, sequence, *rest = fields
+                tags = {tag[:2]: tag[5:] for tag in rest}
+                coverage = tags.get("DP") or float(tags.get("KC", 0)) / max(len(sequence), 1)
+                segments.append(Segment(name, sequence, float(coverage)))
+            elif kind == "L":
+                source, one, target, other, overlap = fields[:5]
+                letters = int(overlap.removesuffix("M"))
+                links.append(Link(source, one == "-", target, other == "-", letters))
+    return segments, links

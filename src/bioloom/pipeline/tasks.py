@@ -390,11 +390,12 @@ class Task:
         }
         for dataset in self.new_data:
             shown[f"predictions.{dataset}"] = self.path(dataset, "predictions.parquet")
-        for dataset in self.scored:
-            shown[f"scored.{dataset}"] = self.path(dataset, "metrics.json")
-        for dataset in self.new_data:
+            if self.code.shown:
+                shown[f"{self.code.shown}.{dataset}"] = self.path(dataset, "export")
             if not self.parts(dataset):
                 shown[f"drift.{dataset}"] = self.path(dataset, "drift.json")
+        for dataset in self.scored:
+            shown[f"scored.{dataset}"] = self.path(dataset, "metrics.json")
         for dataset in self.datasets:
             reads = self.reads(dataset)
             if reads:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bioloom.kinds._calibration import COVERAGE
-from bioloom.report.svg import ACCENT, INK, LINE, MUTED, SECOND, draw_svg
+from bioloom.svg import ACCENT, INK, LINE, MUTED, SECOND, draw_svg
 
 BLUE, ORANGE = (46, 125, 190), (222, 112, 38)  # for images, which know no names
 DASHES = [(0, ()), (0, (4, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5))]

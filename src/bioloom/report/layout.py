@@ -19,8 +19,12 @@ from bioloom.metrics import digits
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-SPELT = {name: name.upper() for name in ("svm", "dnn", "cnn", "gnn", "lstm", "clr")} | {
-    "unirep": "UniRep"
+UPPER = ("svm", "dnn", "cnn", "gnn", "lstm", "clr", "n50", "ng50", "nga50", "gc", "qv")
+SPELT = {name: name.upper() for name in UPPER} | {
+    "unirep": "UniRep",
+    "kmer": "k-mer",
+    "kmers": "k-mers",
+    "100kb": "100 kb",
 }
 SIGNS = {"better": "▲", "worse": "▼", "equal": "●", "none": "○"}
 """What stands before a verdict, so that it is not told by its colour alone."""

@@ -8,7 +8,7 @@ import pandas as pd
 
 from bioloom.formats.dna import BASES
 from bioloom.report.figures import Figure
-from bioloom.report.svg import LINE, SECOND, draw_svg
+from bioloom.svg import LINE, SECOND, draw_svg
 
 # Mid tones of the customary colours, which stand out from light and dark paper.
 COLOURS = {"A": "#2f9e4f", "C": "#2e7dbe", "G": "#d98a1f", "T": "#d1483c"}

@@ -17,6 +17,7 @@ from bioloom.formats.bif import read_bif
 from bioloom.kinds import get_kind, is_balanced
 from bioloom.privacy.small_cells import count_shown
 from bioloom.report import figures, pairs, patients
+from bioloom.report.assembly import assemblies
 from bioloom.report.described import filled_in
 from bioloom.report.figures import Figure
 from bioloom.report.layout import words, write_page
@@ -39,6 +40,7 @@ HEADINGS = {
     "scores": "Scores",
     "scored": "On other data",
     "predicted": "Predictions of new data",
+    "assembly": "Assembly",
     "curves": "Curves",
     "reads": "Reads",
     "quality": "Data",
@@ -69,9 +71,9 @@ def build_page(
     Files: `metrics`, `quality`, `leakage`, `features` (JSON), `explanation` (Parquet), `plots`
     (folder of CSV), `model` (folder), `task` (YAML); of a data set of reads `reads.<data set>`
     (JSON) and `multiqc.<data set>`, a page that is linked; of new data `predictions.<data set>`
-    (Parquet) and `drift.<data set>` (JSON), and of those whose labels are compared
-    `scored.<data set>`, their metrics. `about` is
-    the task's source, licence and limits; `overview` is the page that leads to this one.
+    (Parquet), `drift.<data set>` (JSON) and, of genomes, `assembly.<data set>` (folder), and of
+    those whose labels are compared `scored.<data set>`, their metrics. `about` is the task's
+    source, licence and limits; `overview` is the page that leads to this one.
     """
     facts, folder = Facts.of(files), Path(out).parent
     metrics = facts.metrics
@@ -84,6 +86,7 @@ def build_page(
         "scores": score_table(metrics),
         "scored": _scored(name, files),
         "predicted": new_data(files, folder, application.private),
+        "assembly": assemblies(files, folder),
         "curves": _curves(files.get("plots"), metrics, label),
         "reads": _reads(files, folder),
         "quality": facts.quality,

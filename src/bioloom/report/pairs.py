@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bioloom.report.figures import WIDE, Figure, bars_size, shade
-from bioloom.report.svg import ACCENT, INK, MUTED, SECOND, draw_svg
+from bioloom.svg import ACCENT, INK, MUTED, SECOND, draw_svg
 
 # Park & Marcotte (2012).
 PAIRS = {"both": "C1: both ends known", "one": "C2: one is new", "none": "C3: both are new"}

@@ -9,7 +9,7 @@ import pandas as pd
 
 from bioloom.bayes.network import Network
 from bioloom.report.figures import BARS, HALF, SMALL, Figure, bars_size, legend
-from bioloom.report.svg import ACCENT, INK, LINE, MUTED, SECOND, draw_svg
+from bioloom.svg import ACCENT, INK, LINE, MUTED, SECOND, draw_svg
 
 MOST_ENDS = 16  # rules that a drawn tree ends in
 MOST_LETTERS = 30  # of a condition on a branch

@@ -1,4 +1,4 @@
-"""An assembly as files: contigs.fasta, assembly.gfa, spectrum.svg; and the figures of it."""
+"""An assembly as files: contigs, graph and pictures; and the figures of it."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bioloom.files import replacing
-from bioloom.formats.gfa import Link, Segment, write_gfa
+from bioloom.formats.gfa import Link, Segment, read_gfa, write_gfa
 from bioloom.reads.assembly.assemble import Assembly, Contigs, name_of
 from bioloom.reads.assembly.figures import LEAST, against_reference, by_kmers, contiguity
 from bioloom.reads.assembly.graph import NONE, Graph
+from bioloom.reads.assembly.pictures import draw_graph, draw_spectrum
 from bioloom.reads.correction import K
 from bioloom.reads.kmers import count_kmers
 from bioloom.reads.sequences import Reads, decode
 from bioloom.reads.spectrum import Spectrum
 
+GFA, GRAPH, SPECTRUM = "assembly.gfa", "graph.svg", "spectrum.svg"
 LINE = 80  # letters of a line of FASTA
 
 
@@ -30,18 +30,18 @@ def write_assembly(
 ) -> dict[str, Any]:
     """Write the files; the figures by themselves, by the reads, and against a reference.
 
-    `reads` are those before correction, and `spectrum` is theirs. Contigs of another
-    program have no graph.
+    `reads` are those before correction, and `spectrum` is theirs. The graph of another program is
+    in the folder already, if it writes one.
     """
-    graph = assembly.graph if isinstance(assembly, Assembly) else None
+    graph, gfa = assembly.graph if isinstance(assembly, Assembly) else None, folder / GFA
     write_contigs(assembly, folder / "contigs.fasta")
     if graph is not None:
         segments = (
             Segment(name_of(i), decode(graph.sequence(2 * i)), float(graph.coverage[i]))
             for i in range(len(graph.coverage))
         )
-        write_gfa(segments, links_of(graph), folder / "assembly.gfa")
-    draw_spectrum(spectrum, folder / "spectrum.svg")
+        write_gfa(segments, links_of(graph), gfa)
+    draw_spectrum(spectrum, folder / SPECTRUM)
     figures: dict[str, Any] = {
         "spectrum": {
             "k": spectrum.k,
@@ -54,8 +54,10 @@ def write_assembly(
         "contigs": contiguity(assembly.contigs, spectrum.genome_size),
         "by_kmers": by_kmers(assembly.contigs, count_kmers(reads, K), spectrum.threshold),
     }
-    if graph is not None:
-        figures["graph"] = {"k": graph.k, "unitigs": len(graph.coverage)}
+    if gfa.exists():
+        drawn = draw_graph(*read_gfa(gfa), folder / GRAPH)
+        own = {"k": graph.k} if graph is not None else {}
+        figures["graph"] = own | drawn
     if reference is not None:
         compared = against_reference(assembly.contigs, reference)
         figures["against_reference"] = {"contigs_from": LEAST} | compared
@@ -83,22 +85,3 @@ def links_of(graph: Graph) -> Iterator[Link]:
                     bool(target & 1),
                 )
                 yield Link(*names, graph.k - 1)
-
-
-def draw_spectrum(spectrum: Spectrum, path: Path) -> None:
-    """The k-mer spectrum as SVG, with the threshold and the coverage marked."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    end = int(max(3 * spectrum.coverage, 10))
-    counts = np.arange(1, min(end, len(spectrum.histogram) - 1))
-    figure = Figure(figsize=(6, 3.5), layout="constrained")
-    axes = figure.add_subplot()
-    axes.step(counts, np.maximum(spectrum.histogram[counts], 0.5), where="mid", color="#2a5b8c")
-    axes.axvline(spectrum.threshold - 0.5, color="#b3452c", label="solid from here on")
-    axes.axvline(spectrum.coverage, color="#777777", linestyle="--", label="coverage")
-    axes.set(yscale="log", xlabel=f"times that a {spectrum.k}-mer occurs", ylabel="k-mers")
-    axes.legend(frameon=False)
-    # The same bytes each time.
-    with rc_context({"svg.hashsalt": "spectrum"}), replacing(path) as temporary:
-        figure.savefig(temporary, format="svg", metadata={"Date": None})
