@@ -18,7 +18,7 @@ from tests.tiny_project import Project
 
 # Tests of a project, or a lab, run Snakemake, DVC or git; those of `fasta` pretrain; a `report` has
 # all kinds.
-SLOW_FIXTURES = {"tiny_project", "finished", "lab", "fasta", "report"}
+SLOW_FIXTURES = {"tiny_project", "finished", "finished_lab", "lab", "fasta", "report"}
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -97,6 +97,7 @@ def test_what_a_killed_run_made_is_made_again_where_it_was_damaged_since(
     project = Project.create(tmp_path / "project")
     disturbed = disturbed_in(project, seed=1)
     disturbed.kill_once(lambda: project.path("results/heart/splits.parquet").exists())
+    assert any(project.path(".snakemake/locks").iterdir())
     file = project.path("results/heart/training/samples.parquet")
     DAMAGES["a bit flipped"](file, disturbed.rng)
     said = disturbed.finish()

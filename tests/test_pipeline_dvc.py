@@ -68,11 +68,9 @@ def test_current_results_are_current_for_dvc_and_git(published: Project) -> None
     assert tracked == ["results/heart/metrics.json", "results/liver/metrics.json"]
 
 
-@pytest.mark.parametrize("link", ["copy", "symlink"])
-def test_a_clone_that_pulls_runs_what_is_stale(clone: Project, link: str) -> None:
-    clone.run("dvc", "config", "--local", "cache.type", link)
+def test_a_clone_that_pulls_runs_what_is_stale(clone: Project) -> None:
+    clone.run("dvc", "config", "--local", "cache.type", "copy")
     clone.run("dvc", "pull")
-    assert clone.path("results/report.html").is_symlink() == (link == "symlink")
     assert clone.planned() == set()
     assert "up to date" in clone.run("dvc", "status")
 
@@ -87,6 +85,9 @@ def test_a_clone_that_pulls_runs_what_is_stale(clone: Project, link: str) -> Non
 def test_a_run_leaves_a_linked_cache_as_it_was(clone: Project) -> None:
     clone.run("dvc", "config", "--local", "cache.type", "symlink")
     clone.run("dvc", "pull")
+    assert clone.path("results/report.html").is_symlink()
+    assert clone.planned() == set()
+    assert "up to date" in clone.run("dvc", "status")
     clone.configure(**{"tasks.liver.evaluate.primary": "mcc"})
     clone.snakemake()
     assert clone.planned() == set()
@@ -105,6 +106,8 @@ def test_the_model_alone_is_enough_to_predict(clone: Project) -> None:
     assert clone.planned(target) == {*prepared, "predict heart ward"}
     clone.snakemake(target)
     assert clone.path(target).exists()
+    patients(90, labelled=True, seed=7).to_csv(clone.path("data/heart.csv"), index=False)
+    assert "train heart" in clone.planned(target)
 
 
 def test_an_experiment_reruns_its_task_and_is_compared(clone: Project) -> None:

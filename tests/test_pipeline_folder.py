@@ -43,7 +43,10 @@ rule table:
 @pytest.fixture
 def lab(tmp_path: Path) -> Project:
     """A folder with a table and a task, and nothing else."""
-    folder = tmp_path / "my lab"
+    return new_lab(tmp_path / "my lab")
+
+
+def new_lab(folder: Path) -> Project:
     for name in ("data", "tasks"):
         (folder / name).mkdir(parents=True)
     patients(80, labelled=True, seed=0).to_csv(folder / "data/heart.csv", index=False)
@@ -51,29 +54,36 @@ def lab(tmp_path: Path) -> Project:
     return Project(folder)
 
 
-def test_a_users_folder_holds_data_and_results_alone(lab: Project) -> None:
-    command = ("--snakefile", str(SNAKEFILE), *TARGETS)
-    lab.snakemake(*command)
+@pytest.fixture(scope="session")
+def finished_lab(made_once) -> Project:
+    """A lab after a run; not to be changed."""
+
+    def run(folder: Path) -> None:
+        new_lab(folder / "my lab").snakemake("--snakefile", str(SNAKEFILE), *TARGETS)
+
+    return Project(made_once("lab", run) / "my lab")
+
+
+def test_a_users_folder_holds_data_and_results_alone(finished_lab: Project) -> None:
     made = {".snakemake", "data", "logs", "results", "snakemake.lock", "tasks"}
-    assert {file.name for file in lab.folder.iterdir()} == made
-    assert lab.planned(*command) == set()
-    leakage = json.loads(lab.path("results/heart/leakage.json").read_text())
+    assert {file.name for file in finished_lab.folder.iterdir()} == made
+    leakage = json.loads(finished_lab.path("results/heart/leakage.json").read_text())
     assert leakage["split"].startswith("method cross_validation, folds 5, repeats 3")
-    model = yaml.safe_load(lab.path("results/heart/task.yaml").read_text())["model"]
+    model = yaml.safe_load(finished_lab.path("results/heart/task.yaml").read_text())["model"]
     assert model["name"] == "ensemble"
 
 
-def test_results_do_not_depend_on_where_code_and_data_lie(lab: Project, tmp_path: Path) -> None:
-    other = lab.copy(tmp_path / "other")
-    lab.snakemake("--snakefile", str(SNAKEFILE), *TARGETS)
+def test_results_do_not_depend_on_where_code_and_data_lie(
+    finished_lab: Project, lab: Project, tmp_path: Path
+) -> None:
     clone = Project(tmp_path / "clone")
     clone.folder.mkdir()
     for part in PARTS:
         copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copyfile
         copy(ROOT / part, clone.path(part))
-    clone.snakemake("--directory", str(other.folder), *TARGETS)
+    clone.snakemake("--directory", str(lab.folder), *TARGETS)
     for name in ("snakemake.lock", *TARGETS):
-        assert other.path(name).read_bytes() == lab.path(name).read_bytes()
+        assert lab.path(name).read_bytes() == finished_lab.path(name).read_bytes()
 
 
 def test_a_finished_model_predicts_in_another_folder(project: Project, lab: Project) -> None:
@@ -99,21 +109,18 @@ def test_a_finished_model_predicts_in_another_folder(project: Project, lab: Proj
     assert not lab.path("results/screen/model").exists()
 
 
-def test_a_module_of_another_workflow_whose_rules_make_an_input(lab: Project) -> None:
+def test_a_module_of_another_workflow_whose_rules_make_an_input(
+    finished_lab: Project, lab: Project
+) -> None:
     heart = lab.path("data/heart.csv")
     lab.path("raw").mkdir()
     lab.path("raw/heart.tsv").write_text(heart.read_text().replace(",", "\t"))
     content = heart.read_bytes()
-    lab.snakemake("--snakefile", str(SNAKEFILE), TARGETS[0])
-    alone = lab.path(TARGETS[0]).read_bytes()
-    for made in ("data", "results", ".snakemake"):
-        shutil.rmtree(lab.path(made))
-    lab.path("snakemake.lock").unlink()
-
+    heart.unlink()
     lab.path("Snakefile").write_text(MODULE)
     lab.snakemake("--cores", "2")
     assert heart.read_bytes() == content
-    assert lab.path(TARGETS[0]).read_bytes() == alone
+    assert lab.path(TARGETS[0]).read_bytes() == finished_lab.path(TARGETS[0]).read_bytes()
     assert lab.path("summary_all.txt").exists()
     assert lab.planned("--cores", "2") == set()
     lab.path("raw/heart.tsv").write_text(

@@ -240,14 +240,6 @@ def test_the_lock_keeps_what_jobs_wrote(finished: Project, tmp_path: Path) -> No
     assert toy.path("snakemake.lock").read_text() == lock
 
 
-def test_the_model_alone_is_enough_to_predict(finished: Project, clone: Project) -> None:
-    pull(finished, clone, "results/a/model")
-    target = "results/a/ward/predictions.txt"
-    assert clone.planned(target) == {"clean a ward", "predict a ward"}
-    append(clone.path("data/a.training.txt"))
-    assert "train a" in clone.planned(target)
-
-
 def test_pulling_what_a_colleague_ran(finished: Project, clone: Project, tmp_path_factory) -> None:
     pull(finished, clone)
     clone.planned()
@@ -404,18 +396,6 @@ def holding(project: Project, call: str) -> Iterator[subprocess.Popen[str]]:
     with start(project, "python", "-c", code) as process:
         assert read_until(process, "holds")
         yield process
-
-
-def test_a_run_after_kill_works(clone: Project) -> None:
-    clone.configure(first="sleep 60")
-    killed = start(clone, sys.executable, "-m", "snakemake")
-    assert read_until(killed, "rule evaluate")
-    os.killpg(killed.pid, signal.SIGKILL)
-    killed.communicate()
-    assert any(clone.path(".snakemake/locks").iterdir())
-    clone.configure(first="true")
-    assert "100%" in clone.snakemake()
-    assert clone.planned() == set()
 
 
 def test_what_a_killed_run_was_making_anew_is_still_to_be_made(clone: Project) -> None:
