@@ -49,7 +49,7 @@ QUICK = "quick/tasks"
 """Where they lie: as far from tasks/ as in the repository, since they say `like`."""
 WHOLE = ["--configfile", str(ROOT / "tests/fault_config.yaml"), "--set-scatter", "chunks=2"]
 """Arguments by which all rules have jobs: an encoder is made here, and embeds in chunks."""
-BEFORE, DAMAGED, AFTER = 400, 20, 100
+BEFORE, DAMAGED, AFTER = 480, 20, 100
 """Faults of a round: until its first run has ended, to files, and to the runs that mend these."""
 MOST_KILLED = 60
 """Jobs of one run that are killed, fewer than this."""
@@ -431,8 +431,24 @@ def disk(folder: Path) -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def page(counts: Counts, applications: dict[str, str], rounds: int, call: str) -> str:
-    """docs/faults.md: the counts, by fault, by step and by task, of which `applications` has whose.
+HEAD = """# Runs that were disturbed
+
+The suite itself writes this page. It runs small tasks, on real data but for reads that are
+simulated, and disturbs them; the next run is a plain one. In the end, with no lock removed by hand,
+a run planned nothing, and every result was that of a run that nothing disturbed on the same
+machine, byte for byte. Removed files that only serve other ones were made again by name. Damaged
+results and the like are counted where they were; all else by the jobs that ran, or failed of it.
+"""
+SECTION = "\n## "
+
+
+def written(page: Path) -> list[str]:
+    """The sections of the page: one of each call so far."""
+    return page.read_text().split(SECTION)[1:] if page.exists() else []
+
+
+def section(counts: Counts, applications: dict[str, str], rounds: int, call: str) -> str:
+    """The counts of a call by fault, by step and by task; `applications` has those of tasks.
 
     Jobs of no task, such as the report, are counted by step alone.
     """
@@ -444,16 +460,9 @@ def page(counts: Counts, applications: dict[str, str], rounds: int, call: str) -
         by_step[job.step] += count if job.step not in [*WHERE.values(), NONE.step] else 0
         by_task[job.task] += count if job.task in applications else 0
     lines = [
-        "# Runs that were disturbed",
+        f"{counts.total()} faults",
         "",
-        "The suite itself writes this page. It runs small tasks, on real data but for reads that",
-        "are simulated, and disturbs them; the next run is a plain one. In the end, with",
-        "no lock removed by hand, a run planned nothing, and every result was that of a run that",
-        "nothing disturbed on the same machine, byte for byte. Removed files that only serve other",
-        "ones were made again by name. Damaged results and the like are counted where",
-        "they were; all else by the jobs that ran, or failed of it.",
-        "",
-        f"{counts.total()} faults, rounds: {rounds}, by {call}:",
+        f"Rounds: {rounds}, by {call}:",
         "",
         "| fault | times | while these steps ran, or where |",
         "|---|---|---|",
@@ -484,11 +493,11 @@ def main() -> None:
     parser.add_argument("--faults", type=int, default=100, help="how many at least")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--longest", type=float, default=60, help="seconds until a fault, at most")
-    parser.add_argument("--page", type=Path, help="where the counts are written, after each round")
+    parser.add_argument("--page", type=Path, help="where they are added, after each round")
     parser.add_argument("--only", nargs="+", default=[*TASKS], choices=TASKS, help="of the tasks")
     chosen = parser.parse_args()
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *WHOLE]
-    call = _call()
+    call, before = _call(), written(chosen.page) if chosen.page else []
     counts: Counts = Counter()
     with tempfile.TemporaryDirectory(prefix="bioloom-faults-") as place:
         calm = Disturbed(lay_out(Path(place) / "calm", chosen.only), command, 0)
@@ -510,8 +519,9 @@ def main() -> None:
             counts, rounds = counts + disturbed.counts, rounds + 1
             print(f"{counts.total()} faults, every result as expected", flush=True)
             if chosen.page:
-                chosen.page.write_text(page(counts, applications, rounds, call))
-    print(page(counts, applications, rounds, call))
+                said = section(counts, applications, rounds, call)
+                chosen.page.write_text(SECTION.join([HEAD, *before, said]))
+    print(section(counts, applications, rounds, call))
 
 
 if __name__ == "__main__":

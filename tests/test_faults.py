@@ -13,7 +13,9 @@ from bioloom.pipeline.task_files import read_task_file
 from tests.faults import (
     AROUND,
     DAMAGES,
+    HEAD,
     KILL_RUN,
+    SECTION,
     TASKS,
     WHOLE,
     Disturbed,
@@ -22,7 +24,8 @@ from tests.faults import (
     differences,
     disk,
     lay_out,
-    page,
+    section,
+    written,
 )
 from tests.preloaded import own_snakemake
 from tests.tiny_project import ROOT, Project, environment
@@ -69,7 +72,7 @@ def test_the_suite_runs_each_rule_and_each_application(tmp_path: Path):
     assert {task["application"] for task in tasks} == {*application_names()}
 
 
-def test_the_page_counts_faults_by_step_and_by_task():
+def test_the_page_counts_faults_by_step_and_by_task(tmp_path: Path):
     disturbed = Disturbed(Path(), [], 0)
     disturbed.counts.update(
         {
@@ -80,13 +83,19 @@ def test_the_page_counts_faults_by_step_and_by_task():
         }
     )
     applications = {"heart": "disease_risk", "liver": "disease_diagnosis"}
-    lines = page(disturbed.counts, applications, rounds=1, call="this").splitlines()
+    said = section(disturbed.counts, applications, rounds=1, call="this")
+    lines = said.splitlines()
     assert f"| {KILL_RUN} | 5 | train 3, clean 1, report 1 |" in lines
     assert "| cut | 2 | a result 2 |" in lines
     assert "| train | 3 |" in lines
     assert not any(line.startswith("| a result |") for line in lines)
-    assert any(line.startswith("7 faults, rounds: 1") for line in lines)
+    assert lines[0] == "7 faults"
     assert lines[-2:] == ["| disease_diagnosis | liver | 1 |", "| disease_risk | heart | 3 |"]
+    page = tmp_path / "faults.md"
+    assert written(page) == []
+    page.write_text(SECTION.join([HEAD, said]))
+    page.write_text(SECTION.join([HEAD, *written(page), said]))
+    assert written(page) == [said, said]
 
 
 def test_what_a_killed_run_made_is_made_again_where_it_was_damaged_since(

@@ -150,3 +150,6 @@ def test_names_that_look_like_suffixes_stay_apart_in_multiqc(tmp_path: Path):
         assert f'"{name}"' in page
         assert f'"{name}.1"' in page
     assert not list(tmp_path.glob("*multiqc_data"))
+    assert 'reportUuid = "";' in page  # the same bytes of the same reads, wherever they lie
+    assert "generated on" not in page
+    assert str(tmp_path) not in page
