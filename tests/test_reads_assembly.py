@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_limits
 
 from bioloom.errors import DataError
 from bioloom.formats.dna import reverse_complement
@@ -23,6 +24,8 @@ from bioloom.reads.assembly.graph import (
     only_way,
     rescue,
 )
+from bioloom.reads.assembly.pairs import Link as PairLink
+from bioloom.reads.assembly.pairs import gaps_of
 from bioloom.reads.assembly.pictures import MOST, _layout, draw_graph
 from bioloom.reads.assembly.simplify import compact, simplify
 from bioloom.reads.correction import correct
@@ -217,6 +220,29 @@ def test_pairs_join_contigs_that_end_in_a_repeat_of_many_places(seed):
     assert all(decode(contig) in strands for contig in joined.contigs)
 
 
+def skewed(rng: np.random.Generator, n: int) -> np.ndarray:
+    return np.round(150 + rng.lognormal(np.log(230), 0.45, n)).astype(int)
+
+
+def even(rng: np.random.Generator, n: int) -> np.ndarray:
+    return np.round(rng.normal(400, 40, n)).astype(int)
+
+
+@pytest.mark.parametrize("inserts", [skewed, even])
+@pytest.mark.parametrize("gap", [-100, 0, 100])
+def test_pairs_know_the_gap_that_they_span(inserts, gap):
+    """However long inserts are: among pairs over a gap there are more of the long ones."""
+    rng, length, repeat = np.random.default_rng(1), 3000, max(-gap, 0)
+    known = gaps_of(inserts(rng, 20_000), 127)
+    right = 0
+    for _ in range(50):
+        insert, start = inserts(rng, 1500), rng.integers(0, 2 * length + gap, 1500)
+        near, far = length - start, start + insert - length - gap
+        spans = (near >= K + repeat) & (far >= K + repeat) & (far <= length)
+        right += gap in known.of(PairLink((near + far)[spans].mean(), int(spans.sum())))
+    assert right >= 45
+
+
 def test_reads_of_too_little_make_no_contig():
     with pytest.raises(DataError, match="No contig has 200 bases; the longest has 150"):
         assemble(reads_of([decode(GENOME[:150])] * 3))
@@ -307,7 +333,10 @@ def test_a_graph_is_laid_out_to_scale():
 def test_a_picture_of_a_graph_has_the_same_bytes_again_and_not_too_many_unitigs(tmp_path):
     segments, links = ring_and_line()
     small = [Segment(f"small_{i}", "A" * 200, 1.0) for i in range(MOST)]
-    drawn = [draw_graph([*small, *segments], links, tmp_path / name) for name in ("a.svg", "b.svg")]
+    drawn = []
+    for threads, name in enumerate(("a.svg", "b.svg"), start=1):
+        with threadpool_limits(threads):
+            drawn.append(draw_graph([*small, *segments], links, tmp_path / name))
     assert drawn == 2 * [{"unitigs": MOST + 5, "unitigs_drawn": MOST}]
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
 

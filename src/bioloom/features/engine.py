@@ -36,7 +36,9 @@ from bioloom.progress import tell
 VERSION = 2  # of the numbers: raise it when an embedder gives others for the same weights
 FLUSH_SECONDS = 10
 FLUSH_BYTES = 256 * 2**20
-MEMORY_HINT = "take another: `--device cpu`, or `set-resources: {extract_features: {device: cpu}}`"
+MEMORY_HINT = (
+    "take another device: `--device cpu`, or `set-resources: {extract_features: {device: cpu}}`"
+)
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from bioloom.models._estimator import Estimator, column_means, target_matrix
 if TYPE_CHECKING:
     import torch
 
-ON_CPU = "take the CPU: CUDA_VISIBLE_DEVICES=''"
+ANOTHER = "take another device: CUDA_VISIBLE_DEVICES='' is the CPU"
 
 
 @dataclass(kw_only=True)
@@ -64,7 +64,7 @@ class NetworkModel(Estimator):
         with (
             claim_devices(None) as [device],
             repeatable(self.seed, device),
-            enough_memory("Training", f"lower `model: batch_size`, or {ON_CPU}"),
+            enough_memory("Training", f"lower `model: batch_size`, or {ANOTHER}"),
         ):
             self.network = self.build(self.n_features).to(device)
             scaled, scaled_valid = self._scaled(target), self._scaled(target_valid)
@@ -80,7 +80,7 @@ class NetworkModel(Estimator):
         """Softmax or sigmoid probabilities, or values in the unit of the label."""
         from bioloom.models._networks._loop import forward
 
-        with claim_devices(None) as [device], enough_memory("The model", ON_CPU):
+        with claim_devices(None) as [device], enough_memory("The model", ANOTHER):
             self.network.to(device)
             return self._said(forward(self, self.taken(X)))
 

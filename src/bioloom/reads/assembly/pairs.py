@@ -21,7 +21,8 @@ FEWEST = 100  # pairs on one unitig each, to know how far mates lie apart
 WITNESSES = 3  # pairs that join two unitigs
 TIMES = 5  # as many as those that join either with any other
 TRIED = 3  # k-mers of a read, one behind the other, until one has a place
-SPREADS = 3  # standard deviations that an insert may be off, and standard errors that a gap may
+SPREADS = 3  # standard errors that pairs over a gap may be off
+FAR = 6  # standard deviations, about, that an insert may be off
 
 
 class Ends(NamedTuple):
@@ -32,13 +33,28 @@ class Ends(NamedTuple):
 
 
 class Link(NamedTuple):
-    """What pairs say of two oriented unitigs: the letters between them, fewer than 0 of overlap."""
+    """What pairs say of two oriented unitigs that they join."""
 
-    gap: float  # the mean over pairs
+    outside: float  # the mean of the letters of an insert that lie on the unitigs
     pairs: int
 
 
-class _Facing(NamedTuple):
+class Gaps(NamedTuple):
+    """What pairs over a gap tell of it, for each of n gaps; fewer letters than 0 are an overlap."""
+
+    letters: np.ndarray  # (n,) int64
+    outside: np.ndarray  # (n,) float64, letters of an insert that lie beside the gap, their mean
+    spread: np.ndarray  # (n,) float64, and standard deviation
+
+    def of(self, link: Link) -> range:
+        """From the least to the most that a link allows, or that is nearest to it."""
+        off = np.abs(self.outside - link.outside)
+        allowed = off <= np.maximum(SPREADS * self.spread / np.sqrt(link.pairs), 1)
+        found = self.letters[allowed | (off == off.min())]
+        return range(int(found[0]), int(found[-1]) + 1)
+
+
+class Facing(NamedTuple):
     """Two ends of unitigs that pairs put side by side, as letters of one strand."""
 
     first: np.ndarray  # up to the end of the one
@@ -73,17 +89,16 @@ def join_pairs(
         return []
     insert = float(np.median(inserts))
     spread = 1.4826 * float(np.median(np.abs(inserts - insert)))
+    inserts = inserts[np.abs(inserts - insert) <= FAR * max(spread, 1)]
     margin = graph.k + solid.k  # of a unitig's end, where it may be cut short
     long = graph.lengths >= max(insert, 2 * margin)
     apart = (one >> 1 != other >> 1) & long[one >> 1] & long[other >> 1]
-    apart_by = insert - (near + far)[apart]
-    off = SPREADS * max(spread, 1)
-    links = _links(one[apart], other[apart] ^ 1, apart_by, -graph.k - off, insert + off)
+    outside = (near + far)[apart]
+    links = _links(one[apart], other[apart] ^ 1, outside, inserts.max() + graph.k)
+    gaps = gaps_of(inserts, graph.k)
     facing = {
-        (begin, end): _Facing(
-            graph.sequence(begin)[-margin:],
-            graph.sequence(end)[:margin],
-            _about(link.gap, off / np.sqrt(link.pairs)),
+        (begin, end): Facing(
+            graph.sequence(begin)[-margin:], graph.sequence(end)[:margin], gaps.of(link)
         )
         for (begin, end), link in links.items()
     }
@@ -94,8 +109,8 @@ def join_pairs(
     for begin, end in without:
         after = beyond.get(begin, [])
         before = [3 - letters[::-1] for letters in beyond.get(end ^ 1, [])]
-        first, last, gaps = facing[begin, end]
-        way = bridge(first, last, after, before, gaps)
+        first, last, allowed = facing[begin, end]
+        way = bridge(first, last, after, before, allowed)
         if way is None:
             continue
         is_repeat = len(way.letters) <= 2 * margin - solid.k  # so much do both share
@@ -109,11 +124,23 @@ def join_pairs(
     return [(chain, _letters(graph, chain, joins, margin)) for chain in _chains([*joins])]
 
 
-def _about(gap: float, off: float) -> range:
-    return range(round(gap - off), round(gap + off) + 1)
+def gaps_of(inserts: np.ndarray, k: int) -> Gaps:
+    """From an overlap of k letters on, by inserts (n,) of pairs on one unitig.
+
+    The longer an insert is, the more places it has over a gap (Sahlin et al. 2012, Bioinformatics
+    28:2215). Mates begin on letters that no other unitig has, `K` of them, and not on shared ones.
+    """
+    lengths, counts = np.unique(inserts, return_counts=True)
+    letters = np.arange(-k, lengths[-1] - 2 * K)
+    places = np.maximum(lengths - np.abs(letters)[:, None] - 2 * K, 0) * counts  # (gaps, lengths)
+    letters, places = letters[places.any(axis=1)], places[places.any(axis=1)]
+    total = places.sum(axis=1)
+    mean = places @ lengths / total
+    spread = np.sqrt(np.maximum(places @ lengths**2 / total - mean**2, 0))
+    return Gaps(letters, mean - letters, spread)
 
 
-def _way(facing: _Facing, solid: Solid) -> np.ndarray | None:
+def _way(facing: Facing, solid: Solid) -> np.ndarray | None:
     """The letters of both ends and between them: by what they share, or along solid k-mers."""
     first, last, gaps = facing
     shared = [
@@ -171,24 +198,24 @@ def _beyond(reads: Reads, ends: Ends, asked: set[int]) -> dict[int, list[np.ndar
 
 
 def _links(
-    begin: np.ndarray, end: np.ndarray, gaps: np.ndarray, nearest: float, farthest: float
+    begin: np.ndarray, end: np.ndarray, outside: np.ndarray, most: int
 ) -> dict[tuple[int, int], Link]:
     """Between two oriented unitigs that pairs join with each other and hardly any else."""
-    near = (gaps > nearest) & (gaps < farthest)
-    begin, end, gaps = begin[near], end[near], gaps[near]
+    near = outside <= most
+    begin, end, outside = begin[near], end[near], outside[near]
     turned = begin > end ^ 1  # a -> b is b^1 -> a^1
     begin, end = np.where(turned, end ^ 1, begin), np.where(turned, begin ^ 1, end)
     pairs, which, counts = np.unique(
         np.stack([begin, end], axis=1), axis=0, return_inverse=True, return_counts=True
     )
-    mean = np.bincount(which.ravel(), gaps, len(pairs)) / np.maximum(counts, 1)
+    mean = np.bincount(which.ravel(), outside, len(pairs)) / np.maximum(counts, 1)
     rivals = dict[int, list[int]]()  # by the end of a unitig that a pair leaves it by
     for (one, other), count in zip(pairs.tolist(), counts.tolist(), strict=True):
         for leaving in {one, other ^ 1}:
             rivals.setdefault(leaving, []).append(count)
     return {
-        (one, other): Link(float(gap), count)
-        for (one, other), count, gap in zip(pairs.tolist(), counts.tolist(), mean, strict=True)
+        (one, other): Link(float(letters), count)
+        for (one, other), count, letters in zip(pairs.tolist(), counts.tolist(), mean, strict=True)
         if count >= WITNESSES
         and all(count >= TIMES * (sum(rivals[leaving]) - count) for leaving in (one, other ^ 1))
     }

@@ -148,7 +148,7 @@ def _in_rows(edges: np.ndarray, apart: np.ndarray, n: int) -> np.ndarray:
         at[nodes] = corner + box - [0, height]
         corner = corner + [width + GAP * widest, 0]
         row = max(row, height + GAP * widest)
-    return at
+    return at.round()  # to bases: the last digits hang on how many threads there are
 
 
 def _placed(distances: np.ndarray) -> np.ndarray:
