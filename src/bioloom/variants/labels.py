@@ -22,7 +22,7 @@ from bioloom.reads.pileup import pileup
 from bioloom.samples import VARIANT
 from bioloom.samples.variants import COPIES, DEPTH, FOUND, GENOTYPES, IMAGE, PEER, PRIOR, REPEAT
 from bioloom.variants.alleles import left_aligned
-from bioloom.variants.compare import clusters, match
+from bioloom.variants.compare import clusters, explained
 from bioloom.variants.evidence import SURE, Person, records_of
 from bioloom.variants.realignment import gap_open, repeated
 from bioloom.variants.regions import Region, inside
@@ -53,7 +53,7 @@ def label_rows(
             [f"{VARIANT}{name}" for name in ("pos", "ref", "alt")]
         ].itertuples(index=False)
     ]
-    true = _copies_of_candidates(truth, mine, person.copies(contig), reference)
+    true = _copies_of_candidates(truth, mine, reference)
     beside = sorted((true.keys() | called.keys()) - set(mine))
     starts = np.array([start for start, _, _ in beside], int)
     kept = inside(np.full(len(starts), contig), starts, regions)
@@ -85,28 +85,22 @@ def copies_of(calls: list[Called], reference: np.ndarray) -> Counter[Allele]:
 
 
 def _copies_of_candidates(
-    truth: list[Called], candidates: list[Allele], ploidy: int, reference: np.ndarray
+    truth: list[Called], candidates: list[Allele], reference: np.ndarray
 ) -> Counter[Allele]:
     """`copies_of` the truth, in the candidates' alleles where these make its haplotypes."""
     copies = copies_of(truth, reference)
     if not copies.keys() - set(candidates):
         return copies
-    possible = [(0, 1), (1, 1)] if ploidy > 1 else [(1,)]
-    options = [
-        Called("", start, (ref, alt), genotype)
-        for start, ref, alt in sorted(set(candidates))
-        for genotype in possible
-    ]
+    alleles = sorted(set(candidates))
+    options = [Called("", start, (ref, alt), (1,)) for start, ref, alt in alleles]
     for ours, theirs in clusters(truth, options, reference):
-        true, given = [truth[i] for i in ours], [options[j] for j in theirs]
+        true = [truth[i] for i in ours]
         told = copies_of(true, reference)
-        if not given or not told.keys() - copies_of(given, reference).keys():
+        if not theirs or not told.keys() - {alleles[j] for j in theirs}:
             continue
-        found, used = match(true, given, reference)
-        if len(found) == len(true):
-            for allele in told:
-                del copies[allele]
-            copies += copies_of([given[j] for j in used], reference)
+        found, used = explained(true, [options[j] for j in theirs], reference)
+        copies -= copies_of([true[i] for i in found], reference)
+        copies += Counter(alleles[theirs[k]] for k in used)
     return copies
 
 
