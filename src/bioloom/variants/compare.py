@@ -18,6 +18,7 @@ from bioloom.variants.alleles import Edit, decode, edit_of, edited, encode, left
 
 NEAR = 20  # bases: variants that are closer are replayed together
 MOST = 8  # records of a side that are replayed together
+Allele = tuple[int, str, str]
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def compare(truth: list[Called], calls: list[Called], reference: np.ndarray) -> 
     return Comparison(found, right, np.array(errors, bool))
 
 
-def _alleles(call: Called, reference: np.ndarray) -> list[tuple[int, str, str]]:
+def _alleles(call: Called, reference: np.ndarray) -> list[Allele]:
     """The alternative alleles of a genotype, each written left-most."""
     chosen = sorted({a for a in call.genotype if a and call.alleles[a] != SPANNED})
     return [left_aligned(call.start, call.alleles[0], call.alleles[a], reference) for a in chosen]
@@ -75,7 +76,7 @@ def clusters(
 ) -> Iterator[tuple[list[int], list[int]]]:
     """Records of both sides that may be two ways to write one thing: their numbers."""
     spans = sorted(
-        (*_span(call, reference), side, number)
+        (*span(call, reference), side, number)
         for side, records in enumerate((truth, calls))
         for number, call in enumerate(records)
     )
@@ -91,7 +92,7 @@ def clusters(
         yield group
 
 
-def _span(call: Called, reference: np.ndarray) -> tuple[int, int]:
+def span(call: Called, reference: np.ndarray) -> tuple[int, int]:
     """From the left-most to the right-most way to write it."""
     start, end = call.start, call.start + len(call.alleles[0])
     for first, ref, alt in _alleles(call, reference):
@@ -130,17 +131,17 @@ def match(
 
 
 def explained(
-    truth: list[Called], alleles: list[Called], reference: np.ndarray
+    truth: list[Called], alleles: list[Allele], reference: np.ndarray
 ) -> tuple[list[int], list[int]]:
     """The most records of the truth that alleles make, and the fewest copies of alleles that do.
 
-    Their numbers; an allele of both haplotypes is there twice, whatever its genotype. A record
-    that others undo, or an allele, explains nothing. Of as few copies the first alleles are taken.
+    Their numbers, twice that of an allele of both haplotypes. A record that others undo explains
+    nothing. Of as few copies those of the first alleles are taken.
     """
     if len(truth) > MOST or len(alleles) > MOST:
         return [], []
-    low, high = _window([*truth, *alleles], reference)
-    single = [allele._replace(genotype=(1,)) for allele in alleles]
+    single = [written(allele) for allele in alleles]
+    low, high = _window([*truth, *single], reference)
     true = dict(reversed(_haplotypes(truth, reference, low, high)))
     made = {one: used for (one, _), used in reversed(_haplotypes(single, reference, low, high))}
     return max(
@@ -151,6 +152,12 @@ def explained(
         ),
         key=lambda sides: (len(sides[0]), -len(sides[1])),
     )
+
+
+def written(allele: Allele) -> Called:
+    """An allele as the record of a single copy."""
+    start, ref, alt = allele
+    return Called("", start, (ref, alt), (1,))
 
 
 def _window(calls: list[Called], reference: np.ndarray) -> tuple[int, int]:

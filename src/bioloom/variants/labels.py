@@ -9,8 +9,11 @@ there is no copy, and no model learns from it; what is missed so is counted as m
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -22,12 +25,11 @@ from bioloom.reads.pileup import pileup
 from bioloom.samples import VARIANT
 from bioloom.samples.variants import COPIES, DEPTH, FOUND, GENOTYPES, IMAGE, PEER, PRIOR, REPEAT
 from bioloom.variants.alleles import left_aligned
-from bioloom.variants.compare import clusters, explained
+from bioloom.variants.compare import Allele, clusters, explained, span, written
 from bioloom.variants.evidence import SURE, Person, records_of
 from bioloom.variants.realignment import gap_open, repeated
 from bioloom.variants.regions import Region, inside
 
-Allele = tuple[int, str, str]
 AROUND = 100  # letters to both sides that a repeat is looked for in
 UNSURE = 1e-3  # share of a peer's probability that is left to the genotype that it did not call
 
@@ -91,17 +93,30 @@ def _copies_of_candidates(
     copies = copies_of(truth, reference)
     if not copies.keys() - set(candidates):
         return copies
-    alleles = sorted(set(candidates))
-    options = [Called("", start, (ref, alt), (1,)) for start, ref, alt in alleles]
-    for ours, theirs in clusters(truth, options, reference):
-        true = [truth[i] for i in ours]
+    for true, near in _groups(truth, sorted(set(candidates)), reference):
         told = copies_of(true, reference)
-        if not theirs or not told.keys() - {alleles[j] for j in theirs}:
-            continue
-        found, used = explained(true, [options[j] for j in theirs], reference)
-        copies -= copies_of([true[i] for i in found], reference)
-        copies += Counter(alleles[theirs[k]] for k in used)
-    return copies
+        if near and told.keys() - set(near):
+            found, used = explained(true, near, reference)
+            copies.subtract(copies_of([true[i] for i in found], reference))
+            copies.update(near[j] for j in used)
+    return +copies
+
+
+def _groups(
+    truth: list[Called], alleles: list[Allele], reference: np.ndarray
+) -> Iterator[tuple[list[Called], list[Allele]]]:
+    """Records of the truth that are near each other, and the alleles that touch them.
+
+    Others change letters that the records do not. `alleles` are in order.
+    """
+    ends = [span(written(allele), reference)[1] for allele in alleles]
+    reach = list(accumulate(ends, max))
+    for numbers, _ in clusters(truth, [], reference):
+        true = [truth[i] for i in numbers]
+        starts, stops = zip(*(span(call, reference) for call in true), strict=True)
+        low, high = min(starts), max(stops)
+        first, last = bisect_left(reach, low), bisect_right(alleles, high, key=itemgetter(0))
+        yield true, [alleles[j] for j in range(first, last) if ends[j] >= low]
 
 
 def _simple(call: Called, a: int, reference: np.ndarray) -> list[Allele]:
