@@ -58,6 +58,14 @@ def test_a_missed_variant_beside_takes_no_label():
     assert labels([LETTER, DELETION], [true(letter(40)), true(BOTH, (1,))]) == ["1/1", "1/1"]
 
 
+def test_of_a_letter_and_an_indel_on_one_chromosome_the_candidate_that_is_both_is_true():
+    """Its parts, as candidates beside it, had the labels, and so it hung on noise."""
+    one = [true(part, phased=True) for part in (LETTER, DELETION)]
+    assert labels([LETTER, DELETION, BOTH], one) == ["0/0", "0/0", "0/1"]
+    two = [true(LETTER, (0, 1), phased=True), true(DELETION, (1, 0), phased=True)]
+    assert labels([LETTER, DELETION, BOTH], two) == ["0/1", "0/1", "0/0"]
+
+
 def test_candidates_that_touch_no_truth_take_no_part():
     """Five, each with one copy or two, were too many, and a truth lost its labels."""
     others = [letter(at) for at in (*range(22, 33, 2), *range(37, 48, 2))]

@@ -2,9 +2,10 @@
 
 An allele is the same however it is written: all are left-aligned, and of letters that change side
 by side each is one. Where the truth still has an allele that is no candidate, such as a letter and
-a deletion in one record, candidates near it are true if they make its haplotypes (as in the
-haplotype labeler of Poplin et al. 2018, DeepVariant). A row that no candidate is behind says that
-there is no copy, and no model learns from it; what is missed so is counted as missed.
+a deletion in one record, or a candidate is both in one, the fewest candidates near it that make its
+haplotypes are true (as in the haplotype labeler of Poplin et al. 2018, DeepVariant). A row that no
+candidate is behind says that there is no copy, and no model learns from it; what is missed so is
+counted as missed.
 """
 
 from __future__ import annotations
@@ -91,11 +92,10 @@ def _copies_of_candidates(
 ) -> Counter[Allele]:
     """`copies_of` the truth, in the candidates' alleles where these make its haplotypes."""
     copies = copies_of(truth, reference)
-    if not copies.keys() - set(candidates):
-        return copies
     for true, near in _groups(truth, sorted(set(candidates)), reference):
         told = copies_of(true, reference)
-        if near and told.keys() - set(near):
+        others = set(near) - told.keys()
+        if near and (told.keys() - set(near) or any(map(_is_combined, others))):
             found, used = explained(true, near, reference)
             copies.subtract(copies_of([true[i] for i in found], reference))
             copies.update(near[j] for j in used)
@@ -117,6 +117,12 @@ def _groups(
         low, high = min(starts), max(stops)
         first, last = bisect_left(reach, low), bisect_right(alleles, high, key=itemgetter(0))
         yield true, [alleles[j] for j in range(first, last) if ends[j] >= low]
+
+
+def _is_combined(allele: Allele) -> bool:
+    """Whether it is an indel and a change of the letter before it."""
+    _, ref, alt = allele
+    return len(ref) != len(alt) and ref[0] != alt[0]
 
 
 def _simple(call: Called, a: int, reference: np.ndarray) -> list[Allele]:
