@@ -250,8 +250,8 @@ def test_probabilities_of_a_site_of_one_alternative_are_the_model_s(tmp_path):
     assert record.quality == pytest.approx(20, abs=0.01)
 
 
-def told(tmp_path, reads, **predicted: str) -> dict[str, list[str]]:
-    """GT, GQ, DP, AD and PL of samples with these reads at their first site."""
+def records_of(tmp_path, reads, **predicted: str) -> list[Record]:
+    """The records of samples with these reads, of some of which a genotype is predicted."""
     contigs = {"c": LETTERS}
     people = [person(tmp_path, contigs, own, name) for name, own in reads.items()]
     rows = evidence(tmp_path, contigs, people)
@@ -261,8 +261,12 @@ def told(tmp_path, reads, **predicted: str) -> dict[str, list[str]]:
         mine = (rows["variant.person"] == name).to_numpy()
         said.loc[mine, "prediction"] = genotype
         said.loc[mine, [f"p.{g}" for g in GENOTYPES]] = np.eye(3)[GENOTYPES.index(genotype)]
-    record = next(iter(vcf_records(rows, said, list(reads))))
-    return dict(zip(reads, record.samples, strict=True))
+    return list(vcf_records(rows, said, list(reads)))
+
+
+def told(tmp_path, reads, **predicted: str) -> dict[str, list[str]]:
+    """GT, GQ, DP, AD and PL of samples with these reads at their first site."""
+    return dict(zip(reads, records_of(tmp_path, reads, **predicted)[0].samples, strict=True))
 
 
 EDIT = (300, LETTERS[300], next(base for base in "ACGT" if base != LETTERS[300]))
@@ -289,3 +293,17 @@ def test_a_genotype_that_the_reads_speak_against_is_not_told(tmp_path):
     assert found["alike"][:4] == ["./.", "0", "12", "12,0"]
     assert found["mixed"][:2] == ["./.", "0"]
     assert found["mixed"][4].split(",")[1] == "0"
+
+
+def test_alleles_of_genotypes_that_are_not_told_are_left_out(tmp_path):
+    """An allele that nobody has was a record of QUAL 20 without a FILTER."""
+    other = 300, EDIT[1], next(base for base in "ACGT" if base not in EDIT[1:])
+    alike, hidden, varies = (
+        reads_over(LETTERS, edits, 300, 12, "r") for edits in ([], [other], [EDIT])
+    )
+    reads = {"alike": alike, "hidden": hidden}
+    assert not records_of(tmp_path, reads, alike="0/1", hidden="0/0")
+    reads["varies"] = varies
+    [record] = records_of(tmp_path, reads, alike="0/1", hidden="0/0")
+    assert (record.alleles, record.info) == ([*EDIT[1:]], "AC=2;AN=2")
+    assert [values[:2] for values in record.samples[:2]] == [["./.", "0"]] * 2

@@ -18,6 +18,7 @@ from bioloom.variants.alleles import Edit, decode, edit_of, edited, encode, left
 
 NEAR = 20  # bases: variants that are closer are replayed together
 MOST = 8  # records of a side that are replayed together
+Allele = tuple[int, str, str]
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def compare(truth: list[Called], calls: list[Called], reference: np.ndarray) -> 
     return Comparison(found, right, np.array(errors, bool))
 
 
-def _alleles(call: Called, reference: np.ndarray) -> list[tuple[int, str, str]]:
+def _alleles(call: Called, reference: np.ndarray) -> list[Allele]:
     """The alternative alleles of a genotype, each written left-most."""
     chosen = sorted({a for a in call.genotype if a and call.alleles[a] != SPANNED})
     return [left_aligned(call.start, call.alleles[0], call.alleles[a], reference) for a in chosen]
@@ -75,7 +76,7 @@ def clusters(
 ) -> Iterator[tuple[list[int], list[int]]]:
     """Records of both sides that may be two ways to write one thing: their numbers."""
     spans = sorted(
-        (*_span(call, reference), side, number)
+        (*span(call, reference), side, number)
         for side, records in enumerate((truth, calls))
         for number, call in enumerate(records)
     )
@@ -91,7 +92,7 @@ def clusters(
         yield group
 
 
-def _span(call: Called, reference: np.ndarray) -> tuple[int, int]:
+def span(call: Called, reference: np.ndarray) -> tuple[int, int]:
     """From the left-most to the right-most way to write it."""
     start, end = call.start, call.start + len(call.alleles[0])
     for first, ref, alt in _alleles(call, reference):
@@ -122,13 +123,48 @@ def match(
         return sorted({i for i, _ in same}), sorted({j for _, j in same})
     if len(same) == len(truth) == len(calls) and not any(c.phased for c in (*truth, *calls)):
         return list(range(len(truth))), list(range(len(calls)))
-    start = min(call.start for call in (*truth, *calls))
-    end = max(call.start + len(call.alleles[0]) for call in (*truth, *calls))
-    low, high = max(0, start - 1), min(len(reference), end + 1)
-    ours, theirs = (_haplotypes(side, reference, low, high) for side in (truth, calls))
+    low, high = _window([*truth, *calls], reference)
+    ours, theirs = (dict(_haplotypes(side, reference, low, high)) for side in (truth, calls))
     common = ours.keys() & theirs.keys()
     best = max(common, key=lambda pair: (len(ours[pair]) + len(theirs[pair]), pair))
     return ours[best], theirs[best]
+
+
+def explained(
+    truth: list[Called], alleles: list[Allele], reference: np.ndarray
+) -> tuple[list[int], list[int]]:
+    """The most records of the truth that alleles make, and the fewest copies of alleles that do.
+
+    Their numbers, twice that of an allele of both haplotypes. A record that others undo explains
+    nothing. Of as few copies those of the first alleles are taken.
+    """
+    if len(truth) > MOST or len(alleles) > MOST:
+        return [], []
+    single = [written(allele) for allele in alleles]
+    low, high = _window([*truth, *single], reference)
+    true = dict(reversed(_haplotypes(truth, reference, low, high)))
+    made = {one: used for (one, _), used in reversed(_haplotypes(single, reference, low, high))}
+    return max(
+        (
+            (found, made[one] + made[other])
+            for (one, other), found in true.items()
+            if one in made and other in made
+        ),
+        key=lambda sides: (len(sides[0]), -len(sides[1])),
+    )
+
+
+def written(allele: Allele) -> Called:
+    """An allele as the record of a single copy."""
+    start, ref, alt = allele
+    return Called("", start, (ref, alt), (1,))
+
+
+def _window(calls: list[Called], reference: np.ndarray) -> tuple[int, int]:
+    """The stretch of the reference that holds all records, and a base to each side."""
+    start = min(call.start for call in calls)
+    end = max(call.start + len(call.alleles[0]) for call in calls)
+    return max(0, start - 1), min(len(reference), end + 1)
 
 
 def _key(call: Called, reference: np.ndarray) -> tuple[object, ...]:
@@ -143,8 +179,8 @@ def _key(call: Called, reference: np.ndarray) -> tuple[object, ...]:
 
 def _haplotypes(
     calls: list[Called], reference: np.ndarray, low: int, high: int
-) -> dict[tuple[bytes, bytes], list[int]]:
-    """Pairs of haplotypes on [low, high) -> the largest set of records that makes them."""
+) -> list[tuple[tuple[bytes, bytes], list[int]]]:
+    """Pairs of haplotypes on [low, high), and the records that make them: the fewest first."""
     states: list[tuple[list[int], list[Edit], list[Edit]]] = [([], [], [])]
     for number, call in enumerate(calls):
         states += [
@@ -154,13 +190,12 @@ def _haplotypes(
             if (one := _with(first, call, pair[0])) is not None
             if (other := _with(second, call, pair[1])) is not None
         ]
-    made: dict[tuple[bytes, bytes], list[int]] = {}
-    for used, first, second in states:
+    made = []
+    for used, first, second in sorted(states, key=lambda state: len(state[0])):
         smaller, larger = sorted(
             edited(edits, reference, 0, low, high).tobytes() for edits in (first, second)
         )
-        if len(used) >= len(made.get((smaller, larger), ())):
-            made[smaller, larger] = used
+        made.append(((smaller, larger), used))
     return made
 
 

@@ -2,15 +2,19 @@
 
 An allele is the same however it is written: all are left-aligned, and of letters that change side
 by side each is one. Where the truth still has an allele that is no candidate, such as a letter and
-a deletion in one record, candidates near it are true if they make its haplotypes (as in the
-haplotype labeler of Poplin et al. 2018, DeepVariant). A row that no candidate is behind says that
-there is no copy, and no model learns from it; what is missed so is counted as missed.
+a deletion in one record, or a candidate is both in one, the fewest candidates near it that make its
+haplotypes are true (as in the haplotype labeler of Poplin et al. 2018, DeepVariant). A row that no
+candidate is behind says that there is no copy, and no model learns from it; what is missed so is
+counted as missed.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -22,12 +26,11 @@ from bioloom.reads.pileup import pileup
 from bioloom.samples import VARIANT
 from bioloom.samples.variants import COPIES, DEPTH, FOUND, GENOTYPES, IMAGE, PEER, PRIOR, REPEAT
 from bioloom.variants.alleles import left_aligned
-from bioloom.variants.compare import clusters, match
+from bioloom.variants.compare import Allele, clusters, explained, span, written
 from bioloom.variants.evidence import SURE, Person, records_of
 from bioloom.variants.realignment import gap_open, repeated
 from bioloom.variants.regions import Region, inside
 
-Allele = tuple[int, str, str]
 AROUND = 100  # letters to both sides that a repeat is looked for in
 UNSURE = 1e-3  # share of a peer's probability that is left to the genotype that it did not call
 
@@ -53,7 +56,7 @@ def label_rows(
             [f"{VARIANT}{name}" for name in ("pos", "ref", "alt")]
         ].itertuples(index=False)
     ]
-    true = _copies_of_candidates(truth, mine, person.copies(contig), reference)
+    true = _copies_of_candidates(truth, mine, reference)
     beside = sorted((true.keys() | called.keys()) - set(mine))
     starts = np.array([start for start, _, _ in beside], int)
     kept = inside(np.full(len(starts), contig), starts, regions)
@@ -85,29 +88,41 @@ def copies_of(calls: list[Called], reference: np.ndarray) -> Counter[Allele]:
 
 
 def _copies_of_candidates(
-    truth: list[Called], candidates: list[Allele], ploidy: int, reference: np.ndarray
+    truth: list[Called], candidates: list[Allele], reference: np.ndarray
 ) -> Counter[Allele]:
     """`copies_of` the truth, in the candidates' alleles where these make its haplotypes."""
     copies = copies_of(truth, reference)
-    if not copies.keys() - set(candidates):
-        return copies
-    possible = [(0, 1), (1, 1)] if ploidy > 1 else [(1,)]
-    options = [
-        Called("", start, (ref, alt), genotype)
-        for start, ref, alt in sorted(set(candidates))
-        for genotype in possible
-    ]
-    for ours, theirs in clusters(truth, options, reference):
-        true, given = [truth[i] for i in ours], [options[j] for j in theirs]
+    for true, near in _groups(truth, sorted(set(candidates)), reference):
         told = copies_of(true, reference)
-        if not given or not told.keys() - copies_of(given, reference).keys():
-            continue
-        found, used = match(true, given, reference)
-        if len(found) == len(true):
-            for allele in told:
-                del copies[allele]
-            copies += copies_of([given[j] for j in used], reference)
-    return copies
+        others = set(near) - told.keys()
+        if near and (told.keys() - set(near) or any(map(_is_combined, others))):
+            found, used = explained(true, near, reference)
+            copies.subtract(copies_of([true[i] for i in found], reference))
+            copies.update(near[j] for j in used)
+    return +copies
+
+
+def _groups(
+    truth: list[Called], alleles: list[Allele], reference: np.ndarray
+) -> Iterator[tuple[list[Called], list[Allele]]]:
+    """Records of the truth that are near each other, and the alleles that touch them.
+
+    Others change letters that the records do not. `alleles` are in order.
+    """
+    ends = [span(written(allele), reference)[1] for allele in alleles]
+    reach = list(accumulate(ends, max))
+    for numbers, _ in clusters(truth, [], reference):
+        true = [truth[i] for i in numbers]
+        starts, stops = zip(*(span(call, reference) for call in true), strict=True)
+        low, high = min(starts), max(stops)
+        first, last = bisect_left(reach, low), bisect_right(alleles, high, key=itemgetter(0))
+        yield true, [alleles[j] for j in range(first, last) if ends[j] >= low]
+
+
+def _is_combined(allele: Allele) -> bool:
+    """Whether it is an indel and a change of the letter before it."""
+    _, ref, alt = allele
+    return len(ref) != len(alt) and ref[0] != alt[0]
 
 
 def _simple(call: Called, a: int, reference: np.ndarray) -> list[Allele]:

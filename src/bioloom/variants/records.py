@@ -1,7 +1,8 @@
 """Predicted copies of alleles as the records of a VCF: one a site, with all samples' genotypes.
 
 A site with several alternatives gets the posterior of its genotypes times how much the model
-changed the probability of each allele's copies. Alleles that nobody has are left out.
+changed the probability of each allele's copies. Alleles that nobody has, by the genotypes that are
+told, are left out.
 
 GQ and PL of a genotype with an alternative are of these probabilities. Those of the reference are
 of the likelihoods alone: joint callers bring the prior, and where another sample varies it is not
@@ -82,7 +83,8 @@ def vcf_records(
             for name, mine in groupby(site, key=itemgetter(PERSON))
         }
         used = sorted({0, *(a for one in own.values() for a in one.shown)})
-        yield _record(chrom, pos - 1, alleles, used, own, people)
+        if len(used) > 1:
+            yield _record(chrom, pos - 1, alleles, used, own, people)
 
 
 class _Genotype:
@@ -115,13 +117,13 @@ class _Genotype:
         # Alternatives by a fragment each, the reference by the likelihoods: else fields disagree.
         carried = set(self.genotype) - {0}
         likeliest = int(np.argmax(self.likelihoods))
-        self.is_seen = all(self.depths[a] for a in carried) if carried else likeliest == 0
+        is_seen = all(self.depths[a] for a in carried) if carried else likeliest == 0
+        # What counts among the alleles of all samples.
+        self.told = self.genotype if self.is_measured and is_seen else ()
         self.is_mixed = bool(rows[0][MIXED])
         # A mixture shows the allele that is most of the rest, too.
         most = 1 + int(np.argmax(self.depths[1:]))
-        self.shown = {*self.genotype, *([most] if self.is_mixed else [])}
-        # What counts among the alleles of all samples.
-        self.told = self.genotype if self.is_measured and self.is_seen else ()
+        self.shown = {*self.told, *([most] if self.is_mixed else [])}
         doubted = [row for a, row in enumerate(rows, 1) if a in called or not called]
         # A set that is empty holds nothing else.
         self.unsure = any("set holds" in row["abstain"] for row in doubted)
@@ -153,7 +155,7 @@ def _record(
     ]
     carried = [a for name in people if name in own for a in own[name].told]
     counts = ",".join(str(carried.count(a)) for a in used[1:])
-    info = f"AC={counts};AN={len(carried)}" if counts else f"AN={len(carried)}"
+    info = f"AC={counts};AN={len(carried)}"
     return Record(chrom, start, letters, _phred(none), filters, info, values)
 
 
@@ -162,16 +164,14 @@ def _values(one: _Genotype, used: list[int]) -> list[str]:
     place = {allele: number for number, allele in enumerate(used)}
     kept = [n for n, genotype in enumerate(one.known) if all(a in place for a in genotype)]
     p = one.p[kept] / one.p[kept].sum()
-    if any(one.genotype):
-        quality = _phred(1 - p[kept.index(one.best)])
-        scaled = phred_scaled(np.log(p))
-    else:
-        scaled = phred_scaled(one.likelihoods[kept])
-        quality = float(np.sort(scaled)[1])
-    alleles = [str(place[a]) if one.is_seen else "." for a in one.genotype]
-    shown = min(int(quality), MOST_QUALITY) if one.is_seen else 0
+    scaled = phred_scaled(np.log(p) if any(one.genotype) else one.likelihoods[kept])
+    alleles, quality = ["."] * len(one.genotype), 0.0
+    if one.told:
+        alleles = [str(place[a]) for a in one.told]
+        quality = _phred(1 - p[kept.index(one.best)]) if any(one.told) else np.sort(scaled)[1]
+    shown = str(min(int(quality), MOST_QUALITY))
     depths = ",".join(str(one.depths[a]) for a in used)
-    return ["/".join(alleles), str(shown), str(one.depth), depths, ",".join(map(str, scaled))]
+    return ["/".join(alleles), shown, str(one.depth), depths, ",".join(map(str, scaled))]
 
 
 def phred_scaled(logs: np.ndarray) -> np.ndarray:
