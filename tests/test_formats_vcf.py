@@ -272,6 +272,23 @@ def told(tmp_path, reads, **predicted: str) -> dict[str, list[str]]:
 EDIT = (300, LETTERS[300], next(base for base in "ACGT" if base != LETTERS[300]))
 
 
+@pytest.mark.parametrize("n", [5, 10, 40])
+def test_two_alternatives_of_a_model_that_is_less_sure_than_the_reads(tmp_path, n):
+    """That either has one copy speaks for both, and for no two copies of one."""
+    other = 300, EDIT[1], next(base for base in "ACGT" if base not in EDIT[1:])
+    reads = reads_over(LETTERS, [EDIT], 300, n, "a") + reads_over(LETTERS, [other], 300, n, "b")
+    rows = evidence(tmp_path, {"c": LETTERS}, [person(tmp_path, {"c": LETTERS}, reads)])
+    rows["sample_id"] = [str(i) for i in range(len(rows))]
+    said = sure_predictions(rows).assign(prediction="0/1")
+    said[[f"p.{name}" for name in GENOTYPES]] = [1e-4, 0.9996, 3e-4]
+    [record] = vcf_records(rows, said, ["x"])
+    genotype, quality, _, depths, likelihoods = record.samples[0]
+    assert (genotype, depths) == ("1/2", f"0,{n},{n}")
+    assert int(quality) >= 30
+    assert sorted(map(int, likelihoods.split(",")))[:1] == [0]
+    assert likelihoods.split(",")[4] == "0"
+
+
 @pytest.mark.parametrize(("n", "quality"), [(1, 3), (3, 9), (12, 36)])
 def test_of_a_reference_quality_and_likelihoods_hold_no_prior(tmp_path, n, quality):
     reads = {

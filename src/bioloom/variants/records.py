@@ -1,8 +1,8 @@
 """Predicted copies of alleles as the records of a VCF: one a site, with all samples' genotypes.
 
-A site with several alternatives gets the posterior of its genotypes times how much the model
-changed the probability of each allele's copies. Alleles that nobody has, by the genotypes that are
-told, are left out.
+A site with several alternatives gets those probabilities of genotypes that are nearest to their
+posterior and give each allele's copies those of the model. Alleles that nobody has, by the
+genotypes that are told, are left out.
 
 GQ and PL of a genotype with an alternative are of these probabilities. Those of the reference are
 of the likelihoods alone: joint callers bring the prior, and where another sample varies it is not
@@ -21,13 +21,15 @@ import pandas as pd
 
 from bioloom.formats.vcf import Field, Record
 from bioloom.samples import VARIANT
-from bioloom.samples.variants import COPIES, GENOTYPES, IMAGE, PRIOR
+from bioloom.samples.variants import GENOTYPES, IMAGE
 from bioloom.variants.candidates import PHRED
-from bioloom.variants.evidence import SURE
 from bioloom.variants.genotypes import genotypes
 
 MOST_QUALITY = 99
 MOST_SCALED = 999  # of PL
+LEAST = -600.0  # natural logarithm of the least probability before the model's are known
+TINY = 1e-12  # the least probability of copies
+ROUNDS = 20  # until probabilities of copies fit
 SILENT = 0.1  # natural logarithm between the likelihoods of genotypes, of reads that say nothing
 FILTERS = {
     "Unsure": "the prediction set of a genotype holds more than the one called",
@@ -99,15 +101,9 @@ class _Genotype:
         self.likelihoods = np.array(rows[0][f"{VARIANT}likelihoods"], dtype=float)
         self.is_measured = bool(self.depth) and np.ptp(self.likelihoods) > SILENT
         places = [0, 2] if self.ploidy == 1 else [0, 1, 2]
-        before = np.array([[row[f"{PRIOR}.{COPIES[n]}"] for n in places] for row in rows])
         after = np.array([[row[f"p.{GENOTYPES[n]}"] for n in places] for row in rows])
-        change = np.log(np.maximum(after, 1e-12)) - before
         held = np.array([[g.count(a) for a in range(1, size)] for g in self.known])
-        # Cut off as the prior of each allele is: so a site of one has the model's probabilities.
-        logs = np.maximum(np.array(rows[0][f"{VARIANT}posteriors"], dtype=float), SURE)
-        logs += change[np.arange(size - 1), held].sum(axis=1)
-        p = np.exp(logs - logs.max())
-        self.p = p / p.sum()
+        self.p = with_copies(np.array(rows[0][f"{VARIANT}posteriors"], float), held, after)
         called = {a for a, row in enumerate(rows, 1) if row["prediction"] != GENOTYPES[0]}
         allowed = [
             bool(set(g) - {0}) == bool(called) and set(g) <= {0, *called} for g in self.known
@@ -128,6 +124,21 @@ class _Genotype:
         # A set that is empty holds nothing else.
         self.unsure = any("set holds" in row["abstain"] for row in doubted)
         self.unlike = any(row["out_of_distribution"] for row in doubted)
+
+
+def with_copies(logs: np.ndarray, held: np.ndarray, copies: np.ndarray) -> np.ndarray:
+    """Probabilities of genotypes (n,) by which each allele has the probabilities of its `copies`.
+
+    Of all that do so they are nearest to the posterior, whose natural logarithms are `logs` (n,):
+    iterative proportional fitting (Deming and Stephan 1940). `held` (n, alleles) has the copies of
+    each genotype, `copies` (alleles, most + 1) how probable none, one and so on are.
+    """
+    p = np.exp(np.maximum(logs - logs.max(), LEAST))
+    for _ in range(ROUNDS):
+        for mine, wanted in zip(held.T, copies, strict=True):
+            had = np.bincount(mine, p, len(wanted))
+            p = p * (np.maximum(wanted, TINY) / np.maximum(had, np.exp(LEAST)))[mine]
+    return p / p.sum()
 
 
 def _record(
