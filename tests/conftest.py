@@ -7,6 +7,8 @@ from pathlib import Path
 
 # A test has one core: the others belong to the workers beside it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Bits are compared, and where a CPU has AVX-512 the last ones of MKL hang on how many threads work.
+os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 # The jobs of a project compile its modules once, and not each time.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
