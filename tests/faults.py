@@ -190,7 +190,7 @@ def _kill_snakemake(disturbed: Disturbed, run: Run, log: IO[bytes]) -> list[Job]
 
 
 def _kill_jobs(disturbed: Disturbed, run: Run, log: IO[bytes]) -> list[Job]:
-    """One after the other, of the step that met it least often, and all of the run in the end.
+    """One after the other, of steps and tasks that met it least often; all of the run in the end.
 
     The run tries them again (`WITH`).
     """
@@ -200,9 +200,10 @@ def _kill_jobs(disturbed: Disturbed, run: Run, log: IO[bytes]) -> list[Job]:
         if run.poll() is not None:
             break
         if jobs := _jobs(run.pid):
-            before = [job for (_, job), times in disturbed.counts.items() for _ in range(times)]
-            met = Counter(job.step for job in [*before, *killed])
-            process = min(jobs, key=lambda it: (met[jobs[it].step], disturbed.rng.random()))
+            before = [job for _, job in disturbed.counts.elements()]
+            met = Counter(name for job in [*before, *killed] for name in job)
+            times = {it: sum(met[name] for name in job) for it, job in jobs.items()}
+            process = min(jobs, key=lambda it: (times[it], disturbed.rng.random()))
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
                 killed.append(jobs[process])
