@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from bioloom.embedders import (
     AMINO_ACIDS,
+    states_in_order,
     unirep,
     weights_source,
 )
@@ -70,6 +71,19 @@ def test_unirep_budget_splits_batches(monkeypatch):
     batches = list(unirep.UniRep(arrays).encode(PROTEINS * 3))
     assert len(batches) > 3
     assert sorted(np.concatenate([b.order for b in batches])) == list(range(len(PROTEINS) * 3))
+
+
+def test_unirep_vectors_do_not_depend_on_the_batch(unirep_weights):
+    """To the last bit: stored vectors that were lost are computed again beside others."""
+    rng = np.random.default_rng(0)
+    sequences = ["".join(rng.choice(list(AMINO_ACIDS), n)) for n in rng.integers(5, 90, 30)]
+    options = {"size": 64, "untrained": None}
+    encoder = unirep.load(options, unirep_weights, "cpu", "float32")
+    together = states_in_order(encoder.encode(sequences), 30)
+    for cut in (1, 3, 17, 28):
+        parts = (sequences[:cut], sequences[cut:])
+        apart = [s for part in parts for s in states_in_order(encoder.encode(part), len(part))]
+        assert all(np.array_equal(one, other) for one, other in zip(together, apart, strict=True))
 
 
 def test_unirep_pooling(unirep_weights, device):

@@ -39,6 +39,7 @@ LETTERS = {letter: row for row, letter in enumerate("-MRHKDESTNQCUGPAVIFYWLOX")}
 LETTERS |= dict.fromkeys("BJZ", LETTERS["X"])
 START = 24
 BATCH_BYTES = 256 * 2**20
+FEWEST = 4  # rows of a product: of fewer the last bits would be others
 
 
 def weights_source(options: dict[str, Any]) -> dict[str, str]:
@@ -181,8 +182,8 @@ class UniRep:
         row = 0
         for n in active:
             h, c = h[:n], c[:n]
-            m = (h @ wmh).mul_(xm[row : row + n])
-            z = torch.addmm(xz[row : row + n], m, wh)
+            m = (_filled(h) @ wmh)[:n].mul_(xm[row : row + n])
+            z = torch.addmm(_filled(xz[row : row + n]), _filled(m), wh)[:n]
             gates, update = z[:, : 3 * self.width].sigmoid_(), z[:, 3 * self.width :].tanh_()
             i, f, o = gates.chunk(3, dim=1)
             c = torch.addcmul(f * c, i, update)
@@ -211,6 +212,14 @@ class UniRep:
                 x = torch.stack(steps)
             states.append(x.cpu().numpy())
         return states
+
+
+def _filled(rows: torch.Tensor) -> torch.Tensor:
+    """With rows of zeros to the fewest, so that no vector hangs on how many are beside it."""
+    import torch
+
+    missing = FEWEST - len(rows)
+    return torch.nn.functional.pad(rows, (0, 0, 0, missing)) if missing > 0 else rows
 
 
 def _codes(sequences: list[str], lengths: np.ndarray) -> np.ndarray:
