@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -117,15 +118,7 @@ TASK = Task(
 )
 
 
-TABLE = Task(
-    "patients",
-    application="disease_diagnosis",
-    datasets={},
-    split={},
-    features={"embedder": "table"},
-    model={"name": "dnn"},
-    baselines={},
-)
+TABLE = replace(TASK, application="disease_diagnosis", features={"embedder": "table"}, baselines={})
 TRAINED = {"train", "learning_curve", "explain", "explain_rows", "pages", "predict", "score"}
 """Steps that run the task's model."""
 EMBED = {"embed_chunk", "extract_features"}

@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from hashlib import md5
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pysam
 
@@ -48,24 +48,24 @@ def index_reference(fasta: str | Path, aligners: Iterable[str], folder: Path) ->
                 subprocess.run(run, check=True)
 
 
-def write_contigs(fasta: str | Path, copy: Path) -> Iterator[Record]:
-    """Write the contigs in lines of one length, as an index needs them, and yield each.
-
-    DataError for a FASTA that names a contig twice or has an empty one.
-    """
+def contigs_of(fasta: str | Path) -> Iterator[Record]:
+    """The contigs; DataError for a FASTA that names one twice or has an empty one."""
     names = set()
-    with copy.open("w") as out:
-        for record in iter_fasta(fasta):
-            if record.id in names or not record.id or not record.sequence:
-                what = "is there twice" if record.id in names else "lacks a name or a sequence"
-                message = f"The contig {record.id!r} {what}"
-                hint = "a contig's name is the first word of its header"
-                raise DataError(message, file=fasta, row=record.row, hint=hint)
-            names.add(record.id)
-            letters = record.sequence
-            out.write(f">{record.id}\n")
-            out.writelines(f"{letters[at : at + LINE]}\n" for at in range(0, len(letters), LINE))
-            yield record
+    for record in iter_fasta(fasta):
+        if record.id in names or not record.id or not record.sequence:
+            what = "is there twice" if record.id in names else "lacks a name or a sequence"
+            message = f"The contig {record.id!r} {what}"
+            hint = "a contig's name is the first word of its header"
+            raise DataError(message, file=fasta, row=record.row, hint=hint)
+        names.add(record.id)
+        yield record
+
+
+def write_contig(contig: Record, out: TextIO) -> None:
+    """Write it in lines of one length, as an index needs them."""
+    letters = contig.sequence
+    out.write(f">{contig.id}\n")
+    out.writelines(f"{letters[at : at + LINE]}\n" for at in range(0, len(letters), LINE))
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
@@ -79,12 +79,14 @@ def _copy(fasta: str | Path, folder: Path) -> None:
     lines: dict[str, str] = {}
     counts = dict.fromkeys("ACGT", 0)
     bases = 0
-    for record in write_contigs(fasta, folder / FASTA):
-        upper = record.sequence.upper()
-        checksum = md5(upper.encode()).hexdigest()
-        lines[record.id] = f"@SQ\tSN:{record.id}\tLN:{len(upper)}\tM5:{checksum}\n"
-        counts = {letter: count + upper.count(letter) for letter, count in counts.items()}
-        bases += len(upper)
+    with (folder / FASTA).open("w") as out:
+        for contig in contigs_of(fasta):
+            write_contig(contig, out)
+            upper = contig.sequence.upper()
+            checksum = md5(upper.encode()).hexdigest()
+            lines[contig.id] = f"@SQ\tSN:{contig.id}\tLN:{len(upper)}\tM5:{checksum}\n"
+            counts = {letter: count + upper.count(letter) for letter, count in counts.items()}
+            bases += len(upper)
     (folder / DICT).write_text("@HD\tVN:1.6\tSO:unsorted\n" + "".join(lines.values()))
     gc = (counts["G"] + counts["C"]) / max(sum(counts.values()), 1)
     write_json({"bases": bases, "gc": round(gc, 4)}, folder / FACTS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,7 +10,7 @@ import pysam
 
 from bioloom.errors import DataError
 from bioloom.reads.cram import quiet
-from bioloom.reads.reference import FASTA, write_contigs
+from bioloom.reads.reference import FASTA, contigs_of, write_contig
 from bioloom.variants.alleles import encode
 
 CHUNK = 1 << 20
@@ -40,7 +39,9 @@ class Reference:
                 self._fasta = pysam.FastaFile(str(link))
         except (OSError, ValueError):
             link.unlink()  # it may be called as the copy
-            deque(write_contigs(self.file, copy), maxlen=0)
+            with copy.open("w") as out:
+                for contig in contigs_of(self.file):
+                    write_contig(contig, out)
             self._fasta = pysam.FastaFile(str(copy))
         self.lengths = dict(zip(self._fasta.references, self._fasta.lengths, strict=True))
         self._chunks: dict[tuple[str, int], np.ndarray] = {}
