@@ -29,6 +29,8 @@ MADE = Path(".snakemake/made")
 # Within a tick of the file system's clock, in nanoseconds, a file may change twice and keep its
 # status. Old file systems count whole seconds.
 _TICK, _COARSE_TICK = 50_000_000, 2_000_000_000
+# Of a file that was read so soon: what it held is known, and it is read again when asked for.
+_UNSETTLED: tuple[int, ...] = ()
 # What a date in seconds has lost of its nanoseconds, at most.
 _ROUNDED = 1_000
 # Each block has a checksum (CRC-32), and whoever reads one compares it: a job that takes one region
@@ -58,7 +60,6 @@ class Digests:
             self._known = _unpacked(json.loads(file.read_bytes()))
         except (OSError, ValueError, TypeError, AttributeError):
             self._known = {}
-        self._unsettled = set[str]()
 
     def of(self, path: str) -> str:
         """The sha256 of a file or folder, as `files.sha256` gives it."""
@@ -109,11 +110,7 @@ class Digests:
 
     def save(self) -> None:
         """Write what is known of the files that are here."""
-        kept = {
-            path: known
-            for path, known in sorted(self._known.items())
-            if path not in self._unsettled and os.path.exists(path)
-        }
+        kept = {path: of for path, of in sorted(self._known.items()) if os.path.exists(path)}
         with replacing(self._file) as temporary:
             temporary.write_text(json.dumps(_packed(kept)))
 
@@ -123,9 +120,8 @@ class Digests:
             return self._known[name][1]
         changed = status[-1]
         tick = _TICK if changed % 1_000_000_000 else _COARSE_TICK
-        if time.time_ns() - changed < tick:
-            self._unsettled.add(name)
-        self._known[name] = status, file_sha256(path)
+        settled = time.time_ns() - changed >= tick
+        self._known[name] = status if settled else _UNSETTLED, file_sha256(path)
         return self._known[name][1]
 
 
