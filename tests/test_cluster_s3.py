@@ -10,6 +10,9 @@ from shutil import ignore_patterns
 
 import pytest
 
+from bioloom.cli.check import LOCK
+from bioloom.files import sha256
+from bioloom.pipeline.lock import read_lock, write_lock
 from tests.tiny_project import ROOT, TASKS, Project, patients
 
 SECRET = "TheSecretThatIsInNoFile0123456789"
@@ -84,6 +87,27 @@ def told_secrets(folder: Path) -> list[str]:
     return [name for name, text in content.items() if any(one in text for one in secrets)]
 
 
+def shared_by_dvc(tiny_project: Project, lab: Project, tmp_path: Path) -> None:
+    """After a run in the store its results are fetched, and a clone that pulls runs nothing."""
+    (tmp_path / "fetched").mkdir()
+    fetched = Project.create(tmp_path / "fetched")
+    for name in ("tasks", "data"):
+        shutil.rmtree(fetched.path(name))
+    shutil.copytree(lab.path("tasks"), fetched.path("tasks"))
+    fetched.run("bioloom", "fetch", "s3://lab/cohort/")
+    local, here = (
+        {name: record for name, record in read_lock(of.path(LOCK)).items() if "/liver/" in name}
+        for of in (tiny_project, fetched)
+    )
+    assert here == local
+    assert fetched.planned() == set()
+    fetched.publish("s3://lab/dvc")
+    clone = fetched.clone(tmp_path / "pulled")
+    clone.run("dvc", "pull")
+    assert clone.planned() == set()
+    assert told_secrets(tmp_path) == []
+
+
 @needs("moto", "flask_cors", "dvc_s3")
 def test_a_clone_that_pulls_from_s3_has_nothing_to_do(project: Project, store: str, tmp_path: Path):
     project.publish("s3://lab/dvc")
@@ -112,12 +136,42 @@ def test_results_on_s3_are_those_of_this_machine(
 
     clone = Project(shutil.copytree(lab.folder, tmp_path / "clone", ignore=ignore_patterns(".*")))
     assert clone.planned(*options) == set()
+    shared_by_dvc(tiny_project, lab, tmp_path)
     clone.configure(**{"tasks.liver.evaluate.primary": "mcc"})
     lab.configure(**{"tasks.liver.evaluate.primary": "mcc"})
     scored = {"evaluate liver", "describe liver", "report_task liver", "report"}
     assert clone.planned(*options) == lab.planned(*options) == scored
     s3.put_object(Bucket="lab", Key="cohort/data/liver.csv", Body=b"patient,disease\n")
     assert "ingest liver training" in lab.planned(*options)
+
+
+@needs("moto", "flask_cors", "s3fs")
+def test_what_cannot_be_fetched_is_told(store: str, tmp_path: Path, monkeypatch):
+    """And nothing that is here is lost."""
+    (tmp_path / "data").mkdir()
+    monkeypatch.chdir(tmp_path)
+
+    def told(address: str) -> str:
+        return Project(tmp_path).run("bioloom", "fetch", address, check=False)
+
+    assert "ERROR: Nothing is stored there (file s3://nobody/cohort)" in told("s3://nobody/cohort")
+    assert "ERROR: This store cannot be read: " in told("ftp2://lab")
+    assert "a run is at work there, or was killed" in told("s3://lab/")
+    of = "s3://lab/cohort"
+    record = dict.fromkeys(("rule", "params", "code")) | {"input": [f"{of}/data/a.csv"]}
+    write_lock(Path("stored"), {f"{of}/results/a.txt": record})
+    objects = {LOCK: Path("stored").read_bytes(), "data/a.csv": b"a\n", "results/a.txt": b"of a\n"}
+    for name, content in objects.items():
+        client().put_object(Bucket="lab", Key=f"cohort/{name}", Body=content)
+    Path("data/a.csv").write_text("another\n")
+    assert "with another content than in the store (file data/a.csv)" in told(of)
+    assert Path("data/a.csv").read_text() == "another\n"
+    assert not LOCK.exists()
+    assert not Path("results").exists()
+    Path("data/a.csv").unlink()
+    assert told(of) == "1 results are here, with what they were made of\n"
+    assert Path("data/a.csv").read_text() == "a\n"
+    assert read_lock(LOCK)["results/a.txt"]["sha256"] == sha256("results/a.txt")
 
 
 @pytest.mark.parametrize("name", ["kubernetes", "aws-batch"])

@@ -16,7 +16,7 @@ from bioloom.errors import CALLED, one_line_errors
 
 COMMANDS = (
     *("init", "check", "run", "predict", "compare", "embed", "convert", "effects", "crate"),
-    *("store", "applications", "models"),
+    *("fetch", "store", "applications", "models"),
 )
 EXAMPLES = """examples:
   bioloom init my_project --application disease_risk
