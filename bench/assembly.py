@@ -3,7 +3,7 @@
 `python -m bench.assembly genome.fasta --depth 30 10 --error 0.003` prints a row of a table each:
 figures against the genome from contigs of 500 bases on, CPU seconds and MiB at most, one thread.
 Ours corrects by the k-mer spectrum first, and what that takes counts; the others get the reads as
-they are, and SPAdes corrects with BayesHammer.
+they are, and SPAdes corrects with BayesHammer. With `--art` the reads are those of ART.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.art import art_pairs
 from bioloom.applications.genome_assembly import simulated_genome
 from bioloom.formats.fasta import read_fasta
 from bioloom.reads.assembly.assemble import assemble
@@ -46,6 +47,7 @@ def main() -> None:
     parser.add_argument("--length", type=int, help="bases of the genome, from its first on")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", nargs="+", help="ours, MEGAHIT, SPAdes")
+    parser.add_argument("--art", action="store_true", help="reads of ART, another simulator")
     asked = parser.parse_args()
     genome = simulated_genome(asked.genome, {"start": 1, "length": asked.length})
     print(f"| depth | errors | by | {' | '.join(FIGURES)} | CPU seconds | MiB |")
@@ -54,8 +56,13 @@ def main() -> None:
         for error in asked.error:
             with tempfile.TemporaryDirectory() as folder:
                 files = [Path(folder, f"reads_{mate}.fastq.gz") for mate in (1, 2)]
-                rng = np.random.default_rng(asked.seed)
-                write_fastq(simulate_pairs([genome], depth, rng, profile_of(error)), *files)
+                if asked.art:
+                    pairs = art_pairs(genome, depth, error, asked.seed)
+                else:
+                    rng = np.random.default_rng(asked.seed)
+                    pairs = simulate_pairs([genome], depth, rng, profile_of(error))
+                write_fastq(pairs, *files)
+                del pairs
                 for name, command in commands(files, Path(folder)).items():
                     if asked.only and name not in asked.only:
                         continue

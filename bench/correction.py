@@ -4,7 +4,8 @@
 of a table each: (TP - FP) / (TP + FN) of letters against the truth, and CPU seconds, one thread.
 The autoencoder is trained on the same reads as `tasks/ecoli_assembly.yaml` does it; the spectrum
 has as many rounds. BayesHammer is that of SPAdes, where it is on PATH: a read that it drops or cuts
-counts as it was. With `--flat` errors fall evenly over all letters, and qualities tell nothing.
+counts as it was. With `--flat` errors fall evenly over all letters, and qualities tell nothing;
+with `--art` the reads are those of ART, where it is on PATH.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import yaml
 
+from bench.art import art_pairs
 from bench.assembly import measured
 from bioloom.applications.genome_assembly import application, corrected, simulated_genome
 from bioloom.features.extract import extract_features
@@ -52,6 +54,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--only", nargs="+", choices=METHODS, default=METHODS)
     parser.add_argument("--flat", action="store_true", help="errors whatever quality and place")
+    parser.add_argument("--art", action="store_true", help="reads of ART, another simulator")
     asked = parser.parse_args()
     genome = simulated_genome(asked.genome, {"start": asked.start, "length": asked.length})
     methods = [name for name in asked.only if name != "bayeshammer" or shutil.which(SPADES)]
@@ -61,7 +64,10 @@ def main() -> None:
         profile = profile_of(error)
         if asked.flat:
             profile = profile._replace(qualities=FLAT)
-        pairs = simulate_pairs([genome], depth, np.random.default_rng(seed), profile)
+        if asked.art:
+            pairs = art_pairs(genome, depth, error, seed)
+        else:
+            pairs = simulate_pairs([genome], depth, np.random.default_rng(seed), profile)
         gains, seconds = zip(*(gain_of(name, pairs) for name in methods), strict=True)
         told = " | ".join(f"{gain:.4f}" for gain in gains)
         took = ", ".join(f"{each:.0f}" for each in seconds)
