@@ -35,7 +35,8 @@ def art_pairs(genome: np.ndarray, depth: float, error_rate: float, seed: int) ->
         fasta = Path(folder, "genome.fasta")
         fasta.write_text(f">genome\n{decode(genome)}\n")
         asked = ("-i", fasta, "-f", f"{depth}", "-rs", f"{seed}", "-qs", shift, "-qs2", shift)
-        subprocess.run((*COMMAND, *asked, "-o", Path(folder, "reads")), check=True)
+        command = (*COMMAND, *asked, "-o", Path(folder, "reads"))
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         read = [load_reads(Path(folder, f"reads{mate}.fq")) for mate in (1, 2)]
         with pysam.AlignmentFile(str(Path(folder, "reads_errFree.sam"))) as file:
             right = list(file)  # both mates of a pair, then the next pair's

@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import yaml
+from pysam import FastxFile
 
 from bench.art import art_pairs
 from bench.assembly import measured
@@ -31,7 +32,7 @@ from bioloom.pipeline.home import HOME
 from bioloom.predictions.predict import predict
 from bioloom.reads.lanes import load
 from bioloom.reads.learning import correct_again, propose
-from bioloom.reads.sequences import encode, fastq_records
+from bioloom.reads.sequences import encode
 from bioloom.reads.simulate import Pairs, profile_of, simulate_pairs, write_fastq
 from bioloom.splits.split import split_samples
 from bioloom.training.train import train_task
@@ -127,10 +128,10 @@ def bayeshammer(first: str, second: str, made: str) -> None:
         command = [SPADES, "--only-error-correction", "--phred-offset", "33", "-t", "1"]
         subprocess.run([*command, "-1", first, "-2", second, "-o", folder], check=True)
         for file in Path(folder, "corrected").glob("*.fastq.gz"):
-            for record in fastq_records(file):
-                number, mate = record.name.split()[0].removeprefix("simulated.").split("/")
-                if len(record.sequence) == letters.shape[2]:
-                    letters[int(mate) - 1, int(number)] = encode(record.sequence)
+            for record in FastxFile(str(file)):  # its lines with + say more than those with @
+                number, mate = str(record.name).removeprefix("simulated.").split("/")
+                if len(str(record.sequence)) == letters.shape[2]:
+                    letters[int(mate) - 1, int(number)] = encode(str(record.sequence))
     np.save(made, letters)
 
 
