@@ -294,7 +294,8 @@ def test_two_sequences_are_the_change_that_tells_them_apart(tmp_path):
         ("a,4,C,T", "reference letter is C, but a is A at 4.*row 2.*column ref.*counted from 1"),
         ("a,11,C,T", "but a ends before at 11"),
         ("c,4,C,T", "`elements` has no sequence c.*row 2"),
-        ("a,0,C,T", "a whole number from 1, got 0.*row 2.*column position"),
+        ("a,0,C,T", "a whole number from 1 to 16777216, got 0.*row 2.*column position"),
+        ("a,127735434,C,T", "got 127735434.*within their element, not on a chromosome"),
         ("a,4,A,J", "'J' at position 1 is no letter"),
     ],
 )

@@ -379,6 +379,25 @@ def test_a_policy_that_helps_is_better_and_one_that_cannot_is_not():
     assert "better than" not in nothing["verdict"].replace("no better than", "")
 
 
+def test_an_outcome_is_a_number_though_a_part_of_its_patients_have_0_and_1_alone():
+    """And where a draw has equal outcomes, what rounding leaves of their spread is none."""
+    samples = simulated(effect=0.0, n=300)
+    rng = np.random.default_rng(3)
+    thirds = np.where(rng.random(300) < 0.93, 0, rng.choice([1 / 3, 2 / 3, 2.0], 300))
+    samples[OUTCOME] = thirds
+    facts = partition_facts(samples, np.ones(300, bool))
+    said = np.tile(rng.random((300, 1)), (1, 2))
+    held = KIND.rows(samples, ["A", "B"]).assign(prediction=said.ravel(), model="model")
+    place = {"repeat": 0, "fold": 0}
+    test = samples[["sample_id", *label_columns(samples)]].assign(unit=range(300), **place)
+    [own] = _policies.test_set(test.join(facts), held.assign(**place), {}).models["model"]
+    part = own[own.y == 0]
+    assert "rmse" in _policies.score(part, np.ones((len(part.y), 1)))
+    draws = rng.multinomial(300, np.full(300, 1 / 300), 500).T.astype(float)
+    few = own[np.arange(300) < 40]
+    assert np.nanmin(_policies.score(few, draws[:40])["r2_in_arms"]) > -1e6
+
+
 @pytest.mark.slow
 def test_of_a_small_outcome_that_is_good_the_least_is_recommended():
     samples = simulated(effect=2.0)

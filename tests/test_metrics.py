@@ -46,7 +46,7 @@ def test_a_kind_lists_the_metrics_that_it_scores(name):
     facts = {name: np.array([0, 1, 0]) > 0 for name in ("found", "indel", "wrong")}
     facts |= {"arm": np.array([0, 1, 0]), "best": np.array([1, 1, 1])}
     facts |= dict.fromkeys(("expected", "levelled", "allowed"), np.ones((3, 2)))
-    facts |= dict.fromkeys(("known", "propensity", "sign"), np.ones(3))
+    facts |= dict.fromkeys(("binary", "known", "propensity", "sign"), np.ones(3))
     facts |= {"counted": np.ones(3, bool), "when": np.tile([2.0, 4.0], (3, 1))}
     call = none if kind.output == "survival" else y
     rows = HeldOut(0, none, none, none, y, call, p, inside, threshold=none, facts=facts)

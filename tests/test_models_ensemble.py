@@ -72,3 +72,7 @@ def test_members_are_checked_like_models_of_their_own():
     ]:
         with pytest.raises(DataError, match=said):
             check_parameters("ensemble", {"of": wrong})
+    balanced = {"class_weight": "balanced"}
+    check_parameters("ensemble", {"of": [{"name": "svm"}, {"name": "dnn"}], **balanced})
+    with pytest.raises(DataError, match="'class_weight' of the model pair_kernel"):
+        check_parameters("ensemble", {"of": [{"name": "pair_kernel"}, *MEMBERS], **balanced})

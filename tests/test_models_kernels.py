@@ -28,6 +28,16 @@ def test_left_out_answers_are_those_of_refits(rows, outputs, seed):
             np.testing.assert_allclose(left_out[out], kernel[np.ix_(out, ~out)] @ inside, atol=1e-8)
 
 
+def test_a_kernel_that_rounding_has_made_indefinite_is_inverted_as_it_is():
+    """LAPACK goes on with half a factor, and does not fail."""
+    rng = np.random.default_rng(0)
+    turned, _ = np.linalg.qr(rng.normal(size=(50, 50)))
+    kernel = (turned * np.linspace(-3, 5, 50)) @ turned.T
+    [fitted] = ridges(kernel, np.arange(50), np.eye(50), (0.1,))
+    identity = (kernel + 0.1 * np.eye(50)) @ fitted.coefficients
+    np.testing.assert_allclose(identity, np.eye(50), atol=1e-8)
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.integers(8, 25), st.integers(2, 6), st.integers(0, 2**32 - 1))
 def test_of_landmarks_they_are_those_of_refits_of_their_kernel(rows, size, seed):

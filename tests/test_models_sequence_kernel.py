@@ -107,6 +107,17 @@ def test_left_out_errors_of_weighted_rows_are_those_of_refits():
     assert loss == pytest.approx(min(losses), abs=1e-6)
 
 
+def test_kernels_of_long_sequences_that_differ_in_one_letter_have_no_negative_eigenvalue():
+    """Products are a thousand times what is left of them when they are centred."""
+    [whole] = drawn(1, 3000)
+    rng = np.random.default_rng(1)
+    texts = [whole[:i] + DNA[rng.integers(4)] + whole[i + 1 :] for i in rng.integers(0, 3000, 60)]
+    y = rng.normal(size=60)
+    fitted = fit(texts, y)
+    for part in sequence_kernel.compared(fitted.views, read(texts)):
+        assert np.linalg.eigvalsh(part.astype(float)).min() > -1e-3
+
+
 def test_a_word_anywhere_is_the_spectrum_and_letters_that_go_together_are_the_register():
     rng = np.random.default_rng(0)
     motif = [

@@ -21,6 +21,8 @@ from bioloom.formats.fasta import read_fasta
 REACH = 5
 """Letters on either side of a variant that are told."""
 DELETED = "-"
+LAST = 2**24
+"""Up to here models tell positions apart (float32)."""
 
 
 def element_variants(
@@ -49,13 +51,15 @@ def _listed(table: pd.DataFrame, names: Mapping[str, str], path: Path) -> pd.Dat
     columns = {role: names.get(role, role) for role in ("element", "position", "ref", "alt")}
     require_columns(table, columns.values(), path)
     position = numbers(table[columns["position"]], path)
-    wrong = position.notna() & ((position < 1) | (position % 1 != 0))
+    no_place = (position < 1) | (position > LAST) | (position % 1 != 0)
+    wrong = position.notna() & no_place
     if wrong.any():
         raise DataError(
-            f"A position is a whole number from 1, got {position[wrong].iloc[0]:.15g}",
+            f"A position is a whole number from 1 to {LAST}, got {position[wrong].iloc[0]:.15g}",
             file=path,
             row=table.index[wrong][0],
             column=columns["position"],
+            hint="positions are counted within their element, not on a chromosome",
         )
     alt = text(table[columns["alt"]])
     deleted = alt.eq(DELETED)

@@ -212,6 +212,7 @@ def _refuse_absent(samples: pd.DataFrame, arms: list[str]) -> None:
 def partition_facts(samples: pd.DataFrame, train: np.ndarray) -> pd.DataFrame:
     """What the training rows (N,) bool of a partition tell of all rows, a row a sample.
 
+    `binary`, whether all outcomes, of any row, are 0 or 1;
     `known`, how much the outcome counts; `gap`, an arm that nobody, or hardly anybody, like this
     patient got, in words, and `supported`, whether there is none;
     `propensity` of the arm received; `typical.<arm>`, the mean outcome of training rows with it,
@@ -219,8 +220,10 @@ def partition_facts(samples: pd.DataFrame, train: np.ndarray) -> pd.DataFrame:
     the rules, `option.<arm>`, as they are.
     """
     arms = sorted(samples[ARM].unique())
-    code, y = arm_codes(samples, arms), np.nan_to_num(outcomes(samples))
+    code, own = arm_codes(samples, arms), outcomes(samples)
+    y = np.nan_to_num(own)
     facts: dict[str, Any] = {"known": known_weights(samples, train)}
+    facts["binary"] = bool(np.isin(own[np.isfinite(own)], (0, 1)).all())
     facts["gap"] = np.full(len(samples), "", dtype=object)
     facts["propensity"] = samples[PROPENSITY].to_numpy(float)
     if is_observed(samples):

@@ -103,7 +103,7 @@ def said(table: pd.DataFrame, truth: Truth, model: str) -> dict[str, Any]:
         "allowed": allowed,
         "counted": test["supported"].to_numpy(bool) & allowed.any(axis=1),
         "sign": np.full(len(test), sign),
-        **{name: test[name].to_numpy(float) for name in ("known", "propensity")},
+        **{name: test[name].to_numpy(float) for name in ("binary", "known", "propensity")},
     }
     call = choose(sign * expected, allowed, best)
     return {"call": call, "facts": facts}
@@ -130,7 +130,10 @@ def score(rows: HeldOut, weights: np.ndarray) -> Scores:
         return {m.name: np.full(weights.shape[1], np.nan) for m in policy.METRICS}
     own, weights = rows[counted], weights[counted]
     facts, y = own.facts, np.nan_to_num(own.y)
-    outcome = policy.outcome_scores(y, facts["levelled"], facts["arm"], facts["known"], weights)
+    binary = bool(facts["binary"][0])
+    outcome = policy.outcome_scores(
+        y, facts["levelled"], facts["arm"], facts["known"], weights, binary=binary
+    )
     valued = policy.policy_scores(
         y,
         facts["expected"],

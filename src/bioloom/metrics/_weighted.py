@@ -58,6 +58,11 @@ def _standard(x: np.ndarray) -> np.ndarray:
     return centred / deviation if deviation > 1e-12 * np.abs(x).max() else np.zeros_like(x)
 
 
+def beyond_rounding(spread: np.ndarray, n: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The sum of squares that `n` drawn of `y` differ by, (B,); 0 where all of them are equal."""
+    return np.where(spread > 1e-12 * n * y.var(), spread, 0.0)
+
+
 def ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.divide(a, b, out=np.full(np.shape(b), np.nan), where=b > 0)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from bioloom.metrics import Metric, Scores
-from bioloom.metrics._weighted import macro_mean, ranking, ratio
+from bioloom.metrics._weighted import beyond_rounding, macro_mean, ranking, ratio
 
 METRICS = (
     Metric("gain", "Gain over the best arm for all (doubly robust)", bounded=False, short="Gain"),
@@ -119,17 +119,23 @@ def policy_scores(
 
 
 def outcome_scores(
-    y: np.ndarray, q: np.ndarray, arm: np.ndarray, known: np.ndarray, weights: np.ndarray
+    y: np.ndarray,
+    q: np.ndarray,
+    arm: np.ndarray,
+    known: np.ndarray,
+    weights: np.ndarray,
+    *,
+    binary: bool,
 ) -> Scores:
     """How well outcomes are told within the arm that was given, whose means are no merit.
 
-    AUROC and Brier score where outcomes are 0 and 1, else R² and RMSE.
+    AUROC and Brier score where outcomes are 0 and 1 (`binary`, also of rows that have but these),
+    else R² and RMSE.
     """
     weights = weights * known[:, None]
     said = q[np.arange(len(arm)), arm]
     squared = (y - said) ** 2
     mean = ratio(squared @ weights, weights.sum(axis=0))
-    binary = bool(np.isin(y[known > 0], (0, 1)).all())
     inside = np.array(
         [
             ranking(y[rows], said[rows], weights[rows])[0]
@@ -147,5 +153,6 @@ def outcome_scores(
 
 def _r2(y: np.ndarray, squared: np.ndarray, weights: np.ndarray) -> np.ndarray:
     centred = y - y.mean()
-    spread = centred**2 @ weights - ratio((centred @ weights) ** 2, weights.sum(axis=0))
-    return 1 - ratio(squared @ weights, spread)
+    n = weights.sum(axis=0)
+    spread = centred**2 @ weights - ratio((centred @ weights) ** 2, n)
+    return 1 - ratio(squared @ weights, beyond_rounding(spread, n, y))

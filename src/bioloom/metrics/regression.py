@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from bioloom.metrics import Metric, Scores
-from bioloom.metrics._weighted import nanmedian, pearson, ratio, spearman
+from bioloom.metrics._weighted import beyond_rounding, nanmedian, pearson, ratio, spearman
 
 METRICS = (
     Metric("spearman", "Spearman ρ", least=-1),
@@ -44,7 +44,7 @@ def regression_scores(y: np.ndarray, prediction: np.ndarray, weights: np.ndarray
     return {
         "spearman": spearman(y, prediction, weights),
         "pearson": pearson(y, prediction, weights),
-        "r2": 1 - ratio(squared, np.where(spread > 1e-12 * n * y.var(), spread, 0.0)),
+        "r2": 1 - ratio(squared, beyond_rounding(spread, n, y)),
         "rmse": np.sqrt(squared / n),
         "mae": np.abs(error) @ weights / n,
     }

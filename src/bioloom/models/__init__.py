@@ -73,8 +73,9 @@ def check_parameters(name: str, parameters: Mapping[str, Any]) -> None:
                 f"got {value!r}",
                 hint=hint if isinstance(value, str) and value[:1].isdigit() else None,
             )
+    handed_on = {key: parameters[key] for key in ("class_weight",) if parameters.get(key)}
     for member in members_of(name, parameters):
-        check_parameters(member["name"], without_name(member))
+        check_parameters(member["name"], handed_on | without_name(member))
 
 
 def without_name(member: Mapping[str, Any]) -> dict[str, Any]:

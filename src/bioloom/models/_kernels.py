@@ -125,9 +125,9 @@ def _inverse(matrix: np.ndarray, strength: float) -> np.ndarray:
 
     factor, invert = get_lapack_funcs(("potrf", "potri"), (matrix,))
     ridge = matrix + np.asarray(strength, matrix.dtype) * np.eye(len(matrix), dtype=matrix.dtype)
-    lower, _ = factor(ridge, lower=True)
-    inverse, failed = invert(lower, lower=True)
-    if failed:  # by rounding alone: the ridge makes it positive
+    lower, failed = factor(ridge, lower=True)
+    inverse, singular = invert(lower, lower=True)
+    if failed or singular:  # by rounding alone: the ridge makes it positive
         return np.linalg.pinv(ridge, hermitian=True)
     whole = inverse + inverse.T  # above the diagonal potri leaves the zeros of potrf
     np.fill_diagonal(whole, np.diag(inverse))

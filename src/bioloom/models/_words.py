@@ -66,7 +66,7 @@ class View:
         raw = (found @ self.turned).toarray()
         raw -= (found @ self.mean)[:, None]
         raw -= (self.turned.T @ self.mean) - self.mean @ self.mean
-        return raw / np.float32(self.scale)
+        return raw / self.scale
 
 
 @dataclass(frozen=True)
@@ -165,5 +165,7 @@ def _counts(
 ) -> csr_array:
     from scipy.sparse import coo_array
 
-    # int64: columns of long words by place are more than 32 bits hold
-    return coo_array((values.astype(np.float32), (rows, columns)), shape=shape).tocsr()
+    # int64: columns of long words by place are more than 32 bits hold. float64: products of long
+    # sequences that differ in few letters are as large as they are long, and what is left of them
+    # when they are centred is small.
+    return coo_array((values.astype(np.float64), (rows, columns)), shape=shape).tocsr()

@@ -42,7 +42,7 @@ class Model(Estimator):
     weighed_on: Literal["valid", "left_out"] = "valid"
     """`left_out`: the answers of members that are refitted without each of five folds."""
     class_weight: Literal["balanced"] | None = None
-    """Of all members that do not say it themselves."""
+    """Of all members, which must have it, but for those that say another."""
 
     def fit(
         self,
