@@ -430,7 +430,8 @@ def test_what_happened_after_the_index_is_no_feature(tmp_path):
     dropped = dict.fromkeys(["died_on", "operated"], "drop")
     said = {"seen": "year", "admitted": "year"} | dropped
     assert read(privacy=said)["seen"].tolist()[:2] == [2020, 2021]
-    for form in ("{d}.{m}.{y}", "20{y}{m}{d}", "{d}-MAR-{y}"):  # in any form that the gate reads
+    forms = "{d}.{m}.{y} 20{y}{m}{d} {d}-MAR-{y} {d}MAR20{y} {d}/Mar/{y}:19:25 20{y}-{d}9"
+    for form in f"{forms} 20{{y}}-W{{d}} MAR-{{y}}".split():  # in any form that the gate reads
         later = [form.format(d=d, m="03", y="21") for d in ("09", "05", "08")]
         rows = zip(STAYS.splitlines()[1:], later, strict=True)
         again = [f"{row},{day}" for row, day in rows]
