@@ -229,6 +229,8 @@ def test_a_sequence_without_group_joins_no_group_of_the_user(tmp_path):
     assert groups.is_unique
 
 
+TABLES = ("csv", "parquet", "xlsx")
+
 # drug_response -------------------------------------------------------------------------------
 
 
@@ -255,6 +257,14 @@ def test_a_number_with_a_point_and_one_without_are_one_cell_line(tmp_path, one, 
     raw = ingest("drug_response", {"columns": {"id": "line"}}, **files)
     assert raw["sample_id"].tolist() == [one, "5"]
     assert raw["label.A"].tolist() == [1.5, 2.5]
+
+
+def test_a_cell_line_of_measurements_in_two_spellings_is_refused(tmp_path):
+    features = write(tmp_path / "f.csv", "line,TP53\n683600,1\n5,0\n")
+    response = write(tmp_path / "r.csv", "line,drug,y\n683600,A,1\n683600.0,B,2\n5,A,3\n")
+    options = {"columns": {"id": "line", "drug": "drug", "response": "y"}}
+    files = {"features": features, "response": response}
+    refused(lambda: ingest("drug_response", options, **files), "two spellings.*row 3, column line")
 
 
 LINES = {"id": "line", "tissue": "TISSUE", "msi": "MSI_FACTOR"}
@@ -331,6 +341,28 @@ def test_the_numbers_of_the_rows_are_no_feature(tmp_path):
         raw = get_application("disease_diagnosis").ingest({"clinical": tmp_path / name}, options)
         assert feature_columns(raw.samples) == ["age"]
         assert raw.notes == ["Columns that number the rows are not read: 1"]
+
+
+@pytest.mark.parametrize(
+    ("ending", "names", "cells", "place"),
+    [
+        ("csv", "JaneDoe,JaneDoe", "1,2", "there twice: 2, 3"),
+        *((ending, "JaneDoe,JohnDoe", "1,x", "a number.*row [12], column 3") for ending in TABLES),
+        *((ending, "Jane\x01Doe,JohnDoe", "1,2", "name of a.*column 2") for ending in TABLES[:2]),
+        *((ending, "JaneDoe,JohnDoe", "1\x01,2", "no text.*column 2") for ending in TABLES[:2]),
+    ],
+)
+def test_the_names_of_columns_of_a_matrix_may_be_of_persons(tmp_path, ending, names, cells, place):
+    path = tmp_path / f"e.{ending}"
+    if ending == "csv":
+        write(path, f"gene,{names}\nKIT,{cells}\n")
+    else:
+        table = pd.DataFrame([["KIT", *cells.split(",")]], columns=["gene", *names.split(",")])
+        table.to_parquet(path) if ending == "parquet" else table.to_excel(path, index=False)
+    clinical = write(tmp_path / "c.csv", "id,age,ill\nJaneDoe,50,yes\nJohnDoe,60,no\n")
+    files = {"clinical": clinical, "expression": path}
+    options = {"columns": {"id": "id", "label": "ill"}}
+    assert "Doe" not in refused(lambda: ingest("disease_diagnosis", options, **files), place)
 
 
 def test_expression_in_parquet_has_the_genes_that_were_its_index(tmp_path):
@@ -430,7 +462,8 @@ def test_what_happened_after_the_index_is_no_feature(tmp_path):
     dropped = dict.fromkeys(["died_on", "operated"], "drop")
     said = {"seen": "year", "admitted": "year"} | dropped
     assert read(privacy=said)["seen"].tolist()[:2] == [2020, 2021]
-    for form in ("{d}.{m}.{y}", "20{y}{m}{d}", "{d}-MAR-{y}"):  # in any form that the gate reads
+    forms = "{d}.{m}.{y} 20{y}{m}{d} {d}-MAR-{y} {d}MAR20{y} {d}/Mar/{y}:19:25 20{y}-{d}9"
+    for form in f"{forms} 20{{y}}-W{{d}} MAR-{{y}}".split():  # in any form that the gate reads
         later = [form.format(d=d, m="03", y="21") for d in ("09", "05", "08")]
         rows = zip(STAYS.splitlines()[1:], later, strict=True)
         again = [f"{row},{day}" for row, day in rows]

@@ -119,6 +119,17 @@ def test_one_gene_of_a_matrix_is_predicted_from_the_others(tmp_path):
     )
 
 
+@pytest.mark.parametrize("gene", ["lacI", "expression.lacI"])
+def test_a_gene_is_dropped_by_its_name_and_an_unknown_one_refused(tmp_path, gene):
+    raw = APPLICATION.ingest({"expression": write(tmp_path / "e.tsv", MATRIX)}, {}).samples
+    labelled = raw.assign(label=[5.0, 1.0, 2.0])
+    for samples in (raw, labelled):
+        kept = APPLICATION.clean(samples, {"drop": [gene]}).samples
+        assert feature_columns(kept) == ["expression.lacZ"]
+    for wrong in ("lacT", "label", "group"):
+        refused(lambda name=wrong: APPLICATION.clean(labelled, {"drop": [name]}), "Unknown feature")
+
+
 def test_a_phenotype_of_another_table_is_predicted_from_all_genes(tmp_path):
     matrix = write(tmp_path / "e.tsv", MATRIX)
     values = write(tmp_path / "v.csv", "id,rate,strain\na,0.5,x\nc,0.7,y\n")

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from bioloom.application import get_application
 from bioloom.clinical.rules import CONDITION
+from bioloom.kinds import arms
 from bioloom.kinds._assignment import outcomes
-from bioloom.samples import EVENT, TIME, Cleaned, Raw, label_columns
+from bioloom.samples import EVENT, TIME, Cleaned, Raw, feature_columns, label_columns
 from bioloom.samples.arms import ARM, OUTCOME, PROPENSITY, SIGN
 from tests.toys import refused, write
 
@@ -270,6 +271,39 @@ def test_new_patients_may_lack_the_group_and_have_numbers_for_a_category(tmp_pat
     raw = ingest(tmp_path, "id,age,stage\nx,50,2\ny,60,\n", files, **said)
     assert reasons(raw, "B") == [None, "rule 1 (stage not known)"]
     assert reasons(raw, "A") == ["rule 2", "rule 2 (stage not known)"]
+
+
+def test_a_word_of_a_rule_is_compared_whatever_its_spelling(tmp_path):
+    files = rules("A,sex = F", "B,stage = 4", "A,stage != 3a")
+    table = "id,arm,stage,sex,alive\na,A,3A,f,yes\nb,B,4,F,no\nc,A,3a,m,no\nd,B,x,,yes\n"
+    raw = ingest(tmp_path, table, files)
+    assert reasons(raw, "A") == ["rule 1", "rule 1; rule 3", None, "rule 1 (sex not known); rule 3"]
+    assert reasons(raw, "B") == [None, "rule 2", None, None]
+    assert "words.A" not in feature_columns(clean(raw).samples)
+    new = "id,sex,stage\na,f,4.0\nb,M,3a\nc,m,x\n"
+    raw = ingest(tmp_path, new, files, columns={"id": "id"}, assignment=None, good=None)
+    assert reasons(raw, "A") == ["rule 1; rule 3", None, "rule 3"]
+    assert reasons(raw, "B") == ["rule 2", None, None]
+
+
+def test_a_word_that_training_did_not_have_is_not_known_to_a_rule(tmp_path):
+    """`1` may be the `yes` of a rule: the option is excluded, whatever is expected of it."""
+    files = rules("A,pregnant = yes", "B,pregnant != no")
+    rows = [f"p{i},{'AB'[i // 2 % 2]},{'yes' if i % 2 else 'no'},{i}" for i in range(16)]
+    table = "\n".join(["id,arm,pregnant,weight", *rows[:-1], "p15,B,rare,15"]) + "\n"
+    said = {"columns": COLUMNS | {"outcome": "weight"}, "good": "high"}
+    remembered = arms.remember(clean(ingest(tmp_path, table, files, **said)).samples)
+    assert remembered["words"] == ["pregnant = no"]  # the rule knows its own
+    new = "id,pregnant,weight\na,no,1\nb,No,2\nc,Yes,3\nd,1,4\ne,rare,5\n"
+    said = {"columns": {"id": "id"}, "assignment": None, "good": None}
+    samples = clean(ingest(tmp_path, new, files, **said)).samples
+    table = arms.rows(samples, ["A", "B"]).assign(prediction=0.5, low=0, high=1, abstain="")
+    done = arms.finish(table, samples, remembered)
+    unknown = "excluded by rule 1 (pregnant not known)"
+    wanted = ["", "", "excluded by rule 1", unknown, unknown]
+    assert done.loc[done["option"] == "A", "excluded"].tolist() == wanted
+    assert done.loc[done["option"] == "B", "excluded"].eq("").tolist() == [True] * 2 + [False] * 3
+    assert done.loc[done["excluded"] != "", "rank"].isna().all()
 
 
 @pytest.mark.slow

@@ -333,7 +333,8 @@ def test_what_is_no_fhir_is_refused_by_line_and_shows_nothing(tmp_path, content,
     "odd",
     [
         *({"code": "x"}, {"valueQuantity": 5}, {"subject": "A"}, {"component": [1]}, {"meta": 5}),
-        *({"valueQuantity": {"value": value}} for value in ("n/a", "inf", [1])),
+        *({"valueQuantity": {"value": value}} for value in ("n/a", "inf", [1], True, "7")),
+        {"valueQuantity": {"value": 7, "unit": ["kg"]}},
     ],
 )
 def test_a_record_of_another_shape_is_left_out_and_counted(tmp_path, odd):
@@ -346,7 +347,30 @@ def test_a_record_of_another_shape_is_left_out_and_counted(tmp_path, odd):
     ]
 
 
-@pytest.mark.parametrize("odd", [{"link": [1]}, {"identifier": {"a": 1}}, {"identifier": [1]}])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("valueString", value) for value in (None, 5, ["x"])),
+        *(("valueInteger", value) for value in (True, 1.5, "1")),
+        *(("valueBoolean", value) for value in ("true", 1, None)),
+        ("valueCodeableConcept", {"text": ["x"]}),
+    ],
+)
+def test_a_value_of_another_type_is_left_out_and_counted(tmp_path, name, value):
+    odd = weight("w", "A", 1, 70) | {name: value}
+    del odd["valueQuantity"]
+    read = read_fhir(ndjson(tmp_path / "a.ndjson", patient("A"), odd), "UTC")
+    assert read.events.empty
+    assert read.left_out["reason"].tolist() == ["Observation: not made as FHIR R4 says"]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *({"link": [1]}, {"identifier": {"a": 1}}, {"identifier": [1]}, {"gender": ["f"]}),
+        *({"birthDate": 1950}, {"deceasedBoolean": "true"}, {"gender": None}),
+    ],
+)
 def test_a_person_of_another_shape_is_left_out_with_all_records(tmp_path, odd):
     rows = [patient("A") | odd, weight("w", "A", 1, 70), patient("B"), weight("x", "B", 1, 80)]
     read = read_fhir(ndjson(tmp_path / "a.ndjson", *rows), "UTC")

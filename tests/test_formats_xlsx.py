@@ -8,10 +8,12 @@ from datetime import datetime
 from pathlib import Path
 
 import openpyxl
+import pandas as pd
 import pytest
 
 from bioloom.application import get_application
 from bioloom.formats.archive import check_members
+from bioloom.formats.decimal_comma import numbers_of_texts
 from bioloom.formats.table import read_matrix, read_table
 from tests.tiny_records import csv
 from tests.toys import refused, write
@@ -198,6 +200,18 @@ def test_patients_may_come_as_a_sheet(tmp_path):
 def test_what_is_no_workbook_is_refused(tmp_path):
     refused(lambda: read_table(write(tmp_path / "a.xlsx", b"PK\x03\x04 broken")), "cannot be read")
     refused(lambda: read_table(tmp_path / "b.xlsx"), "no such file")
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [("1,5E-05", 1.5e-5), ("1\u00a0250,5", 1250.5), ("1\u202f250,5", 1250.5), ("-2,0e3", -2000)],
+)
+def test_a_decimal_comma_has_exponents_and_narrow_marks(tmp_path, cell, value):
+    path = tmp_path / "a.tsv"
+    path.write_text(f"id\tcrp\na\t{cell}\nb\t3,5\n")
+    assert read_matrix(path, decimal="comma")[1]["crp"].tolist() == [value, 3.5]
+    assert numbers_of_texts(pd.Series([cell], dtype="str"), "comma").tolist() == [value]
+    assert numbers_of_texts(pd.Series(["1.5E-05"], dtype="str"), "point").tolist() == [1.5e-5]
 
 
 def test_text_tables_may_have_decimal_commas_too(tmp_path):

@@ -295,7 +295,8 @@ def test_no_score_gives_an_excluded_option(data):
         new[f"option.{arm}"] = np.where(allowed[:, code], None, "rule 1")
     table = KIND.rows(new, ARMS).assign(prediction=good.ravel(), low=0.0, high=1.0, abstain="")
     remembered = {"good": "low", "association": False, "horizon": None, "support": None}
-    done = arms.finish(table, new, remembered | {"typical": dict.fromkeys(ARMS, 0.5)})
+    remembered |= {"typical": dict.fromkeys(ARMS, 0.5), "words": []}
+    done = arms.finish(table, new, remembered)
     assert (done["excluded"] == np.where(allowed.ravel(), "", "excluded by rule 1")).all()
     assert done["rank"].notna().tolist() == allowed.ravel().tolist()
     assert not (done["recommended"] & (done["excluded"] != "")).any()

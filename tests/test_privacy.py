@@ -661,6 +661,83 @@ def test_dates_are_found_in_whatever_order_their_digits_are(name, form):
     assert kinds & {names.DATES, names.AGES}
 
 
+SERIALS = {
+    "days since 1960 (SAS)": lambda days: days - 32_872,
+    "days since 1970 (R)": lambda days: days - 36_525,
+    "seconds since 1582 (SPSS)": lambda days: (days + 115_859) * 86_400,
+    "seconds since 1970, before it": lambda days: (days - 36_525) * 86_400,
+    "nanoseconds since 1970": lambda days: (days - 25_567) * 86_400 * 10**9,
+    "days and hours (Excel)": lambda days: days + 0.454,
+    "days since the year 0 (MATLAB)": lambda days: days + 693_962,
+    "year and day": lambda days: 1_925_000 + days // 365 * 1000 + days % 365 + 1,
+    "century": lambda days: 250_101 + days // 365 * 10_000,
+}
+
+
+@pytest.mark.parametrize("made", SERIALS.values(), ids=SERIALS)
+@pytest.mark.parametrize("name", ["dob", "admission_date"])
+def test_numbers_under_the_certain_name_of_a_date_are_days(name, made):
+    cells = [str(made(days)) for days in range(9_000, 35_000, 700)]
+    assert [found.kind for found in find(frame({name: cells}))] == [names.DATES]
+
+
+@pytest.mark.parametrize("cells", [["2001", "2004"], ["0", "1", "12"], ["-30", "0.5", "999"]])
+def test_years_and_small_numbers_under_the_name_of_a_date_are_none(cells):
+    assert find(frame({"admission_date": cells * 20})) == []
+
+
+DAYS_AS_WRITTEN = (
+    "{d}/{b}/{y} {b}-{d}-{y} {y}-{b}-{d} {y}{b}{d:02} {d:02}{b}{y}:19:25:00 {y}{m:02}{d:02}T192500 "
+    "{y}{m:02}{d:02}192500+0100 {d:02}_{m:02}_{y}"
+).split() + ["{y}{m:02}{d:02} 19:25:00", "Sun {b} {d} 19:25:00 {y}"]
+MAYBE_DAYS = (
+    "{d:02}/{b}/{s:02} {d:02}{b}{s:02} {d:02}{b}{s:02}:19:25:00 {b}-{s:02} {y}-W{d:02} {y}-{n:03}"
+).split() + ["{d:02} {m:02} {y}"]
+
+
+def days_written(form: str) -> list[str]:
+    days = [date(1950 + i, 1 + i % 12, 1 + 7 * i % 28) for i in range(ROWS)]
+    return [
+        form.format(d=day.day, m=day.month, b=day.strftime("%b"), y=day.year, s=day.year % 100,
+                    n=day.timetuple().tm_yday)
+        for day in days
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", [*DAYS_AS_WRITTEN, *MAYBE_DAYS])
+def test_days_are_found_as_programs_write_them(form):
+    cells = days_written(form)
+    assert [found.kind for found in find(frame({"v1": cells}))] == [names.DATES]
+    alone = find(frame({"v1": [cells[0], *["-"] * ROWS]}))
+    assert (names.DATES in [found.kind for found in alone]) == (form in DAYS_AS_WRITTEN)
+    if form not in ("{b}-{s:02}", "{y}-W{d:02}"):
+        assert dates.read(cells[0], True) == date(1950, 1, 1)
+        assert dates.read(cells[1], True).day == 8
+
+
+@pytest.mark.parametrize(
+    "cells", [["2019-400", "2019-999"], ["10MARKER50", "11MARKER51"], ["SEP-A", "MAR-B"]]
+)
+def test_codes_that_are_no_days_are_none(cells):
+    assert not any(dates.is_doubtful(cell) or dates.is_short(cell) for cell in cells)
+
+
+def test_the_point_of_seconds_is_none_of_a_german_date():
+    assert dates.day_first(["03/04/2020 10:00:00.000"]) is None
+    assert dates.day_first(["03.04.2020 10:00"]) is True
+
+
+@pytest.mark.parametrize("cell", ["BAUER^BERT", "Bert_Wolf", "WOLF^JAN^^"])
+def test_names_of_persons_may_be_joined_by_marks(cell):
+    cells = [cell.replace("B", letter) for letter in "ABCDEFGH"] if "B" in cell else [cell] * 8
+    assert all(map(values.is_person, cells))
+
+
+def test_numbers_of_six_digits_that_never_repeat_are_record_numbers():
+    found = find(frame({"lab": [str(100_000 + 7919 * i) for i in range(ROWS)]}))
+    assert [one.kind for one in found] == [names.RECORDS]
+
+
 @pytest.mark.parametrize("cell", ["days", "visit", "date", "dt"])
 def test_days_since_a_start_are_no_dates(cell):
     assert find(pd.DataFrame({cell: [str(day) for day in range(0, 400, 7)]})) == []

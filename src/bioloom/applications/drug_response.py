@@ -143,7 +143,8 @@ def _pivot(table: pd.DataFrame, columns: Mapping[str, Any], path: Path) -> pd.Da
     incomplete = long.index[long[["id", "drug"]].isna().any(axis=1)]
     if len(incomplete):
         raise DataError("A measurement without cell line or drug", file=path, row=incomplete[0])
-    one_spelling(long["drug"], path)
+    for name in ("id", "drug"):
+        one_spelling(long[name].rename(columns[name]), path)
     return long.pivot_table(index="id", columns="drug", values="response", aggfunc="mean")
 
 

@@ -43,6 +43,7 @@ from bioloom.options import Option, column_names, complete_options
 from bioloom.samples import Cleaned, Raw, feature_columns
 from bioloom.samples.cleaning import (
     LENGTHS,
+    drop_columns,
     drop_rows,
     merge_copies,
     require_labels,
@@ -87,7 +88,7 @@ COLUMNS: dict[str, Any] = {
 CLEAN: dict[str, Any] = {
     **LENGTHS,
     "min_weight": Option(0.0, about="of a row, reads where the weight counts them"),
-    "drop": Option([], about="columns that are no features"),
+    "drop": Option([], about="columns, or genes of the matrix, that are no features"),
 }
 SOURCES = ("sequences", "windows", "expression", "variants")
 BLOCK = "expression."
@@ -250,9 +251,9 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
     weight. New data keep their copies: each row of the user's file is to get a prediction.
     """
     options = complete_options(options, CLEAN, "clean")
-    samples = raw.drop(columns=options["drop"], errors="ignore")
     rules: dict[str, Any] = {}
-    labelled = "label" in samples
+    labelled = "label" in raw
+    samples = drop_columns(raw, _features_named(options["drop"], raw), training=labelled)
     if "alt" in raw:
         rules["no change of one known letter"] = lambda s: s["alt"].isna()
     if "sequence" in raw:
@@ -275,6 +276,12 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
     beside = [name for name in ("label", "group", "sample_weight", "split") if name in samples]
     samples = samples[["sample_id", *beside, *feature_columns(samples)]]
     return Cleaned(samples, dropped)
+
+
+def _features_named(names: list[Any], raw: pd.DataFrame) -> list[str]:
+    """The features that are called so: a gene also by its own name, which the matrix has."""
+    genes = {str(name): f"{BLOCK}{str(name).replace('=', '_')}" for name in names}
+    return [gene if gene in raw else name for name, gene in genes.items()]
 
 
 def inputs(samples: pd.DataFrame) -> list[str] | pd.DataFrame:

@@ -32,6 +32,7 @@ from bioloom.samples.arms import (
     SIGN,
     named,
     option_columns,
+    word_columns,
 )
 from bioloom.samples.cleaning import drop_rows
 
@@ -108,7 +109,7 @@ def _outcome(
             "Which column holds the arm?", file=path, hint="name it as `columns: {arm: ...}`"
         )
     excluded = rules.read_exclusions(files, table, options, columns["drugs"], path, arms)
-    for name in map(str, excluded):
+    for name in option_columns(excluded):
         count = count_shown(int(excluded[name].notna().sum()))
         notes.append(f"{name.partition('.')[2]} is excluded by a rule for {count} patients")
     return labels.join(excluded), notes
@@ -261,8 +262,9 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
         _check_sizes(samples, least)
         if TIME in samples:
             _check_horizon(samples)
-    excluded = samples[["sample_id", *option_columns(samples)]]
-    cleaned = cleaning.clean_patients(samples.drop(columns=option_columns(samples)), own)
+    ruled = [*option_columns(samples), *word_columns(samples)]
+    excluded = samples[["sample_id", *ruled]]
+    cleaned = cleaning.clean_patients(samples.drop(columns=ruled), own)
     joined = cleaned.samples.merge(excluded, on="sample_id", how="left")
     gone = pd.concat([dropped, cleaned.dropped], ignore_index=True)
     return Cleaned(joined, gone, cleaned.notes)

@@ -6,6 +6,7 @@ A date of death, or of a treatment, after it tells the outcome, and whoever is s
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -37,10 +38,7 @@ def refuse_later_days(table: pd.DataFrame, index: str, unused: Collection[str], 
         )
     later = dict[str, int]()
     for name in [name for name in map(str, table) if name not in {index, *unused}]:
-        cells, named = cells_of(table[name]), _is_of_dates(name)
-        if cells.empty or cells.map(lambda cell, n=named: _is_day(cell, n)).mean() < MOSTLY:
-            continue
-        if rows := int((days_of(table[name], file) > begin).sum()):
+        if rows := int((_days(table[name], file) > begin).sum()):
             later[name] = rows
     if later:
         actions = ", ".join(f"{in_yaml(name)}: {DROP}" for name in later)
@@ -53,6 +51,16 @@ def refuse_later_days(table: pd.DataFrame, index: str, unused: Collection[str], 
         )
 
 
+def _days(column: pd.Series, file: Path) -> pd.Series:
+    """The days of a column of dates, the first one of months and weeks; NaN of any other."""
+    cells, named = cells_of(column), _is_of_dates(str(column.name))
+    if len(cells) and cells.map(lambda cell: _is_day(cell, named)).mean() >= MOSTLY:
+        return days_of(column, file)
+    texts = cells[pd.to_numeric(cells, errors="coerce").isna()]
+    begun = texts.map(dates.begin).dropna().map(date.toordinal).astype(float)
+    return begun[: len(begun) if len(begun) >= MOSTLY * len(cells) else 0].reindex(column.index)
+
+
 def _is_of_dates(name: str) -> bool:
     of_days = names.DATES in (names.certain_kind(name), names.possible_kind(name))
     return of_days and not names.has_word(name, names.MEASURES)
@@ -60,6 +68,4 @@ def _is_of_dates(name: str) -> bool:
 
 def _is_day(cell: str, named: bool) -> bool:
     """Whether a cell is a day; as two digits of a year, or a number, where the name is of days."""
-    if dates.is_full(cell):
-        return True
-    return named and (dates.is_short(cell) or dates.from_digits(cell, serial=True) is not None)
+    return dates.is_full(cell) or (named and any(dates.read(cell, way) for way in (True, False)))

@@ -21,7 +21,8 @@ from bioloom.formats.columns import likely_type, numbers, require_columns, text
 from bioloom.formats.table import READ_OPTIONS, read_source
 from bioloom.options import Option
 from bioloom.privacy.small_cells import FEW
-from bioloom.samples import OPTION
+from bioloom.samples import OPTION, WORDS
+from bioloom.samples.arms import UNKNOWN
 from bioloom.samples.arms import named as shown
 
 SOURCES = ("contraindications", "interactions", "drugs")
@@ -42,7 +43,6 @@ COMPARED: Mapping[str, Callable[[pd.Series, Any], pd.Series]] = {
     "!=": pd.Series.ne,
 }
 NO_DRUG = "none"
-UNKNOWN = "not known"
 
 
 def read_exclusions(
@@ -55,6 +55,8 @@ def read_exclusions(
 ) -> pd.DataFrame:
     """`option.<arm>` of the rows of `table`: the rules that exclude it, missing where none does.
 
+    Also `words.<arm>` of what rules compare with words (`samples.arms`).
+
     `files` may have `contraindications` (`option`, `condition`), `interactions` (`substance`,
     `with`) and `drugs` (`name`, `substance`); `options` has the `substances` of each arm; `column`
     names the patients' drugs. `arms` are those of the training data, with the patients of each, and
@@ -62,9 +64,12 @@ def read_exclusions(
     drug that no table has, and for an arm of which `substances` says nothing.
     """
     reasons: dict[str, list[pd.Series]] = {}
+    words: dict[str, list[pd.Series]] = {}
     if "contraindications" in files:
-        for option, found in _contraindications(files, table, options, path, arms):
+        for option, found, met in _contraindications(files, table, options, path, arms):
             reasons.setdefault(option, []).append(found)
+            if met is not None:
+                words.setdefault(option, []).append(met)
     substances = {str(arm): _substances(arm, given) for arm, given in options["substances"].items()}
     _check_arms(substances, arms, "`substances`")
     if "interactions" in files:
@@ -79,16 +84,16 @@ def read_exclusions(
             reasons.setdefault(option, []).append(found)
     elif column is not None:
         raise DataError("`columns: drugs` is read for `interactions`, a source that is not given")
-    return pd.DataFrame(
-        {f"{OPTION}{arm}": _joined(found, table.index) for arm, found in reasons.items()},
-        index=table.index,
-    )
+    columns = {f"{OPTION}{arm}": _joined(found, "; ") for arm, found in reasons.items()}
+    columns |= {f"{WORDS}{arm}": _joined(met, "\n") for arm, met in words.items()}
+    return pd.DataFrame(columns, index=table.index)
 
 
-def _joined(found: list[pd.Series], index: pd.Index) -> pd.Series:
-    """The reasons of each row in one text, missing where there is none."""
+def _joined(found: list[pd.Series], mark: str) -> pd.Series:
+    """What is said of each row in one text, missing where there is nothing."""
     rows = zip(*found, strict=True)
-    return pd.Series(["; ".join(filter(None, row)) or None for row in rows], index, dtype="str")
+    texts = [mark.join(filter(None, row)) or None for row in rows]
+    return pd.Series(texts, found[0].index, dtype="str")
 
 
 def _check_arms(named: Iterable[str], arms: pd.Series | None, where: str) -> None:
@@ -114,8 +119,11 @@ def _contraindications(
     options: Mapping[str, Any],
     path: Path,
     arms: pd.Series | None,
-) -> list[tuple[str, pd.Series]]:
-    """Each rule's option, and what it says of each row: an empty text where it does not apply."""
+) -> list[tuple[str, pd.Series, pd.Series | None]]:
+    """Each rule's option, and what it says of each row: an empty text where it does not apply.
+
+    And which word it met, where it does not apply for it is another than the rule's.
+    """
     file = files["contraindications"]
     rules = read_source(file, "contraindications", options)
     require_columns(rules, ["option", "condition"], file)
@@ -140,16 +148,22 @@ def _contraindications(
                 column="condition",
                 hint=f"the columns of {path.name} may be meant, by their names there",
             )
-        applies, known = _applied(match, table, file, row, trained=arms is not None)
+        applies, known, words = _applied(match, table, file, row, trained=arms is not None)
         said = pd.Series("", index=table.index).mask(applies, f"rule {number}")
-        found.append((option, said.mask(~known, f"rule {number} ({match['column']} {UNKNOWN})")))
+        said = said.mask(~known, f"rule {number} ({match['column']} {UNKNOWN})")
+        if words is not None:
+            words = (f"rule {number}: {match['column']} = " + words).where(said.eq(""), "")
+        found.append((option, said, words))
     return found
 
 
 def _applied(
     rule: re.Match[str], table: pd.DataFrame, file: Path, row: int, *, trained: bool
-) -> tuple[pd.Series, pd.Series]:
-    """For which rows a condition holds, and of which its column is known."""
+) -> tuple[pd.Series, pd.Series, pd.Series | None]:
+    """For which rows a condition holds, of which its column is known, and the words that it meets.
+
+    A word that is not the rule's excludes by != anyway: by = it is told.
+    """
     column, sign, value = rule["column"], rule["sign"], rule["value"].strip()
     place: dict[str, Any] = {"file": file, "row": row, "column": "condition"}
     limit = pd.to_numeric(value, errors="coerce")
@@ -159,14 +173,22 @@ def _applied(
         if pd.isna(limit):
             raise DataError(f"{column} is a number, and the rule's value is none", **place)
         values = numbers(table[column], file)
-        return COMPARED[sign](values, limit), values.notna()
+        return COMPARED[sign](values, limit), values.notna(), None
     if sign not in ("=", "!=") and table[column].notna().any():
         raise DataError(f"{column} is text, which is compared by = and != alone", **place)
-    words = text(table[column])
+    words, own = _one_spelling(text(table[column])), _one_spelling(pd.Series([value], dtype="str"))
     # A misspelt value would never apply. New patients may be few, and need not have it.
-    if trained and not words.eq(value).any():
+    if trained and not words.isin(own).any():
         raise DataError(f"No patient has the value of the rule for {column}", **place)
-    return COMPARED[sign](words, value).fillna(False).astype(bool), words.notna()
+    applies = COMPARED[sign](words, own[0]).fillna(False).astype(bool)
+    return applies, words.notna(), words if sign == "=" else None
+
+
+def _one_spelling(words: pd.Series) -> pd.Series:
+    """Words as rules compare them: Yes is yes, and 4.0 is 4; codes of many digits keep them all."""
+    plain = words.str.casefold().str.replace(r"\s+", " ", regex=True)
+    values = pd.to_numeric(plain, errors="coerce")
+    return plain.mask(values.abs() < 1e15, values.map("{:.15g}".format))
 
 
 def _interactions(

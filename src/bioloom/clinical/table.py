@@ -262,7 +262,7 @@ def _expression(
 
     The `patients` may be `coded`, as pseudonyms of what the matrix calls them.
     """
-    matrix = read_expression_source(files, "expression", options)
+    matrix = read_expression_source(files, "expression", options, private=True)
     if coded:
         matrix.index = pd.Index(actions.pseudonyms(pd.Series(matrix.index)))
     found = places(patients, matrix.index)

@@ -14,6 +14,7 @@ from bioloom.formats._fhir_resources import (
     found_in,
     shaped,
     split_reference,
+    typed,
 )
 from bioloom.formats.times import bounds
 
@@ -230,18 +231,18 @@ def _value(part: Mapping[str, Any]) -> dict[str, Any] | Left | None:
     if "valueQuantity" in part:
         return _quantity(part["valueQuantity"])
     if "valueInteger" in part:
-        return {"value": float(part["valueInteger"]), "unit": "1"}
+        return {"value": float(typed(part["valueInteger"], int)), "unit": "1"}
     if "valueCodeableConcept" in part:
         codings = _codings(part["valueCodeableConcept"])
         if not codings:
-            return {"text": part["valueCodeableConcept"].get("text")}
+            return {"text": typed(part["valueCodeableConcept"].get("text"), str, type(None))}
         first = {one.get("system"): one for one in reversed(codings)}
         best = next((first[system] for system in STANDARD if system in first), codings[0])
         return {"text": str(best["code"])}
     if "valueString" in part:
-        return {"text": str(part["valueString"])}
+        return {"text": typed(part["valueString"], str)}
     if "valueBoolean" in part:
-        return {"text": str(part["valueBoolean"]).lower()}
+        return {"text": str(typed(part["valueBoolean"], bool)).lower()}
     return Left("a value of another type") if any(n.startswith("value") for n in part) else None
 
 
@@ -252,7 +253,8 @@ def _quantity(given: Mapping[str, Any]) -> dict[str, Any] | Left | None:
     """
     if given.get("value") is None:
         return None
-    value, text = float(given["value"]), given.get("unit")
+    value = float(typed(given["value"], int, float))
+    text = typed(given.get("unit"), str, type(None))
     if not math.isfinite(value):
         raise ValueError("no number")
     code = given.get("code") if given.get("system") == ucum.SYSTEM else None

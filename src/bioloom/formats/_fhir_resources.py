@@ -17,6 +17,15 @@ _HISTORY = re.compile(r"/_history/[^/]+$")
 _URL = re.compile(r"(?P<base>https?://.+?)/(?P<local>[A-Z][A-Za-z]+/[A-Za-z0-9.-]+)$")
 
 
+OF_PERSON: dict[str, type] = {
+    "gender": str,
+    "birthDate": str,
+    "deceasedBoolean": bool,
+    "deceasedDateTime": str,
+}
+"""What is read of a person, and its type in JSON."""
+
+
 class Malformed(Exception):
     """JSON that has not the shape that R4 gives it."""
 
@@ -84,6 +93,13 @@ def shaped() -> Iterator[None]:
         raise Malformed from None
 
 
+def typed(value: Any, *types: type) -> Any:
+    """The value, if it is of one of the types, as JSON has them; TypeError for any other."""
+    if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+        raise TypeError(f"no {types[0].__name__}")
+    return value
+
+
 def is_shaped(resource: Resource) -> bool:
     """Whether that by which all resources, and persons, are told apart has the shape of R4."""
     content = resource.content
@@ -93,6 +109,9 @@ def is_shaped(resource: Resource) -> bool:
             if resource.kind == "Patient":
                 _ = [link["other"].get("reference") for link in content.get("link", [])]
                 _ = [identifier.get("value") for identifier in content.get("identifier", [])]
+                for name, type_ in OF_PERSON.items():
+                    if name in content:
+                        typed(content[name], type_)
     except Malformed:
         return False
     return True

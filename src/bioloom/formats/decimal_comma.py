@@ -9,8 +9,10 @@ import pandas as pd
 from bioloom.errors import DataError
 from bioloom.formats.columns import likely_type, rows_told
 
-WITH_COMMA = r"[<>]?=?\s*[+-]?(?:\d{1,3}(?:[. ']\d{3})+|\d+),\d+"
-WITH_POINT = r"[<>]?=?\s*[+-]?\d+\.\d+"
+MARKS = "[. '\u00a0\u202f]"  # of thousands
+EXPONENT = r"(?:[eE][+-]?\d+)?"
+WITH_COMMA = rf"[<>]?=?\s*[+-]?(?:\d{{1,3}}(?:{MARKS}\d{{3}})+|\d+),\d+{EXPONENT}"
+WITH_POINT = rf"[<>]?=?\s*[+-]?\d+\.\d+{EXPONENT}"
 
 
 def with_points(column: pd.Series, texts: pd.Series, path: Path) -> pd.Series:
@@ -42,7 +44,7 @@ def numbers_of_texts(texts: pd.Series, decimal: str) -> pd.Series:
     By `decimal: comma` 1.250,5 is 1250.5, and 1.025 may be 1025. Without it 12,000 may be 12.
     """
     texts = texts.str.strip()
-    form = rf"{WITH_COMMA}|[+-]?\d+" if decimal == "comma" else r"[+-]?\d+(?:\.\d+)?"
+    form = rf"{WITH_COMMA}|[+-]?\d+" if decimal == "comma" else rf"[+-]?\d+(?:\.\d+{EXPONENT})?"
     sure = texts.str.fullmatch(form).fillna(False).astype(bool)
     plain = _plain(texts) if decimal == "comma" else texts
     return pd.to_numeric(plain.where(sure), errors="coerce").astype(float)
@@ -50,4 +52,4 @@ def numbers_of_texts(texts: pd.Series, decimal: str) -> pd.Series:
 
 def _plain(texts: pd.Series) -> pd.Series:
     """Without marks of thousands, and with a decimal point."""
-    return texts.str.replace(r"[. '](?=\d{3})", "", regex=True).str.replace(",", ".")
+    return texts.str.replace(rf"{MARKS}(?=\d{{3}})", "", regex=True).str.replace(",", ".")

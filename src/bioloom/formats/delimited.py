@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -47,8 +47,12 @@ class Delimited:
     cells: pa.Array
 
 
-def read_delimited(path: Path, separator: str, header: bool = True, skip: int = 0) -> Delimited:
+def read_delimited(
+    path: Path, separator: str, header: bool = True, skip: int = 0, *, private: bool = False
+) -> Delimited:
     """A text table without its first `skip` lines; blank lines are left out.
+
+    The names of columns may be those of persons (`private`): no message shows them.
 
     A header that is one field short, as R writes it, names all columns but the first. Raises
     DataError, with the row, for rows of different length, a header that comes again, quotation
@@ -100,7 +104,8 @@ def read_delimited(path: Path, separator: str, header: bool = True, skip: int = 
         np.array(rows),
         flat.take(pa.array(order)),
     )
-    _check_names(table.names, path)
+    if twice := repeated(table.names, private):
+        raise DataError(f"Columns that are there twice: {twice}", file=path)
     if short:
         _check_ends(table, path)
     return table
@@ -149,10 +154,16 @@ def _check_count(count: int, what: str, most: int, name: str, path: Path) -> Non
         raise DataError(message, file=path, hint=raised_by(name))
 
 
-def _check_names(names: list[str], path: Path) -> None:
-    repeated = [name for name, count in Counter(names).items() if count > 1]
-    if repeated:
-        raise DataError(f"Columns that are there twice: {', '.join(repeated[:5])}", file=path)
+def repeated(names: Sequence[str], private: bool) -> str:
+    """The columns whose names are there twice; by their numbers where names are of persons."""
+    counts, shown = Counter(names), shown_names(names, private)
+    again = [told for name, told in zip(names, shown, strict=True) if counts[name] > 1]
+    return ", ".join([*dict.fromkeys(again)][:5])
+
+
+def shown_names(names: Sequence[str], private: bool) -> list[str]:
+    """What messages call columns: by their numbers where names are of persons (`private`)."""
+    return [str(i) if private else name for i, name in enumerate(names, start=1)]
 
 
 def _check_ends(table: Delimited, path: Path) -> None:

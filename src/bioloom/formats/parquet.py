@@ -17,16 +17,20 @@ from pathlib import Path
 import pyarrow as pa
 
 from bioloom.errors import DataError
+from bioloom.formats.delimited import shown_names
 from bioloom.limits import MOST_VALUES, raised_by
 
 BEFORE = b"bioloom_rows_before"
 NO_NAME = re.compile(r"__index_level_\d+__")  # how pandas calls an index without a name
 
 
-def read_parquet(path: Path, needed: Collection[str] = ()) -> dict[str, pa.Array]:
+def read_parquet(
+    path: Path, needed: Collection[str] = (), *, private: bool = False
+) -> dict[str, pa.Array]:
     """The columns by name; one without a name has its number as name.
 
-    Those that hold neither text nor numbers are left out, which the log says. Raises DataError for
+    Those that hold neither text nor numbers are left out, which the log says, by their numbers
+    where names may be of persons (`private`). Raises DataError for
     such a one that is `needed`, a file that is damaged or too large, and columns of the same name.
     """
     import pyarrow.parquet as pq
@@ -50,7 +54,7 @@ def read_parquet(path: Path, needed: Collection[str] = ()) -> dict[str, pa.Array
     order = [*inside, *(name for name in table.column_names if name not in inside)]
     names = [str(i) if NO_NAME.fullmatch(name) else name for i, name in enumerate(order, start=1)]
     columns = {}
-    for name, column in zip(names, order, strict=True):
+    for told, name, column in zip(shown_names(names, private), names, order, strict=True):
         plain = _plain(table[column].combine_chunks())
         if plain is not None:
             columns[name] = plain
@@ -58,7 +62,7 @@ def read_parquet(path: Path, needed: Collection[str] = ()) -> dict[str, pa.Array
         kind = table[column].type
         if name in needed:
             raise DataError(f"Expected text or numbers, got {kind}", file=path, column=name)
-        print(f"{path}: the column {name} is not read, it holds {kind}", file=sys.stderr)
+        print(f"{path}: the column {told} is not read, it holds {kind}", file=sys.stderr)
     return columns
 
 

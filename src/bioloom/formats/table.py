@@ -30,7 +30,7 @@ import pyarrow.compute as pc
 from bioloom.errors import DataError
 from bioloom.formats.columns import likely_type, numbers, text
 from bioloom.formats.decimal_comma import with_points
-from bioloom.formats.delimited import Delimited, read_delimited
+from bioloom.formats.delimited import Delimited, read_delimited, shown_names
 from bioloom.formats.parquet import read_parquet, rows_before
 from bioloom.formats.text import CONTROL, open_text
 from bioloom.formats.xlsx import SHEET_OPTIONS, read_sheet
@@ -101,39 +101,52 @@ def read_table(path: Path, named: Collection[str] = (), **read: Any) -> pd.DataF
         table = _pointed(_frame(_delimited(path, options), words, path), options, path)
     if table.empty:
         raise DataError("The table has no rows", file=path)
-    _check_names(table.columns, path)
+    _check_names(table.columns, path, table.columns)
     return table
 
 
-def read_matrix(path: Path, **read: Any) -> tuple[pd.Series, pd.DataFrame]:
+def read_matrix(
+    path: Path, *, private: bool = False, **read: Any
+) -> tuple[pd.Series, pd.DataFrame]:
     """The text of a table's first column, and the numbers of all others: float64 with NaN.
 
-    Many columns are read at once. Raises DataError as `read_table` and `numbers` do.
+    Many columns are read at once. Raises DataError as `read_table` and `numbers` do; where columns
+    may be persons (`private`), it has their numbers and no names.
     """
     options = complete_options(read, READ_OPTIONS, "read")
+    words = Words.of(options)
     if _ending(path) == ".parquet":
-        table = read_table(path, **read)
+        columns = read_parquet(path, private=private)
+        names = [*columns]
+        shown = shown_names(names, private)
+        table = typed_table(dict(zip(shown, columns.values(), strict=True)), path, words)
+        table.index += rows_before(path)
+        if table.empty:
+            raise DataError("The table has no rows", file=path)
+        _check_names(names, path, shown)
     else:
-        found, words = _delimited(path, options), Words.of(options)
-        _check_names(found.names, path)
-        rows, (first, *names) = pd.Index(found.rows), found.names
+        found = _delimited(path, options, private=private)
+        names, shown = found.names, shown_names(found.names, private)
+        _check_names(names, path, shown)
+        found, rows = replace(found, names=shown), pd.Index(found.rows)
         cells = words.filled(pc.utf8_trim_whitespace(found.cells))
         try:
             if options["decimal"] == "comma" and _ending(path) != EXCEL:
                 raise pa.ArrowInvalid("each cell is looked at")
             values = cells.slice(len(rows)).cast(pa.float64())
             if not pc.any(pc.is_inf(values)).as_py() and not pc.any(pc.is_nan(values)).as_py():
-                texts = _texts(found.cells[: len(rows)], [first], found.rows, words, path)
-                ids = pd.Series(texts[first], index=rows, name=first)
-                block = values.to_numpy(zero_copy_only=False).reshape(len(names), len(rows)).T
+                texts = _texts(found.cells[: len(rows)], shown[:1], found.rows, words, path)
+                ids = pd.Series(texts[shown[0]], index=rows, name=names[0])
+                block = values.to_numpy(zero_copy_only=False).reshape(-1, len(rows)).T
                 if codes := words.codes:
                     block = np.where(np.isin(block, codes), np.nan, block)
-                return ids, pd.DataFrame(block, index=rows, columns=names)
+                return ids, pd.DataFrame(block, index=rows, columns=names[1:])
         except pa.ArrowInvalid:
             pass  # the place of the text is found column by column
         table = _pointed(_frame(found, words, path), options, path)
-    columns = {name: numbers(table[name], path) for name in table.columns[1:]}
-    return text(table.iloc[:, 0]), pd.DataFrame(columns, index=table.index)
+    block = {name: numbers(table[name], path) for name in table.columns[1:]}
+    values = pd.DataFrame(block, index=table.index).set_axis(names[1:], axis=1)
+    return text(table.iloc[:, 0]).rename(names[0]), values
 
 
 def separator_of(path: Path, options: Mapping[str, Any]) -> str:
@@ -229,11 +242,11 @@ def _ending(path: Path) -> str:
     return endings[-1] if endings else ""
 
 
-def _delimited(path: Path, options: Mapping[str, Any]) -> Delimited:
+def _delimited(path: Path, options: Mapping[str, Any], *, private: bool = False) -> Delimited:
     if _ending(path) == EXCEL:
-        return read_sheet(path, options)
+        return read_sheet(path, options, private=private)
     header, skip = options["header"], options["skip"]
-    found = read_delimited(path, separator_of(path, options), header, skip)
+    found = read_delimited(path, separator_of(path, options), header, skip, private=private)
     return (
         _named(found, options["column_names"], header, path) if options["column_names"] else found
     )
@@ -277,8 +290,10 @@ def _separator(path: Path, header: bool, skip: int) -> str:
     return max((usual, ";", ","), key=lambda mark: (certain.count(mark), bare.count(mark)))
 
 
-def _check_names(names: Iterable[str], path: Path) -> None:
-    if wrong := [name for name in names if re.search(CONTROL, name)]:
+def _check_names(names: Iterable[str], path: Path, shown: Iterable[str]) -> None:
+    """DataError for a name with control characters, of the column that is `shown` so."""
+    wrong = [told for name, told in zip(names, shown, strict=True) if re.search(CONTROL, name)]
+    if wrong:
         raise DataError("A control character in the name of a column", file=path, column=wrong[0])
 
 

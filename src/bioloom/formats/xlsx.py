@@ -26,7 +26,7 @@ from bioloom.formats._xlsx_sums import refuse_sums
 from bioloom.formats.archive import check_members
 from bioloom.formats.columns import rows_told
 from bioloom.formats.decimal_comma import with_points
-from bioloom.formats.delimited import Delimited
+from bioloom.formats.delimited import Delimited, repeated, shown_names
 from bioloom.options import Option
 from bioloom.privacy import dates
 
@@ -44,8 +44,10 @@ _DAMAGE = (
 )
 
 
-def read_sheet(path: Path, options: Mapping[str, Any]) -> Delimited:
+def read_sheet(path: Path, options: Mapping[str, Any], *, private: bool = False) -> Delimited:
     """The rows of a sheet, with their numbers there.
+
+    The names of columns may be those of persons (`private`): no message shows them.
 
     `options` are `formats.table.READ_OPTIONS`. Raises DataError for a sheet that is not said, for
     rows that are no rows of a table, and for cells that may mean several things.
@@ -54,7 +56,7 @@ def read_sheet(path: Path, options: Mapping[str, Any]) -> Delimited:
     sheet = _sheet(book, options["sheet"], path)
     first = options["skip"] + 1
     lines = options["header_lines"]
-    names = _names(sheet, first, lines, options["last_row"], path)
+    names = _names(sheet, first, lines, options["last_row"], path, private)
     rows, cells = list[int](), list[list[Any]]()
     for number, row in enumerate(sheet.iter_rows(max_col=len(names)), start=1):
         if number < first + lines or number > (options["last_row"] or number):
@@ -71,7 +73,7 @@ def read_sheet(path: Path, options: Mapping[str, Any]) -> Delimited:
     if formulas is not book:
         _refuse_uncomputed(formulas[sheet.title], rows, cells, path)
     columns, mistakes = list[pd.Series](), list[str]()
-    for i, name in enumerate(names):
+    for i, name in enumerate(shown_names(names, private)):
         own = [row[i] for row in cells]
         try:
             made = _column(own, name, rows, book.epoch, options["date_order"], path)
@@ -152,7 +154,9 @@ def _refuse_uncomputed(formulas: Any, rows: list[int], cells: list[list[Any]], p
         )
 
 
-def _names(sheet: Any, first: int, lines: int, last: int | None, path: Path) -> list[str]:
+def _names(
+    sheet: Any, first: int, lines: int, last: int | None, path: Path, private: bool
+) -> list[str]:
     """The names of the columns, of several lines joined; a merged one is that of all its cells."""
     merged = {
         (row, column): sheet.cell(area.min_row, area.min_col).value
@@ -187,9 +191,9 @@ def _names(sheet: Any, first: int, lines: int, last: int | None, path: Path) -> 
     while len(names) > filled and not names[-1]:
         names.pop()
     named = [name or str(i) for i, name in enumerate(names, start=1)]
-    if repeated := sorted({name for name in named if named.count(name) > 1}):
+    if twice := repeated(named, private):
         raise DataError(
-            f"Columns that are there twice: {', '.join(repeated[:5])}",
+            f"Columns that are there twice: {twice}",
             file=path,
             row=first,
             hint="`header_lines: 2` under `read` joins two lines of names, `skip` leaves lines out",

@@ -8,6 +8,7 @@ best in the training rows: a recommendation that is no better than that is none.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -28,7 +29,7 @@ from bioloom.kinds._calibration import COVERAGE
 from bioloom.kinds._policies import ASSOCIATION, EQUAL, score, test_set
 from bioloom.metrics import policy
 from bioloom.samples import TIME
-from bioloom.samples.arms import ARM, HORIZON, MOST_NAMED, excluded, named
+from bioloom.samples.arms import ARM, HORIZON, MOST_NAMED, excluded, known_words, named
 
 KEYS = ["sample_id", "option"]
 FEWEST_OF_LINE = 8
@@ -150,7 +151,10 @@ def answer(expected: np.ndarray, arms: list[str], calibration: Calibration) -> p
 
 
 def remember(samples: pd.DataFrame) -> dict[str, Any]:
-    """What new patients are told of the training rows: what is good, and like whom arms lack."""
+    """What new patients are told of the training rows: what is good, and like whom arms lack.
+
+    And which words rules met there: another one may be a rule's own, written otherwise.
+    """
     observed, arms = is_observed(samples), sorted(samples[ARM].unique())
     facts = partition_facts(samples, np.ones(len(samples), dtype=bool))
     return {
@@ -159,6 +163,7 @@ def remember(samples: pd.DataFrame) -> dict[str, Any]:
         "horizon": float(samples[HORIZON].iloc[0]) if TIME in samples else None,
         "support": asdict(Support.fit(samples, arms)) if observed else None,
         "typical": {arm: float(facts[f"typical.{arm}"].iloc[0]) for arm in arms},
+        "words": known_words(samples),
     }
 
 
@@ -172,16 +177,16 @@ def finish(
     Where nothing is left, that is the reason to abstain. Of options that are as good for a patient
     but for rounding the one comes first that was best for the training rows, as in the evaluation.
     """
-    reasons = _by_rules(predictions, samples)
+    if not {"typical", "words"} <= {*remembered}:
+        hint = "train it again"
+        raise DataError("A model of an older version does not say all of training", hint=hint)
+    reasons = _by_rules(predictions, samples, {*remembered["words"]})
     lacks = pd.Series("", index=predictions.index)
     if remembered["support"] is not None and len(samples):
         why = pd.Series(Support(**remembered["support"]).lacks(samples), samples["sample_id"])
         lacks = predictions["sample_id"].map(why)
     each = predictions["sample_id"]
     free = (reasons == "") & (lacks == "")
-    if "typical" not in remembered:
-        hint = "train it again"
-        raise DataError("A model of an older version does not say what is best for all", hint=hint)
     sign = 1.0 if remembered["good"] == "high" else -1.0
     good, usual = predictions["prediction"] * sign, pd.Series(remembered["typical"]) * sign
     steps = good / (EQUAL * (1 + good.abs().groupby(each).transform("max")))
@@ -203,12 +208,14 @@ def finish(
     return table[[*first, *(name for name in table if name not in first)]]
 
 
-def _by_rules(predictions: pd.DataFrame, samples: pd.DataFrame) -> pd.Series:
+def _by_rules(
+    predictions: pd.DataFrame, samples: pd.DataFrame, known: Collection[str]
+) -> pd.Series:
     """Which rules exclude each option for its patient, in words; empty where none does."""
     arms = predictions["option"].unique()
     if not len(arms):
         return pd.Series(dtype=object, index=predictions.index)
-    rules = {arm: excluded(samples, arm).to_numpy() for arm in arms}
+    rules = {arm: excluded(samples, arm, known).to_numpy() for arm in arms}
     why = pd.DataFrame(rules, index=samples["sample_id"]).stack()
     found = why.reindex(pd.MultiIndex.from_frame(predictions[KEYS])).to_numpy()
     return pd.Series([rule and f"excluded by {rule}" for rule in found], predictions.index)

@@ -18,6 +18,7 @@ from bioloom.privacy import dates, names, values
 from bioloom.privacy.values import DIRECT, FLAGS, SMALL_AREAS
 
 OLDEST = 89
+LEAST_SERIAL = 1000
 LONGEST = 130  # years that a person may live; more is a typing error
 
 
@@ -191,6 +192,8 @@ def _of_numbers(
     if named or (born and not measured):
         certain = (kind == names.DATES or born) and not measured
         found = _of_date_numbers(name, cells, numeric, born=born, certain=certain)
+        if found is None and kind == names.DATES and not measured and not _are_counts(numeric):
+            found = Finding(name, kind, rows, "the name of the column")
         if found or named:
             return found
     if not whole:
@@ -233,6 +236,15 @@ def _of_date_numbers(
     if born and years.all() and old:
         return Finding(name, names.AGES, old, "years of birth of persons over 89")
     return None
+
+
+def _are_counts(numeric: pd.Series) -> bool:
+    """Whether numbers are years, or so small that they are hardly days since some year.
+
+    Programs count days or seconds from 1582, 1960, 1970 and others: no range tells them all.
+    """
+    years = numeric.between(1850, 2100) & (numeric % 1 == 0)
+    return bool((years | (numeric.abs() < LEAST_SERIAL)).all())
 
 
 def _of_decimals(

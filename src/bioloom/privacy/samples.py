@@ -64,7 +64,8 @@ def kind_of(name: str, *, of_run: bool = False) -> str | None:
     """
     plain = _BETWEEN.sub(" ", name).strip()
     forms = {kind: form for kind, form in _FORMS.items() if not (of_run and kind == names.DATES)}
-    kind = next((kind for kind, form in forms.items() if form.search(plain)), None)
+    said = (plain, name)  # 27_01_1950 is a day as it is written
+    kind = next((kind for kind, form in forms.items() if any(map(form.search, said))), None)
     is_dated = not of_run and any(dates.from_digits(day) for day in _DAY.findall(plain))
     if kind is None and is_dated:
         return names.DATES

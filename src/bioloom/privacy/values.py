@@ -138,8 +138,9 @@ _STATES = frozenset(
 
 
 def is_person(cell: str) -> bool:
-    """Whether a cell has the form of a person's name: `Jane Placeholder`, `PLACEHOLDER, Jane`."""
-    return len(cell) <= 50 and bool(_PERSON.fullmatch(cell)) and not _MEDICAL.search(cell)
+    """Whether a cell has the form of a person's name: `Jane Placeholder`, `PLACEHOLDER^JANE`."""
+    plain = re.sub("[_^]+", " ", cell).strip()  # as files and DICOM have it
+    return len(plain) <= 50 and bool(_PERSON.fullmatch(plain)) and not _MEDICAL.search(plain)
 
 
 def is_initials(cell: str) -> bool:
@@ -208,6 +209,7 @@ _FORMS = (
     Form(DATES, "dates", dates.is_full),
     Form(DATES, "months of a year", dates.is_month, 0.5),
     Form(DATES, "dates", dates.is_short, 0.8, 0.2, 3),
+    Form(DATES, "dates", dates.is_doubtful, 0.8, 0.2, 3),
     Form(PHONES, "phone numbers", _is_phone, 0.3),
     Form(PLACES, "coordinates", _like(_DEGREES), 0.5),
     Form(PLACES, "streets", _STREET.search, 0.3),
@@ -334,7 +336,9 @@ def of_numbers(digits: Counter[str], *, opaque: bool) -> tuple[str, str] | None:
     if width == 9:
         return NATIONAL, "nine digits"
     unique = different >= UNIQUE * total
-    if unique and (width >= 7 or any(cell[0] == "0" for cell in digits) and width >= 4):
+    # Of measurements, too, most may have six digits, but hardly ever all.
+    long = width >= (6 if most == total else 7)
+    if unique and (long or any(cell[0] == "0" for cell in digits) and width >= 4):
         return RECORDS, f"{width} digits, none twice"
     if opaque and width == 5 and different >= 0.9 * total:
         return PLACES, "five digits"

@@ -42,6 +42,9 @@ VARIANT = "variant."
 OPTION = "option."
 """What the names of columns begin with that say by which rule an arm is not for a patient."""
 
+WORDS = "words."
+"""What the names of columns begin with that say which words rules of an arm met, but their own."""
+
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 FORMULA = re.compile(r"[=@\t\r]|[+-](?!$|\d*\.?\d*(e[+-]?\d+)?$)", re.IGNORECASE)
 """How a text begins that spreadsheets take for a formula; signed numbers, + and - are none."""
@@ -107,7 +110,7 @@ def feature_columns(samples: pd.DataFrame) -> list[str]:
     Nor free text, of which an embedder makes features, nor what is beside a variant or an option.
     """
     others = {*NO_FEATURES, *label_columns(samples), *text_columns(samples)}
-    others |= {name for name in map(str, samples) if name.startswith((VARIANT, OPTION))}
+    others |= {name for name in map(str, samples) if name.startswith((VARIANT, OPTION, WORDS))}
     others |= {*(LINK_COLUMNS if is_links(samples) else ())}
     return [name for name in map(str, samples) if name not in others]
 
