@@ -243,6 +243,26 @@ def test_pairs_know_the_gap_that_they_span(inserts, gap):
     assert right >= 45
 
 
+def test_a_repeat_whose_forks_a_larger_k_lacks_joins_no_strangers():
+    """Of A R B and C R D no read has the 95 letters that tell R B, nor those that tell C R."""
+    rng = np.random.default_rng(5)
+    a, b, c, d = ("".join(rng.choice(list("ACGT"), 1000)) for _ in "abcd")
+    r = "".join(rng.choice(list("ACGT"), 150))
+    end, begin = len(a + r), len(c)
+    hidden = {"arb": range(end - 99, end - 93), "crd": range(begin - 6, begin)}
+    genome = {"arb": a + r + b, "crd": c + r + d}
+    reads = [
+        text[start : start + 100]
+        for name, text in genome.items()
+        for start in range(len(text) - 99)
+        if start not in hidden[name]
+    ]
+    made = assemble(reads_of(reads), (41, 95), threshold=1)
+    both = "N".join([*genome.values(), *map(reverse_complement, genome.values())])
+    assert sum(map(len, made.contigs)) > 3900
+    assert all(decode(letters) in both for letters in made.contigs)
+
+
 def test_reads_of_too_little_make_no_contig():
     with pytest.raises(DataError, match="No contig has 200 bases; the longest has 150"):
         assemble(reads_of([decode(GENOME[:150])] * 3))

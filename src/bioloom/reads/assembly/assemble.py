@@ -11,6 +11,7 @@ import numpy as np
 from bioloom.errors import DataError
 from bioloom.reads.assembly.graph import Graph, build_graph, count_hashes, rescue, trust
 from bioloom.reads.assembly.pairs import FEWEST, Solid, join_pairs
+from bioloom.reads.assembly.repeats import repeats_of, without_ways_through
 from bioloom.reads.assembly.simplify import simplify
 from bioloom.reads.sequences import Reads
 from bioloom.reads.spectrum import histogram, threshold_of
@@ -49,9 +50,12 @@ def assemble(
     DataError where no contig is as long as `shortest`.
     """
     longest = int(np.diff(reads.offsets).max(initial=0))
-    graph, least = None, threshold
+    graph, least, repeats = None, threshold, list[np.ndarray]()
     for k in [k for k in sizes if k < longest] or [min(sizes)]:
         graph, least = _graph(reads, k, graph, threshold, least)
+        repeats = [letters for letters in repeats if len(letters) >= k]
+        graph = without_ways_through(graph, repeats)
+        repeats += repeats_of(graph)
     assert graph is not None
     joined = []
     if mates is not None and len(mates) >= FEWEST:

@@ -121,6 +121,12 @@ def counts_along(letters: np.ndarray, k: int, table: Counts) -> np.ndarray:
     return _counts_along(letters, k, table.keys, table.counts)
 
 
+def place_of(kmer: np.ndarray, table: Counts) -> int:
+    """The letter where this k-mer, or its reverse complement, was first seen, or NONE."""
+    slot = _find(table.keys, u(min(_hashes(kmer, 0, len(kmer)))))
+    return NONE if table.keys[slot] == FREE else int(table.places[slot])
+
+
 @numba.njit(cache=True)
 def _find(keys, kmer):
     """The slot of a hash, or the free one where it would stand."""

@@ -18,7 +18,8 @@ from bioloom.reads.assembly.places import NOWHERE, K, found_at, places_of
 from bioloom.reads.sequences import Reads
 
 FEWEST = 100  # pairs on one unitig each, to know how far mates lie apart
-WITNESSES = 3  # pairs that join two unitigs
+WITNESSES = 2  # pairs that join two unitigs where k-mers of the reads have a way between them
+MORE_WITNESSES = 3  # and where single reads make the way
 TIMES = 5  # as many as those that join either with any other
 TRIED = 3  # k-mers of a read, one behind the other, until one has a place
 SPREADS = 3  # standard errors that pairs over a gap may be off
@@ -103,7 +104,8 @@ def join_pairs(
         for (begin, end), link in links.items()
     }
     ways = {link: _way(both, solid) for link, both in facing.items()}
-    if without := [link for link, way in ways.items() if way is None]:
+    enough = {link for link, said in links.items() if said.pairs >= MORE_WITNESSES}
+    if without := [link for link, way in ways.items() if way is None and link in enough]:
         beyond = _beyond(reads, ends, {o for begin, end in without for o in (begin, end ^ 1)})
         table = rare()
     for begin, end in without:
