@@ -114,7 +114,7 @@ def test_one_gene_of_a_matrix_is_predicted_from_the_others(tmp_path):
     assert isinstance(APPLICATION.inputs(samples), pd.DataFrame)
     refused(
         lambda: APPLICATION.ingest({"expression": path}, {"columns": {"label": "lacA"}}),
-        "no such column",
+        "no such gene.*samples: rows",
         "lacA",
     )
 

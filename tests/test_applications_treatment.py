@@ -286,6 +286,15 @@ def test_a_word_of_a_rule_is_compared_whatever_its_spelling(tmp_path):
     assert reasons(raw, "B") == ["rule 2", None, None]
 
 
+def test_what_is_no_number_is_named_by_its_own_file(tmp_path):
+    new = "\n".join(["id,kidney", *(f"p{i},{i}" for i in range(30)), "z,high"]) + "\n"
+    said = {"columns": {"id": "id"}, "assignment": None, "good": None}
+    wrong = "Expected a number.*clinical.csv, row 32, column kidney"
+    refused(lambda: ingest(tmp_path, new, rules("B,kidney > 2"), **said), wrong)
+    raw = ingest(tmp_path, new.replace("high", "9"), rules("B,kidney > 2"), **said)
+    assert raw.notes == []  # more is excluded at prediction
+
+
 def test_a_word_that_training_did_not_have_is_not_known_to_a_rule(tmp_path):
     """`1` may be the `yes` of a rule: the option is excluded, whatever is expected of it."""
     files = rules("A,pregnant = yes", "B,pregnant != no")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -123,7 +124,8 @@ def test_results_on_s3_are_those_of_this_machine(
 ):
     """What changes in the store, or in a task, is done again, and nothing else."""
     s3, options = client(), ("--snakefile", str(ROOT / "Snakefile"), *by_profile("s3"))
-    lab.run("bioloom", "run", *by_profile("s3"))
+    said = lab.run("bioloom", "run", *by_profile("s3"))
+    assert "Results are in s3://lab/cohort: `bioloom fetch s3://lab/cohort` brings" in said
     assert lab.planned(*options) == set()
     assert {file.name for file in lab.folder.iterdir()} == {*LAB, ".snakemake"}
     kept = stored()
@@ -150,28 +152,48 @@ def test_what_cannot_be_fetched_is_told(store: str, tmp_path: Path, monkeypatch)
     """And nothing that is here is lost."""
     (tmp_path / "data").mkdir()
     monkeypatch.chdir(tmp_path)
+    s3, of = client(), "s3://lab/ward"
 
-    def told(address: str) -> str:
+    def put(**objects: str) -> None:
+        for name, content in objects.items():
+            s3.put_object(Bucket="lab", Key=f"ward/{name.replace('__', '/')}", Body=content)
+
+    def told(address: str = of) -> str:
         return Project(tmp_path).run("bioloom", "fetch", address, check=False)
 
-    assert "ERROR: Nothing is stored there (file s3://nobody/cohort)" in told("s3://nobody/cohort")
     assert "ERROR: This store cannot be read: " in told("ftp2://lab")
-    assert "a run is at work there, or was killed" in told("s3://lab/")
-    of = "s3://lab/cohort"
-    record = dict.fromkeys(("rule", "params", "code")) | {"input": [f"{of}/data/a.csv"]}
-    write_lock(Path("stored"), {f"{of}/results/a.txt": record})
-    objects = {LOCK: Path("stored").read_bytes(), "data/a.csv": b"a\n", "results/a.txt": b"of a\n"}
-    for name, content in objects.items():
-        client().put_object(Bucket="lab", Key=f"cohort/{name}", Body=content)
-    Path("data/a.csv").write_text("another\n")
-    assert "with another content than in the store (file data/a.csv)" in told(of)
-    assert Path("data/a.csv").read_text() == "another\n"
+    assert "ERROR: Nothing is stored there (file s3://lab/ward)" in told()
+    put(data__a="a", results__a="of a", results__b__c="of a, in a folder")
+    assert "No such object (file s3://lab/ward/snakemake.lock)" in told()
+    record = dict.fromkeys(("rule", "params", "code")) | {"input": [f"{of}/data/a"]}
+    write_lock(LOCK, {f"{of}/results/{name}": record for name in "ab"})
+    put(**{LOCK.name: LOCK.read_text()})
+    LOCK.unlink()
+    time.sleep(1.1)  # dates of objects are whole seconds
+    put(data__a="younger")
+    assert "This object is younger than what was made of it (file s3://lab/ward/data/a)" in told()
+    put(results__a="of it", results__b__c="of it, in a folder")
+    Path("data/a").write_text("another")
+    assert "with another content than in the store (file data/a)" in told()
+    assert Path("data/a").read_text() == "another"
     assert not LOCK.exists()
     assert not Path("results").exists()
-    Path("data/a.csv").unlink()
-    assert told(of) == "1 results are here, with what they were made of\n"
-    assert Path("data/a.csv").read_text() == "a\n"
-    assert read_lock(LOCK)["results/a.txt"]["sha256"] == sha256("results/a.txt")
+    Path("data/a").unlink()
+    write_lock(LOCK, {"results/of_another_task": record})
+    assert told() == "2 results are here, with what they were made of\n"
+    assert Path("data/a").read_text() == "younger"
+    found = read_lock(LOCK)
+    assert found.keys() == {"results/a", "results/b", "results/of_another_task"}
+    assert found["results/b"]["sha256"] == sha256("results/b")
+    s3.delete_object(Bucket="lab", Key="ward/data/a")
+    assert told().startswith("2 results are here")  # an input may be here alone
+    Path("data/a").unlink()
+    assert "No such object (file s3://lab/ward/data/a)" in told()
+    s3.delete_object(Bucket="lab", Key="ward/results/a")
+    assert "No such object (file s3://lab/ward/results/a)" in told()
+    copied = {"Bucket": "lab", "Key": f"ward/{LOCK}"}
+    s3.copy_object(Bucket="lab", Key=f"copy/{LOCK}", CopySource=copied)
+    assert "were made at another address (file s3://lab/ward/results/a)" in told("s3://lab/copy")
 
 
 @pytest.mark.parametrize("name", ["kubernetes", "aws-batch"])

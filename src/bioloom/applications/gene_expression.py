@@ -133,6 +133,14 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
         if f"{BLOCK}{gene}" in items and names["label"] not in table:
             items, table = _take_gene(items, table, gene)
             names = {**names, "label": gene}
+        elif given == ["expression"] and "label" in names and names["label"] not in table:
+            raise DataError(
+                "The matrix has no such gene",
+                file=path,
+                column=names["label"],
+                hint="`read: {expression: {samples: rows}}` where its rows are the samples; a "
+                "table beside it is the source `values`",
+            )
         items = items.assign(**_measured(table, names, options["bins"], path))
         notes += selected
     return Raw(items.reset_index(drop=True), notes)

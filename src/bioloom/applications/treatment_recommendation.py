@@ -109,7 +109,8 @@ def _outcome(
             "Which column holds the arm?", file=path, hint="name it as `columns: {arm: ...}`"
         )
     excluded = rules.read_exclusions(files, table, options, columns["drugs"], path, arms)
-    for name in option_columns(excluded):
+    # Of new patients more is excluded at prediction, by words that training did not have.
+    for name in option_columns(excluded) if arms is not None else ():
         count = count_shown(int(excluded[name].notna().sum()))
         notes.append(f"{name.partition('.')[2]} is excluded by a rule for {count} patients")
     return labels.join(excluded), notes

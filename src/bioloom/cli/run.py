@@ -66,7 +66,15 @@ def main(options: list[str]) -> int:
             for doubt in doubts(Path("results") / name / "leakage.json"):
                 print(f"  in doubt: {doubt}")
         print(f"Report: {REPORT}")
+    if store := _store(options):
+        print(f"Results are in {store}: `bioloom fetch {store}` brings them to a folder")
     return code
+
+
+def _store(options: list[str]) -> str:
+    """The object store to which results go, as these options of Snakemake say; else none."""
+    [*_, prefix] = "", *re.findall(r"--default-storage-prefix(?:=|\n)(.+)", "\n".join(options))
+    return prefix
 
 
 def _interrupt(process: subprocess.Popen[str], *_: object) -> None:

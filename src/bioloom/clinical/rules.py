@@ -148,7 +148,8 @@ def _contraindications(
                 column="condition",
                 hint=f"the columns of {path.name} may be meant, by their names there",
             )
-        applies, known, words = _applied(match, table, file, row, trained=arms is not None)
+        place = {"file": file, "row": row, "column": "condition"}
+        applies, known, words = _applied(match, table, path, place, trained=arms is not None)
         said = pd.Series("", index=table.index).mask(applies, f"rule {number}")
         said = said.mask(~known, f"rule {number} ({match['column']} {UNKNOWN})")
         if words is not None:
@@ -158,21 +159,21 @@ def _contraindications(
 
 
 def _applied(
-    rule: re.Match[str], table: pd.DataFrame, file: Path, row: int, *, trained: bool
+    rule: re.Match[str], table: pd.DataFrame, path: Path, place: dict[str, Any], *, trained: bool
 ) -> tuple[pd.Series, pd.Series, pd.Series | None]:
     """For which rows a condition holds, of which its column is known, and the words that it meets.
 
+    `path` is the file of the `table`, and `place` where the rule stands.
     A word that is not the rule's excludes by != anyway: by = it is told.
     """
     column, sign, value = rule["column"], rule["sign"], rule["value"].strip()
-    place: dict[str, Any] = {"file": file, "row": row, "column": "condition"}
     limit = pd.to_numeric(value, errors="coerce")
     # A category such as 1, 2, 3a may have nothing but numbers among few patients.
     is_word = sign in ("=", "!=") and pd.isna(limit)
     if not is_word and likely_type(table[column]) == "number" and table[column].notna().any():
         if pd.isna(limit):
             raise DataError(f"{column} is a number, and the rule's value is none", **place)
-        values = numbers(table[column], file)
+        values = numbers(table[column], path)
         return COMPARED[sign](values, limit), values.notna(), None
     if sign not in ("=", "!=") and table[column].notna().any():
         raise DataError(f"{column} is text, which is compared by = and != alone", **place)

@@ -6,32 +6,39 @@ they are brought, so the lock becomes what a run in this folder would have writt
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from fsspec.core import url_to_fs
 
-from bioloom.errors import DataError, to_run
+from bioloom.errors import DataError
 from bioloom.files import replacing, replacing_folder, sha256
 from bioloom.pipeline.lock import Record, read_lock, write_lock
+
+AGAIN = "run there once more, by the same command as before"
 
 
 def fetch(address: str, lock: Path) -> int:
     """Bring the results that the lock in a store names, and what they were made of.
 
     `address` is such as s3://lab/cohort, the storage prefix of a run there, which has left its
-    `lock` beside the results. Those that lie here are replaced. Returns their number. DataError
-    where an input lies here with another content, and for a store that cannot be read, or in which
-    a run is at work or was killed.
+    `lock` beside the results. Those that lie here are replaced; other lines of the lock here stay.
+    Returns their number. DataError, before anything is brought, for a store that cannot be read,
+    in which a run is at work or was killed, or which has another input than its results were made
+    of; and for an input that lies here with another content.
     """
     store = Store(address)
     records = store.records(lock.name)
-    made = records.keys()
-    for name in sorted({name for record in records.values() for name in record["input"]} - made):
+    inputs = {name for record in records.values() for name in record["input"]} - records.keys()
+    for output, record in records.items():
+        store.check(output, inputs.intersection(record["input"]))
+    for name in sorted(filter(store.has, inputs)):
         store.bring_input(name)
-    for name in sorted(made):
+    for name in sorted(records):
         store.bring(name)
-    write_lock(lock, {name: _with_digests(name, record) for name, record in records.items()})
+    made = {name: _with_digests(name, record) for name, record in records.items()}
+    write_lock(lock, read_lock(lock) | made)
     return len(records)
 
 
@@ -46,24 +53,25 @@ class Store:
         )
         try:
             self._files, root = url_to_fs(self.address)
-            self._files.ls(root)
-        except FileNotFoundError as error:
-            raise DataError("Nothing is stored there", file=address, hint=hint) from error
+            self._root = root.rstrip("/") + "/"
+            self._objects = sorted(map(str, self._files.find(root)))
         except Exception as error:  # each kind of store has its own
             problem = f"This store cannot be read: {error or type(error).__name__}"
             raise DataError(problem, file=address, hint=hint) from error
-        self._root = root.rstrip("/") + "/"
+        if not self._objects:
+            raise DataError("Nothing is stored there", file=address, hint=hint)
 
     def records(self, name: str) -> dict[str, Record]:
         """The lock with this name; outputs and inputs have the names that they get here."""
+        if not self.has(name):
+            raise DataError(
+                "No such object",
+                file=self.address + name,
+                hint="where this is the prefix of a run, it is at work, or was killed: if so, "
+                + AGAIN,
+            )
         with TemporaryDirectory(prefix="bioloom-fetch-") as folder:
             copy = Path(folder) / name
-            if not self._files.exists(self._root + name):
-                raise DataError(
-                    "No such object",
-                    file=self.address + name,
-                    hint=f"a run is at work there, or was killed: {to_run()} ends it",
-                )
             self._files.get_file(self._root + name, str(copy))
             records = read_lock(copy, self.address + name)
         return {
@@ -72,22 +80,46 @@ class Store:
         }
 
     def _name_here(self, name: str) -> str:
+        if "://" in name.removeprefix(self.address):
+            raise DataError(
+                "The results of this store were made at another address",
+                file=name,
+                hint=f"fetch them from there, or {AGAIN}",
+            )
         return name.removeprefix(self.address)
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a file, or a file in a folder of this name."""
+        return bool(self._paths(name))
+
+    def check(self, output: str, inputs: set[str]) -> None:
+        """Raise DataError unless a result is there, and the user's inputs are not younger.
+
+        An input may be here alone, such as a sheet of samples.
+        """
+        for name in [output, *sorted(inputs)]:
+            if not self.has(name) and (name == output or not Path(name).exists()):
+                raise DataError("No such object", file=self.address + name, hint=AGAIN)
+        for name in sorted(filter(self.has, inputs)):
+            if self._date(name) > self._date(output):
+                raise DataError(
+                    "This object is younger than what was made of it",
+                    file=self.address + name,
+                    hint=AGAIN,
+                )
 
     def bring(self, name: str) -> None:
         """Bring a file or a folder with all that is in it, in place of what is here."""
         path = self._root + name
-        if self._files.isdir(path):
-            with replacing_folder(name) as folder:
-                self._files.get(f"{path}/", f"{folder}/", recursive=True)
-        else:
+        if path in self._paths(name):
             with replacing(name) as file:
                 self._files.get_file(path, str(file))
+        else:
+            with replacing_folder(name) as folder:
+                self._files.get(f"{path}/", f"{folder}/", recursive=True)
 
     def bring_input(self, name: str) -> None:
-        """Bring a file of the user's, unless it is here; it may be here alone, such as a sheet."""
-        if not self._files.exists(self._root + name):
-            return
+        """Bring a file or folder of the user's, unless it is here."""
         here = Path(name)
         if not here.exists():
             self.bring(name)
@@ -103,8 +135,18 @@ class Store:
                     "move this file away",
                 )
 
+    def _paths(self, name: str) -> list[str]:
+        path = self._root + name
+        file, begin, end = (bisect_left(self._objects, path + mark) for mark in ("", "/", "0"))
+        return [path] if self._objects[file : file + 1] == [path] else self._objects[begin:end]
+
+    def _date(self, name: str) -> float:
+        """When the last of a folder's files, or the file, was written (s)."""
+        dates = (self._files.modified(path).timestamp() for path in self._paths(name))
+        return float(max(dates))
+
 
 def _with_digests(output: str, record: Record) -> Record:
     """A record of a store as the lock of a folder has it, by what lies here."""
-    checksums = {name: f"sha256:{sha256(name)}" for name in record["input"] if Path(name).exists()}
+    checksums = {name: f"sha256:{sha256(name)}" for name in record["input"]}
     return record | {"input_checksums": checksums, "sha256": sha256(output)}
