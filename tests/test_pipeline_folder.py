@@ -86,6 +86,27 @@ def test_results_do_not_depend_on_where_code_and_data_lie(
         assert lab.path(name).read_bytes() == finished_lab.path(name).read_bytes()
 
 
+def test_data_and_results_added_to_dvc_leave_nothing_to_run_in_a_clone(
+    finished_lab: Project, tmp_path: Path
+) -> None:
+    """In a project of one's own, which has no stages: as docs/cluster.md has it."""
+    lab = finished_lab.copy(tmp_path / "lab")
+    lab.path(".gitignore").write_text("results/\nlogs/\n.snakemake\n")
+    for command in (
+        ("git", "init", "--quiet"),
+        ("dvc", "init", "--quiet"),
+        ("dvc", "remote", "add", "--default", "shared", str(tmp_path / "remote")),
+        ("dvc", "add", "data", "results"),
+        ("git", "add", "."),
+        ("git", "commit", "--quiet", "--message", "first run"),
+        ("dvc", "push"),
+    ):
+        lab.run(*command)
+    clone = lab.clone(tmp_path / "clone")
+    clone.run("dvc", "pull")
+    assert clone.planned("--snakefile", str(SNAKEFILE), *TARGETS) == set()
+
+
 def test_a_finished_model_predicts_in_another_folder(project: Project, lab: Project) -> None:
     """No training data, no training job: the same predictions as where it was trained."""
     for name in ("heart.yaml", "liver.yaml"):

@@ -36,7 +36,7 @@ def main(folder: Path, application: str) -> None:
     """Write the project; DataError where something is in the way."""
     if folder.exists() and not folder.is_dir():
         raise DataError("A project is a folder, and this is a file", file=folder)
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and any(file.name != ".git" for file in folder.iterdir()):
         raise DataError("The folder is not empty", file=folder, hint="name a new one")
     source, content = _task(application)
     text = source.read_text()
