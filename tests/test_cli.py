@@ -141,6 +141,12 @@ def test_a_folder_that_is_not_empty_stays_as_it_was(tmp_path, capsys):
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
+def test_a_project_begins_in_an_empty_repository(tmp_path):
+    (tmp_path / ".git").mkdir()
+    assert main(["init", str(tmp_path)]) == 0
+    assert (tmp_path / "config.yaml").exists()
+
+
 def test_a_file_is_no_project(tmp_path):
     refused(
         lambda: init.main(write(tmp_path / "f", ""), init.FIRST), "a folder, and this is a file"
