@@ -19,8 +19,8 @@ from hypothesis import settings
 from tests.tiny_project import Project
 
 # Tests of a project, or a lab, run Snakemake, DVC or git; those of `fasta` pretrain; a `report` has
-# all kinds.
-SLOW_FIXTURES = {"tiny_project", "finished", "finished_lab", "lab", "fasta", "report"}
+# all kinds; `s3` is a server.
+SLOW_FIXTURES = {"tiny_project", "finished", "finished_lab", "lab", "fasta", "report", "s3"}
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -150,6 +150,7 @@ def test_reads_without_errors_and_reads_too_short_are_no_matter(tmp_path):
     assert read_json(tmp_path / "assembly.json")["correction"]["decision"] == "abstain"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("assembler", ["megahit", "spades"])
 def test_another_assembler_works_on_corrected_reads(assembler, fastq, genome, tmp_path):
     if shutil.which(PROGRAMS[assembler]) is None:

@@ -409,6 +409,7 @@ def test_reads_on_no_region_are_refused(tmp_path):
     refused(lambda: ingest(tmp_path, path, options), "No region.*y.bam.*chr1")
 
 
+@pytest.mark.slow
 def test_called_variants_have_scores_of_splicing_where_there_are_genes(tmp_path):
     path = write_reads(
         tmp_path / "x.bam", reads_over(LETTERS, [snp(300)], 300, 9, "a"), {"c": 1200}

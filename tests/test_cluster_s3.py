@@ -28,7 +28,7 @@ def needs(*modules: str) -> pytest.MarkDecorator:
 
 
 @pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of an S3 that runs in this process, as the environment of programs has it."""
     from moto.server import ThreadedMotoServer
 
@@ -56,7 +56,7 @@ def client():
 
 
 @pytest.fixture
-def lab(store: str, tmp_path: Path) -> Project:
+def lab(s3: str, tmp_path: Path) -> Project:
     """A folder with a task, as on a laptop; the table is in the store alone, the code elsewhere."""
     folder = tmp_path / "lab"
     (folder / "tasks").mkdir(parents=True)
@@ -110,7 +110,7 @@ def shared_by_dvc(tiny_project: Project, lab: Project, tmp_path: Path) -> None:
 
 
 @needs("moto", "flask_cors", "dvc_s3")
-def test_a_clone_that_pulls_from_s3_has_nothing_to_do(project: Project, store: str, tmp_path: Path):
+def test_a_clone_that_pulls_from_s3_has_nothing_to_do(project: Project, s3: str, tmp_path: Path):
     project.publish("s3://lab/dvc")
     clone = project.clone(tmp_path / "clone")
     clone.run("dvc", "pull")
@@ -148,15 +148,15 @@ def test_results_on_s3_are_those_of_this_machine(
 
 
 @needs("moto", "flask_cors", "s3fs")
-def test_what_cannot_be_fetched_is_told(store: str, tmp_path: Path, monkeypatch):
+def test_what_cannot_be_fetched_is_told(s3: str, tmp_path: Path, monkeypatch):
     """And nothing that is here is lost."""
     (tmp_path / "data").mkdir()
     monkeypatch.chdir(tmp_path)
-    s3, of = client(), "s3://lab/ward"
+    asked, of = client(), "s3://lab/ward"
 
     def put(**objects: str) -> None:
         for name, content in objects.items():
-            s3.put_object(Bucket="lab", Key=f"ward/{name.replace('__', '/')}", Body=content)
+            asked.put_object(Bucket="lab", Key=f"ward/{name.replace('__', '/')}", Body=content)
 
     def told(address: str = of) -> str:
         return Project(tmp_path).run("bioloom", "fetch", address, check=False)
@@ -185,14 +185,14 @@ def test_what_cannot_be_fetched_is_told(store: str, tmp_path: Path, monkeypatch)
     found = read_lock(LOCK)
     assert found.keys() == {"results/a", "results/b", "results/of_another_task"}
     assert found["results/b"]["sha256"] == sha256("results/b")
-    s3.delete_object(Bucket="lab", Key="ward/data/a")
+    asked.delete_object(Bucket="lab", Key="ward/data/a")
     assert told().startswith("2 results are here")  # an input may be here alone
     Path("data/a").unlink()
     assert "No such object (file s3://lab/ward/data/a)" in told()
-    s3.delete_object(Bucket="lab", Key="ward/results/a")
+    asked.delete_object(Bucket="lab", Key="ward/results/a")
     assert "No such object (file s3://lab/ward/results/a)" in told()
     copied = {"Bucket": "lab", "Key": f"ward/{LOCK}"}
-    s3.copy_object(Bucket="lab", Key=f"copy/{LOCK}", CopySource=copied)
+    asked.copy_object(Bucket="lab", Key=f"copy/{LOCK}", CopySource=copied)
     assert "were made at another address (file s3://lab/ward/results/a)" in told("s3://lab/copy")
 
 

@@ -653,6 +653,7 @@ def test_a_convolution_by_one_product_is_that_of_torch(kernel, dilation):
     torch.testing.assert_close(ours(x), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_job", [True, False])
 def test_a_job_reads_a_saved_model_without_pytorch(is_job, tmp_path):
     """In a user's process skops trusts what it always does."""

@@ -286,6 +286,7 @@ def scripted(tmp_path: Path) -> Project:
     return Project(tmp_path)
 
 
+@pytest.mark.slow
 def test_what_scripts_made_is_not_read_again_to_plan(scripted: Project) -> None:
     scripted.snakemake()
     known = json.loads(scripted.path(".snakemake/digests.json").read_text())

@@ -268,6 +268,7 @@ def test_a_pair_is_as_alike_in_every_fold_and_when_it_is_audited_again():
             assert nearest.tolist() == list(range(15))
 
 
+@pytest.mark.slow
 def test_an_alignment_leaves_torch_the_cores_that_it_was_given():
     code = (
         "from bioloom.similarity.sequence import identities\n"

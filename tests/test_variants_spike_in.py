@@ -98,6 +98,7 @@ def alleles(draw, text: str) -> tuple[int, str, str]:
     return left_aligned(*made, encode(text))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [LETTERS[:600], REPEATS], ids=["random", "repeats"])
 @settings(deadline=None)
 @given(data=st.data())
