@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from bioloom.application import application_names, get_application
+from bioloom.clinical.index_day import refuse_later_days
 from bioloom.pipeline.check import task_mistakes
 from bioloom.samples import (
     PATIENT,
@@ -473,6 +474,21 @@ def test_what_happened_after_the_index_is_no_feature(tmp_path):
     refused(read, "No index in rows 3")
     write(path, STAYS.replace("2021-03-05,,", "2021-02-30,,"))
     refused(read, "A date is needed.*row 3, column admitted")
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["2010-05", "2010-06", "2011-05-02", "2012-05-03", "2011-05-02", None],
+        ["2008-05", "2008-06", "2008-07", "2012-05-03", "2012-05-03", None],
+        ["2010-06", *["2008-05-02"] * 5],
+    ],
+)
+def test_days_and_months_of_one_column_are_compared_with_the_index(cells):
+    table = pd.DataFrame({"begun": ["2009-03-01"] * 6, "relapse": cells}, dtype="str")
+    refused(lambda: refuse_later_days(table, "begun", [], Path("a.csv")), "no feature: relapse")
+    table["relapse"] = ["Set 10", "Set 20", "May 20"] * 2  # exercises, by their name
+    refuse_later_days(table, "begun", [], Path("a.csv"))
 
 
 def test_visits_of_a_patient_stay_in_one_group(tmp_path):

@@ -204,14 +204,21 @@ def test_what_is_no_workbook_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("cell", "value"),
-    [("1,5E-05", 1.5e-5), ("1\u00a0250,5", 1250.5), ("1\u202f250,5", 1250.5), ("-2,0e3", -2000)],
+    [
+        ("1,5E-05", 1.5e-5),
+        ("1\u00a0250,5", 1250.5),
+        ("1\u202f250,5", 1250.5),
+        ("-2,0e3", -2000),
+        ("5e-08", 5e-8),
+    ],
 )
 def test_a_decimal_comma_has_exponents_and_narrow_marks(tmp_path, cell, value):
     path = tmp_path / "a.tsv"
     path.write_text(f"id\tcrp\na\t{cell}\nb\t3,5\n")
     assert read_matrix(path, decimal="comma")[1]["crp"].tolist() == [value, 3.5]
     assert numbers_of_texts(pd.Series([cell], dtype="str"), "comma").tolist() == [value]
-    assert numbers_of_texts(pd.Series(["1.5E-05"], dtype="str"), "point").tolist() == [1.5e-5]
+    texts = pd.Series(["1.5E-05", "5e-08"], dtype="str")
+    assert numbers_of_texts(texts, "point").tolist() == [1.5e-5, 5e-8]
 
 
 def test_text_tables_may_have_decimal_commas_too(tmp_path):

@@ -716,10 +716,17 @@ def test_days_are_found_as_programs_write_them(form):
 
 
 @pytest.mark.parametrize(
-    "cells", [["2019-400", "2019-999"], ["10MARKER50", "11MARKER51"], ["SEP-A", "MAR-B"]]
+    "cells",
+    [
+        ["2019-400", "2019-999"],
+        ["10MARKER50", "11MARKER51"],
+        ["SEP-A", "MAR-B"],
+        ["Marker_12_2001", "Mayo-12-2004", "Octet-10-1999", "2015 Maryland 12"],
+    ],
 )
 def test_codes_that_are_no_days_are_none(cells):
-    assert not any(dates.is_doubtful(cell) or dates.is_short(cell) for cell in cells)
+    forms = dates.is_doubtful, dates.is_short, dates.is_full
+    assert not any(is_date(cell) for cell in cells for is_date in forms)
 
 
 def test_the_point_of_seconds_is_none_of_a_german_date():
@@ -731,6 +738,11 @@ def test_the_point_of_seconds_is_none_of_a_german_date():
 def test_names_of_persons_may_be_joined_by_marks(cell):
     cells = [cell.replace("B", letter) for letter in "ABCDEFGH"] if "B" in cell else [cell] * 8
     assert all(map(values.is_person, cells))
+
+
+@pytest.mark.parametrize("cell", ["BCR_ABL", "HLA_A", "C_T", "Val_Ala", "Exon_A"])
+def test_codes_that_are_joined_by_a_mark_are_no_names(cell):
+    assert not values.is_person(cell)
 
 
 def test_numbers_of_six_digits_that_never_repeat_are_record_numbers():

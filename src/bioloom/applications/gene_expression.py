@@ -133,7 +133,7 @@ def ingest(files: dict[str, Path], options: dict[str, Any]) -> Raw:
         if f"{BLOCK}{gene}" in items and names["label"] not in table:
             items, table = _take_gene(items, table, gene)
             names = {**names, "label": gene}
-        elif given == ["expression"] and "label" in names and names["label"] not in table:
+        elif _is_text_matrix(files) and "label" in names and names["label"] not in table:
             raise DataError(
                 "The matrix has no such gene",
                 file=path,
@@ -284,6 +284,11 @@ def clean(raw: pd.DataFrame, options: dict[str, Any]) -> Cleaned:
     beside = [name for name in ("label", "group", "sample_weight", "split") if name in samples]
     samples = samples[["sample_id", *beside, *feature_columns(samples)]]
     return Cleaned(samples, dropped)
+
+
+def _is_text_matrix(files: Mapping[str, Path]) -> bool:
+    """Whether genes and samples may have changed places, and no table is beside them."""
+    return {*files} == {"expression"} and not is_h5ad(files["expression"])
 
 
 def _features_named(names: list[Any], raw: pd.DataFrame) -> list[str]:

@@ -23,4 +23,7 @@ def main(store: str) -> None:
     # With Snakemake, which other commands do without.
     from bioloom.pipeline.fetched import fetch
 
-    print(f"{fetch(store, LOCK)} results are here, with what they were made of")
+    count, own = fetch(store, LOCK)
+    print(f"{count} results are here, with what they were made of")
+    if own:
+        print(f"Not in the store, and taken as they are here: {', '.join(own)}")

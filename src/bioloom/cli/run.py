@@ -66,7 +66,7 @@ def main(options: list[str]) -> int:
             for doubt in doubts(Path("results") / name / "leakage.json"):
                 print(f"  in doubt: {doubt}")
         print(f"Report: {REPORT}")
-    if store := _store(options):
+    if (store := _store(options)) and not {"-n", "--dry-run", "--dryrun"}.intersection(options):
         print(f"Results are in {store}: `bioloom fetch {store}` brings them to a folder")
     return code
 

@@ -9,6 +9,7 @@ from collections.abc import Collection
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from bioloom.errors import DataError, in_yaml
@@ -54,11 +55,21 @@ def refuse_later_days(table: pd.DataFrame, index: str, unused: Collection[str], 
 def _days(column: pd.Series, file: Path) -> pd.Series:
     """The days of a column of dates, the first one of months and weeks; NaN of any other."""
     cells, named = cells_of(column), _is_of_dates(str(column.name))
-    if len(cells) and cells.map(lambda cell: _is_day(cell, named)).mean() >= MOSTLY:
-        return days_of(column, file)
-    texts = cells[pd.to_numeric(cells, errors="coerce").isna()]
-    begun = texts.map(dates.begin).dropna().map(date.toordinal).astype(float)
-    return begun[: len(begun) if len(begun) >= MOSTLY * len(cells) else 0].reindex(column.index)
+    is_day = cells.map(lambda cell: _is_day(cell, named)).astype(bool)
+    begun = cells[~is_day].map(lambda cell: _begin(cell, named)).dropna()
+    if not len(cells) or is_day.sum() + len(begun) < MOSTLY * len(cells):
+        return pd.Series(np.nan, column.index)
+    others = is_day.drop(begun.index)
+    # Where most of the others are days, all have to be.
+    days = others.index if others.mean() >= MOSTLY else others.index[others]
+    read = [begun.map(date.toordinal).astype(float), days_of(column[days], file)]
+    return pd.concat(read).reindex(column.index)
+
+
+def _begin(cell: str, named: bool) -> date | None:
+    """The first day of a month or a week; Set 20 is one where the name is of days."""
+    is_text = pd.isna(pd.to_numeric(cell, errors="coerce"))
+    return dates.begin(cell) if is_text and (named or dates.is_month(cell)) else None
 
 
 def _is_of_dates(name: str) -> bool:

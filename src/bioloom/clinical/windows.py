@@ -17,12 +17,12 @@ from bioloom.clinical import units
 from bioloom.clinical.declared import REFUSE, Column
 from bioloom.errors import DataError
 from bioloom.formats.columns import rows_told
-from bioloom.formats.decimal_comma import numbers_of_texts
+from bioloom.formats.decimal_comma import EXPONENT, numbers_of_texts
 from bioloom.formats.events import left_out_of, left_out_table
 from bioloom.privacy.small_cells import count_shown
 
 LIMIT = r"\s*(<=|>=|<|>|≤|≥)\s*\d.*"
-NUMBER = r"\s*[+-]?\d+([.,]\d+)*\s*"
+NUMBER = rf"\s*[+-]?\d+([.,]\d+)*{EXPONENT}\s*"
 SECONDS = 86_400  # of a day
 AFTER = "at or after the index"
 LATER = "known only at or after the index"

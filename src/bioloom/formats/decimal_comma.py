@@ -44,7 +44,8 @@ def numbers_of_texts(texts: pd.Series, decimal: str) -> pd.Series:
     By `decimal: comma` 1.250,5 is 1250.5, and 1.025 may be 1025. Without it 12,000 may be 12.
     """
     texts = texts.str.strip()
-    form = rf"{WITH_COMMA}|[+-]?\d+" if decimal == "comma" else rf"[+-]?\d+(?:\.\d+{EXPONENT})?"
+    point = r"(?:\.\d+)?" if decimal != "comma" else ""
+    form = rf"[+-]?\d+{point}{EXPONENT}" + (f"|{WITH_COMMA}" if decimal == "comma" else "")
     sure = texts.str.fullmatch(form).fillna(False).astype(bool)
     plain = _plain(texts) if decimal == "comma" else texts
     return pd.to_numeric(plain.where(sure), errors="coerce").astype(float)

@@ -6,6 +6,8 @@ they are brought, so the lock becomes what a run in this folder would have writt
 
 from __future__ import annotations
 
+import errno
+import shutil
 from bisect import bisect_left
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,16 +21,17 @@ from bioloom.pipeline.lock import Record, read_lock, write_lock
 AGAIN = "run there once more, by the same command as before"
 
 
-def fetch(address: str, lock: Path) -> int:
+def fetch(address: str, lock: Path) -> tuple[int, list[str]]:
     """Bring the results that the lock in a store names, and what they were made of.
 
     `address` is such as s3://lab/cohort, the storage prefix of a run there, which has left its
     `lock` beside the results. Those that lie here are replaced; other lines of the lock here stay.
-    Returns their number. DataError, before anything is brought, for a store that cannot be read,
-    in which a run is at work or was killed, or which has another input than its results were made
-    of; and for an input that lies here with another content.
+    Returns their number, and inputs that are here alone, such as a sheet of samples, which are
+    taken for what they were. DataError, before anything is brought, for a store that cannot be
+    read, in which a run is at work or was killed, or which has an input that is younger than what
+    was made of it; and for an input that lies here with another content.
     """
-    store = Store(address)
+    store, known = Store(address), read_lock(lock)
     records = store.records(lock.name)
     inputs = {name for record in records.values() for name in record["input"]} - records.keys()
     for output, record in records.items():
@@ -38,8 +41,8 @@ def fetch(address: str, lock: Path) -> int:
     for name in sorted(records):
         store.bring(name)
     made = {name: _with_digests(name, record) for name, record in records.items()}
-    write_lock(lock, read_lock(lock) | made)
-    return len(records)
+    write_lock(lock, known | made)
+    return len(records), sorted(name for name in inputs if not store.has(name))
 
 
 class Store:
@@ -72,7 +75,7 @@ class Store:
             )
         with TemporaryDirectory(prefix="bioloom-fetch-") as folder:
             copy = Path(folder) / name
-            self._files.get_file(self._root + name, str(copy))
+            self._copy(name, copy)
             records = read_lock(copy, self.address + name)
         return {
             self._name_here(output): record | {"input": list(map(self._name_here, record["input"]))}
@@ -110,13 +113,17 @@ class Store:
 
     def bring(self, name: str) -> None:
         """Bring a file or a folder with all that is in it, in place of what is here."""
-        path = self._root + name
-        if path in self._paths(name):
-            with replacing(name) as file:
-                self._files.get_file(path, str(file))
+        here = Path(name)
+        if self._is_file(name):
+            if here.is_dir():
+                shutil.rmtree(here)
+            with replacing(here) as file:
+                self._copy(name, file)
         else:
-            with replacing_folder(name) as folder:
-                self._files.get(f"{path}/", f"{folder}/", recursive=True)
+            if here.is_file():
+                here.unlink()
+            with replacing_folder(here) as folder:
+                self._copy(name, folder)
 
     def bring_input(self, name: str) -> None:
         """Bring a file or folder of the user's, unless it is here."""
@@ -126,7 +133,7 @@ class Store:
             return
         with TemporaryDirectory(prefix="bioloom-fetch-") as folder:
             copy = Path(folder) / here.name
-            self._files.get(self._root + name, str(copy), recursive=True)
+            self._copy(name, copy)
             if sha256(copy) != sha256(here):
                 raise DataError(
                     "This file is here with another content than in the store",
@@ -134,6 +141,22 @@ class Store:
                     hint="results there are of the other: fetch them into another folder, or "
                     "move this file away",
                 )
+
+    def _copy(self, name: str, to: Path) -> None:
+        """Copy a file, or the files of a folder, to a path."""
+        for path in self._paths(name):
+            target = to if self._is_file(name) else to / path[len(self._root + name) + 1 :]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                self._files.get_file(path, str(target))
+            except Exception as error:  # each kind of store has its own
+                if getattr(error, "errno", None) == errno.ENOSPC:
+                    raise
+                problem = f"This object cannot be read: {error or type(error).__name__}"
+                raise DataError(problem, file=self.address + name, hint=AGAIN) from error
+
+    def _is_file(self, name: str) -> bool:
+        return self._paths(name) == [self._root + name]
 
     def _paths(self, name: str) -> list[str]:
         path = self._root + name

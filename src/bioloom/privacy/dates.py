@@ -31,8 +31,9 @@ FULL = [
     rf"{_YEAR}\s?年\s?(?P<m>\d{{1,2}})\s?月\s?(?P<d>\d{{1,2}})\s?日",
     rf"(?P<a>\d{{1,2}})[-/._] ?(?P<b>\d{{1,2}})[-/._] ?{_YEAR}",
     rf"(?P<d>\d{{1,2}})(?:st|nd|rd|th)?{_BETWEEN}*(?:de )?{_WORD}[ ./,_-]*(?:de )?{_YEAR}",
-    rf"{_WORD}{_BETWEEN}(?P<d>\d{{1,2}})(?:st|nd|rd|th)?[ ./,_-]+{_YEAR}",
-    rf"{_YEAR}{_BETWEEN}{_WORD}{_BETWEEN}(?P<d>\d{{1,2}})",
+    rf"{_WORD} (?P<d>\d{{1,2}})(?:st|nd|rd|th)?[ ./,_-]+{_YEAR}",
+    rf"{_BARE}[./_-](?P<d>\d{{1,2}})[./_-]{_YEAR}",
+    rf"{_YEAR}{_BETWEEN}{_BARE}{_BETWEEN}(?P<d>\d{{1,2}})",
     rf"{_YEAR}{_BARE}(?P<d>\d{{1,2}})",
 ]
 _WITH_CLOCK = [
@@ -71,8 +72,8 @@ IN_TEXT = re.compile(
     r"(?<![\d.])(?:\d{4}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}[-/._]\d{1,2}[-/._](?:19|20)\d\d)(?!\d)"
     r"|\d{4}年\d{1,2}月\d{1,2}日"
     rf"|\b\d{{1,2}}\.?[ /-](?:{_ANY_MONTH})[^\W\d]*\.?[ /-](?:19|20)\d\d\b"
-    rf"|\b(?:{_ANY_MONTH})[^\W\d_]*\.?(?:[/-]\d{{1,2}}[/-]| \d{{1,2}}(?:st|nd|rd|th)?, ?)"
-    r"(?:19|20)\d\d\b"
+    rf"|\b(?:{_ANY_MONTH})[/-]\d{{1,2}}[/-](?:19|20)\d\d\b"
+    rf"|\b(?:{_ANY_MONTH})[^\W\d_]*\.? \d{{1,2}}(?:st|nd|rd|th)?, ?(?:19|20)\d\d\b"
     rf"|(?<![^\W_])\d{{1,2}}(?:{_ANY_MONTH})(?:19|20)\d\d(?![^\W_])"
     rf"|(?<![^\W_])(?:19|20)\d\d([/-]?)(?:{_ANY_MONTH})\1\d{{1,2}}(?![^\W_])"
     rf"|(?<!\d)(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])[T ]{_CLOCK}(?!\d)"
@@ -177,7 +178,7 @@ def read(cell: str, days_first: bool) -> date | None:
 
 def year(cell: str) -> int | None:
     """The year of a cell that is a day, a month or a year."""
-    found = read(cell, True) or read(cell, False)
+    found = read(cell, True) or read(cell, False) or begin(cell)
     if found:
         return found.year
     match = re.search(r"(?<!\d)(?:18|19|20)\d\d(?!\d)", cell)

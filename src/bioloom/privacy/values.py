@@ -122,6 +122,8 @@ _LAST = rf"{_WORD}(?:[ -](?:{_WORD}|{_PARTICLE}))*"
 _PERSON = re.compile(
     rf"{_WORD}(?: (?:{_WORD}|{_PARTICLE}))*? {_WORD}|{_LAST}, ?{_WORD}(?: {_WORD})*"
 )
+# By _ codes are joined, too: BCR_ABL, Val_Ala.
+_JOINED = re.compile(r"(?=.*[^\W\d_][a-z]{3})(?!.*(?:^|_)[^_](?:_|$)).*")
 _MEDICAL = re.compile(
     r"(?:itis|oma|omas|emia|aemia|osis|pathy|ectomy|otomy|plasty|therapy|ine|ate|mab|nib|cin|ol)\b"
     r"|\b(?:disease|syndrome|cancer|carcinoma|acute|chronic|type|grade|stage|left|right|upper|lower"
@@ -139,6 +141,8 @@ _STATES = frozenset(
 
 def is_person(cell: str) -> bool:
     """Whether a cell has the form of a person's name: `Jane Placeholder`, `PLACEHOLDER^JANE`."""
+    if "_" in cell and not _JOINED.fullmatch(cell):
+        return False
     plain = re.sub("[_^]+", " ", cell).strip()  # as files and DICOM have it
     return len(plain) <= 50 and bool(_PERSON.fullmatch(plain)) and not _MEDICAL.search(plain)
 

@@ -46,7 +46,7 @@ def without_ways_through(graph: Graph, repeats: list[np.ndarray]) -> Graph:
         first, end = graph.offsets[unitig : unitig + 2].tolist()
         if first < begin and last + k < end:
             cuts.setdefault(unitig, set()).update((begin - first, last + 1 - first))
-    return _cut(graph, cuts)
+    return _cut(graph, cuts) if cuts else graph
 
 
 def _cut(graph: Graph, cuts: dict[int, set[int]]) -> Graph:
