@@ -293,8 +293,8 @@ def _is_text_matrix(files: Mapping[str, Path]) -> bool:
 
 def _features_named(names: list[Any], raw: pd.DataFrame) -> list[str]:
     """The features that are called so: a gene also by its own name, which the matrix has."""
-    genes = {str(name): f"{BLOCK}{str(name).replace('=', '_')}" for name in names}
-    return [gene if gene in raw else name for name, gene in genes.items()]
+    given = [(str(name), f"{BLOCK}{str(name).replace('=', '_')}") for name in names]
+    return [gene if gene in raw else name for name, gene in given]
 
 
 def inputs(samples: pd.DataFrame) -> list[str] | pd.DataFrame:

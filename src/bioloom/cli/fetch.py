@@ -1,7 +1,7 @@
 """Bring the results of a run in an object store into this folder.
 
-With what they were made of, and their provenance: a run here does nothing, and `dvc commit` and
-`dvc push` share them as if it had been here.
+With what they were made of, and their provenance: a run here does nothing, and DVC shares them as
+if it had been here.
 """
 
 from __future__ import annotations

@@ -144,8 +144,9 @@ class Store:
 
     def _copy(self, name: str, to: Path) -> None:
         """Copy a file, or the files of a folder, to a path."""
+        is_file, folder = self._is_file(name), f"{self._root}{name}/"
         for path in self._paths(name):
-            target = to if self._is_file(name) else to / path[len(self._root + name) + 1 :]
+            target = to if is_file else to / path.removeprefix(folder)
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
                 self._files.get_file(path, str(target))
