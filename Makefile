@@ -1,5 +1,5 @@
 # Needs Python 3.11 or newer, pip and make; the rest comes from PyPI into .venv.
-.PHONY: run test check lint style types fast bench docs times verify report schemas audit clean
+.PHONY: run more test check lint style types fast bench docs times verify report schemas audit clean
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
@@ -13,6 +13,10 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 run verify: export BIOLOOM_CALLED := make run
 run: .venv/installed  ## from raw data to predictions and results/report.html
 	$(BIN)/snakemake
+
+more: export BIOLOOM_CALLED := make more
+more: .venv/installed  ## the tasks of tasks/more, too
+	$(BIN)/snakemake --config 'tasks=[tasks, tasks/more]'
 
 # A worker for each core takes tests from the others when it has run out of its own.
 PYTEST := $(BIN)/python -m pytest -n logical --dist worksteal

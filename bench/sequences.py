@@ -22,12 +22,13 @@ from bioloom.sources import fetch
 from bioloom.splits.split import split_samples
 from bioloom.training.learning_curve import learning_curve
 
-TASKS, SIZES, SEED = ("splicing_mpsa", "lac_promoter"), (300, 1_000, 3_000), 1
+TASKS = (Path("tasks/more/splicing_mpsa.yaml"), Path("tasks/lac_promoter.yaml"))
+SIZES, SEED = (300, 1_000, 3_000), 1
 
 
-def curve(name: str, sizes: list[int]) -> pd.DataFrame:
-    """R2 by model, number of labels and draw."""
-    task = yaml.safe_load(Path(f"tasks/{name}.yaml").read_text())
+def curve(file: Path, sizes: list[int]) -> pd.DataFrame:
+    """R2 by model, number of labels and draw, of a task."""
+    task = yaml.safe_load(file.read_text())
     application = get_application(task["application"])
     training = task["datasets"]["training"]
     source = training.pop("sequences")
@@ -56,26 +57,26 @@ def curve(name: str, sizes: list[int]) -> pd.DataFrame:
         weight = own.get("sample_weight", pd.Series(1.0, index=own.index)).to_numpy(float)
         y, said = own["label"].to_numpy(), table["prediction"].to_numpy()
         score = regression_scores(y, said, weight[:, None])["r2"][0]
-        found.append((name, model, labels, draw, float(np.asarray(score))))
+        found.append((file.stem, model, labels, draw, float(np.asarray(score))))
     return pd.DataFrame(found, columns=["task", "model", "labels", "draw", "r2"])
 
 
 def main() -> None:
     """Print a row a task and model, a column a number of labels."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tasks", nargs="+", default=TASKS)
+    parser.add_argument("--tasks", nargs="+", type=Path, default=TASKS)
     parser.add_argument("--sizes", nargs="+", type=int, default=SIZES)
     given = parser.parse_args()
     print("| task | model | " + " | ".join(f"{size} labels" for size in given.sizes) + " |")
     print("|---" * (2 + len(given.sizes)) + "|")
-    for name in given.tasks:
-        table = curve(name, list(given.sizes))
+    for file in given.tasks:
+        table = curve(file, list(given.sizes))
         for model, rows in table.groupby("model"):
             said = [
                 f"{r2.mean():.3f} ({r2.min():.3f} to {r2.max():.3f})"
                 for _, r2 in rows.groupby("labels")["r2"]
             ]
-            print(f"| `{name}` | {model} | " + " | ".join(said) + " |", flush=True)
+            print(f"| `{file.stem}` | {model} | " + " | ".join(said) + " |", flush=True)
 
 
 if __name__ == "__main__":

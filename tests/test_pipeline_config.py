@@ -21,7 +21,8 @@ from bioloom.pipeline.tasks import Task
 from tests.toys import refused
 
 ROOT = Path(__file__).parents[1]
-CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
+SHIPPED = ("tasks", "tasks/more")
+CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text()) | {"tasks": list(SHIPPED)}
 PEPTIDES = with_sources(
     read_task_file(ROOT / "tasks/antimicrobial_peptides.yaml").content, CONFIG["sources"]
 )
@@ -178,6 +179,19 @@ def test_a_task_of_another_ending_is_told(tmp_path):
     refused(lambda: read_task_files(tmp_path), "read as no task", "b.yml", ".yaml")
 
 
+def test_tasks_may_lie_in_several_folders(project, tmp_path):
+    text = (ROOT / "tasks/heart_disease.yaml").read_text()
+    for name in ("ours", "theirs"):
+        (tmp_path / name).mkdir()
+        write_tasks(tmp_path / name, **{name: text})
+    both = CONFIG | {"tasks": [str(tmp_path / "theirs"), str(tmp_path / "ours")]}
+    assert list(read_project(both).tasks) == ["theirs", "ours"]
+    write_tasks(tmp_path / "ours", theirs=text)
+    refused(lambda: read_project(both), "theirs/theirs.yaml is .* name, too", "ours/theirs.yaml")
+    refused(lambda: read_project({"tasks": []}), "config: tasks")
+    refused(lambda: read_project({"tasks": ["tasks", 3]}), "config: tasks.1")
+
+
 def test_a_column_without_a_name_is_its_number():
     links = get_application("protein_interaction").columns
     assert column_names({"source": 1, "target": 2}, links)["target"] == "2"
@@ -199,13 +213,13 @@ def test_a_task_that_is_like_another_changes_its_content(tmp_path):
 def test_each_shipped_task_can_be_deleted_unless_another_is_like_it(project, tmp_path):
     for name, file in project.files.items():
         likes = [f.path for f in project.files.values() if name in [p.path.stem for p in f.files]]
-        config = CONFIG | {"tasks": str(tmp_path / name)}
-        (tmp_path / name).mkdir()
+        config = CONFIG | {"tasks": [str(tmp_path / name / folder) for folder in SHIPPED]}
+        (tmp_path / name / SHIPPED[-1]).mkdir(parents=True)
         for other in (f.path for f in project.files.values() if f.path not in likes):
-            (tmp_path / name / other.name).symlink_to(ROOT / other)
+            (tmp_path / name / other).symlink_to(ROOT / other)
         assert read_project(config).tasks.keys() == project.tasks.keys() - {p.stem for p in likes}
         for other in likes[1:]:
-            (tmp_path / name / other.name).symlink_to(ROOT / other)
+            (tmp_path / name / other).symlink_to(ROOT / other)
             with pytest.raises(DataError, match=f"{other.name}: .*{file.path.name}"):
                 read_project(config)
 

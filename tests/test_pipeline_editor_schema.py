@@ -21,7 +21,7 @@ from bioloom.pipeline.editor_schema import as_text, config_schema, task_schema
 
 ROOT = Path(__file__).parents[1]
 SCHEMAS = ROOT / "workflow/schemas"
-PLACES = ("tasks/*.yaml", "examples/*/tasks/*.yaml", "tests/examples/*/task.yaml")
+PLACES = ("tasks/**/*.yaml", "examples/*/tasks/*.yaml", "tests/examples/*/task.yaml")
 TASKS = sorted(file for place in PLACES for file in ROOT.glob(place))
 CONFIGS = sorted([ROOT / "config.yaml", *ROOT.glob("examples/*/config.yaml")])
 

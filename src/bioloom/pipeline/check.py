@@ -47,7 +47,7 @@ SCHEMAS = HOME / "workflow/schemas"
 
 
 def config_mistakes(config: Section) -> list[str]:
-    """Mistakes in config.yaml, but in what its `tasks` folder holds."""
+    """Mistakes in config.yaml, but in what its folders of tasks hold."""
     if isinstance(config.get("tasks"), dict):
         example = next(iter(config["tasks"]), "my_task")
         hint = f"move the block {example} to tasks/{example}.yaml and write `tasks: tasks`"

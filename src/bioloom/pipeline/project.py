@@ -66,7 +66,8 @@ def read_project(config: Content, *, may_lack_files: bool = False) -> Project:
     """
     refuse_unfolding(config, Path("config.yaml"))
     _refuse(config_mistakes(config))
-    files = read_task_files(Path(config.get("tasks", "tasks")))
+    folders = config.get("tasks", "tasks")
+    files = read_task_files(*map(Path, [folders] if isinstance(folders, str) else folders))
     named = config.get("sources", {})
     blocks = config.get("pretrain", {})
     mistakes, tasks = list[str](), dict[str, Task]()

@@ -45,17 +45,29 @@ class TaskFile:
         return [self, *(self.like.files if self.like else [])]
 
 
-def read_task_files(folder: Path) -> dict[str, TaskFile]:
-    """Task name -> its file, for all of a folder in the order of their names."""
+def read_task_files(*folders: Path) -> dict[str, TaskFile]:
+    """Task name -> its file, for all of some folders, in the order of their names in each."""
+    files = dict[str, TaskFile]()
+    for folder in folders:
+        for path in _paths(folder):
+            if path.stem in files:
+                other = files[path.stem].path
+                hint = "results are by name: call one otherwise"
+                raise DataError(f"{other} is a task of this name, too", file=path, hint=hint)
+            files[path.stem] = read_task_file(path)
+    return files
+
+
+def _paths(folder: Path) -> list[Path]:
     if not os.path.isdir(folder):
-        hint = "`tasks` in config.yaml names the folder with one file a task"
+        hint = "`tasks` in config.yaml names the folders with one file a task"
         raise DataError(f"There is no folder {str(folder)!r} with tasks", hint=hint)
     if others := sorted(folder.glob("*.yml")):
         raise DataError("This is read as no task", file=others[0], hint="let its name end in .yaml")
     paths = sorted(folder.glob("*.yaml"))
     if not paths:
         raise DataError("No task here", file=folder, hint="a task is a file <name>.yaml")
-    return {path.stem: read_task_file(path) for path in paths}
+    return paths
 
 
 def read_task_file(path: Path, likes: tuple[Path, ...] = ()) -> TaskFile:
