@@ -194,6 +194,16 @@ def test_a_job_keeps_what_it_makes_and_nothing_else(folder: Path, monkeypatch) -
     assert [made.output for made in kept()] == ["made"]
 
 
+def test_a_script_run_again_by_hand_makes_its_output_anew(folder: Path, monkeypatch) -> None:
+    forget_kept()
+    monkeypatch.setattr(sys, "argv", "script --read table --made made".split())
+    for content in ("one", "another", "a third"):
+        made = {"read": Path, "made": Path}
+        command.run(None, made, lambda read, made, said=content: made.write_text(said))
+        assert [made.output for made in kept()] == ["made"]
+    refuse_damaged(["made"])
+
+
 def test_nothing_is_kept_where_nobody_takes_it_over(folder: Path) -> None:
     keep_made(["table"])
     assert not digests.MADE.exists()

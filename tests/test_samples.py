@@ -164,7 +164,7 @@ def test_labels_of_new_data_are_not_looked_at(tmp_path):
         paths[1] += ".parquet"
         options = ["--application", "protein_function", "--dataset", dataset, "--options", "{}"]
         command = [sys.executable, ROOT / "scripts/clean.py", *options, *paths]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
 
     assert clean("ward").returncode == 0
     kept = pd.read_parquet(tmp_path / "samples")

@@ -125,6 +125,13 @@ class Digests:
         return self._known[name][1]
 
 
+def status_of(path: str) -> tuple[int, ...] | None:
+    """The status of a file or folder; None where there is none."""
+    with suppress(OSError):
+        return _status(Path(path))
+    return None
+
+
 def keep_made(outputs: Iterable[str]) -> None:
     """A job's last act: write how it leaves these files and folders, each in a file of its own.
 
