@@ -25,10 +25,14 @@ SLOW_FIXTURES = {"tiny_project", "finished", "finished_lab", "lab", "fasta", "re
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test that uses a slow fixture is slow without saying so."""
+    """A test that uses a slow fixture is slow without saying so; slow ones come first.
+
+    So no long test is left for the end, when other workers have nothing to do beside it.
+    """
     for item in items:
         if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker("slow")
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

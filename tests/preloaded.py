@@ -125,6 +125,7 @@ def import_libraries() -> None:
     import sklearn.ensemble  # noqa: F401
     import skops.io  # noqa: F401
     import torch._dynamo  # noqa: F401
+    import transformers.models.bert.modeling_bert  # noqa: F401
     import yaml  # noqa: F401
 
     gc.freeze()

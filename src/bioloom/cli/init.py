@@ -76,7 +76,7 @@ def _introduction(name: str) -> list[str]:
 def _task(application: str) -> tuple[Path, dict[str, Any]]:
     """The smallest of an application's shipped tasks: fetching nothing, of few sources, short."""
     code, found = get_application(application), []
-    for file in read_task_files(HOME / "tasks").values():
+    for file in read_task_files(HOME / "tasks", HOME / "tasks/more").values():
         text = file.path.read_text()
         if file.content.get("application") == application and "like" not in yaml.safe_load(text):
             fetches = bool(_named_sources(file.content))
