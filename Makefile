@@ -1,5 +1,5 @@
 # Needs Python 3.11 or newer, pip and make; the rest comes from PyPI into .venv.
-.PHONY: run more test check lint style types fast bench docs times verify report schemas audit clean
+.PHONY: run more test long check lint style types fast bench docs times verify report schemas audit clean
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
@@ -21,8 +21,11 @@ more: .venv/installed  ## the tasks of tasks/more, too
 # A worker for each core takes tests from the others when it has run out of its own.
 PYTEST := $(BIN)/python -m pytest -n logical --dist worksteal
 
-test: .venv/installed-test
-	$(PYTEST)
+test: .venv/installed-test  ## what is not long
+	$(PYTEST) -m "not long"
+
+long: .venv/installed-test  ## tests on a real Slurm, on an object store, of killed runs
+	$(PYTEST) -m long
 
 check: .venv/installed-test .venv/installed-lint  ## before each commit: lint, types and the fast tests
 	@$(MAKE) --no-print-directory -j 2 --output-sync=target style types fast

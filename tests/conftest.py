@@ -1,5 +1,6 @@
 """Fixtures for all tests; which tests are slow."""
 
+import gc
 import os
 import shutil
 from collections.abc import Callable
@@ -19,20 +20,35 @@ from hypothesis import settings
 from tests.tiny_project import Project
 
 # Tests of a project, or a lab, run Snakemake, DVC or git; those of `fasta` pretrain; a `report` has
-# all kinds; `s3` is a server.
-SLOW_FIXTURES = {"tiny_project", "finished", "finished_lab", "lab", "fasta", "report", "s3"}
+# all kinds; `s3` and `index` are servers.
+SLOW_FIXTURES = {
+    "tiny_project",
+    "finished",
+    "finished_lab",
+    "lab",
+    "fasta",
+    "report",
+    "s3",
+    "index",
+}
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test that uses a slow fixture is slow without saying so; slow ones come first.
+    """Long tests, and those that use a slow fixture, are slow without saying so; these come first.
 
     So no long test is left for the end, when other workers have nothing to do beside it.
     """
     for item in items:
-        if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+        names = {mark.name for mark in item.iter_markers()}
+        if "long" in names or SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker("slow")
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def pytest_collection_finish() -> None:
+    """The collector of garbage need not walk through all that was imported again and again."""
+    gc.freeze()
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

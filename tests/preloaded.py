@@ -96,6 +96,7 @@ def serve(listener: socket.socket, program: Path) -> None:
 @cache
 def import_snakemake() -> None:
     """Snakemake and its plugins, for good."""
+    import jsonschema  # noqa: F401
     from snakemake.cli import get_argument_parser
 
     get_argument_parser()
@@ -120,6 +121,9 @@ def import_libraries() -> None:
     """What jobs import, but no module of bioloom: each project of a test has its own."""
     import jinja2  # noqa: F401
     import matplotlib.backends.backend_svg  # noqa: F401
+    import matplotlib.figure  # noqa: F401
+    import mpl_toolkits.mplot3d.axes3d  # noqa: F401
+    import numba  # noqa: F401
     import pandas  # noqa: F401
     import pyarrow.dataset  # noqa: F401
     import sklearn.ensemble  # noqa: F401

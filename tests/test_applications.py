@@ -447,6 +447,7 @@ c,70,2021-04-07,2021-05-01,2021-04-01,,1
 """
 
 
+@pytest.mark.slow
 def test_what_happened_after_the_index_is_no_feature(tmp_path):
     path = write(tmp_path / "stays.csv", STAYS)
     columns = {"id": "stay", "label": "ill", "index": "admitted"}

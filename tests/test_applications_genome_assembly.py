@@ -122,6 +122,7 @@ def test_what_a_model_says_is_written_and_every_change_is_logged(fastq, genome, 
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_reads_unlike_the_training_data_stay_as_the_spectrum_has_them(genome, tmp_path):
     options = {"simulate": SIMULATE}
     samples = application.ingest({"genome": genome}, options).samples

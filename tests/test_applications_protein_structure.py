@@ -149,6 +149,7 @@ def test_arrays_that_do_not_fit_together_are_refused(changed, pattern, tmp_path)
     refused(lambda: read_chains(path), pattern)
 
 
+@pytest.mark.slow
 def test_structure_files_become_labelled_samples(tmp_path):
     lines = helix(20) + helix(20, "B")
     write(tmp_path / "one.pdb", "\n".join([*lines, "END"]) + "\n")

@@ -237,6 +237,7 @@ def test_each_sample_has_confident_regions_of_its_own(tmp_path):
     refused(lambda: ingest(tmp_path, sheet, **given), "no such file.*/sure")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("letter", ["R", LETTERS[500]])
 def test_cram_has_the_calls_of_bam(tmp_path, letter):
     """An ambiguous letter is reduced for bcftools, and only contigs with regions are given it."""
@@ -523,7 +524,7 @@ TASK = {
 TARGETS = ("results/calls/mine/export", "results/report.html")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_pair_of_fastq_files_becomes_a_vcf_that_is_right(tmp_path):
     """As a new user would: a genome, two files of reads, and a task of a few lines."""
     lab, data = Project(tmp_path), tmp_path / "data"

@@ -435,7 +435,7 @@ def test_how_training_data_are_made_is_not_said_of_new_data(tmp_path):
     assert set(task["datasets"]["new"]) == {"reads_1", "max_reads"}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_wheel_carries_the_workflow(tmp_path):
     """Built from a copy, and installed into an environment with the dependencies alone."""
     unwanted = shutil.ignore_patterns("*.egg-info", "__pycache__")

@@ -139,6 +139,7 @@ def test_values_of_another_unit_are_told(tmp_path):
     assert applied(skewed.astype("str"), {}, tmp_path)[1] == []
 
 
+@pytest.mark.slow
 def test_real_tables_raise_no_doubt():
     data = Path(__file__).parents[1] / "data"
     for path in data.glob("*/patients.csv"):

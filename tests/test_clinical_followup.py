@@ -324,6 +324,7 @@ e,seen,2020-07-01T08:00Z,
 """
 
 
+@pytest.mark.slow
 def test_at_a_landmark_is_a_row_of_whoever_is_there_then(tmp_path):
     """What happened until then is known, and the outcome is counted from there."""
     path = write(tmp_path / "list.csv", WAITING)

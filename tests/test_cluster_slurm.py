@@ -195,6 +195,7 @@ def removed(project: Project, *tasks: str) -> dict[Path, str]:
     return digests
 
 
+@pytest.mark.long
 def test_results_are_those_of_this_machine_whatever_happened(node: Node, project: Project, start):
     """An interrupted run leaves no job. The next one has a job that is killed for its memory.
 

@@ -166,6 +166,7 @@ def messages() -> list[str]:
 HEADINGS = re.findall(r"^### (.+)$", (ROOT / "docs/troubleshooting.md").read_text(), re.MULTILINE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("heading", HEADINGS)
 def test_a_message_of_troubleshooting_is_one_of_the_code(heading: str):
     """Each heading is a message from its beginning, `...` what differs; it may end before it."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
-from transformers import BertConfig, BertForMaskedLM
 
 from bioloom.cli.main import main
 from bioloom.embedders import AMINO_ACIDS
@@ -18,12 +18,17 @@ from bioloom.errors import DataError
 from bioloom.features.engine import embed
 from bioloom.files import shared_cache
 
+if TYPE_CHECKING:  # else collection takes twice as long
+    from transformers import BertForMaskedLM
+
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *AMINO_ACIDS]
 PROTEINS = ["MKTAYIAKQR", "GIGKFLHSAKKFGKAF", "MKXT"]
 
 
 def saved(folder: Path, words: list[str] = WORDS) -> BertForMaskedLM:
     """A BERT with a head, as transformers 4 wrote it, and its vocabulary in the folder above."""
+    from transformers import BertConfig, BertForMaskedLM
+
     sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
     config = BertConfig(vocab_size=len(WORDS), intermediate_size=24, **sizes)
     torch.manual_seed(0)

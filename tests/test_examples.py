@@ -130,6 +130,7 @@ def test_a_task_may_say_each_kind_of_its_application(content):
         assert task_mistakes("example", content | {"kind": kind}) == []
 
 
+@pytest.mark.slow
 def test_a_task_may_say_the_kind_that_its_labels_are(content, task, tmp_path):
     """Which is what the labels are taken for where the task says nothing."""
     samples = make(task, "training", tmp_path)["samples"]

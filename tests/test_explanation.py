@@ -175,6 +175,7 @@ def test_known_sequences_are_not_embedded_again(monkeypatch):
     assert found.groupby("position")["importance"].max().idxmax() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model",
     [

@@ -38,6 +38,7 @@ def disturbed_in(project: Project, seed: int) -> Disturbed:
     return Disturbed(project.folder, commands[0], seed, plain=commands[1])
 
 
+@pytest.mark.long
 def test_disturbed_runs_leave_what_an_undisturbed_one_makes(tiny_project: Project, tmp_path: Path):
     expected = contents(tiny_project.folder)
     (tmp_path / "project").mkdir()
@@ -48,6 +49,7 @@ def test_disturbed_runs_leave_what_an_undisturbed_one_makes(tiny_project: Projec
     assert differences(project.folder, expected) == []
 
 
+@pytest.mark.long
 def test_each_damage_is_mended(project: Project):
     expected = contents(project.folder)
     disturbed = disturbed_in(project, seed=1)
@@ -98,6 +100,7 @@ def test_the_page_counts_faults_by_step_and_by_task(tmp_path: Path):
     assert written(page) == [said, said]
 
 
+@pytest.mark.long
 def test_what_a_killed_run_made_is_made_again_where_it_was_damaged_since(
     tiny_project: Project, tmp_path: Path
 ):
@@ -114,6 +117,7 @@ def test_what_a_killed_run_made_is_made_again_where_it_was_damaged_since(
     assert differences(project.folder, expected) == []
 
 
+@pytest.mark.long
 def test_a_full_disk_read_only_results_and_a_spoilt_input_leave_nothing_wrong(
     tiny_project: Project, tmp_path: Path
 ):

@@ -100,6 +100,7 @@ def test_what_the_features_are_depends_on_no_run(tmp_path, weights):
     assert (first.run["encoded"], second.run["encoded"]) == (5, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2, 5, 40])
 def test_chunks_leave_nothing_to_embed(tmp_path, weights, count):
     """Also where there are more chunks than sequences."""

@@ -41,6 +41,7 @@ def _check(space: Space, texts: list[str], expected: list[str]) -> None:
 words = st.lists(st.text("ACDE", min_size=1, max_size=6), min_size=1, max_size=12, unique=True)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.lists(words, min_size=1, max_size=5), words)
 def test_read_gives_what_was_written_in_the_order_asked(tmp_path_factory, batches, wanted):
@@ -171,6 +172,7 @@ def _write_forever(folder: Path) -> None:
         Space(folder, IDENTITY).write(content_keys([text]), _items([text]))
 
 
+@pytest.mark.slow
 def test_kill_9_leaves_a_store_that_works(tmp_path):
     for _ in range(3):
         job = multiprocessing.get_context("fork").Process(target=_write_forever, args=(tmp_path,))

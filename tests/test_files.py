@@ -97,7 +97,7 @@ def test_a_folder_is_known_by_its_files_and_their_names(tmp_path: Path) -> None:
     assert sha256(tmp_path / "a") != before
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_skops_files_of_two_processes_are_equal(tmp_path: Path) -> None:
     files = [tmp_path / f"{waste}.skops" for waste in (0, 100_000)]
     for file in files:

@@ -208,6 +208,7 @@ def task(model="models/bert"):
     }
 
 
+@pytest.mark.long
 def test_a_project_has_the_frozen_run_beside_it(project, bert):
     shutil.copytree(bert, project.path("models/bert"))
     table().to_csv(project.path("data/proteins.csv"), index=False)

@@ -234,6 +234,7 @@ def test_ids_must_be_there_and_differ_and_are_not_shown():
     assert "secret" not in str(error.value)
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False) | st.none(), min_size=1))
 def test_a_column_of_numbers_is_read_as_written(values):
     table = frame(x=[None if v is None else repr(v) for v in values])

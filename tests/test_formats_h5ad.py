@@ -47,6 +47,7 @@ def test_matrix_and_observations_are_read(path):
     assert obs["strain"].fillna("-").tolist() == ["y", "-"]
 
 
+@pytest.mark.slow
 def test_an_observation_column_or_a_gene_is_the_label(path):
     ingest = get_application("gene_expression").ingest
     raw = ingest({"expression": path}, {"columns": {"label": "dose"}}).samples
@@ -93,6 +94,7 @@ def test_nullable_columns_are_read(group, values, expected):
     assert column(group) == expected
 
 
+@pytest.mark.slow
 def test_an_index_of_nullable_strings_is_read(group):
     obs, _ = group
     del obs["name"]
@@ -111,6 +113,7 @@ def test_codes_of_anndata_0_7_are_what_they_stand_for(group):
     assert column(group) == [0, 24, None]
 
 
+@pytest.mark.slow
 def test_categories_that_are_nullable_or_none_are_read(group):
     item = group[0].create_group("x")
     item["codes"] = np.array([-1, -1, -1], dtype=np.int8)
@@ -160,6 +163,7 @@ def test_a_crash_and_a_loop_inside_hdf5_are_told(tmp_path, monkeypatch, name, ex
     refused(lambda: read_h5ad(path), expected)
 
 
+@pytest.mark.slow
 def test_a_loop_is_ended_with_its_reason(tmp_path, monkeypatch):
     path, module = write(tmp_path / "a.h5ad", "any"), Path(_h5ad_process.__file__)
     script = write(

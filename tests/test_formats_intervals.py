@@ -20,6 +20,7 @@ def test_the_reverse_complement_turns_back(sequence):
     assert reverse_complement(reverse_complement(sequence)) == sequence
 
 
+@pytest.mark.slow
 @given(dna, st.data())
 def test_a_window_on_the_other_strand_is_the_reverse_complement_of_its_own(sequence, data):
     sequence += "A"

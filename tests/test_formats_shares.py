@@ -46,6 +46,7 @@ def shares_of(path, parts, reader=read_table, **read):
     return found
 
 
+@pytest.mark.slow
 @given(
     FIELDS, st.integers(1, 4), st.sampled_from([("t.csv", ","), ("t.csv", ";"), ("t.tsv", "\t")])
 )

@@ -31,6 +31,7 @@ EMPTY = ["", *MISSING]
 filled = cell.filter(lambda value: value not in EMPTY)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(filled, cell, cell), min_size=1, max_size=8), st.sampled_from(",\t"))
 def test_a_table_is_read_as_written(tmp_path_factory, rows, separator):
     buffer = io.StringIO()

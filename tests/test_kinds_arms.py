@@ -244,6 +244,7 @@ def test_an_arm_of_which_no_outcome_is_known_has_no_usual_one():
     )
 
 
+@pytest.mark.slow
 def test_who_gets_no_recommendation_is_who_has_no_value_in_evaluation():
     """The site c has one patient, who got B; and hardly anybody with a high marker got A."""
     rng = np.random.default_rng(7)

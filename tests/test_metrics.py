@@ -191,6 +191,7 @@ def test_coverage_counts_the_truths_inside():
     assert coverage(np.full(3, np.nan), np.ones((3, 1))) == coverage(None, np.ones((3, 1))) == {}
 
 
+@pytest.mark.slow
 @few
 @given(seeds)
 def test_high_call_scores_equal_binary_ones_of_the_call(seed):

@@ -170,6 +170,7 @@ def rivals(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return X, np.column_stack([outcomes(ends.min(axis=1), first == 0), first == 1]), hazard
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "more"), [(Cox, {}), (Trees, {"trees": 100, "depth": 2}), (Trees, {"depth": 3})]
 )

@@ -299,6 +299,7 @@ def test_balanced_classes_raise_the_rare_class(name):
     assert (answers(balanced, X)[:, 1] - answers(plain, X)[:, 1]).mean() > 0
 
 
+@pytest.mark.slow
 def test_lists_the_modules_that_define_a_model():
     folder = Path(bioloom.models.__file__).parent
     trees = {path.stem: ast.parse(path.read_text()) for path in folder.glob("*.py")}
@@ -437,6 +438,7 @@ def test_boosting_takes_a_column_of_many_categories_as_vectors(monkeypatch, tmp_
     np.testing.assert_array_equal(answers(loaded, X), answers(model, X))
 
 
+@pytest.mark.slow
 def test_boosting_damaged_trees_are_refused(tmp_path):
     model, _, _ = fit("gradient_boosting", "binary")
     model.estimators[0]._predictors[0][0].nodes["left"][0] = 10_000

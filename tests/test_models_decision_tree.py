@@ -107,6 +107,7 @@ def test_a_model_with_weights_in_its_cuts_is_refused(tmp_path):
     assert Preprocess.load(tmp_path).transform(replace(X, weight=weight / 2)) is not None
 
 
+@pytest.mark.slow
 def test_a_rare_label_counts_as_much_as_a_frequent_one():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(400, 2)).astype(np.float32)

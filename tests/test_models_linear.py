@@ -148,6 +148,7 @@ def test_folds_hold_whole_groups_and_all_classes():
     assert len(np.unique(folds_of(rng.normal(size=20), np.zeros(20), seed=1))) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("output", ["classes", "labels", "values"])
 def test_left_out_answers_have_not_seen_the_group(output):
     """Rows of a group are one row, again and again; each group's label is drawn."""

@@ -97,6 +97,7 @@ def test_a_score_does_not_depend_on_the_other_pairs_asked(name, directed):
     assert model.predict_proba(X[np.arange(0)]).shape == (0, 2)
 
 
+@pytest.mark.slow
 def test_nodes_are_found_again_by_id_in_another_network():
     """The same nodes in another order, and one of them gone, which leaves the others as known."""
     model, (X, _) = fit("gnn"), pairs(50, seed=3)

@@ -107,6 +107,7 @@ def test_left_out_errors_of_weighted_rows_are_those_of_refits():
     assert loss == pytest.approx(min(losses), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_kernels_of_long_sequences_that_differ_in_one_letter_have_no_negative_eigenvalue():
     """Products are a thousand times what is left of them when they are centred."""
     [whole] = drawn(1, 3000)

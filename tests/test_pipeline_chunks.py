@@ -64,7 +64,7 @@ def encoded(project: Project) -> list[int]:
     return [chunk["huggingface"]["encoded"] for chunk in chunks] + [whole["encoded"]]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_another_number_of_chunks_embeds_nothing_and_gives_the_same_bytes(
     proteins: Project,
 ) -> None:

@@ -141,6 +141,7 @@ def test_a_mistake_names_its_file(tmp_path):
         read_project(config)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

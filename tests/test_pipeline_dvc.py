@@ -110,6 +110,7 @@ def test_the_model_alone_is_enough_to_predict(clone: Project) -> None:
     assert "train heart" in clone.planned(target)
 
 
+@pytest.mark.long
 def test_an_experiment_reruns_its_task_and_is_compared(clone: Project) -> None:
     clone.run("dvc", "pull")
     change = "tasks/heart.yaml:model.width=16"

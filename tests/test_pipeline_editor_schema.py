@@ -32,12 +32,14 @@ def mistakes(kind: str, content: dict) -> list[str]:
     return [f"{error.json_path}: {error.message}" for error in errors]
 
 
+@pytest.mark.slow
 def test_the_schemas_are_current():
     for name, schema in {"task": task_schema(), "config": config_schema()}.items():
         committed = (SCHEMAS / f"{name}.schema.json").read_text()
         assert committed == as_text(schema), f"python scripts/schemas.py --folder {SCHEMAS}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("section", "options"),
     [("evaluate", EVALUATE), ("explain", EXPLAIN), ("preprocess", PREPROCESS)],
@@ -77,6 +79,7 @@ def unsaid(schema: dict) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_each_option_and_parameter_says_what_it_is():
     assert unsaid(task_schema()) == unsaid(config_schema()) == []
     known = {"k": {}, "of": {"description": "a gap"}}

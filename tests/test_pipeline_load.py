@@ -77,7 +77,7 @@ def results(project: Project) -> dict[str, bytes]:
     return {str(file.relative_to(project.folder)): file.read_bytes() for file in files}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_under_load_leaves_the_same_bytes(tmp_path: Path) -> None:
     """Also with another number of threads a job."""
     idle, loaded = (lay_out(tmp_path / name) for name in ("idle", "loaded"))

@@ -301,6 +301,7 @@ def test_what_scripts_made_is_not_read_again_to_plan(scripted: Project) -> None:
     assert "Nothing to be done" in scripted.snakemake()
 
 
+@pytest.mark.slow
 def test_damage_within_a_run_is_refused(scripted: Project) -> None:
     scripted.path("change.py").write_text("open('results/made.txt', 'r+').write('#')")
     assert "made.txt" in scripted.snakemake(check=False).partition("not what it was")[2]

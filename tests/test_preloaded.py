@@ -6,6 +6,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.preloaded import programs_folder
 
 SNAKEFILE = """
@@ -14,6 +16,7 @@ rule wait:
 """
 
 
+@pytest.mark.slow
 def test_a_caller_that_is_killed_leaves_nothing_at_work(tmp_path: Path) -> None:
     (tmp_path / "Snakefile").write_text(SNAKEFILE)
     command = [programs_folder() / "snakemake", "--cores", "1", "--quiet"]

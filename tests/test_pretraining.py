@@ -408,6 +408,7 @@ def test_the_embedder_reads_the_folder(trained):
     assert embedding.X.shape == (2, BERT["hidden_size"])
 
 
+@pytest.mark.long
 def test_a_run_killed_with_sigkill_goes_on_bit_for_bit(fasta, tmp_path):
     section = SECTION | {"architecture": BERT, "training": TRAINING | {"steps": 100}}  # dropout too
     kept = tmp_path / ".bioloom/checkpoints"
@@ -441,6 +442,7 @@ def test_a_run_killed_with_sigkill_goes_on_bit_for_bit(fasta, tmp_path):
         assert resumed.with_name(name).read_bytes() == whole.with_name(name).read_bytes()
 
 
+@pytest.mark.long
 def test_two_processes_train_the_same_network(fasta, tmp_path):
     from safetensors.numpy import load_file
 

@@ -228,6 +228,7 @@ def found_of(level: str) -> tuple[int, int, list[str]]:
     return len(columns) - len(missed), len(columns), missed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("level", "missed"), [("plain", []), ("disguised", []), ("languages", [])])
 def test_columns_of_the_18_kinds_are_found(level, missed):
     assert found_of(level)[2] == missed
@@ -412,6 +413,7 @@ def test_ages_of_parquet_are_numbers_as_those_of_text_are(tmp_path):
         assert pd.api.types.is_numeric_dtype(read)
 
 
+@pytest.mark.slow
 def test_a_pseudonym_needs_a_key_that_is_in_no_task_file(tmp_path, monkeypatch):
     for name in (actions.KEY, actions.KEY_FILE):
         monkeypatch.delenv(name, raising=False)
@@ -432,6 +434,7 @@ def test_a_pseudonym_needs_a_key_that_is_in_no_task_file(tmp_path, monkeypatch):
     assert not read(tmp_path, **options).samples["group"].isin(by_text["group"]).any()
 
 
+@pytest.mark.slow
 def test_a_keyed_shift_moves_all_dates_of_a_patient_alike(tmp_path, monkeypatch):
     monkeypatch.setenv(actions.KEY, "k" * 32)
     options = {"privacy": DONE | {"seen": "keyed_shift", "born": "keyed_shift"}}

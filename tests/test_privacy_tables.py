@@ -282,6 +282,7 @@ def test_a_table_of_a_clinic_raises_no_alarm(name):
     assert find(frame(made(name))) == []
 
 
+@pytest.mark.slow
 def test_there_are_twenty_tables_and_an_identifier_in_any_is_found():
     assert len(TABLES) == 20
     for name in TABLES:

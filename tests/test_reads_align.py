@@ -78,6 +78,7 @@ def aligned(
     return folder / f"{lane.lane}.bam"
 
 
+@pytest.mark.slow
 def test_planted_variants_are_found_by_bcftools(genome: Genome, tmp_path: Path):
     lanes = []
     for number in ("1", "2"):
@@ -147,6 +148,7 @@ def test_a_few_pairs_are_proper_too(genome: Genome, tmp_path: Path):
         assert [record.is_proper_pair for record in reads] == [True] * 6
 
 
+@pytest.mark.slow
 def test_copies_are_marked_within_a_library_across_its_lanes(genome: Genome, tmp_path: Path):
     pairs = sequenced(genome, 30, seed=4)
     lanes = [

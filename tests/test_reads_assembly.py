@@ -184,6 +184,7 @@ def test_the_only_way_is_that_of_plain_python(texts, begin, end, shortest, more)
     assert (way is None) if len(found) != 1 else decode(way) == found[0]
 
 
+@pytest.mark.slow
 def test_pairs_join_contigs_over_a_repeat():
     """A repeat longer than the reads, between four places of the genome that pairs tell apart."""
     rng = np.random.default_rng(3)
@@ -350,6 +351,7 @@ def test_a_graph_is_laid_out_to_scale():
     assert drawing.lines[0].max(axis=0)[1] < ring.min(axis=0)[1]
 
 
+@pytest.mark.slow
 def test_a_picture_of_a_graph_has_the_same_bytes_again_and_not_too_many_unitigs(tmp_path):
     segments, links = ring_and_line()
     small = [Segment(f"small_{i}", "A" * 200, 1.0) for i in range(MOST)]

@@ -314,6 +314,7 @@ def test_bytes_at_random_never_crash(tmp_path_factory, changes):
         pass
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.floats(0, 1), st.integers(1, 255), st.booleans())
 def test_one_wrong_byte_of_the_file_changes_no_answer(tmp_path_factory, place, change, cut):

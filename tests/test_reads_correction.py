@@ -99,6 +99,7 @@ def test_the_spectrum_tells_size_coverage_and_alleles(differences):
     assert 0 < spectrum.error_rate < PROFILE.error_rate  # lower, for errors cling together
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [100, 900, 2600])
 def test_a_small_genome_may_be_sequenced_as_deep_as_one_likes(depth):
     """Counts of 8,000 k-mers, and of all that one error makes of them."""

@@ -507,6 +507,7 @@ def test_reads_are_linked_with_what_is_odd_of_them(tmp_path):
     assert "<li>b" not in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("unitigs", "told"), [(3, "All 3 are drawn"), (MOST + 5, "5 are left out")]
 )

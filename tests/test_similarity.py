@@ -84,6 +84,7 @@ def test_alignment_opens_gaps_where_they_pay():
     assert found.tolist() == [22]
 
 
+@pytest.mark.slow
 def test_more_pairs_than_lanes_of_mixed_lengths():
     rng = np.random.default_rng(1)
     items = ["".join(rng.choice(list(RESIDUES), size)) for size in [*range(1, 38), 90]]
@@ -128,6 +129,7 @@ def test_clusters_are_the_components_of_the_identity_graph(items, threshold):
     assert len(set(zip(labels, found, strict=True))) == len(set(labels)) == len(set(found))
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(families, families)
 def test_nearest_is_the_first_most_identical(queries, targets):

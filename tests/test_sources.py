@@ -119,7 +119,7 @@ class _Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def index(monkeypatch):
     server = Index()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
     monkeypatch.setenv("PIP_INDEX_URL", f"{server.url}/simple/")
     monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "")
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)

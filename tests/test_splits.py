@@ -61,6 +61,7 @@ def test_cross_validation_tests_every_sample_once_a_repeat():
     assert len(splits.groupby(["repeat", "fold"])) == 3 * 5 + 1
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**31), st.floats(0.1, 0.9))
 def test_classes_and_sizes_are_as_asked_where_groups_allow(seed, positive):

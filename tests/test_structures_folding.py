@@ -41,6 +41,7 @@ def test_exact_distances_give_the_points_up_to_a_mirror(seed, length):
     assert min(off) < 1e-5
 
 
+@pytest.mark.slow
 def test_a_folded_helix_is_right_handed_whichever_image_comes_first():
     trace = helix(20)
     distances = trace_distances(trace)

@@ -139,6 +139,7 @@ def test_genotypes_are_found_by_what_pseudonyms_stand_for(tmp_path, vcf, score, 
     assert coded.filter(like="genetic.").equals(plain.filter(like="genetic."))
 
 
+@pytest.mark.slow
 def test_a_percentile_needs_a_group_that_is_named(tmp_path, vcf, score):
     plain = sums(tmp_path, vcf, score)
     known = sorted([min(plain) - 1] * 25 + [plain[1]] * 50 + [max(plain) + 1] * 25)
@@ -348,6 +349,7 @@ def test_ratios_are_asked_for_and_added_as_logarithms(tmp_path, vcf):
     assert sums(tmp_path, vcf, logs) == pytest.approx([-0.2, 6.4, 12.4])
 
 
+@pytest.mark.slow
 def test_another_build_is_refused_unless_positions_are_harmonised(tmp_path, vcf):
     facts = "#pgs_id=PGS1\n#genome_build=hg19"
     old = write_score(tmp_path / "37.txt", ROWS, facts=facts)

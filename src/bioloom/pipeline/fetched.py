@@ -55,7 +55,7 @@ class Store:
             "environment has the credentials, as in the run"
         )
         try:
-            self._files, root = url_to_fs(self.address)
+            self._files, root = url_to_fs(self.address, skip_instance_cache=True)
             self._root = root.rstrip("/") + "/"
             self._objects = sorted(map(str, self._files.find(root)))
         except Exception as error:  # each kind of store has its own
