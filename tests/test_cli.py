@@ -497,7 +497,7 @@ def test_embedded_sequences_are_those_of_the_engine(ending, tmp_path, monkeypatc
     np.testing.assert_array_equal(found, expected)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_that_is_asked_to_end_says_so_in_one_line(tmp_path):
     """By `timeout` and Slurm, twice."""
     script = '''
@@ -749,7 +749,7 @@ def test_a_task_file_of_a_project_says_how_a_model_reads(tmp_path, monkeypatch):
     assert found.places[0] == project
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
 def test_predicting_that_is_asked_to_end_leaves_no_data(asked, tmp_path):
     script = '''

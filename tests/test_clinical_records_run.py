@@ -36,7 +36,7 @@ def test_hospitals_that_disagree_give_one_table(tmp_path):
         pd.testing.assert_frame_equal(fhir, tables[other], rtol=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_model_of_one_hospital_predicts_alike_from_the_records_of_the_others(tmp_path):
     project = Project.create(tmp_path)
     for task in ("heart", "liver"):

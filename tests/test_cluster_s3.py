@@ -195,7 +195,7 @@ def test_what_cannot_be_fetched_is_told(s3: str, tmp_path: Path, monkeypatch, ca
 
 @pytest.mark.parametrize("name", ["kubernetes", "aws-batch"])
 @needs("moto", "flask_cors", "snakemake_storage_plugin_s3")
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_cloud_is_planned_by_its_profile(name: str, lab: Project, monkeypatch):
     """No more than that: no cluster and no cloud is asked here."""
     if not find_spec(plugin := f"snakemake_executor_plugin_{name.replace('-', '_')}"):

@@ -215,7 +215,7 @@ def build(folder: Path) -> None:
     assert built.returncode == 0, built.stdout + built.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_site_names_nothing_that_is_not_in_it(site: Path):
     pages = {path: Page(path) for path in site.rglob("*.html")}
     assert len(pages) > len(application_names())
@@ -230,7 +230,7 @@ def test_the_site_names_nothing_that_is_not_in_it(site: Path):
                     assert unquote(link.fragment) in pages[target].places, f"{path}: {link}"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 def test_all_pages_open_in_chromium_as_files_without_an_error(site: Path, tmp_path: Path):
     pages = sorted(path.as_uri() for path in site.rglob("*.html") if path.name != "404.html")
@@ -253,7 +253,7 @@ next();
 """Opens one page after the other; each has a moment for its scripts."""
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 def test_the_search_finds_pages_without_a_server(site: Path, tmp_path: Path):
     said = opened(

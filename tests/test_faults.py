@@ -59,7 +59,7 @@ def test_each_damage_is_mended(project: Project):
     assert differences(project.folder, expected) == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_suite_runs_each_rule_and_each_application(tmp_path: Path):
     folder = lay_out(tmp_path / "calm", [*TASKS])
     whole = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder), *WHOLE]

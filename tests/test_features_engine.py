@@ -141,7 +141,7 @@ def _embed_chunk(chunk: int, weights: Path, store: Path, results: multiprocessin
     results.put(engine.embed_chunk(texts, OPTIONS, (chunk, 2), weights=weights, store=store))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_chunks_at_once_fill_one_store(tmp_path, weights):
     runs = _at_once(_embed_chunk, (1, 2), weights, tmp_path)
     assert [run["encoded"] for run in runs] == [20, 20]
@@ -227,7 +227,7 @@ def test_the_error_of_a_sequence_comes_whole_from_another_process():
     assert (str(copy), copy.sequence) == (str(error), "MKT")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_several_devices_share_the_work(tmp_path, weights):
     sequences = _random_proteins(9)
     one = embed(sequences, OPTIONS, weights=weights)
@@ -264,7 +264,7 @@ def _embed_shuffled(seed: int, weights: Path, store: Path, results: multiprocess
     results.put({int(i): row.tobytes() for i, row in zip(order, X, strict=True)})
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_four_jobs_at_once_give_identical_features(tmp_path, weights):
     seen: dict[int, bytes] = {}
     for rows in _at_once(_embed_shuffled, range(4), weights, tmp_path):
@@ -288,7 +288,7 @@ def _embed_slowly(weights: Path, store: Path, batches: Path) -> None:
     embed(_random_proteins(4000, longest=200), OPTIONS, weights=weights, store=store)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_kill_9_loses_one_batch_at_most(tmp_path, weights):
     store, batches = tmp_path / "store", tmp_path / "batches"
     job = multiprocessing.get_context("spawn").Process(

@@ -464,7 +464,7 @@ def test_all_embedders_of_a_list_count_in_the_code():
 # Through the pipeline ---------------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_task_with_notes_runs_once_and_tells_no_note(bert, tmp_path):
     folder = tmp_path / "lab"
     for name in ("data", "tasks"):

@@ -38,6 +38,7 @@ def test_answers_are_in_the_order_of_the_jobs():
     assert run_each(late, []) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seconds", [0, 0.5])
 def test_one_that_is_killed_is_told_and_the_others_are_ended(seconds):
     with pytest.raises(ProcessKilledError):

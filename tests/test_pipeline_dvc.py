@@ -68,6 +68,7 @@ def test_current_results_are_current_for_dvc_and_git(published: Project) -> None
     assert tracked == ["results/heart/metrics.json", "results/liver/metrics.json"]
 
 
+@pytest.mark.long
 def test_a_clone_that_pulls_runs_what_is_stale(clone: Project) -> None:
     clone.run("dvc", "config", "--local", "cache.type", "copy")
     clone.run("dvc", "pull")
@@ -82,6 +83,7 @@ def test_a_clone_that_pulls_runs_what_is_stale(clone: Project) -> None:
     assert clone.planned() == {*prepared, "extract_features heart training features", *HEART}
 
 
+@pytest.mark.long
 def test_a_run_leaves_a_linked_cache_as_it_was(clone: Project) -> None:
     clone.run("dvc", "config", "--local", "cache.type", "symlink")
     clone.run("dvc", "pull")
@@ -97,6 +99,7 @@ def test_a_run_leaves_a_linked_cache_as_it_was(clone: Project) -> None:
             assert hashlib.md5(file.read_bytes()).hexdigest() == name
 
 
+@pytest.mark.long
 def test_the_model_alone_is_enough_to_predict(clone: Project) -> None:
     clone.run("dvc", "pull", "results/heart/model")
     target = "results/heart/ward/predictions.parquet"

@@ -86,6 +86,7 @@ def test_results_do_not_depend_on_where_code_and_data_lie(
         assert lab.path(name).read_bytes() == finished_lab.path(name).read_bytes()
 
 
+@pytest.mark.long
 def test_data_and_results_added_to_dvc_leave_nothing_to_run_in_a_clone(
     finished_lab: Project, tmp_path: Path
 ) -> None:
@@ -130,6 +131,7 @@ def test_a_finished_model_predicts_in_another_folder(project: Project, lab: Proj
     assert not lab.path("results/screen/model").exists()
 
 
+@pytest.mark.long
 def test_a_module_of_another_workflow_whose_rules_make_an_input(
     finished_lab: Project, lab: Project
 ) -> None:
@@ -170,6 +172,7 @@ def test_a_missing_file_of_a_module_is_told_by_snakemake(lab: Project) -> None:
     assert "data/heart.csv" in said
 
 
+@pytest.mark.long
 def test_two_projects_run_at_once_on_one_code_folder_and_cache(
     lab: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

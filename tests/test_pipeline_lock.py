@@ -301,7 +301,7 @@ def test_what_scripts_made_is_not_read_again_to_plan(scripted: Project) -> None:
     assert "Nothing to be done" in scripted.snakemake()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_damage_within_a_run_is_refused(scripted: Project) -> None:
     scripted.path("change.py").write_text("open('results/made.txt', 'r+').write('#')")
     assert "made.txt" in scripted.snakemake(check=False).partition("not what it was")[2]
@@ -333,6 +333,7 @@ def test_a_failed_run_keeps_the_records_it_had(clone: Project) -> None:
     assert changed == {"results/b/model", "results/b/held.txt"}
 
 
+@pytest.mark.long
 def test_what_a_failed_job_should_have_made_anew_is_still_to_be_made(clone: Project) -> None:
     """Its output is gone, what was made of the old one is not: that must not pass for current."""
     clone.snakemake()
@@ -400,6 +401,7 @@ def holding(project: Project, call: str) -> Iterator[subprocess.Popen[str]]:
         yield process
 
 
+@pytest.mark.long
 def test_what_a_killed_run_was_making_anew_is_still_to_be_made(clone: Project) -> None:
     """Snakemake has taken the old outputs away, and all that was made of them is there."""
     clone.snakemake()
@@ -419,6 +421,7 @@ def test_what_a_killed_run_was_making_anew_is_still_to_be_made(clone: Project) -
     assert clone.planned() == set()
 
 
+@pytest.mark.long
 def test_what_a_killed_run_has_made_again_counts_where_it_came_to_the_same(
     project: Project,
 ) -> None:
@@ -445,6 +448,7 @@ def test_a_live_run_keeps_its_lock(clone: Project) -> None:
     assert "100%" in clone.snakemake()
 
 
+@pytest.mark.long
 def test_a_job_of_a_killed_run_is_waited_for(clone: Project) -> None:
     locks = clone.path(".snakemake/locks")
     locks.mkdir(parents=True)

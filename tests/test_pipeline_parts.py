@@ -17,6 +17,7 @@ def predictions(project: Project) -> tuple[pd.DataFrame, str]:
     return pd.read_parquet(folder / "predictions.parquet"), (folder / "predictions.csv").read_text()
 
 
+@pytest.mark.long
 def test_parts_leave_the_predictions_of_the_whole(project: Project):
     whole, text = predictions(project)
     project.configure(**{"tasks.heart.datasets.ward": WARD | {"parts": 3}})

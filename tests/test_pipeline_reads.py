@@ -228,7 +228,7 @@ def test_a_sheet_that_calls_samples_as_persons_starts_no_job(folder: Path, appli
     assert "Jane" not in told()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_from_fastq_to_what_ingest_reads(tmp_path: Path):
     project = Project.create(tmp_path)
     for file in project.path("tasks").iterdir():
