@@ -26,6 +26,9 @@ from pathlib import Path
 
 CLIENT = """#!{python} -IS
 import json, os, socket, sys
+if {name!r} == "python" and sys.argv[1:3] == ["-m", "snakemake"]:
+    program = os.path.join(os.path.dirname(sys.argv[0]), "snakemake")
+    os.execv(program, [program, *sys.argv[3:]])
 if {name!r} == "python" and not "".join(sys.argv[1:2]).endswith(".py"):
     os.execv({python!r}, [{python!r}, *sys.argv[1:]])
 server = socket.socket(socket.AF_UNIX)
@@ -41,7 +44,8 @@ sys.exit(int(server.makefile().read()))
 def programs_folder() -> Path:
     """A folder with programs that are answered until this process ends.
 
-    `python` answers by a fork where it is called with a script, and is the usual one else.
+    `python` answers by a fork where it is called with a script or as `python -m snakemake`, and is
+    the usual one else.
     """
     folder = Path(tempfile.mkdtemp())
     for name in PROGRAMS:

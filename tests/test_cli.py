@@ -39,7 +39,7 @@ CARRIED = ("Snakefile", "config.yaml", "workflow", "scripts", "envs", "profiles"
 def bioloom(folder: Path, *arguments: str) -> tuple[int, str, str]:
     """Exit code, output and errors of the program, in a folder."""
     done = subprocess.run(
-        [sys.executable, "-m", "bioloom.cli.main", *arguments],
+        ["python", str(ROOT / "src/bioloom/cli/main.py"), *arguments],
         cwd=folder,
         env=environment() | {"PYTHONPATH": str(ROOT / "src")},
         text=True,
