@@ -1,5 +1,6 @@
 # Needs Python 3.11 or newer, pip and make; the rest comes from PyPI into .venv.
 .PHONY: run more test long check lint style types fast bench docs times verify report schemas audit clean
+.PHONY: dvc.yaml
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
@@ -53,7 +54,7 @@ docs: .venv/installed .venv/installed-docs  ## the site, in build/site; a broken
 times:  ## what each job took, the longest first
 	@grep -rH --include='*.log' '^took ' logs | sed 's/\.log:took /  /' | sort -t' ' -k3 -g -r
 
-verify: .venv/installed  ## is everything in results/ what was made, and current?
+verify: .venv/installed  ## is everything that `make run` left what was made, and current?
 	$(BIN)/python scripts/verify.py --lock snakemake.lock
 	$(BIN)/dvc status
 	$(BIN)/snakemake --dry-run
@@ -75,8 +76,8 @@ clean:  ## all that runs made, with stored embeddings and checkpoints; keeps dow
 	rm -rf results logs .snakemake build
 	test ! -d .bioloom || find .bioloom -mindepth 1 -maxdepth 1 ! -name downloads -exec rm -rf {} +
 
-# The stages name every task's files: made again when a task is added.
-dvc.yaml: config.yaml $(wildcard tasks/*.yaml) src/bioloom/pipeline/dvc.py .venv/installed
+# The stages name every file of the tasks that config.yaml names.
+dvc.yaml: .venv/installed
 	$(BIN)/python scripts/dvc_stages.py --config config.yaml --stages $@
 
 .venv/bin/python:

@@ -187,6 +187,8 @@ def test_tasks_may_lie_in_several_folders(project, tmp_path):
         write_tasks(tmp_path / name, **{name: text})
     both = CONFIG | {"tasks": [str(tmp_path / "theirs"), str(tmp_path / "ours")]}
     assert list(read_project(both).tasks) == ["theirs", "ours"]
+    twice = CONFIG | {"tasks": [*both["tasks"], f"{tmp_path}/ours/"]}
+    assert list(read_project(twice).tasks) == ["theirs", "ours"]
     write_tasks(tmp_path / "ours", theirs=text)
     refused(lambda: read_project(both), "theirs/theirs.yaml is .* name, too", "ours/theirs.yaml")
     refused(lambda: read_project({"tasks": []}), "config: tasks")

@@ -18,10 +18,12 @@ from bioloom.errors import DataError
 from bioloom.files import sha256
 from bioloom.pipeline import command, digests
 from bioloom.pipeline.digests import Digests, forget_kept, keep_made, kept, refuse_damaged
+from bioloom.pipeline.running import RUN
 from bioloom.reads.bam import Bam
 from bioloom.reads.bgzf import END_BLOCK
 from tests.tiny_project import ROOT
 from tests.tiny_reads import Read, write_reads
+from tests.toys import refused
 
 
 @pytest.fixture
@@ -181,27 +183,44 @@ def test_an_output_that_is_out_of_sight_is_not_kept(folder: Path) -> None:
 
 
 def test_a_job_keeps_what_it_makes_and_nothing_else(folder: Path, monkeypatch) -> None:
-    """A model that another job finishes meanwhile is not its own, and logs are no results."""
-    forget_kept()
-    monkeypatch.setattr(sys, "argv", "script --model new --made made --run-record log".split())
+    """A model that another job finishes meanwhile is not its own, and logs are no results.
 
-    def main(model: list[Path], made: Path, run_record: Path) -> None:
-        for file in (*model, made, run_record):
+    Nor is what is written to an input while the job reads it, which the next job refuses.
+    """
+    forget_kept()
+    keep_made(["table"])
+    monkeypatch.setenv(RUN, "another host 1")
+    arguments = {"read": Path, "model": [Path], "made": Path, "run_record": command.log_file}
+    called = "script --read table --model new --made made --run-record log"
+    monkeypatch.setattr(sys, "argv", called.split())
+
+    def main(read: Path, model: list[Path], made: Path, run_record: Path) -> None:
+        for file in (read, *model, made, run_record):
             file.write_text("content")
 
-    arguments = {"model": [Path], "made": Path, "run_record": command.log_file}
     command.run(None, arguments, main)
-    assert [made.output for made in kept()] == ["made"]
+    assert {made.output for made in kept()} == {"table", "made"}
+    refuse_damaged(["made"])
+    refused(lambda: refuse_damaged(["table"]), "not what it was")
 
 
 def test_a_script_run_again_by_hand_makes_its_output_anew(folder: Path, monkeypatch) -> None:
+    """Also where it writes into a folder that is there; what it reads is not its own."""
     forget_kept()
-    monkeypatch.setattr(sys, "argv", "script --read table --made made".split())
-    for content in ("one", "another", "a third"):
-        made = {"read": Path, "made": Path}
-        command.run(None, made, lambda read, made, said=content: made.write_text(said))
-        assert [made.output for made in kept()] == ["made"]
-    refuse_damaged(["made"])
+    monkeypatch.delenv(RUN, raising=False)
+    monkeypatch.setattr(sys, "argv", "script --read table --made made --folder many".split())
+
+    def main(read: Path, made: Path, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        for file in (made, folder / "a"):
+            file.write_text(f"{len(contents)} are left")
+
+    contents = ["one", "another", "a third"]
+    while contents:
+        contents.pop()
+        command.run(None, dict.fromkeys(("read", "made", "folder"), Path), main)
+        assert {made.output for made in kept()} == {"made", "many"}
+    refuse_damaged(["made", "many"])
 
 
 def test_nothing_is_kept_where_nobody_takes_it_over(folder: Path) -> None:

@@ -17,8 +17,8 @@ from typing import Any
 
 from bioloom.errors import one_line_errors
 from bioloom.files import CACHE, replacing, shared_cache
-from bioloom.pipeline.digests import keep_made, refuse_damaged, status_of
-from bioloom.pipeline.running import FOLDER, join_jobs
+from bioloom.pipeline.digests import is_kept, keep_made, refuse_damaged
+from bioloom.pipeline.running import FOLDER, RUN, join_jobs
 from bioloom.pipeline.sections import RESULTS
 from bioloom.progress import JOB
 
@@ -40,8 +40,8 @@ def run(
     What the user can mend ends as one line on stderr and exit code 2; the rest is a traceback.
     A type in a list (`[Path]`) takes any number of values, all of which are read. A damaged file is
     refused that a `Path` or `json_files` names; texts of options and logs (`log_file`) name none.
-    Of single paths, those that are not as they were before are what the job made: their digests are
-    kept.
+    Of single paths, those that were not here before are what the job made: their digests are kept.
+    Snakemake removes outputs before a job; a script that is run by hand may write over one.
     The last line says what the job took: it is measured here, since Snakemake's `benchmark:` asks
     every job again and again.
     """
@@ -66,10 +66,11 @@ def run(
         ]
         os.environ[JOB] = job_of(Path(sys.argv[0]).stem, files)
         single = [str(chosen[name]) for name, type_ in arguments.items() if type_ is Path]
-        before = {file: status_of(file) for file in single}
+        by_hand = RUN not in os.environ
+        made = [file for file in single if not os.path.exists(file) or by_hand and is_kept(file)]
         refuse_damaged(files)
         main(**chosen)
-        keep_made(file for file in single if status_of(file) != before[file])
+        keep_made(made)
     print(took(time.monotonic() - started), file=sys.stderr)
 
 

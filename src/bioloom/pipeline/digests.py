@@ -125,13 +125,6 @@ class Digests:
         return self._known[name][1]
 
 
-def status_of(path: str) -> tuple[int, ...] | None:
-    """The status of a file or folder; None where there is none."""
-    with suppress(OSError):
-        return _status(Path(path))
-    return None
-
-
 def keep_made(outputs: Iterable[str]) -> None:
     """A job's last act: write how it leaves these files and folders, each in a file of its own.
 
@@ -154,6 +147,11 @@ def keep_made(outputs: Iterable[str]) -> None:
         place.parent.mkdir(exist_ok=True)
         # A job that is killed while it writes has not ended for Snakemake, and runs again.
         place.write_text(json.dumps([output, digest, _packed(files)]))
+
+
+def is_kept(output: str) -> bool:
+    """Whether a job has kept the digests of this file or folder since it was forgotten last."""
+    return _file_of(output).exists()
 
 
 def kept() -> list[Made]:

@@ -55,6 +55,7 @@ class Store:
             "environment has the credentials, as in the run"
         )
         try:
+            # What the store holds now, and not what an earlier look in this process saw.
             self._files, root = url_to_fs(self.address, skip_instance_cache=True)
             self._root = root.rstrip("/") + "/"
             self._objects = sorted(map(str, self._files.find(root)))
