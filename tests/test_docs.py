@@ -176,6 +176,7 @@ def test_a_message_of_troubleshooting_is_one_of_the_code(heading: str):
     assert any(expected.match(message) for message in messages())
 
 
+@pytest.mark.long
 def test_the_python_of_the_pages_runs(project: Project, monkeypatch):
     """Each snippet by itself, in a project that has been run, with a small encoder in my/esm2."""
     monkeypatch.chdir(project.folder)

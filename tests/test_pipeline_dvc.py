@@ -133,6 +133,7 @@ def test_an_experiment_reruns_its_task_and_is_compared(clone: Project) -> None:
     assert "up to date" in clone.run("dvc", "status")
 
 
+@pytest.mark.long
 def test_a_new_task_needs_no_editing(project: Project) -> None:
     project.configure(
         **{

@@ -566,6 +566,7 @@ def with_script(page: Path, script: str) -> str:
 in_chromium = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
 
+@pytest.mark.long
 @in_chromium
 def test_pages_fit_each_width_and_request_nothing(report, tmp_path):
     frames = []
@@ -587,6 +588,7 @@ def test_pages_fit_each_width_and_request_nothing(report, tmp_path):
     assert {cut for width, _, _, cut in measured if width == min(WIDTHS)} == {0}
 
 
+@pytest.mark.long
 @in_chromium
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_picture_of_the_overview_has_something_in_it(report, tmp_path, width):
@@ -597,6 +599,7 @@ def test_a_picture_of_the_overview_has_something_in_it(report, tmp_path, width):
     assert 0.01 < (pixels != pixels[0, 0]).any(axis=2).mean() < 0.5
 
 
+@pytest.mark.long
 @in_chromium
 def test_the_overview_is_sorted_and_filtered_by_its_script(report, tmp_path):
     assert "<button" in chromium(tmp_path, "--dump-dom", (report / "report.html").as_uri())

@@ -178,7 +178,7 @@ def test_every_application_knows_the_option_and_where_it_has_no_place(applicatio
     assert "need the data set `training`" in "".join(task_mistakes("example", content))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_labelled_cohort_stands_in_the_report(project: Project):
     later = cohort(60, True, 9)
     later["patient"] = "L" + later["patient"]
