@@ -66,7 +66,7 @@ def _paths(folder: Path) -> list[Path]:
         raise DataError("This is read as no task", file=others[0], hint="let its name end in .yaml")
     paths = sorted(folder.glob("*.yaml"))
     if not paths:
-        raise DataError("No task here", file=folder, hint="a task is a file <name>.yaml")
+        raise DataError("No task in this folder", file=folder, hint="a task is a file <name>.yaml")
     return paths
 
 
@@ -81,9 +81,10 @@ def read_task_file(path: Path, likes: tuple[Path, ...] = ()) -> TaskFile:
     # A path that ends in .yaml is relative to the file; a name is that of a file beside it.
     other = path.parent / (name if name.endswith(".yaml") else f"{name}.yaml")
     if not os.path.isfile(other):
-        known = sorted(file.stem for file in path.parent.glob("*.yaml") if file != path)
+        folder = Path(os.path.normpath(other.parent))
+        known = sorted(file.stem for file in folder.glob("*.yaml") if file != path)
         error = unknown_name("task", name, known, " after `like:`")
-        raise DataError(f"{path}: {error} ({other} is not there)")
+        raise DataError(f"{path}: {error} ({folder / other.name} is not there)")
     led = (*likes, path)
     if other.resolve() in [file.resolve() for file in led]:
         circle = " is like ".join(file.stem for file in (*led, other))
