@@ -25,7 +25,7 @@ PYTEST := $(BIN)/python -m pytest -n logical --dist worksteal
 test: .venv/installed-test  ## what is not long
 	$(PYTEST) -m "not long"
 
-long: .venv/installed-test  ## tests on a real Slurm, on an object store, of runs killed or compared, of the site
+long: .venv/installed-test  ## a real Slurm, an object store, runs that are killed or compared, pages in a browser
 	$(PYTEST) -m long
 
 check: .venv/installed-test .venv/installed-lint  ## before each commit: lint, types and the fast tests

@@ -21,16 +21,8 @@ from tests.tiny_project import Project
 
 # Tests of a project, or a lab, run Snakemake, DVC or git; those of `fasta` pretrain; a `report` has
 # all kinds; `s3` and `index` are servers.
-SLOW_FIXTURES = {
-    "tiny_project",
-    "finished",
-    "finished_lab",
-    "lab",
-    "fasta",
-    "report",
-    "s3",
-    "index",
-}
+SLOW_FIXTURES = {"tiny_project", "finished", "finished_lab", "lab", "fasta", "report"}
+SLOW_FIXTURES |= {"s3", "index"}
 
 
 @pytest.hookimpl(tryfirst=True)
