@@ -16,6 +16,7 @@ import pandas as pd
 import yaml
 
 from bioloom.application import get_application
+from bioloom.features import own_sections
 from bioloom.features.extract import extract_features
 from bioloom.metrics.regression import regression_scores
 from bioloom.sources import fetch
@@ -41,11 +42,7 @@ def curve(file: Path, sizes: list[int]) -> pd.DataFrame:
     splits = split_samples(samples, task["split"], SEED)
     task["baselines"]["lstm"] = {"model": task["model"]}
     task["model"] = {"name": "sequence_kernel"}
-    asked = {"features": task["features"]} | {
-        f"features.{name}": changes["features"]
-        for name, changes in task["baselines"].items()
-        if "features" in changes
-    }
+    asked = {"features": task["features"]} | own_sections(task["baselines"])
     features = {
         name: extract_features(samples, application, section)[0] for name, section in asked.items()
     }

@@ -19,7 +19,7 @@ import pandas as pd
 from bioloom.applications.variant_calling import application
 from bioloom.evaluation.intervals import draw_groups, paired_interval
 from bioloom.evaluation.test_set import read_test_set, scores_of
-from bioloom.features import align
+from bioloom.features import align, own_sections
 from bioloom.features.extract import extract_features
 from bioloom.fitted import Fitted
 from bioloom.kinds import get_kind
@@ -74,9 +74,8 @@ def held_out(samples: pd.DataFrame) -> pd.DataFrame:
     baselines = {name: sections["baselines"][name] for name in BASELINES}
     options = {"application": APPLICATION, "model": sections["model"], "baselines": baselines}
     made = {
-        f"features.{name}": extract_features(samples, application, part["features"])[0]
-        for name, part in baselines.items()
-        if "features" in part
+        file: extract_features(samples, application, section)[0]
+        for file, section in own_sections(baselines).items()
     }
     features = extract_features(samples, application, sections["features"])[0]
     labels = labels_of(samples, options)

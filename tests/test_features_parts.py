@@ -19,7 +19,7 @@ from bioloom.embedders import parts_of
 from bioloom.evaluation.evaluate import evaluate
 from bioloom.explanation.explain import explain
 from bioloom.explanation.permutation import permute
-from bioloom.features import align
+from bioloom.features import align, features_file
 from bioloom.features.engine import embed
 from bioloom.features.extract import extract_features
 from bioloom.features.parts import Made, block_of, side_by_side
@@ -412,6 +412,29 @@ def test_baselines_have_lists_too(bert, tmp_path):
     assert task.weights("features") == []
     listed["both"]["features"][1]["pooling"] = "tokens"
     assert one_mistake(content).startswith("baselines.both.features.huggingface: a text of")
+
+
+def test_equal_sections_of_baselines_are_one_file(bert, tmp_path):
+    """Whatever their order; features of the same vectors and others are files that share these."""
+    network, kmers = {"embedder": "huggingface", "model": bert}, {"embedder": "kmer", "k": 2}
+    baselines = {
+        "svm": {"features": kmers, "model": {"name": "svm"}},
+        "forest": {"features": dict(reversed(kmers.items())), "model": {"name": "random_forest"}},
+        "both": {"features": [network, kmers]},
+        "plain": {"model": {"name": "svm"}},
+    }
+    task = Task("mine", **with_defaults(peptides(tmp_path, network)) | {"baselines": baselines})
+    sections = task.features_sections
+    assert list(sections) == ["features", "features.both", "features.forest"]
+    taken = {name: features_file(baseline, baselines) for name, baseline in baselines.items()}
+    assert taken == {
+        "svm": "features.forest",
+        "forest": "features.forest",
+        "both": "features.both",
+        "plain": "features",
+    }
+    assert task.embedded_at_once("training", "features.both") == ["features", "features.both"]
+    assert task.embedded_at_once("new", "features") == ["features"]
 
 
 def test_a_list_of_one_in_a_file_is_its_part(tmp_path):

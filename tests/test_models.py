@@ -171,14 +171,16 @@ def test_learns_a_signal(name, kind, make, device):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in LEARNERS if name in CLASSIFIERS])
 def test_shuffled_labels_give_chance(name):
-    """On average: with few columns a single shuffle may point along the signal, or against it."""
+    """On average: a shuffle may point along the signal, and its opposite then against it."""
     X_new, y_new = dense(200, seed=2), labels(dense(200, seed=2), "binary")[0]
     aurocs = []
-    for seed in range(6):
+    for seed in range(3):
         rng = np.random.default_rng(seed)
         y, y_valid = (rng.permutation(labels(X, "binary")[0]) for X in (dense(), dense(60, seed=1)))
-        model = build(name, "binary", 2, epochs=5).fit(dense(), y, dense(60, seed=1), y_valid)
-        aurocs.append(roc_auc_score(y_new, answers(model, X_new)[:, 1]))
+        for opposite in (False, True):
+            model = build(name, "binary", 2, epochs=5)
+            model.fit(dense(), y ^ opposite, dense(60, seed=1), y_valid ^ opposite)
+            aurocs.append(roc_auc_score(y_new, answers(model, X_new)[:, 1]))
     assert 0.38 < np.mean(aurocs) < 0.62
 
 
@@ -653,6 +655,34 @@ def test_a_convolution_by_one_product_is_that_of_torch(kernel, dilation):
     ours, x = Convolution(6, kernel, dilation), torch.randn(3, 11, 6)
     expected = nn.Conv1d.forward(ours, x.transpose(1, 2)).transpose(1, 2)
     torch.testing.assert_close(ours(x), expected)
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.75])
+def test_dropout_hides_a_share_and_keeps_the_mean(p, device):
+    import torch
+
+    from bioloom.models._networks._dropout import Dropout
+
+    torch.manual_seed(0)
+    drop, x = Dropout(p), torch.ones(3, 5, 4001, device=device)[:, 1:]
+    given = drop(x)
+    assert given.shape == x.shape
+    assert given.unique().tolist() == pytest.approx([0, 1 / (1 - p)], rel=1e-4)
+    hidden, by_chance = given == 0, p**2 + (1 - p) ** 2
+    assert hidden.float().mean().item() == pytest.approx(p, abs=0.01)
+    for other in (drop(x) == 0, hidden.roll(1, dims=2), hidden.roll(1, dims=0)):
+        assert (hidden == other).float().mean().item() == pytest.approx(by_chance, abs=0.01)
+
+
+@pytest.mark.parametrize("p", [0.0, 1e-9, 1.0])
+def test_dropout_of_none_of_all_and_outside_of_training(p):
+    import torch
+
+    from bioloom.models._networks._dropout import Dropout
+
+    drop, x = Dropout(p), torch.arange(1.0, 8)
+    torch.testing.assert_close(drop(x), torch.zeros(7) if p == 1 else x)
+    torch.testing.assert_close(drop.eval()(x), x)
 
 
 @pytest.mark.slow

@@ -1,9 +1,10 @@
 """Samples to features, through a foundation model or cheap ones.
 
 Requires: results/{task}/{dataset}/samples.parquet, and the embedder's weights.
-Makes: results/{task}/{dataset}/features.npz (also features.<baseline>.npz for training), with a
-record of what they are in the .json beside it. What differs from run to run (device, throughput,
-peak memory, self-check) is in the .json beside the log, which nothing compares.
+Makes: results/{task}/{dataset}/features.npz (for training also features.<baseline>.npz, one for each
+different section of baselines), with a record of what they are in the .json beside it. What differs
+from run to run (device, throughput, peak memory, self-check) is in the .json beside the log, which
+nothing compares.
 New data take over the precision of the model that is there, if it is: no input, or they would have
 to wait for its training, on the same machine in the same precision.
 A job takes one free GPU, or the CPU. All free ones of a node, in the profile:
@@ -11,8 +12,8 @@ A job takes one free GPU, or the CPU. All free ones of a node, in the profile:
 
 Of a large data set several jobs, on several machines, can embed a chunk each before, in the profile
 `set-scatter: {chunks: 8}`. They leave vectors in the store, in which extract_features then finds
-all; the files that say so are temporary. Another number of them changes no stored vector, and makes
-nothing anew.
+all; so does a single one where several features files take the same vectors. The files that say so
+are temporary. Another number of them changes no stored vector, and makes nothing anew.
 """
 
 

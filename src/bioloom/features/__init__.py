@@ -8,10 +8,11 @@ precision included: a model refuses features of another.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -78,6 +79,37 @@ def read_features(path: str | Path) -> Features:
     with reading(path):
         X = from_arrays(arrays)
         return Features(arrays["sample_id"], X, arrays["feature_names"], str(arrays["embedder"]))
+
+
+def own_sections(baselines: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The `features` sections of baselines that have one, by features file.
+
+    Baselines with equal sections share a file, named after the first of them by name.
+
+    >>> tokens = {"embedder": "one_hot", "pooling": "tokens"}
+    >>> own_sections({"cnn": {"features": tokens}, "both": {"features": tokens}, "plain": {}})
+    {'features.both': {'embedder': 'one_hot', 'pooling': 'tokens'}}
+    """
+    sections: dict[str, Any] = {}
+    for name in sorted(baselines):
+        section = baselines[name].get("features")
+        if section is not None and section not in sections.values():
+            sections[f"features.{name}"] = section
+    return sections
+
+
+def features_file(baseline: Mapping[str, Any], baselines: Mapping[str, Mapping[str, Any]]) -> str:
+    """The features file that one of the baselines takes: the task's, where it has none of its own.
+
+    >>> features_file({"model": {"name": "svm"}}, {"svm": {"model": {"name": "svm"}}})
+    'features'
+    """
+    files = (
+        file
+        for file, section in own_sections(baselines).items()
+        if section == baseline.get("features")
+    )
+    return next(files, "features")
 
 
 def precisions(identity: str) -> list[str]:

@@ -69,10 +69,9 @@ class Columns:
             if not options["scale_flags"]:
                 flags = _are_flags(values)
                 mean, scale = np.where(flags, 0.0, mean), np.where(flags, 1.0, scale)
-            values = (values - mean) / scale
         chosen = np.arange(len(keep))
         if options["select"]:
-            chosen = _best_columns(values, y, min(options["select"], len(keep)))
+            chosen = _best_columns((values - mean) / scale, y, min(options["select"], len(keep)))
         return cls(keep, median, mean, scale, chosen)
 
     def transform(self, values: np.ndarray) -> np.ndarray:

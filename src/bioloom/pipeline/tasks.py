@@ -15,6 +15,7 @@ import yaml
 
 from bioloom.application import OF_PERSONS, OF_PREDICTIONS, Application, get_application
 from bioloom.embedders import is_learnt, model_files, parts_of
+from bioloom.features import own_sections
 from bioloom.files import members
 from bioloom.kinds import Kind, get_kind
 from bioloom.models import get_model
@@ -40,7 +41,8 @@ from bioloom.sources import local_path
 class Task:
     """One task, all that its file says and what that means for its steps.
 
-    A features file is called `features`, or `features.<baseline>` where a baseline has its own.
+    A features file is called `features`, or `features.<baseline>` where a baseline has its own:
+    see `own_sections`.
     """
 
     name: str
@@ -277,11 +279,7 @@ class Task:
     def features_sections(self) -> dict[str, Features]:
         """Features file -> its options, but `finetune`: its weights alone concern the features."""
         frozen = without(self.finetuned, "finetune") if self.is_finetuned() else self.features
-        return {"features": frozen} | {
-            f"features.{name}": baseline["features"]
-            for name, baseline in self.baselines.items()
-            if "features" in baseline
-        }
+        return {"features": frozen} | own_sections(self.baselines)
 
     @property
     def features_parts(self) -> list[tuple[str, Section]]:
@@ -300,6 +298,18 @@ class Task:
     def is_learnt(self, features: str) -> bool:
         """Whether a network makes vectors of a features file, which are then stored."""
         return any(map(is_learnt, parts_of(self.features_sections[features]).values()))
+
+    def embedded_at_once(self, dataset: str, features: str) -> list[str]:
+        """The features files of a data set that take the same vectors of the store as this one."""
+        every = whole(dataset) in ("training", *self.scored)
+        asked = self._vectors(features)
+        names = self.features_sections if every else ["features"]
+        return [name for name in names if self._vectors(name) == asked]
+
+    def _vectors(self, features: str) -> tuple[bool, list[Section]]:
+        """What decides the vectors that networks make for a features file."""
+        parts = parts_of(self.features_sections[features]).values()
+        return self.is_finetuned(features), [embedder_options(p) for p in parts if is_learnt(p)]
 
     def weights_sources(self, features: str) -> list[Source]:
         """Where the weights of a features file come from, of those parts that have any."""

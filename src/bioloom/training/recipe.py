@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bioloom.arrays import Shaped, Table, end_to_end, token_lengths
-from bioloom.features import Features, precisions
+from bioloom.features import Features, features_file, precisions
 from bioloom.fitted.preprocess import Preprocess
 from bioloom.kinds import Kind, Labels
 from bioloom.models import check_parameters, get_model, unit_of
@@ -37,13 +37,14 @@ def make_recipes(
     features: dict[str, Features], options: dict[str, Any], kind: Kind
 ) -> dict[str, Recipe]:
     """The task's recipe and those of its baselines; what a baseline leaves out is the task's."""
-    chosen = {"model": {}, "naive": {"model": {"name": kind.floor}}} | options.get("baselines", {})
+    baselines = options.get("baselines", {})
+    chosen = {"model": {}, "naive": {"model": {"name": kind.floor}}} | baselines
     recipes = {}
     for name, changes in chosen.items():
         model = dict(changes.get("model", options["model"]))
         model_name = model.pop("name")
         recipes[name] = Recipe(
-            features=features.get(f"features.{name}", features["features"]),
+            features=features[features_file(changes, baselines)],
             model=model_name,
             search=model.pop("search", {}),
             parameters=model,

@@ -14,7 +14,7 @@ import pandas as pd
 
 from bioloom.errors import DataError
 from bioloom.evaluation.evaluate import evaluate
-from bioloom.features import Features, align
+from bioloom.features import Features, align, features_file
 from bioloom.fitted import Fitted
 from bioloom.privacy.small_cells import count_shown
 from bioloom.progress import at
@@ -72,6 +72,7 @@ def answer(
     """
     labels = labels_of(samples, options)
     final = next(partitions_of(samples, splits))
+    baselines = options.get("baselines", {})
     tables = []
     for name, recipe in make_recipes(features, options, labels.kind).items():
         model = fitted
@@ -80,7 +81,7 @@ def answer(
                 model = fit(recipe, labels, final, samples, seed)
                 if fitted.settings["refitted"]:
                     model = refit(model, recipe, labels, final, samples)
-        own = new_features.get(f"features.{name}", new_features["features"])
+        own = new_features[features_file(baselines.get(name, {}), baselines)]
         own = align(own, [str(n) for n in recipe.features.names], recipe.features.embedder)
         model = replace(model, settings=fitted.settings).at_prior(options.get("prior"))
         tables.append(predict_rows(model, own, new).assign(model=name, **PLACE))

@@ -60,8 +60,8 @@ def train_task(
 ) -> tuple[Fitted, Fitted, pd.DataFrame]:
     """Train what a task's config asks for: its model, the naive baseline and its own baselines.
 
-    `features` are by file name: `features`, and `features.<baseline>` where a baseline has its
-    own; `options` are the task's keys application, kind, model, baselines, preprocess, positive,
+    `features` are by file name: `features`, and those of `own_sections` of the baselines;
+    `options` are the task's keys application, kind, model, baselines, preprocess, positive,
     high_above, threshold, horizons, transform and refit. Returns the model for new data, the
     model before it was refitted, which has not seen the valid rows, and held_out.parquet.
     """

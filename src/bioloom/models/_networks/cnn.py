@@ -9,6 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from bioloom.models._networks._dropout import Dropout
+
 
 class Convolution(nn.Conv1d):
     """A convolution (B, L, width) to the same, zeros behind both ends, as one matrix product.
@@ -38,7 +40,7 @@ class Block(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.neighbours = Convolution(width, kernel, dilation)
         self.channels = nn.Linear(width, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Hidden states (B, L, width) to the same; `mask (B, L, 1)` is 0 where padded."""
@@ -76,7 +78,7 @@ class Network(nn.Module):
         super().__init__()
         self.trunk = trunk
         self.per_token = per_token
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.head = nn.Linear(trunk.project.out_features, n_outputs)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from bioloom.models._networks._dropout import Dropout
 from bioloom.models._networks.cnn import Trunk
 
 FARTHEST = 64
@@ -23,7 +24,7 @@ class Block(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.mix = nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation)
         self.channels = nn.Linear(width, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """`mask (B, L, L, 1)` is 0 where padded."""

@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from bioloom.models._networks._dropout import Dropout
+
 
 class Means(NamedTuple):
     """A sparse matrix (M, M) that takes means over the neighbours of each node, and its transpose.
@@ -78,7 +80,7 @@ class Messages(nn.Module):
         self.context = Convolution(width)
         self.partners = Convolution(width)
         self.back = Convolution(width) if directed else None
-        self.dropout, self.norm = nn.Dropout(dropout), nn.LayerNorm(width)
+        self.dropout, self.norm = Dropout(dropout), nn.LayerNorm(width)
 
     def forward(self, hidden: torch.Tensor, graph: Graph) -> torch.Tensor:
         """The nodes after they have heard their neighbours."""
@@ -104,11 +106,11 @@ class Network(nn.Module):
     ) -> None:
         super().__init__()
         self.directed = directed
-        self.project = nn.Sequential(nn.Linear(n_features, width), nn.ReLU(), nn.Dropout(dropout))
+        self.project = nn.Sequential(nn.Linear(n_features, width), nn.ReLU(), Dropout(dropout))
         self.layers = nn.ModuleList(Messages(width, dropout, directed) for _ in range(layers))
         read = (3 if directed else 2) * width + n_pair_features
         self.decode = nn.Sequential(
-            nn.Linear(read, width), nn.ReLU(), nn.Dropout(dropout), nn.Linear(width, n_outputs)
+            nn.Linear(read, width), nn.ReLU(), Dropout(dropout), nn.Linear(width, n_outputs)
         )
         # What says much by itself, such as co-expression, need not pass through hidden layers.
         self.skip = nn.Linear(n_pair_features, n_outputs, bias=False) if n_pair_features else None

@@ -13,6 +13,8 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from bioloom.models._networks._dropout import Dropout
+
 
 class Network(nn.Module):
     """Convolution, LSTM in both directions, then its last states beside an attention pooling.
@@ -35,7 +37,7 @@ class Network(nn.Module):
         self.convolution = nn.Conv1d(n_features, filters, kernel, stride)
         self.recurrence = nn.LSTM(filters, hidden, batch_first=True, bidirectional=True)
         self.score = nn.Linear(2 * hidden, 1)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.head = nn.Sequential(
             nn.Linear(4 * hidden, 2 * hidden), nn.GELU(), nn.Linear(2 * hidden, n_outputs)
         )

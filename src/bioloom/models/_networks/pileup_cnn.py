@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from bioloom.arrays.images import NEVER, SCALARS, SPAN
+from bioloom.models._networks._dropout import Dropout
 
 CODES = 6  # A, C, G, T, gap, nothing
 NOTHING = CODES - 1
@@ -35,7 +36,7 @@ class Network(nn.Module):
         self.read = nn.Linear(3 * width + len(SCALARS), width)
         self.site = nn.Linear(POOLS * width + POOLS + n_features, 2 * width)
         self.hidden = nn.Linear(2 * width, 2 * width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.trust = nn.Parameter(torch.ones(1))
         self.answer = nn.Linear(2 * width, n_outputs)
         nn.init.zeros_(self.answer.weight)

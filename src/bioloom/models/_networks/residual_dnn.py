@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from bioloom.models._networks._dropout import Dropout
 from bioloom.progress import tell
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Committee(nn.Module):
             self.weights.append(nn.Parameter(weight))
             self.biases.append(nn.Parameter(torch.zeros(networks, 1, following)))
         nn.init.zeros_(self.weights[-1])
-        self.dropout = dropout
+        self.dropout = Dropout(dropout)
 
     def first(self, x: torch.Tensor) -> torch.Tensor:
         """What the first layers give of rows (N, D), before their bend: (B, N, width)."""
@@ -45,7 +46,7 @@ class Committee(nn.Module):
     def later(self, hidden: torch.Tensor) -> torch.Tensor:
         """The answers to what the first layers gave, (B, N, n_outputs)."""
         for weight, bias in zip(self.weights[1:], self.biases[1:], strict=True):
-            bent = F.dropout(F.silu(hidden), self.dropout, self.training)
+            bent = self.dropout(F.silu(hidden))
             hidden = torch.baddbmm(bias, bent, weight)
         return hidden
 

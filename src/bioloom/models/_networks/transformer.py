@@ -8,6 +8,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from bioloom.models._networks._dropout import Dropout
+
 
 class Block(nn.Module):
     """Self-attention and a two-layer network, each on normalised input and added to it."""
@@ -24,7 +26,7 @@ class Block(nn.Module):
             nn.GELU(),
             nn.Linear(2 * width, width),
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Hidden states (B, L, width) to the same; mask (B, L) is true at real tokens."""
@@ -52,7 +54,7 @@ class Network(nn.Module):
         self.score = nn.Linear(width, 1)
         # A mean of tokens varies less than tokens do: bring it back to unit scale.
         self.project_mean = nn.Sequential(nn.LayerNorm(n_features), nn.Linear(n_features, width))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.head = nn.Linear(2 * width, n_outputs)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
