@@ -657,32 +657,28 @@ def test_a_convolution_by_one_product_is_that_of_torch(kernel, dilation):
     torch.testing.assert_close(ours(x), expected)
 
 
-@pytest.mark.parametrize("p", [0.1, 0.5, 0.75])
-def test_dropout_hides_a_share_and_keeps_the_mean(p, device):
+@pytest.mark.parametrize("p", [0.0, 0.1, 0.5, 1.0])
+def test_dropout_is_that_of_torch(p, device):
+    """Of the drawn values, too, but where torch has another generator for them."""
     import torch
+    from torch import nn
 
     from bioloom.models._networks._dropout import Dropout
 
-    torch.manual_seed(0)
-    drop, x = Dropout(p), torch.ones(3, 5, 4001, device=device)[:, 1:]
-    given = drop(x)
-    assert given.shape == x.shape
-    assert given.unique().tolist() == pytest.approx([0, 1 / (1 - p)], rel=1e-4)
-    hidden, by_chance = given == 0, p**2 + (1 - p) ** 2
-    assert hidden.float().mean().item() == pytest.approx(p, abs=0.01)
-    for other in (drop(x) == 0, hidden.roll(1, dims=2), hidden.roll(1, dims=0)):
-        assert (hidden == other).float().mean().item() == pytest.approx(by_chance, abs=0.01)
-
-
-@pytest.mark.parametrize("p", [0.0, 1e-9, 1.0])
-def test_dropout_of_none_of_all_and_outside_of_training(p):
-    import torch
-
-    from bioloom.models._networks._dropout import Dropout
-
-    drop, x = Dropout(p), torch.arange(1.0, 8)
-    torch.testing.assert_close(drop(x), torch.zeros(7) if p == 1 else x)
-    torch.testing.assert_close(drop.eval()(x), x)
+    x, given = torch.randn(3, 5, 4001, device=device)[:, 1:], []
+    for drop in (Dropout(p), nn.Dropout(p)):
+        torch.manual_seed(0)
+        twice = [drop(x), drop(x)]
+        assert torch.equal(*twice) == (p in (0, 1))
+        torch.testing.assert_close(drop.eval()(x), x)
+        given.append(torch.stack(twice))
+    ours, theirs = given
+    if "GenuineIntel" not in Path("/proc/cpuinfo").read_text():
+        assert torch.equal(ours, theirs)
+    assert (ours == 0).float().mean().item() == pytest.approx(p, abs=0.01)
+    assert ours.unique().numel() > 1 or p == 1
+    kept = ours != 0
+    torch.testing.assert_close(ours[kept], torch.stack([x, x])[kept] / (1 - p))
 
 
 @pytest.mark.slow

@@ -59,7 +59,7 @@ class Columns:
         median, mean, scale = np.zeros(len(keep)), np.zeros(len(keep)), np.ones(len(keep))
         if not len(keep):  # nodes, or links, may have no features of their own
             return cls(keep, median, mean, scale, keep)
-        values = values[:, keep]
+        values = _columns(values, keep)
         if gaps:
             imputer = SimpleImputer(strategy="median").fit(values)
             median, values = imputer.statistics_, imputer.transform(values)
@@ -81,9 +81,12 @@ class Columns:
             statistic[self.chosen].astype(np.float32)
             for statistic in (self.median, self.mean, self.scale)
         )
-        prepared = values[:, columns].astype(np.float32)
-        prepared = np.where(np.isnan(prepared), median, prepared)
-        return (prepared - mean) / scale
+        # In place: tokens are many.
+        prepared = _columns(values, columns).astype(np.float32)
+        np.copyto(prepared, median, where=np.isnan(prepared))
+        prepared -= mean
+        prepared /= scale
+        return prepared
 
     @property
     def support(self) -> np.ndarray:
@@ -216,11 +219,14 @@ def _are_flags(values: np.ndarray) -> np.ndarray:
     return ((values == values.min(axis=0)) | (values == values.max(axis=0))).all(axis=0)
 
 
+def _columns(values: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """These columns (sorted numbers) of a table, which is not copied where they are all."""
+    return values if len(columns) == values.shape[1] else values[:, columns]
+
+
 def _varies(values: np.ndarray) -> np.ndarray:
-    if not values.size:
+    """Which columns have two values or more, (D,) bool; gaps are none."""
+    if not len(values):
         return np.zeros(values.shape[1], dtype=bool)
     with np.errstate(invalid="ignore"):
-        filled = np.where(np.isnan(values), -np.inf, values)
-        highest = filled.max(axis=0)
-        lowest = np.where(np.isnan(values), np.inf, values).min(axis=0)
-    return highest > lowest
+        return np.fmax.reduce(values, axis=0) > np.fmin.reduce(values, axis=0)

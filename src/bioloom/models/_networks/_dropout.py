@@ -1,7 +1,8 @@
-"""Dropout as torch's, in a third of the time on a CPU.
+"""Dropout of the same values as torch's, faster on a CPU.
 
-There torch draws a double of random bits for each value, which takes a tenth of the training of a
-small network; here four values share 64 bits.
+torch asks its generator for one value at a time, which takes a tenth of the training of a small
+network; drawn as one array, the same numbers take half of that. (On Intel's processors torch has
+another generator for it, and other values.)
 """
 
 from __future__ import annotations
@@ -9,19 +10,14 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-STEPS = 2**16
-"""What 16 random bits tell apart: `p` is rounded to so many parts."""
-
 
 class Dropout(nn.Dropout):
     """Zero with probability `p` in training, what is left scaled so that the mean stays."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Values to the same shape; as they are outside of training."""
-        if not self.training or not 0 < self.p < 1 or x.device.type != "cpu":
+        if not self.training or self.p in (0, 1) or x.device.type != "cpu":
             return super().forward(x)
-        hidden = min(round(self.p * STEPS), STEPS - 1)
-        drawn = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
-        drawn = drawn.view(torch.int16)[: x.numel()].view(x.shape)
-        kept = (drawn >= hidden - STEPS // 2).to(x.dtype)
-        return x * kept.mul_(STEPS / (STEPS - hidden))
+        scale = torch.empty_like(x)
+        torch.lt(torch.rand(x.shape, dtype=torch.float64), 1 - self.p, out=scale)
+        return x * scale.div_(1 - self.p)
