@@ -172,14 +172,14 @@ def test_what_cannot_be_learnt_from_is_refused(tmp_path):
 
 # From a file to predictions ------------------------------------------------------------------
 
+ONE_HOT = {"embedder": "one_hot", "alphabet": "dna", "pooling": "tokens"}
+POSITIONS = ONE_HOT | {"pooling": "positions"}
 CONFIG = {
     "application": "gene_expression",
     "model": {"name": "lstm", "kernel": 3, "stride": 2, "batch_size": 16, "learning_rate": 0.005},
-    "baselines": {"ridge": {"model": {"name": "logistic_regression"}}},
+    "baselines": {"ridge": {"features": POSITIONS, "model": {"name": "logistic_regression"}}},
     "high_above": "median",
 }
-ONE_HOT = {"embedder": "one_hot", "alphabet": "dna", "pooling": "tokens"}
-POSITIONS = ONE_HOT | {"pooling": "positions"}
 
 
 def library(path: Path, n: int = 400) -> Path:

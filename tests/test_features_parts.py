@@ -415,7 +415,7 @@ def test_baselines_have_lists_too(bert, tmp_path):
 
 
 def test_equal_sections_of_baselines_are_one_file(bert, tmp_path):
-    """Whatever their order; features of the same vectors and others are files that share these."""
+    """Whatever their order."""
     network, kmers = {"embedder": "huggingface", "model": bert}, {"embedder": "kmer", "k": 2}
     baselines = {
         "svm": {"features": kmers, "model": {"name": "svm"}},
@@ -433,8 +433,6 @@ def test_equal_sections_of_baselines_are_one_file(bert, tmp_path):
         "both": "features.both",
         "plain": "features",
     }
-    assert task.embedded_at_once("training", "features.both") == ["features", "features.both"]
-    assert task.embedded_at_once("new", "features") == ["features"]
 
 
 def test_a_list_of_one_in_a_file_is_its_part(tmp_path):

@@ -665,7 +665,7 @@ def test_dropout_is_that_of_torch(p, device):
 
     from bioloom.models._networks._dropout import Dropout
 
-    x, given = torch.randn(3, 5, 4001, device=device)[:, 1:], []
+    x, given = torch.randn(3, 4001, 5, device=device).transpose(1, 2), []
     for drop in (Dropout(p), nn.Dropout(p)):
         torch.manual_seed(0)
         twice = [drop(x), drop(x)]
@@ -673,7 +673,8 @@ def test_dropout_is_that_of_torch(p, device):
         torch.testing.assert_close(drop.eval()(x), x)
         given.append(torch.stack(twice))
     ours, theirs = given
-    if "GenuineIntel" not in Path("/proc/cpuinfo").read_text():
+    cpu = Path("/proc/cpuinfo")
+    if not cpu.exists() or "GenuineIntel" not in cpu.read_text():
         assert torch.equal(ours, theirs)
     assert (ours == 0).float().mean().item() == pytest.approx(p, abs=0.01)
     assert ours.unique().numel() > 1 or p == 1

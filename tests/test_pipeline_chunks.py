@@ -95,21 +95,3 @@ def test_another_number_of_chunks_embeds_nothing_and_gives_the_same_bytes(
     assert encoded(proteins) == [30]
     save_network(proteins)
     assert "extract_features proteins training features" in proteins.planned()
-
-
-@pytest.mark.long
-def test_what_several_features_files_take_is_embedded_once(proteins: Project) -> None:
-    """And by one job, though each could start: the store has it for all."""
-    network = {"embedder": "huggingface", "model": "models/bert"}
-    both = [network, {"embedder": "composition"}]
-    with_more = {name: {"features": both} for name in ("twice", "more")}
-    proteins.configure(**{"tasks.proteins.baselines": with_more})
-    proteins.snakemake("--until", "extract_features")
-    logs = proteins.path(f"logs/{DATA}")
-    read = {file.stem: read_json(file) for file in logs.glob("features*.json")}
-    assert read.keys() == {"features.1-of-1", "features", "features.more"}
-    encoded = {name: run.get("huggingface", run)["encoded"] for name, run in read.items()}
-    assert encoded == {"features.1-of-1": 30, "features": 0, "features.more": 0}
-    assert not list(proteins.folder.rglob("*.embedded"))
-    planned = proteins.planned("--until", "extract_features")
-    assert not {job for job in planned if job.startswith(("embed_chunk", "extract_features"))}

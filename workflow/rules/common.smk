@@ -167,17 +167,13 @@ def parts(wildcards):
 
 
 def chunks(wildcards):
-    """What jobs leave that each embed a chunk of a data set first.
-
-    Nothing where one chunk is all, and no other features file takes the same vectors.
-    """
-    task = task_of(wildcards)
-    if not task.is_learnt(wildcards.features):
+    """What jobs leave that each embed a chunk of a data set first; nothing where one does it all."""
+    if not task_of(wildcards).is_learnt(wildcards.features):
         return []
-    first, *others = task.embedded_at_once(wildcards.dataset, wildcards.features)
-    path = task.path(wildcards.dataset, first)
-    files = gather.chunks(f"{path}.{{scatteritem}}{CHUNK}")
-    return [ancient(file) for file in files] if others or len(files) > 1 else []
+    files = gather.chunks(
+        f"results/{{task}}/{{dataset}}/{{features}}.{{scatteritem}}{CHUNK}", **wildcards
+    )
+    return [ancient(file) for file in files] if len(files) > 1 else []
 
 
 def model_of_new_data(wildcards):

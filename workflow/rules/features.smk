@@ -12,8 +12,8 @@ A job takes one free GPU, or the CPU. All free ones of a node, in the profile:
 
 Of a large data set several jobs, on several machines, can embed a chunk each before, in the profile
 `set-scatter: {chunks: 8}`. They leave vectors in the store, in which extract_features then finds
-all; so does a single one where several features files take the same vectors. The files that say so
-are temporary. Another number of them changes no stored vector, and makes nothing anew.
+all; the files that say so are temporary. Another number of them changes no stored vector, and makes
+nothing anew.
 """
 
 

@@ -59,7 +59,7 @@ class Columns:
         median, mean, scale = np.zeros(len(keep)), np.zeros(len(keep)), np.ones(len(keep))
         if not len(keep):  # nodes, or links, may have no features of their own
             return cls(keep, median, mean, scale, keep)
-        values = _columns(values, keep)
+        values = values[:, keep]
         if gaps:
             imputer = SimpleImputer(strategy="median").fit(values)
             median, values = imputer.statistics_, imputer.transform(values)
@@ -82,7 +82,7 @@ class Columns:
             for statistic in (self.median, self.mean, self.scale)
         )
         # In place: tokens are many.
-        prepared = _columns(values, columns).astype(np.float32)
+        prepared = values[:, columns].astype(np.float32)
         np.copyto(prepared, median, where=np.isnan(prepared))
         prepared -= mean
         prepared /= scale
@@ -217,11 +217,6 @@ def _best_columns(values: np.ndarray, y: np.ndarray, size: int) -> np.ndarray:
 def _are_flags(values: np.ndarray) -> np.ndarray:
     """Which columns of a table without gaps have two values or fewer, (D,) bool."""
     return ((values == values.min(axis=0)) | (values == values.max(axis=0))).all(axis=0)
-
-
-def _columns(values: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """These columns (sorted numbers) of a table, which is not copied where they are all."""
-    return values if len(columns) == values.shape[1] else values[:, columns]
 
 
 def _varies(values: np.ndarray) -> np.ndarray:

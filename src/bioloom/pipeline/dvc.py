@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Collection, Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,9 @@ HEADER = """\
 # all tasks.
 """
 CODE = ("Snakefile", "src/bioloom", "workflow/rules")
-# Downloads are checked by their sha256 when they are fetched, so they need no version; what
-# embed_chunk leaves is temporary.
-NO_STAGE = ("all", "fetch", "embed_chunk")
+# Downloads are checked by their sha256 when they are fetched, so they need no version.
+DOWNLOADS = "resources/"
+NO_STAGE = ("all", "fetch")
 # Tables of plots/ that DVC draws: template, x, y. "models" is .dvc/plots/models.json.
 _CURVES = {
     "roc": ("models", "false_positive_rate", "true_positive_rate"),
@@ -83,15 +83,11 @@ def other_tasks(tasks: Collection[str], stages: Path) -> str | None:
 
 def dvc_stages(project: Project, config: Config, jobs: Sequence[Job]) -> Config:
     """The content of dvc.yaml for a project, its config and the jobs of its workflow."""
-    unversioned = {file for job in jobs if job.rule in NO_STAGE for file in job.outputs}
-    by_rule: dict[str, list[Job]] = {}
-    for job in jobs:
-        inputs = [file for file in job.inputs if file not in unversioned]
-        by_rule.setdefault(job.rule, []).append(replace(job, inputs=inputs))
+    rules = {job.rule for job in jobs} - {*NO_STAGE}
     return {
         "stages": {
-            rule: _stage(rule, project, config, by_rule[rule])
-            for rule in sorted(by_rule.keys() - {*NO_STAGE}, key=list(STEPS).index)
+            rule: _stage(rule, project, config, [job for job in jobs if job.rule == rule])
+            for rule in sorted(rules, key=list(STEPS).index)
         },
         "plots": [plot for task in project.trained.values() for plot in _plots(task)],
         "artifacts": {
@@ -107,7 +103,7 @@ def dvc_stages(project: Project, config: Config, jobs: Sequence[Job]) -> Config:
 
 
 def _stage(rule: str, project: Project, config: Config, jobs: Sequence[Job]) -> Config:
-    inputs = {file for job in jobs for file in job.inputs}
+    inputs = {file for job in jobs for file in job.inputs if not file.startswith(DOWNLOADS)}
     outputs = sorted(file for job in jobs for file in job.outputs)
     metrics = [file for file in outputs if file.endswith("/metrics.json")]
     stage = {

@@ -299,18 +299,6 @@ class Task:
         """Whether a network makes vectors of a features file, which are then stored."""
         return any(map(is_learnt, parts_of(self.features_sections[features]).values()))
 
-    def embedded_at_once(self, dataset: str, features: str) -> list[str]:
-        """The features files of a data set that take the same vectors of the store as this one."""
-        every = whole(dataset) in ("training", *self.scored)
-        asked = self._vectors(features)
-        names = self.features_sections if every else ["features"]
-        return [name for name in names if self._vectors(name) == asked]
-
-    def _vectors(self, features: str) -> tuple[bool, list[Section]]:
-        """What decides the vectors that networks make for a features file."""
-        parts = parts_of(self.features_sections[features]).values()
-        return self.is_finetuned(features), [embedder_options(p) for p in parts if is_learnt(p)]
-
     def weights_sources(self, features: str) -> list[Source]:
         """Where the weights of a features file come from, of those parts that have any."""
         sources = map(features_weights, parts_of(self.features_sections[features]).values())

@@ -19,5 +19,5 @@ class Dropout(nn.Dropout):
         if not self.training or self.p in (0, 1) or x.device.type != "cpu":
             return super().forward(x)
         scale = torch.empty_like(x)
-        torch.lt(torch.rand(x.shape, dtype=torch.float64), 1 - self.p, out=scale)
+        torch.lt(torch.empty_like(x, dtype=torch.float64).uniform_(), 1 - self.p, out=scale)
         return x * scale.div_(1 - self.p)
