@@ -20,6 +20,7 @@ from bioloom.arrays import vectors
 from bioloom.cli import check, compare, init, predict, run
 from bioloom.cli.main import main
 from bioloom.devices import claim_devices
+from bioloom.errors import DataError
 from bioloom.features.engine import embed
 from bioloom.files import write_json
 from bioloom.formats.sample_sheet import read_sheet
@@ -252,6 +253,19 @@ def test_a_failure_ends_with_its_one_line():
     assert run.failure(1, ["Traceback", "boom"]) == "Traceback\nboom"
     unknown = "snakemake: error: unrecognized arguments: --no-such-option"
     assert run.failure(2, ["usage: snakemake", unknown]).endswith(unknown)
+
+
+def test_a_result_of_a_task_that_is_not_read_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tasks/more").mkdir(parents=True)
+    (tmp_path / "tasks/more/cytology.yaml").touch()
+    tasks = ["heart", "ward"]
+    run.refuse_unknown(["--cores", "2", "results/heart/metrics.json", "results/report.html"], tasks)
+    run.refuse_unknown(["results/pretrained/dna/model.safetensors"], tasks)
+    with pytest.raises(DataError, match=r"'hart'. Hint: did you mean 'heart'"):
+        run.refuse_unknown(["results/hart/metrics.json"], tasks)
+    with pytest.raises(DataError, match=r"Hint: --config 'tasks=\[tasks, tasks/more\]'"):
+        run.refuse_unknown(["results/heart/model", "results/cytology/model"], tasks)
 
 
 @pytest.mark.slow

@@ -11,15 +11,16 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
 from bioloom.cli.check import project_here
-from bioloom.errors import messages
+from bioloom.errors import DataError, messages, unknown_name
 from bioloom.files import read_json
 from bioloom.kinds import get_kind
 from bioloom.pipeline.home import HOME
+from bioloom.pipeline.sections import PRETRAINED
 from bioloom.progress import MARK
 
 HELP = "run what changed, and say what came out"
@@ -39,6 +40,8 @@ def main(options: list[str]) -> int:
     """Exit code 0, 2 for what a user can mend, 128 and more for a signal, else Snakemake's."""
     # A mistake in the configuration is told at once; which files are there, a profile may decide.
     project = project_here(may_lack_files=True)
+    if not any(option.startswith("--config") for option in options):
+        refuse_unknown(options, project.tasks)
     process = started(*options)
     signal.signal(signal.SIGTERM, partial(_interrupt, process))
     said: list[str] = []
@@ -69,6 +72,17 @@ def main(options: list[str]) -> int:
     if (store := _store(options)) and not {"-n", "--dry-run", "--dryrun"}.intersection(options):
         print(f"Results are in {store}: `bioloom fetch {store}` brings them to a folder")
     return code
+
+
+def refuse_unknown(options: list[str], tasks: Collection[str]) -> None:
+    """DataError where a target is a result of a task that is not there."""
+    for name in re.findall(r"^results/(\w+)/", "\n".join(options), re.MULTILINE):
+        if name in tasks or PRETRAINED == f"results/{name}":
+            continue
+        for file in Path("tasks").glob(f"*/{name}.yaml"):
+            hint = f"--config 'tasks=[tasks, {file.parent}]' reads {file}"
+            raise DataError(f"Unknown task {name!r}", hint=hint)
+        raise unknown_name("task", name, tasks)
 
 
 def _store(options: list[str]) -> str:

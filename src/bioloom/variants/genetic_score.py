@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -26,10 +26,12 @@ from bioloom.formats.vcf import opened, samples_of
 from bioloom.options import Option
 from bioloom.privacy.actions import pseudonyms
 from bioloom.privacy.small_cells import FEWEST_PERSONS, count_shown
-from bioloom.variants.polygenic import Scorer, Sums
-from bioloom.variants.reference import Reference
 from bioloom.variants.regions import joined
 from bioloom.variants.score_alleles import ABSENT, AMBIGUOUS, LIKE_REFERENCE, NO_BASE, STATES
+
+if TYPE_CHECKING:
+    from bioloom.variants.polygenic import Sums
+    from bioloom.variants.reference import Reference
 
 GROUP = "group_scores"
 SOURCES = ("genotypes", "score", "reference", "callable", GROUP)
@@ -88,6 +90,10 @@ def read_genetic_score(
     And notes on what was used and left out, in counts. DataError for positions of another build,
     and where a person has less than `min_match` of the score's rows, or of its weight.
     """
+    # With numba, which tables without genotypes have no use for.
+    from bioloom.variants.polygenic import Scorer
+    from bioloom.variants.reference import Reference
+
     if lacking := {"genotypes", "score"} - {*files}:
         given = ", ".join(name for name in SOURCES if name in files)
         raise DataError(f"{given} without the source {min(lacking)!r}")
