@@ -40,7 +40,7 @@ def main(options: list[str]) -> int:
     """Exit code 0, 2 for what a user can mend, 128 and more for a signal, else Snakemake's."""
     # A mistake in the configuration is told at once; which files are there, a profile may decide.
     project = project_here(may_lack_files=True)
-    if not any(option.startswith("--config") for option in options):
+    if not any(option.startswith(("--config", "-C")) for option in options):
         refuse_unknown(options, project.tasks)
     process = started(*options)
     signal.signal(signal.SIGTERM, partial(_interrupt, process))
