@@ -517,7 +517,8 @@ def test_a_run_that_is_asked_to_end_says_so_in_one_line(tmp_path):
     script = '''
 import sys
 from bioloom.cli import run
-run.project_here = lambda **_: None
+from bioloom.pipeline.project import Project
+run.project_here = lambda **_: Project(1, {}, {}, {})
 slow = """
 import time
 print(1, flush=True)
